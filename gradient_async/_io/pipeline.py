@@ -1,0 +1,300 @@
+"""The one retry loop: permit, send, classify, wait, again.
+
+Contract: a permit is taken for every attempt and given back when surely nothing was sent. Every attempt is shown to
+the hooks. What is raised is the last attempt's error. Whether and how long to wait is decided by `RetryPolicy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import attrs
+
+from gradient_async._io.limiter import Limiter, Permit
+from gradient_async._io.log import logger
+from gradient_async._io.transport import Exchange, Progress, Transport
+from gradient_async._protocol.request import Request
+from gradient_async._protocol.response import rate_limit_info, request_id_of, status_error
+from gradient_async._protocol.retry import RetryBudget, RetryPolicy
+from gradient_async.errors import APIConnectionError, GradientError, ProtocolError
+from gradient_async.models import RateLimitInfo, ResponseMeta, Timings
+
+HTTP_OK_END = 300
+HTTP_ERROR_START = 400
+MAX_JSON_BYTES = 256 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class AttemptDetails:
+    """One attempt, as hooks see it.
+
+    Attributes:
+        url: Without its query.
+        attempt: Its number within the call, from 1.
+        limiter_wait: Seconds spent waiting for a permit.
+        status: The HTTP status, None if no answer came.
+        error: How it failed, None if it did not.
+        elapsed: Seconds from the request being handed to the pool to the end of the attempt; for a stream, to its
+            status line.
+    """
+
+    method: str
+    url: str
+    attempt: int
+    limiter_wait: float
+    status: int | None
+    request_id: str | None
+    error: GradientError | None
+    elapsed: float
+
+
+Hook = Callable[[AttemptDetails], object]
+
+
+@attrs.frozen
+class Target:
+    """A host, the key that belongs to it, and the budget that both share."""
+
+    base_url: str
+    key: str = attrs.field(repr=False)
+    limiter: Limiter | None = None
+
+
+@attrs.define
+class Reply:
+    """A successful answer: its body, or for a stream the exchange that is still open."""
+
+    exchange: Exchange
+    body: bytes
+    meta: ResponseMeta
+    deadline: float
+    began: float
+
+
+@attrs.define
+class _Call:
+    """What one call has come to so far."""
+
+    request: Request
+    target: Target
+    began: float
+    deadline: float
+    attempt: int = 0
+    limiter_wait: float = 0.0
+    replayed_stale: bool = False
+
+
+@attrs.define
+class _Attempt:
+    """What one attempt has come to."""
+
+    progress: Progress
+    limiter_wait: float
+    exchange: Exchange | None = None
+    body: bytes = b""
+    limits: RateLimitInfo = attrs.field(factory=RateLimitInfo)
+    error: GradientError | None = None
+
+
+@attrs.define
+class Pipeline:
+    """Sends requests until one succeeds or the policy gives up."""
+
+    transport: Transport
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    hooks: Sequence[Hook] = ()
+    _budget: RetryBudget = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._budget = RetryBudget(self.retry.budget)
+
+    async def send(self, request: Request, target: Target) -> Reply:
+        """Return the answer to *request*.
+
+        Raises:
+            APIConnectionError: No answer came.
+            APIStatusError: The answer is an error.
+            ProtocolError: The answer is not what the service documents.
+        """
+        now = asyncio.get_running_loop().time()
+        total = request.timeouts.total
+        call = _Call(request, target, began=now, deadline=math.inf if total is None else now + total)
+        while True:
+            attempt = await self._attempt(call)
+            if attempt.error is None:
+                self._budget.success()
+                return _reply(call, attempt)
+            delay = self._delay(call, attempt)
+            if delay is None:
+                raise attempt.error
+            logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
+            await asyncio.sleep(delay)
+
+    async def _attempt(self, call: _Call) -> _Attempt:
+        """Make one attempt; an error of ours is its result, not raised."""
+        time_of = asyncio.get_running_loop().time
+        asked = time_of()
+        call.attempt += 1
+        permit = await self._permit(call, asked)
+        began = time_of()
+        attempt = _Attempt(Progress(call.request.timeouts, call.deadline, permit), began - asked)
+        call.limiter_wait += attempt.limiter_wait
+        try:
+            await self._exchange(call, attempt)
+        finally:
+            if permit is not None and not attempt.progress.sent:
+                permit.refund()
+        self._observe(call, attempt)
+        self._show(call, attempt, time_of() - began)
+        return attempt
+
+    async def _permit(self, call: _Call, now: float) -> Permit | None:
+        limiter = call.target.limiter
+        if limiter is None:
+            return None
+        remaining = call.deadline - now
+        return await limiter.acquire(timeout=None if math.isinf(remaining) else max(remaining, 0.0), hold=True)
+
+    async def _exchange(self, call: _Call, attempt: _Attempt) -> None:
+        progress = attempt.progress
+        try:
+            async with progress.timer:
+                await self._answer(call, attempt)
+        except GradientError as error:
+            attempt.error = error
+        except TimeoutError:
+            attempt.error = progress.timeout_error(asyncio.get_running_loop().time())
+        if attempt.error is not None:
+            attempt.error.with_traceback(None)
+            attempt.error.attempts = call.attempt
+
+    async def _answer(self, call: _Call, attempt: _Attempt) -> None:
+        target, request = call.target, call.request
+        exchange = await self.transport.exchange(
+            request, base_url=target.base_url, key=target.key, progress=attempt.progress
+        )
+        attempt.exchange = exchange
+        attempt.limits = rate_limit_info(exchange.headers, now=time.time())
+        if exchange.status < HTTP_OK_END and request.stream:
+            return
+        try:
+            attempt.body = await _body(exchange, attempt.progress)
+        except BaseException:
+            exchange.close()
+            raise
+        attempt.error = _error_of(exchange, attempt.body)
+
+    def _delay(self, call: _Call, attempt: _Attempt) -> float | None:
+        """Return the seconds to wait before the next attempt, None to give up."""
+        error, progress = attempt.error, attempt.progress
+        if error is None:
+            return None
+        if _is_stale(error, progress) and not call.replayed_stale:
+            call.replayed_stale = True
+            return 0.0
+        delay = self.retry.delay(
+            error,
+            attempt=call.attempt,
+            idempotent=call.request.idempotent,
+            remaining=call.deadline - asyncio.get_running_loop().time(),
+            chance=random.random(),  # noqa: S311 - jitter, no secret
+        )
+        return delay if delay is not None and self._budget.take(error) else None
+
+    def _observe(self, call: _Call, attempt: _Attempt) -> None:
+        limiter, exchange, sent_at = call.target.limiter, attempt.exchange, attempt.progress.sent_at
+        if limiter is not None and exchange is not None:
+            limiter.observe(attempt.limits, status=exchange.status, sent_at=sent_at or call.began)
+
+    def _show(self, call: _Call, attempt: _Attempt, elapsed: float) -> None:
+        if not self.hooks:
+            return
+        exchange = attempt.exchange
+        details = AttemptDetails(
+            method=call.request.method,
+            url=(call.target.base_url + call.request.path).partition("?")[0],
+            attempt=call.attempt,
+            limiter_wait=attempt.limiter_wait,
+            status=exchange.status if exchange else None,
+            request_id=request_id_of(exchange.headers) if exchange else None,
+            error=attempt.error,
+            elapsed=elapsed,
+        )
+        for hook in self.hooks:
+            try:
+                hook(details)
+            except Exception:  # noqa: BLE001 - a watcher must not break what it watches
+                logger.exception("a hook failed")
+
+
+async def _body(exchange: Exchange, progress: Progress) -> bytes:
+    """Return the body; of an error's, what came of it."""
+    loop_time, idle = asyncio.get_running_loop().time, progress.timeouts.idle
+    is_error = exchange.status >= HTTP_OK_END
+    blocks: list[bytes] = []
+    size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
+    while size <= limit:
+        progress.enter("idle", loop_time(), idle)
+        try:
+            block = await exchange.next_block()
+        except APIConnectionError:
+            if is_error:
+                break
+            raise
+        if not block:
+            return b"".join(blocks)
+        blocks.append(block)
+        size += len(block)
+    exchange.close()
+    if is_error:
+        return b"".join(blocks)
+    raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
+
+
+def _error_of(exchange: Exchange, body: bytes) -> GradientError | None:
+    if exchange.status < HTTP_OK_END:
+        return None
+    if exchange.status < HTTP_ERROR_START:
+        return _redirect_error(exchange)
+    return status_error(exchange.status, exchange.headers, body, now=time.time())
+
+
+def _redirect_error(exchange: Exchange) -> ProtocolError:
+    host = urlsplit(exchange.headers.get("Location", "")).hostname or "an address of its own"
+    error = ProtocolError(
+        f"The service redirected ({exchange.status}) to {host}. Redirects are not followed, because the prompt "
+        "would go along; set base_url to that host if it is the right one."
+    )
+    error.request_id = request_id_of(exchange.headers)
+    return error
+
+
+def _is_stale(error: GradientError, progress: Progress) -> bool:
+    """Whether a pooled connection turned out to be closed: nothing was answered on it, not even in part."""
+    return isinstance(error, APIConnectionError) and progress.reused and progress.lost_before_answer
+
+
+def _reply(call: _Call, attempt: _Attempt) -> Reply:
+    exchange, progress = attempt.exchange, attempt.progress
+    assert exchange is not None  # noqa: S101 - an attempt without an error has an answer
+    now = asyncio.get_running_loop().time()
+    meta = ResponseMeta(
+        status=exchange.status,
+        request_id=request_id_of(exchange.headers),
+        rate_limit=attempt.limits,
+        attempts=call.attempt,
+        headers={name.lower(): value for name, value in exchange.headers.items()},
+        timings=Timings(
+            limiter_wait=call.limiter_wait,
+            connect=progress.connect,
+            first_byte=exchange.arrived - progress.sent_at if progress.sent_at is not None else None,
+            total=now - call.began,
+        ),
+    )
+    return Reply(exchange, attempt.body, meta, deadline=call.deadline, began=call.began)

@@ -1,0 +1,351 @@
+"""A chat stream that cannot leak or lie.
+
+Contract: the connection is free as soon as nobody can want it any more: at the end, on an error, when the reading
+task is cancelled, when the loop over the stream is left, when the last reference goes, on `cancel` and `close` from
+anywhere. None of that needs an await. A stream that ends before it is complete raises; what arrived stays in
+`snapshot`. Nothing is ever sent twice once a byte was received.
+
+Who owns the connection: an ``async with`` block if there is one, else the ``async for`` loop that reads the stream:
+leaving it gives the connection up. That is why this is a class and no async generator, whose cleanup waits for
+somebody to run it, and why no time limit or cancel scope is open while the consumer's own code runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import anyio
+
+from gradient_async._io.pipeline import MAX_JSON_BYTES, Reply
+from gradient_async._io.transport import timeout_error
+from gradient_async._io.watchdog import Watchdog
+from gradient_async._protocol.accumulate import ChatAccumulator
+from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer
+from gradient_async._protocol.sse import MAX_EVENT_BYTES
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import (
+    APIConnectionError,
+    GradientError,
+    StreamBusyError,
+    StreamTruncatedError,
+)
+from gradient_async.models import ChatCompletion, ChatCompletionChunk, ResponseMeta
+
+Outcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
+Opener = Callable[[], Awaitable[Reply]]
+DRAIN_SECONDS = 0.25
+EVENT_STREAM_TYPES = ("text/event-stream", "")
+_FINISHED: dict[str | None, Outcome] = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+class ChatStream:
+    """The chunks of a chat completion as they arrive, and the completion they add up to.
+
+    Iterating gives `ChatCompletionChunk`. The request is sent when the stream is entered or first read.
+
+    Raises:
+        APIStatusError: The service refused the request, or reported an error inside the stream.
+        APIConnectionError: The connection was not made, or a time limit ran out.
+        StreamTruncatedError: The stream ended, or its connection broke, before it was complete.
+        ProtocolError: What came is no stream of chat chunks.
+
+    Each carries ``snapshot``, the completion as far as it arrived.
+
+    Attributes:
+        outcome: ``"running"``, then how it ended: ``"done"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``,
+            ``"cancelled"``, ``"truncated"`` or ``"error"``.
+        meta: Request id, rate limits, attempts and timings, as far as they are known.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_accumulator",
+        "_at_eof",
+        "_busy",
+        "_decoder",
+        "_entered",
+        "_opener",
+        "_opening",
+        "_queue",
+        "_reply",
+        "_timeouts",
+        "_watchdog",
+        "meta",
+        "outcome",
+    )
+
+    def __init__(self, opener: Opener, *, timeouts: Timeouts, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.outcome: Outcome = "running"
+        self.meta = ResponseMeta()
+        self._opener: Opener | None = opener
+        self._opening: anyio.CancelScope | None = None
+        self._timeouts = timeouts
+        self._decoder = ChunkDecoder(max_event_bytes=max_event_bytes)
+        self._accumulator = ChatAccumulator()
+        self._queue: deque[ChatCompletionChunk] = deque()
+        self._reply: Reply | None = None
+        self._watchdog: Watchdog | None = None
+        self._at_eof = False
+        self._busy = False
+        self._entered = False
+
+    def __aiter__(self) -> ChunkIterator:
+        return ChunkIterator(self)
+
+    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
+        return self.next_chunk()
+
+    def text(self) -> TextIterator:
+        """Iterate over the first choice's text as it arrives, leaving out pieces without any."""
+        return TextIterator(self)
+
+    async def completion(self) -> ChatCompletion:
+        """Read to the end and return the assembled completion."""
+        async for _ in self:
+            pass
+        return self.snapshot
+
+    @property
+    def snapshot(self) -> ChatCompletion:
+        """The completion as far as it was read; once the stream has ended, as far as it arrived."""
+        completion = self._accumulator.snapshot()
+        completion.meta = self.meta
+        return completion
+
+    def cancel(self) -> None:
+        """Stop, from any task: iteration ends cleanly and the partial answer stays in `snapshot`."""
+        self._end("cancelled")
+        if self._opening is not None:
+            self._opening.cancel()
+
+    def close(self) -> None:
+        """Give the connection up, now, if it is still held. Safe at any time, and twice."""
+        self.cancel()
+
+    async def aclose(self) -> None:
+        """Do what `close` does, for ``contextlib.aclosing``."""
+        self.cancel()
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __del__(self) -> None:
+        if self.outcome == "running" and self._reply is not None:
+            self.cancel()
+            warnings.warn(
+                "A ChatStream was dropped while it was open; read it to the end, use 'async with', or close it.",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        return f"<ChatStream {self.outcome}, request_id={self.meta.request_id!r}>"
+
+    async def open(self) -> None:
+        """Send the request, unless that was done, and return when its status line has arrived."""
+        if self._opener is not None:
+            await self._guarded(self._open)
+
+    async def next_chunk(self, _reader: object = None) -> ChatCompletionChunk:
+        """Return the next chunk; *_reader* is what must stay alive until then."""
+        if not self._queue:
+            await self._fill()
+        chunk = self._queue.popleft()
+        self._accumulator.add(chunk)
+        return chunk
+
+    def left(self) -> None:
+        """Note that the loop over the stream was left; unless a block owns the stream, nobody can want it now."""
+        if not self._entered:
+            self.cancel()
+
+    async def _fill(self) -> None:
+        """Return when there is a chunk in the queue.
+
+        Raises:
+            StopAsyncIteration: The stream has ended.
+        """
+        if self.outcome == "running":
+            await self._guarded(self._read)
+        if not self._queue:
+            raise StopAsyncIteration
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Run *step* as the only reader; whatever goes wrong in it ends the stream."""
+        if self._busy:
+            raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
+        self._busy = True
+        failure = None
+        try:
+            await step()
+        except GradientError as error:
+            failure = error
+        except BaseException:
+            self._end("cancelled")
+            raise
+        finally:
+            self._busy = False
+        if failure is not None and self.outcome == "running":
+            self._fail(failure)
+            raise failure
+
+    async def _open(self) -> None:
+        opener, self._opener = self._opener, None
+        reply = None
+        with anyio.CancelScope() as self._opening:
+            reply = await opener() if opener is not None else None
+        self._opening = None
+        if reply is None:
+            return
+        if self.outcome != "running":
+            reply.exchange.close()
+            return
+        self._reply, self.meta = reply, reply.meta
+        self._watchdog = Watchdog(reply.exchange, self._timeouts, reply.deadline)
+        self._watchdog.start(asyncio.get_running_loop().time())
+        if reply.exchange.content_type not in EVENT_STREAM_TYPES:
+            await self._take_whole(reply.exchange.content_type)
+
+    async def _take_whole(self, content_type: str) -> None:
+        """Accept a whole completion where a stream was due, and nothing else."""
+        body = b""
+        while (block := await self._next_block()) and len(body) <= MAX_JSON_BYTES:
+            body += block
+        self._queue.append(whole_answer(body, content_type))
+        self._decoder.done = self._at_eof = True
+
+    async def _read(self) -> None:
+        """Read until there is a chunk in the queue or the stream has ended."""
+        if self._opener is not None:
+            await self._open()
+        watchdog = self._watchdog
+        if watchdog is None:
+            return
+        watchdog.asking_since = asyncio.get_running_loop().time()
+        try:
+            await self._read_chunks()
+        finally:
+            watchdog.asking_since = None
+
+    async def _read_chunks(self) -> None:
+        decoder, queue = self._decoder, self._queue
+        while not queue and self.outcome == "running":
+            if self._at_eof or decoder.done or decoder.error is not None:
+                await self._finish()
+            elif block := await self._next_block():
+                queue.extend(decoder.feed(block))
+            else:
+                self._at_eof = True
+                queue.extend(decoder.feed_eof())
+        if queue and self.meta.timings.first_token is None:
+            self._note_first_token()
+
+    async def _next_block(self) -> bytes:
+        reply, watchdog = self._reply, self._watchdog
+        assert reply is not None and watchdog is not None  # noqa: S101, PT018 - set together when it was opened
+        watchdog.waiting_since = asyncio.get_running_loop().time()
+        try:
+            return await reply.exchange.next_block()
+        except APIConnectionError as caught:
+            problem = str(caught)
+        finally:
+            watchdog.waiting_since = None
+        if watchdog.expired is not None:
+            raise timeout_error(watchdog.expired)
+        if self._accumulator.is_complete:
+            return b""
+        raise StreamTruncatedError(
+            f"{problem} What arrived is in .snapshot; send the request again for a whole answer."
+        )
+
+    async def _finish(self) -> None:
+        """End the stream by its verdict, with the connection ready for the next request."""
+        if problem := verdict(self._decoder, self._accumulator):
+            raise problem
+        assert self._reply is not None  # noqa: S101 - a verdict is about what was received
+        if not self._reply.exchange.at_eof:
+            await self._reply.exchange.drain(DRAIN_SECONDS)
+        self._end(_FINISHED.get(self._accumulator.finish_reason, "done"))
+
+    def _fail(self, error: GradientError) -> None:
+        self._end("truncated" if isinstance(error, StreamTruncatedError) else "error")
+        if self._reply is not None:
+            error.request_id = error.request_id or self.meta.request_id
+            error.attempts = self.meta.attempts
+            error.snapshot = self.snapshot
+
+    def _end(self, outcome: Outcome) -> None:
+        """Settle the outcome and let go of the connection; what arrived and was not read joins the snapshot."""
+        if self.outcome != "running":
+            return
+        self.outcome, self._opener = outcome, None
+        while self._queue:
+            self._accumulator.add(self._queue.popleft())
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        if self._reply is not None:
+            self._reply.exchange.close()
+            self._note_total(self._reply)
+
+    def _note_first_token(self) -> None:
+        if self._reply is not None and any(has_token(chunk) for chunk in self._queue):
+            self.meta.timings.first_token = asyncio.get_running_loop().time() - self._reply.began
+
+    def _note_total(self, reply: Reply) -> None:
+        timings = self.meta.timings
+        timings.total = reply.exchange.time() - reply.began
+        usage = self._accumulator.usage
+        if usage is not None and timings.first_token is not None and timings.total > timings.first_token:
+            timings.tokens_per_second = usage.completion_tokens / (timings.total - timings.first_token)
+
+
+class ChunkIterator:
+    """Reads a `ChatStream`, and gives its connection up when the loop over it is left."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: ChatStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
+        return self._stream.next_chunk(self)
+
+    def __del__(self) -> None:
+        self._stream.left()
+
+
+class TextIterator:
+    """Reads the text of a `ChatStream`."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, stream: ChatStream) -> None:
+        self._chunks = ChunkIterator(stream)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            chunk = await self._chunks.__anext__()
+            if text := chunk.text:
+                return text

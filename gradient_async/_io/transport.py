@@ -1,0 +1,328 @@
+"""One exchange with a host, over a pool that is made when it is first needed.
+
+Contract: owns the aiohttp session and is the only place that names aiohttp's exceptions; what leaves is ours and
+holds no request, no key and no exception of aiohttp's. Keys travel with a request, never with the pool. No
+cookies, no redirects, no proxy from the environment, no time limit of aiohttp's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from gradient_async._io.limiter import Permit
+from gradient_async._protocol.request import Request
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    GradientError,
+    ProtocolError,
+    SessionClosedError,
+    TimeoutPhase,
+)
+
+READ_BUFFER_BYTES = 65_536
+KEEP_ALIVE_SECONDS = 60.0
+DNS_CACHE_SECONDS = 300
+_NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+@lru_cache(maxsize=1024)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)
+
+
+@attrs.define
+class Progress:
+    """How far an attempt has come; moves its one timer from phase to phase.
+
+    Attributes:
+        sent: Whether any part of the request may have left this machine.
+        reused: Whether it went over a connection that had served before.
+        answered: Whether the status line has arrived.
+        lost_before_answer: Whether the connection ended instead.
+    """
+
+    timeouts: Timeouts
+    deadline: float
+    permit: Permit | None
+    timer: asyncio.Timeout = attrs.field(init=False)
+    phase: TimeoutPhase = "pool"
+    sent: bool = False
+    reused: bool = False
+    answered: bool = False
+    lost_before_answer: bool = False
+    connect_began: float | None = None
+    connect: float | None = None
+    sent_at: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.timer = asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline)
+
+    def enter(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
+        """Begin *phase*, which may take *limit* seconds."""
+        self.phase = phase
+        until = self.deadline if limit is None else min(self.deadline, now + limit)
+        self.timer.reschedule(None if math.isinf(until) else until)
+
+    def connecting(self, now: float) -> None:
+        """Note that a new connection is being opened."""
+        self.connect_began = now
+        self.enter("connect", now, self.timeouts.connect)
+
+    def connected(self, now: float) -> None:
+        """Note that the connection stands."""
+        if self.connect_began is not None:
+            self.connect = now - self.connect_began
+
+    def sending(self, now: float) -> None:
+        """Note that the request is being written: from here on it may be processed and billed."""
+        self.sent, self.sent_at = True, now
+        if self.permit is not None:
+            self.permit.sent()
+        self.enter("first_byte", now, self.timeouts.first_byte)
+
+    def timeout_error(self, now: float) -> APITimeoutError:
+        """Return the error for the timer that just ran out."""
+        phase: TimeoutPhase = "total" if now >= self.deadline and self.phase != "pool" else self.phase
+        return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=self.sent)
+
+
+_TIMEOUT_ADVICE: dict[TimeoutPhase, str] = {
+    "limiter": "The rate limiter has no room within the time limit; wait, or raise Timeouts.total.",
+    "pool": "No connection of the pool came free within the time limit; raise max_connections or close streams.",
+    "connect": "The connection was not made in time; check the network, or raise Timeouts.connect.",
+    "first_byte": "The service did not begin to answer in time; raise Timeouts.first_byte, or stream the answer.",
+    "idle": "The service fell silent in the middle of its answer; raise Timeouts.idle if it may.",
+    "total": "The call did not end in time; raise Timeouts.total or pass timeout=.",
+}
+
+
+def timeout_error(phase: TimeoutPhase) -> APITimeoutError:
+    """Return the error for a body that stayed away for too long."""
+    return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=True)
+
+
+def _trace_config() -> aiohttp.TraceConfig:
+    """Return the hooks by which aiohttp tells how far a request has come."""
+    trace = aiohttp.TraceConfig()
+    loop_time = asyncio.get_running_loop().time
+
+    async def connecting(_session: Any, context: Any, _params: Any) -> None:
+        context.trace_request_ctx.connecting(loop_time())
+
+    async def connected(_session: Any, context: Any, _params: Any) -> None:
+        context.trace_request_ctx.connected(loop_time())
+
+    async def reusing(_session: Any, context: Any, _params: Any) -> None:
+        context.trace_request_ctx.reused = True
+
+    async def sending(_session: Any, context: Any, _params: Any) -> None:
+        context.trace_request_ctx.sending(loop_time())
+
+    trace.on_connection_create_start.append(connecting)
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(reusing)
+    trace.on_request_headers_sent.append(sending)
+    return trace
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """An answer whose status line has arrived; its body is read here, or the connection given up."""
+
+    progress: Progress
+    _response: aiohttp.ClientResponse
+    _owner: Transport
+    _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop, init=False)
+    arrived: float = attrs.field(init=False)
+    """When the status line came, on the loop's clock."""
+
+    def __attrs_post_init__(self) -> None:
+        self.arrived = self.time()
+
+    def time(self) -> float:
+        """Return the time on the clock of the loop that this belongs to."""
+        return self._loop.time()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response headers; names match whatever the case."""
+        return self._response.headers
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case, without parameters; ``""`` if there is none."""
+        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def at_eof(self) -> bool:
+        """Whether the whole body was read, and the connection is back in the pool."""
+        return self._response.content.at_eof()
+
+    async def next_block(self) -> bytes:
+        """Return the next bytes of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: The connection broke, or `close` was called.
+        """
+        try:
+            return await self._response.content.readany()
+        except (
+            aiohttp.ClientError,
+            OSError,
+            RuntimeError,
+        ) as caught:  # aiohttp's own word for "not connected"
+            error = _translated(caught, self.progress)
+        if self._owner.closed:
+            raise SessionClosedError("The session was closed while an answer was being read.")
+        raise error
+
+    async def drain(self, seconds: float) -> None:
+        """Read to the end of the body, so that the connection can be used again; give it up after *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.next_block():
+                    pass
+        except (GradientError, TimeoutError):
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
+        if _runs_here(self._loop):
+            self._response.close()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._response.close)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+@attrs.define(eq=False)
+class Transport:
+    """Owns the pool.
+
+    Args:
+        max_connections: How many connections may be open at once; None for any number.
+        given: A session of the caller's, used as it is and never closed.
+    """
+
+    max_connections: int | None = None
+    given: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
+    closed: bool = attrs.field(default=False, init=False)
+    _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
+    _home: tuple[int, asyncio.AbstractEventLoop] | None = attrs.field(default=None, init=False, repr=False)
+
+    async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
+        """Send *request* once and return when its status line has arrived.
+
+        Raises:
+            APIConnectionError: No answer came.
+            SessionClosedError: The session is closed, or belongs to another event loop.
+        """
+        pool = self._ready_pool()
+        if pool is self.given:
+            progress.sent = True  # nothing tells how far a foreign session has come
+        try:
+            response = await pool.request(
+                request.method,
+                _url(base_url + request.path),
+                data=request.body,
+                headers=_headers(request, key),
+                allow_redirects=False,
+                timeout=_NO_LIMITS,
+                trace_request_ctx=progress,
+            )
+        except (aiohttp.ClientError, OSError) as caught:
+            error = _translated(caught, progress)
+        else:
+            progress.answered = True
+            return Exchange(progress, response, self)
+        raise error
+
+    async def aclose(self) -> None:
+        """Close every connection of the pool."""
+        self.closed = True
+        pool, self._pool = self._pool, None
+        if pool is not None and self._home and self._home[1] is asyncio.get_running_loop():
+            await pool.close()
+
+    def _ready_pool(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise SessionClosedError("This session is closed; open a new AsyncSession.")
+        if self.given is not None:
+            return self.given
+        here = os.getpid(), asyncio.get_running_loop()
+        if self._pool is None or self._home != here:
+            self._leave_home(here[0])
+            self._pool, self._home = self._new_pool(), here
+        return self._pool
+
+    def _leave_home(self, pid: int) -> None:
+        """Forget the pool of a finished loop or of the parent process; refuse to leave one that is in use."""
+        if self._home is None or self._home[0] != pid or self._home[1].is_closed():
+            return
+        raise SessionClosedError(
+            "This session's connections belong to another event loop that is still open; "
+            "use one AsyncSession in each loop."
+        )
+
+    def _new_pool(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self.max_connections or 0,
+            ttl_dns_cache=DNS_CACHE_SECONDS,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_LIMITS,
+            read_bufsize=READ_BUFFER_BYTES,
+            trace_configs=[_trace_config()],
+        )
+
+
+def _headers(request: Request, key: str) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **request.headers}
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    if request.stream:
+        headers["Accept"] = "text/event-stream"
+        headers["Accept-Encoding"] = "identity"
+    return headers
+
+
+def _translated(caught: Exception, progress: Progress) -> GradientError:
+    """Return our error for one of aiohttp's or of the operating system's."""
+    if isinstance(caught, aiohttp.ClientConnectorCertificateError):
+        return APIConnectionError(
+            f"The certificate of {caught.host} was not accepted; check the address and the clock."
+        )
+    if isinstance(caught, aiohttp.ClientConnectorError):
+        reason = caught.os_error.strerror or type(caught.os_error).__name__
+        return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.")
+    if isinstance(caught, aiohttp.ClientResponseError):
+        return ProtocolError("The service's answer is not readable as HTTP.")
+    progress.lost_before_answer = not progress.answered
+    when = "in the middle of" if progress.answered else "before"
+    return APIConnectionError(
+        f"The connection was lost {when} the answer ({type(caught).__name__}).", maybe_sent=progress.sent
+    )

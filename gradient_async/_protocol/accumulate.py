@@ -1,0 +1,292 @@
+"""A chat completion put together from its chunks.
+
+Contract: linear time, memory bounded by what arrived, no index trusted: choices and tool calls live in dicts, so
+a huge index costs nothing. Strings are concatenated, lists extended, the last usage that is not null wins, and of
+an unknown field its last value that is not null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from gradient_async._protocol.codec import is_whole_json, structure
+from gradient_async.models import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    Delta,
+    FunctionCall,
+    Logprobs,
+    Message,
+    TokenLogprob,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+
+_AGENT_FIELDS = ("retrieval", "functions", "guardrails")
+
+
+@attrs.define
+class _Text:
+    """A string that grows by pieces; None until the first one."""
+
+    pieces: list[str] | None = None
+
+    def add(self, piece: str) -> None:
+        if self.pieces is None:
+            self.pieces = [piece]
+        else:
+            self.pieces.append(piece)
+
+    def value(self) -> str | None:
+        if self.pieces is None:
+            return None
+        text = _mended("".join(self.pieces))
+        self.pieces = [text]
+        return text
+
+
+def _mended(text: str) -> str:
+    """Return *text* with surrogate pairs that arrived as two halves made one character."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") if _paired(text) else text
+    return text
+
+
+def _paired(text: str) -> bool:
+    """Whether every surrogate in *text* is half of a pair."""
+    try:
+        text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@attrs.define
+class _Call:
+    """A tool call in the making."""
+
+    id: str | None = None
+    type: str | None = None
+    name: str = ""
+    arguments: _Text = attrs.field(factory=_Text)
+
+    def add(self, delta: ToolCallDelta) -> None:
+        self.id = self.id or delta.id
+        self.type = self.type or delta.type
+        if (function := delta.function) is None:
+            return
+        if function.name and function.name != self.name:
+            self.name += function.name
+        if function.arguments is not None:
+            self.arguments.add(function.arguments)
+
+    def is_finished_before(self, delta: ToolCallDelta) -> bool:
+        """Whether *delta*, which has neither index nor id, must begin another call."""
+        name = delta.function.name if delta.function else None
+        return bool(name and self.name and (name != self.name or is_whole_json(self.arguments.value() or "")))
+
+    def value(self) -> ToolCall:
+        function = FunctionCall(name=self.name, arguments=self.arguments.value() or "")
+        return ToolCall(id=self.id or "", type=self.type or "function", function=function)
+
+
+@attrs.define
+class _Calls:
+    """The tool calls of one choice, found by index, then by id, then by position."""
+
+    calls: list[_Call] = attrs.field(factory=list)
+    by_index: dict[int, _Call] = attrs.field(factory=dict)
+    by_id: dict[str, _Call] = attrs.field(factory=dict)
+
+    def add(self, deltas: list[ToolCallDelta]) -> None:
+        first = len(self.calls) - len(deltas)
+        for position, delta in enumerate(deltas, start=first):
+            self._call_for(delta, position).add(delta)
+
+    def _call_for(self, delta: ToolCallDelta, position: int) -> _Call:
+        if delta.index is not None:
+            call = self.by_index.get(delta.index)
+            is_other = call is not None and call.id and delta.id and call.id != delta.id
+            return self._begun(delta) if call is None or is_other else call
+        if delta.id:
+            return self.by_id.get(delta.id) or self._begun(delta)
+        if position < 0 or self.calls[position].is_finished_before(delta):
+            return self._begun(delta)
+        return self.calls[position]
+
+    def _begun(self, delta: ToolCallDelta) -> _Call:
+        call = _Call()
+        self.calls.append(call)
+        if delta.index is not None:
+            self.by_index[delta.index] = call
+        if delta.id:
+            self.by_id[delta.id] = call
+        return call
+
+
+@attrs.define
+class _ChoiceParts:
+    """One choice in the making."""
+
+    index: int
+    role: str | None = None
+    content: _Text = attrs.field(factory=_Text)
+    refusal: _Text = attrs.field(factory=_Text)
+    reasoning_content: _Text = attrs.field(factory=_Text)
+    reasoning: _Text = attrs.field(factory=_Text)
+    calls: _Calls | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict)
+
+    def add(self, choice: ChunkChoice) -> None:
+        delta = choice.delta
+        if delta.content is not None:
+            self.content.add(delta.content)
+        if choice.finish_reason is not None:
+            self.finish_reason = choice.finish_reason
+        if choice.logprobs is not None:
+            self._add_logprobs(choice.logprobs)
+        self._add_rest(delta)
+
+    def _add_rest(self, delta: Delta) -> None:
+        """Add what most chunks lack."""
+        if delta.role and self.role is None:
+            self.role = delta.role
+        if delta.reasoning_content is not None:
+            self.reasoning_content.add(delta.reasoning_content)
+        if delta.reasoning is not None:
+            self.reasoning.add(delta.reasoning)
+        if delta.refusal is not None:
+            self.refusal.add(delta.refusal)
+        if delta.tool_calls:
+            self.calls = self.calls or _Calls()
+            self.calls.add(delta.tool_calls)
+        if extra := delta.extra:
+            _merge(self.extra, extra)
+
+    def _add_logprobs(self, news: Logprobs) -> None:
+        known = self.logprobs = self.logprobs or Logprobs()
+        known.content = _extended(known.content, news.content)
+        known.refusal = _extended(known.refusal, news.refusal)
+
+    def value(self) -> Choice:
+        return Choice(
+            index=self.index,
+            finish_reason=self.finish_reason,
+            logprobs=self._logprobs(),
+            message=Message(
+                role=self.role or "assistant",
+                content=self.content.value(),
+                refusal=self.refusal.value(),
+                reasoning_content=self.reasoning_content.value(),
+                reasoning=self.reasoning.value(),
+                tool_calls=[call.value() for call in self.calls.calls] if self.calls else None,
+                raw=_copied(self.extra),
+            ),
+        )
+
+    def _logprobs(self) -> Logprobs | None:
+        if (known := self.logprobs) is None:
+            return None
+        return Logprobs(content=_extended(None, known.content), refusal=_extended(None, known.refusal))
+
+
+def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
+    """Return *known*, extended in place; a new list where there was none."""
+    if news is None:
+        return known
+    known = [] if known is None else known
+    known.extend(news)
+    return known
+
+
+def _merge(known: dict[str, Any], news: Mapping[str, Any]) -> None:
+    """Add unknown fields: lists are extended, of anything else the last value that is not null wins."""
+    for name, value in news.items():
+        if type(value) is list and type(grown := known.get(name)) is list:
+            grown.extend(value)
+        elif value is not None:
+            known[name] = value.copy() if type(value) is list else value
+
+
+def _copied(extra: dict[str, Any]) -> dict[str, Any] | None:
+    return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
+
+
+@attrs.define
+class ChatAccumulator:
+    """Assembles chunks into the completion they are pieces of.
+
+    >>> acc = ChatAccumulator()
+    >>> acc.add({"id": "c1", "choices": [{"index": 0, "delta": {"content": "Hi"}}]})
+    >>> acc.snapshot().text
+    'Hi'
+    """
+
+    _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
+    _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
+    _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
+
+    def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
+        """Add the next chunk of the stream.
+
+        Raises:
+            ResponseDecodeError: A dict is not a chunk.
+        """
+        if not isinstance(chunk, ChatCompletionChunk):
+            chunk = structure(dict(chunk), ChatCompletionChunk)
+        for choice in chunk.choices:
+            parts = self._choices.get(choice.index)
+            if parts is None:
+                parts = self._choices[choice.index] = _ChoiceParts(choice.index)
+            parts.add(choice)
+        self._add_head(chunk)
+
+    def _add_head(self, chunk: ChatCompletionChunk) -> None:
+        head = self._head
+        if not head.id:
+            head.id, head.created, head.model = (
+                chunk.id,
+                chunk.created or head.created,
+                chunk.model or head.model,
+            )
+        if chunk.usage is not None:
+            head.usage = chunk.usage
+        for name in ("system_fingerprint", "service_tier", *_AGENT_FIELDS):
+            if (value := getattr(chunk, name)) is not None:
+                setattr(head, name, value)
+        if extra := chunk.extra:
+            _merge(self._extra, extra)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every choice seen has its finish reason; False before the first one."""
+        choices = self._choices.values()
+        return bool(choices) and all(choice.finish_reason is not None for choice in choices)
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended, None if it has not."""
+        first = self._choices.get(min(self._choices, default=0))
+        return first.finish_reason if first else None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that arrived."""
+        return self._head.usage
+
+    def snapshot(self) -> ChatCompletion:
+        """Return what has been assembled so far; later chunks do not change it."""
+        choices = [self._choices[index].value() for index in sorted(self._choices)]
+        return attrs.evolve(self._head, choices=choices, raw=_copied(self._extra))

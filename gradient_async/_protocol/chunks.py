@@ -1,0 +1,137 @@
+"""From the bytes of a chat stream to typed chunks, and the verdict on how it ended.
+
+Contract: a stream is complete when ``[DONE]`` came, or when the body ended with a finish reason for every choice.
+What arrived before a failure is always handed out first. Errors the service sends inside a stream are never
+chunks. After the end, or a failure, further bytes are ignored.
+
+Source: streaming section of the inference overview; error shapes as listed in `response`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from gradient_async._protocol.accumulate import ChatAccumulator
+from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.response import error_event, error_in_body
+from gradient_async._protocol.sse import MAX_EVENT_BYTES, SSEParser
+from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
+from gradient_async.models import ChatCompletion, ChatCompletionChunk, completion_as_chunk
+
+_DONE = "[DONE]"
+_EXCERPT_BYTES = 200
+_CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
+
+
+@attrs.define
+class ChunkDecoder:
+    """Turns the body of a chat stream into chunks, fed in any pieces.
+
+    Attributes:
+        done: Whether ``[DONE]`` was seen.
+        error: What went wrong, to be raised once the chunks before it were used.
+    """
+
+    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
+    done: bool = attrs.field(default=False, init=False)
+    error: GradientError | None = attrs.field(default=None, init=False)
+    _parser: SSEParser = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._parser = SSEParser(max_event_bytes=self.max_event_bytes)
+
+    def feed(self, block: bytes) -> list[ChatCompletionChunk]:
+        """Return the chunks that *block* completes."""
+        chunks: list[ChatCompletionChunk] = []
+        try:
+            self._feed(block, chunks)
+        except GradientError as error:
+            self.error = error.with_traceback(None)
+        return chunks
+
+    def feed_eof(self) -> list[ChatCompletionChunk]:
+        """Return the chunk that the end of the body completes: whole JSON whose blank line is missing."""
+        chunks: list[ChatCompletionChunk] = []
+        if self.done or self.error or not (data := self._parser.unfinished_data):
+            return chunks
+        try:
+            self._take("message", data, chunks)
+        except ResponseDecodeError:
+            pass  # cut inside the event: the verdict says so
+        except GradientError as error:
+            self.error = error.with_traceback(None)
+        return chunks
+
+    def _feed(self, block: bytes, chunks: list[ChatCompletionChunk]) -> None:
+        for payload in self._parser.feed(block):
+            if self.done:
+                return
+            self._take(payload.event, payload.data, chunks)
+
+    def _take(self, event: str, data: str, chunks: list[ChatCompletionChunk]) -> None:
+        if event == "error":
+            raise error_event(data)
+        text = data.strip()
+        if text == _DONE:
+            self.done = True
+        elif text and event != "ping":
+            chunks.append(_chunk(decode_json(data)))
+
+
+def _chunk(value: Any) -> ChatCompletionChunk:
+    if type(value) is dict and (error := error_in_body(value)):
+        raise error
+    if type(value) is dict and _CHUNK_FIELDS.isdisjoint(value):
+        names = ", ".join(sorted(_CHUNK_FIELDS))
+        raise ResponseDecodeError(f"The service sent an event that has none of {names}.", path="$.choices")
+    return structure(value, ChatCompletionChunk)
+
+
+def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
+    """Return a body that came instead of a stream as one chunk.
+
+    Raises:
+        APIStatusError: It is an error object.
+        ProtocolError: It is no JSON completion.
+    """
+    if "json" not in content_type:
+        text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
+        raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
+    return completion_as_chunk(completion_from(body))
+
+
+def completion_from(body: bytes) -> ChatCompletion:
+    """Return the completion in the body of a successful answer.
+
+    Raises:
+        APIStatusError: It is an error object.
+        ResponseDecodeError: It is no completion.
+    """
+    value = decode_json(body)
+    if type(value) is dict and (error := error_in_body(value)):
+        raise error
+    if type(value) is dict and "choices" not in value:
+        raise ResponseDecodeError("The service sent a completion without choices.", path="$.choices")
+    return structure(value, ChatCompletion)
+
+
+def has_token(chunk: ChatCompletionChunk) -> bool:
+    """Whether *chunk* brings anything of the answer, not just its frame."""
+    return any(
+        delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls
+        for delta in (choice.delta for choice in chunk.choices)
+    )
+
+
+def verdict(decoder: ChunkDecoder, accumulator: ChatAccumulator) -> GradientError | None:
+    """Return why a stream whose body has ended is not complete, None if it is."""
+    if decoder.error is not None:
+        return decoder.error
+    if decoder.done or accumulator.is_complete:
+        return None
+    return StreamTruncatedError(
+        "The stream ended before it was complete: no [DONE], and no finish reason for every choice. "
+        "What arrived is in .snapshot; send the request again for a whole answer."
+    )

@@ -1,0 +1,148 @@
+"""`RateLimits`: the budget of one key on one host, as a value.
+
+Contract: pure, frozen, comparable, picklable. Periods are in seconds.
+
+Source: seed document 001, "Rate Limit": 5,000 requests per hour and 250 per minute.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+
+import attrs
+
+from gradient_async.errors import ConfigurationError
+
+__all__ = ["RateLimits"]
+
+_MINUTE, _HOUR = 60.0, 3600.0
+_DOCUMENTED = (250, 5000)
+
+Window = tuple[int, float]
+
+
+def _count(value: object, name: str) -> int:
+    """Return *value* as an int of at least 1, or say what is wrong with it."""
+    try:
+        count = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # TypeError below
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ConfigurationError(f"{name} is {value!r}: give a whole number of at least 1")
+    return count
+
+
+def _period(value: object) -> float:
+    """Return *value* as a positive, finite number of seconds, or say what is wrong with it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigurationError(f"a window of {value!r} seconds: give a positive, finite number of seconds")
+    return float(value)
+
+
+def checked_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """Return *windows* as (capacity, seconds), the shortest first.
+
+    Raises:
+        ConfigurationError: There is none, two have the same period, or a number makes no sense.
+    """
+    checked: dict[float, int] = {}
+    for capacity, period in windows:
+        seconds = _period(period)
+        if seconds in checked:
+            raise ConfigurationError(f"two windows of {seconds:g} s: keep the one that is meant")
+        checked[seconds] = _count(capacity, f"the capacity of the {seconds:g} s window")
+    if not checked:
+        raise ConfigurationError("no window at all: pass limits=None to switch the limiter off")
+    return tuple((checked[seconds], seconds) for seconds in sorted(checked))
+
+
+@attrs.frozen(init=False, repr=False)
+class RateLimits:
+    """The budget of one key on one host: what may be sent, in every window at once.
+
+    ``RateLimits(per_minute=250, per_hour=5000)`` equals
+    ``RateLimits(windows=[(250, 60.0), (5000, 3600.0)])``; None leaves a window out.
+
+    Attributes:
+        windows: ``(capacity, seconds)`` pairs, the shortest first. A shorter window may have the larger
+            capacity; then only the longer one binds.
+        tokens_per_minute: Model tokens (not requests) per rolling minute, None for no such limit.
+        follow: Whether a higher hourly number announced by the service is adopted. A lower one always is.
+        tiers: Whether a higher ``x-ratelimit-limit-requests`` raises the shortest window, and the longest in
+            proportion. A lower one counts once a request was refused for it.
+        share: The part of the account's budget that this is, see `split`.
+    """
+
+    windows: tuple[Window, ...]
+    tokens_per_minute: int | None
+    follow: bool
+    tiers: bool
+    share: float
+
+    def __init__(
+        self,
+        per_minute: int | None = _DOCUMENTED[0],
+        per_hour: int | None = _DOCUMENTED[1],
+        *,
+        windows: Iterable[Window] | None = None,
+        tokens_per_minute: int | None = None,
+        follow: bool = True,
+        tiers: bool = False,
+    ) -> None:
+        if windows is None:
+            named = ((per_minute, _MINUTE), (per_hour, _HOUR))
+            windows = [(count, period) for count, period in named if count is not None]
+        elif (per_minute, per_hour) != _DOCUMENTED:
+            raise ConfigurationError("give either windows, or per_minute and per_hour")
+        if tokens_per_minute is not None:
+            tokens_per_minute = _count(tokens_per_minute, "tokens_per_minute")
+        self._fill(checked_windows(windows), tokens_per_minute, follow, tiers, 1.0)
+
+    def _fill(self, *values: object) -> None:
+        for name, value in zip(attrs.fields_dict(RateLimits), values, strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def per_minute(self) -> int | None:
+        """The capacity of the 60 s window, None without one."""
+        return self._capacity(_MINUTE)
+
+    @property
+    def per_hour(self) -> int | None:
+        """The capacity of the 3,600 s window, None without one."""
+        return self._capacity(_HOUR)
+
+    def _capacity(self, seconds: float) -> int | None:
+        return next((capacity for capacity, period in self.windows if period == seconds), None)
+
+    def split(self, n: int) -> RateLimits:
+        """Return the part of one of *n* processes that use the same key and share nothing.
+
+        Raises:
+            ConfigurationError: That is less than one request, or one token, for each.
+        """
+        parts = _count(n, "split(n)")
+        tokens = self.tokens_per_minute
+        if min(capacity for capacity, _ in self.windows) < parts or (tokens or parts) < parts:
+            raise ConfigurationError(
+                f"{self!r} has less than one for each of {parts} processes: run fewer, or share one budget "
+                "with gradient_async.limits.RedisLimiter"
+            )
+        windows = tuple((capacity // parts, period) for capacity, period in self.windows)
+        part = RateLimits.__new__(RateLimits)
+        part._fill(windows, tokens and tokens // parts, self.follow, self.tiers, self.share / parts)
+        return part
+
+    def __repr__(self) -> str:
+        names = {_MINUTE: "per_minute", _HOUR: "per_hour"}
+        if all(period in names for _, period in self.windows):
+            shown = [f"{name}={self._capacity(period)}" for period, name in names.items()]
+        else:
+            shown = [f"windows={list(self.windows)}"]
+        if self.tokens_per_minute is not None:
+            shown.append(f"tokens_per_minute={self.tokens_per_minute}")
+        if self.share != 1:
+            shown.append(f"share={self.share:.3g}")
+        return f"RateLimits({', '.join(shown)})"

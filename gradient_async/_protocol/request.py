@@ -1,0 +1,113 @@
+"""Requests as data: what will be sent, decided before anything waits.
+
+Contract: a parameter that is None is left out, except inside ``extra_body`` and among keywords the schema does not
+know, which go into the body untouched. Models among the messages become plain objects.
+
+Source: chat completions of the agent and serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+import attrs
+
+from gradient_async._protocol.codec import encode_json
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import ConfigurationError
+from gradient_async.models import Message
+from gradient_async.params import AgentParams, ChatParams, Role
+
+CHAT_PATH = "/v1/chat/completions"
+AGENT_CHAT_PATH = "/api/v1/chat/completions?agent=true"
+AGENT_MODEL = "ignored"
+
+_KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
+_ROLES = get_args(Role)
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One call of the API, ready to be sent any number of times.
+
+    Attributes:
+        path: Path and query below the base URL, as it goes on the wire.
+        idempotent: Whether sending it twice does no harm.
+        stream: Whether the answer is wanted as an event stream.
+    """
+
+    method: str
+    path: str
+    body: bytes | None = attrs.field(default=None, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    timeouts: Timeouts = attrs.field(factory=Timeouts)
+    idempotent: bool = False
+    stream: bool = False
+
+
+def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
+    """Return the request for a chat completion.
+
+    Raises:
+        ConfigurationError: The parameters cannot be meant: no messages, no model, something without a JSON form.
+    """
+    fields = dict(params)
+    extra_body, headers = fields.pop("extra_body", None), fields.pop("extra_headers", None)
+    body = {name: value for name, value in fields.items() if value is not None or name not in _KNOWN}
+    body["messages"] = checked_messages(body.get("messages"))
+    _check_model(body.get("model"))
+    for name in ("stop", "tools"):
+        if name in body and not isinstance(body[name], str):
+            body[name] = list(body[name])
+    if stream:
+        body["stream"] = True
+    return Request(
+        method="POST",
+        path=path,
+        body=encode_json(body | dict(extra_body or {})),
+        headers=_checked_headers(headers),
+        timeouts=timeouts,
+        stream=stream,
+    )
+
+
+def checked_messages(messages: object) -> list[Any]:
+    """Return *messages* as a list of objects with a role the service knows."""
+    if isinstance(messages, str | bytes | Mapping | Message) or not isinstance(messages, Iterable):
+        raise ConfigurationError(
+            "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
+            f"got {type(messages).__name__}."
+        )
+    checked = list(messages)
+    if not checked:
+        raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
+    for position, message in enumerate(checked):
+        if not isinstance(message, Message):
+            _check_message(message, position)
+    return checked
+
+
+def _check_message(message: object, position: int) -> None:
+    if not isinstance(message, Mapping):
+        raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
+    if message.get("role") not in _ROLES:
+        raise ConfigurationError(
+            f"messages[{position}] has the role {message.get('role')!r}; the service knows {', '.join(_ROLES)}."
+        )
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, str) or not model:
+        raise ConfigurationError(
+            "model must name a model, as 'llama3.3-70b-instruct'; session.models.list() gives all."
+        )
+
+
+def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    for name, value in (headers or {}).items():
+        if name.lower() in ("authorization", "host", "content-length"):
+            raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
+        if not (name + value).isprintable():
+            raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
+    return headers or {}

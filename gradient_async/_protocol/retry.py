@@ -1,0 +1,123 @@
+"""When to try again, and how long to wait first.
+
+Contract: an answer may have been paid for as soon as the request was written, so by default only what surely was
+not processed is sent again: a connection never made, a 429, and the refusals 408, 502, 503 and 504. A request that
+changes nothing (`idempotent`) is also sent again after any other 5xx and after a lost connection.
+
+Source: exponential backoff with full jitter; ``Retry-After`` in RFC 9110.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from gradient_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ConfigurationError,
+    GradientError,
+    RateLimitError,
+)
+
+_REFUSALS = frozenset({408, 429, 502, 503, 504})
+_FINAL_PHASES = frozenset({"limiter", "total"})
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a call is tried again.
+
+    Attributes:
+        attempts: Tries in all, the first included; 1 switches retries off.
+        first: Upper bound of the first wait, in seconds; it doubles with every attempt.
+        longest: Upper bound of any wait of our own, in seconds. A ``Retry-After`` may ask for more.
+        replay: ``"safe"`` never sends again what may have been processed and billed; ``"always"`` does.
+        budget: Retries a session may spend at once beyond those its successes earn; it keeps an outage from
+            multiplying the traffic. A 429 costs nothing: the limiter paces it.
+    """
+
+    attempts: int = 4
+    first: float = 0.5
+    longest: float = 30.0
+    replay: Literal["safe", "always"] = "safe"
+    budget: float = 20.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts < 1 or self.first < 0 or self.longest < self.first or self.budget < 0:
+            raise ConfigurationError(
+                "RetryPolicy needs attempts >= 1, 0 <= first <= longest and budget >= 0; "
+                f"got attempts={self.attempts}, first={self.first}, longest={self.longest}, budget={self.budget}."
+            )
+
+    def delay(
+        self, error: GradientError, *, attempt: int, idempotent: bool, remaining: float, chance: float
+    ) -> float | None:
+        """Return the seconds to wait before the next attempt, None to give up.
+
+        Args:
+            error: How the attempt failed.
+            attempt: Its number, from 1.
+            idempotent: Whether sending the request twice does no harm.
+            remaining: Seconds left of the whole call.
+            chance: A random number from 0 to 1.
+        """
+        if attempt >= self.attempts or not self._may_replay(error, idempotent):
+            return None
+        wait = chance * min(self.longest, self.first * 2 ** (attempt - 1))
+        wait += requested_wait(error)
+        return wait if wait < remaining else None
+
+    def _may_replay(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
+        if isinstance(error, APITimeoutError) and error.phase in _FINAL_PHASES:
+            return False
+        free = idempotent or self.replay == "always"
+        if isinstance(error, APIConnectionError):
+            return free or not error.maybe_sent
+        if isinstance(error, APIStatusError):
+            return error.status in _REFUSALS or (free and error.status >= 500)
+        return False
+
+
+def requested_wait(error: GradientError) -> float:
+    """Return the seconds the service asked to wait: ``Retry-After``, else for a 429 until a quota resets."""
+    if not isinstance(error, APIStatusError):
+        return 0.0
+    limits = error.rate_limit
+    if error.retry_after is not None or error.status != 429 or limits is None or limits.date is None:
+        return error.retry_after or 0.0
+    quotas = (
+        limits.reset_requests,
+        limits.reset_tokens_per_minute,
+        limits.reset_tokens_per_day,
+        limits.reset,
+    )
+    waits = [reset - limits.date for reset in quotas if reset and reset > limits.date]
+    return min(waits, default=0.0)
+
+
+@attrs.define
+class RetryBudget:
+    """Retries that a session may still spend: each costs one, each success earns a tenth."""
+
+    capacity: float
+    earned: float = 0.1
+    _left: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._left = self.capacity
+
+    def take(self, error: GradientError) -> bool:
+        """Spend one retry on *error*; False if none is left."""
+        if isinstance(error, RateLimitError):
+            return True
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def success(self) -> None:
+        """Earn a part of a retry."""
+        self._left = min(self.capacity, self._left + self.earned)

@@ -1,0 +1,81 @@
+"""What every result has in common: equality, a readable repr, and the way back to JSON.
+
+The classes are slotted attrs without generated ``__eq__`` and ``__repr__``: the shared ones below halve
+what each class costs at import.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+NOT_WIRE = {"wire": False}
+"""Metadata of a field that is ours and not part of the service's JSON."""
+
+
+@cache
+def wire_fields(cls: type) -> tuple[str, ...]:
+    """Return the names of the fields that *cls* shares with the service's JSON."""
+    return tuple(field.name for field in attrs.fields(cls) if field.metadata.get("wire", True))
+
+
+def plain(value: Any) -> Any:
+    """Return *value* with every model inside it turned into a dict."""
+    if isinstance(value, Model):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class Model:
+    """A result of the service."""
+
+    _raw: dict[str, Any] | bytes | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The JSON object this was decoded from, unknown fields included.
+
+        Of an assembled result it holds the unknown fields alone; of one made by hand it is `to_dict`.
+        """
+        return self.to_dict() if self._raw is None else self._source()
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The fields that arrived and that this class does not know."""
+        names = wire_fields(type(self))
+        return {name: value for name, value in self._source().items() if name not in names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object: every field that is set, then every unknown field that arrived."""
+        names = wire_fields(type(self))
+        return {name: plain(value) for name in names if (value := getattr(self, name)) is not None} | self.extra
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text, ASCII only, so that odd characters survive any transport."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    def _source(self) -> dict[str, Any]:
+        """Return what arrived; bytes are decoded when they are first asked for."""
+        if isinstance(self._raw, bytes):
+            self._raw = json.loads(self._raw.decode(errors="replace"))
+        return self._raw if isinstance(self._raw, dict) else {}
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in wire_fields(type(self)))
+
+    if not TYPE_CHECKING:  # mypy takes a class whose instances have no hash for one that has none itself
+        __hash__ = None
+
+    def __repr__(self) -> str:
+        shown = ((name, getattr(self, name)) for name in wire_fields(type(self)))
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown if v is not None)})"

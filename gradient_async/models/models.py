@@ -1,0 +1,38 @@
+"""What the list of models returns.
+
+Source: ``GET /v1/models`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from gradient_async.models._base import NOT_WIRE, Model
+from gradient_async.models.meta import ResponseMeta
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ModelInfo(Model):
+    """A model that the key may use; ``id`` is what goes into ``model=``."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = ""
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ModelList(Model):
+    """Every model that the key may use; iterating and ``len()`` go over ``data``."""
+
+    object: str = "list"
+    data: list[ModelInfo] = attrs.field(factory=list)
+    meta: ResponseMeta = attrs.field(factory=ResponseMeta, metadata=NOT_WIRE)
+
+    def __iter__(self) -> Iterator[ModelInfo]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)

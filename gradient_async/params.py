@@ -1,0 +1,137 @@
+"""What callers send: the documented parameters as TypedDicts, for completion and checking in the editor.
+
+At run time they are plain dicts; an unset parameter is left out of the body, never sent as null. Fields that
+the schema does not have but the service's guides do (content parts, ``response_format``) are included.
+
+Source: chat completions of the agent and serverless reference, April to August 2026, and its how-to guides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Required, TypedDict
+
+from gradient_async.models.chat import Message
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class FunctionCallParam(TypedDict):
+    """The function of a tool call that is sent back."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallParam(TypedDict):
+    """A tool call that is sent back as part of an assistant message."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCallParam
+
+
+class MessageParam(TypedDict, total=False):
+    """One message of the conversation."""
+
+    role: Required[Role]
+    content: str | Iterable[Mapping[str, Any]] | None
+    refusal: str | None
+    reasoning_content: str | None
+    tool_calls: Iterable[ToolCallParam]
+    tool_call_id: str
+
+
+class FunctionParam(TypedDict, total=False):
+    """A function the model may call; ``parameters`` is a JSON Schema."""
+
+    name: Required[str]
+    description: str
+    parameters: Mapping[str, Any]
+
+
+class FunctionToolParam(TypedDict):
+    """A tool that is a function."""
+
+    type: Literal["function"]
+    function: FunctionParam
+
+
+class NamedFunctionParam(TypedDict):
+    """The name of one function."""
+
+    name: str
+
+
+class NamedToolChoiceParam(TypedDict):
+    """Forces the model to call one function."""
+
+    type: Literal["function"]
+    function: NamedFunctionParam
+
+
+class StreamOptionsParam(TypedDict, total=False):
+    """Options of a stream; ``include_usage`` adds a last chunk with the usage."""
+
+    include_usage: bool
+
+
+class KnowledgeBaseFilterParam(TypedDict, total=False):
+    """Limits an agent's retrieval to a part of a knowledge base."""
+
+    index: Required[str]
+    path: str
+
+
+class SharedChatParams(TypedDict, total=False):
+    """The parameters that every chat completion knows. None means unset.
+
+    ``extra_body`` is merged into the body as it is; ``extra_headers`` are added to the request.
+    """
+
+    messages: Required[Iterable[MessageParam | Message]]
+    frequency_penalty: float | None
+    logit_bias: Mapping[str, int] | None
+    logprobs: bool | None
+    max_completion_tokens: int | None
+    max_tokens: int | None
+    metadata: Mapping[str, str] | None
+    n: int | None
+    presence_penalty: float | None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None
+    reasoning: Mapping[str, Any] | None
+    reasoning_effort: ReasoningEffort | None
+    response_format: Mapping[str, Any] | None
+    seed: int | None
+    stop: str | Iterable[str] | None
+    stream_options: StreamOptionsParam | None
+    temperature: float | None
+    tool_choice: Literal["none", "auto", "required"] | NamedToolChoiceParam | None
+    tools: Iterable[FunctionToolParam | Mapping[str, Any]] | None
+    top_logprobs: int | None
+    top_p: float | None
+    user: str | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class ChatParams(SharedChatParams):
+    """The parameters of a serverless chat completion."""
+
+    model: Required[str]
+
+
+class AgentParams(SharedChatParams, total=False):
+    """The parameters of an agent's chat completion: those of any other, and what only agents understand."""
+
+    model: str | None
+    filter_kb_content_by_query_metadata: bool | None
+    include_functions_info: bool | None
+    include_guardrails_info: bool | None
+    include_retrieval_info: bool | None
+    instruction_override: str | None
+    k: int | None
+    kb_filters: Iterable[KnowledgeBaseFilterParam] | None
+    provide_citations: bool | None
+    retrieval_method: Literal["rewrite", "step_back", "sub_queries", "none"] | None

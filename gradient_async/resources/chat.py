@@ -1,0 +1,200 @@
+"""Chat completions, serverless and of agents.
+
+Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=true``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal, Unpack, overload
+
+import attrs
+
+from gradient_async._io.pipeline import Pipeline, Target
+from gradient_async._io.stream import ChatStream
+from gradient_async._protocol.chunks import completion_from
+from gradient_async._protocol.request import AGENT_CHAT_PATH, AGENT_MODEL, CHAT_PATH, Request, chat_request
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.models import ChatCompletion
+from gradient_async.params import AgentParams, ChatParams
+
+
+@attrs.frozen
+class _Caller:
+    """Sends chat requests to one host."""
+
+    pipeline: Pipeline
+    target: Callable[[], Target]
+    path: str
+    timeouts: Timeouts
+    max_event_bytes: int
+
+    async def create(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatCompletion:
+        request = self._request(params, timeout, stream=False)
+        reply = await self.pipeline.send(request, self.target())
+        completion = completion_from(reply.body)
+        completion.meta = reply.meta
+        return completion
+
+    def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
+        request = self._request(params, timeout, stream=True)
+        opener = partial(self.pipeline.send, request, self.target())
+        return ChatStream(opener, timeouts=request.timeouts, max_event_bytes=self.max_event_bytes)
+
+    def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
+        return chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
+
+
+class ChatCompletions:
+    """``session.chat.completions``: answers of a model, whole or as a stream."""
+
+    def __init__(
+        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
+    ) -> None:
+        self._caller = _Caller(pipeline, target, CHAT_PATH, timeouts, max_event_bytes)
+
+    @overload
+    async def create(
+        self, *, stream: Literal[True], timeout: float | Timeouts | None = None, **params: Unpack[ChatParams]
+    ) -> ChatStream: ...
+    @overload
+    async def create(
+        self,
+        *,
+        stream: Literal[False] | None = None,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+    @overload
+    async def create(
+        self, *, stream: bool, timeout: float | Timeouts | None = None, **params: Unpack[ChatParams]
+    ) -> ChatCompletion | ChatStream: ...
+
+    async def create(
+        self,
+        *,
+        stream: bool | None = None,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion | ChatStream:
+        """Ask a model and return its answer, or with ``stream=True`` the opened stream of it.
+
+        Args:
+            stream: Whether to return a `ChatStream` instead.
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The call cannot work; nothing was sent.
+            APIStatusError: The service refused; the class says how.
+            APIConnectionError: No answer came.
+            ProtocolError: The answer is not a completion.
+        """
+        if not stream:
+            return await self._caller.create(params, timeout)
+        opened = self._caller.stream(params, timeout)
+        await opened.open()
+        return opened
+
+    def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ChatParams]) -> ChatStream:
+        """Return the answer as a stream; the request is sent when it is entered or first read.
+
+        Args:
+            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The call cannot work; nothing was sent.
+        """
+        return self._caller.stream(params, timeout)
+
+
+class AgentChatCompletions:
+    """``session.agent(...).chat.completions``: the answers of an agent, which chooses its own model."""
+
+    def __init__(
+        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
+    ) -> None:
+        self._caller = _Caller(pipeline, target, AGENT_CHAT_PATH, timeouts, max_event_bytes)
+
+    @overload
+    async def create(
+        self, *, stream: Literal[True], timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]
+    ) -> ChatStream: ...
+    @overload
+    async def create(
+        self,
+        *,
+        stream: Literal[False] | None = None,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[AgentParams],
+    ) -> ChatCompletion: ...
+    @overload
+    async def create(
+        self, *, stream: bool, timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]
+    ) -> ChatCompletion | ChatStream: ...
+
+    async def create(
+        self,
+        *,
+        stream: bool | None = None,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[AgentParams],
+    ) -> ChatCompletion | ChatStream:
+        """Ask the agent and return its answer, or with ``stream=True`` the opened stream of it.
+
+        Args:
+            stream: Whether to return a `ChatStream` instead.
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
+            APIStatusError: The agent refused; the class says how.
+            APIConnectionError: No answer came.
+            ProtocolError: The answer is not a completion.
+        """
+        if not stream:
+            return await self._caller.create(_with_model(params), timeout)
+        opened = self._caller.stream(_with_model(params), timeout)
+        await opened.open()
+        return opened
+
+    def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]) -> ChatStream:
+        """Return the answer as a stream; the request is sent when it is entered or first read.
+
+        Args:
+            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
+        """
+        return self._caller.stream(_with_model(params), timeout)
+
+
+def _with_model(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name a model, which the schema requires and agents ignore."""
+    return {**params, "model": params.get("model") or AGENT_MODEL}
+
+
+@attrs.frozen
+class Chat:
+    """``session.chat``."""
+
+    completions: ChatCompletions
+
+
+@attrs.frozen
+class AgentChat:
+    """``session.agent(...).chat``."""
+
+    completions: AgentChatCompletions
+
+
+@attrs.frozen
+class Agent:
+    """``session.agent(...)``: an agent with its own endpoint and key, over the session's pool."""
+
+    chat: AgentChat

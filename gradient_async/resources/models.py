@@ -1,0 +1,39 @@
+"""The models a key may use.
+
+Source: ``GET /v1/models``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from gradient_async._io.pipeline import Pipeline, Target
+from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.request import Request
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.models import ModelList
+
+
+@attrs.frozen
+class Models:
+    """``session.models``."""
+
+    _pipeline: Pipeline
+    _target: Callable[[], Target]
+    _timeouts: Timeouts
+
+    async def list(self, *, timeout: float | Timeouts | None = None) -> ModelList:
+        """Return every model that the key may use, in ``data``.
+
+        Raises:
+            APIStatusError: The service refused; the class says how.
+            APIConnectionError: No answer came.
+        """
+        timeouts = self._timeouts.overridden(timeout)
+        request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
+        reply = await self._pipeline.send(request, self._target())
+        models = structure(decode_json(reply.body), ModelList)
+        models.meta = reply.meta
+        return models

@@ -1,0 +1,164 @@
+"""The session: configuration, lifecycle, and the wiring of everything below.
+
+Contract: making a session does no I/O and needs no running loop. Keys and endpoints are looked up once, here, and
+go nowhere but to their own host.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property, partial
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from gradient_async._io.limiter import Limiter, RateLimiter
+from gradient_async._io.pipeline import Hook, Pipeline, Target
+from gradient_async._io.transport import Transport
+from gradient_async._protocol import credentials
+from gradient_async._protocol.limits import RateLimits
+from gradient_async._protocol.retry import RetryPolicy
+from gradient_async._protocol.sse import MAX_EVENT_BYTES
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import ConfigurationError
+from gradient_async.resources.chat import Agent, AgentChat, AgentChatCompletions, Chat, ChatCompletions
+from gradient_async.resources.models import Models
+
+
+class AsyncSession:
+    """A client of Gradient AI inference: one pool of connections, one budget of requests.
+
+    Args:
+        api_key: A model access key or a full-access token. Default: the first that is set of
+            MODEL_ACCESS_KEY, GRADIENT_MODEL_ACCESS_KEY, DIGITALOCEAN_INFERENCE_KEY, DIGITALOCEAN_TOKEN and
+            DIGITALOCEAN_ACCESS_TOKEN.
+        agent_access_key: The endpoint access key of an agent. Default: AGENT_ACCESS_KEY or
+            GRADIENT_AGENT_ACCESS_KEY.
+        agent_endpoint: The agent's address, with or without scheme, ``/v1`` or ``/api/v1``. Default:
+            AGENT_ENDPOINT, AGENT_URL or GRADIENT_AGENT_ENDPOINT.
+        base_url: Where inference is. Default: GRADIENT_INFERENCE_ENDPOINT, else https://inference.do-ai.run.
+        limits: The account's rate limits; a limiter to share its budget with other sessions; None for no limiter.
+        retry: What is tried again, how often and how patiently.
+        timeouts: How long each part of a call may take.
+        max_connections: How many connections may be open at once; None for any number.
+        hooks: Called with the `AttemptDetails` of every attempt.
+        client_session: An aiohttp session of yours to send with; it is never closed here, and it tells nothing of
+            how far a request has come, so that retries are more careful and timings fewer.
+        allow_insecure: Whether http:// is allowed to hosts other than this machine.
+        max_event_bytes: The largest event a stream may bring.
+
+    Raises:
+        ConfigurationError: A setting cannot work. A missing key is an error of the first call that needs it.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        agent_access_key: str | None = None,
+        agent_endpoint: str | None = None,
+        base_url: str | None = None,
+        limits: RateLimits | Limiter | None = RateLimits(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        max_connections: int | None = None,
+        hooks: Iterable[Hook] = (),
+        client_session: aiohttp.ClientSession | None = None,
+        allow_insecure: bool = False,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        environ = os.environ
+        if max_connections is not None and max_connections < 1:
+            raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
+        self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
+        self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
+        self._allow_insecure = allow_insecure
+        self._base_url = self._address("base_url", base_url, credentials.INFERENCE_ENDPOINTS, environ)
+        self._agent_url = self._address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS, environ)
+        self._limits = limits
+        self._timeouts = timeouts
+        self._max_event_bytes = max_event_bytes
+        self._transport = Transport(max_connections, client_session)
+        self._pipeline = Pipeline(self._transport, retry, tuple(hooks))
+        self._limiter = self._new_limiter()
+        self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Chat completions of the serverless models."""
+        return Chat(
+            ChatCompletions(
+                self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
+            )
+        )
+
+    @cached_property
+    def models(self) -> Models:
+        """The models the key may use."""
+        return Models(self._pipeline, self._target, self._timeouts)
+
+    @property
+    def limits(self) -> Limiter | None:
+        """The limiter of the inference key; None when it is switched off."""
+        return self._limiter
+
+    def agent(self, endpoint: str | None = None, access_key: str | None = None) -> Agent:
+        """Return an agent, over the same pool, with its own key and its own budget.
+
+        Args:
+            endpoint: Its address; default: the session's ``agent_endpoint``.
+            access_key: Its endpoint access key; default: the session's ``agent_access_key``.
+
+        Raises:
+            ConfigurationError: The address or the key cannot work.
+        """
+        key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
+        url = self._address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
+        target = partial(
+            self._agent_target, url if url.value else self._agent_url, key if key.value else self._agent_key
+        )
+        completions = AgentChatCompletions(
+            self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
+        )
+        return Agent(AgentChat(completions))
+
+    async def aclose(self) -> None:
+        """Close every connection. Calls and streams still under way fail with `SessionClosedError`."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._transport.closed else "open"
+        return f"<AsyncSession {self._base_url.value}, {state}, limits={self._limiter!r}>"
+
+    def _address(
+        self, argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]
+    ) -> credentials.Setting:
+        setting = credentials.find(argument, given, variables, environ)
+        if setting.value is None and argument == "base_url":
+            setting = credentials.Setting(argument, variables, credentials.DEFAULT_BASE_URL, "the default")
+        return credentials.normalised(setting, allow_insecure=self._allow_insecure)
+
+    def _target(self) -> Target:
+        key = self._api_key.required("Inference needs a model access key or a full-access token.")
+        return Target(self._base_url.required("Inference needs an address."), key, self._limiter)
+
+    def _agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
+        address = url.required("An agent has an address of its own.")
+        secret = key.required("An agent has an endpoint access key of its own.")
+        if (address, secret) not in self._agent_limiters:
+            self._agent_limiters[address, secret] = self._new_limiter()
+        return Target(address, secret, self._agent_limiters[address, secret])
+
+    def _new_limiter(self) -> Limiter | None:
+        """Return a limiter for one key on one host; the one that was handed in, if one was."""
+        return RateLimiter(self._limits) if isinstance(self._limits, RateLimits) else self._limits

@@ -1,0 +1,30 @@
+"""Test doubles for applications that use this library.
+
+    async with Emulator() as gradient, AsyncSession(api_key="test", base_url=gradient.url) as session:
+        gradient.reply("Hello")
+        completion = await session.chat.completions.create(...)
+    assert gradient.requests[0].json["model"] == ...
+
+Contract: nothing here is imported by `import gradient_async`, and the names below are loaded on first use,
+because the pytest plugin lives in this package and pytest loads it at every start.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradient_async.testing.answer import Reply
+    from gradient_async.testing.emulator import Emulator
+    from gradient_async.testing.record import RecordedRequest
+
+__all__ = ["Emulator", "RecordedRequest", "Reply"]
+
+_HOMES = {"Emulator": "emulator", "RecordedRequest": "record", "Reply": "answer"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,238 @@
+"""The emulator: a server on loopback ports that speaks the inference API.
+
+Contract: real sockets, no state shared with anything else, nothing of the client's own code. Everything it
+saw is in ``requests``. Leaving the context is prompt, also with streams open and stalled.
+Source: the documents each module names; what they leave open is decided in that module.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import attrs
+from aiohttp import web
+
+from gradient_async.testing.catalog import Catalog, health
+from gradient_async.testing.chat import Chat
+from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierBucket
+from gradient_async.testing.record import RecordedRequest
+from gradient_async.testing.router import Endpoint, Router
+from gradient_async.testing.serve import Delivery
+from gradient_async.testing.server import Connection, LocalServer
+from gradient_async.testing.service import Keys, Service
+from gradient_async.testing.text_model import TextModel
+from gradient_async.testing.upstream import Upstream
+from gradient_async.testing.verbs import Verbs
+
+Windows = Sequence[tuple[int, float]]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Emulator(Verbs):
+    """The inference API on loopback; an async context manager.
+
+    Attributes:
+        host: The loopback address to listen on. port: The port of the serverless host; 0 takes a free one.
+        agent_port: The port of the agent host, likewise. api_key: The only key the serverless host takes;
+        None takes any but the agent's. agent_key: The only key the agent host takes; None takes any but the
+        serverless one. limits: Rolling windows to enforce per key, as pairs of requests and seconds;
+        ``"documented"`` for those of
+            the documents. None admits everything and counts only for the headers.
+        tier: Requests a minute of a refilled bucket with its ``x-ratelimit-*`` headers, in place of *limits*.
+        time_scale: How many times as fast as the clock the windows run.
+        token_delay: Seconds between two events of a stream.
+        seed: Another seed gives other answers.
+        upstream: The address of an OpenAI-compatible server that answers what is not scripted.
+        models: The slugs of the models.
+        strict_models: Whether a request for another model is refused.
+        clock: Returns the time in epoch seconds.
+        requests: Everything it saw, oldest first.
+        active: How many answers are being produced or sent.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    agent_port: int = 0
+    api_key: str | None = attrs.field(default=None, repr=False)
+    agent_key: str | None = attrs.field(default=None, repr=False)
+    limits: Windows | Literal["documented"] | None = None
+    tier: int | None = None
+    time_scale: float = 1.0
+    token_delay: float = 0.0
+    seed: int = 0
+    upstream: str | None = None
+    models: Sequence[str] = (
+        "llama3.3-70b-instruct",
+        "openai-gpt-oss-120b",
+        "openai-gpt-oss-20b",
+        "anthropic-claude-sonnet-4",
+    )
+    strict_models: bool = False
+    clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
+    requests: list[RecordedRequest] = attrs.field(factory=list, init=False, repr=False)
+    active: int = attrs.field(default=0, init=False)
+    _service: Service = attrs.field(init=False, repr=False)
+    _upstream: Upstream = attrs.field(init=False, repr=False)
+    _servers: tuple[LocalServer, LocalServer] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._service = Service(
+            router=Router(_endpoints(self)),
+            script=self._script,
+            keys=Keys(api_key=self.api_key, agent_key=self.agent_key),
+            new_limit=partial(_new_limit, self),
+            forwards=self.upstream is not None,
+        )
+        self._upstream = Upstream(self.upstream or "")
+        self._servers = (
+            LocalServer(self._handle, self.host, self.port),
+            LocalServer(self._handle, self.host, self.agent_port),
+        )
+
+    async def __aenter__(self) -> Self:
+        for server in self._servers:
+            await server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop listening, abort every connection and end every answer."""
+        for server in self._servers:
+            await server.aclose()
+        await self._upstream.aclose()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the serverless host."""
+        return self._servers[0].url
+
+    @property
+    def agent_url(self) -> str:
+        """The endpoint of the agent; another port, because agents live on hosts of their own."""
+        return self._servers[1].url
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections were accepted so far."""
+        return sum(server.accepted for server in self._servers)
+
+    @property
+    def open_connections(self) -> int:
+        """How many TCP connections are open."""
+        return sum(server.open for server in self._servers)
+
+    @property
+    def refusals(self) -> int:
+        """How many requests the rate limits refused."""
+        return self._service.refusals
+
+    def drop_idle(self, *, stale: bool = False) -> None:
+        """Close the keep-alive connections that are idle now.
+
+        Args:
+            stale: Close none now, but the next one that is reused, when its request is there: the race that a
+                client cannot see coming.
+        """
+        if stale:
+            self.hang_up()
+            return
+        for server in self._servers:
+            server.drop_idle()
+
+    async def _handle(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        record = await _record(http, connection, self.clock)
+        self.requests.append(record)
+        self.active += 1
+        try:
+            decision = self._service.decide(record, record.time)
+            answer = decision.answer or await self._upstream.answer(record, decision.upstream)
+            delivery = Delivery(
+                http=http,
+                connection=connection,
+                record=record,
+                answer=answer,
+                plan=decision.plan,
+                headers={"x-request-id": record.request_id, **decision.headers},
+                token_delay=self.token_delay,
+            )
+            return await delivery.run()
+        finally:
+            self.active -= 1
+
+
+async def _record(http: web.BaseRequest, connection: Connection, clock: Callable[[], float]) -> RecordedRequest:
+    body = await http.read()
+    return RecordedRequest(
+        method=http.method,
+        path=http.path,
+        query=dict(http.query),
+        headers=http.headers,
+        body=body,
+        json=_parsed(body),
+        time=clock(),
+        request_id=str(uuid.uuid4()),
+        connection=connection.number,
+        reused=connection.served > 0,
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _new_limit(emulator: Emulator) -> Limit:
+    if emulator.tier is not None:
+        return TierBucket(emulator.tier, emulator.time_scale)
+    windows = emulator.limits if isinstance(emulator.limits, Sequence) else DOCUMENTED
+    if windows == "documented":
+        windows = DOCUMENTED
+    return RollingLimit.of(windows, scale=emulator.time_scale, enforced=emulator.limits is not None)
+
+
+def _endpoints(emulator: Emulator) -> tuple[Endpoint, ...]:
+    known = emulator.models if emulator.strict_models else None
+    chat = Chat(model=TextModel(emulator.seed), known=known)
+    completions = "/v1/chat/completions"
+    return (
+        Endpoint(
+            method="POST",
+            path=completions,
+            answer=chat.answer,
+            check=chat.check,
+            generates=True,
+            upstream=completions,
+        ),
+        Endpoint(
+            method="POST",
+            path=f"/api{completions}",
+            answer=chat.answer_agent,
+            check=chat.check_agent,
+            generates=True,
+            agent=True,
+            upstream=completions,
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/models",
+            answer=Catalog(emulator.models).answer,
+            upstream="/v1/models",
+        ),
+        Endpoint(method="GET", path="/health", answer=health, public=True),
+    )

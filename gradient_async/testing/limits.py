@@ -1,0 +1,133 @@
+"""The rate limits of the service, with their headers.
+
+Contract: pure, time is an argument. A request counts for one whole window after it was admitted; a refused
+one does not count. The longest window is the one the headers speak of; a refusal by a shorter one is a burst
+refusal.
+Source: the Rate Limit section of the Inference API reference; for `TierBucket` the quota headers that the
+serverless hosts were seen to send.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+DOCUMENTED = ((250, 60.0), (5000, 3600.0))
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """Whether a request is admitted, and the headers of its answer."""
+
+    admitted: bool
+    headers: Mapping[str, str]
+
+
+class Limit(Protocol):
+    """Whatever decides about the requests of one key."""
+
+    def admit(self, now: float) -> Verdict:
+        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
+
+
+@attrs.define
+class _Window:
+    capacity: int
+    period: float
+    _admitted: deque[float] = attrs.field(factory=deque, init=False)
+
+    def free(self, now: float) -> int:
+        while self._admitted and self._admitted[0] + self.period <= now:
+            self._admitted.popleft()
+        return self.capacity - len(self._admitted)
+
+    def add(self, now: float) -> None:
+        self._admitted.append(now)
+
+    def oldest_expires(self, now: float) -> float:
+        return self._admitted[0] + self.period if self._admitted else now
+
+
+@attrs.define
+class RollingLimit:
+    """Some rolling windows, all of which must have room.
+
+    Attributes:
+        enforced: False counts without refusing. ``ratelimit-remaining`` then stays above zero, because above
+        zero
+            the documents promise that further requests are admitted.
+    """
+
+    _windows: list[_Window]
+    enforced: bool = True
+
+    @classmethod
+    def of(cls, windows: Sequence[tuple[int, float]], *, scale: float, enforced: bool = True) -> RollingLimit:
+        """Build from pairs of capacity and seconds, with time running *scale* times as fast."""
+        ordered = sorted(windows, key=lambda window: window[1])
+        return cls([_Window(capacity, period / scale) for capacity, period in ordered], enforced)
+
+    def admit(self, now: float) -> Verdict:
+        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
+        full = [window for window in self._windows if window.free(now) <= 0]
+        if full and self.enforced:
+            return Verdict(admitted=False, headers=self._refusal(full[-1], now))
+        for window in self._windows:
+            window.add(now)
+        remaining = self._windows[-1].free(now)
+        return Verdict(admitted=True, headers=self._headers(remaining if self.enforced else max(1, remaining), now))
+
+    def _refusal(self, full: _Window, now: float) -> dict[str, str]:
+        headers = self._headers(0, now)
+        if full is self._windows[-1]:
+            return headers
+        return headers | {"retry-after": str(math.ceil(full.oldest_expires(now) - now))}
+
+    def _headers(self, remaining: int, now: float) -> dict[str, str]:
+        longest = self._windows[-1]
+        return {
+            "ratelimit-limit": str(longest.capacity),
+            "ratelimit-remaining": str(remaining),
+            "ratelimit-reset": str(math.ceil(longest.oldest_expires(now))),
+        }
+
+
+@attrs.define
+class TierBucket:
+    """A continuously refilled bucket: so many requests a minute, and a quarter of that as a burst.
+
+    A refusal carries no ``retry-after``, and a reset that is truncated to a second and so slightly in the
+    past.
+    """
+
+    per_minute: int
+    scale: float = 1.0
+    _level: float = attrs.field(init=False)
+    _updated: float | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._level = self._capacity
+
+    @property
+    def _capacity(self) -> float:
+        return self.per_minute * 1.25
+
+    def admit(self, now: float) -> Verdict:
+        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
+        elapsed = now - (now if self._updated is None else self._updated)
+        self._level = min(self._capacity, self._level + elapsed * self.per_minute * self.scale / 60)
+        self._updated = now
+        admitted = self._level >= 1
+        self._level -= admitted
+        return Verdict(admitted=admitted, headers=self._headers(reset=0 if admitted else int(now)))
+
+    def _headers(self, *, reset: int) -> dict[str, str]:
+        return {
+            "x-ratelimit-limit-requests": str(self.per_minute),
+            "x-ratelimit-remaining-requests": str(int(self._level)),
+            "x-ratelimit-reset-requests": str(reset),
+        }
