@@ -145,6 +145,7 @@ class APIStatusError(GradientError):
     """
 
     default_status: ClassVar[int] = 500
+    advice: ClassVar[str] = ""
     status: int
     code: str | None
     retry_after: float | None
@@ -173,43 +174,49 @@ class APIStatusError(GradientError):
             facts.append(self.code)
         if self.request_id:
             facts.append(f"request {self.request_id}")
-        return f"{self.message} ({', '.join(facts)})"
+        return f"{self.message} ({', '.join(facts)}) {self.advice}".rstrip()
 
 
 class BadRequestError(APIStatusError):
     """400: the request is malformed; the message names the field."""
 
     default_status = 400
+    advice = "Correct the request; the same one will fail again."
 
 
 class AuthenticationError(APIStatusError):
     """401: the key is missing, wrong, or of the wrong kind for this host."""
 
     default_status = 401
+    advice = "Check the key: a model access key or full-access token for inference, the agent's own key for an agent."
 
 
 class PaymentRequiredError(APIStatusError):
     """402: the account has no billing or no balance."""
 
     default_status = 402
+    advice = "Add billing or balance to the account."
 
 
 class PermissionDeniedError(APIStatusError):
     """403: the key may not do this, or the model is not in the account's tier."""
 
     default_status = 403
+    advice = "Use a key that may do this, or a model of your tier."
 
 
 class NotFoundError(APIStatusError):
     """404: no such model, batch or path."""
 
     default_status = 404
+    advice = "Check the name; session.models.list() gives every model."
 
 
 class ConflictError(APIStatusError):
     """409: the resource is in a state that does not allow this."""
 
     default_status = 409
+    advice = "Read its status first, then decide."
 
 
 class PreconditionFailedError(APIStatusError):
@@ -222,16 +229,20 @@ class UnprocessableEntityError(APIStatusError):
     """422: the request is well-formed but its values do not fit."""
 
     default_status = 422
+    advice = "Correct the request; the same one will fail again."
 
 
 class RateLimitError(APIStatusError):
     """429: the account's budget is spent; ``retry_after`` says for how long, if the service did."""
 
     default_status = 429
+    advice = "Wait retry_after seconds, or send less."
 
 
 class InternalServerError(APIStatusError):
     """5xx: the service failed; the same request may work later."""
+
+    advice = "The same request may work later; it may have been processed already."
 
 
 class ProtocolError(GradientError):

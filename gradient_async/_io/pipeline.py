@@ -11,6 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -54,6 +55,13 @@ class AttemptDetails:
     elapsed: float
 
 
+class Result(Protocol):
+    """A decoded answer."""
+
+    meta: ResponseMeta
+
+
+R = TypeVar("R", bound=Result)
 Hook = Callable[[AttemptDetails], object]
 
 
@@ -75,6 +83,16 @@ class Reply:
     meta: ResponseMeta
     deadline: float
     began: float
+
+    def decoded(self, decode: Callable[[bytes], R]) -> R:
+        """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""
+        try:
+            result = decode(self.body)
+        except GradientError as error:
+            error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
+            raise
+        result.meta = self.meta
+        return result
 
 
 @attrs.define

@@ -229,6 +229,7 @@ class Transport:
     given: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
+    _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _home: tuple[int, asyncio.AbstractEventLoop] | None = attrs.field(default=None, init=False, repr=False)
 
     async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
@@ -238,7 +239,7 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = self._ready_pool()
+        pool = await self._ready_pool()
         if pool is self.given:
             progress.sent = True  # nothing tells how far a foreign session has come
         try:
@@ -265,25 +266,30 @@ class Transport:
         if pool is not None and self._home and self._home[1] is asyncio.get_running_loop():
             await pool.close()
 
-    def _ready_pool(self) -> aiohttp.ClientSession:
+    async def _ready_pool(self) -> aiohttp.ClientSession:
         if self.closed:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
         if self.given is not None:
             return self.given
         here = os.getpid(), asyncio.get_running_loop()
         if self._pool is None or self._home != here:
-            self._leave_home(here[0])
+            await self._leave_home(here[0])
             self._pool, self._home = self._new_pool(), here
         return self._pool
 
-    def _leave_home(self, pid: int) -> None:
-        """Forget the pool of a finished loop or of the parent process; refuse to leave one that is in use."""
-        if self._home is None or self._home[0] != pid or self._home[1].is_closed():
+    async def _leave_home(self, pid: int) -> None:
+        """Part with the pool of a loop that has ended, or of the parent process; refuse to leave one in use."""
+        if self._pool is None or self._home is None:
             return
-        raise SessionClosedError(
-            "This session's connections belong to another event loop that is still open; "
-            "use one AsyncSession in each loop."
-        )
+        if self._home[0] != pid:
+            self._inherited = self._pool  # kept and never touched: its sockets carry the parent's conversations
+            return
+        if not self._home[1].is_closed():
+            raise SessionClosedError(
+                "This session's connections belong to another event loop that is still open; "
+                "use one AsyncSession in each loop."
+            )
+        await self._pool.close()
 
     def _new_pool(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(

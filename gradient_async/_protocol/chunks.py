@@ -45,6 +45,8 @@ class ChunkDecoder:
     def feed(self, block: bytes) -> list[ChatCompletionChunk]:
         """Return the chunks that *block* completes."""
         chunks: list[ChatCompletionChunk] = []
+        if self.done or self.error is not None:
+            return chunks
         try:
             self._feed(block, chunks)
         except GradientError as error:

@@ -18,11 +18,11 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable
 
-from gradient_async._protocol.limits import checked_windows
+from gradient_async._protocol.limits import RateLimits, checked_windows
 from gradient_async._protocol.window import Window, WindowStatus
 from gradient_async.errors import ConfigurationError
 
-__all__ = ["RollingTokenBucket"]
+__all__ = ["RateLimits", "RollingTokenBucket"]
 
 _HOUR = 3600.0
 _ROUNDING = 1.0

@@ -8,6 +8,7 @@ Source: chat completions of the agent and serverless reference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -57,6 +58,7 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     body = {name: value for name, value in fields.items() if value is not None or name not in _KNOWN}
     body["messages"] = checked_messages(body.get("messages"))
     _check_model(body.get("model"))
+    _check_numbers(body)
     for name in ("stop", "tools"):
         if name in body and not isinstance(body[name], str):
             body[name] = list(body[name])
@@ -102,6 +104,14 @@ def _check_model(model: object) -> None:
         raise ConfigurationError(
             "model must name a model, as 'llama3.3-70b-instruct'; session.models.list() gives all."
         )
+
+
+def _check_numbers(body: Mapping[str, Any]) -> None:
+    for name, value in body.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigurationError(
+                f"{name} is {value}, which JSON cannot carry; give a finite number."
+            )
 
 
 def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ class RetryPolicy:
     first: float = 0.5
     longest: float = 30.0
     replay: Literal["safe", "always"] = "safe"
-    budget: float = 20.0
+    budget: int = 20
 
     def __attrs_post_init__(self) -> None:
         if self.attempts < 1 or self.first < 0 or self.longest < self.first or self.budget < 0:
@@ -100,24 +100,23 @@ def requested_wait(error: GradientError) -> float:
 
 @attrs.define
 class RetryBudget:
-    """Retries that a session may still spend: each costs one, each success earns a tenth."""
+    """Retries that a session may still spend: ten successes earn one."""
 
-    capacity: float
-    earned: float = 0.1
-    _left: float = attrs.field(init=False)
+    retries: int
+    _tenths: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._left = self.capacity
+        self._tenths = 10 * self.retries
 
     def take(self, error: GradientError) -> bool:
         """Spend one retry on *error*; False if none is left."""
         if isinstance(error, RateLimitError):
             return True
-        if self._left < 1:
+        if self._tenths < 10:
             return False
-        self._left -= 1
+        self._tenths -= 10
         return True
 
     def success(self) -> None:
-        """Earn a part of a retry."""
-        self._left = min(self.capacity, self._left + self.earned)
+        """Earn a tenth of a retry."""
+        self._tenths = min(10 * self.retries, self._tenths + 1)

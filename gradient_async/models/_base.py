@@ -7,19 +7,12 @@ what each class costs at import.
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import attrs
 
 NOT_WIRE = {"wire": False}
 """Metadata of a field that is ours and not part of the service's JSON."""
-
-
-@cache
-def wire_fields(cls: type) -> tuple[str, ...]:
-    """Return the names of the fields that *cls* shares with the service's JSON."""
-    return tuple(field.name for field in attrs.fields(cls) if field.metadata.get("wire", True))
 
 
 def plain(value: Any) -> Any:
@@ -37,7 +30,14 @@ def plain(value: Any) -> Any:
 class Model:
     """A result of the service."""
 
+    wire_fields: ClassVar[tuple[str, ...]] = ()
+    """The names of the fields that the class shares with the service's JSON."""
+
     _raw: dict[str, Any] | bytes | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        cls.wire_fields = tuple(f.name for f in attrs.fields(cls) if f.metadata.get("wire", True))
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -50,13 +50,12 @@ class Model:
     @property
     def extra(self) -> dict[str, Any]:
         """The fields that arrived and that this class does not know."""
-        names = wire_fields(type(self))
-        return {name: value for name, value in self._source().items() if name not in names}
+        return {name: value for name, value in self._source().items() if name not in self.wire_fields}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: every field that is set, then every unknown field that arrived."""
-        names = wire_fields(type(self))
-        return {name: plain(value) for name in names if (value := getattr(self, name)) is not None} | self.extra
+        known = {name: value for name in self.wire_fields if (value := getattr(self, name)) is not None}
+        return {name: plain(value) for name, value in known.items()} | self.extra
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text, ASCII only, so that odd characters survive any transport."""
@@ -71,11 +70,10 @@ class Model:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in wire_fields(type(self)))
+        return all(getattr(self, name) == getattr(other, name) for name in self.wire_fields)
 
-    if not TYPE_CHECKING:  # mypy takes a class whose instances have no hash for one that has none itself
-        __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # a result can change, so it cannot be a key
 
     def __repr__(self) -> str:
-        shown = ((name, getattr(self, name)) for name in wire_fields(type(self)))
+        shown = ((name, getattr(self, name)) for name in self.wire_fields)
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown if v is not None)})"

@@ -33,9 +33,7 @@ class _Caller:
     async def create(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatCompletion:
         request = self._request(params, timeout, stream=False)
         reply = await self.pipeline.send(request, self.target())
-        completion = completion_from(reply.body)
-        completion.meta = reply.meta
-        return completion
+        return reply.decoded(completion_from)
 
     def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         request = self._request(params, timeout, stream=True)

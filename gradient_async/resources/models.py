@@ -34,6 +34,8 @@ class Models:
         timeouts = self._timeouts.overridden(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
         reply = await self._pipeline.send(request, self._target())
-        models = structure(decode_json(reply.body), ModelList)
-        models.meta = reply.meta
-        return models
+        return reply.decoded(_model_list)
+
+
+def _model_list(body: bytes) -> ModelList:
+    return structure(decode_json(body), ModelList)

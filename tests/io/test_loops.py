@@ -1,0 +1,68 @@
+"""One session and more than one event loop."""
+
+import asyncio
+import os
+import threading
+
+import aiohttp
+import pytest
+
+from gradient_async import AsyncSession, SessionClosedError
+from gradient_async.testing import Emulator
+
+HI = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_second_loop_after_the_first_has_ended_gets_a_fresh_pool() -> None:
+    session = AsyncSession(api_key="test")
+
+    async def once() -> str:
+        async with Emulator() as gradient:
+            session._base_url = AsyncSession(api_key="test", base_url=gradient.url)._base_url
+            return (await session.chat.completions.create(model="m", messages=HI)).text
+
+    assert asyncio.run(once())
+    assert asyncio.run(once())
+
+
+async def test_a_second_loop_beside_the_first_is_refused(gradient_session: AsyncSession) -> None:
+    await gradient_session.models.list()
+    problems: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            asyncio.run(_list(gradient_session))
+        except SessionClosedError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    assert "one AsyncSession in each loop" in str(problems[0])
+    await gradient_session.models.list()
+
+
+async def _list(session: AsyncSession) -> None:
+    await session.models.list()
+
+
+async def test_a_child_process_gets_a_fresh_pool(
+    gradient_session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gradient_session.models.list()
+    before = gradient_session._transport._pool
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    await gradient_session.models.list()
+    assert gradient_session._transport._pool is not before
+    assert before is not None
+    assert not before.closed
+    await before.close()
+
+
+async def test_a_session_of_the_callers_is_used_and_left_open(gradient_emulator: Emulator) -> None:
+    async with aiohttp.ClientSession(headers={"X-Own": "1"}) as own:
+        async with AsyncSession(api_key="test", base_url=gradient_emulator.url, client_session=own) as session:
+            assert (await session.chat.completions.create(model="m", messages=HI)).text
+        assert not own.closed
+    assert gradient_emulator.requests[0].headers["X-Own"] == "1"
