@@ -1,7 +1,6 @@
 """What every test needs: no key of the machine's own may reach a test."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -11,8 +10,7 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
-def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if "GRADIENT" in name or "DIGITALOCEAN" in name or name.startswith(("AGENT_", "MODEL_ACCESS")):
             monkeypatch.delenv(name)
-    yield

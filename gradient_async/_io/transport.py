@@ -263,8 +263,13 @@ class Transport:
         """Close every connection of the pool."""
         self.closed = True
         pool, self._pool = self._pool, None
-        if pool is not None and self._home and self._home[1] is asyncio.get_running_loop():
+        if pool is None or self._home is None:
+            return
+        loop = self._home[1]
+        if loop is asyncio.get_running_loop() or loop.is_closed():
             await pool.close()
+        else:
+            asyncio.run_coroutine_threadsafe(pool.close(), loop)
 
     async def _ready_pool(self) -> aiohttp.ClientSession:
         if self.closed:

@@ -17,7 +17,7 @@ from gradient_async.testing.answer import DONE, SSE, Answer, Reply, error_answer
 from gradient_async.testing.chat_schema import AGENT, CHAT, chat_fault
 from gradient_async.testing.chat_stream import chunks, logprobs
 from gradient_async.testing.record import RecordedRequest
-from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, scripted
+from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, restyled, scripted
 from gradient_async.testing.usage import Meter, text_of
 
 
@@ -85,10 +85,13 @@ class Chat:
         return reply.style(answer) if reply else answer
 
     def _turns(self, fields: Mapping[str, Any], reply: Reply | None) -> list[Turn]:
+        count = fields.get("n") or 1
+        if reply and (turn := scripted(reply)):
+            return [turn] * count
         wanted = prompt(fields)
-        seeds = (wanted.seed * 1000 + index for index in range(fields.get("n") or 1))
+        seeds = (wanted.seed * 1000 + index for index in range(count))
         turns = [self.model.turn(attrs.evolve(wanted, seed=seed)) for seed in seeds]
-        return [scripted(reply, turn) for turn in turns] if reply else turns
+        return [restyled(turn, reply) for turn in turns] if reply else turns
 
 
 def prompt(fields: Mapping[str, Any]) -> Prompt:

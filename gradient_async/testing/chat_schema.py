@@ -20,7 +20,14 @@ _COUNT = Rule(kind="integer", nullable=True, low=0)
 _FLAG = Rule(kind="boolean", nullable=True)
 _REQUIRED_TEXT = Rule(kind="string", required=True)
 
-_PART = Rule(kind="object", fields={"type": _REQUIRED_TEXT, "text": Rule(kind="string")})
+_PART = Rule(
+    kind="object",
+    fields={
+        "type": _REQUIRED_TEXT,
+        "text": Rule(kind="string"),
+        "cache_control": Rule(kind="object", nullable=True, fields={"ttl": Rule(kind="string")}),
+    },
+)
 _CALL = Rule(
     kind="object",
     fields={
@@ -89,7 +96,10 @@ _FIELDS: Mapping[str, Rule] = {
     "response_format": Rule(
         kind="object",
         nullable=True,
-        fields={"type": Rule(kind="string", required=True, choices=("text", "json_object", "json_schema"))},
+        fields={
+            "type": Rule(kind="string", required=True, choices=("text", "json_object", "json_schema")),
+            "json_schema": Rule(kind="object", fields={"schema": Rule(kind="object")}),
+        },
     ),
 }
 CHAT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string", required=True, low=1)})

@@ -18,11 +18,10 @@ from typing import Any, Literal, Self
 import attrs
 from aiohttp import web
 
-from gradient_async.testing.catalog import Catalog, health
-from gradient_async.testing.chat import Chat
+from gradient_async.testing.endpoints import endpoints
 from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierBucket
 from gradient_async.testing.record import RecordedRequest
-from gradient_async.testing.router import Endpoint, Router
+from gradient_async.testing.router import Router
 from gradient_async.testing.serve import Delivery
 from gradient_async.testing.server import Connection, LocalServer
 from gradient_async.testing.service import Keys, Service
@@ -83,7 +82,9 @@ class Emulator(Verbs):
 
     def __attrs_post_init__(self) -> None:
         self._service = Service(
-            router=Router(_endpoints(self)),
+            router=Router(
+                endpoints(TextModel(self.seed), models=self.models, strict=self.strict_models),
+            ),
             script=self._script,
             keys=Keys(api_key=self.api_key, agent_key=self.agent_key),
             new_limit=partial(_new_limit, self),
@@ -138,6 +139,8 @@ class Emulator(Verbs):
 
     def drop_idle(self, *, stale: bool = False) -> None:
         """Close the keep-alive connections that are idle now.
+
+        A client that sends without a turn of the loop in between meets a connection that is stale.
 
         Args:
             stale: Close none now, but the next one that is reused, when its request is there: the race that a
@@ -200,39 +203,6 @@ def _refuse_constant(name: str) -> None:
 def _new_limit(emulator: Emulator) -> Limit:
     if emulator.tier is not None:
         return TierBucket(emulator.tier, emulator.time_scale)
-    windows = emulator.limits if isinstance(emulator.limits, Sequence) else DOCUMENTED
-    if windows == "documented":
-        windows = DOCUMENTED
-    return RollingLimit.of(windows, scale=emulator.time_scale, enforced=emulator.limits is not None)
-
-
-def _endpoints(emulator: Emulator) -> tuple[Endpoint, ...]:
-    known = emulator.models if emulator.strict_models else None
-    chat = Chat(model=TextModel(emulator.seed), known=known)
-    completions = "/v1/chat/completions"
-    return (
-        Endpoint(
-            method="POST",
-            path=completions,
-            answer=chat.answer,
-            check=chat.check,
-            generates=True,
-            upstream=completions,
-        ),
-        Endpoint(
-            method="POST",
-            path=f"/api{completions}",
-            answer=chat.answer_agent,
-            check=chat.check_agent,
-            generates=True,
-            agent=True,
-            upstream=completions,
-        ),
-        Endpoint(
-            method="GET",
-            path="/v1/models",
-            answer=Catalog(emulator.models).answer,
-            upstream="/v1/models",
-        ),
-        Endpoint(method="GET", path="/health", answer=health, public=True),
-    )
+    given = emulator.limits
+    windows = DOCUMENTED if given is None or isinstance(given, str) else given
+    return RollingLimit.of(windows, scale=emulator.time_scale, enforced=given is not None)

@@ -45,6 +45,8 @@ class Inventor:
     def value(self, schema: Schema | None = None, name: str = "", depth: int = 0) -> Any:
         """Return a value for *schema*, the whole one unless given, that is called *name*."""
         schema = self._resolved(self.root if schema is None else schema)
+        if depth > 2 * _DEEPEST:
+            return None
         for key in ("const", "default"):
             if key in schema:
                 return schema[key]
@@ -61,7 +63,9 @@ class Inventor:
         }
         return makers.get(_kind(schema), self._string)(schema, name, depth)
 
-    def _resolved(self, schema: Schema) -> Schema:
+    def _resolved(self, schema: Any) -> Schema:
+        if not isinstance(schema, Mapping):
+            return {}
         if "$ref" in schema:
             found: Any = self.root
             for step in schema["$ref"].lstrip("#/").split("/"):

@@ -17,7 +17,7 @@ import pytest
 try:
     from pytest_asyncio import fixture as asyncio_fixture
 except ImportError:
-    asyncio_fixture = pytest.fixture
+    asyncio_fixture = pytest.fixture  # type: ignore[assignment]  # both are used as bare decorators only
 
 if TYPE_CHECKING:
     from gradient_async import AsyncSession

@@ -45,7 +45,7 @@ class Failure:
         """
         if self.status != 429:
             return counted
-        if "retry-after" not in self.headers:
+        if not any(name.lower() == "retry-after" for name in self.headers):
             return {}
         return {**counted, "ratelimit-remaining": "0"}
 

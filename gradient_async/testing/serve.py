@@ -21,6 +21,9 @@ from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.server import Connection
 from gradient_async.testing.steps import BEFORE, Cutter, HangUp, Plan, Reset, Send, Step, Wait
 
+_TURNS_BETWEEN_CUTS = 4
+"""Turns of the loop in which a reader in the same loop is woken and takes what has arrived."""
+
 
 @attrs.define(kw_only=True)
 class Delivery:
@@ -97,7 +100,6 @@ class Delivery:
                     await self._perform([Wait(pause)])
                 await self._write_all(self._cutter.feed(piece))
                 self.record.chunks_sent += 1
-                await asyncio.sleep(0)
         return True
 
     async def _perform(self, steps: Iterable[Step]) -> bool:
@@ -117,7 +119,8 @@ class Delivery:
         for data in writes:
             await self._response.write(data)
             self.record.bytes_sent += len(data)
-            await asyncio.sleep(0)
+            for _ in range(_TURNS_BETWEEN_CUTS if self.answer.split else 1):
+                await asyncio.sleep(0)
 
     @property
     def _gone(self) -> bool:

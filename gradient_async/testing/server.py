@@ -17,6 +17,8 @@ from yarl import URL
 
 _SHUTDOWN = 1.0
 """Seconds that handlers have to notice that they were cancelled; they need one turn of the loop."""
+_BACKLOG = 4096
+"""Connections the kernel holds until they are accepted; past it, each of a sudden crowd would wait a second."""
 
 
 @attrs.define(eq=False)
@@ -107,7 +109,7 @@ class LocalServer:
         """Listen; port 0 becomes a free one."""
         self._web = _Web(self.handler)
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._web, self.host, self.port)
+        self._listener = await loop.create_server(self._web, self.host, self.port, backlog=_BACKLOG)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def drop_idle(self) -> None:

@@ -76,13 +76,16 @@ class Service:
         return self._reply(request, endpoint, verdict.headers)
 
     def _admit(self, key: tuple[bool, str], now: float) -> Verdict:
-        verdict = self._limits.setdefault(key, self.new_limit()).admit(now)
+        if key not in self._limits:
+            self._limits[key] = self.new_limit()
+        verdict = self._limits[key].admit(now)
         self.refusals += not verdict.admitted
         return verdict
 
     def _reply(self, request: RecordedRequest, endpoint: Endpoint, headers: Mapping[str, str]) -> Decision:
         forwards = self.forwards and endpoint.upstream is not None
-        if not forwards and (malformed := endpoint.check(request)):
+        malformed = endpoint.check(request)
+        if malformed and not forwards:
             return Decision(answer=malformed, headers=headers)
         scripted = self.script.next_answer(request)
         if isinstance(scripted, Sever):
@@ -92,7 +95,7 @@ class Service:
         plan = self.script.next_faults(request)
         if forwards and scripted is None:
             return Decision(plan=plan, headers=headers, upstream=endpoint.upstream or "")
-        return Decision(answer=_answer(request, endpoint, scripted), plan=plan, headers=headers)
+        return Decision(answer=malformed or _answer(request, endpoint, scripted), plan=plan, headers=headers)
 
 
 def _answer(request: RecordedRequest, endpoint: Endpoint, reply: Reply | None) -> Answer:

@@ -165,17 +165,23 @@ def _sentence(opener: tuple[str, ...], prompt: Prompt, used: Counter[str], rando
 def _openers(question: str) -> list[tuple[str, ...]]:
     """Return the sentences of the text, those most like *question* first."""
     asked = _stems(question)
-    return sorted(_corpus(), key=lambda words: -len(asked & _stems("".join(words))))
+    return sorted(_corpus(), key=lambda words: -len(asked & _subjects(words)))
 
 
 def _shuffled(topical: list[tuple[str, ...]], prompt: Prompt, random: Random) -> list[tuple[str, ...]]:
-    ranks = {words: rank + prompt.temperature * 6 * random.random() for rank, words in enumerate(topical)}
+    spread = 6 * prompt.temperature * prompt.top_p
+    ranks = {words: rank + spread * random.random() for rank, words in enumerate(topical)}
     return sorted(topical, key=ranks.__getitem__)
 
 
-def _stems(text: str) -> set[str]:
+def _stems(text: str) -> frozenset[str]:
     words = re.findall(r"[a-z]+", text.lower().replace("_", " "))
-    return {word[:5] for word in words if word not in _FUNCTION_WORDS}
+    return frozenset(word[:5] for word in words if word not in _FUNCTION_WORDS)
+
+
+@cache
+def _subjects(words: tuple[str, ...]) -> frozenset[str]:
+    return _stems("".join(words))
 
 
 @cache

@@ -127,18 +127,23 @@ def joined(pieces: Sequence[Token]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
-def scripted(reply: Reply, default: Turn) -> Turn:
-    """Return the turn that *reply* spells out; what it leaves open is taken from *default*."""
+def scripted(reply: Reply) -> Turn | None:
+    """Return the turn that *reply* spells out; None if it leaves the content open."""
     calls = [_call(index, call) for index, call in enumerate(reply.tool_calls or ())]
     if reply.text is None and not calls:
-        reasoning = tokens(reply.reasoning) if reply.reasoning else default.reasoning
-        return attrs.evolve(default, reasoning=reasoning, finish_reason=reply.finish_reason or default.finish_reason)
+        return None
     return Turn(
         tokens=tokens(reply.text or ""),
         reasoning=tokens(reply.reasoning or ""),
         calls=calls,
         finish_reason=reply.finish_reason or ("tool_calls" if calls else "stop"),
     )
+
+
+def restyled(turn: Turn, reply: Reply) -> Turn:
+    """Put what *reply* says besides the content over *turn*."""
+    reasoning = tokens(reply.reasoning) if reply.reasoning else turn.reasoning
+    return attrs.evolve(turn, reasoning=reasoning, finish_reason=reply.finish_reason or turn.finish_reason)
 
 
 def _call(index: int, call: Mapping[str, Any]) -> Call:

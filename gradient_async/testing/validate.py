@@ -118,7 +118,8 @@ def _members(value: Any, rule: Rule, path: str) -> Iterator[str]:
 
 
 def _bounds(rule: Rule, *, counted: bool) -> str:
-    verb = {"string": "have a length of", "array": "have", "object": "have"}.get(rule.kind, "be") if counted else "be"
+    verbs = {"string": "have a length of", "array": "have", "object": "have"}
+    verb = verbs.get(rule.kind, "be") if counted else "be"
     unit = {"array": " items", "object": " entries"}.get(rule.kind, "")
     if rule.high is None:
         return f"{verb} at least {rule.low:g}{unit}"
