@@ -68,6 +68,9 @@ class Progress:
     def __attrs_post_init__(self) -> None:
         self.timer = asyncio.timeout_at(None if math.isinf(self.deadline) else self.deadline)
 
+    def __deepcopy__(self, _memo: object) -> Progress:
+        return self  # aioresponses copies what a request was called with, and a live timer has no copy
+
     def enter(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
         """Begin *phase*, which may take *limit* seconds."""
         self.phase = phase
