@@ -11,6 +11,7 @@ The house, from the top; imports point downwards only:
     errors                   everything raised on purpose
 """
 
+from gradient_async._io.disconnect import run_until_disconnected
 from gradient_async._io.limiter import Limiter, RateLimiter
 from gradient_async._io.pipeline import AttemptDetails
 from gradient_async._io.stream import ChatStream
@@ -114,4 +115,5 @@ __all__ = [
     "UploadError",
     "Usage",
     "__version__",
+    "run_until_disconnected",
 ]

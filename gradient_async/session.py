@@ -127,6 +127,10 @@ class AsyncSession:
     async def aclose(self) -> None:
         """Close every connection. Calls and streams still under way fail with `SessionClosedError`."""
         await self._transport.aclose()
+        if isinstance(self._limits, RateLimits):  # a limiter that was handed in may serve other sessions
+            for limiter in (self._limiter, *self._agent_limiters.values()):
+                if limiter is not None:
+                    await limiter.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -22,6 +22,8 @@ from typing import Any, Literal, Self
 import anyio
 
 from gradient_async._io.pipeline import MAX_JSON_BYTES, Reply
+from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
+from gradient_async._io.tee import TeeBranch, tee
 from gradient_async._io.transport import timeout_error
 from gradient_async._io.watchdog import Watchdog
 from gradient_async._protocol.accumulate import ChatAccumulator
@@ -107,6 +109,22 @@ class ChatStream:
     def text(self) -> TextIterator:
         """Iterate over the first choice's text as it arrives, leaving out pieces without any."""
         return TextIterator(self)
+
+    def sse(self) -> EventIterator:
+        """Iterate over the stream as bytes of server-sent events, to pass it on.
+
+        The upstream's ``[DONE]`` comes last; an error comes as an event and ends the iteration without raising.
+        """
+        return EventIterator(self)
+
+    def tee(self, n: int, *, buffer: int = 256) -> tuple[TeeBranch, ...]:
+        """Return *n* iterators over the chunks, for as many tasks.
+
+        Args:
+            n: How many.
+            buffer: How many chunks the fastest may be ahead of the slowest before it waits.
+        """
+        return tee(self, n, buffer)
 
     async def completion(self) -> ChatCompletion:
         """Read to the end and return the assembled completion."""
@@ -208,9 +226,11 @@ class ChatStream:
     async def _open(self) -> None:
         opener, self._opener = self._opener, None
         reply = None
-        with anyio.CancelScope() as self._opening:
-            reply = await opener() if opener is not None else None
-        self._opening = None
+        try:
+            with anyio.CancelScope() as self._opening:
+                reply = await opener() if opener is not None else None
+        finally:
+            self._opening = None
         if reply is None:
             return
         if self.outcome != "running":
@@ -313,39 +333,3 @@ class ChatStream:
         usage = self._accumulator.usage
         if usage is not None and timings.first_token is not None and timings.total > timings.first_token:
             timings.tokens_per_second = usage.completion_tokens / (timings.total - timings.first_token)
-
-
-class ChunkIterator:
-    """Reads a `ChatStream`, and gives its connection up when the loop over it is left."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, stream: ChatStream) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
-        return self._stream.next_chunk(self)
-
-    def __del__(self) -> None:
-        self._stream.left()
-
-
-class TextIterator:
-    """Reads the text of a `ChatStream`."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, stream: ChatStream) -> None:
-        self._chunks = ChunkIterator(stream)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            chunk = await self._chunks.__anext__()
-            if text := chunk.text:
-                return text

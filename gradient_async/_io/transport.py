@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import weakref
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -190,9 +191,7 @@ class Exchange:
             OSError,
             RuntimeError,
         ) as caught:  # aiohttp's own word for "not connected"
-            error = _translated(caught, self.progress)
-        if self._owner.closed:
-            raise SessionClosedError("The session was closed while an answer was being read.")
+            error = self._owner.problem(caught, self.progress)
         raise error
 
     async def drain(self, seconds: float) -> None:
@@ -232,6 +231,7 @@ class Transport:
     given: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
+    _open: weakref.WeakSet[Exchange] = attrs.field(factory=weakref.WeakSet, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _home: tuple[int, asyncio.AbstractEventLoop] | None = attrs.field(default=None, init=False, repr=False)
 
@@ -256,15 +256,19 @@ class Transport:
                 trace_request_ctx=progress,
             )
         except (aiohttp.ClientError, OSError) as caught:
-            error = _translated(caught, progress)
+            error = self.problem(caught, progress)
         else:
             progress.answered = True
-            return Exchange(progress, response, self)
+            exchange = Exchange(progress, response, self)
+            self._open.add(exchange)
+            return exchange
         raise error
 
     async def aclose(self) -> None:
-        """Close every connection of the pool."""
+        """Close every connection of the pool; whoever waits on one is woken, which aiohttp alone does not do."""
         self.closed = True
+        for exchange in list(self._open):
+            exchange.close()
         pool, self._pool = self._pool, None
         if pool is None or self._home is None:
             return
@@ -273,6 +277,12 @@ class Transport:
             await pool.close()
         else:
             asyncio.run_coroutine_threadsafe(pool.close(), loop)
+
+    def problem(self, caught: Exception, progress: Progress) -> GradientError:
+        """Return our error for one that aiohttp raised."""
+        if self.closed:
+            return SessionClosedError("The session was closed while an answer was waited for.")
+        return _translated(caught, progress)
 
     async def _ready_pool(self) -> aiohttp.ClientSession:
         if self.closed:

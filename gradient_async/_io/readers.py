@@ -1,0 +1,80 @@
+"""The ways to read a `ChatStream`: chunks, text, events.
+
+Contract: whoever holds a reader holds the stream; when the last reader of a loop goes, the connection goes with it.
+All are classes and no async generators, so that this happens at once and needs nobody to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Self
+
+from gradient_async._protocol.relay import DONE, chunk_event, error_event
+from gradient_async.errors import GradientError
+from gradient_async.models import ChatCompletionChunk
+
+if TYPE_CHECKING:
+    from gradient_async._io.stream import ChatStream
+
+
+class ChunkIterator:
+    """Reads chunks, and gives the connection up when the loop over it is left."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: ChatStream) -> None:
+        self.stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
+        return self.stream.next_chunk(self)
+
+    def __del__(self) -> None:
+        self.stream.left()
+
+
+class TextIterator:
+    """Reads the first choice's text, leaving out pieces without any."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, stream: ChatStream) -> None:
+        self._chunks = ChunkIterator(stream)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            chunk = await self._chunks.__anext__()
+            if text := chunk.text:
+                return text
+
+
+class EventIterator:
+    """Reads the stream as the bytes of an event stream, its ``[DONE]`` or its error included."""
+
+    __slots__ = ("_chunks", "_ended")
+
+    def __init__(self, stream: ChatStream) -> None:
+        self._chunks = ChunkIterator(stream)
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return chunk_event(await self._chunks.__anext__())
+        except StopAsyncIteration:
+            self._ended = True
+        except GradientError as error:
+            self._ended = True
+            return error_event(error)
+        if self._chunks.stream.outcome == "cancelled":
+            raise StopAsyncIteration
+        return DONE
