@@ -1,0 +1,48 @@
+"""A FastAPI service that passes answers on: one session in each worker, nothing paid for clients that left.
+
+Run it with ``uvicorn examples.fastapi_app:app``; the key comes from MODEL_ACCESS_KEY.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from gradient_async import APIStatusError, AsyncSession, run_until_disconnected
+
+MODEL = "llama3.3-70b-instruct"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncSession() as session:
+        app.state.session = session
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/stream")
+async def stream(request: Request) -> StreamingResponse:
+    """Stream the answer; when the client leaves, the server cancels the response and with it the upstream."""
+    messages = (await request.json())["messages"]
+    answer = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    return StreamingResponse(answer.sse(), media_type="text/event-stream")
+
+
+@app.post("/chat")
+async def chat(request: Request) -> dict[str, Any] | None:
+    """Return the whole answer, unless the client leaves first."""
+    messages = (await request.json())["messages"]
+    call = request.app.state.session.chat.completions.create(model=MODEL, messages=messages)
+    completion = await run_until_disconnected(request, call)
+    return completion and completion.to_dict()
+
+
+@app.exception_handler(APIStatusError)
+async def refused(_: Request, error: APIStatusError) -> JSONResponse:
+    """Tell the client what the service said, before the first byte of a stream as well."""
+    return JSONResponse({"message": error.message, "request_id": error.request_id}, status_code=error.status)
