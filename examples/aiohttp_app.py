@@ -14,6 +14,7 @@ SESSION = web.AppKey("session", AsyncSession)
 
 
 async def lifespan(app: web.Application) -> AsyncIterator[None]:
+    """Open one session for this worker and close it in the end."""
     async with AsyncSession() as session:
         app[SESSION] = session
         yield

@@ -17,6 +17,7 @@ MODEL = "llama3.3-70b-instruct"
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open one session for this worker and close it in the end."""
     async with AsyncSession() as session:
         app.state.session = session
         yield

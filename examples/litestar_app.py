@@ -18,6 +18,7 @@ MODEL = "llama3.3-70b-instruct"
 
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Open one session for this worker and close it in the end."""
     async with AsyncSession() as session:
         app.state.session = session
         yield
