@@ -7,7 +7,7 @@ an unknown field its last value that is not null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -27,6 +27,7 @@ from gradient_async.models import (
     ToolCallDelta,
     Usage,
 )
+from gradient_async.models.chat import Pattern
 
 _AGENT_FIELDS = ("retrieval", "functions", "guardrails")
 
@@ -46,9 +47,8 @@ class _Text:
     def value(self) -> str | None:
         if self.pieces is None:
             return None
-        text = _mended("".join(self.pieces))
-        self.pieces = [text]
-        return text
+        self.pieces[:] = [_mended("".join(self.pieces))]
+        return self.pieces[0]
 
 
 def _mended(text: str) -> str:
@@ -237,6 +237,8 @@ class ChatAccumulator:
     _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
     _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _pattern: Pattern | None = attrs.field(default=None, init=False)
+    _grow: Callable[[str], None] = attrs.field(factory=lambda: _Text().add, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
         """Add the next chunk of the stream.
@@ -246,6 +248,22 @@ class ChatAccumulator:
         """
         if not isinstance(chunk, ChatCompletionChunk):
             chunk = structure(dict(chunk), ChatCompletionChunk)
+        pattern = chunk._pattern
+        if pattern is not None and pattern is self._pattern:
+            self._grow(chunk._piece)
+            return
+        self._add_whole(chunk)
+        if pattern is not None:
+            self._follow(pattern)
+
+    def _follow(self, pattern: Pattern) -> None:
+        """Remember where the text of *pattern* goes: the rest of its chunks has been added just now."""
+        self._pattern = pattern
+        text: _Text = getattr(self._choices[pattern.index], pattern.field)
+        self._grow = text.add
+
+    def _add_whole(self, chunk: ChatCompletionChunk) -> None:
+        self._pattern = None
         for choice in chunk.choices:
             parts = self._choices.get(choice.index)
             if parts is None:
@@ -266,8 +284,7 @@ class ChatAccumulator:
         for name in ("system_fingerprint", "service_tier", *_AGENT_FIELDS):
             if (value := getattr(chunk, name)) is not None:
                 setattr(head, name, value)
-        if extra := chunk.extra:
-            _merge(self._extra, extra)
+        self._extra.update({name: value for name, value in chunk.extra.items() if value is not None})
 
     @property
     def is_complete(self) -> bool:
@@ -289,4 +306,4 @@ class ChatAccumulator:
     def snapshot(self) -> ChatCompletion:
         """Return what has been assembled so far; later chunks do not change it."""
         choices = [self._choices[index].value() for index in sorted(self._choices)]
-        return attrs.evolve(self._head, choices=choices, raw=_copied(self._extra))
+        return attrs.evolve(self._head, choices=choices, raw=dict(self._extra) or None)

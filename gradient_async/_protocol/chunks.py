@@ -15,12 +15,15 @@ import attrs
 
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.pattern import TextPattern, learn
 from gradient_async._protocol.response import error_event, error_in_body
-from gradient_async._protocol.sse import MAX_EVENT_BYTES, SSEParser
+from gradient_async._protocol.sse import MAX_EVENT_BYTES, SSEParser, plain_data
 from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, completion_as_chunk
 
-_DONE = "[DONE]"
+_DONE = b"[DONE]"
+_EVENT_END = b"\n\n"
+_VAIN_LESSONS = 16
 _EXCERPT_BYTES = 200
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
@@ -38,6 +41,10 @@ class ChunkDecoder:
     done: bool = attrs.field(default=False, init=False)
     error: GradientError | None = attrs.field(default=None, init=False)
     _parser: SSEParser = attrs.field(init=False)
+    _between_events: bool = attrs.field(default=False, init=False)
+    _pattern: TextPattern | None = attrs.field(default=None, init=False)
+    _pattern_was_used: bool = attrs.field(default=False, init=False)
+    _lessons_left: int = attrs.field(default=_VAIN_LESSONS, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._parser = SSEParser(max_event_bytes=self.max_event_bytes)
@@ -59,7 +66,7 @@ class ChunkDecoder:
         if self.done or self.error or not (data := self._parser.unfinished_data):
             return chunks
         try:
-            self._take("message", data, chunks)
+            self._take("message", data.encode(), chunks)
         except ResponseDecodeError:
             pass  # cut inside the event: the verdict says so
         except GradientError as error:
@@ -67,19 +74,56 @@ class ChunkDecoder:
         return chunks
 
     def _feed(self, block: bytes, chunks: list[ChatCompletionChunk]) -> None:
-        for payload in self._parser.feed(block):
+        """Give whole plain events to the quick road, and what begins or ends in another block to the parser."""
+        if not self._between_events:
+            end = block.find(_EVENT_END) + len(_EVENT_END)
+            self._parse(block[:end] if end > 1 else block, chunks)
+            block = block[end:] if end > 1 else b""
+        if self._between_events and not self.done and len(block) <= self.max_event_bytes:
+            end = block.rfind(_EVENT_END) + len(_EVENT_END)
+            if end > 1 and (plain := plain_data(block[:end])) is not None:
+                self._take_plain(plain, chunks)
+                block = block[end:]
+        if block and not self.done:
+            self._parse(block, chunks)
+
+    def _parse(self, block: bytes, chunks: list[ChatCompletionChunk]) -> None:
+        for event in self._parser.feed(block):
             if self.done:
                 return
-            self._take(payload.event, payload.data, chunks)
+            self._take(event.event, event.data.encode(), chunks)
+        self._between_events = self._parser.between_events
 
-    def _take(self, event: str, data: str, chunks: list[ChatCompletionChunk]) -> None:
+    def _take_plain(self, events: list[bytes], chunks: list[ChatCompletionChunk]) -> None:
+        """Decode events of the default type; hot: every line here is paid for by every token."""
+        pattern = self._pattern
+        of_pattern = ChatCompletionChunk.of_pattern
+        for data in events:
+            if pattern is not None and (piece := pattern.match(data)) is not None:
+                chunks.append(of_pattern(pattern, piece, data))
+                self._pattern_was_used = True
+                continue
+            self._take("message", data, chunks)
+            if self.done:
+                return
+            pattern = self._pattern
+
+    def _take(self, event: str, data: bytes, chunks: list[ChatCompletionChunk]) -> None:
         if event == "error":
             raise error_event(data)
         text = data.strip()
         if text == _DONE:
             self.done = True
         elif text and event != "ping":
-            chunks.append(_chunk(decode_json(data)))
+            value = decode_json(data)
+            chunks.append(_chunk(value))
+            self._learn(data, value, chunks[-1])
+
+    def _learn(self, data: bytes, value: dict[str, Any], chunk: ChatCompletionChunk) -> None:
+        """Learn what the next chunks may have in common with this one, unless that proves vain again and again."""
+        self._lessons_left = _VAIN_LESSONS if self._pattern_was_used else self._lessons_left - 1
+        self._pattern_was_used = False
+        self._pattern = learn(data, value, chunk) if self._lessons_left > 0 else None
 
 
 def _chunk(value: Any) -> ChatCompletionChunk:

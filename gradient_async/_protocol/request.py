@@ -15,6 +15,7 @@ from typing import Any, get_args
 import attrs
 
 from gradient_async._protocol.codec import encode_json
+from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models import Message
@@ -36,6 +37,7 @@ class Request:
         path: Path and query below the base URL, as it goes on the wire.
         idempotent: Whether sending it twice does no harm.
         stream: Whether the answer is wanted as an event stream.
+        priority: Whether it waits behind interactive requests at the limiter.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Request:
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     idempotent: bool = False
     stream: bool = False
+    priority: Priority = "interactive"
 
 
 def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
@@ -109,9 +112,7 @@ def _check_model(model: object) -> None:
 def _check_numbers(body: Mapping[str, Any]) -> None:
     for name, value in body.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigurationError(
-                f"{name} is {value}, which JSON cannot carry; give a finite number."
-            )
+            raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
 
 
 def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -139,7 +139,7 @@ def error_in_body(value: dict[str, Any]) -> APIStatusError | None:
     return _error_from(value) if is_error else None
 
 
-def error_event(data: str) -> APIStatusError:
+def error_event(data: bytes) -> APIStatusError:
     """Return the error that an event named ``error`` carries."""
     try:
         value = decode_json(data)

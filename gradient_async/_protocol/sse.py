@@ -34,6 +34,17 @@ class ServerSentEvent:
     retry: int | None = None
 
 
+def plain_data(block: bytes) -> list[bytes] | None:
+    """Return the data of each event in *block*, None unless all are whole and have one ``data: `` line alone.
+
+    That is how the service writes them, and it costs a tenth of the whole algorithm.
+    """
+    if not (block.startswith(b"data: ") and block.endswith(b"\n\n")) or b"\r" in block:
+        return None
+    data = block[6:-2].split(b"\n\ndata: ")
+    return data if block.count(b"\n") == 2 * len(data) else None
+
+
 @attrs.define
 class SSEParser:
     """Turns the bytes of an event stream into events, fed in any pieces.

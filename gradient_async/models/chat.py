@@ -8,7 +8,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -238,9 +238,31 @@ class ChunkChoice(Model):
     logprobs: Logprobs | None = None
 
 
+class Pattern(Protocol):
+    """What a run of chunks has in common: everything but one text of one choice."""
+
+    @property
+    def field(self) -> str:
+        """The name of the text's field in the delta."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """The choice that the text belongs to."""
+        ...
+
+    def fill(self, chunk: ChatCompletionChunk) -> None:
+        """Set every field of *chunk* from its bytes."""
+        ...
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChatCompletionChunk(Model):
-    """One event of a stream."""
+    """One event of a stream.
+
+    A chunk that differs from the one before it only in its text is made of its bytes and that text; its fields are
+    filled in when one is asked for, which the consumers of plain text never do.
+    """
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -253,6 +275,24 @@ class ChatCompletionChunk(Model):
     retrieval: Retrieval | None = None
     functions: Functions | None = None
     guardrails: Guardrails | None = None
+    _pattern: Pattern | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
+    _piece: str = attrs.field(default="", init=False, metadata=NOT_WIRE)
+
+    @classmethod
+    def of_pattern(cls, pattern: Pattern, piece: str, source: bytes) -> ChatCompletionChunk:
+        """Return the chunk in *source*, which follows *pattern* and adds *piece*."""
+        chunk: ChatCompletionChunk = _new_chunk(cls)
+        chunk._pattern, chunk._piece, chunk._raw = pattern, piece, source
+        return chunk
+
+    if not TYPE_CHECKING:  # only what is declared exists for a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _CHUNK_FIELDS or self._pattern is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            pattern, self._pattern = self._pattern, None
+            pattern.fill(self)
+            return getattr(self, name)
 
     @property
     def delta(self) -> Delta:
@@ -265,10 +305,9 @@ class ChatCompletionChunk(Model):
     @property
     def text(self) -> str:
         """The text this chunk adds to the first choice, ``""`` if none."""
-        for choice in self.choices:
-            if choice.index == 0:
-                return choice.delta.content or ""
-        return ""
+        if (pattern := self._pattern) is not None:
+            return self._piece if pattern.field == "content" and pattern.index == 0 else ""
+        return self.delta.content or ""
 
     @property
     def finish_reason(self) -> str | None:
@@ -277,6 +316,10 @@ class ChatCompletionChunk(Model):
             if choice.index == 0:
                 return choice.finish_reason
         return None
+
+
+_new_chunk = ChatCompletionChunk.__new__
+_CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
 
 
 def completion_as_chunk(completion: ChatCompletion) -> ChatCompletionChunk:

@@ -1,0 +1,113 @@
+"""Chunks that differ from the one before only in their text.
+
+Most events of a stream are the same JSON with another token in it. What stands before and after the token is learnt
+once; an event that begins and ends alike, with a valid JSON string between, is decoded by reading that string alone:
+0.4 µs where the decoder and the converter take 4.
+
+Contract: a learnt pattern is proved before it is used: with a sentinel in the place of the text, the decoded object
+must be the same but for that text. A JSON string that is put in the place of another leaves the rest of the text
+what it was, so an event that matches cannot mean anything else. A property test holds the two roads together.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+import msgspec
+
+from gradient_async._protocol.codec import decode_json, structure
+from gradient_async.errors import ResponseDecodeError
+from gradient_async.models import ChatCompletionChunk
+
+_SENTINEL = "sentinel-7d1f"
+_TEXT_FIELDS = ("content", "reasoning_content")
+_JSON_STRING = rb'"\s*:\s*"((?:[^"\\]|\\.)*)"'
+_PLACES = {name: re.compile(b'"' + name.encode() + _JSON_STRING) for name in _TEXT_FIELDS}
+_as_string = msgspec.json.Decoder(str).decode
+
+
+@attrs.frozen(eq=False)
+class TextPattern:
+    """The bytes around the text of a chunk, and which text it is.
+
+    Attributes:
+        field: ``"content"`` or ``"reasoning_content"``.
+        index: The choice that the text belongs to.
+    """
+
+    before: bytes
+    after: bytes
+    field: str
+    index: int
+    _begin: int = attrs.field(init=False)
+    _end: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_begin", len(self.before))
+        object.__setattr__(self, "_end", -len(self.after))
+
+    def match(self, data: bytes) -> str | None:
+        """Return the text of an event that follows the pattern, None if it does not."""
+        if not (data.startswith(self.before) and data.endswith(self.after)) or len(data) < self._begin - self._end:
+            return None
+        try:
+            text = data[self._begin : self._end].decode()
+            if text.isprintable() and '"' not in text and "\\" not in text:
+                return text
+            return _as_string(data[self._begin - 1 : self._end + 1])
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            return None
+
+    def fill(self, chunk: ChatCompletionChunk) -> None:
+        """Set every field of *chunk* as the converter reads its bytes."""
+        source = chunk._raw
+        assert isinstance(source, bytes)  # noqa: S101 - what `of_pattern` was given
+        whole = structure(decode_json(source), ChatCompletionChunk)
+        for name in (*ChatCompletionChunk.wire_fields, "_raw"):
+            setattr(chunk, name, getattr(whole, name))
+
+
+def learn(data: bytes, value: dict[str, Any], chunk: ChatCompletionChunk) -> TextPattern | None:
+    """Return the pattern that *data* follows, if what may follow it adds nothing but text.
+
+    Args:
+        data: The event.
+        value: The JSON object in it.
+        chunk: The same, decoded.
+    """
+    if len(chunk.choices) != 1 or not _adds_text_alone(chunk):
+        return None
+    choice = chunk.choices[0]
+    for name in _TEXT_FIELDS:
+        if getattr(choice.delta, name):
+            return _proved(data, value, name, choice.index)
+    return None
+
+
+def _adds_text_alone(chunk: ChatCompletionChunk) -> bool:
+    """Whether adding the rest of *chunk* again would change nothing."""
+    choice = chunk.choices[0]
+    delta = choice.delta
+    texts = [delta.content, delta.reasoning_content, delta.reasoning, delta.refusal]
+    lists = any(type(value) is list for value in delta.extra.values())
+    return sum(map(bool, texts)) == 1 and not lists and not delta.tool_calls and choice.logprobs is None
+
+
+def _proved(data: bytes, value: dict[str, Any], name: str, index: int) -> TextPattern | None:
+    expected = _with_sentinel(value, name)
+    for place in _PLACES[name].finditer(data):
+        before, after = data[: place.start(1)], data[place.end(1) :]
+        try:
+            decoded = decode_json(before + _SENTINEL.encode() + after)
+        except ResponseDecodeError:
+            continue  # what looked like the field stands inside a string
+        if decoded == expected:
+            return TextPattern(before, after, name, index)
+    return None
+
+
+def _with_sentinel(value: dict[str, Any], name: str) -> dict[str, Any]:
+    choice = value["choices"][0]
+    return value | {"choices": [choice | {"delta": choice["delta"] | {name: _SENTINEL}}]}
