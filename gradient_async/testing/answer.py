@@ -46,9 +46,9 @@ class Reply:
     """What the next call is answered with; None leaves a matter to the default.
 
     Attributes:
-        text: The content of the message; None together with *tool_calls*. reasoning: The reasoning content.
-        tool_calls: Calls as ``{"name", "arguments"}`` or in the full shape of the API; arguments may be a
-        dict.
+        text: The content of the message; None together with *tool_calls*, or to keep the default answer.
+        reasoning: The reasoning content.
+        tool_calls: Calls as ``{"name", "arguments"}`` or in the API's full shape; arguments may be a dict.
         finish_reason: ``stop``, or ``tool_calls`` with tool calls, unless given.
         usage: Fields of ``usage`` to put over the counted ones.
         chunks: The chunk objects of a stream, sent as they are and followed by ``[DONE]``.
@@ -144,18 +144,18 @@ def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] 
     return Answer(status=status, pieces=(encode(value),), headers=headers or {})
 
 
-def error_body(status: int, *, request_id: str, code: str | None = None, message: str | None = None) -> Any:
-    """Return the API's error object."""
+def error_body(status: int, *, code: str | None = None, message: str | None = None) -> dict[str, str]:
+    """Return the API's error object, without the request id, which is optional."""
     return {
         "id": code or _CODES.get(status, "server_error"),
         "message": message or _MESSAGES.get(status) or _phrase(status),
-        "request_id": request_id,
     }
 
 
 def error_answer(status: int, *, request_id: str, code: str | None = None, message: str | None = None) -> Answer:
     """Answer with the API's error object."""
-    return json_answer(error_body(status, request_id=request_id, code=code, message=message), status=status)
+    error = error_body(status, code=code, message=message) | {"request_id": request_id}
+    return json_answer(error, status=status)
 
 
 def error_event(shape: str, error: Mapping[str, Any]) -> bytes:

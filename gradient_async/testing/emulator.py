@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import attrs
 from aiohttp import web
 
+from gradient_async.testing.batches import Batches
 from gradient_async.testing.endpoints import endpoints
 from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierBucket
 from gradient_async.testing.record import RecordedRequest
@@ -25,6 +26,7 @@ from gradient_async.testing.router import Router
 from gradient_async.testing.serve import Delivery
 from gradient_async.testing.server import Connection, LocalServer
 from gradient_async.testing.service import Keys, Service
+from gradient_async.testing.storage import Storage
 from gradient_async.testing.text_model import TextModel
 from gradient_async.testing.upstream import Upstream
 from gradient_async.testing.verbs import Verbs
@@ -37,12 +39,14 @@ class Emulator(Verbs):
     """The inference API on loopback; an async context manager.
 
     Attributes:
-        host: The loopback address to listen on. port: The port of the serverless host; 0 takes a free one.
-        agent_port: The port of the agent host, likewise. api_key: The only key the serverless host takes;
-        None takes any but the agent's. agent_key: The only key the agent host takes; None takes any but the
-        serverless one. limits: Rolling windows to enforce per key, as pairs of requests and seconds;
-        ``"documented"`` for those of
-            the documents. None admits everything and counts only for the headers.
+        host: The loopback address to listen on.
+        port: The port of the serverless host; 0 takes a free one.
+        agent_port: The port of the agent host, likewise.
+        storage_port: The port of the storage host behind presigned URLs, likewise.
+        api_key: The only key the serverless host takes; None takes any but the agent's.
+        agent_key: The only key the agent host takes; None takes any but the serverless one.
+        limits: Rolling windows to enforce per key, as pairs of requests and seconds; ``"documented"`` for
+            those of the documents. None admits everything and counts only for the headers.
         tier: Requests a minute of a refilled bucket with its ``x-ratelimit-*`` headers, in place of *limits*.
         time_scale: How many times as fast as the clock the windows run.
         token_delay: Seconds between two events of a stream.
@@ -50,7 +54,12 @@ class Emulator(Verbs):
         upstream: The address of an OpenAI-compatible server that answers what is not scripted.
         models: The slugs of the models.
         strict_models: Whether a request for another model is refused.
+        batch_seconds: How long a batch takes; None to let it wait for ``batches.advance()``.
+        batch_shape: How batches look: as in the reference, or as captured from the service.
+        anthropic_endpoint: Whether a batch of that provider needs its ``endpoint``, or must not have one.
         clock: Returns the time in epoch seconds.
+        batches: The batch service: its jobs, and what can be scripted about them.
+        storage: The storage host: its own requests, and what can be scripted about them.
         requests: Everything it saw, oldest first.
         active: How many answers are being produced or sent.
     """
@@ -58,6 +67,7 @@ class Emulator(Verbs):
     host: str = "127.0.0.1"
     port: int = 0
     agent_port: int = 0
+    storage_port: int = 0
     api_key: str | None = attrs.field(default=None, repr=False)
     agent_key: str | None = attrs.field(default=None, repr=False)
     limits: Windows | Literal["documented"] | None = None
@@ -73,17 +83,27 @@ class Emulator(Verbs):
         "anthropic-claude-sonnet-4",
     )
     strict_models: bool = False
+    batch_seconds: float | None = 0.3
+    batch_shape: Literal["reference", "captured"] = "reference"
+    anthropic_endpoint: Literal["required", "forbidden"] = "required"
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
+    batches: Batches = attrs.field(init=False, repr=False)
+    storage: Storage = attrs.field(init=False, repr=False)
     requests: list[RecordedRequest] = attrs.field(factory=list, init=False, repr=False)
     active: int = attrs.field(default=0, init=False)
     _service: Service = attrs.field(init=False, repr=False)
     _upstream: Upstream = attrs.field(init=False, repr=False)
-    _servers: tuple[LocalServer, LocalServer] = attrs.field(init=False, repr=False)
+    _servers: tuple[LocalServer, ...] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        model = TextModel(self.seed)
+        self.storage = Storage(
+            address=lambda: self._servers[2].url, script=self._script, clock=self.clock, time_scale=self.time_scale
+        )
+        self.batches = _new_batches(self, model)
         self._service = Service(
             router=Router(
-                endpoints(TextModel(self.seed), models=self.models, strict=self.strict_models),
+                (*endpoints(model, models=self.models, strict=self.strict_models), *self.batches.endpoints()),
             ),
             script=self._script,
             keys=Keys(api_key=self.api_key, agent_key=self.agent_key),
@@ -94,11 +114,16 @@ class Emulator(Verbs):
         self._servers = (
             LocalServer(self._handle, self.host, self.port),
             LocalServer(self._handle, self.host, self.agent_port),
+            LocalServer(self._handle_storage, self.host, self.storage_port),
         )
 
     async def __aenter__(self) -> Self:
-        for server in self._servers:
-            await server.start()
+        try:
+            for server in self._servers:
+                await server.start()
+        except OSError:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -111,6 +136,7 @@ class Emulator(Verbs):
         for server in self._servers:
             await server.aclose()
         await self._upstream.aclose()
+        await self.batches.aclose()
 
     @property
     def url(self) -> str:
@@ -172,6 +198,13 @@ class Emulator(Verbs):
         finally:
             self.active -= 1
 
+    async def _handle_storage(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        self.active += 1
+        try:
+            return await self.storage.handle(http, connection)
+        finally:
+            self.active -= 1
+
 
 async def _record(http: web.BaseRequest, connection: Connection, clock: Callable[[], float]) -> RecordedRequest:
     body = await http.read()
@@ -198,6 +231,18 @@ def _parsed(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _new_batches(emulator: Emulator, model: TextModel) -> Batches:
+    return Batches(
+        storage=emulator.storage,
+        model=model,
+        models=emulator.models if emulator.strict_models else None,
+        seed=emulator.seed,
+        seconds=emulator.batch_seconds,
+        shape=emulator.batch_shape,
+        anthropic_endpoint=emulator.anthropic_endpoint,
+    )
 
 
 def _new_limit(emulator: Emulator) -> Limit:

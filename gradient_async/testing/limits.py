@@ -57,9 +57,8 @@ class RollingLimit:
     """Some rolling windows, all of which must have room.
 
     Attributes:
-        enforced: False counts without refusing. ``ratelimit-remaining`` then stays above zero, because above
-        zero
-            the documents promise that further requests are admitted.
+        enforced: False counts without refusing. ``ratelimit-remaining`` then stays above zero, because the
+            documents promise that above zero further requests are admitted.
     """
 
     _windows: list[_Window]

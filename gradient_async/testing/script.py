@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.answer import JSON, Answer, Reply, encode, error_answer
+from gradient_async.testing.answer import JSON, Answer, Reply, encode, error_answer, error_body, error_event, event
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.steps import Fault, Plan, Sever
 
@@ -62,6 +62,15 @@ class Failure:
             headers=self.headers,
             delay=self.delay,
         )
+
+    def event(self, shape: str) -> bytes:
+        """Return the event that stands for this inside a stream; see `error_event` for *shape*."""
+        if isinstance(self.body, str | bytes):
+            return to_bytes(self.body)
+        if self.body is not None:
+            return event(self.body)
+        error = error_body(self.status, code=self.code, message=self.message)
+        return error_event(shape, error)
 
 
 Scripted = Reply | Failure | Sever

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 
 import attrs
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from gradient_async.testing.answer import Answer
 from gradient_async.testing.record import RecordedRequest
@@ -60,6 +60,9 @@ class Delivery:
             await self._send()
         except ConnectionError:
             self.record.disconnected = not self.connection.aborted
+            return self._response
+        except ClientError:  # an upstream broke off, and its client shall see that
+            _end(self.http.transport, Reset())
             return self._response
         except asyncio.CancelledError:
             self.record.disconnected = self.http.transport is None and not self.connection.aborted

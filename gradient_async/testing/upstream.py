@@ -1,7 +1,8 @@
 """Another server behind the emulator: requests are passed on, answers passed through as they arrive.
 
 Contract: speaks to any server with OpenAI-compatible paths; events of a stream are cut out of the bytes, so
-that faults can count them, and are otherwise untouched. An upstream that cannot be reached is a 502.
+that faults can count them, and are otherwise untouched. An upstream that fails is a 502, or a reset once its
+answer has begun.
 Source: RFC 9110 section 7.6 for what a gateway must not pass on.
 """
 
@@ -29,25 +30,16 @@ class Upstream:
     async def answer(self, request: RecordedRequest, path: str) -> Answer:
         """Return the upstream's answer as soon as its status line is there."""
         try:
-            response = await self._send(request, path)
+            return await _passed_on(await self._send(request, path))
         except aiohttp.ClientError as error:
             message = f"The upstream at {self.url} failed: {type(error).__name__}."
             return error_answer(502, request_id=request.request_id, message=message)
-        content_type = response.headers.get("Content-Type", JSON)
-        if content_type.startswith(SSE):
-            return Answer(
-                status=response.status,
-                pieces=_events(response),
-                content_type=content_type,
-                close=response.close,
-            )
-        async with response:
-            return Answer(status=response.status, pieces=(await response.read(),), content_type=content_type)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
     async def _send(self, request: RecordedRequest, path: str) -> aiohttp.ClientResponse:
         if self._session is None:
@@ -57,6 +49,15 @@ class Upstream:
         return await self._session.request(
             request.method, self.url.rstrip("/") + path, data=request.body or None, headers=headers
         )
+
+
+async def _passed_on(response: aiohttp.ClientResponse) -> Answer:
+    content_type = response.headers.get("Content-Type", JSON)
+    if content_type.startswith(SSE):
+        pieces = _events(response)
+        return Answer(status=response.status, pieces=pieces, content_type=content_type, close=response.close)
+    async with response:
+        return Answer(status=response.status, pieces=(await response.read(),), content_type=content_type)
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from gradient_async.testing.answer import Reply, Split, error_body, error_event, event
+from gradient_async.testing.answer import Reply, Split
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.script import Body, Condition, Failure, Handler, Script, to_bytes
 from gradient_async.testing.steps import BEFORE, Interrupt, Sever, Stall, Truncate
@@ -98,10 +98,6 @@ class Verbs:
             delay: Seconds of silence before the status line.
             path: A pattern for the path of the call.
         """
-        if after is not None:
-            effect = Interrupt(after=after, event=_error_event(shape, status, code, message, body))
-            self._script.add("interrupt", effect, times=times, when=_on(path))
-            return
         extra = {} if retry_after is None else {"retry-after": str(retry_after)}
         failure = Failure(
             status=status,
@@ -112,7 +108,11 @@ class Verbs:
             headers={**extra, **(headers or {})},
             delay=delay,
         )
-        self._script.add("answer", failure, times=times, when=_on(path))
+        if after is None:
+            self._script.add("answer", failure, times=times, when=_on(path))
+            return
+        effect = Interrupt(after=after, event=failure.event(shape))
+        self._script.add("interrupt", effect, times=times, when=_on(path))
 
     def truncate(
         self, after: int = 1, *, mid_event: bool = False, times: int | None = 1, path: str | None = None
@@ -171,15 +171,6 @@ class Verbs:
     def clear(self) -> None:
         """Forget everything that was scripted and did not happen yet."""
         self._script.clear()
-
-
-def _error_event(shape: str, status: int, code: str | None, message: str | None, body: Body | None) -> bytes:
-    if isinstance(body, str | bytes):
-        return to_bytes(body)
-    if body is not None:
-        return event(body)
-    error = error_body(status, request_id="", code=code, message=message)
-    return error_event(shape, {"id": error["id"], "message": error["message"]})
 
 
 def _place(after: int | None) -> int:

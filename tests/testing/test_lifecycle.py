@@ -1,0 +1,142 @@
+"""Sockets, records and shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+
+import aiohttp
+import pytest
+
+from gradient_async.testing import Emulator
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(2):
+        while not condition():  # noqa: ASYNC110  # the emulator tells nobody when a client goes away
+            await asyncio.sleep(0.001)
+
+
+async def test_a_request_is_recorded_as_it_was_sent(client, gradient):
+    await client.send(b'{"model": 1}', path="/v1/chat/completions?x=1&y=%2F")
+    request = gradient.requests[0]
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.query == {"x": "1", "y": "/"}
+    assert (request.body, request.json) == (b'{"model": 1}', {"model": 1})
+    assert request.headers["authorization"] == "Bearer key"
+    assert abs(request.time - time.time()) < 5
+
+
+async def test_a_record_says_how_the_answer_went(client, gradient):
+    answer = await client.stream()
+    request = gradient.requests[0]
+    assert (request.status, request.finished, request.disconnected) == (200, True, False)
+    assert request.chunks_sent == len(answer.events)
+    assert request.bytes_sent == len(answer.body)
+    assert request.request_id == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("stall", [True, False])
+async def test_a_client_that_goes_away_is_noticed(gradient, open_stream, stall):
+    gradient.reply("word " * 100, token_delay=0.005)
+    if stall:
+        gradient.stall(60, after=2)
+    response = await open_stream(gradient)
+    await response.content.readany()
+    assert gradient.active == 1
+    response.close()
+    await until(lambda: gradient.active == 0)
+    request = gradient.requests[0]
+    assert (request.disconnected, request.finished) == (True, False)
+    assert request.chunks_sent < 100
+
+
+async def test_connections_are_counted(client, gradient, open_stream):
+    await client.ask()
+    await client.ask()
+    assert (gradient.connections, gradient.open_connections) == (1, 1)
+    first, second = await open_stream(gradient), await open_stream(gradient)
+    assert (gradient.connections, gradient.open_connections) == (2, 2)
+    first.close()
+    second.close()
+    await until(lambda: gradient.open_connections == 0)
+
+
+async def test_keys_of_a_record_are_not_in_the_repr_of_the_emulator():
+    assert "secret" not in repr(Emulator(api_key="secret", agent_key="secret"))
+
+
+async def test_leaving_is_prompt_with_streams_stalled_and_calls_unanswered(open_stream):
+    async with Emulator() as gradient:
+        gradient.stall(60, after=1, times=20)
+        streams = [await open_stream(gradient) for _ in range(20)]
+        gradient.stall(60)
+        waiting = asyncio.create_task(open_stream(gradient))
+        await until(lambda: len(gradient.requests) == 21)
+        started = time.monotonic()
+    assert time.monotonic() - started < 0.5
+    assert gradient.active == 0
+    assert not any(request.disconnected for request in gradient.requests)
+    with pytest.raises(aiohttp.ClientError):
+        await waiting
+    for response in streams:
+        response.close()
+
+
+async def test_an_emulator_can_be_entered_again(client_of):
+    emulator = Emulator()
+    for _ in range(2):
+        async with emulator:
+            assert (await client_of(emulator).ask()).status == 200
+
+
+async def test_a_port_can_be_chosen(client_of):
+    async with Emulator() as other:
+        port = int(other.url.rpartition(":")[2])
+    async with Emulator(port=port) as gradient:
+        assert gradient.url == f"http://127.0.0.1:{port}"
+        assert (await client_of(gradient).ask()).status == 200
+
+
+async def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_open(gradient):
+    taken = int(gradient.url.rpartition(":")[2])
+    emulator = Emulator(agent_port=taken)
+    with pytest.raises(OSError, match="address already in use"):
+        await emulator.__aenter__()
+    assert emulator.open_connections == 0
+
+
+async def test_an_emulator_has_no_address_before_it_runs():
+    with pytest.raises(RuntimeError, match="async with"):
+        _ = Emulator().url
+
+
+async def test_the_agent_lives_on_a_host_of_its_own(gradient):
+    assert gradient.agent_url != gradient.url
+
+
+async def test_hundreds_of_streams_run_at_once(gradient):
+    gradient.reply("one two three", token_delay=0.01, times=None)
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
+
+    async def stream(http):
+        async with http.post(f"{gradient.url}/v1/chat/completions", json=body) as response:
+            return await response.read()
+
+    connector = aiohttp.TCPConnector(limit=0)
+    headers = {"Authorization": "Bearer k"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
+        bodies = await asyncio.gather(*(stream(http) for _ in range(300)))
+    assert all(body.endswith(b"[DONE]\n\n") for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [("gradient_async.testing.plugin", "gradient_async.testing.emulator"), ("gradient_async", "aiohttp.web")],
+)
+def test_importing_one_does_not_load_the_other(imported, absent):
+    code = f"import sys, {imported}; print({absent!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,55 @@
+"""The pytest plugin, in pytest runs of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+import gradient_async
+
+pytest_plugins = ["pytester"]
+
+OPTIONS = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+EMULATOR = """
+import aiohttp, pytest
+{mark}
+async def test_it(gradient_emulator):
+    async with aiohttp.ClientSession() as http, http.get(gradient_emulator.url + "/health") as response:
+        assert response.status == 200
+    assert len(gradient_emulator.requests) == 1
+"""
+ANYIO = """
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+SESSION = """
+import pytest
+{mark}
+async def test_it(gradient_emulator, gradient_session):
+    gradient_emulator.reply("Hello")
+    messages = [{{"role": "user", "content": "hi"}}]
+    completion = await gradient_session.chat.completions.create(model="m", messages=messages)
+    assert completion.text == "Hello"
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "mark", "extra"),
+    [
+        ("--asyncio-mode=auto", "", ""),
+        ("--asyncio-mode=strict", "@pytest.mark.asyncio", ""),
+        ("--asyncio-mode=strict", "@pytest.mark.anyio", ANYIO),
+    ],
+    ids=["pytest-asyncio auto", "pytest-asyncio strict", "anyio"],
+)
+def test_the_emulator_is_a_fixture(pytester, option, mark, extra):
+    pytester.makepyfile(EMULATOR.format(mark=mark) + extra)
+    run = pytester.runpytest_subprocess(option, *OPTIONS)
+    run.assert_outcomes(passed=1)
+
+
+@pytest.mark.skipif(not hasattr(gradient_async, "AsyncSession"), reason="there is no session yet")
+def test_a_session_that_talks_to_it_is_a_fixture(pytester):
+    pytester.makepyfile(SESSION.format(mark="@pytest.mark.asyncio"))
+    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS)
+    run.assert_outcomes(passed=1)
