@@ -1,0 +1,50 @@
+# Everything works on a clean clone with make and a Python >= 3.11; `make` alone lists what there is.
+
+ifndef PYTHON
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/cli ## show the library at work, in a few seconds and without a key; ARGS=--live asks the real service
+	@$(BIN)/gradient-async demo $(ARGS)
+
+test: lint ## lint, then run the tests; ARGS goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev ## run the benchmarks; ARGS goes to each
+	@set -e; for script in $(or $(wildcard benchmarks/run.py),$(sort $(wildcard benchmarks/[!_]*.py))); do \
+	echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+clean: ## remove the environment and everything that was generated
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: an environment is brought up to date only when pyproject.toml changed.
+
+.venv/made: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one, or give PYTHON=/path/to/python." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make environments; on Debian: apt install python3-venv." >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Setting up .venv with $(PYTHON) ..."; $(PYTHON) -m venv --clear .venv; }
+	@touch $@
+
+.venv/cli: .venv/made
+	@$(PIP) install --editable '.[cli]'
+	@touch $@
+
+.venv/dev: .venv/made
+	@$(PIP) install --editable '.[dev]'
+	@touch $@

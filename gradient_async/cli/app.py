@@ -1,0 +1,69 @@
+"""The group of all commands; the module of a command is imported when it is used.
+
+To add a command: a module with a click command called ``command``, and its line in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gradient_async import __version__
+from gradient_async.cli.exits import Exit, exit_of
+from gradient_async.cli.terminal import printable
+from gradient_async.errors import GradientError
+
+COMMANDS = {
+    "chat": "gradient_async.cli.chat",
+    "demo": "gradient_async.cli.demo",
+    "doctor": "gradient_async.cli.doctor",
+    "emulate": "gradient_async.cli.emulate",
+    "limits": "gradient_async.cli.limits",
+    "models": "gradient_async.cli.models",
+}
+
+
+class Commands(click.Group):
+    """The commands, and the one place where an error becomes a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return every name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Import and return a command, None if there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; our own errors end it without a traceback."""
+        _never_fail_on_odd_characters()
+        try:
+            return super().invoke(ctx)
+        except GradientError as error:
+            click.echo(f"{ctx.info_name}: {printable(str(error), sys.stderr)}", err=True)
+            ctx.exit(exit_of(error))
+        except KeyboardInterrupt:
+            ctx.exit(Exit.INTERRUPTED)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="gradient-async")
+def cli() -> None:
+    """DigitalOcean Gradient AI inference from the command line.
+
+    Data goes to stdout, notes to stderr. Exit codes: 0 ok, 1 API error, 2 usage or configuration,
+    3 partial failure, 130 interrupted.
+    """
+
+
+def _never_fail_on_odd_characters() -> None:
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

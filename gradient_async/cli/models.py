@@ -1,0 +1,52 @@
+"""``gradient-async models``: the models the key may use."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from gradient_async import AsyncSession, ModelInfo, ModelList
+
+
+@click.command("models")
+@click.option("--json", "as_json", is_flag=True, help="Print the service's list as one line of JSON.")
+@click.option("--base-url", help="Another address of the service.")
+def command(*, as_json: bool, base_url: str | None) -> None:
+    """List the models that the key may use.
+
+    In a pipe: one line for each, with its slug, owner and date separated by tabs.
+    """
+    models = asyncio.run(_list(base_url))
+    if as_json:
+        click.echo(models.to_json())
+    elif sys.stdout.isatty():
+        _print_table(models)
+    else:
+        for model in models:
+            click.echo("\t".join(_row(model)))
+
+
+async def _list(base_url: str | None) -> ModelList:
+    async with AsyncSession(base_url=base_url) as session:
+        return await session.models.list()
+
+
+def _row(model: ModelInfo) -> tuple[str, str, str]:
+    created = datetime.fromtimestamp(model.created, UTC).date().isoformat() if model.created else ""
+    return model.id, model.owned_by, created
+
+
+def _print_table(models: ModelList) -> None:
+    from rich.console import Console  # only for a terminal
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("model", "owner", "since"):
+        table.add_column(heading, overflow="fold")
+    for model in models:
+        table.add_row(*(Text(cell) for cell in _row(model)))
+    Console().print(table)

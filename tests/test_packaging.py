@@ -1,0 +1,57 @@
+"""What the distribution promises: one version, and nothing loaded that is not asked for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import gradient_async
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def loaded_by(statement: str) -> set[str]:
+    program = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_version_is_written_in_one_place():
+    assert PROJECT["dynamic"] == ["version"]
+    assert version("gradient-async") == gradient_async.__version__
+    written = re.compile(rf"__version__ = [\"']{re.escape(gradient_async.__version__)}[\"']")
+    modules = (ROOT / "gradient_async").rglob("*.py")
+    assert [p.name for p in modules if written.search(p.read_text(encoding="utf-8"))] == ["__init__.py"]
+
+
+def test_importing_the_package_loads_no_command_line_and_no_server():
+    unwanted = {"click", "rich", "aiohttp.web", "redis", "pytest", "gradient_async.cli", "gradient_async.testing"}
+    assert loaded_by("import gradient_async") & unwanted == set()
+
+
+def test_importing_the_command_line_loads_no_click():
+    assert loaded_by("import gradient_async.cli") & {"click", "rich", "gradient_async.testing"} == set()
+
+
+def test_the_pytest_plugin_loads_nothing_of_the_library_that_is_slow():
+    assert loaded_by("import gradient_async.testing.plugin") & {"aiohttp.web", "click", "rich"} == set()
+
+
+def test_the_entry_points_lead_somewhere():
+    (script,) = entry_points(group="console_scripts", name="gradient-async")
+    (plugin,) = entry_points(group="pytest11", name="gradient_async")
+    assert callable(script.load())
+    assert plugin.load().gradient_session
+
+
+def test_a_type_checker_finds_the_types():
+    assert (ROOT / "gradient_async" / "py.typed").exists()
+
+
+def test_the_changelog_has_a_place_for_what_comes_next():
+    assert "\n## [Unreleased]\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,0 +1,163 @@
+"""Every example of the README and of docs/*.md runs; every command and link in them exists.
+
+A page's Python blocks run in order in one namespace, which holds an open ``session`` and ``messages``; functions named
+``test_...`` are called as tests. The info string ``python no-run`` compiles a block only; the README may not use it.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import pytest
+
+from gradient_async import AsyncSession
+from gradient_async.cli.app import COMMANDS
+from gradient_async.testing import Emulator
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+LONGEST_README = 200
+
+
+@attrs.frozen
+class Block:
+    """A fenced block, and the line of the page its code begins on."""
+
+    page: Path
+    line: int
+    info: str
+    code: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    return [block for block in _blocks(page) if block.info.split()[:1] and block.info.split()[0] in languages]
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        indent = found["indent"]
+        code = "".join(line.removeprefix(indent) for line in found["code"].splitlines(keepends=True))
+        yield Block(page, text.count("\n", 0, found.start("code")) + 1, found["info"].strip(), code)
+
+
+def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command of a page's shell blocks: where it is, and its words."""
+    for block in blocks(page, "sh", "bash", "console"):
+        for number, line in enumerate(block.code.splitlines(), block.line):
+            for part in line.removeprefix("$ ").split(" | "):
+                if words := shlex.split(part, comments=True):
+                    yield f"{page.relative_to(ROOT)}:{number}", words
+
+
+def all_commands(program: str) -> list[Any]:
+    found = [(where, words[1:]) for page in PAGES for where, words in commands(page) if words[0] == program]
+    return [pytest.param(words, id=where) for where, words in found]
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture
+async def gradient(monkeypatch):
+    async with Emulator() as emulator:
+        monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
+        monkeypatch.setenv("MODEL_ACCESS_KEY", "test")
+        monkeypatch.setenv("AGENT_ENDPOINT", emulator.agent_url)
+        monkeypatch.setenv("AGENT_ACCESS_KEY", "test-agent")
+        yield emulator
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+async def test_every_python_block_runs(page, gradient, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page, "python", "py"):
+        code = compiled(block)
+        if "no-run" in block.info.split():
+            continue
+        async with AsyncSession() as session:
+            names |= {"session": session, "messages": [{"role": "user", "content": "What is the capital of Portugal?"}]}
+            await run(code, names)
+        await run_tests(names)
+
+
+def compiled(block: Block) -> Any:
+    """Compile a block so that a traceback shows the page and the right line of it."""
+    padding = "\n" * (block.line - 1)
+    return compile(padding + block.code, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+async def run(code: Any, names: dict[str, Any]) -> None:
+    """Run a block: here if it awaits, else in a thread, where a whole program may call `asyncio.run`."""
+    if code.co_flags & inspect.CO_COROUTINE:
+        await eval(code, names)
+    else:
+        await asyncio.to_thread(exec, code, names)
+
+
+async def run_tests(names: dict[str, Any]) -> None:
+    """Call each test function with what it asks for, and forget it."""
+    for name in [name for name in names if name.startswith("test_")]:
+        test = names.pop(name)
+        async with (
+            Emulator() as emulator,
+            AsyncSession("test", base_url=emulator.url, agent_endpoint=emulator.agent_url) as session,
+        ):
+            fixtures = {"gradient_emulator": emulator, "gradient_session": session}
+            await test(**{wanted: fixtures[wanted] for wanted in inspect.signature(test).parameters})
+
+
+@pytest.mark.parametrize("words", all_commands("gradient-async"))
+def test_every_command_and_option_exists(words):
+    assert words[0] in COMMANDS
+    command = import_module(COMMANDS[words[0]]).command
+    for word in words[1:]:
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)} | {"--help"}
+    assert {word.partition("=")[0] for word in words if re.match(r"-\D", word)} <= known
+
+
+@pytest.mark.parametrize("words", all_commands("make"))
+def test_every_make_target_exists(words):
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {word for word in words if "=" not in word} <= set(targets)
+
+
+@pytest.mark.parametrize("words", all_commands("pip"))
+def test_every_extra_exists(words):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package, _, extras = words[-1].rstrip("]").partition("[")
+    assert package == project["name"]
+    assert {extra for extra in extras.split(",") if extra} <= project["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_link_to_a_file_leads_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_runs_every_block_and_is_short():
+    assert [block.name for block in blocks(README, "python") if block.info != "python"] == []
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
