@@ -177,12 +177,13 @@ class Pipeline:
         if limiter is None:
             return None
         remaining = call.deadline - now
-        return await limiter.acquire(timeout=None if math.isinf(remaining) else max(remaining, 0.0), hold=True)
+        timeout = None if math.isinf(remaining) else max(remaining, 0.0)
+        return await limiter.acquire(call.request.priority, timeout=timeout, hold=True)
 
     async def _exchange(self, call: _Call, attempt: _Attempt) -> None:
         progress = attempt.progress
         try:
-            async with progress.timer:
+            with progress.timer:
                 await self._answer(call, attempt)
         except GradientError as error:
             attempt.error = error
@@ -307,7 +308,7 @@ def _reply(call: _Call, attempt: _Attempt) -> Reply:
         request_id=request_id_of(exchange.headers),
         rate_limit=attempt.limits,
         attempts=call.attempt,
-        headers={name.lower(): value for name, value in exchange.headers.items()},
+        raw_headers=exchange.raw_headers,
         timings=Timings(
             limiter_wait=call.limiter_wait,
             connect=progress.connect,

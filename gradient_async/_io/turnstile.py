@@ -191,6 +191,14 @@ class Turnstile:
         if self._timer is not None and self.loop is not None:
             self._wake_after(at - self.clock())
 
+    def refuse_before(self, at: float) -> None:
+        """Let those go with an error at once whose time ends before anybody can be let in, which is *at*."""
+        now = self.clock()
+        while self._deadlines and self._deadlines[0][0] < at:
+            waiter = heapq.heappop(self._deadlines)[2]
+            if self._queue.discard(waiter, waiter.request.priority) and not waiter.granted.done():
+                waiter.granted.set_exception(_too_early(at - now))
+
     def _expire(self, now: float) -> None:
         """Let those go with an error whose time ran out."""
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -202,6 +210,14 @@ class Turnstile:
 def _out_of_time(waited: float) -> APITimeoutError:
     return APITimeoutError(
         f"no permit of the rate limit came within {waited:.1f} s: allow more time, or send less", phase="limiter"
+    )
+
+
+def _too_early(wait: float) -> APITimeoutError:
+    return APITimeoutError(
+        f"the rate limit allows this request in {wait:.1f} s at the earliest, which is longer than it may wait: "
+        "allow more time, or send less",
+        phase="limiter",
     )
 
 

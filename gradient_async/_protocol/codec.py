@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from types import UnionType
+from typing import Any, TypeVar, get_args
 
+import attrs
 import cattrs
 import msgspec
 from cattrs.gen import make_dict_structure_fn, override
@@ -120,15 +123,28 @@ def _number(value: Any, _type: Any) -> float:
     return float(value)
 
 
+def _date(value: Any, _type: Any) -> datetime | None:
+    """Return an RFC 3339 date, or epoch seconds, as a datetime; None for what is neither."""
+    try:
+        if type(value) in (int, float):
+            return datetime.fromtimestamp(value, UTC)
+        date = datetime.fromisoformat(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
 def _model_hook(cls: type[M]) -> Callable[[Any, Any], M]:
     ours = {name: override(omit=True) for name in ("_raw", "meta")}
     fill = make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
+    content = attrs.fields_dict(cls).get("content")
+    takes_text = content is not None and content.type in (str | None, "str | None")
 
     def build(value: Any, _type: Any) -> M:
         if type(value) is not dict:
             raise TypeError(f"expected an object, got {type(value).__name__}")
         present = {key: item for key, item in value.items() if item is not None}
-        if type(present.get("content")) is list:
+        if takes_text and type(present.get("content")) is list:
             present = _with_plain_content(present)
         model = fill(present, cls)
         model._raw = value
@@ -152,6 +168,19 @@ def _joined_text(parts: list[Any]) -> str:
     return "".join(part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str)
 
 
+def _is_optional(cls: Any) -> bool:
+    """Whether *cls* is a union of one type and None."""
+    kinds = get_args(cls)
+    return isinstance(cls, UnionType) and len(kinds) == 2 and type(None) in kinds
+
+
+def _optional_hook(cls: Any) -> Callable[[Any, Any], Any]:
+    """Return the hook of the one type: null has been left out before."""
+    (kind,) = (kind for kind in get_args(cls) if kind is not type(None))
+    hook: Callable[[Any, Any], Any] = converter.get_structure_hook(kind)
+    return hook
+
+
 def _is_model(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, Model)
 
@@ -161,5 +190,7 @@ converter.register_structure_hook(str, _type_checked(str, "a string"))
 converter.register_structure_hook(bool, _type_checked(bool, "true or false"))
 converter.register_structure_hook(int, _integer)
 converter.register_structure_hook(float, _number)
+converter.register_structure_hook(datetime, _date)
+converter.register_structure_hook_factory(_is_optional, _optional_hook)
 converter.register_structure_hook_factory(_is_model, _model_hook)
 converter.register_unstructure_hook_func(_is_model, Model.to_dict)

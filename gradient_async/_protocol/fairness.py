@@ -22,18 +22,18 @@ _INTERACTIVE_IN_A_ROW = 7
 class FairQueue(Generic[T]):
     """Waiters in the order in which they will be served; any of them can leave in constant time."""
 
-    __slots__ = ("_in_a_row", "_lanes", "size")
+    __slots__ = ("_bulk", "_in_a_row", "_interactive", "size")
 
     def __init__(self) -> None:
-        self._lanes: dict[str, OrderedDict[T, None]] = {"interactive": OrderedDict(), "bulk": OrderedDict()}
+        self._interactive: OrderedDict[T, None] = OrderedDict()
+        self._bulk: OrderedDict[T, None] = OrderedDict()
         self._in_a_row = self.size = 0
 
     def __len__(self) -> int:
         return self.size
 
     def __iter__(self) -> Iterator[T]:
-        for lane in self._lanes.values():
-            yield from list(lane)
+        yield from [*self._interactive, *self._bulk]
 
     def push(self, waiter: T, priority: Priority) -> None:
         """Let *waiter* queue."""
@@ -51,35 +51,33 @@ class FairQueue(Generic[T]):
 
     def head(self) -> T | None:
         """Return who is next, None if nobody waits."""
-        lane = self._next_lane()
+        lane = self._next_lane() if self._bulk else self._interactive
         return next(iter(lane)) if lane else None
 
     def pop(self) -> T:
         """Take out who is next."""
-        lane = self._next_lane()
-        if lane is self._lanes["bulk"]:
-            self._in_a_row = 0
-        elif self._lanes["bulk"]:
-            self._in_a_row += 1
         self.size -= 1
+        if not self._bulk:
+            return self._interactive.popitem(last=False)[0]
+        lane = self._next_lane()
+        self._in_a_row = 0 if lane is self._bulk else self._in_a_row + 1
         return lane.popitem(last=False)[0]
 
     def ahead(self, priority: Priority) -> int:
         """Return how many would be served before a newcomer of *priority* if nobody else came."""
-        interactive, bulk = len(self._lanes["interactive"]), len(self._lanes["bulk"])
-        self._lane(priority)
-        if priority == "interactive":
+        interactive, bulk = len(self._interactive), len(self._bulk)
+        if self._lane(priority) is self._interactive:
             return interactive + min(bulk, interactive // _INTERACTIVE_IN_A_ROW)
         return bulk + min(interactive, (bulk + 1) * _INTERACTIVE_IN_A_ROW)
 
     def _next_lane(self) -> OrderedDict[T, None]:
-        interactive, bulk = self._lanes["interactive"], self._lanes["bulk"]
-        if bulk and (not interactive or self._in_a_row >= _INTERACTIVE_IN_A_ROW):
-            return bulk
-        return interactive
+        if self._bulk and (not self._interactive or self._in_a_row >= _INTERACTIVE_IN_A_ROW):
+            return self._bulk
+        return self._interactive
 
     def _lane(self, priority: Priority) -> OrderedDict[T, None]:
-        try:
-            return self._lanes[priority]
-        except KeyError:
-            raise ConfigurationError(f"priority is {priority!r}: give 'interactive' or 'bulk'") from None
+        if priority == "interactive":
+            return self._interactive
+        if priority == "bulk":
+            return self._bulk
+        raise ConfigurationError(f"priority is {priority!r}: give 'interactive' or 'bulk'")

@@ -13,6 +13,7 @@ same incident.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import attrs
 
@@ -62,6 +63,7 @@ class Learner:
     _skew: ClockSkew = attrs.field(factory=ClockSkew, init=False)
     _refusals: int = attrs.field(default=0, init=False)
     _until: float = attrs.field(default=-math.inf, init=False)
+    _refused_at: deque[float] = attrs.field(factory=deque, init=False, repr=False)
 
     def learn(
         self, info: RateLimitInfo, *, status: int, sent_at: float, now: float, wall: float, chance: float
@@ -96,17 +98,33 @@ class Learner:
             remaining = None if self.bucket.was_full(sent_at) else 0
             wait = min(wait, self.bucket.shortest.period)
         reset = now + wait if wait > 0 else None
-        self.bucket.observe(limit=info.limit, remaining=remaining, reset=reset, now=now, sent_at=sent_at)
+        self.bucket.observe(
+            limit=info.limit,
+            remaining=remaining,
+            reset=reset,
+            now=now,
+            sent_at=sent_at,
+            refused=self._recently_refused(now),
+        )
+
+    def _recently_refused(self, now: float) -> int:
+        """Return how many of our requests were refused that still are among the bucket's stamps."""
+        while self._refused_at and self._refused_at[0] + self.bucket.longest.period <= now:
+            self._refused_at.popleft()
+        return len(self._refused_at)
 
     def rebase(self, shift: float) -> None:
         """Move everything by *shift* seconds: the clock was exchanged."""
         self._until += shift
+        self._refused_at = deque(at + shift for at in self._refused_at)
 
     # Refusals.
 
     def _refused(self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float, chance: float) -> float:
         """Pause for a 429, once for all that were sent before the pause ended."""
         self.bucket.observe(limit=info.limit, now=now, sent_at=sent_at)
+        self._recently_refused(now)
+        self._refused_at.append(now)
         window, wait = self._stated(info, wall)
         if sent_at < self._until and (not wait or now + wait - _ROUNDING <= self.bucket.paused_until):
             return 0.0

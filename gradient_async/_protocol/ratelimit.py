@@ -131,7 +131,7 @@ class RollingTokenBucket:
         ready = self.paused_until
         stamps = self._stamps
         for window in self._windows:
-            room = window.capacity - self.held
+            room = window.capacity + window.credit - self.held
             if window.others:
                 room -= window.taken_by_others(now)
             if room > len(stamps):
@@ -146,8 +146,12 @@ class RollingTokenBucket:
 
     def earliest(self, now: float, nth: int = 1) -> float:
         """Return a time before which the *nth* next token is surely not free; constant work."""
-        start = max(now, self.paused_until)
-        return max(start, *(self._window_earliest(window, now, nth) for window in self._windows))
+        earliest, taken = max(now, self.paused_until), len(self._stamps) + self.held
+        for window in self._windows:
+            # All that is remembered is more than what counts: most long windows need no closer look.
+            if taken + len(window.others) + nth > window.capacity:
+                earliest = max(earliest, self._window_earliest(window, now, nth))
+        return earliest
 
     def _window_earliest(self, window: Window, now: float, nth: int) -> float:
         cycles, place = divmod(nth - 1, window.capacity)
@@ -172,7 +176,7 @@ class RollingTokenBucket:
         at = max(now, self.paused_until)
         for _ in range(n):
             for queue, window in zip(queues, self._windows, strict=True):
-                while len(queue) >= window.capacity:
+                while len(queue) >= window.capacity + window.credit:
                     at = max(at, queue.popleft())
             for queue, window in zip(queues, self._windows, strict=True):
                 queue.append(at + window.span)
@@ -195,7 +199,7 @@ class RollingTokenBucket:
         ]
 
     def _used(self, window: Window, now: float) -> int:
-        return self._sent(now - window.span) + window.taken_by_others(now)
+        return max(0, self._sent(now - window.span) - window.credit) + window.taken_by_others(now)
 
     def _sent(self, after: float, upto: float = math.inf) -> int:
         """Return how many of our requests count from later than *after*, but not later than *upto*."""
@@ -231,6 +235,7 @@ class RollingTokenBucket:
         reset: float | None = None,
         now: float,
         sent_at: float | None = None,
+        refused: int = 0,
     ) -> None:
         """Believe the quota headers of a response that arrived at *now*.
 
@@ -241,13 +246,18 @@ class RollingTokenBucket:
             now: When the response arrived.
             sent_at: When its request was sent: what we sent since may not be counted in it. Older ones
                 than the newest seen only ever lower what is free.
+            refused: How many of our requests were refused in the longest window; if the service counts
+                fewer than we sent, so many may be missing.
         """
         asked = now if sent_at is None else sent_at
         newest = asked >= self._heard
         if limit is not None and limit > 0 and newest:
             self._adopt(limit)
         if remaining is not None and self.has_quota:
-            self._compare(remaining, reset=reset, now=now, asked=asked)
+            total = limit or self.longest.capacity + self.longest.slack
+            self._compare(max(0, total - remaining), reset=reset, now=now, asked=asked)
+            if newest:
+                self._credit(max(0, total - remaining), refused, now=now, asked=asked)
             if reset is not None and reset > now and newest:
                 self._anchor(reset, now)
         self._heard = max(self._heard, asked)
@@ -260,22 +270,36 @@ class RollingTokenBucket:
         window.slack = max(0, limit - window.capacity) if self.has_quota else 0
         self._keep = max(self._keep, window.capacity)
 
-    def _compare(self, remaining: int, *, reset: float | None, now: float, asked: float) -> None:
-        """Count as taken by others what the service counts and we did not send."""
+    def _compare(self, counted: int, *, reset: float | None, now: float, asked: float) -> None:
+        """Count as taken by others what the service *counted* and we did not send."""
         window = self.longest
         window.taken_by_others(now)
-        counted = max(0, window.capacity + window.slack - remaining)
         unknown = counted - self._sent(now - window.span, now) - len(window.others)
         if unknown > 0:
-            last = now + window.span
-            first = max(now, reset or now, self._heard + window.period)
-            return window.blame_others(unknown, first=min(first, last), last=last)
+            return self._blame(unknown, reset=reset, now=now)
         if asked < self._heard:
             return None
         most = max(0, counted - self._sent(now - window.period, asked))
         while len(window.others) > most:
             window.others.popleft()
         return None
+
+    def _credit(self, counted: int, refused: int, *, now: float, asked: float) -> None:
+        """Take back what we sent, but the service refused and did not count."""
+        window = self.longest
+        surplus = self._sent(now - window.period, asked) - counted
+        window.credit = max(0, min(refused, surplus))
+
+    def _blame(self, unknown: int, *, reset: float | None, now: float) -> None:
+        """Count *unknown* requests of others, which were sent since the last answer, in every window it was in."""
+        for window in self._windows:
+            if window is not self.longest and self._heard + window.period <= now:
+                continue
+            first = self._heard + window.period
+            if window is self.longest:
+                first = max(first, reset or now + window.span / unknown)
+            last = now + window.span
+            window.blame_others(unknown, first=min(first, last), last=last)
 
     def _anchor(self, reset: float, now: float) -> None:
         """Let the first request of others end at *reset*, unless that is the end of one of ours."""

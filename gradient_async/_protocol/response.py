@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from gradient_async._protocol.codec import decode_json, shortened
@@ -46,6 +47,7 @@ _STATUS_OF_CODE = {
 }
 
 
+@lru_cache(maxsize=64)  # every answer carries one, and it changes once a second
 def http_date(value: str | None) -> float | None:
     """Return an HTTP date in epoch seconds, None if it is not one."""
     if not value:
@@ -80,7 +82,8 @@ def rate_limit_info(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
         headers: Response headers; their names match whatever the case.
         now: The caller's clock in epoch seconds, for when the response carries no date.
     """
-    found = {field: read(headers[name]) for field, name, read in _RATE_LIMIT_HEADERS if name in headers}
+    tables = (_QUOTA_HEADERS, _TIER_HEADERS) if any(name in headers for name in _TIER_MARKS) else (_QUOTA_HEADERS,)
+    found = {field: read(headers[name]) for table in tables for field, name, read in table if name in headers}
     date = http_date(headers.get("Date"))
     retry_after = retry_after_seconds(headers.get("Retry-After"), now=now if date is None else date)
     return RateLimitInfo(**found, date=date, retry_after=retry_after)
@@ -99,19 +102,18 @@ def _integer(text: str) -> int | None:
     return None if number is None else int(number)
 
 
-def _limit_headers() -> list[tuple[str, str, Any]]:
-    table: list[tuple[str, str, Any]] = [
-        ("limit", "ratelimit-limit", _integer),
-        ("remaining", "ratelimit-remaining", _integer),
-        ("reset", "ratelimit-reset", _number),
-    ]
-    for quota in ("requests", "tokens-per-minute", "tokens-per-day"):
-        for what, read in (("limit", _integer), ("remaining", _integer), ("reset", _number)):
-            table.append((f"{what}_{quota.replace('-', '_')}", f"x-ratelimit-{what}-{quota}", read))
-    return table
-
-
-_RATE_LIMIT_HEADERS = _limit_headers()
+_Header = tuple[str, str, Callable[[str], Any]]
+_QUOTA_HEADERS: list[_Header] = [
+    ("limit", "ratelimit-limit", _integer),
+    ("remaining", "ratelimit-remaining", _integer),
+    ("reset", "ratelimit-reset", _number),
+]
+_TIER_MARKS = ("x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute")
+_TIER_HEADERS: list[_Header] = [
+    (f"{what}_{quota.replace('-', '_')}", f"x-ratelimit-{what}-{quota}", read)
+    for quota in ("requests", "tokens-per-minute", "tokens-per-day")
+    for what, read in (("limit", _integer), ("remaining", _integer), ("reset", _number))
+]
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:

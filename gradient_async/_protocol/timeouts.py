@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from gradient_async.errors import ConfigurationError
@@ -32,6 +34,11 @@ class Timeouts:
                 raise ConfigurationError(
                     f"Timeouts({field.name}={seconds!r}): give seconds above 0, or None for no limit."
                 )
+
+    @property
+    def shortest(self) -> float:
+        """The shortest limit of a phase, in seconds; infinite if none has one."""
+        return min(self.connect or math.inf, self.first_byte or math.inf, self.idle or math.inf)
 
     def overridden(self, timeout: float | Timeouts | None) -> Timeouts:
         """Return these limits with a call's own: a number replaces ``total``, a `Timeouts` all of them."""

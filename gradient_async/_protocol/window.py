@@ -47,6 +47,7 @@ class Window:
         span: Seconds until a request is forgotten: the period and the guard.
         slack: Requests the service admits beyond our capacity; others may take that many unnoticed.
         others: When each request that somebody else sent stops counting, in order.
+        credit: Requests of ours that the service refused and, as it turned out, does not count.
     """
 
     declared: int
@@ -55,6 +56,7 @@ class Window:
     span: float
     slack: int = 0
     others: deque[float] = attrs.field(factory=deque)
+    credit: int = 0
 
     def taken_by_others(self, now: float) -> int:
         """Return how much of our capacity others hold at *now*."""

@@ -7,6 +7,7 @@ what each class costs at import.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, ClassVar
 
 import attrs
@@ -16,13 +17,17 @@ NOT_WIRE = {"wire": False}
 
 
 def plain(value: Any) -> Any:
-    """Return *value* with every model inside it turned into a dict."""
-    if isinstance(value, Model):
-        return value.to_dict()
+    """Return *value* with every model inside it turned into a dict, every date into RFC 3339."""
+    if type(value) is str:
+        return value
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Model):
+        return value.to_dict()
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     return value
 
 

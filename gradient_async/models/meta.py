@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
 
@@ -63,7 +61,7 @@ class ResponseMeta:
         rate_limit: The rate-limit headers.
         attempts: How many times the request was sent, the successful one included.
         timings: Where the time went.
-        headers: Every response header, names in lower case.
+        raw_headers: Every response header as it arrived; `headers` is the readable form.
     """
 
     status: int = 200
@@ -71,4 +69,9 @@ class ResponseMeta:
     rate_limit: RateLimitInfo = attrs.field(factory=RateLimitInfo)
     attempts: int = 1
     timings: Timings = attrs.field(factory=Timings)
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Every response header, names in lower case; of a repeated one the last."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}

@@ -1,0 +1,267 @@
+"""What does the limiter cost, and does the service ever refuse it?
+
+Questions: refusals and utilisation in two saturated hours against a service that counts rolling windows; CPU of
+one uncontended acquire; CPU per waiter when 10,000 wait at once.
+
+Baselines: the plain refilling token bucket (refusals), a plain deque per window without a queue (CPU of an
+acquire), bare futures woken in a loop (waiters), and aiolimiter and pyrate-limiter where they are installed.
+
+    python benchmarks/limiter.py [--json] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import random
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from gradient_async._io.limiter import RateLimiter
+from gradient_async._protocol.limits import RateLimits
+from gradient_async._protocol.ratelimit import RollingTokenBucket
+
+DOCUMENTED = [(250, 60.0), (5000, 3600.0)]
+ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]
+HOURS, LATENCY = 2, 0.24
+ACQUIRES, WAITERS = 50_000, 10_000
+
+Acquire = Callable[[], Awaitable[object]]
+
+
+class Service:
+    """Counts every request it lets in for exactly one window, on arrival."""
+
+    def __init__(self) -> None:
+        self.windows = [(capacity, period, deque[float]()) for capacity, period in DOCUMENTED]
+
+    def admits(self, at: float) -> bool:
+        """Count a request that arrives at *at*, unless a window is full."""
+        for _, period, times in self.windows:
+            while times and at - times[0] >= period:
+                times.popleft()
+        if any(len(times) >= capacity for capacity, _, times in self.windows):
+            return False
+        for _, _, times in self.windows:
+            times.append(at)
+        return True
+
+
+class Refilling:
+    """The textbook token bucket: as many tokens as the window, refilled evenly."""
+
+    def __init__(self) -> None:
+        self.levels = [[float(capacity), 0.0] for capacity, _ in DOCUMENTED]
+
+    def reserve(self, now: float) -> float:
+        """Take a token, or return the seconds until there is one."""
+        for level, (capacity, period) in zip(self.levels, DOCUMENTED, strict=True):
+            level[0] = min(capacity, level[0] + (now - level[1]) * capacity / period)
+            level[1] = now
+        short = [(1 - level[0]) * period / capacity for level, (capacity, period) in self._pairs()]
+        if max(short) > 1e-9:
+            return max(short)
+        for level in self.levels:
+            level[0] -= 1
+        return 0.0
+
+    def _pairs(self) -> list[tuple[list[float], tuple[int, float]]]:
+        return list(zip(self.levels, DOCUMENTED, strict=True))
+
+
+def saturate(reserve: Callable[[float], float]) -> dict[str, float]:
+    """Send as fast as *reserve* allows for two hours; every request takes up to LATENCY to arrive."""
+    chance, now, arrivals = random.Random(7), 0.0, []
+    while now < HOURS * 3600:
+        delay = reserve(now)
+        now += delay
+        if not delay:
+            arrivals.append(now + chance.uniform(0, LATENCY))
+    service = Service()
+    admitted = sum(service.admits(at) for at in sorted(arrivals))
+    return {"sent": len(arrivals), "refused": len(arrivals) - admitted, "used": admitted / (HOURS * 5000)}
+
+
+# CPU of one acquire.
+
+
+async def time_acquires(acquire: Acquire) -> float:
+    """Return the microseconds of CPU of one acquire."""
+    began = time.process_time()
+    for _ in range(ACQUIRES):
+        await acquire()
+    return (time.process_time() - began) / ACQUIRES * 1e6
+
+
+class Deques:
+    """One deque of times per window, no queue: the least that can be right."""
+
+    def __init__(self) -> None:
+        self.windows = [(capacity, period, deque[float]()) for capacity, period in ROOMY]
+
+    async def acquire(self) -> None:
+        """Count one request, or fail."""
+        now = asyncio.get_running_loop().time()
+        for capacity, period, times in self.windows:
+            while times and times[0] + period <= now:
+                times.popleft()
+            if len(times) >= capacity:
+                raise RuntimeError("full")
+        for _, _, times in self.windows:
+            times.append(now)
+
+
+def our_acquire(*, hold: bool) -> Acquire:
+    """Return what the pipeline does for every request."""
+    limiter = RateLimiter(RateLimits(windows=ROOMY))
+
+    async def held() -> None:
+        (await limiter.acquire(hold=True)).sent()
+
+    return held if hold else limiter.acquire
+
+
+def nested_aiolimiter() -> Acquire:
+    """Return an acquire of one aiolimiter per window."""
+    from aiolimiter import AsyncLimiter
+
+    minute, hour = (AsyncLimiter(capacity, period) for capacity, period in ROOMY)
+
+    async def both() -> None:
+        await minute.acquire()
+        await hour.acquire()
+
+    return both
+
+
+def pyrate() -> Acquire:
+    """Return an acquire of a pyrate-limiter with both windows."""
+    from pyrate_limiter import InMemoryBucket, Limiter, Rate
+
+    limiter = Limiter(InMemoryBucket([Rate(capacity, int(period * 1000)) for capacity, period in ROOMY]))
+
+    async def acquire() -> None:
+        await limiter.try_acquire_async("key")
+
+    return acquire
+
+
+# CPU per waiter.
+
+
+async def wake_bare() -> float:
+    """Return the microseconds that any queue of tasks costs."""
+    loop = asyncio.get_running_loop()
+    futures = [loop.create_future() for _ in range(WAITERS)]
+
+    async def wait(future: asyncio.Future[None]) -> None:
+        await future
+
+    began = time.process_time()
+    tasks = [loop.create_task(wait(future)) for future in futures]
+    await asyncio.sleep(0)
+    for future in futures:
+        future.set_result(None)
+    await asyncio.gather(*tasks)
+    return (time.process_time() - began) / WAITERS * 1e6
+
+
+async def wake_ours(timeout: float | None) -> float:
+    """Return the microseconds of CPU per waiter of ours."""
+    limiter = RateLimiter(RateLimits(windows=[(WAITERS, 0.3), (WAITERS * 10, 3600.0)]), guard=0.0)
+    for _ in range(WAITERS):
+        await limiter.acquire()
+    began = time.process_time()
+    await asyncio.gather(*(limiter.acquire(timeout=timeout) for _ in range(WAITERS)))
+    return (time.process_time() - began) / WAITERS * 1e6
+
+
+async def wake_aiolimiter() -> float:
+    """Return the microseconds of CPU per waiter of one aiolimiter."""
+    from aiolimiter import AsyncLimiter
+
+    limiter = AsyncLimiter(WAITERS, 0.3)
+    for _ in range(WAITERS):
+        await limiter.acquire()
+    began = time.process_time()
+    await asyncio.gather(*(limiter.acquire() for _ in range(WAITERS)))
+    return (time.process_time() - began) / WAITERS * 1e6
+
+
+def median(measure: Callable[[], Awaitable[float]], rounds: int) -> float:
+    """Return the median of *rounds* runs, each in a loop of its own."""
+
+    async def once() -> float:
+        return await measure()
+
+    return statistics.median(asyncio.run(once()) for _ in range(rounds))
+
+
+def installed(name: str) -> bool:
+    """Say whether a competitor is there."""
+    return importlib.util.find_spec(name) is not None
+
+
+def measure(rounds: int) -> dict[str, dict[str, object]]:
+    """Return every number, by question and by contestant."""
+    acquires: dict[str, Callable[[], Acquire]] = {
+        "a deque per window (baseline)": lambda: Deques().acquire,
+        "RateLimiter": lambda: our_acquire(hold=False),
+        "RateLimiter, hold and sent": lambda: our_acquire(hold=True),
+    }
+    waits: dict[str, Callable[[], Awaitable[float]]] = {
+        "bare futures (baseline)": wake_bare,
+        "RateLimiter": lambda: wake_ours(None),
+        "RateLimiter, with a timeout": lambda: wake_ours(600.0),
+    }
+    if installed("aiolimiter"):
+        acquires["aiolimiter, two nested"] = nested_aiolimiter
+        waits["aiolimiter, one window"] = wake_aiolimiter
+    if installed("pyrate_limiter"):
+        acquires["pyrate-limiter"] = pyrate
+    return {
+        "two saturated hours": {
+            "refilling bucket (baseline)": saturate(Refilling().reserve),
+            "RollingTokenBucket": saturate(RollingTokenBucket(DOCUMENTED).reserve),
+            "RollingTokenBucket, guard=0": saturate(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
+        },
+        "CPU of an uncontended acquire, us": {
+            name: median(lambda make=make: time_acquires(make()), rounds)  # type: ignore[misc]  # mypy and defaults
+            for name, make in acquires.items()
+        },
+        f"CPU per waiter when {WAITERS:,} wait, us": {name: median(wait, rounds) for name, wait in waits.items()},
+    }
+
+
+def show(results: dict[str, dict[str, object]]) -> None:
+    """Print one table per question; the first row is the baseline."""
+    for title, rows in results.items():
+        print(f"\n{title}")
+        first = next(iter(rows.values()))
+        for name, value in rows.items():
+            if isinstance(value, dict):
+                print(f"  {name:32} sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}")
+            elif isinstance(value, float) and isinstance(first, float):
+                print(f"  {name:32} {value:8.2f}  x{value / first:.2f}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--rounds", type=int, default=5, help="the median of so many")
+    options = parser.parse_args()
+    results = measure(options.rounds)
+    if options.json:
+        json.dump(results, sys.stdout, indent=2)
+    else:
+        show(results)
+
+
+if __name__ == "__main__":
+    main()
