@@ -15,14 +15,14 @@ import attrs
 
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.codec import decode_json, structure
-from gradient_async._protocol.pattern import TextPattern, learn
+from gradient_async._protocol.pattern import TextPattern, learn, string_of
 from gradient_async._protocol.response import error_event, error_in_body
-from gradient_async._protocol.sse import MAX_EVENT_BYTES, SSEParser, plain_data
+from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
 from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, completion_as_chunk
 
+of_pattern = ChatCompletionChunk.of_pattern
 _DONE = b"[DONE]"
-_EVENT_END = b"\n\n"
 _VAIN_LESSONS = 16
 _EXCERPT_BYTES = 200
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
@@ -54,6 +54,13 @@ class ChunkDecoder:
         chunks: list[ChatCompletionChunk] = []
         if self.done or self.error is not None:
             return chunks
+        pattern = self._pattern
+        if pattern is not None and self._between_events and block.startswith(pattern.head):
+            end = self._take_run(block, 0, chunks, pattern)
+            self._pattern_was_used = self._pattern_was_used or end > 0
+            if end == len(block):  # how every read of a paced stream ends
+                return chunks
+            block = block[end:]
         try:
             self._feed(block, chunks)
         except GradientError as error:
@@ -74,39 +81,57 @@ class ChunkDecoder:
         return chunks
 
     def _feed(self, block: bytes, chunks: list[ChatCompletionChunk]) -> None:
-        """Give whole plain events to the quick road, and what begins or ends in another block to the parser."""
+        """Give whole plain events to the quick road, and whatever else there is to the parser."""
+        at = 0
         if not self._between_events:
-            end = block.find(_EVENT_END) + len(_EVENT_END)
-            self._parse(block[:end] if end > 1 else block, chunks)
-            block = block[end:] if end > 1 else b""
-        if self._between_events and not self.done and len(block) <= self.max_event_bytes:
-            end = block.rfind(_EVENT_END) + len(_EVENT_END)
-            if end > 1 and (plain := plain_data(block[:end])) is not None:
-                self._take_plain(plain, chunks)
-                block = block[end:]
-        if block and not self.done:
-            self._parse(block, chunks)
+            end = block.find(EVENT_END) + len(EVENT_END)
+            at = end if end > 1 else len(block)
+            self._parse(block[:at], chunks)
+        if self._between_events and len(block) <= self.max_event_bytes:
+            at = self._take_plain(block, at, chunks)
+        if at < len(block) and not self.done:
+            self._parse(block[at:], chunks)
 
     def _parse(self, block: bytes, chunks: list[ChatCompletionChunk]) -> None:
         for event in self._parser.feed(block):
-            if self.done:
-                return
-            self._take(event.event, event.data.encode(), chunks)
+            if not self.done:
+                self._take(event.event, event.data.encode(), chunks)
         self._between_events = self._parser.between_events
 
-    def _take_plain(self, events: list[bytes], chunks: list[ChatCompletionChunk]) -> None:
-        """Decode events of the default type; hot: every line here is paid for by every token."""
-        pattern = self._pattern
-        of_pattern = ChatCompletionChunk.of_pattern
-        for data in events:
-            if pattern is not None and (piece := pattern.match(data)) is not None:
-                chunks.append(of_pattern(pattern, piece, data))
-                self._pattern_was_used = True
-                continue
-            self._take("message", data, chunks)
-            if self.done:
-                return
-            pattern = self._pattern
+    def _take_plain(self, block: bytes, at: int, chunks: list[ChatCompletionChunk]) -> int:
+        """Decode plain events from *at* on, and return where the first other one begins."""
+        while at < len(block) and not self.done:
+            if (pattern := self._pattern) is not None and block.startswith(pattern.head, at):
+                begun, at = at, self._take_run(block, at, chunks, pattern)
+                if at > begun:
+                    self._pattern_was_used = True
+                    continue
+            end = block.find(EVENT_END, at) + len(EVENT_END)
+            if not is_plain(event := block[at : max(at, end)]):
+                break
+            self._take("message", event[len(EVENT_BEGIN) : -len(EVENT_END)], chunks)
+            at = end
+        return at
+
+    def _take_run(self, block: bytes, at: int, chunks: list[ChatCompletionChunk], pattern: TextPattern) -> int:
+        """Decode the events from *at* on that follow *pattern*, and return where they end.
+
+        Hot: every call in the loop is paid for by every token.
+        """
+        tail, joint = pattern.tail, pattern.joint
+        begin = at + len(pattern.head)
+        more = True
+        while more:
+            end = block.find(b'"', begin)
+            if not (more := block.startswith(joint, end)) and not block.startswith(tail, end):
+                end = block.find(tail, begin)  # the quotation mark was one of the text's own
+                more = block.startswith(joint, end)
+            if end < begin or (piece := string_of(escaped := block[begin:end])) is None:
+                break
+            chunks.append(of_pattern(pattern, piece, escaped))
+            at = end + len(tail)
+            begin = end + len(joint)
+        return at
 
     def _take(self, event: str, data: bytes, chunks: list[ChatCompletionChunk]) -> None:
         if event == "error":

@@ -18,6 +18,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models import ChatCompletionChunk
 
@@ -28,45 +29,48 @@ _PLACES = {name: re.compile(b'"' + name.encode() + _JSON_STRING) for name in _TE
 _as_string = msgspec.json.Decoder(str).decode
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class TextPattern:
     """The bytes around the text of a chunk, and which text it is.
 
     Attributes:
+        before: The event's JSON up to the text, its quotation mark included.
+        after: The event's JSON from the text's closing quotation mark.
         field: ``"content"`` or ``"reasoning_content"``.
         index: The choice that the text belongs to.
+        head: What stands in the stream before the text of such an event.
+        tail: What stands after it.
+        joint: What stands between the texts of two such events.
     """
 
     before: bytes
     after: bytes
     field: str
     index: int
-    _begin: int = attrs.field(init=False)
-    _end: int = attrs.field(init=False)
+    head: bytes = attrs.field(init=False)
+    tail: bytes = attrs.field(init=False)
+    joint: bytes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_begin", len(self.before))
-        object.__setattr__(self, "_end", -len(self.after))
+        self.head, self.tail = EVENT_BEGIN + self.before, self.after + EVENT_END
+        self.joint = self.tail + self.head
 
-    def match(self, data: bytes) -> str | None:
-        """Return the text of an event that follows the pattern, None if it does not."""
-        if not (data.startswith(self.before) and data.endswith(self.after)) or len(data) < self._begin - self._end:
-            return None
-        try:
-            text = data[self._begin : self._end].decode()
-            if text.isprintable() and '"' not in text and "\\" not in text:
-                return text
-            return _as_string(data[self._begin - 1 : self._end + 1])
-        except (UnicodeDecodeError, msgspec.DecodeError):
-            return None
-
-    def fill(self, chunk: ChatCompletionChunk) -> None:
-        """Set every field of *chunk* as the converter reads its bytes."""
-        source = chunk._raw
-        assert isinstance(source, bytes)  # noqa: S101 - what `of_pattern` was given
-        whole = structure(decode_json(source), ChatCompletionChunk)
+    def fill(self, chunk: ChatCompletionChunk, escaped: bytes) -> None:
+        """Set every field of *chunk* as the converter reads its JSON."""
+        whole = structure(decode_json(self.before + escaped + self.after), ChatCompletionChunk)
         for name in (*ChatCompletionChunk.wire_fields, "_raw"):
             setattr(chunk, name, getattr(whole, name))
+
+
+def string_of(escaped: bytes) -> str | None:
+    """Return the text that JSON writes as *escaped*, None if no JSON string is written so."""
+    try:
+        text = escaped.decode()
+        if text.isprintable() and '"' not in text and "\\" not in text:
+            return text
+        return _as_string(b'"' + escaped + b'"')
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return None
 
 
 def learn(data: bytes, value: dict[str, Any], chunk: ChatCompletionChunk) -> TextPattern | None:

@@ -251,8 +251,8 @@ class Pattern(Protocol):
         """The choice that the text belongs to."""
         ...
 
-    def fill(self, chunk: ChatCompletionChunk) -> None:
-        """Set every field of *chunk* from its bytes."""
+    def fill(self, chunk: ChatCompletionChunk, escaped: bytes) -> None:
+        """Set every field of *chunk*, whose JSON has *escaped* for its text."""
         ...
 
 
@@ -277,12 +277,15 @@ class ChatCompletionChunk(Model):
     guardrails: Guardrails | None = None
     _pattern: Pattern | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
     _piece: str = attrs.field(default="", init=False, metadata=NOT_WIRE)
+    _escaped: bytes = attrs.field(default=b"", init=False, metadata=NOT_WIRE)
 
     @classmethod
-    def of_pattern(cls, pattern: Pattern, piece: str, source: bytes) -> ChatCompletionChunk:
-        """Return the chunk in *source*, which follows *pattern* and adds *piece*."""
+    def of_pattern(cls, pattern: Pattern, piece: str, escaped: bytes) -> ChatCompletionChunk:
+        """Return the chunk that follows *pattern* and adds *piece*, which its JSON writes as *escaped*."""
         chunk: ChatCompletionChunk = _new_chunk(cls)
-        chunk._pattern, chunk._piece, chunk._raw = pattern, piece, source
+        chunk._pattern = pattern
+        chunk._piece = piece
+        chunk._escaped = escaped
         return chunk
 
     if not TYPE_CHECKING:  # only what is declared exists for a type checker
@@ -291,7 +294,7 @@ class ChatCompletionChunk(Model):
             if name not in _CHUNK_FIELDS or self._pattern is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             pattern, self._pattern = self._pattern, None
-            pattern.fill(self)
+            pattern.fill(self, self._escaped)
             return getattr(self, name)
 
     @property
@@ -319,7 +322,7 @@ class ChatCompletionChunk(Model):
 
 
 _new_chunk = ChatCompletionChunk.__new__
-_CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
+_CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields) | {"_raw"}
 
 
 def completion_as_chunk(completion: ChatCompletion) -> ChatCompletionChunk:

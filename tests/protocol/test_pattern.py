@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.chunks import ChunkDecoder
 from gradient_async._protocol.codec import decode_json, structure
-from gradient_async._protocol.pattern import learn
+from gradient_async._protocol.pattern import string_of
+from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END
 
 PLAIN: dict[str, Any] = {
     "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
@@ -114,22 +115,26 @@ def test_anything_else_takes_the_plain_one(second: bytes) -> None:
     assert not is_quick(decoded(encoded(with_text("Hi")), second)[1])
 
 
-@pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00"])
-def test_what_is_no_json_string_is_no_match(inner: bytes) -> None:
+@pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00", b"a\n\nb", b"\r"])
+def test_what_is_no_json_string_is_no_text(inner: bytes) -> None:
+    assert string_of(inner) is None
     first = encoded(with_text("Hi"))
-    pattern = learn(first, decode_json(first), structure(decode_json(first), ChatCompletionChunk))
-    assert pattern is not None
-    assert pattern.match(first) == "Hi"
-    assert pattern.match(first.replace(b"Hi", inner)) is None
+    decoder = ChunkDecoder()
+    bodies = [first, first, first.replace(b"Hi", inner)]
+    chunks = [chunk for body in bodies for chunk in decoder.feed(EVENT_BEGIN + body + EVENT_END)]
+    assert [is_quick(chunk) for chunk in chunks[:2]] == [False, True]
+    assert not any(map(is_quick, chunks[2:]))
 
 
-def test_bytes_that_overlap_are_no_match() -> None:
-    value = with_text("aa")
-    first = encoded(value)
-    pattern = learn(first, value, structure(value, ChatCompletionChunk))
-    assert pattern is not None
-    assert pattern.match(pattern.before) is None
-    assert pattern.match(pattern.before[:-1] + pattern.after) is None
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_an_event_shorter_than_its_frame_is_no_match(cut: int) -> None:
+    first = encoded(with_text("Hi"))
+    decoder = ChunkDecoder()
+    decoder.feed(EVENT_BEGIN + first + EVENT_END)
+    block = EVENT_BEGIN + first + EVENT_END
+    assert decoder.feed(block) != []
+    before, after = block.split(b"Hi")
+    assert decoder.feed(before[:-cut] + after) == []
 
 
 def test_a_field_named_alike_inside_a_string_is_not_taken_for_the_text() -> None:
@@ -164,3 +169,22 @@ def test_a_quick_chunk_can_be_changed_copied_and_pickled() -> None:
     assert decoded(encoded(with_text("Hi")), encoded(with_text("Ho")))[1].to_dict()["choices"][0]["delta"] == {
         "content": "Ho"
     }
+
+
+@given(events(), st.integers(1, 400))
+def test_blocks_of_any_size_give_the_same_chunks(stream: list[bytes], size: int) -> None:
+    body = b"".join(EVENT_BEGIN + event + EVENT_END for event in stream) + b"data: [DONE]\n\n"
+    decoder = ChunkDecoder()
+    chunks = [chunk for at in range(0, len(body), size) for chunk in decoder.feed(body[at : at + size])]
+    assert decoder.done
+    assert chunks == [structure(decode_json(event), ChatCompletionChunk) for event in stream]
+
+
+def test_a_block_of_many_tokens_is_learnt_within_the_block() -> None:
+    texts = [f"token {i} " for i in range(50)]
+    body = b"".join(EVENT_BEGIN + encoded(with_text(text)) + EVENT_END for text in texts)
+    chunks = ChunkDecoder().feed(body) or []
+    decoder = ChunkDecoder()
+    chunks = decoder.feed(body[:1]) + decoder.feed(body[1:])
+    assert [chunk.text for chunk in chunks] == texts
+    assert sum(map(is_quick, chunks)) >= 48
