@@ -116,7 +116,7 @@ class _Attempt:
     limiter_wait: float
     exchange: Exchange | None = None
     body: bytes = b""
-    limits: RateLimitInfo = attrs.field(factory=RateLimitInfo)
+    limits: RateLimitInfo | None = None
     error: GradientError | None = None
 
 
@@ -161,7 +161,8 @@ class Pipeline:
         call.attempt += 1
         permit = await self._permit(call, asked)
         began = time_of()
-        attempt = _Attempt(Progress(call.request.timeouts, call.deadline, permit), began - asked)
+        progress = Progress(call.request.timeouts, call.deadline, permit, self.transport.timers())
+        attempt = _Attempt(progress, began - asked)
         call.limiter_wait += attempt.limiter_wait
         try:
             await self._exchange(call, attempt)
@@ -169,7 +170,8 @@ class Pipeline:
             if permit is not None and not attempt.progress.sent:
                 permit.refund()
         self._observe(call, attempt)
-        self._show(call, attempt, time_of() - began)
+        if self.hooks:
+            self._show(call, attempt, time_of() - began)
         return attempt
 
     async def _permit(self, call: _Call, now: float) -> Permit | None:
@@ -228,12 +230,10 @@ class Pipeline:
 
     def _observe(self, call: _Call, attempt: _Attempt) -> None:
         limiter, exchange, sent_at = call.target.limiter, attempt.exchange, attempt.progress.sent_at
-        if limiter is not None and exchange is not None:
+        if limiter is not None and exchange is not None and attempt.limits is not None:
             limiter.observe(attempt.limits, status=exchange.status, sent_at=sent_at or call.began)
 
     def _show(self, call: _Call, attempt: _Attempt, elapsed: float) -> None:
-        if not self.hooks:
-            return
         exchange = attempt.exchange
         details = AttemptDetails(
             method=call.request.method,
@@ -258,18 +258,20 @@ async def _body(exchange: Exchange, progress: Progress) -> bytes:
     is_error = exchange.status >= HTTP_OK_END
     blocks: list[bytes] = []
     size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
+    now = exchange.arrived
     while size <= limit:
-        progress.enter("idle", loop_time(), idle)
+        progress.enter("idle", now, idle)
         try:
             block = await exchange.next_block()
         except APIConnectionError:
             if is_error:
                 break
             raise
-        if not block:
-            return b"".join(blocks)
         blocks.append(block)
+        if exchange.at_eof:
+            return b"".join(blocks)
         size += len(block)
+        now = loop_time()
     exchange.close()
     if is_error:
         return b"".join(blocks)
@@ -306,7 +308,7 @@ def _reply(call: _Call, attempt: _Attempt) -> Reply:
     meta = ResponseMeta(
         status=exchange.status,
         request_id=request_id_of(exchange.headers),
-        rate_limit=attempt.limits,
+        rate_limit=attempt.limits or RateLimitInfo(),
         attempts=call.attempt,
         raw_headers=exchange.raw_headers,
         timings=Timings(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
@@ -22,7 +21,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from gradient_async._io.limiter import Permit
-from gradient_async._io.timer import PhaseTimer
+from gradient_async._io.timer import PhaseTimer, Timers
 from gradient_async._protocol.request import Request
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import (
@@ -59,6 +58,7 @@ class Progress:
     timeouts: Timeouts
     deadline: float
     permit: Permit | None
+    timers: Timers = attrs.field(factory=Timers, repr=False)
     timer: PhaseTimer = attrs.field(init=False)
     phase: TimeoutPhase = "pool"
     sent: bool = False
@@ -69,8 +69,7 @@ class Progress:
     sent_at: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.timer = PhaseTimer(loop, self.deadline, loop.time() + self.timeouts.shortest)
+        self.timer = PhaseTimer(self.timers, self.deadline)
 
     def __deepcopy__(self, _memo: object) -> Progress:
         return self  # aioresponses copies what a request was called with, and a live timer has no copy
@@ -147,46 +146,44 @@ class _WatchedConnector(aiohttp.TCPConnector):
 
 @attrs.define(eq=False)
 class Exchange:
-    """An answer whose status line has arrived; its body is read here, or the connection given up."""
+    """An answer whose status line has arrived; its body is read here, or the connection given up.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The response headers; names match whatever the case.
+        raw_headers: The same as they arrived.
+        arrived: When the status line came, on the loop's clock.
+    """
 
     progress: Progress
     _response: aiohttp.ClientResponse
     _owner: Transport
-    _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop, init=False)
+    _loop: asyncio.AbstractEventLoop
+    _content: aiohttp.StreamReader = attrs.field(init=False)
+    status: int = attrs.field(init=False)
+    headers: Mapping[str, str] = attrs.field(init=False)
+    raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
     arrived: float = attrs.field(init=False)
-    """When the status line came, on the loop's clock."""
 
     def __attrs_post_init__(self) -> None:
-        self.arrived = self.time()
+        response = self._response
+        self._content = response.content
+        self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
+        self.arrived = self._loop.time()
 
     def time(self) -> float:
         """Return the time on the clock of the loop that this belongs to."""
         return self._loop.time()
 
     @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self._response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The response headers; names match whatever the case."""
-        return self._response.headers
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The response headers as they arrived."""
-        return self._response.raw_headers
-
-    @property
     def content_type(self) -> str:
         """The media type, lower case, without parameters; ``""`` if there is none."""
-        return self._response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def at_eof(self) -> bool:
         """Whether the whole body was read, and the connection is back in the pool."""
-        return self._response.content.at_eof()
+        return self._content.at_eof()
 
     async def next_block(self) -> bytes:
         """Return the next bytes of the body, ``b""`` at its end.
@@ -195,13 +192,17 @@ class Exchange:
             APIConnectionError: The connection broke, or `close` was called.
         """
         try:
-            return await self._response.content.readany()
+            block = await self._content.readany()
         except (
             aiohttp.ClientError,
             OSError,
             RuntimeError,
         ) as caught:  # aiohttp's own word for "not connected"
             error = self._owner.problem(caught, self.progress)
+        else:
+            if self._content.at_eof():
+                self._owner.forget(self)
+            return block
         raise error
 
     async def drain(self, seconds: float) -> None:
@@ -215,6 +216,7 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
+        self._owner.forget(self)
         if _runs_here(self._loop):
             self._response.close()
         elif not self._loop.is_closed():
@@ -241,10 +243,21 @@ class Transport:
     given: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
-    _open: weakref.WeakSet[Exchange] = attrs.field(factory=weakref.WeakSet, init=False, repr=False)
+    _open: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
+    _timers: Timers | None = attrs.field(default=None, init=False, repr=False)
     _bare: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _home: tuple[int, asyncio.AbstractEventLoop] | None = attrs.field(default=None, init=False, repr=False)
+
+    def timers(self) -> Timers:
+        """Return what watches the time limits of requests on the running loop."""
+        if self._timers is None or self._timers.loop is not asyncio.get_running_loop():
+            self._timers = Timers()
+        return self._timers
+
+    def forget(self, exchange: Exchange) -> None:
+        """Note that *exchange* has been read or given up."""
+        self._open.discard(exchange)
 
     async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
         """Send *request* once and return when its status line has arrived.
@@ -287,7 +300,7 @@ class Transport:
             error = self.problem(caught, progress)
         else:
             progress.answered = True
-            exchange = Exchange(progress, response, self)
+            exchange = Exchange(progress, response, self, progress.timers.loop)
             self._open.add(exchange)
             return exchange
         raise error
@@ -297,6 +310,8 @@ class Transport:
         self.closed = True
         for exchange in list(self._open):
             exchange.close()
+        if self._timers is not None:
+            self._timers.stop()
         if self._bare is not None:
             await self._bare.close()
         pool, self._pool = self._pool, None

@@ -135,7 +135,7 @@ def _date(value: Any, _type: Any) -> datetime | None:
 
 
 def _model_hook(cls: type[M]) -> Callable[[Any, Any], M]:
-    ours = {name: override(omit=True) for name in ("_raw", "meta")}
+    ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
     fill = make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
     content = attrs.fields_dict(cls).get("content")
     takes_text = content is not None and content.type in (str | None, "str | None")

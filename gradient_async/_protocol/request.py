@@ -79,7 +79,8 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
 
 def checked_messages(messages: object) -> list[Any]:
     """Return *messages* as a list of objects with a role the service knows."""
-    if isinstance(messages, str | bytes | Mapping | Message) or not isinstance(messages, Iterable):
+    wrong = type(messages) is not list and isinstance(messages, str | bytes | Mapping | Message)
+    if wrong or not isinstance(messages, Iterable):
         raise ConfigurationError(
             "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
             f"got {type(messages).__name__}."
@@ -94,7 +95,7 @@ def checked_messages(messages: object) -> list[Any]:
 
 
 def _check_message(message: object, position: int) -> None:
-    if not isinstance(message, Mapping):
+    if type(message) is not dict and not isinstance(message, Mapping):
         raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
     if message.get("role") not in _ROLES:
         raise ConfigurationError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from gradient_async.models._base import NOT_WIRE, Model
-from gradient_async.models.meta import ResponseMeta
+from gradient_async.models.meta import Answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -150,13 +150,12 @@ class Guardrails(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ChatCompletion(Model):
+class ChatCompletion(Answer):
     """A whole answer, or what has been assembled of one.
 
     Attributes:
         created: Unix time in seconds.
         retrieval: Agents only, as are ``functions`` and ``guardrails``.
-        meta: Request id, rate limits, attempts and timings of the call.
     """
 
     id: str = ""
@@ -170,7 +169,6 @@ class ChatCompletion(Model):
     retrieval: Retrieval | None = None
     functions: Functions | None = None
     guardrails: Guardrails | None = None
-    meta: ResponseMeta = attrs.field(factory=ResponseMeta, metadata=NOT_WIRE)
 
     @property
     def message(self) -> Message:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from gradient_async.models._base import NOT_WIRE, Model
+
 
 @attrs.frozen(kw_only=True)
 class RateLimitInfo:
@@ -75,3 +77,21 @@ class ResponseMeta:
     def headers(self) -> dict[str, str]:
         """Every response header, names in lower case; of a repeated one the last."""
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class Answer(Model):
+    """A result that a call returned, with what surrounded it."""
+
+    _meta: ResponseMeta | None = attrs.field(default=None, alias="meta", metadata=NOT_WIRE)
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Request id, rate limits, attempts and timings of the call."""
+        if self._meta is None:
+            self._meta = ResponseMeta()
+        return self._meta
+
+    @meta.setter
+    def meta(self, meta: ResponseMeta) -> None:
+        self._meta = meta

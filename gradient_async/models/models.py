@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import attrs
 
-from gradient_async.models._base import NOT_WIRE, Model
-from gradient_async.models.meta import ResponseMeta
+from gradient_async.models._base import Model
+from gradient_async.models.meta import Answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -24,12 +24,11 @@ class ModelInfo(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ModelList(Model):
+class ModelList(Answer):
     """Every model that the key may use; iterating and ``len()`` go over ``data``."""
 
     object: str = "list"
     data: list[ModelInfo] = attrs.field(factory=list)
-    meta: ResponseMeta = attrs.field(factory=ResponseMeta, metadata=NOT_WIRE)
 
     def __iter__(self) -> Iterator[ModelInfo]:
         return iter(self.data)

@@ -4,37 +4,58 @@ import asyncio
 
 import pytest
 
-from gradient_async._io.timer import PhaseTimer
+from gradient_async._io.timer import PhaseTimer, Timers
 
 pytestmark = pytest.mark.looptime
 
 
-def timer(seconds: float, soonest: float = float("inf")) -> PhaseTimer:
-    loop = asyncio.get_running_loop()
-    return PhaseTimer(loop, loop.time() + seconds, loop.time() + soonest)
+def timer(seconds: float, timers: Timers | None = None) -> PhaseTimer:
+    return PhaseTimer(timers or Timers(), asyncio.get_running_loop().time() + seconds)
 
 
 async def elapsed(timer: PhaseTimer, sleep: float) -> float:
-    began = timer.loop.time()
+    began = asyncio.get_running_loop().time()
     with pytest.raises(TimeoutError), timer:
         await asyncio.sleep(sleep)
-    return timer.loop.time() - began
+    return asyncio.get_running_loop().time() - began
 
 
-@pytest.mark.parametrize("soonest", [0.5, 3, 7, float("inf")])
-async def test_it_fires_at_its_limit_whenever_it_looked_first(soonest: float) -> None:
-    assert await elapsed(timer(3, soonest), 100) == pytest.approx(3)
+async def test_it_fires_at_its_limit() -> None:
+    assert await elapsed(timer(3), 100) == pytest.approx(3)
+
+
+async def test_many_share_one_timer_of_the_loop_and_each_fires_at_its_own_limit() -> None:
+    timers = Timers()
+    limits = [5, 1, 3, 9, 2, 3]
+    took = await asyncio.gather(*(elapsed(timer(limit, timers), 100) for limit in limits))
+    assert took == pytest.approx(limits)
+
+
+async def test_one_that_joins_later_with_an_earlier_limit_is_not_missed() -> None:
+    timers = Timers()
+    first = asyncio.ensure_future(elapsed(timer(10, timers), 100))
+    await asyncio.sleep(1)
+    assert await elapsed(timer(2, timers), 100) == pytest.approx(2)
+    assert await first == pytest.approx(10)
+
+
+async def test_one_that_has_left_does_not_fire() -> None:
+    timers = Timers()
+    with timer(1, timers):
+        pass
+    await asyncio.sleep(5)
+    assert not asyncio.current_task().cancelling()
 
 
 async def test_a_limit_moved_later_is_kept() -> None:
     with timer(1) as moved:
-        moved.move(moved.loop.time() + 5)
+        moved.move(moved.timers.loop.time() + 5)
         await asyncio.sleep(4)
 
 
 async def test_a_limit_moved_earlier_is_kept() -> None:
-    moved = timer(100, 50)
-    moved.loop.call_later(1, lambda: moved.move(moved.loop.time() + 1))
+    moved, loop = timer(100), asyncio.get_running_loop()
+    loop.call_later(1, lambda: moved.move(loop.time() + 1))
     assert await elapsed(moved, 90) == pytest.approx(2)
 
 
