@@ -22,7 +22,7 @@ from gradient_async._io.transport import Exchange, Progress, Transport
 from gradient_async._protocol.request import Request
 from gradient_async._protocol.response import rate_limit_info, request_id_of, status_error
 from gradient_async._protocol.retry import RetryBudget, RetryPolicy
-from gradient_async.errors import APIConnectionError, GradientError, ProtocolError
+from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, ProtocolError, RateLimitError
 from gradient_async.models import RateLimitInfo, ResponseMeta, Timings
 
 HTTP_OK_END = 300
@@ -101,11 +101,13 @@ class _Call:
 
     request: Request
     target: Target
+    loop: asyncio.AbstractEventLoop
     began: float
     deadline: float
     attempt: int = 0
     limiter_wait: float = 0.0
     replayed_stale: bool = False
+    refusal: RateLimitError | None = None
 
 
 @attrs.define
@@ -140,9 +142,9 @@ class Pipeline:
             APIStatusError: The answer is an error.
             ProtocolError: The answer is not what the service documents.
         """
-        now = asyncio.get_running_loop().time()
-        total = request.timeouts.total
-        call = _Call(request, target, began=now, deadline=math.inf if total is None else now + total)
+        loop, total = asyncio.get_running_loop(), request.timeouts.total
+        now = loop.time()
+        call = _Call(request, target, loop, began=now, deadline=math.inf if total is None else now + total)
         while True:
             attempt = await self._attempt(call)
             if attempt.error is None:
@@ -151,19 +153,18 @@ class Pipeline:
             delay = self._delay(call, attempt)
             if delay is None:
                 raise attempt.error
+            call.refusal = attempt.error if isinstance(attempt.error, RateLimitError) else None
             logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
             await asyncio.sleep(delay)
 
     async def _attempt(self, call: _Call) -> _Attempt:
         """Make one attempt; an error of ours is its result, not raised."""
-        time_of = asyncio.get_running_loop().time
-        asked = time_of()
+        permit = await self._permit(call)
         call.attempt += 1
-        permit = await self._permit(call, asked)
-        began = time_of()
-        progress = Progress(call.request.timeouts, call.deadline, permit, self.transport.timers())
-        attempt = _Attempt(progress, began - asked)
+        progress = Progress(call.request.timeouts, call.deadline, permit, self.transport.timers(call.loop))
+        attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
+        began = call.loop.time() if self.hooks else 0.0
         try:
             await self._exchange(call, attempt)
         finally:
@@ -171,16 +172,21 @@ class Pipeline:
                 permit.refund()
         self._observe(call, attempt)
         if self.hooks:
-            self._show(call, attempt, time_of() - began)
+            self._show(call, attempt, call.loop.time() - began)
         return attempt
 
-    async def _permit(self, call: _Call, now: float) -> Permit | None:
+    async def _permit(self, call: _Call) -> Permit | None:
         limiter = call.target.limiter
         if limiter is None:
             return None
-        remaining = call.deadline - now
-        timeout = None if math.isinf(remaining) else max(remaining, 0.0)
-        return await limiter.acquire(call.request.priority, timeout=timeout, hold=True)
+        now = call.loop.time() if call.attempt else call.began
+        timeout = None if math.isinf(call.deadline) else max(call.deadline - now, 0.0)
+        try:
+            return await limiter.acquire(call.request.priority, timeout=timeout, hold=True)
+        except APITimeoutError:
+            if call.refusal is None:
+                raise
+        raise call.refusal  # what the service said tells more than that its pause does not fit
 
     async def _exchange(self, call: _Call, attempt: _Attempt) -> None:
         progress = attempt.progress
@@ -190,7 +196,7 @@ class Pipeline:
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
-            attempt.error = progress.timeout_error(asyncio.get_running_loop().time())
+            attempt.error = progress.timeout_error(call.loop.time())
         if attempt.error is not None:
             attempt.error.with_traceback(None)
             attempt.error.attempts = call.attempt
@@ -223,7 +229,7 @@ class Pipeline:
             error,
             attempt=call.attempt,
             idempotent=call.request.idempotent,
-            remaining=call.deadline - asyncio.get_running_loop().time(),
+            remaining=call.deadline - call.loop.time(),
             chance=random.random(),  # noqa: S311 - jitter, no secret
         )
         return delay if delay is not None and self._budget.take(error) else None
@@ -254,7 +260,7 @@ class Pipeline:
 
 async def _body(exchange: Exchange, progress: Progress) -> bytes:
     """Return the body; of an error's, what came of it."""
-    loop_time, idle = asyncio.get_running_loop().time, progress.timeouts.idle
+    idle = progress.timeouts.idle
     is_error = exchange.status >= HTTP_OK_END
     blocks: list[bytes] = []
     size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
@@ -271,7 +277,7 @@ async def _body(exchange: Exchange, progress: Progress) -> bytes:
         if exchange.at_eof:
             return b"".join(blocks)
         size += len(block)
-        now = loop_time()
+        now = exchange.time()
     exchange.close()
     if is_error:
         return b"".join(blocks)
@@ -304,7 +310,6 @@ def _is_stale(error: GradientError, progress: Progress) -> bool:
 def _reply(call: _Call, attempt: _Attempt) -> Reply:
     exchange, progress = attempt.exchange, attempt.progress
     assert exchange is not None  # noqa: S101 - an attempt without an error has an answer
-    now = asyncio.get_running_loop().time()
     meta = ResponseMeta(
         status=exchange.status,
         request_id=request_id_of(exchange.headers),
@@ -315,7 +320,7 @@ def _reply(call: _Call, attempt: _Attempt) -> Reply:
             limiter_wait=call.limiter_wait,
             connect=progress.connect,
             first_byte=exchange.arrived - progress.sent_at if progress.sent_at is not None else None,
-            total=now - call.began,
+            total=call.loop.time() - call.began,
         ),
     )
     return Reply(exchange, attempt.body, meta, deadline=call.deadline, began=call.began)

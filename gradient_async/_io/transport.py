@@ -247,12 +247,13 @@ class Transport:
     _timers: Timers | None = attrs.field(default=None, init=False, repr=False)
     _bare: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
-    _home: tuple[int, asyncio.AbstractEventLoop] | None = attrs.field(default=None, init=False, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
+    _pid: int = attrs.field(default=0, init=False, repr=False)
 
-    def timers(self) -> Timers:
-        """Return what watches the time limits of requests on the running loop."""
-        if self._timers is None or self._timers.loop is not asyncio.get_running_loop():
-            self._timers = Timers()
+    def timers(self, loop: asyncio.AbstractEventLoop) -> Timers:
+        """Return what watches the time limits of requests on *loop*."""
+        if self._timers is None or self._timers.loop is not loop:
+            self._timers = Timers(loop)
         return self._timers
 
     def forget(self, exchange: Exchange) -> None:
@@ -315,9 +316,9 @@ class Transport:
         if self._bare is not None:
             await self._bare.close()
         pool, self._pool = self._pool, None
-        if pool is None or self._home is None:
+        loop = self._loop
+        if pool is None or loop is None:
             return
-        loop = self._home[1]
         if loop is asyncio.get_running_loop() or loop.is_closed():
             await pool.close()
         else:
@@ -334,10 +335,10 @@ class Transport:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
         if self.given is not None:
             return self.given
-        here = os.getpid(), asyncio.get_running_loop()
-        if self._pool is None or self._home != here:
-            await self._leave_home(here[0])
-            self._pool, self._home = self._new_pool(), here
+        pid, loop = os.getpid(), asyncio.get_running_loop()
+        if self._pool is None or self._loop is not loop or self._pid != pid:
+            await self._leave_home(pid)
+            self._pool, self._loop, self._pid = self._new_pool(), loop, pid
         return self._pool
 
     def _bare_pool(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
@@ -353,12 +354,12 @@ class Transport:
 
     async def _leave_home(self, pid: int) -> None:
         """Part with the pool of a loop that has ended, or of the parent process; refuse to leave one in use."""
-        if self._pool is None or self._home is None:
+        if self._pool is None or self._loop is None:
             return
-        if self._home[0] != pid:
+        if self._pid != pid:
             self._inherited = self._pool  # kept and never touched: its sockets carry the parent's conversations
             return
-        if not self._home[1].is_closed():
+        if not self._loop.is_closed():
             raise SessionClosedError(
                 "This session's connections belong to another event loop that is still open; "
                 "use one AsyncSession in each loop."

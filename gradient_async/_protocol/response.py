@@ -25,6 +25,7 @@ from gradient_async.models import RateLimitInfo
 
 _MESSAGE_CHARS = 1_000
 _EXCERPT_CHARS = 200
+_LONGEST_COUNT = 18
 _STATUS_OF_CODE = {
     "bad_request": 400,
     "invalid_request_error": 400,
@@ -98,6 +99,8 @@ def _number(text: str) -> float | None:
 
 
 def _integer(text: str) -> int | None:
+    if text.isdecimal() and len(text) <= _LONGEST_COUNT:
+        return int(text)
     number = _number(text)
     return None if number is None else int(number)
 
