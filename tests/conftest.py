@@ -1,5 +1,6 @@
 """What every test needs: no key of the machine's own may reach a test."""
 
+import asyncio
 import os
 
 import pytest
@@ -7,6 +8,11 @@ from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, max_examples=100)
 settings.load_profile("suite")
+
+
+def pytest_runtest_setup() -> None:
+    """Say that no loop is wanted: looptime asks for the current one, which would make one that nobody closes."""
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)
