@@ -27,7 +27,7 @@ from gradient_async.models import RateLimitInfo, ResponseMeta, Timings
 
 HTTP_OK_END = 300
 HTTP_ERROR_START = 400
-MAX_JSON_BYTES = 256 * 1024 * 1024
+MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 
 
