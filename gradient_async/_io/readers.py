@@ -7,14 +7,28 @@ All are classes and no async generators, so that this happens at once and needs 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from gradient_async._protocol.relay import DONE, chunk_event, error_event
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletionChunk
 
-if TYPE_CHECKING:
-    from gradient_async._io.stream import ChatStream
+
+class Readable(Protocol):
+    """What a reader needs of a stream."""
+
+    @property
+    def outcome(self) -> str:
+        """``"running"``, or how the stream ended."""
+        ...
+
+    def next_chunk(self, _reader: object = None) -> Coroutine[Any, Any, ChatCompletionChunk]:
+        """Return the next chunk."""
+        ...
+
+    def left(self) -> None:
+        """Note that the loop over the stream was left."""
+        ...
 
 
 class ChunkIterator:
@@ -22,7 +36,7 @@ class ChunkIterator:
 
     __slots__ = ("stream",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: Readable) -> None:
         self.stream = stream
 
     def __aiter__(self) -> Self:
@@ -40,7 +54,7 @@ class TextIterator:
 
     __slots__ = ("_chunks",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._chunks = ChunkIterator(stream)
 
     def __aiter__(self) -> Self:
@@ -58,7 +72,7 @@ class EventIterator:
 
     __slots__ = ("_chunks", "_ended")
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._chunks = ChunkIterator(stream)
         self._ended = False
 

@@ -10,15 +10,25 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from collections.abc import AsyncIterator
+from typing import Protocol, Self
 
 import attrs
 
 from gradient_async.errors import ConfigurationError, GradientError
 from gradient_async.models import ChatCompletionChunk
 
-if TYPE_CHECKING:
-    from gradient_async._io.stream import ChatStream
+
+class Closable(Protocol):
+    """What a tee needs of a stream."""
+
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        """Iterate over the chunks."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection up."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -37,7 +47,7 @@ class _Lane:
 class _Hub:
     """Reads the stream and fills the lanes."""
 
-    stream: ChatStream
+    stream: Closable
     buffer: int
     lanes: list[_Lane] = attrs.field(factory=list)
     ended: bool = False
@@ -120,7 +130,7 @@ class TeeBranch:
         self._hub.leave(self._lane)
 
 
-def tee(stream: ChatStream, n: int, buffer: int) -> tuple[TeeBranch, ...]:
+def tee(stream: Closable, n: int, buffer: int) -> tuple[TeeBranch, ...]:
     """Return *n* branches of *stream*.
 
     Raises:

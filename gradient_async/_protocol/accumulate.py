@@ -12,126 +12,22 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.codec import is_whole_json, structure
+from gradient_async._protocol.codec import structure
+from gradient_async._protocol.pieces import GrowingText, ToolCalls
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
     ChunkChoice,
     Delta,
-    FunctionCall,
     Logprobs,
     Message,
     TokenLogprob,
-    ToolCall,
-    ToolCallDelta,
     Usage,
 )
-from gradient_async.models.chat import Pattern
+from gradient_async.models.chunk import Pattern
 
 _AGENT_FIELDS = ("retrieval", "functions", "guardrails")
-
-
-@attrs.define
-class _Text:
-    """A string that grows by pieces; None until the first one."""
-
-    pieces: list[str] | None = None
-
-    def add(self, piece: str) -> None:
-        if self.pieces is None:
-            self.pieces = [piece]
-        else:
-            self.pieces.append(piece)
-
-    def value(self) -> str | None:
-        if self.pieces is None:
-            return None
-        self.pieces[:] = [_mended("".join(self.pieces))]
-        return self.pieces[0]
-
-
-def _mended(text: str) -> str:
-    """Return *text* with surrogate pairs that arrived as two halves made one character."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") if _paired(text) else text
-    return text
-
-
-def _paired(text: str) -> bool:
-    """Whether every surrogate in *text* is half of a pair."""
-    try:
-        text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-@attrs.define
-class _Call:
-    """A tool call in the making."""
-
-    id: str | None = None
-    type: str | None = None
-    name: str = ""
-    arguments: _Text = attrs.field(factory=_Text)
-
-    def add(self, delta: ToolCallDelta) -> None:
-        self.id = self.id or delta.id
-        self.type = self.type or delta.type
-        if (function := delta.function) is None:
-            return
-        if function.name and function.name != self.name:
-            self.name += function.name
-        if function.arguments is not None:
-            self.arguments.add(function.arguments)
-
-    def is_finished_before(self, delta: ToolCallDelta) -> bool:
-        """Whether *delta*, which has neither index nor id, must begin another call."""
-        name = delta.function.name if delta.function else None
-        return bool(name and self.name and (name != self.name or is_whole_json(self.arguments.value() or "")))
-
-    def value(self) -> ToolCall:
-        function = FunctionCall(name=self.name, arguments=self.arguments.value() or "")
-        return ToolCall(id=self.id or "", type=self.type or "function", function=function)
-
-
-@attrs.define
-class _Calls:
-    """The tool calls of one choice, found by index, then by id, then by position."""
-
-    calls: list[_Call] = attrs.field(factory=list)
-    by_index: dict[int, _Call] = attrs.field(factory=dict)
-    by_id: dict[str, _Call] = attrs.field(factory=dict)
-
-    def add(self, deltas: list[ToolCallDelta]) -> None:
-        first = len(self.calls) - len(deltas)
-        for position, delta in enumerate(deltas, start=first):
-            self._call_for(delta, position).add(delta)
-
-    def _call_for(self, delta: ToolCallDelta, position: int) -> _Call:
-        if delta.index is not None:
-            call = self.by_index.get(delta.index)
-            is_other = call is not None and call.id and delta.id and call.id != delta.id
-            return self._begun(delta) if call is None or is_other else call
-        if delta.id:
-            return self.by_id.get(delta.id) or self._begun(delta)
-        if position < 0 or self.calls[position].is_finished_before(delta):
-            return self._begun(delta)
-        return self.calls[position]
-
-    def _begun(self, delta: ToolCallDelta) -> _Call:
-        call = _Call()
-        self.calls.append(call)
-        if delta.index is not None:
-            self.by_index[delta.index] = call
-        if delta.id:
-            self.by_id[delta.id] = call
-        return call
 
 
 @attrs.define
@@ -140,11 +36,11 @@ class _ChoiceParts:
 
     index: int
     role: str | None = None
-    content: _Text = attrs.field(factory=_Text)
-    refusal: _Text = attrs.field(factory=_Text)
-    reasoning_content: _Text = attrs.field(factory=_Text)
-    reasoning: _Text = attrs.field(factory=_Text)
-    calls: _Calls | None = None
+    content: GrowingText = attrs.field(factory=GrowingText)
+    refusal: GrowingText = attrs.field(factory=GrowingText)
+    reasoning_content: GrowingText = attrs.field(factory=GrowingText)
+    reasoning: GrowingText = attrs.field(factory=GrowingText)
+    calls: ToolCalls | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     extra: dict[str, Any] = attrs.field(factory=dict)
@@ -170,7 +66,7 @@ class _ChoiceParts:
         if delta.refusal is not None:
             self.refusal.add(delta.refusal)
         if delta.tool_calls:
-            self.calls = self.calls or _Calls()
+            self.calls = self.calls or ToolCalls()
             self.calls.add(delta.tool_calls)
         if extra := delta.extra:
             _merge(self.extra, extra)
@@ -191,7 +87,7 @@ class _ChoiceParts:
                 refusal=self.refusal.value(),
                 reasoning_content=self.reasoning_content.value(),
                 reasoning=self.reasoning.value(),
-                tool_calls=[call.value() for call in self.calls.calls] if self.calls else None,
+                tool_calls=self.calls.value() if self.calls else None,
                 raw=_copied(self.extra),
             ),
         )
@@ -238,7 +134,7 @@ class ChatAccumulator:
     _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
     _pattern: Pattern | None = attrs.field(default=None, init=False)
-    _grow: Callable[[str], None] = attrs.field(factory=lambda: _Text().add, init=False)
+    _grow: Callable[[str], None] = attrs.field(factory=lambda: GrowingText().add, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
         """Add the next chunk of the stream.
@@ -259,7 +155,7 @@ class ChatAccumulator:
     def _follow(self, pattern: Pattern) -> None:
         """Remember where the text of *pattern* goes: the rest of its chunks has been added just now."""
         self._pattern = pattern
-        text: _Text = getattr(self._choices[pattern.index], pattern.field)
+        text: GrowingText = getattr(self._choices[pattern.index], pattern.field)
         self._grow = text.add
 
     def _add_whole(self, chunk: ChatCompletionChunk) -> None:

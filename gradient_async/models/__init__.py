@@ -4,12 +4,8 @@ from gradient_async.models._base import Model, plain
 from gradient_async.models.chat import (
     CacheCreation,
     ChatCompletion,
-    ChatCompletionChunk,
     Choice,
-    ChunkChoice,
-    Delta,
     FunctionCall,
-    FunctionCallDelta,
     Functions,
     Guardrails,
     Logprobs,
@@ -18,10 +14,16 @@ from gradient_async.models.chat import (
     RetrievedData,
     TokenLogprob,
     ToolCall,
-    ToolCallDelta,
     TopLogprob,
     TriggeredGuardrail,
     Usage,
+)
+from gradient_async.models.chunk import (
+    ChatCompletionChunk,
+    ChunkChoice,
+    Delta,
+    FunctionCallDelta,
+    ToolCallDelta,
     completion_as_chunk,
 )
 from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings

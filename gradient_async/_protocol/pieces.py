@@ -1,0 +1,121 @@
+"""Texts and tool calls that arrive in pieces.
+
+Contract: a piece is looked at once; nothing is joined before somebody asks. A tool call is found by its index, then
+by its id, then by its position among the latest; no index is trusted to be small, new or there at all.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gradient_async._protocol.codec import is_whole_json
+from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
+
+
+@attrs.define
+class GrowingText:
+    """A string that grows by pieces; None until the first one."""
+
+    pieces: list[str] | None = None
+
+    def add(self, piece: str) -> None:
+        """Append *piece*."""
+        if self.pieces is None:
+            self.pieces = [piece]
+        else:
+            self.pieces.append(piece)
+
+    def value(self) -> str | None:
+        """Return the whole so far, None if there is no piece."""
+        if self.pieces is None:
+            return None
+        self.pieces[:] = [_mended("".join(self.pieces))]
+        return self.pieces[0]
+
+
+def _mended(text: str) -> str:
+    """Return *text* with surrogate pairs that arrived as two halves made one character."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") if _paired(text) else text
+    return text
+
+
+def _paired(text: str) -> bool:
+    """Whether every surrogate in *text* is half of a pair."""
+    try:
+        text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@attrs.define
+class _Call:
+    """A tool call in the making."""
+
+    id: str | None = None
+    type: str | None = None
+    name: str = ""
+    arguments: GrowingText = attrs.field(factory=GrowingText)
+
+    def add(self, delta: ToolCallDelta) -> None:
+        self.id = self.id or delta.id
+        self.type = self.type or delta.type
+        if (function := delta.function) is None:
+            return
+        if function.name and function.name != self.name:
+            self.name += function.name
+        if function.arguments is not None:
+            self.arguments.add(function.arguments)
+
+    def is_finished_before(self, delta: ToolCallDelta) -> bool:
+        """Whether *delta*, which has neither index nor id, must begin another call."""
+        name = delta.function.name if delta.function else None
+        return bool(name and self.name and (name != self.name or is_whole_json(self.arguments.value() or "")))
+
+    def value(self) -> ToolCall:
+        function = FunctionCall(name=self.name, arguments=self.arguments.value() or "")
+        return ToolCall(id=self.id or "", type=self.type or "function", function=function)
+
+
+@attrs.define
+class ToolCalls:
+    """The tool calls of one choice, found by index, then by id, then by position."""
+
+    calls: list[_Call] = attrs.field(factory=list)
+    by_index: dict[int, _Call] = attrs.field(factory=dict)
+    by_id: dict[str, _Call] = attrs.field(factory=dict)
+
+    def add(self, deltas: list[ToolCallDelta]) -> None:
+        """Add the pieces that one chunk brings."""
+        first = len(self.calls) - len(deltas)
+        for position, delta in enumerate(deltas, start=first):
+            self._call_for(delta, position).add(delta)
+
+    def _call_for(self, delta: ToolCallDelta, position: int) -> _Call:
+        if delta.index is not None:
+            call = self.by_index.get(delta.index)
+            is_other = call is not None and call.id and delta.id and call.id != delta.id
+            return self._begun(delta) if call is None or is_other else call
+        if delta.id:
+            return self.by_id.get(delta.id) or self._begun(delta)
+        if position < 0 or self.calls[position].is_finished_before(delta):
+            return self._begun(delta)
+        return self.calls[position]
+
+    def _begun(self, delta: ToolCallDelta) -> _Call:
+        call = _Call()
+        self.calls.append(call)
+        if delta.index is not None:
+            self.by_index[delta.index] = call
+        if delta.id:
+            self.by_id[delta.id] = call
+        return call
+
+    def value(self) -> list[ToolCall]:
+        """Return the calls so far, in the order of their first pieces."""
+        return [call.value() for call in self.calls]
