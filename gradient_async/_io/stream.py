@@ -21,10 +21,11 @@ from typing import Any, Literal, Self
 
 import anyio
 
-from gradient_async._io.pipeline import MAX_JSON_BYTES, Reply
+from gradient_async._io.calls import Reply
+from gradient_async._io.pipeline import MAX_JSON_BYTES
+from gradient_async._io.progress import timeout_error
 from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
 from gradient_async._io.tee import TeeBranch, tee
-from gradient_async._io.transport import timeout_error
 from gradient_async._io.watchdog import Watchdog
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer

@@ -1,7 +1,7 @@
 """One exchange with a host, over a pool that is made when it is first needed.
 
-Contract: owns the aiohttp session and is the only place that names aiohttp's exceptions; what leaves is ours and
-holds no request, no key and no exception of aiohttp's. Keys travel with a request, never with the pool. No
+Contract: owns the aiohttp session and is where aiohttp's exceptions become ours, which hold no request, no key and
+nothing of aiohttp's. Keys travel with a request, never with the pool. No
 cookies, no redirects, no proxy from the environment, no time limit of aiohttp's own.
 """
 
@@ -20,18 +20,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
-from gradient_async._io.limiter import Permit
-from gradient_async._io.timer import PhaseTimer, Timers
+from gradient_async._io.exchange import Exchange
+from gradient_async._io.progress import Progress
+from gradient_async._io.timer import Timers
 from gradient_async._protocol.request import Request
-from gradient_async._protocol.timeouts import Timeouts
-from gradient_async.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    GradientError,
-    ProtocolError,
-    SessionClosedError,
-    TimeoutPhase,
-)
+from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
@@ -43,83 +36,6 @@ _NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, 
 @lru_cache(maxsize=1024)
 def _url(text: str) -> URL:
     return URL(text, encoded=True)
-
-
-@attrs.define
-class Progress:
-    """How far an attempt has come; moves its one timer from phase to phase.
-
-    Attributes:
-        sent: Whether any part of the request may have left this machine.
-        answered: Whether the status line has arrived.
-        lost_before_answer: Whether the connection ended instead.
-    """
-
-    timeouts: Timeouts
-    deadline: float
-    permit: Permit | None
-    timers: Timers = attrs.field(factory=Timers, repr=False)
-    timer: PhaseTimer = attrs.field(init=False)
-    phase: TimeoutPhase = "pool"
-    sent: bool = False
-    answered: bool = False
-    lost_before_answer: bool = False
-    connect_began: float | None = None
-    connect: float | None = None
-    sent_at: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        self.timer = PhaseTimer(self.timers, self.deadline)
-
-    def __deepcopy__(self, _memo: object) -> Progress:
-        return self  # aioresponses copies what a request was called with, and a live timer has no copy
-
-    def enter(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
-        """Begin *phase*, which may take *limit* seconds."""
-        self.phase = phase
-        self.timer.move(self.deadline if limit is None else min(self.deadline, now + limit))
-
-    @property
-    def reused(self) -> bool:
-        """Whether the request went over a connection that had served before."""
-        return self.sent_at is not None and self.connect_began is None
-
-    def connecting(self, now: float) -> None:
-        """Note that a new connection is being opened."""
-        self.connect_began = now
-        self.enter("connect", now, self.timeouts.connect)
-
-    def connected(self, now: float) -> None:
-        """Note that the connection stands."""
-        if self.connect_began is not None:
-            self.connect = now - self.connect_began
-
-    def sending(self, now: float) -> None:
-        """Note that the request is being written: from here on it may be processed and billed."""
-        self.sent, self.sent_at = True, now
-        if self.permit is not None:
-            self.permit.sent()
-        self.enter("first_byte", now, self.timeouts.first_byte)
-
-    def timeout_error(self, now: float) -> APITimeoutError:
-        """Return the error for the timer that just ran out."""
-        phase: TimeoutPhase = "total" if now >= self.deadline and self.phase != "pool" else self.phase
-        return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=self.sent)
-
-
-_TIMEOUT_ADVICE: dict[TimeoutPhase, str] = {
-    "limiter": "The rate limiter has no room within the time limit; wait, or raise Timeouts.total.",
-    "pool": "No connection of the pool came free within the time limit; raise max_connections or close streams.",
-    "connect": "The connection was not made in time; check the network, or raise Timeouts.connect.",
-    "first_byte": "The service did not begin to answer in time; raise Timeouts.first_byte, or stream the answer.",
-    "idle": "The service fell silent in the middle of its answer; raise Timeouts.idle if it may.",
-    "total": "The call did not end in time; raise Timeouts.total or pass timeout=.",
-}
-
-
-def timeout_error(phase: TimeoutPhase) -> APITimeoutError:
-    """Return the error for a body that stayed away for too long."""
-    return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=True)
 
 
 _in_progress: ContextVar[Progress] = ContextVar("gradient_async_progress")
@@ -142,92 +58,6 @@ class _WatchedConnector(aiohttp.TCPConnector):
         protocol = await super()._create_connection(*args, **kwargs)
         progress.connected(self._loop.time())
         return protocol
-
-
-@attrs.define(eq=False)
-class Exchange:
-    """An answer whose status line has arrived; its body is read here, or the connection given up.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The response headers; names match whatever the case.
-        raw_headers: The same as they arrived.
-        arrived: When the status line came, on the loop's clock.
-    """
-
-    progress: Progress
-    _response: aiohttp.ClientResponse
-    _owner: Transport
-    _loop: asyncio.AbstractEventLoop
-    _content: aiohttp.StreamReader = attrs.field(init=False)
-    status: int = attrs.field(init=False)
-    headers: Mapping[str, str] = attrs.field(init=False)
-    raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
-    arrived: float = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        response = self._response
-        self._content = response.content
-        self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
-        self.arrived = self._loop.time()
-
-    def time(self) -> float:
-        """Return the time on the clock of the loop that this belongs to."""
-        return self._loop.time()
-
-    @property
-    def content_type(self) -> str:
-        """The media type, lower case, without parameters; ``""`` if there is none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-    @property
-    def at_eof(self) -> bool:
-        """Whether the whole body was read, and the connection is back in the pool."""
-        return self._content.at_eof()
-
-    async def next_block(self) -> bytes:
-        """Return the next bytes of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: The connection broke, or `close` was called.
-        """
-        try:
-            block = await self._content.readany()
-        except (
-            aiohttp.ClientError,
-            OSError,
-            RuntimeError,
-        ) as caught:  # aiohttp's own word for "not connected"
-            error = self._owner.problem(caught, self.progress)
-        else:
-            if self._content.at_eof():
-                self._owner.forget(self)
-            return block
-        raise error
-
-    async def drain(self, seconds: float) -> None:
-        """Read to the end of the body, so that the connection can be used again; give it up after *seconds*."""
-        try:
-            async with asyncio.timeout(seconds):
-                while await self.next_block():
-                    pass
-        except (GradientError, TimeoutError):
-            self.close()
-
-    def close(self) -> None:
-        """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
-        self._owner.forget(self)
-        if _runs_here(self._loop):
-            self._response.close()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._response.close)
-
-
-def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
 
 
 @attrs.define(eq=False)

@@ -10,7 +10,7 @@ import math
 
 import attrs
 
-from gradient_async._io.transport import Exchange
+from gradient_async._io.exchange import Exchange
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import TimeoutPhase
 

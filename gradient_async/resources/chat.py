@@ -11,7 +11,8 @@ from typing import Any, Literal, Unpack, overload
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline, Target
+from gradient_async._io.calls import Target
+from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.stream import ChatStream
 from gradient_async._protocol.chunks import completion_from
 from gradient_async._protocol.request import AGENT_CHAT_PATH, AGENT_MODEL, CHAT_PATH, Request, chat_request

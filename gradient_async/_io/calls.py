@@ -1,0 +1,80 @@
+"""What a call is made of, and what comes of it.
+
+Contract: values without behaviour of their own; a target's key is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import attrs
+
+from gradient_async._io.exchange import Exchange
+from gradient_async._io.limiter import Limiter
+from gradient_async.errors import GradientError
+from gradient_async.models import ResponseMeta
+
+
+@attrs.frozen(kw_only=True)
+class AttemptDetails:
+    """One attempt, as hooks see it.
+
+    Attributes:
+        url: Without its query.
+        attempt: Its number within the call, from 1.
+        limiter_wait: Seconds spent waiting for a permit.
+        status: The HTTP status, None if no answer came.
+        error: How it failed, None if it did not.
+        elapsed: Seconds from the request being handed to the pool to the end of the attempt; for a stream, to its
+            status line.
+    """
+
+    method: str
+    url: str
+    attempt: int
+    limiter_wait: float
+    status: int | None
+    request_id: str | None
+    error: GradientError | None
+    elapsed: float
+
+
+class Result(Protocol):
+    """A decoded answer."""
+
+    meta: ResponseMeta
+
+
+R = TypeVar("R", bound=Result)
+Hook = Callable[[AttemptDetails], object]
+
+
+@attrs.frozen
+class Target:
+    """A host, the key that belongs to it, and the budget that both share."""
+
+    base_url: str
+    key: str = attrs.field(repr=False)
+    limiter: Limiter | None = None
+
+
+@attrs.define
+class Reply:
+    """A successful answer: its body, or for a stream the exchange that is still open."""
+
+    exchange: Exchange
+    body: bytes
+    meta: ResponseMeta
+    deadline: float
+    began: float
+
+    def decoded(self, decode: Callable[[bytes], R]) -> R:
+        """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""
+        try:
+            result = decode(self.body)
+        except GradientError as error:
+            error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
+            raise
+        result.meta = self.meta
+        return result

@@ -1,0 +1,113 @@
+"""An answer that has begun: reading its body, or giving its connection up.
+
+Contract: `close` needs no await, works from any thread and wakes whoever reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import aiohttp
+import attrs
+
+from gradient_async._io.progress import Progress
+from gradient_async.errors import GradientError
+
+_BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
+"""What reading a body raises; RuntimeError is aiohttp's word for "not connected"."""
+
+
+class Owner(Protocol):
+    """What an exchange needs of the transport that made it."""
+
+    def problem(self, caught: Exception, progress: Progress) -> GradientError:
+        """Return our error for one of aiohttp's."""
+        ...
+
+    def forget(self, exchange: Exchange) -> None:
+        """Note that *exchange* has been read or given up."""
+        ...
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """An answer whose status line has arrived; its body is read here, or the connection given up.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The response headers; names match whatever the case.
+        raw_headers: The same as they arrived.
+        arrived: When the status line came, on the loop's clock.
+    """
+
+    progress: Progress
+    _response: aiohttp.ClientResponse
+    _owner: Owner
+    _loop: asyncio.AbstractEventLoop
+    _content: aiohttp.StreamReader = attrs.field(init=False)
+    status: int = attrs.field(init=False)
+    headers: Mapping[str, str] = attrs.field(init=False)
+    raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
+    arrived: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        response = self._response
+        self._content = response.content
+        self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
+        self.arrived = self._loop.time()
+
+    def time(self) -> float:
+        """Return the time on the clock of the loop that this belongs to."""
+        return self._loop.time()
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case, without parameters; ``""`` if there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def at_eof(self) -> bool:
+        """Whether the whole body was read, and the connection is back in the pool."""
+        return self._content.at_eof()
+
+    async def next_block(self) -> bytes:
+        """Return the next bytes of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: The connection broke, or `close` was called.
+        """
+        try:
+            block = await self._content.readany()
+        except _BROKEN as caught:
+            error = self._owner.problem(caught, self.progress)
+        else:
+            if self._content.at_eof():
+                self._owner.forget(self)
+            return block
+        raise error
+
+    async def drain(self, seconds: float) -> None:
+        """Read to the end of the body, so that the connection can be used again; give it up after *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.next_block():
+                    pass
+        except (GradientError, TimeoutError):
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
+        self._owner.forget(self)
+        if _runs_here(self._loop):
+            self._response.close()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._response.close)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
