@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from gradient_async.models import ChatCompletion, RateLimitInfo
+    from gradient_async.models.batch import Batch
 
 __all__ = [
     "APIConnectionError",
@@ -298,9 +299,9 @@ class BatchFailedError(BatchError):
         batch: The job as the service last described it.
     """
 
-    batch: object
+    batch: Batch | None
 
-    def __init__(self, message: str, *, batch: object = None) -> None:
+    def __init__(self, message: str, *, batch: Batch | None = None) -> None:
         super().__init__(message)
         self.batch = batch
 
@@ -315,10 +316,12 @@ class UploadError(BatchError):
     Attributes:
         status: The HTTP status of the storage host.
         code: The storage host's error code: ``"SignatureDoesNotMatch"``.
+        retry_after: Seconds the host asked to wait, None if it did not.
     """
 
     status: int | None
     code: str | None
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(message)

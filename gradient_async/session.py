@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
+from gradient_async._io.calls import Hook, Target
 from gradient_async._io.limiter import Limiter, RateLimiter
-from gradient_async._io.pipeline import Hook, Pipeline, Target
+from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.transport import Transport
 from gradient_async._protocol import credentials
 from gradient_async._protocol.limits import RateLimits
@@ -25,6 +26,9 @@ from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.resources.chat import Agent, AgentChat, AgentChatCompletions, Chat, ChatCompletions
 from gradient_async.resources.models import Models
+
+if TYPE_CHECKING:
+    from gradient_async.resources.batches import Batches
 
 
 class AsyncSession:
@@ -98,6 +102,13 @@ class AsyncSession:
     def models(self) -> Models:
         """The models the key may use."""
         return Models(self._pipeline, self._target, self._timeouts)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Thousands of requests as one job."""
+        from gradient_async.resources.batches import new_batches  # its models cost at import what few programs need
+
+        return new_batches(self._pipeline, self._target, self._timeouts, allow_insecure=self._allow_insecure)
 
     @property
     def limits(self) -> Limiter | None:

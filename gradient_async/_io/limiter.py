@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gradient_async._io.permit import Limiter, Permit
-from gradient_async._io.turnstile import Request, Turnstile, closed
+from gradient_async._io.turnstile import Turnstile, Waiter, closed
 from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.learning import Learner
 from gradient_async._protocol.limits import RateLimits
@@ -33,6 +33,7 @@ _log = logging.getLogger("gradient_async")
 
 _DEFAULT: Final = RateLimits()
 _SAME_CLOCK = 1.0
+_REFUSED = 429
 
 
 class RateLimiter:
@@ -93,18 +94,18 @@ class RateLimiter:
         if loop is not turnstile.loop:
             self._bind(loop)
         permit = None if turnstile.size else self._grant(turnstile.clock(), tokens, hold)
-        return permit or await turnstile.wait(self._request(priority, timeout, tokens, hold))
+        return permit or await turnstile.wait(self._waiter(priority, timeout, tokens, hold))
 
-    def _request(self, priority: Priority, timeout: float | None, tokens: int, hold: bool) -> Request:  # noqa: FBT001  as _grant
+    def _waiter(self, priority: Priority, timeout: float | None, tokens: int, hold: bool) -> Waiter:  # noqa: FBT001  as _grant
         """Return what is asked, unless the wait is surely longer than *timeout*."""
         if timeout is None:
-            return Request(priority, timeout, tokens, hold)
+            return Waiter(priority, timeout, tokens, hold)
         now, ahead = self._turnstile.clock(), self._turnstile.ahead(priority)
-        wait = self._bucket.earliest(now, ahead + 1) - now
+        wait = self._bucket.earliest(now, ahead + 1, enough=timeout) - now
         if self._budget is not None:
             wait = max(wait, self._budget.delay(now, tokens))
         if wait <= timeout:
-            return Request(priority, timeout, tokens, hold)
+            return Waiter(priority, timeout, tokens, hold)
         raise APITimeoutError(
             f"the rate limit allows this request in {wait:.1f} s at the earliest, with {ahead} before it, "
             f"but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
@@ -122,13 +123,16 @@ class RateLimiter:
 
     def _serve(self, now: float) -> float:
         """Let through whom the bucket admits; return the seconds until it may admit the next one."""
-        while (waiter := self._turnstile.next()) is not None:
-            request = waiter.request
-            permit = self._grant(now, request.tokens, request.hold)
-            if permit is None:
-                delay = self._bucket.delay(now)
-                return delay if self._budget is None else max(delay, self._budget.delay(now, request.tokens))
-            self._turnstile.let_in(permit)
+        bucket, budget, turnstile = self._bucket, self._budget, self._turnstile
+        while (waiter := turnstile.next()) is not None:
+            delay = bucket.delay(now)
+            if budget is not None:
+                delay = max(delay, budget.delay(now, waiter.tokens))
+            if delay:
+                return delay
+            bucket.take(now, waiter.hold)
+            spend = None if budget is None else budget.spend(now, waiter.tokens)
+            turnstile.let_in(Permit(self, now, waiter.hold, spend))
         return math.inf
 
     # The event loop.
@@ -186,15 +190,22 @@ class RateLimiter:
             status: The HTTP status.
             sent_at: When its request was sent: ``Permit.sent_at``.
         """
-        now, before = self._turnstile.clock(), self._bucket.longest.capacity
+        longest, turnstile = self._bucket.windows[-1], self._turnstile
+        before = longest.capacity
         paused = self._learner.learn(
-            info, status=status, sent_at=sent_at, now=now, wall=self._wall(), chance=self._chance()
+            info,
+            status=status,
+            sent_at=sent_at,
+            now=turnstile.clock(),
+            wall=self._wall(),
+            chance=self._chance() if status == _REFUSED else 0.0,
         )
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
-        if (capacity := self._bucket.longest.capacity) != before:
-            _log.info("rate limit: the service allows %s requests, not %s", capacity, before)
-        self._turnstile.pump()
+        if longest.capacity != before:
+            _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, before)
+        if turnstile.size:
+            turnstile.pump()
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Give out no permit for *seconds*, or before *until* on the loop's clock; never shortens a pause."""

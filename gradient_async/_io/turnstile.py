@@ -18,36 +18,31 @@ from gradient_async._io.permit import Permit
 from gradient_async._protocol.fairness import FairQueue, Priority
 from gradient_async.errors import APITimeoutError, GradientError, SessionClosedError
 
-__all__ = ["Request", "Turnstile"]
+__all__ = ["Turnstile", "Waiter"]
 
 _TICK = 0.001
 """The shortest timer, in seconds: a loop may fire a little early, and tokens that return together go together."""
 
 
 @attrs.define(eq=False)
-class Request:
-    """What somebody asks of a limiter.
+class Waiter:
+    """What somebody asks of a limiter, and where the answer goes.
 
     Attributes:
         priority: Which lane of the queue.
         timeout: Seconds to wait at most, None for no limit.
-        tokens: Model tokens it is expected to use.
+        tokens: Model tokens the request is expected to use.
         hold: Whether the permit counts until it is sent.
+        since: When it began to wait.
+        granted: Its permit, once it has one.
     """
 
     priority: Priority
     timeout: float | None
     tokens: int
     hold: bool
-
-
-@attrs.define(eq=False)
-class Waiter:
-    """One request in the queue."""
-
-    granted: asyncio.Future[Permit]
-    request: Request
-    since: float
+    since: float = attrs.field(init=False)
+    granted: asyncio.Future[Permit] = attrs.field(init=False)
 
 
 class Turnstile:
@@ -76,13 +71,13 @@ class Turnstile:
         """Return how many would go before a newcomer of *priority*."""
         return self._queue.ahead(priority)
 
-    async def wait(self, request: Request) -> Permit:
-        """Return the permit of *request* once its turn has come.
+    async def wait(self, waiter: Waiter) -> Permit:
+        """Return the permit of *waiter* once its turn has come.
 
         Raises:
             APITimeoutError: Its time ran out.
         """
-        waiter = self._enter(request)
+        self._enter(waiter)
         try:
             permit = await waiter.granted
         except BaseException:
@@ -126,26 +121,26 @@ class Turnstile:
     def turn_away(self, error: Callable[[], GradientError]) -> None:
         """Let everybody who waits go with an error."""
         for waiter in self._queue:
-            self._queue.discard(waiter, waiter.request.priority)
+            self._queue.discard(waiter, waiter.priority)
             if not waiter.granted.done():
                 waiter.granted.set_exception(error())
         self._disarm()
 
-    def _enter(self, request: Request) -> Waiter:
+    def _enter(self, waiter: Waiter) -> None:
         assert self.loop is not None  # noqa: S101  the owner binds first; this tells mypy
-        now = self.clock()
-        waiter = Waiter(self.loop.create_future(), request, now)
-        self._queue.push(waiter, request.priority)
-        if request.timeout is not None and request.timeout < math.inf:
-            self._set_deadline(waiter, now + request.timeout)
+        waiter.since = now = self.clock()
+        waiter.granted = self.loop.create_future()
+        self._queue.push(waiter, waiter.priority)
+        timeout = waiter.timeout
+        if timeout is not None and timeout < math.inf:
+            self._set_deadline(waiter, now + timeout)
         if self._timer is None:
             self.pump()
-        return waiter
 
     def _leave(self, waiter: Waiter) -> None:
         """Leave the queue, or give back the permit that came too late to be taken."""
         granted = waiter.granted
-        if self._queue.discard(waiter, waiter.request.priority):
+        if self._queue.discard(waiter, waiter.priority):
             return self.pump()
         if granted.done() and not granted.cancelled() and granted.exception() is None:
             granted.result().refund()
@@ -188,7 +183,7 @@ class Turnstile:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].granted.done()]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (at, next(self._numbers), waiter))
-        if self._timer is not None and self.loop is not None:
+        if self._timer is not None and self._deadlines[0][2] is waiter:
             self._wake_after(at - self.clock())
 
     def refuse_before(self, at: float) -> None:
@@ -196,14 +191,14 @@ class Turnstile:
         now = self.clock()
         while self._deadlines and self._deadlines[0][0] < at:
             waiter = heapq.heappop(self._deadlines)[2]
-            if self._queue.discard(waiter, waiter.request.priority) and not waiter.granted.done():
+            if self._queue.discard(waiter, waiter.priority) and not waiter.granted.done():
                 waiter.granted.set_exception(_too_early(at - now))
 
     def _expire(self, now: float) -> None:
         """Let those go with an error whose time ran out."""
         while self._deadlines and self._deadlines[0][0] <= now:
             waiter = heapq.heappop(self._deadlines)[2]
-            if self._queue.discard(waiter, waiter.request.priority) and not waiter.granted.done():
+            if self._queue.discard(waiter, waiter.priority) and not waiter.granted.done():
                 waiter.granted.set_exception(_out_of_time(now - waiter.since))
 
 

@@ -37,7 +37,8 @@ class FairQueue(Generic[T]):
 
     def push(self, waiter: T, priority: Priority) -> None:
         """Let *waiter* queue."""
-        self._lane(priority)[waiter] = None
+        lane = self._interactive if priority == "interactive" else self._lane(priority)
+        lane[waiter] = None
         self.size += 1
 
     def discard(self, waiter: T, priority: Priority) -> bool:
@@ -51,8 +52,9 @@ class FairQueue(Generic[T]):
 
     def head(self) -> T | None:
         """Return who is next, None if nobody waits."""
-        lane = self._next_lane() if self._bulk else self._interactive
-        return next(iter(lane)) if lane else None
+        if not self.size:
+            return None
+        return next(iter(self._next_lane() if self._bulk else self._interactive))
 
     def pop(self) -> T:
         """Take out who is next."""

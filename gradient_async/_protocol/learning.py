@@ -39,10 +39,15 @@ class ClockSkew:
 
     def update(self, date: float, *, wall: float, elapsed: float) -> None:
         """Learn from a response that arrived at *wall*, *elapsed* seconds after its request was sent."""
-        low, high = date - wall, date + _ROUNDING + max(0.0, elapsed) - wall
+        low = date - wall
+        high = low + _ROUNDING + (elapsed if elapsed > 0 else 0.0)
         if low > self.high or high < self.low:
             self.low, self.high = low, high
-        self.low, self.high = max(self.low, low), min(self.high, high)
+            return
+        if low > self.low:
+            self.low = low
+        if high < self.high:
+            self.high = high
 
     def server_time(self, wall: float) -> float:
         """Return the service's epoch time, as early as it can be: no wait computed from it is too short."""
@@ -75,13 +80,17 @@ class Learner:
         """
         if info.date is not None:
             self._skew.update(info.date, wall=wall, elapsed=now - sent_at)
-        self._learn_tier(info, refused=status == _REFUSED)
+        if info.limit_requests is not None:
+            self._learn_tier(info, refused=status == _REFUSED)
         if status == _REFUSED:
             return self._refused(info, sent_at=sent_at, now=now, wall=wall, chance=chance)
         if status < 400 and sent_at >= self._until:
             self._refusals = 0
-        self._learn_quota(info, sent_at=sent_at, now=now, wall=wall)
-        return self._tier_pause(info, now=now, wall=wall)
+        if info.limit is not None or info.remaining is not None:
+            self._learn_quota(info, sent_at=sent_at, now=now, wall=wall)
+        if info.remaining_requests == 0 or info.remaining_tokens_per_minute == 0:
+            return self._tier_pause(info, now=now, wall=wall)
+        return 0.0
 
     def _wait_for(self, reset: float | None, wall: float) -> float:
         """Return the seconds until *reset*; not positive if it is absent, 0 or past."""
@@ -89,23 +98,17 @@ class Learner:
 
     def _learn_quota(self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float) -> None:
         """Learn the hourly headers of an answer that was no refusal."""
-        if info.limit is None and info.remaining is None:
+        limit, remaining, bucket = info.limit, info.remaining, self.bucket
+        if not self._refused_at and bucket.quota.is_as_expected(limit, remaining, now=now, asked=sent_at):
             return
-        remaining = info.remaining
         wait = self._wait_for(info.reset, wall)
         if remaining == 0:
             # 0 may mean the burst: then our own count tells, or one short window is the longest wait.
-            remaining = None if self.bucket.was_full(sent_at) else 0
-            wait = min(wait, self.bucket.shortest.period)
+            remaining = None if bucket.was_full(sent_at) else 0
+            wait = min(wait, bucket.shortest.period)
         reset = now + wait if wait > 0 else None
-        self.bucket.observe(
-            limit=info.limit,
-            remaining=remaining,
-            reset=reset,
-            now=now,
-            sent_at=sent_at,
-            refused=self._recently_refused(now),
-        )
+        refused = self._recently_refused(now)
+        bucket.observe(limit=limit, remaining=remaining, reset=reset, now=now, sent_at=sent_at, refused=refused)
 
     def _recently_refused(self, now: float) -> int:
         """Return how many of our requests were refused that still are among the bucket's stamps."""

@@ -18,6 +18,7 @@ from gradient_async.cli.terminal import printable
 from gradient_async.errors import GradientError
 
 COMMANDS = {
+    "batch": "gradient_async.cli.batch",
     "chat": "gradient_async.cli.chat",
     "demo": "gradient_async.cli.demo",
     "doctor": "gradient_async.cli.doctor",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import reduce
+from operator import getitem
 from typing import Any, ClassVar
 
 import attrs
@@ -38,7 +40,7 @@ class Model:
     wire_fields: ClassVar[tuple[str, ...]] = ()
     """The names of the fields that the class shares with the service's JSON."""
 
-    _raw: dict[str, Any] | bytes | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
+    _raw: dict[str, Any] | bytes | tuple[Any, ...] | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -67,9 +69,10 @@ class Model:
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
     def _source(self) -> dict[str, Any]:
-        """Return what arrived; bytes are decoded when they are first asked for."""
-        if isinstance(self._raw, bytes):
-            self._raw = json.loads(self._raw.decode(errors="replace"))
+        """Return what arrived, decoded when it is first asked for: bytes, or a tuple of bytes and a path in them."""
+        if isinstance(self._raw, bytes | tuple):
+            text, *path = (self._raw,) if isinstance(self._raw, bytes) else self._raw
+            self._raw = reduce(getitem, path, json.loads(text.decode(errors="replace")))
         return self._raw if isinstance(self._raw, dict) else {}
 
     def __eq__(self, other: object) -> bool:

@@ -42,12 +42,6 @@ def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
-@pytest.fixture(autouse=True)
-def _no_stray_loop() -> None:
-    """Say that no loop is wanted: looptime asks for the current one, which would make one that nobody closes."""
-    asyncio.set_event_loop(None)
-
-
 @contextmanager
 def in_a_thread(emulator: Emulator) -> Iterator[Emulator]:
     loop = asyncio.new_event_loop()

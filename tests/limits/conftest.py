@@ -1,6 +1,5 @@
 """The rolling windows as the service counts them: written from the documents, knows nothing of the limiter."""
 
-import asyncio
 from collections import deque
 
 import pytest
@@ -41,13 +40,3 @@ class Service:
 def service():
     """Make an independent server-side count of *windows*."""
     return Service
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _closed_loop():
-    """Close the loop that the virtual clock's plugin asks for before every test, also those that need none."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()

@@ -99,7 +99,7 @@ def test_memory_is_bounded_by_the_capacity():
     now = 0.0
     for _ in range(20_000):
         now += bucket.reserve(now)
-    assert len(bucket._stamps) <= 1000 * 1.25 + 65
+    assert len(bucket.stamps) <= 1000 * 1.25 + 65
 
 
 @pytest.mark.parametrize("guard", [-0.1, float("nan"), float("inf")])
@@ -159,7 +159,7 @@ def test_the_service_never_refuses_whatever_is_held_refunded_or_delayed(service,
         now += gap
         for until, delay in sorted(entry for entry in held if entry[0] <= now):
             held.remove((until, delay))
-            arrivals.append(bucket.stamp(until if not bucket._stamps else max(until, bucket._stamps[-1])) + delay)
+            arrivals.append(bucket.stamp(until if not bucket.stamps else max(until, bucket.stamps[-1])) + delay)
         if action == "pause":
             bucket.pause(now + holding / 10)
         elif action in ("hold", "release"):

@@ -1,0 +1,349 @@
+"""What do a gigabyte of batch input and a gigabyte of results cost?
+
+CPU of the client process in seconds for each GB, and its resident memory above what the import took. Lines have about
+1 KB. The files come from and go to a server in a process of its own, except where a row says that they are in memory.
+
+Baselines: blocks read by bare aiohttp and newlines counted; msgspec, lines split and their envelopes decoded into
+structs with the body skipped; msgspec straight into the classes that we return; json of the standard library.
+
+    python benchmarks/batch.py [--quick] [--json]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+import msgspec
+from harness import CPU, Goal, Row, child, main, medians, memory, rows_against
+from server import WORDS
+
+from gradient_async import AsyncSession, BatchLimits, ChatCompletion
+from gradient_async._protocol.batch_answers import AnswerDecoder
+from gradient_async._protocol.batch_lines import LineSchema
+from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
+from gradient_async._protocol.batch_validation import InputValidator
+from gradient_async.resources.batches import Batches
+
+BLOCK = 1 << 20
+GB = 1e9
+CHAT = "/v1/chat/completions"
+NO_LIMITS = BatchLimits(requests=10**9, size=10**12)
+ABOVE_IMPORT = Goal(64, "MiB")
+Work = Callable[[], None]
+
+
+@attrs.frozen
+class Size:
+    """How much is measured: MB that are in memory, MB that go over a socket, and rounds."""
+
+    held: int
+    streamed: int
+    rounds: int
+
+
+# The files.
+
+
+def text(number: int) -> str:
+    """Return some text that differs from line to line."""
+    return " ".join(WORDS[(number * 7 + place * 3) % len(WORDS)] for place in range(105))
+
+
+def input_line(number: int) -> bytes:
+    """Return a line of an input."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text(number) + ' "now"\n'}]
+    body = {"model": "llama3.3-70b-instruct", "messages": messages, "max_tokens": 256, "temperature": 0.2}
+    line = {"custom_id": f"request-{number:08d}", "method": "POST", "url": CHAT, "body": body}
+    return json.dumps(line).encode() + b"\n"
+
+
+def result_line(number: int) -> bytes:
+    """Return a line of an output file."""
+    message = {"role": "assistant", "content": text(number), "refusal": None, "reasoning_content": None}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}]
+    usage = {"prompt_tokens": 43, "completion_tokens": 126, "total_tokens": 169}
+    body = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1754000000, "model": "m"}
+    response = {"status_code": 200, "request_id": f"{number:032x}", "body": body | {"choices": choices, "usage": usage}}
+    line = {"id": f"batch_req_{number}", "custom_id": f"request-{number:08d}", "response": response, "error": None}
+    return json.dumps(line).encode() + b"\n"
+
+
+def lines_of(make: Callable[[int], bytes], megabytes: float) -> Iterator[bytes]:
+    """Yield lines until there are so many MB."""
+    number = size = 0
+    while size < megabytes * 1e6:
+        yield (line := make(number))
+        number, size = number + 1, size + len(line)
+
+
+def blocks_of(make: Callable[[int], bytes], megabytes: float) -> list[bytes]:
+    """Return so many MB of lines in the blocks that are read from a socket or a file."""
+    data = b"".join(lines_of(make, megabytes))
+    return [data[begin : begin + BLOCK] for begin in range(0, len(data), BLOCK)]
+
+
+# Lines in memory.
+
+
+class Response(msgspec.Struct):
+    """The part of a line of results that holds the answer, skipped."""
+
+    body: msgspec.Raw = msgspec.Raw(b"null")
+    status_code: int | None = None
+    request_id: str | None = None
+
+
+class Envelope(msgspec.Struct):
+    """A line of results, its answer skipped."""
+
+    custom_id: str
+    response: Response | None = None
+    error: Any = None
+
+
+class InputEnvelope(msgspec.Struct):
+    """A line of an input, its body skipped."""
+
+    custom_id: str
+    method: str
+    url: str
+    body: msgspec.Raw
+
+
+@attrs.define
+class WholeResponse:
+    """The part of a line of results that holds the answer, decoded."""
+
+    body: ChatCompletion | None = None
+    status_code: int | None = None
+    request_id: str | None = None
+
+
+@attrs.define
+class WholeLine:
+    """A line of results, all of it decoded."""
+
+    custom_id: str = ""
+    response: WholeResponse | None = None
+    error: Any = None
+
+
+def split_and(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
+    """Split *blocks* into lines and decode each."""
+    tail = b""
+    for block in blocks:
+        lines = (tail + block).split(b"\n")
+        tail = lines.pop()
+        for line in lines:
+            decode(line)
+
+
+def decode_results(blocks: list[bytes], *, read: bool) -> None:
+    """Turn *blocks* into results as we do, and with *read* look at every answer."""
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    for block in blocks:
+        for result in decoder.feed(block):
+            if read:
+                _ = result.completion
+
+
+def validate(blocks: list[bytes], *, digest: bool) -> None:
+    """Check *blocks* as we do."""
+    validator = InputValidator(LineSchema("openai", CHAT), NO_LIMITS, digest=digest)
+    for block in blocks:
+        validator.feed(block)
+    assert not validator.finish()
+    assert validator.report().ok
+
+
+async def compared(what: str, contenders: dict[str, Work], held: list[bytes], rounds: int, **goals: Goal) -> list[Row]:
+    """Return the rows of pure work on *held*; the goal of a baseline is given by the first word of its name."""
+    gigabytes = sum(map(len, held)) / GB
+
+    async def seconds(work: Work) -> float:
+        with CPU() as cpu:
+            work()
+        return cpu.seconds / gigabytes
+
+    found = await medians({name: partial(seconds, work) for name, work in contenders.items()}, rounds)
+    named = {name: goals[name.split()[0]] for name in contenders if name.split()[0] in goals}
+    return rows_against(what, "CPU s/GB", found, named | ({"": goals["ours"]} if "ours" in goals else {}))
+
+
+async def pure_rows(size: Size) -> list[Row]:
+    """Return the rows without a socket."""
+    results, inputs = blocks_of(result_line, size.held), blocks_of(input_line, size.held)
+    envelope, whole = msgspec.json.Decoder(Envelope).decode, msgspec.json.Decoder(WholeLine).decode
+    skipping = msgspec.json.Decoder(InputEnvelope).decode
+    rows = await compared(
+        "result lines, answers not read",
+        {
+            "ours": lambda: decode_results(results, read=False),
+            "msgspec envelope": lambda: split_and(envelope, results),
+            "json": lambda: split_and(json.loads, results),
+        },
+        results,
+        size.rounds,
+        ours=Goal(1 / 0.6, "CPU s/GB"),
+    )
+    rows += await compared(
+        "result lines, every answer read",
+        {
+            "ours": lambda: decode_results(results, read=True),
+            "msgspec into the same classes": lambda: split_and(whole, results),
+        },
+        results,
+        size.rounds,
+        msgspec=Goal(1 / 0.9),
+    )
+    skipped: dict[str, Work] = {"msgspec envelope, body skipped": lambda: split_and(skipping, inputs)}
+    for what, digest in (("input lines validated", False), ("the same, with the digest for a journal", True)):
+        ours: dict[str, Work] = {"ours": lambda digest=digest: validate(inputs, digest=digest)}  # type: ignore[misc]
+        rows += await compared(what, ours | skipped, inputs, size.rounds, ours=Goal(2.5, "CPU s/GB"))
+    return rows
+
+
+# Files over a socket.
+
+
+async def serve(megabytes: str) -> None:
+    """Answer as the API and the storage host: one job, whose results have so many MB."""
+    block = b"".join(lines_of(result_line, 4))
+    times = max(int(float(megabytes) * 1e6 / len(block)), 1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        base = f"http://127.0.0.1:{port}"
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            _, path, _ = head.decode().split(" ", 2)
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+            while length:
+                length -= len(await reader.read(min(length, BLOCK)))
+            if path == "/output":
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(block) * times))
+                for _ in range(times):
+                    writer.write(block)
+                    await writer.drain()
+                continue
+            job = {"batch_id": "b", "status": "completed", "provider": "openai", "endpoint": CHAT}
+            body = json.dumps(job | {"file_id": "f", "upload_url": f"{base}/in", "output_file_url": f"{base}/output"})
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body.encode()))
+
+    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    listening = await asyncio.start_server(quietly, "127.0.0.1", 0, limit=BLOCK)
+    port = listening.sockets[0].getsockname()[1]
+    print(f"http://127.0.0.1:{port} {len(block) * times}", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    os._exit(0)
+
+
+@contextmanager
+def served(megabytes: int) -> Iterator[list[str]]:
+    """Run the server; give its address and the bytes of its results."""
+    command = [sys.executable, __file__, "--serve", str(megabytes)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().split()
+        process.stdin.close()
+
+
+async def results(batches: Batches, _: str, __: str, *, read: bool = False) -> None:
+    """Iterate over the results of a job."""
+    async for result in batches.job("b").results():
+        if read:
+            assert result.completion
+
+
+async def bare(_: Batches, url: str, __: str) -> None:
+    """Read the same bytes with aiohttp alone and count the lines."""
+    lines = 0
+    async with (
+        aiohttp.ClientSession(read_bufsize=BLOCK, timeout=aiohttp.ClientTimeout(total=None)) as client,
+        client.get(f"{url}/output") as response,
+    ):
+        async for block in response.content.iter_any():
+            lines += block.count(b"\n")
+    assert lines
+
+
+async def checked(batches: Batches, _: str, path: str) -> None:
+    """Validate an input file."""
+    assert (await batches.validate(path, limits=NO_LIMITS)).ok
+
+
+async def submitted(batches: Batches, _: str, path: str) -> None:
+    """Validate and upload an input file and create its job."""
+    await batches.submit(path, limits=NO_LIMITS)
+
+
+WAYS: dict[str, Callable[[Batches, str, str], Any]] = {
+    "results": results,
+    "results, every answer read": partial(results, read=True),
+    "bare aiohttp": bare,
+    "validate": checked,
+    "submit": submitted,
+}
+
+
+async def use(name: str, url: str, path: str, size: str) -> None:
+    """Print the CPU seconds for each GB and the MiB above the import of one way to use a file of *size* bytes."""
+    async with AsyncSession(api_key="test", base_url=url, limits=None) as session:
+        batches = session.batches
+        before = memory()
+        with CPU() as cpu:
+            await WAYS[name](batches, url, path)
+    print(json.dumps({"cpu": cpu.seconds / (int(size) / GB), "mib": (peak_memory() - before) / 1024}))
+
+
+def peak_memory() -> float:
+    """Return the most KiB that were resident; the number that getrusage gives is the parent's too."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1])
+
+
+async def socket_rows(size: Size) -> list[Row]:
+    """Return the rows of whole files, each used by a process of its own."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file, served(size.streamed) as (url, held):
+        file.writelines(lines_of(input_line, size.streamed))
+        file.flush()
+        sizes = {"validate": file.tell(), "submit": file.tell()}
+        found = {name: child(__file__, "--use", name, url, file.name, sizes.get(name, held)) for name in WAYS}
+    floor, how_much = found["bare aiohttp"]["cpu"], f"{size.streamed / 1000:g} GB"
+    rows = [
+        Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"], "bare aiohttp", floor)
+        for name in ("results", "results, every answer read")
+    ]
+    rows += [Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"]) for name in ("validate", "submit")]
+    mine = [name for name in WAYS if name != "bare aiohttp"]
+    return rows + [Row(f"{name}, {how_much}", "MiB", found[name]["mib"], goal=ABOVE_IMPORT) for name in mine]
+
+
+async def measure(size: Size) -> list[Row]:
+    """Return all rows."""
+    return await pure_rows(size) + await socket_rows(size)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        asyncio.run(serve(sys.argv[2]))
+    elif sys.argv[1:2] == ["--use"]:
+        asyncio.run(use(*sys.argv[2:]))
+    else:
+        main(measure, full=Size(64, 1000, 5), quick=Size(32, 200, 3), tiny=Size(1, 2, 1))

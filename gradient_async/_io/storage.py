@@ -1,0 +1,202 @@
+"""The storage host: presigned uploads, and the requests of which `download` makes whole files.
+
+Contract: an address is used verbatim, or not at all. No key, no cookie, no redirect, no limiter. A file of any size
+needs the memory of one block. An upload says its length; what failed in passing is sent again, what the address is
+to blame for never to the same address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeVar
+
+import anyio
+import attrs
+
+from gradient_async._io.exchange import Exchange
+from gradient_async._io.log import logger
+from gradient_async._io.progress import Progress
+from gradient_async._io.spool import InputFile
+from gradient_async._io.transport import Transport
+from gradient_async._protocol.batch_validation import Part
+from gradient_async._protocol.retry import RetryPolicy
+from gradient_async._protocol.storage import Transfer, UrlPolicy, storage_delay, storage_error
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
+
+BLOCK_BYTES = 1_048_576
+NEW_ADDRESSES = 2
+"""How often a fresh address is asked for before the storage host's refusal counts."""
+
+NOTHING_LEFT = 416
+_ERROR_BYTES = 65_536
+_DRAIN_SECONDS = 1.0
+_BRINGS_FILE = frozenset({200, 206, NOTHING_LEFT})
+Watcher = Callable[[int], object]
+T = TypeVar("T")
+
+
+@attrs.define(eq=False)
+class _Body:
+    """Gives the bytes of a part of a file to the connection, block by block."""
+
+    file: InputFile
+    part: Part
+    watch: Watcher | None
+    progress: Progress
+    problem: BatchError | None = None
+    ended: bool = False
+    _offset: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._offset = self.part.start
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        left = self.part.end - self._offset
+        self._note()
+        if left <= 0:
+            raise StopAsyncIteration
+        try:
+            block = await anyio.to_thread.run_sync(self.file.read, self._offset, min(left, BLOCK_BYTES))
+        except BatchError as error:
+            self.problem = error
+            raise
+        self._offset += len(block)
+        return block
+
+    def _note(self) -> None:
+        """Tell how far it is, and let the time limit count from now: the last block has gone."""
+        if self.watch is not None:
+            self.watch(self._offset - self.part.start)
+        progress = self.progress
+        if not progress.answered and not self.ended:
+            progress.enter("first_byte", asyncio.get_running_loop().time(), progress.timeouts.first_byte)
+
+
+@attrs.define(eq=False)
+class Storage:
+    """Sends to presigned addresses, over the session's pool."""
+
+    transport: Transport
+    retry: RetryPolicy
+    timeouts: Timeouts
+    urls: Callable[[], UrlPolicy]
+
+    async def put(
+        self,
+        url: str,
+        file: InputFile,
+        part: Part,
+        *,
+        content_type: str | None,
+        expires: float | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        """Upload a *part* of *file*; *expires* says until when the address may be tried again, in epoch seconds.
+
+        Raises:
+            UploadError: The storage host refused; `wants_new_address` tells whether the address is to blame.
+            APIConnectionError: No answer came.
+            ProtocolError: The address is not one to send anything to.
+        """
+        self.urls().checked(url)
+        attempt = 0
+        while True:
+            attempt += 1
+            error = await self._try_put(url, file, part, content_type, watch)
+            if error is None:
+                return
+            delay = storage_delay(error, attempt=attempt, policy=self.retry, chance=chance())
+            if delay is None:
+                raise error
+            logger.info("upload failed, next attempt in %.2f s: %s", delay, error)
+            await asyncio.sleep(delay)
+            if expires is not None and time.time() >= expires:
+                raise UploadError("The upload's address expired before the file was there.", code="RequestExpired")
+
+    async def get(self, url: str, transfer: Transfer) -> Exchange:
+        """Ask for the rest of a file; the answer's status is 200, 206 or 416.
+
+        Raises:
+            UploadError: The storage host refused.
+            APIConnectionError: No answer came.
+            ProtocolError: The address is not one to send anything to.
+        """
+        self.urls().checked(url)
+        progress = self._progress()
+        headers = transfer.headers()
+        exchange = await _timed(progress, self.transport.fetch("GET", url, headers=headers, progress=progress))
+        if exchange.status in _BRINGS_FILE:
+            return exchange
+        raise await _timed(self._progress(), _refusal(exchange, "download"))
+
+    async def _try_put(
+        self, url: str, file: InputFile, part: Part, content_type: str | None, watch: Watcher | None
+    ) -> GradientError | None:
+        """Send the part once; an error of the host or of the network is the result, not raised."""
+        progress = self._progress()
+        body = _Body(file, part, watch, progress)
+        headers = {"Content-Length": str(part.size)} | ({"Content-Type": content_type} if content_type else {})
+        sending = self.transport.fetch("PUT", url, headers=headers, data=body, progress=progress)
+        try:
+            return await _timed(progress, _outcome(sending))
+        except (APIConnectionError, ProtocolError) as error:
+            if body.problem is None:
+                return error.with_traceback(None)
+        finally:
+            body.ended = True
+        raise body.problem
+
+    def _progress(self) -> Progress:
+        progress = Progress(self.timeouts, math.inf, None)
+        if self.transport.given is not None:  # it does not tell when it connects, so the time counts from here
+            progress.enter("first_byte", asyncio.get_running_loop().time(), self.timeouts.first_byte)
+        return progress
+
+
+async def _timed(progress: Progress, step: Awaitable[T]) -> T:
+    """Return what *step* comes to, within the limits of *progress*."""
+    try:
+        with progress.timer:
+            return await step
+    except GradientError:
+        raise
+    except TimeoutError:
+        pass
+    raise progress.timeout_error(asyncio.get_running_loop().time())
+
+
+async def _outcome(sending: Awaitable[Exchange]) -> GradientError | None:
+    exchange = await sending
+    if exchange.status >= 300:
+        return await _refusal(exchange, "upload")
+    await exchange.drain(_DRAIN_SECONDS)
+    return None
+
+
+async def _refusal(exchange: Exchange, doing: str) -> GradientError:
+    """Return the error that an answer is, and give its connection up."""
+    if exchange.status < 400:
+        exchange.close()
+        return ProtocolError(f"The storage host redirected the {doing}; that is not followed.")
+    body = b""
+    try:
+        while len(body) < _ERROR_BYTES and (block := await exchange.next_block()):
+            body += block
+    except APIConnectionError:
+        pass  # what came of it will do
+    finally:
+        if not exchange.at_eof:
+            exchange.close()
+    return storage_error(exchange.status, exchange.headers, body, doing=doing)
+
+
+def chance() -> float:
+    return random.random()  # noqa: S311 - jitter, no secret

@@ -1,0 +1,125 @@
+"""How often to ask for the status of a job, and what may go wrong meanwhile.
+
+Contract: pure; time and chance are arguments, in seconds and in [0, 1).
+
+The wait grows with the age of the job, so that its end is noticed within a tenth of its duration, and shrinks again
+when the counts say that the end is near. Jitter is only added.
+"""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from gradient_async._protocol.retry import requested_wait
+from gradient_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    BatchNotReadyError,
+    ConfigurationError,
+    GradientError,
+    ProtocolError,
+)
+from gradient_async.models.batch import Batch
+
+_SHARE_OF_AGE = 0.1
+_JITTER = 0.2
+_PATIENCE = 5
+_PASSING = frozenset({408, 412, 429})
+
+
+@attrs.frozen(kw_only=True)
+class Poll:
+    """How often a job is looked at: *first* seconds apart at first, *longest* seconds apart at most."""
+
+    first: float = 2.0
+    longest: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < self.first <= self.longest < math.inf:
+            raise ConfigurationError(f"Poll(first={self.first}, longest={self.longest}): give 0 < first <= longest.")
+
+
+@attrs.define
+class PollSchedule:
+    """Says when to look again; told of every look.
+
+    Attributes:
+        began: When the first look was taken.
+    """
+
+    poll: Poll
+    began: float
+    _failures: int = attrs.field(default=0, init=False)
+    _nonsense: int = attrs.field(default=0, init=False)
+    _moved: tuple[float, int] | None = attrs.field(default=None, init=False)
+    _rate: float = attrs.field(default=0.0, init=False)
+
+    def after(self, batch: Batch, *, now: float, chance: float) -> float:
+        """Return the seconds until the next look, after one that saw *batch*."""
+        self._failures = self._nonsense = 0
+        wait = (now - self.began) * _SHARE_OF_AGE
+        return self._within(min(wait, self._until_end(batch, now)), chance)
+
+    def after_error(self, error: GradientError, *, chance: float) -> float | None:
+        """Return the seconds until the next look, after one that failed; None if looking again cannot help."""
+        if not self._may_pass(error):
+            return None
+        self._failures += 1
+        backoff = self.poll.first * 2.0 ** min(self._failures - 1, 30)
+        return max(self._within(backoff, chance), requested_wait(error))
+
+    def _within(self, wait: float, chance: float) -> float:
+        return min(max(wait, self.poll.first), self.poll.longest) * (1 + _JITTER * chance)
+
+    def _until_end(self, batch: Batch, now: float) -> float:
+        """Return the seconds that the requests still need at the pace of the last ones; inf if it is not known."""
+        counts = batch.request_counts
+        done = counts.completed + counts.failed
+        if self._moved is None or done > self._moved[1]:
+            if self._moved is not None and now > self._moved[0]:
+                self._rate = (done - self._moved[1]) / (now - self._moved[0])
+            self._moved = now, done
+        if batch.status == "finalizing" or (counts.total and done >= counts.total):
+            return self.poll.first
+        return (counts.total - done) / self._rate if self._rate else math.inf
+
+    def _may_pass(self, error: GradientError) -> bool:
+        if isinstance(error, APIConnectionError | BatchNotReadyError):
+            return True
+        if isinstance(error, APIStatusError):
+            return error.status in _PASSING or error.status >= 500
+        self._nonsense += isinstance(error, ProtocolError)
+        return isinstance(error, ProtocolError) and self._nonsense < _PATIENCE
+
+
+def settling_delay(batch: Batch, attempt: int) -> float | None:
+    """Return the seconds until the results of an ended job are asked for again; None to believe there are none.
+
+    Results have been seen to come a moment after the end. A job that did not complete may have none at all, and one
+    that failed before any request was done has none.
+    """
+    counts = batch.request_counts
+    nothing_done = batch.status == "failed" and counts.completed + counts.failed == 0
+    patience = 8 if batch.status == "completed" else 0 if nothing_done else 2
+    return None if attempt > patience else 0.25 * 2.0 ** (attempt - 1)
+
+
+def cancel_delay(batch: Batch, attempt: int) -> float | None:
+    """Return the seconds until a job is cancelled once more that could not be; None if it cannot be.
+
+    Right after a job is created the service may refuse to cancel it, and take it a little later.
+    """
+    return None if batch.is_terminal or attempt > 4 else 0.5 * 2.0 ** (attempt - 1)
+
+
+def is_cancelled(batch: Batch, refusal: APIStatusError) -> bool:
+    """Whether a job that could not be cancelled is so already: by an attempt whose answer was lost, if at its end."""
+    return batch.status == "cancelling" or (batch.status == "cancelled" and refusal.attempts > 1)
+
+
+def seen(batch: Batch) -> tuple[object, ...]:
+    """Return what has to differ for a look to be news."""
+    counts = batch.request_counts
+    return batch.status, counts.total, counts.completed, counts.failed

@@ -1,0 +1,39 @@
+"""What an embeddings call returns.
+
+Source: ``POST /v1/embeddings`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from gradient_async.models._base import Model
+from gradient_async.models.chat import Usage
+from gradient_async.models.meta import Answer
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class Embedding(Model):
+    """One vector; ``index`` is the place of its text in the input."""
+
+    index: int = 0
+    object: str = "embedding"
+    embedding: list[float] = attrs.field(factory=list)
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class EmbeddingList(Answer):
+    """The vectors of all inputs; iterating and ``len()`` go over ``data``."""
+
+    object: str = "list"
+    model: str = ""
+    data: list[Embedding] = attrs.field(factory=list)
+    usage: Usage | None = None
+
+    def __iter__(self) -> Iterator[Embedding]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)

@@ -1,0 +1,58 @@
+"""What a call of the messages API returns.
+
+Source: ``POST /v1/messages`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from gradient_async.models._base import Model
+from gradient_async.models.meta import Answer
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ContentBlock(Model):
+    """A piece of an answer: text, a thought, or a call of a tool."""
+
+    type: str = "text"
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] | None = None
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class MessageUsage(Model):
+    """Tokens counted and billed for a message."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class MessageReply(Answer):
+    """A whole answer of the messages API.
+
+    Attributes:
+        stop_reason: ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use`` or a newer one.
+    """
+
+    id: str = ""
+    type: str = "message"
+    role: str = "assistant"
+    model: str = ""
+    content: list[ContentBlock] = attrs.field(factory=list)
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: MessageUsage | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of every text block, joined; ``""`` if there is none."""
+        return "".join(block.text or "" for block in self.content if block.type == "text")

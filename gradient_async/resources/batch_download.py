@@ -1,0 +1,144 @@
+"""The results of a job as files.
+
+Contract: streamed; the file appears under its name only when it is complete. With a journal, a process that was
+killed goes on at the last byte that surely was on disk, instead of at the beginning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio
+import attrs
+
+from gradient_async._io.download import FileReader
+from gradient_async._io.journal import Journal
+from gradient_async._protocol.journal import Saved
+from gradient_async._protocol.storage import Transfer
+from gradient_async.models.batch_result import ResultFile
+from gradient_async.resources.batch_results import ResultFiles
+
+SYNC_BYTES = 16_777_216
+"""Bytes between two notes in the journal, each of which waits for the disk."""
+
+Watcher = Callable[[int, int], object]
+
+
+@attrs.frozen(kw_only=True)
+class SavedResults:
+    """The files that were written.
+
+    Attributes:
+        errors: Where the error sidecar went; None if it was not asked for.
+        size: Bytes of the output.
+        errors_size: Bytes of the sidecar; 0 if there is none.
+    """
+
+    output: Path
+    errors: Path | None = None
+    size: int = 0
+    errors_size: int = 0
+
+
+@attrs.define(eq=False)
+class ResultSaver:
+    """Writes one of the files of all jobs in *sources* to *path*, one after the other.
+
+    Attributes:
+        tag: Tells what is left of this job on disk from what is left of another.
+        watch: Told how many bytes are there, and of how many in the part that is being read.
+    """
+
+    path: Path
+    name: ResultFile
+    sources: Sequence[ResultFiles]
+    tag: str
+    journal: Journal | None = None
+    watch: Watcher | None = None
+    _position: int = attrs.field(default=0, init=False)
+    _synced: int = attrs.field(default=0, init=False)
+    _ends_in_line: bool = attrs.field(default=False, init=False)
+
+    async def save(self) -> int:
+        """Write the file and return its size in bytes."""
+        try:
+            await self._save()
+        except BaseException:
+            if self.journal is None:
+                self._partial.unlink(missing_ok=True)
+            raise
+        return self._position
+
+    async def _save(self) -> None:
+        begun = self._begun()
+        file = await anyio.to_thread.run_sync(self._open, begun.position)
+        try:
+            for number in range(begun.part, len(self.sources)):
+                transfer = Transfer(begun.offset, tag=begun.tag) if number == begun.part else Transfer()
+                await self._copy(number, transfer, file)
+            await anyio.to_thread.run_sync(os.fsync, file.fileno())
+        finally:
+            file.close()
+        await anyio.to_thread.run_sync(os.replace, self._partial, self.path)
+
+    @property
+    def _partial(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.{self.tag}.part")
+
+    def _begun(self) -> Saved:
+        """Return how far an earlier process came, as far as that is still there."""
+        begun = self.journal.state.saved.get(self.name) if self.journal is not None else None
+        if begun is None or begun.part >= len(self.sources) or not self._partial.exists():
+            return Saved(part=0, offset=0, position=0)
+        return begun if self._partial.stat().st_size >= begun.position else Saved(part=0, offset=0, position=0)
+
+    def _open(self, position: int) -> BinaryIO:
+        file = self._partial.open("r+b" if position else "wb", buffering=0)
+        file.truncate(position)
+        file.seek(position - 1 if position else 0)
+        self._ends_in_line = bool(position) and file.read(1) != b"\n"
+        self._position = self._synced = position
+        return file
+
+    async def _copy(self, number: int, transfer: Transfer, file: BinaryIO) -> None:
+        """Append what is left of the file of one job."""
+        reader = await self.sources[number].open(self.name)
+        if reader is None:
+            return
+        reader.transfer = transfer
+        if transfer.offset == 0 and self._ends_in_line:
+            await self._write(b"\n", file)
+        try:
+            await self._copy_blocks(number, reader, file)
+        finally:
+            reader.close()
+
+    async def _copy_blocks(self, number: int, reader: FileReader, file: BinaryIO) -> None:
+        while block := await reader.next_block():
+            await self._write(block, file)
+            if self.watch is not None:
+                self.watch(self._position, self._position - reader.transfer.offset + (reader.transfer.total or 0))
+            if self.journal is not None and self._position - self._synced >= SYNC_BYTES:
+                await anyio.to_thread.run_sync(os.fsync, file.fileno())
+                await self._note(number, reader.transfer)
+
+    async def _write(self, block: bytes, file: BinaryIO) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_write_all, file, block)
+        self._position += len(block)
+        self._ends_in_line = not block.endswith(b"\n")
+
+    async def _note(self, number: int, transfer: Transfer) -> None:
+        assert self.journal is not None  # noqa: S101 - asked by the caller
+        place = Saved(part=number, offset=transfer.offset, position=self._position, tag=transfer.tag)
+        await self.journal.append("save", file=self.name, **attrs.asdict(place))
+        self._synced = self._position
+
+
+def _write_all(file: BinaryIO, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[file.write(view) :]
