@@ -15,7 +15,7 @@ from gradient_async.testing import Emulator
 
 async def until(condition) -> None:
     async with asyncio.timeout(2):
-        while not condition():  # noqa: ASYNC110  # the emulator tells nobody when a client goes away
+        while not condition():  # the emulator tells nobody when a client goes away
             await asyncio.sleep(0.001)
 
 
