@@ -68,8 +68,8 @@ from gradient_async.session import AsyncSession
 
 if TYPE_CHECKING:
     from gradient_async._protocol.batch import BatchLimits
+    from gradient_async._protocol.batch_input import ValidationReport
     from gradient_async._protocol.batch_poll import Poll
-    from gradient_async._protocol.batch_validation import ValidationReport
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
     from gradient_async.models.batch_result import BatchReport, BatchResult
     from gradient_async.models.embeddings import EmbeddingList
@@ -168,7 +168,7 @@ _LATE = {
     "ResultLinks": "models.batch",
     "ResultStream": "resources.batch_results",
     "SavedResults": "resources.batch_download",
-    "ValidationReport": "_protocol.batch_validation",
+    "ValidationReport": "_protocol.batch_input",
 }
 """The modules of names that are loaded on first use: most programs have no batches."""
 

@@ -21,8 +21,9 @@ import anyio
 import attrs
 
 from gradient_async._protocol.batch import file_name_of
+from gradient_async._protocol.batch_input import Part, ValidationReport
 from gradient_async._protocol.batch_lines import LineSchema
-from gradient_async._protocol.batch_validation import DuplicateFinder, InputValidator, Part, ValidationReport
+from gradient_async._protocol.batch_validation import DuplicateFinder, InputValidator
 from gradient_async._protocol.jsonl import LineSplitter
 from gradient_async._protocol.storage import changed_input
 from gradient_async.errors import ConfigurationError

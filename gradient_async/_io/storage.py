@@ -22,7 +22,7 @@ from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
 from gradient_async._io.spool import InputFile
 from gradient_async._io.transport import Transport
-from gradient_async._protocol.batch_validation import Part
+from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.retry import RetryPolicy
 from gradient_async._protocol.storage import Transfer, UrlPolicy, storage_delay, storage_error
 from gradient_async._protocol.timeouts import Timeouts

@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.batch_validation import Part, ValidationReport
+from gradient_async._protocol.batch_input import Part, ValidationReport
 from gradient_async._protocol.codec import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 

@@ -16,8 +16,8 @@ from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.spool import InputFile
 from gradient_async._io.storage import NEW_ADDRESSES, Storage, Watcher
 from gradient_async._protocol import batch as wire
+from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.batch_poll import cancel_delay, is_cancelled
-from gradient_async._protocol.batch_validation import Part
 from gradient_async._protocol.codec import encode_json
 from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.request import Request

@@ -18,9 +18,9 @@ from gradient_async._io.journal import Journal
 from gradient_async._io.poller import JobProgress
 from gradient_async._io.spool import InputFile, Source, open_input
 from gradient_async._protocol.batch import AUTO, Provider, endpoint_of, failed, merged
+from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.batch_lines import LineSchema
 from gradient_async._protocol.batch_poll import Poll
-from gradient_async._protocol.batch_validation import Part
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchReport, ResultFile

@@ -16,7 +16,7 @@ from gradient_async._io.journal import Journal
 from gradient_async._io.log import logger
 from gradient_async._io.spool import CheckedInput
 from gradient_async._protocol.batch import create_body
-from gradient_async._protocol.batch_validation import Part
+from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.journal import Header, PartState, fingerprint
 from gradient_async.errors import GradientError
 from gradient_async.resources.batch_calls import BatchCalls

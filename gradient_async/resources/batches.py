@@ -24,9 +24,10 @@ from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.spool import CheckedInput, Source, check_input, open_input
 from gradient_async._io.storage import Storage
 from gradient_async._protocol.batch import AUTO, BatchLimits, Provider, create_body, endpoint_of
+from gradient_async._protocol.batch_input import Part, ValidationReport
 from gradient_async._protocol.batch_lines import LineSchema
 from gradient_async._protocol.batch_poll import Poll
-from gradient_async._protocol.batch_validation import InputValidator, Part, ValidationReport
+from gradient_async._protocol.batch_validation import InputValidator
 from gradient_async._protocol.storage import UrlPolicy
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks

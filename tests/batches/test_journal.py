@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gradient_async import BatchError, ConfigurationError, ValidationReport
 from gradient_async._io.journal import Journal
-from gradient_async._protocol.batch_validation import Part
+from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.journal import Header, encode_record, fingerprint, read_journal
 
 KEY = "sk-do-secret"

@@ -1,8 +1,11 @@
+from unittest import mock
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradient_async._protocol.learning import ClockSkew, Learner
+from gradient_async._protocol.quota import Quota
 from gradient_async._protocol.ratelimit import RollingTokenBucket
 from gradient_async.models.meta import RateLimitInfo
 
@@ -338,3 +341,45 @@ def test_observe_alone_believes_the_service():
     bucket.observe(limit=80, remaining=80, reset=None, now=2.0)
     assert bucket.reserve(2.0) == 0.0
     assert bucket.use(2.0)[-1].capacity == 80
+
+
+# The short cut for answers that say nothing new.
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.0, 30.0),  # until the next answer
+            st.integers(0, 3),  # what is sent meanwhile
+            st.floats(0.0, 5.0),  # how long the answer took
+            st.sampled_from([None, 30, 40, 40, 40]),  # the limit
+            st.one_of(st.none(), st.integers(0, 45)),  # what remains of it
+            st.sampled_from([None, 5.0, 50.0]),  # until reset
+            st.sampled_from([200, 200, 200, 429]),
+        ),
+        max_size=40,
+    )
+)
+def test_what_an_ordinary_answer_skips_would_have_changed_nothing(steps):
+    quick, full = learner_of([(10, 6.0), (40, 60.0)]), learner_of([(10, 6.0), (40, 60.0)])
+    now, none_expected = 0.0, mock.patch.object(Quota, "is_as_expected", lambda *_, **__: False)
+    for gap, sends, took, limit, remaining, reset, status in steps:
+        now += gap
+        headers = {"limit": limit, "remaining": remaining, "reset": reset and WALL + now + reset}
+        for learner in (quick, full):
+            for _ in range(sends):
+                learner.bucket.reserve(now)
+        hear(quick, status=status, now=now, sent_at=now - took, **headers)
+        with none_expected:
+            hear(full, status=status, now=now, sent_at=now - took, **headers)
+        assert quick.bucket.use(now) == full.bucket.use(now)
+        assert quick.bucket.delay(now) == full.bucket.delay(now)
+
+
+def test_an_ordinary_answer_is_taken_the_short_way():
+    learner = learner_of(sent=20)
+    hear(learner, limit=5000, remaining=4990, now=1.0)
+    with mock.patch.object(RollingTokenBucket, "observe", side_effect=AssertionError):
+        for n in range(10):
+            hear(learner, limit=5000, remaining=4990 - n, reset=WALL + 3000, now=1.0 + n)
