@@ -1,10 +1,12 @@
 """What does the limiter cost, and does the service ever refuse it?
 
 Questions: refusals and utilisation in two saturated hours against a service that counts rolling windows; CPU of
-one uncontended acquire; CPU per waiter when 10,000 wait at once.
+one uncontended acquire, and of an answer that says nothing new; CPU per waiter when 10,000 wait at once, with the
+garbage collector and without, because it costs as much as the work.
 
 Baselines: the plain refilling token bucket (refusals), a plain deque per window without a queue (CPU of an
-acquire), bare futures woken in a loop (waiters), and aiolimiter and pyrate-limiter where they are installed.
+acquire), bare tasks woken by bare futures (waiters), and aiolimiter and pyrate-limiter where they are installed.
+All contestants of a question take turns, because the machine may be shared.
 
     python benchmarks/limiter.py [--json] [--rounds 5]
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import importlib.util
 import json
 import random
@@ -25,6 +28,7 @@ from collections.abc import Awaitable, Callable
 from gradient_async._io.limiter import RateLimiter
 from gradient_async._protocol.limits import RateLimits
 from gradient_async._protocol.ratelimit import RollingTokenBucket
+from gradient_async.models.meta import RateLimitInfo
 
 DOCUMENTED = [(250, 60.0), (5000, 3600.0)]
 ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]
@@ -32,6 +36,7 @@ HOURS, LATENCY = 2, 0.24
 ACQUIRES, WAITERS = 50_000, 10_000
 
 Acquire = Callable[[], Awaitable[object]]
+Measure = Callable[[], Awaitable[float]]
 
 
 class Service:
@@ -121,9 +126,25 @@ def our_acquire(*, hold: bool) -> Acquire:
     limiter = RateLimiter(RateLimits(windows=ROOMY))
 
     async def held() -> None:
-        (await limiter.acquire(hold=True)).sent()
+        (await limiter.acquire(hold=True, timeout=600.0)).sent()
 
     return held if hold else limiter.acquire
+
+
+async def time_answers() -> float:
+    """Return the microseconds of CPU to learn from an ordinary answer that says nothing new."""
+    limiter = RateLimiter()
+    for _ in range(240):
+        sent_at = (await limiter.acquire()).sent_at
+    wall = int(time.time())
+    answers = [
+        RateLimitInfo(limit=5000, remaining=4990 - n % 200, reset=wall + 3000.0, date=float(wall)) for n in range(200)
+    ]
+    limiter.observe(answers[0], status=200, sent_at=sent_at)
+    began = time.process_time()
+    for n in range(ACQUIRES):
+        limiter.observe(answers[n % 200], status=200, sent_at=sent_at)
+    return (time.process_time() - began) / ACQUIRES * 1e6
 
 
 def nested_aiolimiter() -> Acquire:
@@ -193,13 +214,31 @@ async def wake_aiolimiter() -> float:
     return (time.process_time() - began) / WAITERS * 1e6
 
 
-def median(measure: Callable[[], Awaitable[float]], rounds: int) -> float:
-    """Return the median of *rounds* runs, each in a loop of its own."""
+def medians(contestants: dict[str, Measure], rounds: int) -> dict[str, object]:
+    """Return the median of each over *rounds* in which they take turns, each run in a loop of its own."""
 
-    async def once() -> float:
+    async def once(measure: Measure) -> float:
         return await measure()
 
-    return statistics.median(asyncio.run(once()) for _ in range(rounds))
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, measure in contestants.items():
+            gc.collect()
+            times[name].append(asyncio.run(once(measure)))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def uncollected(measure: Measure) -> Measure:
+    """Return *measure* without the garbage collector."""
+
+    async def measured() -> float:
+        gc.disable()
+        try:
+            return await measure()
+        finally:
+            gc.enable()
+
+    return measured
 
 
 def installed(name: str) -> bool:
@@ -207,34 +246,45 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def measure(rounds: int) -> dict[str, dict[str, object]]:
-    """Return every number, by question and by contestant."""
-    acquires: dict[str, Callable[[], Acquire]] = {
+def acquires() -> dict[str, Measure]:
+    """Return who is asked for permits that are free."""
+    makers: dict[str, Callable[[], Acquire]] = {
         "a deque per window (baseline)": lambda: Deques().acquire,
         "RateLimiter": lambda: our_acquire(hold=False),
         "RateLimiter, hold and sent": lambda: our_acquire(hold=True),
     }
-    waits: dict[str, Callable[[], Awaitable[float]]] = {
-        "bare futures (baseline)": wake_bare,
+    if installed("aiolimiter"):
+        makers["aiolimiter, two nested"] = nested_aiolimiter
+    if installed("pyrate_limiter"):
+        makers["pyrate-limiter"] = pyrate
+    return {name: lambda make=make: time_acquires(make()) for name, make in makers.items()}  # type: ignore[misc]  # mypy and defaults
+
+
+def waits() -> dict[str, Measure]:
+    """Return who lets 10,000 wait."""
+    contestants: dict[str, Measure] = {
+        "bare tasks and futures (baseline)": wake_bare,
         "RateLimiter": lambda: wake_ours(None),
         "RateLimiter, with a timeout": lambda: wake_ours(600.0),
     }
     if installed("aiolimiter"):
-        acquires["aiolimiter, two nested"] = nested_aiolimiter
-        waits["aiolimiter, one window"] = wake_aiolimiter
-    if installed("pyrate_limiter"):
-        acquires["pyrate-limiter"] = pyrate
+        contestants["aiolimiter, one window"] = wake_aiolimiter
+    return contestants
+
+
+def measure(rounds: int) -> dict[str, dict[str, object]]:
+    """Return every number, by question and by contestant."""
+    without = {name: uncollected(wait) for name, wait in waits().items()}
     return {
         "two saturated hours": {
             "refilling bucket (baseline)": saturate(Refilling().reserve),
             "RollingTokenBucket": saturate(RollingTokenBucket(DOCUMENTED).reserve),
             "RollingTokenBucket, guard=0": saturate(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
         },
-        "CPU of an uncontended acquire, us": {
-            name: median(lambda make=make: time_acquires(make()), rounds)  # type: ignore[misc]  # mypy and defaults
-            for name, make in acquires.items()
-        },
-        f"CPU per waiter when {WAITERS:,} wait, us": {name: median(wait, rounds) for name, wait in waits.items()},
+        "CPU of an uncontended acquire, us": medians(acquires(), rounds),
+        "CPU of an answer that says nothing new, us": medians({"RateLimiter.observe": time_answers}, rounds),
+        f"CPU per waiter when {WAITERS:,} wait, us": medians(waits(), rounds),
+        "the same without the garbage collector, us": medians(without, rounds),
     }
 
 
@@ -245,9 +295,9 @@ def show(results: dict[str, dict[str, object]]) -> None:
         first = next(iter(rows.values()))
         for name, value in rows.items():
             if isinstance(value, dict):
-                print(f"  {name:32} sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}")
+                print(f"  {name:34} sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}")
             elif isinstance(value, float) and isinstance(first, float):
-                print(f"  {name:32} {value:8.2f}  x{value / first:.2f}")
+                print(f"  {name:34} {value:8.2f}  x{value / first:.2f}")
 
 
 def main() -> None:

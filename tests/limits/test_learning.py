@@ -363,7 +363,7 @@ def test_observe_alone_believes_the_service():
 )
 def test_what_an_ordinary_answer_skips_would_have_changed_nothing(steps):
     quick, full = learner_of([(10, 6.0), (40, 60.0)]), learner_of([(10, 6.0), (40, 60.0)])
-    now, none_expected = 0.0, mock.patch.object(Quota, "is_as_expected", lambda *_, **__: False)
+    now, none_expected = 0.0, mock.patch.object(Quota, "is_as_expected", return_value=False)
     for gap, sends, took, limit, remaining, reset, status in steps:
         now += gap
         headers = {"limit": limit, "remaining": remaining, "reset": reset and WALL + now + reset}

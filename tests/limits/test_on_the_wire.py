@@ -1,0 +1,126 @@
+"""Sessions, their limiter and an emulator that counts on its own, over real sockets."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from gradient_async import APIConnectionError, AsyncSession, RateLimiter, RateLimits, RetryPolicy
+from gradient_async.testing import Emulator
+
+HI = [{"role": "user", "content": "Hi"}]
+SHORT = [(30, 1.0), (100, 5.0)]
+
+
+def session_of(emulator, **options):
+    return AsyncSession(api_key="test", base_url=emulator.url, **options)
+
+
+async def ask(session):
+    return await session.chat.completions.create(model="m", messages=HI)
+
+
+async def test_150_calls_at_once_are_never_refused():
+    async with Emulator(limits=SHORT) as emulator, session_of(emulator, limits=RateLimits(windows=SHORT)) as session:
+        replies = await asyncio.gather(*(ask(session) for _ in range(150)))
+    assert emulator.refusals == 0
+    assert len(emulator.requests) == 150
+    assert {reply.meta.attempts for reply in replies} == {1}
+
+
+async def test_two_sessions_with_one_limiter_have_one_budget():
+    limiter = RateLimiter(RateLimits(windows=SHORT))
+    async with (
+        Emulator(limits=SHORT) as emulator,
+        session_of(emulator, limits=limiter) as one,
+        session_of(emulator, limits=limiter) as two,
+    ):
+        await asyncio.gather(*(ask(session) for session in [one, two] * 45))
+    assert emulator.refusals == 0
+    assert one.limits is two.limits
+    assert limiter.status().windows[1].used == 90
+
+
+async def test_two_sessions_without_a_common_limiter_are_refused():
+    async with (
+        Emulator(limits=SHORT) as emulator,
+        session_of(emulator, limits=RateLimits(windows=SHORT), retry=RetryPolicy(attempts=1)) as one,
+        session_of(emulator, limits=RateLimits(windows=SHORT), retry=RetryPolicy(attempts=1)) as two,
+    ):
+        await asyncio.gather(*(ask(session) for session in [one, two] * 30), return_exceptions=True)
+    assert emulator.refusals == 30
+
+
+async def test_a_refusal_of_one_session_pauses_both_once(caplog):
+    limiter = RateLimiter(RateLimits(windows=[(100, 60.0), (1000, 3600.0)]), chance=lambda: 0.0)
+    async with (
+        Emulator() as emulator,
+        session_of(emulator, limits=limiter) as one,
+        session_of(emulator, limits=limiter) as two,
+    ):
+        emulator.fail(status=429, retry_after=1, times=10)
+        with caplog.at_level("INFO", "gradient_async"):
+            await asyncio.gather(*(ask(session) for session in [one, two] * 5))
+            asked = time.time()
+            await asyncio.gather(ask(one), ask(two))
+    pauses = [record for record in caplog.records if "nothing is sent for" in record.getMessage()]
+    refused, again = emulator.requests[9].time, emulator.requests[10].time
+    assert len(pauses) == 1
+    assert again - refused >= 1.0
+    assert time.time() - asked < 5.0
+    assert len(emulator.requests) == 22
+
+
+async def test_while_one_session_is_refused_the_other_sends_nothing():
+    limiter = RateLimiter(RateLimits(windows=[(100, 60.0), (1000, 3600.0)]), chance=lambda: 0.0)
+    async with (
+        Emulator() as emulator,
+        session_of(emulator, limits=limiter, retry=RetryPolicy(attempts=1)) as one,
+        session_of(emulator, limits=limiter) as two,
+    ):
+        emulator.fail(status=429, retry_after=1)
+        await asyncio.gather(ask(one), return_exceptions=True)
+        reply = await ask(two)
+    assert reply.meta.timings.limiter_wait > 0.9
+
+
+async def test_a_request_that_was_never_sent_gives_its_permit_back():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
+    async with (
+        Emulator() as emulator,
+        AsyncSession(
+            api_key="test", base_url=f"http://127.0.0.1:{port}", limits=limiter, retry=RetryPolicy(attempts=1)
+        ) as nowhere,
+        session_of(emulator, limits=limiter) as session,
+    ):
+        for _ in range(3):
+            with pytest.raises(APIConnectionError):
+                await ask(nowhere)
+        assert (limiter.status().windows[0].used, limiter.status().held) == (0, 0)
+        assert (await ask(session)).meta.timings.limiter_wait < 1.0
+
+
+async def test_without_limits_everything_is_sent_at_once():
+    async with Emulator(limits=SHORT) as emulator:
+        async with session_of(emulator, limits=None, retry=RetryPolicy(attempts=1)) as session:
+            await asyncio.gather(*(ask(session) for _ in range(50)), return_exceptions=True)
+        assert session.limits is None
+    assert emulator.refusals == 20
+
+
+async def test_an_hour_passes_in_two_seconds():
+    scale = 1800.0
+    documented = [(25, 60.0), (100, 3600.0)]
+    limits = RateLimits(windows=[(count, seconds / scale) for count, seconds in documented])
+    async with (
+        Emulator(limits=documented, time_scale=scale) as emulator,
+        session_of(emulator, limits=RateLimiter(limits, guard=0.05)) as session,
+    ):
+        began = time.monotonic()
+        await asyncio.gather(*(ask(session) for _ in range(150)))
+        took = time.monotonic() - began
+    assert emulator.refusals == 0
+    assert 2.0 <= took < 8.0
