@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from gradient_async import AsyncSession
+from gradient_async import AsyncSession, BatchRequest, Poll
 from gradient_async.cli.facts import times, tokens
 from gradient_async.cli.terminal import Wrapper, bar_marks, limits_table
 from gradient_async.models import ChatCompletion
@@ -94,6 +95,25 @@ async def _agent(stage: Stage) -> None:
     stage.tell(completion)
 
 
+async def _batch(stage: Stage) -> None:
+    if stage.live:
+        stage.say("Skipped: a real batch takes hours. Try: gradient-async batch run prompts.jsonl", "dim")
+        return
+    countries = ("portugal", "france", "japan")
+    requests = [BatchRequest(custom_id=name, body=_question(stage.model, name)) for name in countries]
+    job = await stage.session.batches.submit(requests, endpoint="/v1/chat/completions")
+    async for batch in job.progress(poll=Poll(first=0.05, longest=0.2)):
+        counts = batch.request_counts
+        stage.say(f"{batch.status}, {counts.completed} of {counts.total}", "dim")
+    async for line in job.results():
+        stage.say(f"{line.custom_id}: {line.text if line.ok else line.error}")
+
+
+def _question(model: str, country: str) -> dict[str, Any]:
+    content = f"What is the capital of {country.title()}?"
+    return {"model": model, "messages": [{"role": "user", "content": content}]}
+
+
 async def _limits(stage: Stage) -> None:
     limiter = stage.session.limits
     if limiter is None:
@@ -110,5 +130,6 @@ STEPS = (
     Step(title="A chat", call="await session.chat.completions.create(...)", run=_chat),
     Step(title="A stream", call="async for text in session.chat.completions.stream(...).text()", run=_stream),
     Step(title="An agent", call="await session.agent().chat.completions.create(...)", run=_agent),
+    Step(title="A batch", call="await session.batches.submit(...)", run=_batch),
     Step(title="The limits", call="session.limits.status()", run=_limits),
 )
