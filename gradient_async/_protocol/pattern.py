@@ -20,13 +20,42 @@ import msgspec
 from gradient_async._protocol.codec import decode_json, structure
 from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END
 from gradient_async.errors import ResponseDecodeError
-from gradient_async.models import ChatCompletionChunk
+from gradient_async.models import ChatCompletionChunk, ChunkChoice, Delta, Model
 
 _SENTINEL = "sentinel-7d1f"
 _TEXT_FIELDS = ("content", "reasoning_content")
 _JSON_STRING = rb'"\s*:\s*"((?:[^"\\]|\\.)*)"'
 _PLACES = {name: re.compile(b'"' + name.encode() + _JSON_STRING) for name in _TEXT_FIELDS}
 _as_string = msgspec.json.Decoder(str).decode
+
+
+@attrs.frozen
+class Rest:
+    """The fields that all chunks of a pattern share, each a value that cannot change."""
+
+    chunk: dict[str, Any]
+    choice: dict[str, Any]
+    delta: dict[str, Any]
+
+    @classmethod
+    def of(cls, chunk: ChatCompletionChunk) -> Rest | None:
+        """Return the fields of *chunk* but its text, None if one is an object of its own."""
+        choice = chunk.choices[0]
+        chunk_fields, choice_fields, delta_fields = _fields(chunk), _fields(choice), _fields(choice.delta)
+        del chunk_fields["choices"], choice_fields["delta"]
+        values = (*chunk_fields.values(), *choice_fields.values(), *delta_fields.values())
+        simple = all(value is None or type(value) in (str, int) for value in values)
+        return cls(chunk_fields, choice_fields, delta_fields) if simple else None
+
+    def with_text(self, field: str, text: str, source: bytes) -> dict[str, Any]:
+        """Return the fields of the chunk in *source* that says *text*."""
+        delta = Delta(**self.delta | {field: text}, raw=(source, "choices", 0, "delta"))
+        choice = ChunkChoice(**self.choice, delta=delta, raw=(source, "choices", 0))
+        return {**self.chunk, "choices": [choice]}
+
+
+def _fields(model: Model) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in model.wire_fields}
 
 
 @attrs.define(eq=False)
@@ -38,6 +67,7 @@ class TextPattern:
         after: The event's JSON from the text's closing quotation mark.
         field: ``"content"`` or ``"reasoning_content"``.
         index: The choice that the text belongs to.
+        rest: What else the chunk says, None if that is more than names and numbers.
         head: What stands in the stream before the text of such an event.
         tail: What stands after it.
         joint: What stands between the texts of two such events.
@@ -47,6 +77,7 @@ class TextPattern:
     after: bytes
     field: str
     index: int
+    rest: Rest | None
     head: bytes = attrs.field(init=False)
     tail: bytes = attrs.field(init=False)
     joint: bytes = attrs.field(init=False)
@@ -57,9 +88,15 @@ class TextPattern:
 
     def fill(self, chunk: ChatCompletionChunk, escaped: bytes) -> None:
         """Set every field of *chunk* as the converter reads its JSON."""
-        whole = structure(decode_json(self.before + escaped + self.after), ChatCompletionChunk)
-        for name in (*ChatCompletionChunk.wire_fields, "_raw"):
-            setattr(chunk, name, getattr(whole, name))
+        source = self.before + escaped + self.after
+        if self.rest is None:
+            whole = structure(decode_json(source), ChatCompletionChunk)
+            fields = {name: getattr(whole, name) for name in ChatCompletionChunk.wire_fields}
+        else:
+            fields = self.rest.with_text(self.field, chunk._piece, source)
+        for name, value in fields.items():
+            setattr(chunk, name, value)
+        chunk._raw = source
 
 
 def string_of(escaped: bytes) -> str | None:
@@ -83,10 +120,9 @@ def learn(data: bytes, value: dict[str, Any], chunk: ChatCompletionChunk) -> Tex
     """
     if len(chunk.choices) != 1 or not _adds_text_alone(chunk):
         return None
-    choice = chunk.choices[0]
     for name in _TEXT_FIELDS:
-        if getattr(choice.delta, name):
-            return _proved(data, value, name, choice.index)
+        if getattr(chunk.choices[0].delta, name):
+            return _proved(data, value, name, chunk)
     return None
 
 
@@ -99,7 +135,7 @@ def _adds_text_alone(chunk: ChatCompletionChunk) -> bool:
     return sum(map(bool, texts)) == 1 and not lists and not delta.tool_calls and choice.logprobs is None
 
 
-def _proved(data: bytes, value: dict[str, Any], name: str, index: int) -> TextPattern | None:
+def _proved(data: bytes, value: dict[str, Any], name: str, chunk: ChatCompletionChunk) -> TextPattern | None:
     expected = _with_sentinel(value, name)
     for place in _PLACES[name].finditer(data):
         before, after = data[: place.start(1)], data[place.end(1) :]
@@ -108,7 +144,7 @@ def _proved(data: bytes, value: dict[str, Any], name: str, index: int) -> TextPa
         except ResponseDecodeError:
             continue  # what looked like the field stands inside a string
         if decoded == expected:
-            return TextPattern(before, after, name, index)
+            return TextPattern(before, after, name, chunk.choices[0].index, Rest.of(chunk))
     return None
 
 

@@ -72,6 +72,8 @@ def test_every_chunk_is_what_the_converter_makes_of_its_bytes(stream: list[bytes
         assert chunk.text == expected.text
         assert chunk == expected
         assert chunk.raw == expected.raw
+        assert [choice.raw for choice in chunk.choices] == [choice.raw for choice in expected.choices]
+        assert [choice.delta.raw for choice in chunk.choices] == [choice.delta.raw for choice in expected.choices]
         assert chunk.finish_reason == expected.finish_reason
 
 
