@@ -239,7 +239,11 @@ class ByHand(Bare):
 
 
 class _Peer(Client):
-    """What the clients with a ``chat.completions.create`` have in common."""
+    """What the clients with a ``chat.completions.create`` have in common.
+
+    Their pools are made without a limit: with their own (100 to 1,000 connections) streams wait for one another, and a
+    thousand open streams are not what is measured.
+    """
 
     is_slow = True
     client: Any
@@ -276,11 +280,21 @@ class Pydo(_Peer):
         """Make the client."""
         from azure.core.credentials import AzureKeyCredential
         from azure.core.pipeline.policies import AzureKeyCredentialPolicy
+        from azure.core.pipeline.transport import AioHttpTransport
         from pydo.aio import Client
 
         # Its own policy refuses addresses without TLS, loopback included.
         policy = AzureKeyCredentialPolicy(AzureKeyCredential(KEY), "Authorization", prefix="Bearer")
-        self.client = Client(KEY, inference_endpoint=self.base, authentication_policy=policy)
+        self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        transport = AioHttpTransport(session=self.http, session_owner=False)
+        self.client = Client(KEY, inference_endpoint=self.base, authentication_policy=policy, transport=transport)
+
+    async def close(self) -> None:
+        """Close the client and the session made for it."""
+        await super().close()
+        await self.http.close()
 
     async def read(self) -> None:
         """Read one stream to its end and look at each text."""
@@ -303,9 +317,13 @@ class Gradient(_Peer):
 
     async def open(self) -> None:
         """Make the client."""
-        from gradient import AsyncGradient
+        from gradient import AsyncGradient, DefaultAsyncHttpxClient
+        from gradient._constants import DEFAULT_CONNECTION_LIMITS
 
-        self.client = AsyncGradient(access_token=KEY, model_access_key=KEY, inference_endpoint=self.base)
+        pool = DefaultAsyncHttpxClient(limits=type(DEFAULT_CONNECTION_LIMITS)())
+        self.client = AsyncGradient(
+            access_token=KEY, model_access_key=KEY, inference_endpoint=self.base, http_client=pool
+        )
 
 
 class OpenAI(_Peer):
@@ -315,9 +333,10 @@ class OpenAI(_Peer):
 
     async def open(self) -> None:
         """Make the client."""
-        from openai import AsyncOpenAI
+        from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAsyncHttpxClient
 
-        self.client = AsyncOpenAI(api_key=KEY, base_url=f"{self.base}/v1")
+        pool = DefaultAsyncHttpxClient(limits=type(DEFAULT_CONNECTION_LIMITS)())
+        self.client = AsyncOpenAI(api_key=KEY, base_url=f"{self.base}/v1", http_client=pool)
 
 
 class OpenAIHelper(OpenAI):
