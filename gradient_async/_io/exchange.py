@@ -82,6 +82,7 @@ class Exchange:
             block = await self._content.readany()
         except _BROKEN as caught:
             error = self._owner.problem(caught, self.progress)
+            caught.__traceback__ = None  # aiohttp raises one and the same object for every closed response
         else:
             if self._content.at_eof():
                 self._owner.forget(self)

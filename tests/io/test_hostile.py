@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import client_reqrep
 
 import gradient_async._io.pipeline as pipeline
 from gradient_async import (
@@ -116,3 +117,19 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed_host
         with pytest.raises(APIConnectionError, match="certificate") as caught:
             await session.chat.completions.create(model="m", messages=HI)
     assert not caught.value.maybe_sent
+
+
+async def test_a_stream_closed_under_its_reader_leaves_nothing_on_the_exception_that_aiohttp_shares(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
+    gradient_emulator.hold_open(60, times=None)
+    gradient_emulator.stall(seconds=60, after=1, times=None)
+    for _ in range(3):
+        stream = session.chat.completions.stream(model="m", messages=HI)
+        reading = asyncio.ensure_future(stream.completion())
+        async with asyncio.timeout(5):
+            while not stream.snapshot.text:
+                await asyncio.sleep(0.002)
+            stream.cancel()
+            await reading
+    assert client_reqrep._CONNECTION_CLOSED_EXCEPTION.__traceback__ is None
