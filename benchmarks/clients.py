@@ -40,8 +40,8 @@ class Client:
     is_slow: ClassVar[bool] = False
     """Whether it needs so long that it gets fewer chunks, requests and rounds."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, base: str, *, wide: bool = False) -> None:
+        self.base, self.wide = base, wide
 
     async def open(self) -> None:
         """Make what needs a running loop."""
@@ -241,8 +241,9 @@ class ByHand(Bare):
 class _Peer(Client):
     """What the clients with a ``chat.completions.create`` have in common.
 
-    Their pools are made without a limit: with their own (100 to 1,000 connections) streams wait for one another, and a
-    thousand open streams are not what is measured.
+    A *wide* one has no limit of connections: with their own (100 to 1,000) streams wait for one another, and a thousand
+    open streams are not what is measured. Where nothing needs it they are as their users have them, because a pool
+    without a limit makes httpx slower.
     """
 
     is_slow = True
@@ -280,21 +281,24 @@ class Pydo(_Peer):
         """Make the client."""
         from azure.core.credentials import AzureKeyCredential
         from azure.core.pipeline.policies import AzureKeyCredentialPolicy
-        from azure.core.pipeline.transport import AioHttpTransport
         from pydo.aio import Client
 
         # Its own policy refuses addresses without TLS, loopback included.
         policy = AzureKeyCredentialPolicy(AzureKeyCredential(KEY), "Authorization", prefix="Bearer")
-        self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
-        transport = AioHttpTransport(session=self.http, session_owner=False)
-        self.client = Client(KEY, inference_endpoint=self.base, authentication_policy=policy, transport=transport)
+        options = {"transport": await self._wide_transport()} if self.wide else {}
+        self.client = Client(KEY, inference_endpoint=self.base, authentication_policy=policy, **options)
 
-    async def close(self) -> None:
-        """Close the client and the session made for it."""
-        await super().close()
-        await self.http.close()
+    async def _wide_transport(self) -> Any:
+        """Return a transport whose session is as its own but for the limit."""
+        from azure.core.pipeline.transport import AioHttpTransport
+
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=True,
+        )
+        return AioHttpTransport(session=session)
 
     async def read(self) -> None:
         """Read one stream to its end and look at each text."""
@@ -320,7 +324,8 @@ class Gradient(_Peer):
         from gradient import AsyncGradient, DefaultAsyncHttpxClient
         from gradient._constants import DEFAULT_CONNECTION_LIMITS
 
-        pool = DefaultAsyncHttpxClient(limits=type(DEFAULT_CONNECTION_LIMITS)())
+        limits = type(DEFAULT_CONNECTION_LIMITS)()
+        pool = DefaultAsyncHttpxClient(limits=limits) if self.wide else None
         self.client = AsyncGradient(
             access_token=KEY, model_access_key=KEY, inference_endpoint=self.base, http_client=pool
         )
@@ -335,7 +340,8 @@ class OpenAI(_Peer):
         """Make the client."""
         from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAsyncHttpxClient
 
-        pool = DefaultAsyncHttpxClient(limits=type(DEFAULT_CONNECTION_LIMITS)())
+        limits = type(DEFAULT_CONNECTION_LIMITS)()
+        pool = DefaultAsyncHttpxClient(limits=limits) if self.wide else None
         self.client = AsyncOpenAI(api_key=KEY, base_url=f"{self.base}/v1", http_client=pool)
 
 
@@ -363,9 +369,9 @@ def installed(kinds: Sequence[type[Client]]) -> list[type[Client]]:
     return [kind for kind in kinds if kind.module not in missing]
 
 
-async def with_client(kind: type[Client], base: str, use: Callable[[Client], Any]) -> float:
+async def with_client(kind: type[Client], base: str, use: Callable[[Client], Any], *, wide: bool = False) -> float:
     """Return what *use* measures with a client of *kind* that is open for it alone."""
-    client = kind(base)
+    client = kind(base, wide=wide)
     await client.open()
     try:
         return float(await use(client))

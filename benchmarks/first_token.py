@@ -1,6 +1,6 @@
 """How long from the call to the first token, over a warm connection?
 
-The server answers at once, so the time is the client's and the loopback's: wall time from the call to the first
+The server sends the first chunk at once and alone, and the others 2 ms later, so the time is the client's and the loopback's: wall time from the call to the first
 text, and the CPU of the client process for the same. The rest of the stream is read outside the measurement.
 
 Baselines: bare aiohttp with a regular expression over the bytes; aiohttp with msgspec; pydo, gradient, openai.
@@ -18,7 +18,7 @@ import attrs
 from clients import PEERS, Bare, ByHand, Client, Ours, installed, with_client
 from harness import Goal, Row, Server, main, medians, rows_against, server
 
-CHUNKS = 8
+CHUNKS, REST_MS = 8, 2
 SLOW_SHARE = 5
 GOALS = {"aiohttp+msgspec": Goal(1.3), "openai": Goal(1 / 6)}
 
@@ -53,7 +53,7 @@ async def us_to_first_text(kind: type[Client], running: Server, calls: int, cpu:
         cpu.append(statistics.median(one[1] for one in found))
         return statistics.median(one[0] for one in found)
 
-    return await with_client(kind, running.url(f"burst/{CHUNKS}"), use)
+    return await with_client(kind, running.url(f"first/{CHUNKS}/{REST_MS}"), use)
 
 
 async def measure(size: Size) -> list[Row]:

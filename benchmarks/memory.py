@@ -81,7 +81,7 @@ class Held:
 
 async def kib_per_stream(kind: type[Client], base: str, streams: int) -> dict[str, float]:
     """Return the KiB that each of *streams* streams takes, and how many of them work."""
-    client = kind(base)
+    client = kind(base, wide=True)
     await client.open()
     held = Held(client)
     await held.add(1)  # what is made once must not count

@@ -70,7 +70,7 @@ async def watched(kind: type[Client], running: Server, size: Size, seen: Latenci
         seen.p99.append(cuts[98])
         return cuts[98]
 
-    return await with_client(kind, running.url(f"paced/{size.chunks}/{RATE}"), use)
+    return await with_client(kind, running.url(f"paced/{size.chunks}/{RATE}"), use, wide=True)
 
 
 async def measure(size: Size) -> list[Row]:

@@ -8,6 +8,7 @@ its base address is ignored:
     /whole/N      the same body in one piece, with a Content-Length
     /paced/N/R    N chunks, R a second, each with the nanosecond it was sent at as its text; starts at random
     /done/N/MS    a burst whose body ends MS milliseconds after its [DONE]; 0 puts both into one packet
+    /first/N/MS   the first of N chunks, the others and the end MS milliseconds later
     /broken/N     N chunks, then the connection is cut
     /failing/N    N chunks, then an error event
     /json         a completion of about 1 KB
@@ -222,6 +223,18 @@ def done(number: float, milliseconds: float = 0.0) -> Callable[[Connection], Non
     return play
 
 
+def first(number: float, milliseconds: float) -> Callable[[Connection], None]:
+    """Play a stream whose first chunk comes alone, as a model's does."""
+    one, *others = events(int(number))
+    head, rest = chunked([one]), chunked([*others, *ENDING]) + LAST
+
+    def play(connection: Connection) -> None:
+        connection.transport.write(stream_head() + head)
+        connection.later(milliseconds / 1000, partial(connection.transport.write, rest))
+
+    return play
+
+
 def broken(number: float) -> Callable[[Connection], None]:
     """Play the beginning of a stream and cut it."""
     body = chunked(events(int(number)))
@@ -303,6 +316,7 @@ BEHAVIOURS: dict[str, Callable[..., Callable[[Connection], None]]] = {
     "burst": burst,
     "done": done,
     "failing": failing,
+    "first": first,
     "json": completion,
     "paced": paced,
     "slow": slow,
