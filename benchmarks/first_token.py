@@ -1,7 +1,8 @@
 """How long from the call to the first token, over a warm connection?
 
-The server sends the first chunk at once and alone, and the others 2 ms later, so the time is the client's and the loopback's: wall time from the call to the first
-text, and the CPU of the client process for the same. The rest of the stream is read outside the measurement.
+The server sends the first chunk at once and alone, and the others 2 ms later, so the time is the client's and the
+loopback's: wall time from the call to the first text, and the CPU of the client process for the same. The rest of
+the stream is read outside the measurement.
 
 Baselines: bare aiohttp with a regular expression over the bytes; aiohttp with msgspec; pydo, gradient, openai.
 
