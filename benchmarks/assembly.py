@@ -39,12 +39,12 @@ class Size:
 
 def plain(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ only in their text."""
-    return ChunkDecoder().feed(b"".join(server.events(number)))
+    return list(ChunkDecoder().feed(b"".join(server.events(number))))
 
 
 def varied(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ in more."""
-    return ChunkDecoder().feed(b"".join(server.events(number, server.usage_so_far)))
+    return list(ChunkDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
 
 
 def assembled(chunks: Sequence[ChatCompletionChunk]) -> ChatAccumulator:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import anyio
 
@@ -40,6 +39,7 @@ from gradient_async.errors import (
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ResponseMeta
 
 Outcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
+T = TypeVar("T")
 Opener = Callable[[], Awaitable[Reply]]
 DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
@@ -78,7 +78,7 @@ class ChatStream:
         "_entered",
         "_opener",
         "_opening",
-        "_queue",
+        "_ready",
         "_reply",
         "_timeouts",
         "_watchdog",
@@ -94,7 +94,7 @@ class ChatStream:
         self._timeouts = timeouts
         self._decoder = ChunkDecoder(max_event_bytes=max_event_bytes)
         self._accumulator = ChatAccumulator()
-        self._queue: deque[ChatCompletionChunk] = deque()
+        self._ready: Iterator[ChatCompletionChunk] = iter(())
         self._reply: Reply | None = None
         self._watchdog: Watchdog | None = None
         self._at_eof = False
@@ -183,10 +183,10 @@ class ChatStream:
 
     async def next_chunk(self, _reader: object = None) -> ChatCompletionChunk:
         """Return the next chunk; *_reader* is what must stay alive until then."""
-        if not self._queue:
-            await self._fill()
-        chunk = self._queue.popleft()
-        self._accumulator.add(chunk)
+        chunk = next(self._ready, None)
+        if chunk is None:
+            chunk = await self._fill()
+        self._accumulator.add_fresh(chunk)
         return chunk
 
     def left(self) -> None:
@@ -194,25 +194,24 @@ class ChatStream:
         if not self._entered:
             self.cancel()
 
-    async def _fill(self) -> None:
-        """Return when there is a chunk in the queue.
+    async def _fill(self) -> ChatCompletionChunk:
+        """Return the first of the chunks that arrive next, with the others ready.
 
         Raises:
             StopAsyncIteration: The stream has ended.
         """
-        if self.outcome == "running":
-            await self._guarded(self._read)
-        if not self._queue:
+        chunk = await self._guarded(self._read) if self.outcome == "running" else None
+        if chunk is None:
             raise StopAsyncIteration
+        return chunk
 
-    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, step: Callable[[], Awaitable[T | None]]) -> T | None:
         """Run *step* as the only reader; whatever goes wrong in it ends the stream."""
         if self._busy:
             raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
         self._busy = True
-        failure = None
         try:
-            await step()
+            return await step()
         except GradientError as error:
             failure = error
         except BaseException:
@@ -220,9 +219,10 @@ class ChatStream:
             raise
         finally:
             self._busy = False
-        if failure is not None and self.outcome == "running":
+        if self.outcome == "running":
             self._fail(failure)
             raise failure
+        return None
 
     async def _open(self) -> None:
         opener, self._opener = self._opener, None
@@ -248,34 +248,35 @@ class ChatStream:
         body = b""
         while (block := await self._next_block()) and len(body) <= MAX_JSON_BYTES:
             body += block
-        self._queue.append(whole_answer(body, content_type))
+        self._ready = iter([whole_answer(body, content_type)])
         self._decoder.done = self._at_eof = True
 
-    async def _read(self) -> None:
-        """Read until there is a chunk in the queue or the stream has ended."""
+    async def _read(self) -> ChatCompletionChunk | None:
+        """Read until there is a chunk; None if the stream has ended."""
         if self._opener is not None:
             await self._open()
         watchdog = self._watchdog
         if watchdog is None:
-            return
+            return None
         watchdog.asking_since = asyncio.get_running_loop().time()
         try:
-            await self._read_chunks()
+            return await self._first_of_more()
         finally:
             watchdog.asking_since = None
 
-    async def _read_chunks(self) -> None:
-        decoder, queue = self._decoder, self._queue
-        while not queue and self.outcome == "running":
+    async def _first_of_more(self) -> ChatCompletionChunk | None:
+        decoder = self._decoder
+        while (chunk := next(self._ready, None)) is None and self.outcome == "running":
             if self._at_eof or decoder.done or decoder.error is not None:
                 await self._finish()
             elif block := await self._next_block():
-                queue.extend(decoder.feed(block))
+                self._ready = decoder.feed(block)
             else:
                 self._at_eof = True
-                queue.extend(decoder.feed_eof())
-        if queue and self.meta.timings.first_token is None:
-            self._note_first_token()
+                self._ready = decoder.feed_eof()
+            if self.meta.timings.first_token is None:
+                self._note_first_token()
+        return chunk
 
     async def _next_block(self) -> bytes:
         reply, watchdog = self._reply, self._watchdog
@@ -316,8 +317,8 @@ class ChatStream:
         if self.outcome != "running":
             return
         self.outcome, self._opener = outcome, None
-        while self._queue:
-            self._accumulator.add(self._queue.popleft())
+        for chunk in self._ready:
+            self._accumulator.add_fresh(chunk)
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._reply is not None:
@@ -325,7 +326,9 @@ class ChatStream:
             self._note_total(self._reply)
 
     def _note_first_token(self) -> None:
-        if self._reply is not None and any(has_token(chunk) for chunk in self._queue):
+        chunks = list(self._ready)
+        self._ready = iter(chunks)
+        if self._reply is not None and any(map(has_token, chunks)):
             self.meta.timings.first_token = asyncio.get_running_loop().time() - self._reply.began
 
     def _note_total(self, reply: Reply) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec import structure
+from gradient_async._protocol.pattern import Frame
 from gradient_async._protocol.pieces import GrowingText, ToolCalls
 from gradient_async.models import (
     ChatCompletion,
@@ -22,12 +23,13 @@ from gradient_async.models import (
     Delta,
     Logprobs,
     Message,
+    Model,
     TokenLogprob,
     Usage,
 )
-from gradient_async.models.chunk import Pattern
 
-_AGENT_FIELDS = ("retrieval", "functions", "guardrails")
+_NOTHING: dict[str, Any] = {}
+_CHUNK_FIELDS, _DELTA_FIELDS = frozenset(ChatCompletionChunk.wire_fields), frozenset(Delta.wire_fields)
 
 
 @attrs.define
@@ -53,10 +55,6 @@ class _ChoiceParts:
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
-        self._add_rest(delta)
-
-    def _add_rest(self, delta: Delta) -> None:
-        """Add what most chunks lack."""
         if delta.role and self.role is None:
             self.role = delta.role
         if delta.reasoning_content is not None:
@@ -68,7 +66,7 @@ class _ChoiceParts:
         if delta.tool_calls:
             self.calls = self.calls or ToolCalls()
             self.calls.add(delta.tool_calls)
-        if extra := delta.extra:
+        if extra := _extra(delta, _DELTA_FIELDS):
             _merge(self.extra, extra)
 
     def _add_logprobs(self, news: Logprobs) -> None:
@@ -96,6 +94,12 @@ class _ChoiceParts:
         if (known := self.logprobs) is None:
             return None
         return Logprobs(content=_extended(None, known.content), refusal=_extended(None, known.refusal))
+
+
+def _extra(model: Model, known: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
+    raw = model._raw
+    return _NOTHING if raw is None or (type(raw) is dict and raw.keys() <= known) else model.extra
 
 
 def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
@@ -133,8 +137,8 @@ class ChatAccumulator:
     _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
     _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _pattern: Pattern | None = attrs.field(default=None, init=False)
-    _grow: Callable[[str], None] = attrs.field(factory=lambda: GrowingText().add, init=False)
+    _frame: object = attrs.field(default=None, init=False)
+    _grow: Callable[[str], None] = attrs.field(factory=lambda: list[str]().append, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
         """Add the next chunk of the stream.
@@ -144,43 +148,57 @@ class ChatAccumulator:
         """
         if not isinstance(chunk, ChatCompletionChunk):
             chunk = structure(dict(chunk), ChatCompletionChunk)
-        pattern = chunk._pattern
-        if pattern is not None and pattern is self._pattern:
-            self._grow(chunk._piece)
-            return
-        self._add_whole(chunk)
-        if pattern is not None:
-            self._follow(pattern)
+        self._frame = None
+        self._add_choices(chunk)
+        self._add_head(chunk)
 
-    def _follow(self, pattern: Pattern) -> None:
-        """Remember where the text of *pattern* goes: the rest of its chunks has been added just now."""
-        self._pattern = pattern
-        text: GrowingText = getattr(self._choices[pattern.index], pattern.field)
-        self._grow = text.add
+    def add_fresh(self, chunk: ChatCompletionChunk) -> None:
+        """Add the next chunk as the decoder made it and before anyone could change it.
 
-    def _add_whole(self, chunk: ChatCompletionChunk) -> None:
-        self._pattern = None
+        Hot: of chunks that share all but their text only the first is taken apart.
+        """
+        raw = chunk._raw
+        if type(raw) is not tuple:
+            self.add(chunk)
+        elif raw[0] is self._frame:
+            self._grow(raw[1])
+        else:
+            self.add(chunk)
+            self._follow(raw[0])
+
+    def _follow(self, frame: Frame) -> None:
+        """Remember where the texts of *frame* go: the first of them, and the rest of its chunk, have been added."""
+        text: GrowingText = getattr(self._choices[frame.index], frame.field)
+        if text.pieces is not None:
+            self._frame, self._grow = frame, text.pieces.append
+
+    def _add_choices(self, chunk: ChatCompletionChunk) -> None:
         for choice in chunk.choices:
             parts = self._choices.get(choice.index)
             if parts is None:
                 parts = self._choices[choice.index] = _ChoiceParts(choice.index)
             parts.add(choice)
-        self._add_head(chunk)
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
         head = self._head
         if not head.id:
-            head.id, head.created, head.model = (
-                chunk.id,
-                chunk.created or head.created,
-                chunk.model or head.model,
-            )
+            head.id = chunk.id
+            head.created = chunk.created or head.created
+            head.model = chunk.model or head.model
         if chunk.usage is not None:
             head.usage = chunk.usage
-        for name in ("system_fingerprint", "service_tier", *_AGENT_FIELDS):
-            if (value := getattr(chunk, name)) is not None:
-                setattr(head, name, value)
-        self._extra.update({name: value for name, value in chunk.extra.items() if value is not None})
+        if chunk.system_fingerprint is not None:
+            head.system_fingerprint = chunk.system_fingerprint
+        if chunk.service_tier is not None:
+            head.service_tier = chunk.service_tier
+        if chunk.retrieval is not None:
+            head.retrieval = chunk.retrieval
+        if chunk.functions is not None:
+            head.functions = chunk.functions
+        if chunk.guardrails is not None:
+            head.guardrails = chunk.guardrails
+        if extra := _extra(chunk, _CHUNK_FIELDS):
+            self._extra.update({name: value for name, value in extra.items() if value is not None})
 
     @property
     def is_complete(self) -> bool:

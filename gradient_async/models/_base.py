@@ -69,10 +69,17 @@ class Model:
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
     def _source(self) -> dict[str, Any]:
-        """Return what arrived, decoded when it is first asked for: bytes, or a tuple of bytes and a path in them."""
+        """Return what arrived, decoded when it is first asked for.
+
+        It may have been kept as bytes, as a tuple of bytes and a path in them, or as one of something with a
+        ``source`` and what that needs to know.
+        """
         if isinstance(self._raw, bytes | tuple):
-            text, *path = (self._raw,) if isinstance(self._raw, bytes) else self._raw
-            self._raw = reduce(getitem, path, json.loads(text.decode(errors="replace")))
+            kept, *rest = (self._raw,) if isinstance(self._raw, bytes) else self._raw
+            if isinstance(kept, bytes):
+                self._raw = reduce(getitem, rest, json.loads(kept.decode(errors="replace")))
+            else:
+                self._raw = kept.source(type(self), *rest)
         return self._raw if isinstance(self._raw, dict) else {}
 
     def __eq__(self, other: object) -> bool:

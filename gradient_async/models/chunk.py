@@ -7,11 +7,11 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import attrs
 
-from gradient_async.models._base import NOT_WIRE, Model
+from gradient_async.models._base import Model
 from gradient_async.models.chat import ChatCompletion, Choice, Functions, Guardrails, Logprobs, Retrieval, Usage
 
 
@@ -55,31 +55,9 @@ class ChunkChoice(Model):
     logprobs: Logprobs | None = None
 
 
-class Pattern(Protocol):
-    """What a run of chunks has in common: everything but one text of one choice."""
-
-    @property
-    def field(self) -> str:
-        """The name of the text's field in the delta."""
-        ...
-
-    @property
-    def index(self) -> int:
-        """The choice that the text belongs to."""
-        ...
-
-    def fill(self, chunk: ChatCompletionChunk, escaped: bytes) -> None:
-        """Set every field of *chunk*, whose JSON has *escaped* for its text."""
-        ...
-
-
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChatCompletionChunk(Model):
-    """One event of a stream.
-
-    A chunk that differs from the one before it only in its text is made of its bytes and that text; its fields are
-    filled in when one is asked for, which the consumers of plain text never do.
-    """
+    """One event of a stream."""
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -92,27 +70,6 @@ class ChatCompletionChunk(Model):
     retrieval: Retrieval | None = None
     functions: Functions | None = None
     guardrails: Guardrails | None = None
-    _pattern: Pattern | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
-    _piece: str = attrs.field(default="", init=False, metadata=NOT_WIRE)
-    _escaped: bytes = attrs.field(default=b"", init=False, metadata=NOT_WIRE)
-
-    @classmethod
-    def of_pattern(cls, pattern: Pattern, piece: str, escaped: bytes) -> ChatCompletionChunk:
-        """Return the chunk that follows *pattern* and adds *piece*, which its JSON writes as *escaped*."""
-        chunk: ChatCompletionChunk = _new_chunk(cls)
-        chunk._pattern = pattern
-        chunk._piece = piece
-        chunk._escaped = escaped
-        return chunk
-
-    if not TYPE_CHECKING:  # only what is declared exists for a type checker
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in _CHUNK_FIELDS or self._pattern is None:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            pattern, self._pattern = self._pattern, None
-            pattern.fill(self, self._escaped)
-            return getattr(self, name)
 
     @property
     def delta(self) -> Delta:
@@ -125,9 +82,10 @@ class ChatCompletionChunk(Model):
     @property
     def text(self) -> str:
         """The text this chunk adds to the first choice, ``""`` if none."""
-        if (pattern := self._pattern) is not None:
-            return self._piece if pattern.field == "content" and pattern.index == 0 else ""
-        return self.delta.content or ""
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.content or ""
+        return ""
 
     @property
     def finish_reason(self) -> str | None:
@@ -136,10 +94,6 @@ class ChatCompletionChunk(Model):
             if choice.index == 0:
                 return choice.finish_reason
         return None
-
-
-_new_chunk = ChatCompletionChunk.__new__
-_CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields) | {"_raw"}
 
 
 def completion_as_chunk(completion: ChatCompletion) -> ChatCompletionChunk:

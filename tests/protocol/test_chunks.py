@@ -38,7 +38,7 @@ BODY = frame(delta("Hel")) + frame(delta("lo")) + frame(delta(finish="stop")) + 
 
 def decoded(*blocks: bytes) -> tuple[str, GradientError | None, ChunkDecoder]:
     decoder, accumulator = ChunkDecoder(), ChatAccumulator()
-    chunks = [chunk for block in blocks for chunk in decoder.feed(block)] + decoder.feed_eof()
+    chunks = [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]
     for chunk in chunks:
         accumulator.add(chunk)
     return accumulator.snapshot().text, verdict(decoder, accumulator), decoder
