@@ -1,8 +1,8 @@
 """The answer inside a result, as the class that the endpoint's own calls return.
 
-Contract: pure. msgspec decodes straight into the classes; what it refuses (nulls for defaults, lone surrogates, NaN,
-lists of content parts, base64 vectors) goes the way of every other answer. The two agree on every field; only on
-the quick way an unknown field deep inside is found in the answer's own ``raw`` alone.
+Contract: pure. msgspec decodes into the classes or their forms; what it refuses (nulls for defaults, lone surrogates,
+NaN, lists of content parts, base64 vectors) goes the way of every other answer. The two agree on every field; only
+on the quick way an unknown field deep inside is found in the answer's own ``raw`` alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.completions import CompletionForm, completed
 from gradient_async.models.batch_result import AnyAnswer
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
@@ -30,13 +31,23 @@ KINDS: dict[str | None, Kind] = {
     "/v1/messages": MessageReply,
     "/v1/embeddings": EmbeddingList,
 }
+FORMS: dict[Kind, type[Any]] = {kind: kind for kind in KINDS.values()} | {ChatCompletion: CompletionForm}
+"""What msgspec decodes an answer of each kind into, to be `finished`."""
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @cache
 def _quick_readers() -> dict[Kind, Callable[[msgspec.Raw], Any]]:
-    """Return what decodes most answers of each kind, in a third of the time that the converter takes."""
-    return {kind: msgspec.json.Decoder(kind).decode for kind in KINDS.values()}
+    """Return what decodes most answers of each kind."""
+    return {kind: msgspec.json.Decoder(form).decode for kind, form in FORMS.items()}
+
+
+def finished(answer: Any, raw: bytes | tuple[Any, ...]) -> AnyAnswer:
+    """Return the answer that one of the `FORMS` stands for; *raw* is what it was decoded from."""
+    if type(answer) is CompletionForm:
+        return completed(answer, raw)
+    answer._raw = raw
+    return answer  # type: ignore[no-any-return]  # a form that is the class itself
 
 
 @attrs.define
@@ -66,8 +77,7 @@ class AnswerDecoder:
             answer = _quick_readers()[kind](body)
         except REFUSALS:
             return self._structured(text, kind)
-        answer._raw = text
-        return answer  # type: ignore[no-any-return]  # one of the kinds
+        return finished(answer, text)
 
     def _structured(self, text: bytes, kind: Kind | None) -> AnyAnswer:
         value = decode_json(text)

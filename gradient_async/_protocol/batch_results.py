@@ -18,7 +18,7 @@ import attrs
 import msgspec
 from msgspec import Raw
 
-from gradient_async._protocol.batch_answers import KINDS, REFUSALS, AnswerDecoder, Kind
+from gradient_async._protocol.batch_answers import FORMS, REFUSALS, AnswerDecoder, Kind, finished
 from gradient_async._protocol.codec import decode_json
 from gradient_async._protocol.jsonl import LineSplitter
 from gradient_async._protocol.response import error_in_body, status_error
@@ -41,7 +41,6 @@ class Response(msgspec.Struct, Generic[B], gc=False):
 
     body: B
     status_code: int | None = None
-    request_id: str | None = None
 
 
 class Fault(msgspec.Struct, gc=False):
@@ -76,7 +75,7 @@ _read = msgspec.json.Decoder(Envelope[Raw]).decode
 @cache
 def _whole_readers() -> dict[Kind, Callable[[bytes], Line]]:
     """Return what decodes a line and its answer in one go."""
-    return {kind: msgspec.json.Decoder(Envelope[kind]).decode for kind in KINDS.values()}  # type: ignore[valid-type]
+    return {kind: msgspec.json.Decoder(Envelope[form]).decode for kind, form in FORMS.items()}  # type: ignore[valid-type]
 
 
 def succeeded(line: Line) -> bool:
@@ -111,8 +110,7 @@ class ResultLineReader:
         body = line.response.body
         if type(body) is Raw:
             return self.answers.decode(body)
-        body._raw = text, "response", "body"
-        return body  # type: ignore[no-any-return]  # decoded with the line
+        return finished(body, (text, "response", "body"))
 
     def error(self, line: Line | None, number: int) -> BatchFault:
         """Return what is wrong with *line*."""
@@ -178,7 +176,7 @@ class ResultDecoder:
                 continue
             response = envelope.response
             if response is not None and response.status_code == 200 and envelope.error is None:
-                yield BatchResult(envelope.custom_id, True, number, reader, envelope, raw=line)  # noqa: FBT003
+                yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
             else:
                 yield self._odd(line, number)
 
@@ -213,12 +211,8 @@ def _lenient(value: Any) -> Line | None:
         return None
     envelope: Line = Envelope(value["custom_id"])
     if type(response := value.get("response")) is dict:
-        status, request_id = response.get("status_code"), response.get("request_id")
-        envelope.response = Response(
-            _raw(response.get("body")),
-            status if type(status) is int else None,
-            request_id if type(request_id) is str else None,
-        )
+        status = response.get("status_code")
+        envelope.response = Response(_raw(response.get("body")), status if type(status) is int else None)
     if type(result := value.get("result")) is dict:
         envelope.result = Outcome(str(result.get("type")), _raw(result.get("message")), _raw(result.get("error")))
     if (error := value.get("error")) is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from typing import Any
+from typing import Any, get_type_hints
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -16,6 +17,9 @@ from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageRe
 from gradient_async._protocol.batch_answers import AnswerDecoder
 from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec import structure
+from gradient_async._protocol.completions import ChoiceForm, CompletionForm, MessageForm, UsageForm
+from gradient_async.models import Model
+from gradient_async.models.chat import Choice, Message, Usage
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}], "x": 1}
@@ -171,32 +175,91 @@ def test_a_repr_shows_no_answer() -> None:
 
 
 TEXT = st.text(max_size=5) | st.none()
-MESSAGE = st.fixed_dictionaries({}, optional={"role": TEXT, "content": TEXT, "refusal": TEXT, "odd": st.integers()})
-CHOICE = st.fixed_dictionaries(
-    {}, optional={"index": st.integers(0, 3) | st.floats(0, 3) | st.none(), "message": MESSAGE, "finish_reason": TEXT}
+COUNT = st.integers(0, 9) | st.none()
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with any of *fields*, or with none."""
+    return st.fixed_dictionaries({}, optional={**fields, "odd": st.integers()})
+
+
+CALL = some(id=TEXT, type=TEXT, function=some(name=TEXT, arguments=TEXT) | st.none())
+MESSAGE = some(
+    role=TEXT, content=TEXT, refusal=TEXT, reasoning_content=TEXT, reasoning=TEXT, tool_calls=st.lists(CALL) | st.none()
 )
-USAGE = st.fixed_dictionaries({}, optional={"total_tokens": st.integers(0, 9) | st.booleans() | st.none()})
-BODY = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": TEXT,
-        "created": st.integers(),
-        "choices": st.lists(CHOICE, max_size=2) | st.none(),
-        "usage": USAGE,
-    },
+LOGPROBS = some(content=st.lists(some(token=TEXT, logprob=st.floats(-9, 0), bytes=st.lists(COUNT))), refusal=st.none())
+CHOICE = some(
+    index=COUNT | st.floats(0, 3), message=MESSAGE | st.none(), finish_reason=TEXT, logprobs=LOGPROBS | st.none()
+)
+USAGE = some(
+    prompt_tokens=COUNT,
+    completion_tokens=COUNT,
+    total_tokens=COUNT | st.booleans(),
+    cache_created_input_tokens=COUNT,
+    cache_read_input_tokens=COUNT,
+    cache_creation=some(ephemeral_5m_input_tokens=COUNT) | st.none(),
+)
+BODY = some(
+    id=TEXT,
+    object=TEXT,
+    created=st.integers() | TEXT,
+    model=TEXT,
+    choices=st.lists(CHOICE, max_size=2) | st.none(),
+    usage=USAGE | st.none(),
+    system_fingerprint=TEXT,
+    service_tier=TEXT,
+    retrieval=some(retrieved_data=st.lists(some(id=TEXT, index=TEXT, score=st.floats(0, 1)), max_size=2)) | st.none(),
+    functions=some(called_functions=st.lists(TEXT, max_size=2)) | st.none(),
+    guardrails=some(triggered_guardrails=st.lists(some(message=TEXT, rule_name=TEXT), max_size=2)) | st.none(),
 )
 
 
 @given(BODY)
-def test_the_quick_way_and_the_other_agree(body: dict[str, Any]) -> None:
+def test_the_quick_ways_and_the_other_agree(body: dict[str, Any]) -> None:
     decoder, raw = AnswerDecoder(CHAT), msgspec.Raw(json.dumps(body).encode())
     try:
         expected = structure(json.loads(bytes(raw)), ChatCompletion)
     except ResponseDecodeError:
-        with pytest.raises(ResponseDecodeError):
-            decoder.decode(raw)
+        for read in (lambda: decoder.decode(raw), lambda: with_its_line(body).completion):
+            with pytest.raises(ResponseDecodeError):
+                read()
         return
-    assert decoder.decode(raw) == expected
+    for found in (decoder.decode(raw), with_its_line(body).completion):
+        assert isinstance(found, ChatCompletion)
+        assert (found, found.extra, found.raw) == (expected, expected.extra, expected.raw)
+
+
+def with_its_line(body: dict[str, Any]) -> BatchResult:
+    """Return the result of a line that is decoded together with its answer, if that is possible."""
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    list(decoder.feed(b"\n"))
+    decoder.reader.asked = 1
+    (result,) = decoder.feed(json.dumps(openai(body=body)).encode() + b"\n")
+    return result
+
+
+@pytest.mark.parametrize(
+    ("form", "model"),
+    [(CompletionForm, ChatCompletion), (ChoiceForm, Choice), (MessageForm, Message), (UsageForm, Usage)],
+)
+def test_a_form_has_the_fields_of_its_model(form: type[msgspec.Struct], model: type[Model]) -> None:
+    assert form.__struct_fields__ == model.wire_fields
+    expected = {name: repr(hint).replace("Form", "") for name, hint in get_type_hints(form).items()}
+    names = {name: repr(hint) for name, hint in get_type_hints(model).items() if name in model.wire_fields}
+    assert {name: hint.replace("_protocol.completions", "models.chat") for name, hint in expected.items()} == names
+
+
+def test_a_completion_of_nothing_has_every_default() -> None:
+    found = AnswerDecoder(CHAT).decode(msgspec.Raw(b'{"choices":[{}],"usage":{}}'))
+    assert isinstance(found, ChatCompletion)
+    for quick, made in (
+        (found, ChatCompletion(choices=[Choice()], usage=Usage())),
+        (found.choices[0], Choice()),
+        (found.message, Message()),
+        (found.usage, Usage()),
+    ):
+        fields = [field.name for field in attrs.fields(type(made)) if field.name != "_raw"]
+        assert [getattr(quick, name) for name in fields] == [getattr(made, name) for name in fields]
 
 
 LINES = st.sampled_from([
@@ -232,9 +295,9 @@ def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
     assert first._envelope.response.body == msgspec.Raw(json.dumps(ANSWER).encode())
     assert first.text == "Hi"
     (second,) = decoder.feed(line)
-    assert type(second._envelope.response.body) is ChatCompletion
+    assert type(second._envelope.response.body) is CompletionForm
     assert (second.completion, second.completion and second.completion.raw) == (first.completion, ANSWER)
     (third,) = decoder.feed(line)
-    assert type(third._envelope.response.body) is ChatCompletion
+    assert type(third._envelope.response.body) is CompletionForm
     (fourth,) = decoder.feed(line)
     assert type(fourth._envelope.response.body) is msgspec.Raw
