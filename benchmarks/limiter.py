@@ -178,17 +178,19 @@ def pyrate() -> Acquire:
 async def wake_bare() -> float:
     """Return the microseconds that any queue of tasks costs."""
     loop = asyncio.get_running_loop()
-    futures = [loop.create_future() for _ in range(WAITERS)]
+    futures: list[asyncio.Future[None]] = []
 
-    async def wait(future: asyncio.Future[None]) -> None:
+    async def wait() -> None:
+        future = loop.create_future()
+        futures.append(future)
         await future
 
     began = time.process_time()
-    tasks = [loop.create_task(wait(future)) for future in futures]
+    waiting = asyncio.gather(*(wait() for _ in range(WAITERS)))
     await asyncio.sleep(0)
     for future in futures:
         future.set_result(None)
-    await asyncio.gather(*tasks)
+    await waiting
     return (time.process_time() - began) / WAITERS * 1e6
 
 
