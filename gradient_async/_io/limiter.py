@@ -94,18 +94,28 @@ class RateLimiter:
         if loop is not turnstile.loop:
             self._bind(loop)
         permit = None if turnstile.size else self._grant(turnstile.clock(), tokens, hold)
-        return permit or await turnstile.wait(self._waiter(priority, timeout, tokens, hold))
+        if permit is not None:
+            return permit
+        if timeout is not None:
+            self._check(priority, timeout, tokens)
+        waiter = Waiter(priority, timeout, tokens, hold)
+        granted = turnstile.enter(waiter)
+        try:
+            permit = await granted
+        except BaseException:
+            turnstile.leave(waiter)
+            raise
+        permit.waited = turnstile.clock() - waiter.since
+        return permit
 
-    def _waiter(self, priority: Priority, timeout: float | None, tokens: int, hold: bool) -> Waiter:  # noqa: FBT001  as _grant
-        """Return what is asked, unless the wait is surely longer than *timeout*."""
-        if timeout is None:
-            return Waiter(priority, timeout, tokens, hold)
+    def _check(self, priority: Priority, timeout: float, tokens: int) -> None:
+        """Refuse to wait if that is surely longer than *timeout*."""
         now, ahead = self._turnstile.clock(), self._turnstile.ahead(priority)
         wait = self._bucket.earliest(now, ahead + 1, enough=timeout) - now
         if self._budget is not None:
             wait = max(wait, self._budget.delay(now, tokens))
         if wait <= timeout:
-            return Waiter(priority, timeout, tokens, hold)
+            return
         raise APITimeoutError(
             f"the rate limit allows this request in {wait:.1f} s at the earliest, with {ahead} before it, "
             f"but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
@@ -124,12 +134,14 @@ class RateLimiter:
     def _serve(self, now: float) -> float:
         """Let through whom the bucket admits; return the seconds until it may admit the next one."""
         bucket, budget, turnstile = self._bucket, self._budget, self._turnstile
+        free = bucket.free(now)  # counted once: to ask the bucket for every waiter takes as long as to wake it
         while (waiter := turnstile.next()) is not None:
-            delay = bucket.delay(now)
+            delay = 0.0 if free > 0 else bucket.delay(now)
             if budget is not None:
                 delay = max(delay, budget.delay(now, waiter.tokens))
             if delay:
                 return delay
+            free -= 1
             bucket.take(now, waiter.hold)
             spend = None if budget is None else budget.spend(now, waiter.tokens)
             turnstile.let_in(Permit(self, now, waiter.hold, spend))

@@ -128,6 +128,18 @@ class Ledger:
         delay = ready - now
         return delay if now + delay >= ready else math.nextafter(delay, math.inf)
 
+    def free(self, now: float) -> int:
+        """Return how many tokens can be taken at *now*, one after the other, before `delay` says to wait."""
+        if self.paused_until > now:
+            return 0
+        return max(0, min(self._free_in(window, now) for window in self.windows))
+
+    def _free_in(self, window: Window, now: float) -> int:
+        room = window.capacity + window.credit - self.held - window.taken_by_others(now)
+        span, stamps = window.span, self.stamps
+        # The sum that `delay` compares: a difference would round in another way.
+        return room - len(stamps) + bisect_right(stamps, now, key=lambda stamp: stamp + span)
+
     def used(self, window: Window, now: float) -> int:
         """Return the tokens of *window* that count at *now*, without the held ones."""
         return max(0, self.sent(now - window.span) - window.credit) + window.taken_by_others(now)

@@ -102,10 +102,19 @@ class RedisLimiter:
             APITimeoutError: The wait is longer than *timeout* seconds.
             APIConnectionError: Redis does not answer, and *when_down* is ``"fail_closed"``.
         """
+        turnstile = self._turnstile
         loop = asyncio.get_running_loop()
-        if loop is not self._turnstile.loop:
+        if loop is not turnstile.loop:
             self._bind(loop)
-        return await self._turnstile.wait(Waiter(priority, timeout, tokens, hold))
+        waiter = Waiter(priority, timeout, tokens, hold)
+        granted = turnstile.enter(waiter)
+        try:
+            permit = await granted
+        except BaseException:
+            turnstile.leave(waiter)
+            raise
+        permit.waited = turnstile.clock() - waiter.since
+        return permit
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move to *loop* with new connections, which belong to a loop."""

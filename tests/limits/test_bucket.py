@@ -216,3 +216,33 @@ def test_one_list_of_stamps_equals_a_deque_per_window(steps):
             for spent in plain:
                 spent.append(now)
     assert [window.used for window in bucket.use(now)] == [len(spent) for spent in plain]
+
+
+TIMES = st.floats(0, 30) | st.sampled_from([0.1, 0.3, 3.0, 3.1, 3.4, 12.0])
+
+
+@given(
+    st.lists(st.tuples(TIMES, st.sampled_from(["spend", "hold", "observe", "credit", "pause"])), max_size=40),
+    TIMES,
+    st.booleans(),
+)
+def test_so_many_are_free_as_can_be_taken_one_after_the_other(events, later, hold):
+    bucket, now = RollingTokenBucket(SMALL, guard=0.1), 0.0
+    for step, event in events:
+        now += step / 10
+        if event == "spend":
+            bucket.spend(now)
+        elif event == "hold":
+            bucket.hold(now)
+        elif event == "observe":
+            bucket.observe(limit=12, remaining=3, reset=now + 5, now=now)
+        elif event == "credit":
+            bucket.windows[-1].credit = 2
+        else:
+            bucket.pause(now + step / 10)
+    now += later
+    for left in range(bucket.free(now), 0, -1):
+        assert (bucket.free(now), bucket.delay(now)) == (left, 0.0)
+        bucket.take(now, hold)
+    assert bucket.free(now) == 0
+    assert bucket.delay(now) > 0
