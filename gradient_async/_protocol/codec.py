@@ -1,8 +1,9 @@
-"""Bytes to models and back: the one cattrs converter.
+"""Bytes to models: JSON text, and the rules by which cattrs makes models of it.
 
 Contract: whatever the bytes are, the outcome is a model or a `ResponseDecodeError` that names the path of the
 bad field and carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``,
-numbers and strings are not converted into each other.
+numbers and strings are not converted into each other. The hook of a class is made when its first object arrives:
+most answers have few of them.
 """
 
 from __future__ import annotations
@@ -10,75 +11,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache, partial
 from types import UnionType
 from typing import Any, TypeVar, get_args
 
 import attrs
 import cattrs
-import msgspec
 from cattrs.gen import make_dict_structure_fn, override
 
-from gradient_async.errors import ConfigurationError, ResponseDecodeError
-from gradient_async.models import Model, plain
+from gradient_async._protocol.jsontext import decode_json, encode_json, is_whole_json, shortened
+from gradient_async.errors import ResponseDecodeError
+from gradient_async.models._base import Model
+
+__all__ = ["decode_json", "encode_json", "is_whole_json", "shortened", "structure"]
 
 M = TypeVar("M", bound=Model)
-EXCERPT_CHARS = 500
-
-_quick_json = msgspec.json.Decoder().decode
-_quick_bytes = msgspec.json.Encoder().encode
-
-
-def shortened(text: str, chars: int = EXCERPT_CHARS) -> str:
-    """Return the beginning of *text*, short enough for an error."""
-    return text if len(text) <= chars else f"{text[:chars]}..."
-
-
-def decode_json(body: bytes | str) -> Any:
-    """Return the JSON value in *body*.
-
-    The quick decoder refuses lone surrogates, NaN and invalid UTF-8; the standard library reads them.
-
-    Raises:
-        ResponseDecodeError: It is not JSON. The error carries an excerpt, its text does not.
-    """
-    try:
-        return _quick_json(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    text = body if isinstance(body, str) else body.decode(errors="replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shortened(text))
-
-
-def is_whole_json(text: str) -> bool:
-    """Whether *text* is one complete JSON value."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def encode_json(value: Any) -> bytes:
-    """Return *value* as JSON bytes; models inside it become objects.
-
-    Raises:
-        ConfigurationError: Something inside it has no JSON form.
-    """
-    tree = plain(value)
-    try:
-        return _quick_bytes(tree)
-    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
-        pass
-    problem = ""
-    try:
-        return json.dumps(tree, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        problem = str(error)
-    raise ConfigurationError(f"The request cannot be written as JSON: {problem}.")
+Hook = Callable[[Any, Any], Any]
 
 
 def structure(value: Any, cls: type[M]) -> M:
@@ -88,7 +36,16 @@ def structure(value: Any, cls: type[M]) -> M:
         ResponseDecodeError: A field has the wrong type; the error names its path.
     """
     try:
-        return converter.structure(value, cls)
+        return _quick.structure(value, cls)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        pass
+    return _structure_or_explain(value, cls)
+
+
+def _structure_or_explain(value: Any, cls: type[M]) -> M:
+    """Do it again with the converter that keeps note of where it is."""
+    try:
+        return _detailed().structure(value, cls)
     except (cattrs.BaseValidationError, TypeError, ValueError, RecursionError) as error:
         problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
     what, _, path = problem.rpartition(" @ ")
@@ -96,11 +53,24 @@ def structure(value: Any, cls: type[M]) -> M:
     raise ResponseDecodeError(message, path=path, body=shortened(json.dumps(value, default=str)))
 
 
+def _new_converter(*, detailed: bool) -> cattrs.Converter:
+    """Return a converter of models; a *detailed* one tells where a fault is, and takes longer to make and to use."""
+    converter = cattrs.Converter(detailed_validation=detailed)
+    converter.register_structure_hook(str, _type_checked(str, "a string"))
+    converter.register_structure_hook(bool, _type_checked(bool, "true or false"))
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(datetime, _date)
+    converter.register_structure_hook_factory(_is_optional, partial(_optional_hook, converter))
+    converter.register_structure_hook_factory(_is_model, partial(_model_hook, converter))
+    return converter
+
+
 def _problem(error: BaseException, _type: type | None) -> str:
     return str(error) if isinstance(error, TypeError) else "does not fit"
 
 
-def _type_checked(expected: type, name: str) -> Callable[[Any, Any], Any]:
+def _type_checked(expected: type, name: str) -> Hook:
     def check(value: Any, _type: Any) -> Any:
         if type(value) is not expected:
             raise TypeError(f"expected {name}, got {type(value).__name__}")
@@ -134,23 +104,31 @@ def _date(value: Any, _type: Any) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _model_hook(cls: type[M]) -> Callable[[Any, Any], M]:
-    ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
-    fill = make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
+def _model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any, Any], M]:
+    fill: Hook | None = None
     content = attrs.fields_dict(cls).get("content")
     takes_text = content is not None and content.type in (str | None, "str | None")
 
     def build(value: Any, _type: Any) -> M:
+        nonlocal fill
         if type(value) is not dict:
             raise TypeError(f"expected an object, got {type(value).__name__}")
         present = {key: item for key, item in value.items() if item is not None}
         if takes_text and type(present.get("content")) is list:
             present = _with_plain_content(present)
-        model = fill(present, cls)
+        if fill is None:
+            fill = _filler(converter, cls)
+        model: M = fill(present, cls)
         model._raw = value
         return model
 
     return build
+
+
+def _filler(converter: cattrs.Converter, cls: type[Model]) -> Hook:
+    """Return what makes a *cls* of the fields that are present and not null."""
+    ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
+    return make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
 
 
 def _with_plain_content(message: dict[str, Any]) -> dict[str, Any]:
@@ -174,10 +152,10 @@ def _is_optional(cls: Any) -> bool:
     return isinstance(cls, UnionType) and len(kinds) == 2 and type(None) in kinds
 
 
-def _optional_hook(cls: Any) -> Callable[[Any, Any], Any]:
+def _optional_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     """Return the hook of the one type: null has been left out before."""
     (kind,) = (kind for kind in get_args(cls) if kind is not type(None))
-    hook: Callable[[Any, Any], Any] = converter.get_structure_hook(kind)
+    hook: Hook = converter.get_structure_hook(kind)
     return hook
 
 
@@ -185,12 +163,9 @@ def _is_model(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, Model)
 
 
-converter = cattrs.Converter()
-converter.register_structure_hook(str, _type_checked(str, "a string"))
-converter.register_structure_hook(bool, _type_checked(bool, "true or false"))
-converter.register_structure_hook(int, _integer)
-converter.register_structure_hook(float, _number)
-converter.register_structure_hook(datetime, _date)
-converter.register_structure_hook_factory(_is_optional, _optional_hook)
-converter.register_structure_hook_factory(_is_model, _model_hook)
-converter.register_unstructure_hook_func(_is_model, Model.to_dict)
+_quick = _new_converter(detailed=False)
+
+
+@cache
+def _detailed() -> cattrs.Converter:
+    return _new_converter(detailed=True)

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
-from gradient_async._protocol.codec import decode_json, shortened
+from gradient_async._protocol.jsontext import decode_json, shortened
 from gradient_async.errors import APIStatusError, ResponseDecodeError, status_error_class
 from gradient_async.models import RateLimitInfo
 

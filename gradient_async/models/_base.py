@@ -1,10 +1,9 @@
 """What every result has in common: equality, a readable repr, and the way back to JSON.
 
 The classes are slotted attrs without generated ``__eq__`` and ``__repr__``: the shared ones below halve
-what each class costs at import.
+what each class costs at import. The modules of results do without postponed annotations, whose text would have to be
+compiled when the converter first reads it.
 """
-
-from __future__ import annotations
 
 import json
 from datetime import datetime

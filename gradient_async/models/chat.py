@@ -6,8 +6,6 @@ are open, because it adds values; unknown fields stay in ``raw``.
 Source: chat completions of the agent and serverless reference, April to August 2026.
 """
 
-from __future__ import annotations
-
 import attrs
 
 from gradient_async.models._base import Model

@@ -5,8 +5,6 @@ Nothing in a delta is certain to be there; what the service's own chunks leave o
 Source: chat completions of the agent and serverless reference, April to August 2026.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs

@@ -1,7 +1,5 @@
 """What surrounds an answer: its request id, the rate-limit headers, the attempts and the timings."""
 
-from __future__ import annotations
-
 import attrs
 
 from gradient_async.models._base import NOT_WIRE, Model
