@@ -31,7 +31,7 @@ class Owner(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Exchange:
     """An answer whose status line has arrived; its body is read here, or the connection given up.
 

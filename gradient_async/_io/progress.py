@@ -13,7 +13,7 @@ from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import APITimeoutError, TimeoutPhase
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Progress:
     """How far an attempt has come; moves its one timer from phase to phase.
 
@@ -26,7 +26,7 @@ class Progress:
     timeouts: Timeouts
     deadline: float
     permit: Permit | None
-    timers: Timers = attrs.field(factory=Timers, repr=False)
+    timers: Timers = attrs.field(factory=Timers)
     timer: PhaseTimer = attrs.field(init=False)
     phase: TimeoutPhase = "pool"
     sent: bool = False

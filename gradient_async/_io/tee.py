@@ -31,7 +31,7 @@ class Closable(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Lane:
     """What one branch has not read yet, and the future it waits on."""
 
@@ -43,7 +43,7 @@ class _Lane:
             self.waiting.set_result(None)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Hub:
     """Reads the stream and fills the lanes."""
 

@@ -16,7 +16,7 @@ from typing import Self
 import attrs
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Timers:
     """Watches the limits of any number of requests on one loop."""
 
@@ -56,7 +56,7 @@ class Timers:
         self.look_by(min((timer.limit for timer in self._active), default=math.inf))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PhaseTimer:
     """Cancels the task inside its block when `limit`, on the loop's clock, has passed."""
 

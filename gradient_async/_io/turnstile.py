@@ -24,7 +24,7 @@ _TICK = 0.001
 """The shortest timer, in seconds: a loop may fire a little early, and tokens that return together go together."""
 
 
-@attrs.define(eq=False, weakref_slot=False)
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class Waiter:
     """What somebody asks of a limiter, and where the answer goes.
 

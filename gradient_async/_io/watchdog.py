@@ -15,7 +15,7 @@ from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import TimeoutPhase
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Watchdog:
     """Closes an exchange that is silent for too long, or lasts too long; whoever reads it is woken.
 

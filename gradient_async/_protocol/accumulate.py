@@ -32,7 +32,7 @@ _NOTHING: dict[str, Any] = {}
 _CHUNK_FIELDS, _DELTA_FIELDS = frozenset(ChatCompletionChunk.wire_fields), frozenset(Delta.wire_fields)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _ChoiceParts:
     """One choice in the making."""
 

@@ -30,7 +30,7 @@ _ROUNDING = 1.0
 """Seconds: ``retry-after``, ``reset`` and ``Date`` are whole numbers."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ClockSkew:
     """How far the service's clock is ahead of ours, as an interval that every ``Date`` header narrows."""
 
@@ -54,7 +54,7 @@ class ClockSkew:
         return wall + self.low if self.low > -math.inf else wall
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Learner:
     """Turns responses into what the bucket believes.
 

@@ -32,7 +32,7 @@ _PLACES = {name: re.compile(b'"' + name.encode() + _JSON_STRING) for name in _TE
 _as_string = msgspec.json.Decoder(str).decode
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Frame:
     """What the chunks of a run have in common: everything but one text of one choice.
 
@@ -57,7 +57,7 @@ class Frame:
         return choice if cls is ChunkChoice else choice["delta"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class TextPattern:
     """How the events look whose chunks have one frame.
 

@@ -12,7 +12,7 @@ from gradient_async._protocol.codec import is_whole_json
 from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class GrowingText:
     """A string that grows by pieces; None until the first one."""
 
@@ -53,7 +53,7 @@ def _paired(text: str) -> bool:
     return True
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Call:
     """A tool call in the making."""
 
@@ -82,7 +82,7 @@ class _Call:
         return ToolCall(id=self.id or "", type=self.type or "function", function=function)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ToolCalls:
     """The tool calls of one choice, found by index, then by id, then by position."""
 

@@ -98,7 +98,7 @@ def requested_wait(error: GradientError) -> float:
     return min(waits, default=0.0)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class RetryBudget:
     """Retries that a session may still spend: ten successes earn one."""
 

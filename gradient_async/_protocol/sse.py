@@ -42,7 +42,7 @@ def is_plain(event: bytes) -> bool:
     )
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class SSEParser:
     """Turns the bytes of an event stream into events, fed in any pieces.
 

@@ -13,7 +13,7 @@ import attrs
 __all__ = ["TokenBudget", "TokenSpend"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TokenSpend:
     """The tokens of one request, which count from *at*."""
 
@@ -21,7 +21,7 @@ class TokenSpend:
     tokens: int
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TokenBudget:
     """At most *capacity* tokens in any *period* seconds, and the guard; a larger request goes alone.
 

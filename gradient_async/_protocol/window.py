@@ -37,7 +37,7 @@ class WindowStatus:
         return max(0, self.capacity - self.used)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Window:
     """One limit.
 
