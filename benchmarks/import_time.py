@@ -1,10 +1,12 @@
 """How long until the first session exists?
 
 Wall time of the import and of making one client, in a fresh interpreter each time, with compiled files in place.
-Then where our own share of it goes, by ``-X importtime``, and what the first answer costs, when the converters of its
-classes are made.
+Then where our own share of it goes, by ``-X importtime``; what a program takes from its start to its first answer and
+to the end of its first stream, so that nothing is gained by loading it later; and what decoding the first answer costs,
+when the converters of its classes are made.
 
-Baselines: importing the libraries ours is made of; aiohttp alone; pydo, gradient and openai with a client of each.
+Baselines: importing the libraries ours is made of; aiohttp alone; pydo, gradient and openai with a client of each. For
+the first answer: the same libraries and one bare request of aiohttp.
 
     python benchmarks/import_time.py [--quick] [--json]
 """
@@ -18,6 +20,7 @@ import sys
 import attrs
 import server
 from harness import Goal, Row, main, medians, note, rows_against
+from harness import server as serving
 
 OURS = "import gradient_async; gradient_async.AsyncSession('key')"
 DEPENDENCIES = "its dependencies"
@@ -27,9 +30,21 @@ PEERS = {
     "gradient": "from gradient import AsyncGradient; AsyncGradient(access_token='key')",
     "openai": "from openai import AsyncOpenAI; AsyncOpenAI(api_key='key')",
 }
-FIRST = "import gradient_async._protocol.chunks as chunks; answer = {answer!r}"
+PROGRAM = """
+{imports}
+import asyncio
+async def main():
+    async with {client} as session:
+        {code}
+asyncio.run(main())
+"""
+BARE = "await (await session.post({url!r} + '/v1/chat/completions', json={{}})).read()"
+ASK = "(await session.chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'Hi'}])).text"
+READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).completion()"
+FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
+FIRST = "from gradient_async._protocol import chunks, completion; answer = {answer!r}"
 FIRST_ANSWER = {
-    "first completion decoded": "chunks.completion_from(answer)",
+    "first completion decoded": "completion.completion_from(answer)",
     "first chunk decoded": "chunks.ChunkDecoder().feed(answer)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
@@ -65,7 +80,7 @@ def printed_number(code: str) -> float:
 
 def our_modules() -> list[Row]:
     """Return the modules of ours that take longest to import, without what they import in turn."""
-    command = [sys.executable, "-X", "importtime", "-c", "import gradient_async"]
+    command = [sys.executable, "-X", "importtime", "-c", OURS]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
     cells = (line.removeprefix("import time:").split("|") for line in lines if "gradient_async" in line)
     times = sorted(((int(own), name.strip()) for own, _, name in cells), reverse=True)
@@ -73,8 +88,21 @@ def our_modules() -> list[Row]:
     return [total, *(Row(f"import of {name}, traced", "ms", own / 1e3) for own, name in times[:LONGEST])]
 
 
+async def until_answered(what: str, url: str, code: str, rounds: int) -> list[Row]:
+    """Return what a program takes that does *code*, against one that sends a request by hand."""
+    client = f"gradient_async.AsyncSession('key', base_url={url!r})"
+    programs = {
+        "ours": PROGRAM.format(imports="import gradient_async", client=client, code=code),
+        "a bare request": PROGRAM.format(
+            imports=FLOORS[DEPENDENCIES], client="aiohttp.ClientSession()", code=BARE.format(url=url)
+        ),
+    }
+    contenders = {name: lambda p=program: milliseconds(f"exec({p!r})") for name, program in programs.items()}  # type: ignore[misc]
+    return rows_against(what, "ms", await medians(contenders, rounds))
+
+
 async def measure(size: Size) -> list[Row]:
-    """Return the rows of imports, of our modules, and of the first answer."""
+    """Return the rows of imports, of our modules, and of the first answers."""
     peers = {name: code for name, code in PEERS.items() if size.peers and importlib.util.find_spec(name)}
     if size.peers and (missing := PEERS.keys() - peers):
         note(f"not installed and left out: {', '.join(sorted(missing))}")
@@ -82,6 +110,9 @@ async def measure(size: Size) -> list[Row]:
     contenders = {name: lambda code=code: milliseconds(code) for name, code in codes.items()}  # type: ignore[misc]
     rows = rows_against("import and first session", "ms", await medians(contenders, size.rounds), GOALS)
     rows += our_modules()
+    with serving() as running:
+        for what, (behaviour, code) in FIRST_CALL.items():
+            rows += await until_answered(what, running.url(behaviour), code, size.rounds)
     answers = (server.COMPLETION.encode(), server.events(1)[0])
     for (what, code), answer in zip(FIRST_ANSWER.items(), answers, strict=True):
         before = FIRST.format(answer=answer)

@@ -11,19 +11,9 @@ The house, from the top; imports point downwards only:
     errors                   everything raised on purpose
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gradient_async._io.calls import AttemptDetails
-from gradient_async._io.disconnect import run_until_disconnected
-from gradient_async._io.limiter import Limiter, RateLimiter
-from gradient_async._io.stream import ChatStream
-from gradient_async._protocol.accumulate import ChatAccumulator
-from gradient_async._protocol.limits import RateLimits
-from gradient_async._protocol.ratelimit import RollingTokenBucket
-from gradient_async._protocol.retry import RetryPolicy
-from gradient_async._protocol.sse import ServerSentEvent, SSEParser
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._late import late_names
 from gradient_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -51,33 +41,67 @@ from gradient_async.errors import (
     UnprocessableEntityError,
     UploadError,
 )
-from gradient_async.models import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    Choice,
-    Message,
-    ModelInfo,
-    ModelList,
-    RateLimitInfo,
-    ResponseMeta,
-    Timings,
-    ToolCall,
-    Usage,
-)
-from gradient_async.session import AsyncSession
 
 if TYPE_CHECKING:
+    from gradient_async._io.calls import AttemptDetails
+    from gradient_async._io.disconnect import run_until_disconnected
+    from gradient_async._io.limiter import Limiter, RateLimiter
+    from gradient_async._io.stream import ChatStream
+    from gradient_async._protocol.accumulate import ChatAccumulator
     from gradient_async._protocol.batch import BatchLimits
     from gradient_async._protocol.batch_input import ValidationReport
     from gradient_async._protocol.batch_poll import Poll
+    from gradient_async._protocol.limits import RateLimits
+    from gradient_async._protocol.ratelimit import RollingTokenBucket
+    from gradient_async._protocol.retry import RetryPolicy
+    from gradient_async._protocol.sse import ServerSentEvent, SSEParser
+    from gradient_async._protocol.timeouts import Timeouts
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
     from gradient_async.models.batch_result import BatchReport, BatchResult
+    from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
+    from gradient_async.models.chunk import ChatCompletionChunk
     from gradient_async.models.embeddings import EmbeddingList
     from gradient_async.models.messages import MessageReply
+    from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
+    from gradient_async.models.models import ModelInfo, ModelList
     from gradient_async.resources.batch_download import SavedResults
     from gradient_async.resources.batch_job import BatchJob
     from gradient_async.resources.batch_options import BatchStep
     from gradient_async.resources.batch_results import ResultStream
+    from gradient_async.session import AsyncSession
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "_io.calls": ("AttemptDetails",),
+            "_io.disconnect": ("run_until_disconnected",),
+            "_io.limiter": ("Limiter", "RateLimiter"),
+            "_io.stream": ("ChatStream",),
+            "_protocol.accumulate": ("ChatAccumulator",),
+            "_protocol.batch": ("BatchLimits",),
+            "_protocol.batch_input": ("ValidationReport",),
+            "_protocol.batch_poll": ("Poll",),
+            "_protocol.limits": ("RateLimits",),
+            "_protocol.ratelimit": ("RollingTokenBucket",),
+            "_protocol.retry": ("RetryPolicy",),
+            "_protocol.sse": ("SSEParser", "ServerSentEvent"),
+            "_protocol.timeouts": ("Timeouts",),
+            "models.batch": ("Batch", "BatchFault", "BatchFile", "BatchRequest", "RequestCounts", "ResultLinks"),
+            "models.batch_result": ("BatchReport", "BatchResult"),
+            "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
+            "models.chunk": ("ChatCompletionChunk",),
+            "models.embeddings": ("EmbeddingList",),
+            "models.messages": ("MessageReply",),
+            "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
+            "models.models": ("ModelInfo", "ModelList"),
+            "resources.batch_download": ("SavedResults",),
+            "resources.batch_job": ("BatchJob",),
+            "resources.batch_options": ("BatchStep",),
+            "resources.batch_results": ("ResultStream",),
+            "session": ("AsyncSession",),
+        },
+        modules=("models", "params", "session"),
+    )
 
 __version__ = "0.1.0"
 
@@ -150,30 +174,3 @@ __all__ = [
     "__version__",
     "run_until_disconnected",
 ]
-
-_LATE = {
-    "Batch": "models.batch",
-    "BatchFault": "models.batch",
-    "BatchFile": "models.batch",
-    "BatchJob": "resources.batch_job",
-    "BatchLimits": "_protocol.batch",
-    "BatchReport": "models.batch_result",
-    "BatchRequest": "models.batch",
-    "BatchResult": "models.batch_result",
-    "BatchStep": "resources.batch_options",
-    "EmbeddingList": "models.embeddings",
-    "MessageReply": "models.messages",
-    "Poll": "_protocol.batch_poll",
-    "RequestCounts": "models.batch",
-    "ResultLinks": "models.batch",
-    "ResultStream": "resources.batch_results",
-    "SavedResults": "resources.batch_download",
-    "ValidationReport": "_protocol.batch_input",
-}
-"""The modules of names that are loaded on first use: most programs have no batches."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

@@ -2,6 +2,9 @@
 
 Contract: making a session does no I/O and needs no running loop. Keys and endpoints are looked up once, here, and
 go nowhere but to their own host.
+
+Whatever a property makes, its modules are loaded with it: a program pays for the resources that it uses. To pay at
+start-up and not within the first call, ask for ``session.chat`` there.
 """
 
 from __future__ import annotations
@@ -12,23 +15,24 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import aiohttp
+import aiohttp  # its 150 ms belong to start-up, not to the first call
 
-from gradient_async._io.calls import Hook, Target
-from gradient_async._io.limiter import Limiter, RateLimiter
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.transport import Transport
+from gradient_async._io.target import Target
 from gradient_async._protocol import credentials
 from gradient_async._protocol.limits import RateLimits
 from gradient_async._protocol.retry import RetryPolicy
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
-from gradient_async.resources.chat import Agent, AgentChat, AgentChatCompletions, Chat, ChatCompletions
-from gradient_async.resources.models import Models
 
 if TYPE_CHECKING:
+    from gradient_async._io.calls import Hook
+    from gradient_async._io.permit import Limiter
+    from gradient_async._io.pipeline import Pipeline
+    from gradient_async._io.transport import Transport
     from gradient_async.resources.batches import Batches
+    from gradient_async.resources.chat import Agent, Chat
+    from gradient_async.resources.models import Models
 
 
 class AsyncSession:
@@ -82,31 +86,32 @@ class AsyncSession:
         self._base_url = self._address("base_url", base_url, credentials.INFERENCE_ENDPOINTS, environ)
         self._agent_url = self._address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS, environ)
         self._limits = limits
+        self._retry = retry
         self._timeouts = timeouts
+        self._max_connections = max_connections
+        self._hooks = tuple(hooks)
+        self._client_session = client_session
         self._max_event_bytes = max_event_bytes
-        self._transport = Transport(max_connections, client_session)
-        self._pipeline = Pipeline(self._transport, retry, tuple(hooks))
-        self._limiter = self._new_limiter()
         self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}
 
     @cached_property
     def chat(self) -> Chat:
         """Chat completions of the serverless models."""
-        return Chat(
-            ChatCompletions(
-                self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
-            )
-        )
+        from gradient_async.resources.chat import new_chat
+
+        return new_chat(self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
 
     @cached_property
     def models(self) -> Models:
         """The models the key may use."""
+        from gradient_async.resources.models import Models
+
         return Models(self._pipeline, self._target, self._timeouts)
 
     @cached_property
     def batches(self) -> Batches:
         """Thousands of requests as one job."""
-        from gradient_async.resources.batches import new_batches  # its models cost at import what few programs need
+        from gradient_async.resources.batches import new_batches
 
         return new_batches(self._pipeline, self._target, self._timeouts, allow_insecure=self._allow_insecure)
 
@@ -125,15 +130,14 @@ class AsyncSession:
         Raises:
             ConfigurationError: The address or the key cannot work.
         """
+        from gradient_async.resources.chat import new_agent
+
         key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
         url = self._address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
         target = partial(
             self._agent_target, url if url.value else self._agent_url, key if key.value else self._agent_key
         )
-        completions = AgentChatCompletions(
-            self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
-        )
-        return Agent(AgentChat(completions))
+        return new_agent(self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
 
     async def aclose(self) -> None:
         """Close every connection. Calls and streams still under way fail with `SessionClosedError`."""
@@ -163,6 +167,22 @@ class AsyncSession:
             setting = credentials.Setting(argument, variables, credentials.DEFAULT_BASE_URL, "the default")
         return credentials.normalised(setting, allow_insecure=self._allow_insecure)
 
+    @cached_property
+    def _transport(self) -> Transport:
+        from gradient_async._io.transport import Transport
+
+        return Transport(self._max_connections, self._client_session)
+
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        from gradient_async._io.pipeline import Pipeline
+
+        return Pipeline(self._transport, self._retry, self._hooks)
+
+    @cached_property
+    def _limiter(self) -> Limiter | None:
+        return self._new_limiter()
+
     def _target(self) -> Target:
         key = self._api_key.required("Inference needs a model access key or a full-access token.")
         return Target(self._base_url.required("Inference needs an address."), key, self._limiter)
@@ -176,4 +196,8 @@ class AsyncSession:
 
     def _new_limiter(self) -> Limiter | None:
         """Return a limiter for one key on one host; the one that was handed in, if one was."""
-        return RateLimiter(self._limits) if isinstance(self._limits, RateLimits) else self._limits
+        if not isinstance(self._limits, RateLimits):
+            return self._limits
+        from gradient_async._io.limiter import RateLimiter
+
+        return RateLimiter(self._limits)

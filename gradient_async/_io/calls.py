@@ -1,6 +1,6 @@
-"""What a call is made of, and what comes of it.
+"""What comes of a call.
 
-Contract: values without behaviour of their own; a target's key is not shown.
+Contract: values without behaviour of their own.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Protocol, TypeVar
 import attrs
 
 from gradient_async._io.exchange import Exchange
-from gradient_async._io.limiter import Limiter
 from gradient_async.errors import GradientError
-from gradient_async.models import ResponseMeta
+from gradient_async.models.meta import ResponseMeta
 
 
 @attrs.frozen(kw_only=True)
@@ -50,16 +49,7 @@ R = TypeVar("R", bound=Result)
 Hook = Callable[[AttemptDetails], object]
 
 
-@attrs.frozen
-class Target:
-    """A host, the key that belongs to it, and the budget that both share."""
-
-    base_url: str
-    key: str = attrs.field(repr=False)
-    limiter: Limiter | None = None
-
-
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Reply:
     """A successful answer: its body, or for a stream the exchange that is still open."""
 

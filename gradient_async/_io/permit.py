@@ -6,14 +6,15 @@ Contract: a permit counts from the moment it was given, or, if it was acquired w
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from gradient_async._protocol.fairness import Priority
-from gradient_async._protocol.status import LimiterStatus
-from gradient_async._protocol.tokens import TokenSpend
-from gradient_async.models.meta import RateLimitInfo
+if TYPE_CHECKING:
+    from gradient_async._protocol.fairness import Priority
+    from gradient_async._protocol.status import LimiterStatus
+    from gradient_async._protocol.tokens import TokenSpend
+    from gradient_async.models.meta import RateLimitInfo
 
 __all__ = ["Limiter", "Permit", "PermitOwner"]
 

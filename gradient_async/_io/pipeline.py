@@ -11,21 +11,25 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
-from gradient_async._io.calls import AttemptDetails, Hook, Reply, Target
+from gradient_async._io.calls import AttemptDetails, Hook, Reply
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.limiter import Permit
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
+from gradient_async._io.target import Target
 from gradient_async._io.transport import Transport
-from gradient_async._protocol.request import Request
 from gradient_async._protocol.response import rate_limit_info, request_id_of, status_error
 from gradient_async._protocol.retry import RetryBudget, RetryPolicy
 from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, ProtocolError, RateLimitError
-from gradient_async.models import RateLimitInfo, ResponseMeta, Timings
+from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.request import Request
 
 HTTP_OK_END = 300
 HTTP_ERROR_START = 400
@@ -33,7 +37,7 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Call:
     """What one call has come to so far."""
 
@@ -48,7 +52,7 @@ class _Call:
     refusal: RateLimitError | None = None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Attempt:
     """What one attempt has come to."""
 
@@ -60,7 +64,7 @@ class _Attempt:
     error: GradientError | None = None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Pipeline:
     """Sends requests until one succeeds or the policy gives up."""
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import attrs
@@ -23,8 +23,10 @@ from yarl import URL
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.progress import Progress
 from gradient_async._io.timer import Timers
-from gradient_async._protocol.request import Request
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.request import Request
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
@@ -60,7 +62,7 @@ class _WatchedConnector(aiohttp.TCPConnector):
         return protocol
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Transport:
     """Owns the pool.
 

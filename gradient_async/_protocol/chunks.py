@@ -17,11 +17,12 @@ import attrs
 
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.completion import completion_from
 from gradient_async._protocol.pattern import TextPattern, learn, string_of
 from gradient_async._protocol.response import error_event, error_in_body
 from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
 from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
-from gradient_async.models import ChatCompletion, ChatCompletionChunk, completion_as_chunk
+from gradient_async.models import ChatCompletionChunk, completion_as_chunk
 
 Chunks = Iterable[ChatCompletionChunk]
 _DONE = b"[DONE]"
@@ -31,7 +32,7 @@ _REST_BYTES = 4096
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ChunkDecoder:
     """Turns the body of a chat stream into chunks, fed in any pieces.
 
@@ -206,21 +207,6 @@ def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
         text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
         raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
     return completion_as_chunk(completion_from(body))
-
-
-def completion_from(body: bytes) -> ChatCompletion:
-    """Return the completion in the body of a successful answer.
-
-    Raises:
-        APIStatusError: It is an error object.
-        ResponseDecodeError: It is no completion.
-    """
-    value = decode_json(body)
-    if type(value) is dict and (error := error_in_body(value)):
-        raise error
-    if type(value) is dict and "choices" not in value:
-        raise ResponseDecodeError("The service sent a completion without choices.", path="$.choices")
-    return structure(value, ChatCompletion)
 
 
 def has_token(chunk: ChatCompletionChunk) -> bool:

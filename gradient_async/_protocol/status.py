@@ -5,8 +5,6 @@ Contract: pure; every time is in seconds on the limiter's clock, which is the lo
 
 from __future__ import annotations
 
-from html import escape
-
 import attrs
 
 from gradient_async._protocol.window import WindowStatus
@@ -59,6 +57,8 @@ def describe(name: str, status: LimiterStatus) -> str:
 
 def describe_html(name: str, status: LimiterStatus) -> str:
     """Return the same as a table with one row per window."""
+    from html import escape  # a table of every entity, for notebooks alone
+
     rows = "".join(
         f"<tr><td>{window.period:g} s</td><td>{window.capacity}</td><td>{window.used}</td>"
         f"<td>{window.foreign}</td><td>{max(0.0, window.next_free_at - status.now):.1f} s</td></tr>"

@@ -1,33 +1,72 @@
-"""What the service returns: attrs classes with cheap properties, no I/O."""
+"""What the service returns: attrs classes with cheap properties, no I/O. Each is loaded when it is first asked for."""
 
-from gradient_async.models._base import Model, plain
-from gradient_async.models.chat import (
-    CacheCreation,
-    ChatCompletion,
-    Choice,
-    FunctionCall,
-    Functions,
-    Guardrails,
-    Logprobs,
-    Message,
-    Retrieval,
-    RetrievedData,
-    TokenLogprob,
-    ToolCall,
-    TopLogprob,
-    TriggeredGuardrail,
-    Usage,
-)
-from gradient_async.models.chunk import (
-    ChatCompletionChunk,
-    ChunkChoice,
-    Delta,
-    FunctionCallDelta,
-    ToolCallDelta,
-    completion_as_chunk,
-)
-from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
-from gradient_async.models.models import ModelInfo, ModelList
+from typing import TYPE_CHECKING
+
+from gradient_async._late import late_names
+
+if TYPE_CHECKING:
+    from gradient_async.models._base import Model, plain
+    from gradient_async.models.chat import (
+        CacheCreation,
+        ChatCompletion,
+        Choice,
+        FunctionCall,
+        Functions,
+        Guardrails,
+        Logprobs,
+        Message,
+        Retrieval,
+        RetrievedData,
+        TokenLogprob,
+        ToolCall,
+        TopLogprob,
+        TriggeredGuardrail,
+        Usage,
+    )
+    from gradient_async.models.chunk import (
+        ChatCompletionChunk,
+        ChunkChoice,
+        Delta,
+        FunctionCallDelta,
+        ToolCallDelta,
+        completion_as_chunk,
+    )
+    from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
+    from gradient_async.models.models import ModelInfo, ModelList
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "_base": ("Model", "plain"),
+            "chat": (
+                "CacheCreation",
+                "ChatCompletion",
+                "Choice",
+                "FunctionCall",
+                "Functions",
+                "Guardrails",
+                "Logprobs",
+                "Message",
+                "Retrieval",
+                "RetrievedData",
+                "TokenLogprob",
+                "ToolCall",
+                "TopLogprob",
+                "TriggeredGuardrail",
+                "Usage",
+            ),
+            "chunk": (
+                "ChatCompletionChunk",
+                "ChunkChoice",
+                "Delta",
+                "FunctionCallDelta",
+                "ToolCallDelta",
+                "completion_as_chunk",
+            ),
+            "meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
+            "models": ("ModelInfo", "ModelList"),
+        },
+    )
 
 __all__ = [
     "CacheCreation",

@@ -3,8 +3,6 @@
 Source: ``GET /v1/models`` of the serverless reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import attrs

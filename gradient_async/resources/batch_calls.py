@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import anyio
 import attrs
 
-from gradient_async._io.calls import Target
 from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.spool import InputFile
 from gradient_async._io.storage import NEW_ADDRESSES, Storage, Watcher
+from gradient_async._io.target import Target
 from gradient_async._protocol import batch as wire
 from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.batch_poll import cancel_delay, is_cancelled

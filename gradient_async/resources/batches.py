@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from gradient_async._io.calls import Target
 from gradient_async._io.journal import Journal
 from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.spool import CheckedInput, Source, check_input, open_input
 from gradient_async._io.storage import Storage
+from gradient_async._io.target import Target
 from gradient_async._protocol.batch import AUTO, BatchLimits, Provider, create_body, endpoint_of
 from gradient_async._protocol.batch_input import Part, ValidationReport
 from gradient_async._protocol.batch_lines import LineSchema

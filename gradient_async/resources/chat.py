@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import attrs
 
-from gradient_async._io.calls import Target
 from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.stream import ChatStream
-from gradient_async._protocol.chunks import completion_from
+from gradient_async._io.target import Target
+from gradient_async._protocol.completion import completion_from
 from gradient_async._protocol.request import AGENT_CHAT_PATH, AGENT_MODEL, CHAT_PATH, Request, chat_request
 from gradient_async._protocol.timeouts import Timeouts
-from gradient_async.models import ChatCompletion
+from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import AgentParams, ChatParams
 
+if TYPE_CHECKING:
+    from gradient_async._io.stream import ChatStream
 
-@attrs.frozen
+
+@attrs.frozen(eq=False, repr=False)
 class _Caller:
     """Sends chat requests to one host."""
 
@@ -37,6 +39,8 @@ class _Caller:
         return reply.decoded(completion_from)
 
     def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
+        from gradient_async._io.stream import ChatStream  # with all that chunks need; many programs never stream
+
         request = self._request(params, timeout, stream=True)
         opener = partial(self.pipeline.send, request, self.target())
         return ChatStream(opener, timeouts=request.timeouts, max_event_bytes=self.max_event_bytes)
@@ -178,22 +182,33 @@ def _with_model(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**params, "model": params.get("model") or AGENT_MODEL}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Chat:
     """``session.chat``."""
 
     completions: ChatCompletions
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class AgentChat:
     """``session.agent(...).chat``."""
 
     completions: AgentChatCompletions
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Agent:
     """``session.agent(...)``: an agent with its own endpoint and key, over the session's pool."""
 
     chat: AgentChat
+
+
+def new_chat(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Chat:
+    """Return ``session.chat``."""
+    return Chat(ChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes))
+
+
+def new_agent(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Agent:
+    """Return ``session.agent(...)``."""
+    completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
+    return Agent(AgentChat(completions))

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import attrs
 
-from gradient_async._io.calls import Target
 from gradient_async._io.pipeline import Pipeline
+from gradient_async._io.target import Target
 from gradient_async._protocol.codec import decode_json, structure
 from gradient_async._protocol.request import Request
 from gradient_async._protocol.timeouts import Timeouts

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ChatCompletion, ConfigurationError, Message, ResponseDecodeError
-from gradient_async._protocol.chunks import completion_from
+from gradient_async._protocol import codec
 from gradient_async._protocol.codec import decode_json, encode_json, structure
+from gradient_async._protocol.completion import completion_from
 from gradient_async.models import Usage
 
 WHOLE = {
@@ -170,3 +171,19 @@ def test_the_shortcuts_of_a_completion() -> None:
     assert (decoded.text, decoded.reasoning, decoded.finish_reason, decoded.tool_calls) == ("Hi", "hm", "stop", [])
     empty = completion({"choices": []})
     assert (empty.text, empty.reasoning, empty.finish_reason, empty.tool_calls) == ("", "", None, [])
+
+
+def test_a_converter_is_made_when_the_first_object_of_its_class_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def noted(cls: type[Any], *args: Any, **options: Any) -> Any:
+        made.append(cls.__name__)
+        return make(cls, *args, **options)
+
+    make = codec.make_dict_structure_fn
+    monkeypatch.setattr(codec, "make_dict_structure_fn", noted)
+    monkeypatch.setattr(codec, "_quick", codec._new_converter(detailed=False))
+    completion({"choices": [{"index": 0, "message": {"content": "Hi"}}], "usage": None})
+    assert made == ["ChatCompletion", "Choice", "Message"]
+    completion({"choices": [], "usage": {"total_tokens": 1}})
+    assert made == ["ChatCompletion", "Choice", "Message", "Usage"]

@@ -1,0 +1,106 @@
+"""What is loaded, and when: counted in a fresh interpreter, never timed."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import sys
+from types import ModuleType
+
+import pytest
+
+import gradient_async
+from gradient_async import models
+from gradient_async.testing import Emulator
+
+SESSION = "import gradient_async; session = gradient_async.AsyncSession('key')"
+LOADED = "import sys; print(*sys.modules)"
+HI = [{"role": "user", "content": "Hi"}]
+CALL = """
+import asyncio
+from gradient_async import AsyncSession
+async def main():
+    async with AsyncSession("test", base_url={url!r}) as session:
+        {code}
+asyncio.run(main())
+"""
+ASK = f"await session.chat.completions.create(model='m', messages={HI})"
+READ = f"await session.chat.completions.stream(model='m', messages={HI}).completion()"
+STREAMING = {"_io.stream", "_io.tee", "_protocol.chunks", "_protocol.pattern", "models.chunk", "_protocol.accumulate"}
+ELSEWHERE = {"resources.models", "resources.batches", "models.batch", "limits", "testing", "cli"}
+
+
+async def loaded_by(program: str) -> set[str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"{program}\n{LOADED}", stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return set(out.decode().split())
+
+
+def ours(loaded: set[str]) -> set[str]:
+    return {name.removeprefix("gradient_async.") for name in loaded if name.startswith("gradient_async.")}
+
+
+async def test_the_package_loads_its_errors_alone() -> None:
+    assert ours(await loaded_by("import gradient_async")) == {"_late", "errors"}
+
+
+async def test_a_session_loads_its_settings_alone() -> None:
+    assert ours(await loaded_by(SESSION)) == {
+        "_io", "_io.target", "_late", "_protocol", "_protocol.credentials", "_protocol.limits", "_protocol.retry",
+        "_protocol.sse", "_protocol.timeouts", "errors", "session",
+    }  # fmt: skip
+
+
+async def test_a_session_loads_of_the_dependencies_what_it_is_made_of() -> None:
+    loaded = await loaded_by(SESSION)
+    assert {"aiohttp", "attrs"} <= loaded
+    assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= await loaded_by("import aiohttp")
+
+
+async def test_a_completion_loads_nothing_of_streams_and_batches(gradient_emulator: Emulator) -> None:
+    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK)))
+    assert "models.chat" in loaded
+    assert loaded & (STREAMING | ELSEWHERE) == set()
+
+
+async def test_a_stream_loads_nothing_of_batches(gradient_emulator: Emulator) -> None:
+    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=READ)))
+    assert loaded >= STREAMING
+    assert loaded & ELSEWHERE == set()
+
+
+async def test_what_a_completion_needs_is_loaded_with_the_property(gradient_emulator: Emulator) -> None:
+    before = ours(await loaded_by(f"{SESSION}; session.chat; session.limits"))
+    assert ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
+
+
+@pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
+def test_the_type_checkers_see_the_same_names_in_the_same_places(package: ModuleType) -> None:
+    told = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(inspect.getsource(package)))
+        if isinstance(node, ast.ImportFrom) and not (node.module or "typing").endswith(("typing", "_late"))
+        for alias in node.names
+    }
+    assert sorted(told.keys() | {"__version__"} & set(package.__all__)) == package.__all__
+    for name, module in told.items():
+        assert module is not None
+        assert getattr(package, name) is getattr(sys.modules[module], name)
+
+
+@pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
+def test_dir_and_a_star_import_give_every_name(package: ModuleType) -> None:
+    namespace: dict[str, object] = {}
+    exec(f"from {package.__name__} import *", namespace)
+    assert set(package.__all__) <= namespace.keys()
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
+def test_a_name_that_nobody_defines_is_an_attribute_error(package: ModuleType) -> None:
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'Nonsense'"):
+        _ = package.Nonsense
