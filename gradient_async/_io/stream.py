@@ -18,18 +18,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-import anyio
-
 from gradient_async._io.calls import Reply
 from gradient_async._io.pipeline import MAX_JSON_BYTES
 from gradient_async._io.progress import timeout_error
 from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
 from gradient_async._io.tee import TeeBranch, tee
+from gradient_async._io.timer import Opening
 from gradient_async._io.watchdog import Watchdog
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
-from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import (
     APIConnectionError,
     GradientError,
@@ -66,7 +64,6 @@ class ChatStream:
     Attributes:
         outcome: ``"running"``, then how it ended: ``"done"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``,
             ``"cancelled"``, ``"truncated"`` or ``"error"``.
-        meta: Request id, rate limits, attempts and timings, as far as they are known.
     """
 
     __slots__ = (
@@ -76,22 +73,20 @@ class ChatStream:
         "_busy",
         "_decoder",
         "_entered",
+        "_meta",
         "_opener",
         "_opening",
         "_ready",
         "_reply",
-        "_timeouts",
         "_watchdog",
-        "meta",
         "outcome",
     )
 
-    def __init__(self, opener: Opener, *, timeouts: Timeouts, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.outcome: Outcome = "running"
-        self.meta = ResponseMeta()
+        self._meta: ResponseMeta | None = None
         self._opener: Opener | None = opener
-        self._opening: anyio.CancelScope | None = None
-        self._timeouts = timeouts
+        self._opening: Opening | None = None
         self._decoder = ChunkDecoder(max_event_bytes=max_event_bytes)
         self._accumulator = ChatAccumulator()
         self._ready: Iterator[ChatCompletionChunk] = iter(())
@@ -134,6 +129,13 @@ class ChatStream:
         return self.snapshot
 
     @property
+    def meta(self) -> ResponseMeta:
+        """Request id, rate limits, attempts and timings, as far as they are known."""
+        if self._meta is None:
+            self._meta = ResponseMeta()
+        return self._meta
+
+    @property
     def snapshot(self) -> ChatCompletion:
         """The completion as far as it was read; once the stream has ended, as far as it arrived."""
         completion = self._accumulator.snapshot()
@@ -144,7 +146,7 @@ class ChatStream:
         """Stop, from any task: iteration ends cleanly and the partial answer stays in `snapshot`."""
         self._end("cancelled")
         if self._opening is not None:
-            self._opening.cancel()
+            self._opening.stop()
 
     def close(self) -> None:
         """Give the connection up, now, if it is still held. Safe at any time, and twice."""
@@ -227,19 +229,16 @@ class ChatStream:
     async def _open(self) -> None:
         opener, self._opener = self._opener, None
         reply = None
-        try:
-            with anyio.CancelScope() as self._opening:
-                reply = await opener() if opener is not None else None
-        finally:
-            self._opening = None
+        with Opening() as self._opening:
+            reply = await opener() if opener is not None else None
         if reply is None:
             return
         if self.outcome != "running":
             reply.exchange.close()
             return
-        self._reply, self.meta = reply, reply.meta
-        self._watchdog = Watchdog(reply.exchange, self._timeouts, reply.deadline)
-        self._watchdog.start(asyncio.get_running_loop().time())
+        self._reply, self._meta = reply, reply.meta
+        self._watchdog = Watchdog(reply.exchange)
+        self._watchdog.start()
         if reply.exchange.content_type not in EVENT_STREAM_TYPES:
             await self._take_whole(reply.exchange.content_type)
 

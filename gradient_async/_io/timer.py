@@ -1,4 +1,4 @@
-"""The time limits of requests, all watched by one timer of the loop.
+"""The time limits of requests and streams, all watched by one timer of the loop, and the blocks that they end.
 
 `asyncio.timeout` makes a timer for every block and another at every reschedule; a heap of them costs a tenth of a
 request. Here a limit that moves is a number that changes, and the loop's timer is set again only for one that is
@@ -11,28 +11,41 @@ from __future__ import annotations
 import asyncio
 import math
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import attrs
 
 
+class Watched(Protocol):
+    """Something whose time is limited."""
+
+    @property
+    def limit(self) -> float:
+        """When its time is up, on the loop's clock, if nothing happens from now on."""
+        ...
+
+    def expire(self) -> None:
+        """End it: its time is up."""
+        ...
+
+
 @attrs.define(eq=False, repr=False)
 class Timers:
-    """Watches the limits of any number of requests on one loop."""
+    """Watches the limits of any number of requests and streams on one loop."""
 
     loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
-    _active: set[PhaseTimer] = attrs.field(factory=set, init=False)
+    _active: set[Watched] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
     _when: float = attrs.field(default=math.inf, init=False)
 
-    def add(self, timer: PhaseTimer) -> None:
-        """Watch *timer*."""
-        self._active.add(timer)
-        self.look_by(timer.limit)
+    def add(self, watched: Watched) -> None:
+        """Watch *watched*."""
+        self._active.add(watched)
+        self.look_by(watched.limit)
 
-    def discard(self, timer: PhaseTimer) -> None:
-        """Watch *timer* no more."""
-        self._active.discard(timer)
+    def discard(self, watched: Watched) -> None:
+        """Watch *watched* no more."""
+        self._active.discard(watched)
 
     def look_by(self, when: float) -> None:
         """Look at the limits at *when*, if not sooner."""
@@ -49,28 +62,54 @@ class Timers:
 
     def _look(self) -> None:
         self._handle, self._when = None, math.inf
-        now = self.loop.time()
-        for timer in [timer for timer in self._active if timer.limit <= now]:
-            self._active.discard(timer)
-            timer.expire()
-        self.look_by(min((timer.limit for timer in self._active), default=math.inf))
+        now, next_look = self.loop.time(), math.inf
+        for watched in list(self._active):
+            if (limit := watched.limit) > now:
+                next_look = min(next_look, limit)
+                continue
+            self._active.discard(watched)
+            watched.expire()
+        self.look_by(next_look)
 
 
 @attrs.define(eq=False, repr=False)
-class PhaseTimer:
+class Block:
+    """A ``with`` block that can be ended from outside by cancelling the task in it."""
+
+    _task: asyncio.Task[object] | None = attrs.field(default=None, init=False)
+    _cancelling: int = attrs.field(default=0, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
+
+    def enter(self) -> None:
+        """Begin the block, in the task at hand."""
+        self._task = task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("requests are made inside a task; use asyncio.run or asyncio.create_task")
+        self._cancelling = task.cancelling()
+
+    def end(self) -> None:
+        """Cancel the task, once, if it is in the block and waits there."""
+        if self._task is not None and not self._ended:
+            self._ended = True
+            self._task.cancel()
+
+    def leave(self, kind: type[BaseException] | None) -> bool:
+        """Leave the block by an exception of this *kind*; say whether that is our cancellation and nobody else's."""
+        task, self._task = self._task, None
+        if not self._ended or task is None:
+            return False
+        return task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError)
+
+
+@attrs.define(eq=False, repr=False)
+class PhaseTimer(Block):
     """Cancels the task inside its block when `limit`, on the loop's clock, has passed."""
 
     timers: Timers
     limit: float
-    _task: asyncio.Task[object] | None = attrs.field(default=None, init=False)
-    _cancelling: int = attrs.field(default=0, init=False)
-    _expired: bool = attrs.field(default=False, init=False)
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
-        if self._task is None:
-            raise RuntimeError("requests are made inside a task; use asyncio.run or asyncio.create_task")
-        self._cancelling = self._task.cancelling()
+        self.enter()
         self.timers.add(self)
         return self
 
@@ -78,10 +117,7 @@ class PhaseTimer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.timers.discard(self)
-        task, self._task = self._task, None
-        if not self._expired or task is None:
-            return
-        if task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError):
+        if self.leave(kind):
             raise TimeoutError from error
 
     def move(self, limit: float) -> None:
@@ -91,6 +127,24 @@ class PhaseTimer:
 
     def expire(self) -> None:
         """Cancel the task: time is up."""
-        if self._task is not None:
-            self._expired = True
-            self._task.cancel()
+        self.end()
+
+
+@attrs.define(eq=False, repr=False)
+class Opening(Block):
+    """A block that `stop` ends without an error."""
+
+    def __enter__(self) -> Self:
+        self.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self.leave(kind)
+
+    def stop(self) -> None:
+        """End the block, from any task or thread, the one inside included: so not before that one waits."""
+        task = self._task
+        if task is not None and not (loop := task.get_loop()).is_closed():
+            loop.call_soon_threadsafe(self.end)

@@ -1,17 +1,16 @@
-"""One timer for a whole stream, re-armed only when it fires.
+"""The time limits of a stream: the whole of it, and the silence in it.
 
-An awaited time limit around every read costs more than the read; noting the time of a read costs 80 ns.
+An awaited time limit around every read costs more than the read; noting the time of a read costs 80 ns. The limit is
+worked out when the one timer of the loop looks at it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 import attrs
 
 from gradient_async._io.exchange import Exchange
-from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import TimeoutPhase
 
 
@@ -28,43 +27,34 @@ class Watchdog:
     """
 
     exchange: Exchange
-    timeouts: Timeouts
-    deadline: float
-    expired: TimeoutPhase | None = None
-    waiting_since: float | None = None
-    asking_since: float | None = None
-    _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
+    expired: TimeoutPhase | None = attrs.field(default=None, init=False)
+    waiting_since: float | None = attrs.field(default=None, init=False)
+    asking_since: float | None = attrs.field(default=None, init=False)
 
-    def start(self, now: float) -> None:
+    def start(self) -> None:
         """Begin to watch."""
-        self._arm(self._limit(now)[0])
+        self.exchange.progress.timers.add(self)
 
     def stop(self) -> None:
         """Watch no more."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self.exchange.progress.timers.discard(self)
 
-    def _limit(self, now: float) -> tuple[float, TimeoutPhase]:
-        """Return when the first limit runs out if nothing happens from now on, and which it is."""
-        waiting_since = now if self.waiting_since is None else self.waiting_since
-        limits: list[tuple[float, TimeoutPhase]] = [(self.deadline, "total")]
-        if self.timeouts.idle is not None:
-            limits.append((waiting_since + self.timeouts.idle, "idle"))
-        if self.timeouts.token_idle is not None:
-            silent_since = now if self.asking_since is None else self.asking_since
-            limits.append((silent_since + self.timeouts.token_idle, "idle"))
-        return min(limits)
+    @property
+    def limit(self) -> float:
+        """When the first limit runs out if nothing happens from now on."""
+        return min(self.exchange.progress.deadline, self._silent_until())
 
-    def _arm(self, when: float) -> None:
-        if not math.isinf(when):
-            self._handle = asyncio.get_running_loop().call_at(when, self._look)
-
-    def _look(self) -> None:
-        now = asyncio.get_running_loop().time()
-        when, phase = self._limit(now)
-        if now < when:
-            self._arm(when)
-            return
-        self.expired = phase
+    def expire(self) -> None:
+        """Close the exchange: time is up."""
+        self.expired = "idle" if self._silent_until() <= self.exchange.progress.deadline else "total"
         self.exchange.close()
+
+    def _silent_until(self) -> float:
+        """Return when silence will have lasted too long."""
+        timeouts, now = self.exchange.progress.timeouts, self.exchange.time()
+        until = math.inf
+        if timeouts.idle is not None:
+            until = (now if self.waiting_since is None else self.waiting_since) + timeouts.idle
+        if timeouts.token_idle is not None:
+            until = min(until, (now if self.asking_since is None else self.asking_since) + timeouts.token_idle)
+        return until

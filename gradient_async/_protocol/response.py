@@ -83,14 +83,25 @@ def rate_limit_info(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
         headers: Response headers; their names match whatever the case.
         now: The caller's clock in epoch seconds, for when the response carries no date.
     """
-    tables = (_QUOTA_HEADERS, _TIER_HEADERS) if any(name in headers for name in _TIER_MARKS) else (_QUOTA_HEADERS,)
-    found = {field: read(headers[name]) for table in tables for field, name, read in table if name in headers}
-    date = http_date(headers.get("Date"))
-    retry_after = retry_after_seconds(headers.get("Retry-After"), now=now if date is None else date)
-    return RateLimitInfo(**found, date=date, retry_after=retry_after)
+    get = headers.get
+    date = http_date(get("Date"))
+    return RateLimitInfo(
+        limit=_integer(get("ratelimit-limit")),
+        remaining=_integer(get("ratelimit-remaining")),
+        reset=_number(get("ratelimit-reset")),
+        retry_after=retry_after_seconds(get("Retry-After"), now=now if date is None else date),
+        date=date,
+        **_tier_quotas(headers) if _TIER_MARK in headers or _OTHER_TIER_MARK in headers else _NO_QUOTAS,
+    )
 
 
-def _number(text: str) -> float | None:
+def _tier_quotas(headers: Mapping[str, str]) -> dict[str, Any]:
+    return {field: read(headers[name]) for field, name, read in _TIER_HEADERS if name in headers}
+
+
+def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
     try:
         number = float(text)
     except ValueError:
@@ -98,7 +109,9 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _integer(text: str) -> int | None:
+def _integer(text: str | None) -> int | None:
+    if text is None:
+        return None
     if text.isdecimal() and len(text) <= _LONGEST_COUNT:
         return int(text)
     number = _number(text)
@@ -106,12 +119,8 @@ def _integer(text: str) -> int | None:
 
 
 _Header = tuple[str, str, Callable[[str], Any]]
-_QUOTA_HEADERS: list[_Header] = [
-    ("limit", "ratelimit-limit", _integer),
-    ("remaining", "ratelimit-remaining", _integer),
-    ("reset", "ratelimit-reset", _number),
-]
-_TIER_MARKS = ("x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute")
+_TIER_MARK, _OTHER_TIER_MARK = "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute"
+_NO_QUOTAS: dict[str, Any] = {}
 _TIER_HEADERS: list[_Header] = [
     (f"{what}_{quota.replace('-', '_')}", f"x-ratelimit-{what}-{quota}", read)
     for quota in ("requests", "tokens-per-minute", "tokens-per-day")

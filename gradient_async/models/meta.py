@@ -66,7 +66,7 @@ class ResponseMeta:
 
     status: int = 200
     request_id: str | None = None
-    rate_limit: RateLimitInfo = attrs.field(factory=RateLimitInfo)
+    rate_limit: RateLimitInfo = RateLimitInfo()  # one for all that have none: it never changes
     attempts: int = 1
     timings: Timings = attrs.field(factory=Timings)
     raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=(), repr=False)

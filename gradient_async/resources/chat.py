@@ -43,7 +43,7 @@ class _Caller:
 
         request = self._request(params, timeout, stream=True)
         opener = partial(self.pipeline.send, request, self.target())
-        return ChatStream(opener, timeouts=request.timeouts, max_event_bytes=self.max_event_bytes)
+        return ChatStream(opener, max_event_bytes=self.max_event_bytes)
 
     def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         return chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gradient_async._io.timer import PhaseTimer, Timers
+from gradient_async._io.timer import Opening, PhaseTimer, Timers
 
 pytestmark = pytest.mark.looptime
 
@@ -95,3 +95,107 @@ async def test_timers_nest() -> None:
 async def test_an_error_inside_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), timer(5):
         raise ZeroDivisionError
+
+
+# A block that is stopped.
+
+
+async def opened(opening: Opening, sleep: float = 100) -> float:
+    began = asyncio.get_running_loop().time()
+    with opening:
+        await asyncio.sleep(sleep)
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_a_stopped_block_ends_without_an_error() -> None:
+    opening, loop = Opening(), asyncio.get_running_loop()
+    loop.call_later(2, opening.stop)
+    loop.call_later(2, opening.stop)
+    assert await opened(opening) == pytest.approx(2)
+    assert not asyncio.current_task().cancelling()
+
+
+async def test_a_block_stopped_from_inside_ends_where_it_waits_next() -> None:
+    opening = Opening()
+    with opening:
+        opening.stop()
+        await asyncio.sleep(0)
+        pytest.fail("it went on")
+    assert not asyncio.current_task().cancelling()
+
+
+async def test_a_block_stopped_from_inside_that_never_waits_is_left_alone() -> None:
+    opening = Opening()
+    with opening:
+        opening.stop()
+    await asyncio.sleep(1)
+    assert not asyncio.current_task().cancelling()
+
+
+async def test_a_block_that_was_left_is_not_stopped() -> None:
+    opening = Opening()
+    assert await opened(opening, 1) == pytest.approx(1)
+    opening.stop()
+    await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("first", ["stop", "cancel"])
+async def test_stopping_does_not_eat_a_cancellation_from_outside(first: str) -> None:
+    opening = Opening()
+    task = asyncio.ensure_future(opened(opening))
+    await asyncio.sleep(1)
+    if first == "cancel":
+        task.cancel()
+    opening.stop()
+    await asyncio.sleep(0)
+    if first == "stop":
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_time_limit_inside_a_stopped_block_does_not_show() -> None:
+    opening, loop = Opening(), asyncio.get_running_loop()
+    loop.call_later(2, opening.stop)
+    with opening, timer(2):
+        await asyncio.sleep(10)
+    assert not asyncio.current_task().cancelling()
+
+
+@pytest.mark.looptime(False)
+async def test_a_block_is_stopped_from_another_thread() -> None:
+    opening = Opening()
+    task = asyncio.ensure_future(opened(opening))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(opening.stop)
+    assert await task < 5
+
+
+# Limits that move by themselves.
+
+
+class Moving:
+    """Something that is alive until *dies*, and may be silent for ten seconds."""
+
+    def __init__(self, dies: float) -> None:
+        self.loop, self.dies, self.ended, self.looks = asyncio.get_running_loop(), dies, None, 0
+
+    @property
+    def limit(self) -> float:
+        self.looks += 1
+        return min(self.loop.time(), self.dies) + 10
+
+    def expire(self) -> None:
+        self.ended = self.loop.time()
+
+
+async def test_limits_that_move_are_looked_at_rarely_and_kept() -> None:
+    timers, began = Timers(), asyncio.get_running_loop().time()
+    many = [Moving(began + dies) for dies in (33.5, *range(500, 600))]
+    for one in many:
+        timers.add(one)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(90)
+    assert many[0].ended == pytest.approx(began + 43.5)
+    assert [one.ended for one in many[1:]] == [None] * 100
+    assert max(one.looks for one in many) < 15
