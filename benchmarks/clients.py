@@ -77,10 +77,10 @@ class Ours(Client):
         await self.session.aclose()
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and look at each text where openai has it."""
         async with self.session.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
             async for chunk in stream:
-                _ = chunk.text
+                _ = chunk.choices[0].delta.content
         if stream.outcome != "done":
             raise RuntimeError(f"the stream ended as {stream.outcome}")
 
@@ -94,18 +94,6 @@ class Ours(Client):
     async def ask(self) -> str:
         """Return the text of one whole answer."""
         return (await self.session.chat.completions.create(model=MODEL, messages=MESSAGES)).text
-
-
-class OursByField(Ours):
-    """This library, read as openai's chunks are: a chunk decodes its fields when the first one is looked at."""
-
-    name = "gradient_async, by field"
-
-    async def read(self) -> None:
-        """Read one stream to its end and look at each text where openai has it."""
-        async with self.session.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
-            async for chunk in stream:
-                _ = chunk.choices[0].delta.content
 
 
 class Bare(Client):

@@ -26,6 +26,8 @@ from harness import Goal, Row, Server, child, main, medians, memory, note, raise
 ENDLESS = 10_000_000
 OPENING_AT_ONCE = 1000
 PATIENCE_SECONDS, STEP_SECONDS = 60, 0.02
+TLS_GOALS: dict[str, dict[str, Goal]] = {"asyncio": {}, "uvloop": {"": Goal(316, "KiB")}}
+"""asyncio's 256 KiB for each TLS connection cannot be set; the goal is for the loop that does without."""
 ALL: tuple[type[Client], ...] = (Ours, ByHand, *PEERS)
 
 
@@ -156,7 +158,7 @@ async def measure(size: Size) -> list[Row]:
         for loop, kinds in loops.items():
             load = Load(size.secured, 10 * size.haste, loop, tls=True)
             secured, _ = await compared(running, kinds, load, size.rounds)
-            rows += rows_against(f"a TLS stream of {size.secured:,}, {loop}", "KiB", secured, {"": Goal(316, "KiB")})
+            rows += rows_against(f"a TLS stream of {size.secured:,}, {loop}", "KiB", secured, TLS_GOALS[loop])
     return rows
 
 

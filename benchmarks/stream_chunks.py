@@ -4,10 +4,8 @@ CPU of the client process per chunk of one stream that arrives as fast as it can
 of its own, as the service sends them, and the whole body in one piece. Ours hands out typed chunks, assembles the
 answer, watches the time limits and settles the outcome.
 
-Ours is measured three times, because a chunk that differs from the one before only in its text decodes the rest of
-itself when it is asked for: looking at ``chunk.text`` alone; looking at ``chunk.choices[0].delta.content``, as one
-does with openai; and ``chunk.text`` of chunks that differ in more than their text. The baselines decode all of each
-chunk always, so the second is what compares like with like.
+Most chunks differ from the one before only in their text, and are decoded by what they have in common. A third body is
+of chunks that differ in more, a usage each, where that is of no use; it is there to be read and has no goal.
 
 Baselines: bare aiohttp, which reads the bytes and drops them; aiohttp with one split a read and msgspec into attrs
 classes; pydo, gradient, openai, and openai's helper that assembles too.
@@ -18,7 +16,7 @@ classes; pydo, gradient, openai, and openai's helper that assembles too.
 from __future__ import annotations
 
 import attrs
-from clients import PEERS, Bare, ByHand, Client, OpenAIHelper, Ours, OursByField, installed, with_client
+from clients import PEERS, Bare, ByHand, Client, OpenAIHelper, Ours, installed, with_client
 from harness import CPU, Goal, Row, Server, main, medians, rows_against, server
 
 SLOW_SHARE = 10
@@ -48,7 +46,7 @@ async def us_per_chunk(kind: type[Client], running: Server, behaviour: str, chun
 
 async def compared(running: Server, behaviour: str, size: Size) -> dict[str, float]:
     """Return the median of every contender."""
-    kinds = installed([Ours, OursByField, Bare, ByHand, *((*PEERS, OpenAIHelper) if size.peers else ())])
+    kinds = installed([Ours, Bare, ByHand, *((*PEERS, OpenAIHelper) if size.peers else ())])
     chunks = {kind: max(size.chunks // (SLOW_SHARE if kind.is_slow else 1), 10) for kind in kinds}
     contenders = {
         kind.name: lambda kind=kind: us_per_chunk(kind, running, behaviour, chunks[kind])  # type: ignore[misc]
@@ -57,26 +55,16 @@ async def compared(running: Server, behaviour: str, size: Size) -> dict[str, flo
     return await medians(contenders, size.rounds)
 
 
-def rows(what: str, results: dict[str, float], goals: dict[str, Goal]) -> list[Row]:
-    """Return the rows of one shape of the body, read in both ways."""
-    by_field = results.pop(OursByField.name)
-    return [
-        *rows_against(f"CPU a chunk, {what}, .text", "us", results, goals),
-        *rows_against(f"CPU a chunk, {what}, by field", "us", results | {Ours.name: by_field}, goals),
-    ]
-
-
 async def measure(size: Size) -> list[Row]:
     """Return the rows of every shape of the body."""
     with server() as running:
         burst = await compared(running, "burst", size)
         varied = await compared(running, "varied", size)
         whole = await compared(running, "whole", size)
-    varied.pop(OursByField.name)
     return [
-        *rows("HTTP chunk each", burst, CHUNKED),
-        *rows_against("CPU a chunk, varied, .text", "us", varied, CHUNKED),
-        *rows("one piece", whole, WHOLE),
+        *rows_against("CPU a chunk, HTTP chunk each", "us", burst, CHUNKED),
+        *rows_against("CPU a chunk, HTTP chunk each, varied", "us", varied, {}),
+        *rows_against("CPU a chunk, one piece", "us", whole, WHOLE),
     ]
 
 

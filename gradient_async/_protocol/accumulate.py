@@ -99,7 +99,10 @@ class _ChoiceParts:
 def _extra(model: Model, known: frozenset[str]) -> dict[str, Any]:
     """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
     raw = model._raw
-    return _NOTHING if raw is None or (type(raw) is dict and raw.keys() <= known) else model.extra
+    if type(raw) is dict:
+        return _NOTHING if raw.keys() <= known else model.extra
+    has_none = raw is None or (type(raw) is tuple and type(raw[0]) is Frame and raw[0].is_known)
+    return _NOTHING if has_none else model.extra
 
 
 def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None) -> list[TokenLogprob] | None:

@@ -41,12 +41,14 @@ class Frame:
         after: The event's JSON from the text's closing quotation mark.
         field: ``"content"`` or ``"reasoning_content"``.
         index: The choice that the text belongs to.
+        is_known: Whether the models know every field of it.
     """
 
     before: bytes
     after: bytes
     field: str
     index: int
+    is_known: bool
 
     def source(self, cls: type[Model], text: str, escaped: bytes | None) -> Any:
         """Return the JSON object that the *cls* of the chunk with this *text* was decoded from."""
@@ -125,7 +127,9 @@ def learn(last: bytes, data: bytes, chunk: ChatCompletionChunk) -> TextPattern |
             before, after = last[: place.start(1)], last[place.end(1) :]
             alike = data.startswith(before) and data.endswith(after) and len(data) >= len(before) + len(after)
             if alike and _is_proved(before, after, name, chunk):
-                return TextPattern.of(Frame(before, after, name, chunk.choices[0].index), chunk)
+                choice = chunk.choices[0]
+                is_known = not chunk.extra and not choice.delta.extra
+                return TextPattern.of(Frame(before, after, name, choice.index, is_known), chunk)
     return None
 
 
