@@ -184,6 +184,10 @@ class AsyncSession:
         return self._new_limiter()
 
     def _target(self) -> Target:
+        return self._inference
+
+    @cached_property
+    def _inference(self) -> Target:
         key = self._api_key.required("Inference needs a model access key or a full-access token.")
         return Target(self._base_url.required("Inference needs an address."), key, self._limiter)
 

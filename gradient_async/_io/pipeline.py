@@ -18,7 +18,7 @@ import attrs
 
 from gradient_async._io.calls import AttemptDetails, Hook, Reply
 from gradient_async._io.exchange import Exchange
-from gradient_async._io.limiter import Permit
+from gradient_async._io.limiter import Limiter, Permit
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
 from gradient_async._io.target import Target
@@ -101,26 +101,33 @@ class Pipeline:
 
     async def _attempt(self, call: _Call) -> _Attempt:
         """Make one attempt; an error of ours is its result, not raised."""
-        permit = await self._permit(call)
+        limiter = call.target.limiter
+        permit = None if limiter is None else await self._permit(call, limiter)
         call.attempt += 1
-        progress = Progress(call.request.timeouts, call.deadline, permit, self.transport.timers(call.loop))
+        progress = Progress(self.transport.timers(call.loop), call.deadline, call.request.timeouts, permit)
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
         began = call.loop.time() if self.hooks else 0.0
         try:
-            await self._exchange(call, attempt)
+            with progress:
+                await self._answer(call, attempt)
+        except GradientError as error:
+            attempt.error = error
+        except TimeoutError:
+            attempt.error = progress.timeout_error(call.loop.time())
         finally:
-            if permit is not None and not attempt.progress.sent:
+            if permit is not None and not progress.sent:
                 permit.refund()
-        self._observe(call, attempt)
+        if attempt.error is not None:
+            attempt.error.with_traceback(None)
+            attempt.error.attempts = call.attempt
+        if limiter is not None and attempt.exchange is not None and attempt.limits is not None:
+            limiter.observe(attempt.limits, status=attempt.exchange.status, sent_at=progress.sent_at or call.began)
         if self.hooks:
             self._show(call, attempt, call.loop.time() - began)
         return attempt
 
-    async def _permit(self, call: _Call) -> Permit | None:
-        limiter = call.target.limiter
-        if limiter is None:
-            return None
+    async def _permit(self, call: _Call, limiter: Limiter) -> Permit:
         now = call.loop.time() if call.attempt else call.began
         timeout = None if math.isinf(call.deadline) else max(call.deadline - now, 0.0)
         try:
@@ -129,19 +136,6 @@ class Pipeline:
             if call.refusal is None:
                 raise
         raise call.refusal  # what the service said tells more than that its pause does not fit
-
-    async def _exchange(self, call: _Call, attempt: _Attempt) -> None:
-        progress = attempt.progress
-        try:
-            with progress.timer:
-                await self._answer(call, attempt)
-        except GradientError as error:
-            attempt.error = error
-        except TimeoutError:
-            attempt.error = progress.timeout_error(call.loop.time())
-        if attempt.error is not None:
-            attempt.error.with_traceback(None)
-            attempt.error.attempts = call.attempt
 
     async def _answer(self, call: _Call, attempt: _Attempt) -> None:
         target, request = call.target, call.request
@@ -157,7 +151,8 @@ class Pipeline:
         except BaseException:
             exchange.close()
             raise
-        attempt.error = _error_of(exchange, attempt.body)
+        if exchange.status >= HTTP_OK_END:
+            attempt.error = _error_of(exchange, attempt.body)
 
     def _delay(self, call: _Call, attempt: _Attempt) -> float | None:
         """Return the seconds to wait before the next attempt, None to give up."""
@@ -175,11 +170,6 @@ class Pipeline:
             chance=random.random(),  # noqa: S311 - jitter, no secret
         )
         return delay if delay is not None and self._budget.take(error) else None
-
-    def _observe(self, call: _Call, attempt: _Attempt) -> None:
-        limiter, exchange, sent_at = call.target.limiter, attempt.exchange, attempt.progress.sent_at
-        if limiter is not None and exchange is not None and attempt.limits is not None:
-            limiter.observe(attempt.limits, status=exchange.status, sent_at=sent_at or call.began)
 
     def _show(self, call: _Call, attempt: _Attempt, elapsed: float) -> None:
         exchange = attempt.exchange
@@ -226,9 +216,7 @@ async def _body(exchange: Exchange, progress: Progress) -> bytes:
     raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
 
 
-def _error_of(exchange: Exchange, body: bytes) -> GradientError | None:
-    if exchange.status < HTTP_OK_END:
-        return None
+def _error_of(exchange: Exchange, body: bytes) -> GradientError:
     if exchange.status < HTTP_ERROR_START:
         return _redirect_error(exchange)
     return status_error(exchange.status, exchange.headers, body, now=time.time())

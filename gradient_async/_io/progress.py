@@ -8,14 +8,14 @@ from __future__ import annotations
 import attrs
 
 from gradient_async._io.permit import Permit
-from gradient_async._io.timer import PhaseTimer, Timers
+from gradient_async._io.timer import PhaseTimer
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import APITimeoutError, TimeoutPhase
 
 
 @attrs.define(eq=False, repr=False)
-class Progress:
-    """How far an attempt has come; moves its one timer from phase to phase.
+class Progress(PhaseTimer):
+    """How far an attempt has come: a timer that goes from phase to phase.
 
     Attributes:
         sent: Whether any part of the request may have left this machine.
@@ -24,20 +24,14 @@ class Progress:
     """
 
     timeouts: Timeouts
-    deadline: float
     permit: Permit | None
-    timers: Timers = attrs.field(factory=Timers)
-    timer: PhaseTimer = attrs.field(init=False)
-    phase: TimeoutPhase = "pool"
-    sent: bool = False
-    answered: bool = False
-    lost_before_answer: bool = False
-    connect_began: float | None = None
-    connect: float | None = None
-    sent_at: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        self.timer = PhaseTimer(self.timers, self.deadline)
+    phase: TimeoutPhase = attrs.field(default="pool", init=False)
+    sent: bool = attrs.field(default=False, init=False)
+    answered: bool = attrs.field(default=False, init=False)
+    lost_before_answer: bool = attrs.field(default=False, init=False)
+    connect_began: float | None = attrs.field(default=None, init=False)
+    connect: float | None = attrs.field(default=None, init=False)
+    sent_at: float | None = attrs.field(default=None, init=False)
 
     def __deepcopy__(self, _memo: object) -> Progress:
         return self  # aioresponses copies what a request was called with, and a live timer has no copy
@@ -45,7 +39,8 @@ class Progress:
     def enter(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
         """Begin *phase*, which may take *limit* seconds."""
         self.phase = phase
-        self.timer.move(self.deadline if limit is None else min(self.deadline, now + limit))
+        deadline = self.deadline
+        self.move(deadline if limit is None or now + limit > deadline else now + limit)
 
     @property
     def reused(self) -> bool:

@@ -21,6 +21,7 @@ from gradient_async._io.exchange import Exchange
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
 from gradient_async._io.spool import InputFile
+from gradient_async._io.timer import Timers
 from gradient_async._io.transport import Transport
 from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.retry import RetryPolicy
@@ -155,7 +156,7 @@ class Storage:
         raise body.problem
 
     def _progress(self) -> Progress:
-        progress = Progress(self.timeouts, math.inf, None)
+        progress = Progress(Timers(), math.inf, self.timeouts, None)
         if self.transport.given is not None:  # it does not tell when it connects, so the time counts from here
             progress.enter("first_byte", asyncio.get_running_loop().time(), self.timeouts.first_byte)
         return progress
@@ -164,7 +165,7 @@ class Storage:
 async def _timed(progress: Progress, step: Awaitable[T]) -> T:
     """Return what *step* comes to, within the limits of *progress*."""
     try:
-        with progress.timer:
+        with progress:
             return await step
     except GradientError:
         raise

@@ -80,7 +80,7 @@ class Block:
     _cancelling: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
-    def enter(self) -> None:
+    def begin(self) -> None:
         """Begin the block, in the task at hand."""
         self._task = task = asyncio.current_task()
         if task is None:
@@ -103,13 +103,15 @@ class Block:
 
 @attrs.define(eq=False, repr=False)
 class PhaseTimer(Block):
-    """Cancels the task inside its block when `limit`, on the loop's clock, has passed."""
+    """Cancels the task inside its block when `limit`, on the loop's clock, has passed: at first the *deadline*."""
 
     timers: Timers
-    limit: float
+    deadline: float
+    limit: float = attrs.field(default=math.inf, init=False)
 
     def __enter__(self) -> Self:
-        self.enter()
+        self.begin()
+        self.limit = min(self.limit, self.deadline)
         self.timers.add(self)
         return self
 
@@ -135,7 +137,7 @@ class Opening(Block):
     """A block that `stop` ends without an error."""
 
     def __enter__(self) -> Self:
-        self.enter()
+        self.begin()
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ import aiohttp
 import attrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from multidict import CIMultiDict
 from yarl import URL
 
 from gradient_async._io.exchange import Exchange
@@ -32,6 +33,7 @@ READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
+_MOST_KNOWN_HEADERS = 64
 _NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
@@ -81,6 +83,7 @@ class Transport:
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
+    _known_headers: dict[tuple[str, bool, bool], CIMultiDict[str]] = attrs.field(factory=dict, init=False, repr=False)
 
     def timers(self, loop: asyncio.AbstractEventLoop) -> Timers:
         """Return what watches the time limits of requests on *loop*."""
@@ -99,9 +102,11 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = await self._ready_pool()
+        pool = self._pool_at_home() or await self._ready_pool()
         url = _url(base_url + request.path)
-        return await self._send(pool, progress, request.method, url, data=request.body, headers=_headers(request, key))
+        return await self._send(
+            pool, progress, request.method, url, data=request.body, headers=self._headers(request, key)
+        )
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
@@ -112,7 +117,7 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = await self._ready_pool()
+        pool = self._pool_at_home() or await self._ready_pool()
         if pool is self.given:
             pool = self._bare_pool(pool)
         options = {"headers": {"User-Agent": "gradient-async", **headers}, "read_bufsize": FILE_BUFFER_BYTES}
@@ -125,7 +130,7 @@ class Transport:
         self, pool: aiohttp.ClientSession, progress: Progress, method: str, url: URL, **options: Any
     ) -> Exchange:
         _in_progress.set(progress)
-        if not isinstance(pool.connector, _WatchedConnector):
+        if self.given is not None:
             progress.sent = True  # nothing tells how far a pool of the caller's has come
         try:
             response = await pool.request(method, url, allow_redirects=False, timeout=_NO_LIMITS, **options)
@@ -137,6 +142,18 @@ class Transport:
             self._open.add(exchange)
             return exchange
         raise error
+
+    def _headers(self, request: Request, key: str) -> CIMultiDict[str]:
+        """Return the headers, which most requests with the same key share; aiohttp copies them."""
+        if request.headers:
+            return _new_headers(request, key)
+        kind = key, request.stream, request.body is None
+        headers = self._known_headers.get(kind)
+        if headers is None:
+            if len(self._known_headers) >= _MOST_KNOWN_HEADERS:
+                self._known_headers.clear()
+            headers = self._known_headers[kind] = _new_headers(request, key)
+        return headers
 
     async def aclose(self) -> None:
         """Close every connection of the pool; whoever waits on one is woken, which aiohttp alone does not do."""
@@ -162,16 +179,21 @@ class Transport:
             return SessionClosedError("The session was closed while an answer was waited for.")
         return _translated(caught, progress)
 
+    def _pool_at_home(self) -> aiohttp.ClientSession | None:
+        """Return the pool if it belongs to this loop and process; most often it does."""
+        is_home = self._loop is asyncio.get_running_loop() and self._pid == os.getpid()
+        return self._pool if is_home and not self.closed else None
+
     async def _ready_pool(self) -> aiohttp.ClientSession:
         if self.closed:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
         if self.given is not None:
             return self.given
-        pid, loop = os.getpid(), asyncio.get_running_loop()
-        if self._pool is None or self._loop is not loop or self._pid != pid:
-            await self._leave_home(pid)
-            self._pool, self._loop, self._pid = self._new_pool(), loop, pid
-        return self._pool
+        pid = os.getpid()
+        await self._leave_home(pid)
+        pool = self._pool = self._new_pool()
+        self._loop, self._pid = asyncio.get_running_loop(), pid
+        return pool
 
     def _bare_pool(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session over the connections of the *given* one that has none of its headers and cookies."""
@@ -212,14 +234,14 @@ class Transport:
         )
 
 
-def _headers(request: Request, key: str) -> dict[str, str]:
+def _new_headers(request: Request, key: str) -> CIMultiDict[str]:
     headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **request.headers}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     if request.stream:
         headers["Accept"] = "text/event-stream"
         headers["Accept-Encoding"] = "identity"
-    return headers
+    return CIMultiDict(headers)
 
 
 def _translated(caught: Exception, progress: Progress) -> GradientError:

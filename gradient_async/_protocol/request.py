@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, get_args
 
 import attrs
@@ -27,6 +28,7 @@ AGENT_MODEL = "ignored"
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
 _ROLES = get_args(Role)
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +45,7 @@ class Request:
     method: str
     path: str
     body: bytes | None = attrs.field(default=None, repr=False)
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(default=_NO_HEADERS, repr=False)
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     idempotent: bool = False
     stream: bool = False
@@ -56,9 +58,8 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     Raises:
         ConfigurationError: The parameters cannot be meant: no messages, no model, something without a JSON form.
     """
-    fields = dict(params)
-    extra_body, headers = fields.pop("extra_body", None), fields.pop("extra_headers", None)
-    body = {name: value for name, value in fields.items() if value is not None or name not in _KNOWN}
+    body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
+    extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     body["messages"] = checked_messages(body.get("messages"))
     _check_model(body.get("model"))
     _check_numbers(body)
@@ -70,8 +71,8 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     return Request(
         method="POST",
         path=path,
-        body=encode_json(body | dict(extra_body or {})),
-        headers=_checked_headers(headers),
+        body=encode_json(body | dict(extra_body) if extra_body else body),
+        headers=_checked_headers(headers) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
     )
@@ -79,23 +80,28 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
 
 def checked_messages(messages: object) -> list[Any]:
     """Return *messages* as a list of objects with a role the service knows."""
-    wrong = type(messages) is not list and isinstance(messages, str | bytes | Mapping | Message)
-    if wrong or not isinstance(messages, Iterable):
-        raise ConfigurationError(
-            "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
-            f"got {type(messages).__name__}."
-        )
-    checked = list(messages)
+    checked = messages if type(messages) is list else _listed(messages)
     if not checked:
         raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
     for position, message in enumerate(checked):
-        if not isinstance(message, Message):
+        if type(message) is not dict or message.get("role") not in _ROLES:
             _check_message(message, position)
     return checked
 
 
+def _listed(messages: object) -> list[Any]:
+    if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping | Message):
+        return list(messages)
+    raise ConfigurationError(
+        "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
+        f"got {type(messages).__name__}."
+    )
+
+
 def _check_message(message: object, position: int) -> None:
-    if type(message) is not dict and not isinstance(message, Mapping):
+    if isinstance(message, Message):
+        return
+    if not isinstance(message, Mapping):
         raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
     if message.get("role") not in _ROLES:
         raise ConfigurationError(
@@ -116,10 +122,10 @@ def _check_numbers(body: Mapping[str, Any]) -> None:
             raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
 
 
-def _checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str]:
-    for name, value in (headers or {}).items():
+def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
         if name.lower() in ("authorization", "host", "content-length"):
             raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
         if not (name + value).isprintable():
             raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
-    return headers or {}
+    return headers

@@ -21,8 +21,8 @@ def plain(value: Any) -> Any:
     """Return *value* with every model inside it turned into a dict, every date into RFC 3339."""
     if type(value) is str:
         return value
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, dict):  # most of what is in a body is text, and a call is dearer than the question
+        return {key: item if type(item) is str else plain(item) for key, item in value.items()}
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, list | tuple):

@@ -16,11 +16,13 @@ HI = [{"role": "user", "content": "Hi"}]
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_second_loop_after_the_first_has_ended_gets_a_fresh_pool() -> None:
-    session = AsyncSession(api_key="test")
+    session, port = None, 0
 
     async def once() -> str:
-        async with Emulator() as gradient:
-            session._base_url = AsyncSession(api_key="test", base_url=gradient.url)._base_url
+        nonlocal session, port
+        async with Emulator(port=port) as gradient:
+            port = int(gradient.url.rpartition(":")[2])
+            session = session or AsyncSession(api_key="test", base_url=gradient.url)
             return (await session.chat.completions.create(model="m", messages=HI)).text
 
     assert asyncio.run(once())
