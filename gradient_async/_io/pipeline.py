@@ -101,7 +101,7 @@ class Pipeline:
 
     async def _attempt(self, call: _Call) -> _Attempt:
         """Make one attempt; an error of ours is its result, not raised."""
-        limiter = call.target.limiter
+        target, limiter = call.target, call.target.limiter
         permit = None if limiter is None else await self._permit(call, limiter)
         call.attempt += 1
         progress = Progress(self.transport.timers(call.loop), call.deadline, call.request.timeouts, permit)
@@ -110,7 +110,11 @@ class Pipeline:
         began = call.loop.time() if self.hooks else 0.0
         try:
             with progress:
-                await self._answer(call, attempt)
+                attempt.exchange = await self.transport.exchange(
+                    call.request, base_url=target.base_url, key=target.key, progress=progress
+                )
+                if attempt.exchange.status >= HTTP_OK_END or not call.request.stream:
+                    attempt.body = await _body(attempt.exchange, progress)
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
@@ -118,11 +122,7 @@ class Pipeline:
         finally:
             if permit is not None and not progress.sent:
                 permit.refund()
-        if attempt.error is not None:
-            attempt.error.with_traceback(None)
-            attempt.error.attempts = call.attempt
-        if limiter is not None and attempt.exchange is not None and attempt.limits is not None:
-            limiter.observe(attempt.limits, status=attempt.exchange.status, sent_at=progress.sent_at or call.began)
+        self._settle(call, attempt)
         if self.hooks:
             self._show(call, attempt, call.loop.time() - began)
         return attempt
@@ -137,22 +137,20 @@ class Pipeline:
                 raise
         raise call.refusal  # what the service said tells more than that its pause does not fit
 
-    async def _answer(self, call: _Call, attempt: _Attempt) -> None:
-        target, request = call.target, call.request
-        exchange = await self.transport.exchange(
-            request, base_url=target.base_url, key=target.key, progress=attempt.progress
-        )
-        attempt.exchange = exchange
-        attempt.limits = rate_limit_info(exchange.headers, now=time.time())
-        if exchange.status < HTTP_OK_END and request.stream:
-            return
-        try:
-            attempt.body = await _body(exchange, attempt.progress)
-        except BaseException:
-            exchange.close()
-            raise
-        if exchange.status >= HTTP_OK_END:
-            attempt.error = _error_of(exchange, attempt.body)
+    def _settle(self, call: _Call, attempt: _Attempt) -> None:
+        """Read what the headers say, teach it the limiter, and see whether the answer is an error."""
+        exchange, limiter = attempt.exchange, call.target.limiter
+        if exchange is not None:
+            now = time.time()
+            limits = attempt.limits = rate_limit_info(exchange.headers, now=now)
+            if limiter is not None:
+                sent_at = attempt.progress.sent_at or call.began
+                limiter.observe(limits, status=exchange.status, sent_at=sent_at)
+            if exchange.status >= HTTP_OK_END and attempt.error is None:
+                attempt.error = _error_of(exchange, attempt.body, now)
+        if attempt.error is not None:
+            attempt.error.with_traceback(None)
+            attempt.error.attempts = call.attempt
 
     def _delay(self, call: _Call, attempt: _Attempt) -> float | None:
         """Return the seconds to wait before the next attempt, None to give up."""
@@ -191,35 +189,35 @@ class Pipeline:
 
 
 async def _body(exchange: Exchange, progress: Progress) -> bytes:
-    """Return the body; of an error's, what came of it."""
+    """Return the body, or give the connection up; of an error's, return what came of it."""
     idle = progress.timeouts.idle
     is_error = exchange.status >= HTTP_OK_END
     blocks: list[bytes] = []
     size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
     now = exchange.arrived
-    while size <= limit:
-        progress.enter("idle", now, idle)
-        try:
+    try:
+        while size <= limit:
+            progress.enter("idle", now, idle)
             block = await exchange.next_block()
-        except APIConnectionError:
-            if is_error:
-                break
+            blocks.append(block)
+            if exchange.at_eof:
+                return b"".join(blocks)
+            size += len(block)
+            now = exchange.time()
+    except BaseException as caught:
+        exchange.close()
+        if not is_error or not isinstance(caught, APIConnectionError):
             raise
-        blocks.append(block)
-        if exchange.at_eof:
-            return b"".join(blocks)
-        size += len(block)
-        now = exchange.time()
     exchange.close()
     if is_error:
         return b"".join(blocks)
     raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
 
 
-def _error_of(exchange: Exchange, body: bytes) -> GradientError:
+def _error_of(exchange: Exchange, body: bytes, now: float) -> GradientError:
     if exchange.status < HTTP_ERROR_START:
         return _redirect_error(exchange)
-    return status_error(exchange.status, exchange.headers, body, now=time.time())
+    return status_error(exchange.status, exchange.headers, body, now=now)
 
 
 def _redirect_error(exchange: Exchange) -> ProtocolError:

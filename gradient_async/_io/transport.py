@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import attrs
+from aiohttp import ClientRequest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
@@ -51,8 +52,8 @@ class _WatchedConnector(aiohttp.TCPConnector):
     aiohttp's own tracing tells the same and costs a fifth of a request.
     """
 
-    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
-        connection = await super().connect(*args, **kwargs)
+    async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+        connection = await super().connect(req, traces, timeout)
         _in_progress.get().sending(self._loop.time())  # nothing is awaited between here and the first byte written
         return connection
 
@@ -95,40 +96,41 @@ class Transport:
         """Note that *exchange* has been read or given up."""
         self._open.discard(exchange)
 
-    async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
+    def exchange(
+        self, request: Request, *, base_url: str, key: str, progress: Progress
+    ) -> Coroutine[Any, Any, Exchange]:
         """Send *request* once and return when its status line has arrived.
 
         Raises:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = self._pool_at_home() or await self._ready_pool()
-        url = _url(base_url + request.path)
-        return await self._send(
-            pool, progress, request.method, url, data=request.body, headers=self._headers(request, key)
-        )
+        url, headers = _url(base_url + request.path), self._headers(request, key)
+        return self._send(progress, request.method, url, {"data": request.body, "headers": headers})
 
-    async def fetch(
+    def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
-    ) -> Exchange:
+    ) -> Coroutine[Any, Any, Exchange]:
         """Send a request to a presigned *url*, byte for byte as it is, without key, cookies or default headers.
 
         Raises:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = self._pool_at_home() or await self._ready_pool()
-        if pool is self.given:
-            pool = self._bare_pool(pool)
-        options = {"headers": {"User-Agent": "gradient-async", **headers}, "read_bufsize": FILE_BUFFER_BYTES}
-        bare = None if "Content-Type" in headers else ("Content-Type",)
-        return await self._send(
-            pool, progress, method, URL(url, encoded=True), data=data, skip_auto_headers=bare, **options
-        )
+        options: dict[str, Any] = {
+            "data": data,
+            "headers": {"User-Agent": "gradient-async", **headers},
+            "skip_auto_headers": None if "Content-Type" in headers else ("Content-Type",),
+            "read_bufsize": FILE_BUFFER_BYTES,
+        }
+        return self._send(progress, method, URL(url, encoded=True), options, is_bare=True)
 
     async def _send(
-        self, pool: aiohttp.ClientSession, progress: Progress, method: str, url: URL, **options: Any
+        self, progress: Progress, method: str, url: URL, options: Mapping[str, Any], *, is_bare: bool = False
     ) -> Exchange:
+        pool = self._pool_at_home() or await self._ready_pool()
+        if is_bare and pool is self.given:
+            pool = self._bare_pool(pool)
         _in_progress.set(progress)
         if self.given is not None:
             progress.sent = True  # nothing tells how far a pool of the caller's has come

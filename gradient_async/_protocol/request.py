@@ -31,9 +31,9 @@ _ROLES = get_args(Role)
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Request:
-    """One call of the API, ready to be sent any number of times.
+    """One call of the API, ready to be sent any number of times: nobody changes it.
 
     Attributes:
         path: Path and query below the base URL, as it goes on the wire.
