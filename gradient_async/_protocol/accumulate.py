@@ -101,7 +101,7 @@ def _extra(model: Model, known: frozenset[str]) -> dict[str, Any]:
     raw = model._raw
     if type(raw) is dict:
         return _NOTHING if raw.keys() <= known else model.extra
-    has_none = raw is None or (type(raw) is tuple and type(raw[0]) is Frame and raw[0].is_known)
+    has_none = raw is None or (type(raw) is tuple and raw[0].is_known)
     return _NOTHING if has_none else model.extra
 
 
@@ -163,11 +163,12 @@ class ChatAccumulator:
         raw = chunk._raw
         if type(raw) is not tuple:
             self.add(chunk)
-        elif raw[0] is self._frame:
+        elif (source := raw[0]) is self._frame:
             self._grow(raw[1])
         else:
             self.add(chunk)
-            self._follow(raw[0])
+            if type(source) is Frame:
+                self._follow(source)
 
     def _follow(self, frame: Frame) -> None:
         """Remember where the texts of *frame* go: the first of them, and the rest of its chunk, have been added."""

@@ -1,8 +1,7 @@
 """The answer inside a result, as the class that the endpoint's own calls return.
 
-Contract: pure. msgspec decodes into the classes or their forms; what it refuses (nulls for defaults, lone surrogates,
-NaN, lists of content parts, base64 vectors) goes the way of every other answer. The two agree on every field; only
-on the quick way an unknown field deep inside is found in the answer's own ``raw`` alone.
+Contract: pure. What the forms of the classes refuse (base64 vectors too) goes the way of every other answer, and the
+two agree on every field.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import base64
 import sys
 from array import array
 from binascii import Error as Base64Error
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,7 +17,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.codec import decode_json, structure
-from gradient_async._protocol.completions import CompletionForm, completed
+from gradient_async._protocol.quick import REFUSALS, QuickReader
 from gradient_async.models.batch_result import AnyAnswer
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
@@ -31,23 +29,12 @@ KINDS: dict[str | None, Kind] = {
     "/v1/messages": MessageReply,
     "/v1/embeddings": EmbeddingList,
 }
-FORMS: dict[Kind, type[Any]] = {kind: kind for kind in KINDS.values()} | {ChatCompletion: CompletionForm}
-"""What msgspec decodes an answer of each kind into, to be `finished`."""
-REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @cache
-def _quick_readers() -> dict[Kind, Callable[[msgspec.Raw], Any]]:
+def _quick_readers() -> dict[Kind, QuickReader[Any]]:
     """Return what decodes most answers of each kind."""
-    return {kind: msgspec.json.Decoder(form).decode for kind, form in FORMS.items()}
-
-
-def finished(answer: Any, raw: bytes | tuple[Any, ...]) -> AnyAnswer:
-    """Return the answer that one of the `FORMS` stands for; *raw* is what it was decoded from."""
-    if type(answer) is CompletionForm:
-        return completed(answer, raw)
-    answer._raw = raw
-    return answer  # type: ignore[no-any-return]  # a form that is the class itself
+    return {kind: QuickReader(kind) for kind in KINDS.values()}
 
 
 @attrs.define
@@ -74,10 +61,9 @@ class AnswerDecoder:
         if kind is None:
             return self._structured(text, None)
         try:
-            answer = _quick_readers()[kind](body)
+            return _quick_readers()[kind](text)  # type: ignore[no-any-return]  # the kind is of no one class
         except REFUSALS:
             return self._structured(text, kind)
-        return finished(answer, text)
 
     def _structured(self, text: bytes, kind: Kind | None) -> AnyAnswer:
         value = decode_json(text)

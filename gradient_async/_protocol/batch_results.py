@@ -18,9 +18,10 @@ import attrs
 import msgspec
 from msgspec import Raw
 
-from gradient_async._protocol.batch_answers import FORMS, REFUSALS, AnswerDecoder, Kind, finished
+from gradient_async._protocol.batch_answers import KINDS, AnswerDecoder, Kind
 from gradient_async._protocol.codec import decode_json
 from gradient_async._protocol.jsonl import LineSplitter
+from gradient_async._protocol.quick import ANY_FIELDS, REFUSALS, TEXT, filled
 from gradient_async._protocol.response import error_in_body, status_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
@@ -75,7 +76,7 @@ _read = msgspec.json.Decoder(Envelope[Raw]).decode
 @cache
 def _whole_readers() -> dict[Kind, Callable[[bytes], Line]]:
     """Return what decodes a line and its answer in one go."""
-    return {kind: msgspec.json.Decoder(Envelope[form]).decode for kind, form in FORMS.items()}  # type: ignore[valid-type]
+    return {kind: msgspec.json.Decoder(Envelope[ANY_FIELDS.of(kind)]).decode for kind in KINDS.values()}  # type: ignore[misc]
 
 
 def succeeded(line: Line) -> bool:
@@ -107,10 +108,10 @@ class ResultLineReader:
             return None
         if line.response is None:
             return self.answers.decode(line.result.message, MessageReply) if line.result is not None else None
-        body = line.response.body
-        if type(body) is Raw:
+        body, kind = line.response.body, self.answers.kind
+        if kind is None or type(body) is Raw:
             return self.answers.decode(body)
-        return finished(body, (text, "response", "body"))
+        return filled(kind, body, (TEXT, text, "response", "body"))
 
     def error(self, line: Line | None, number: int) -> BatchFault:
         """Return what is wrong with *line*."""

@@ -10,8 +10,8 @@ Source: streaming section of the inference overview; error shapes as listed in `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain
-from typing import Any
 
 import attrs
 
@@ -19,6 +19,7 @@ from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.codec import decode_json, structure
 from gradient_async._protocol.completion import completion_from
 from gradient_async._protocol.pattern import TextPattern, learn, string_of
+from gradient_async._protocol.quick import REFUSALS, QuickReader
 from gradient_async._protocol.response import error_event, error_in_body
 from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
 from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
@@ -172,7 +173,7 @@ class ChunkDecoder:
         if text == _DONE:
             self.done = True
         elif text and event != "ping":
-            chunk = _chunk(decode_json(data))
+            chunk = _chunk(data)
             self._learn(data, chunk)
             found.append((chunk,))
 
@@ -187,13 +188,24 @@ class ChunkDecoder:
         self._last = data
 
 
-def _chunk(value: Any) -> ChatCompletionChunk:
+def _chunk(data: bytes) -> ChatCompletionChunk:
+    try:
+        return _quick_reader()(data)
+    except REFUSALS:
+        pass
+    value = decode_json(data)
     if type(value) is dict and (error := error_in_body(value)):
         raise error
     if type(value) is dict and _CHUNK_FIELDS.isdisjoint(value):
         names = ", ".join(sorted(_CHUNK_FIELDS))
         raise ResponseDecodeError(f"The service sent an event that has none of {names}.", path="$.choices")
     return structure(value, ChatCompletionChunk)
+
+
+@cache
+def _quick_reader() -> QuickReader[ChatCompletionChunk]:
+    """Return what reads most chunks; only of those whose every field is known, for the others have to be looked at."""
+    return QuickReader(ChatCompletionChunk, required=("choices",), is_all_known=True)
 
 
 def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:

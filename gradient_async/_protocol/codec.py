@@ -90,7 +90,10 @@ def _integer(value: Any, _type: Any) -> int:
 def _number(value: Any, _type: Any) -> float:
     if type(value) not in (float, int):
         raise TypeError(f"expected a number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise TypeError("expected a number, got one beyond all floats") from None
 
 
 def _date(value: Any, _type: Any) -> datetime | None:

@@ -32,9 +32,28 @@ def plain(value: Any) -> Any:
     return value
 
 
+@attrs.frozen
+class JSONText:
+    """What a result was decoded from, if that was text.
+
+    Attributes:
+        is_known: Whether the models know every field in it.
+    """
+
+    is_known: bool
+
+    def source(self, _cls: type["Model"], text: bytes, *path: str | int) -> Any:
+        """Return the JSON object at *path* in *text*."""
+        return reduce(getitem, path, json.loads(text.decode(errors="replace")))
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Model:
-    """A result of the service."""
+    """A result of the service.
+
+    ``_raw`` is what it was decoded from: the JSON object, its text, or a tuple of something with a ``source`` and what
+    that needs to know.
+    """
 
     wire_fields: ClassVar[tuple[str, ...]] = ()
     """The names of the fields that the class shares with the service's JSON."""
@@ -68,17 +87,12 @@ class Model:
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
     def _source(self) -> dict[str, Any]:
-        """Return what arrived, decoded when it is first asked for.
-
-        It may have been kept as bytes, as a tuple of bytes and a path in them, or as one of something with a
-        ``source`` and what that needs to know.
-        """
-        if isinstance(self._raw, bytes | tuple):
-            kept, *rest = (self._raw,) if isinstance(self._raw, bytes) else self._raw
-            if isinstance(kept, bytes):
-                self._raw = reduce(getitem, rest, json.loads(kept.decode(errors="replace")))
-            else:
-                self._raw = kept.source(type(self), *rest)
+        """Return what arrived, decoded when it is first asked for."""
+        if isinstance(self._raw, bytes):
+            self._raw = json.loads(self._raw.decode(errors="replace"))
+        elif isinstance(self._raw, tuple):
+            kept, *where = self._raw
+            self._raw = kept.source(type(self), *where)
         return self._raw if isinstance(self._raw, dict) else {}
 
     def __eq__(self, other: object) -> bool:

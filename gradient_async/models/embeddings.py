@@ -3,8 +3,6 @@
 Source: ``POST /v1/embeddings`` of the serverless reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import attrs

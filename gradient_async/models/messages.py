@@ -3,8 +3,6 @@
 Source: ``POST /v1/messages`` of the serverless reference.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs

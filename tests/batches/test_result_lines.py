@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from typing import Any, get_type_hints
+from typing import Any
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -17,9 +16,7 @@ from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageRe
 from gradient_async._protocol.batch_answers import AnswerDecoder
 from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec import structure
-from gradient_async._protocol.completions import ChoiceForm, CompletionForm, MessageForm, UsageForm
-from gradient_async.models import Model
-from gradient_async.models.chat import Choice, Message, Usage
+from gradient_async._protocol.quick import ANY_FIELDS
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}], "x": 1}
@@ -238,30 +235,6 @@ def with_its_line(body: dict[str, Any]) -> BatchResult:
     return result
 
 
-@pytest.mark.parametrize(
-    ("form", "model"),
-    [(CompletionForm, ChatCompletion), (ChoiceForm, Choice), (MessageForm, Message), (UsageForm, Usage)],
-)
-def test_a_form_has_the_fields_of_its_model(form: type[msgspec.Struct], model: type[Model]) -> None:
-    assert form.__struct_fields__ == model.wire_fields
-    expected = {name: repr(hint).replace("Form", "") for name, hint in get_type_hints(form).items()}
-    names = {name: repr(hint) for name, hint in get_type_hints(model).items() if name in model.wire_fields}
-    assert {name: hint.replace("_protocol.completions", "models.chat") for name, hint in expected.items()} == names
-
-
-def test_a_completion_of_nothing_has_every_default() -> None:
-    found = AnswerDecoder(CHAT).decode(msgspec.Raw(b'{"choices":[{}],"usage":{}}'))
-    assert isinstance(found, ChatCompletion)
-    for quick, made in (
-        (found, ChatCompletion(choices=[Choice()], usage=Usage())),
-        (found.choices[0], Choice()),
-        (found.message, Message()),
-        (found.usage, Usage()),
-    ):
-        fields = [field.name for field in attrs.fields(type(made)) if field.name != "_raw"]
-        assert [getattr(quick, name) for name in fields] == [getattr(made, name) for name in fields]
-
-
 LINES = st.sampled_from([
     b"", b"\r", b"{", b"[]",
     *[json.dumps(line).encode() for line, *_ in ERRORS],
@@ -295,9 +268,9 @@ def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
     assert first._envelope.response.body == msgspec.Raw(json.dumps(ANSWER).encode())
     assert first.text == "Hi"
     (second,) = decoder.feed(line)
-    assert type(second._envelope.response.body) is CompletionForm
+    assert type(second._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
     assert (second.completion, second.completion and second.completion.raw) == (first.completion, ANSWER)
     (third,) = decoder.feed(line)
-    assert type(third._envelope.response.body) is CompletionForm
+    assert type(third._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
     (fourth,) = decoder.feed(line)
     assert type(fourth._envelope.response.body) is msgspec.Raw

@@ -183,7 +183,7 @@ def test_a_converter_is_made_when_the_first_object_of_its_class_arrives(monkeypa
     make = codec.make_dict_structure_fn
     monkeypatch.setattr(codec, "make_dict_structure_fn", noted)
     monkeypatch.setattr(codec, "_quick", codec._new_converter(detailed=False))
-    completion({"choices": [{"index": 0, "message": {"content": "Hi"}}], "usage": None})
+    structure({"choices": [{"index": 0, "message": {"content": "Hi"}}], "usage": None}, ChatCompletion)
     assert made == ["ChatCompletion", "Choice", "Message"]
-    completion({"choices": [], "usage": {"total_tokens": 1}})
+    structure({"choices": [], "usage": {"total_tokens": 1}}, ChatCompletion)
     assert made == ["ChatCompletion", "Choice", "Message", "Usage"]
