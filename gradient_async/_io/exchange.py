@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 
 import aiohttp
@@ -65,12 +66,19 @@ class Exchange:
     @property
     def content_type(self) -> str:
         """The media type, lower case, without parameters; ``""`` if there is none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return _media_type(self.headers.get("Content-Type", ""))
 
     @property
     def at_eof(self) -> bool:
         """Whether the whole body was read, and the connection is back in the pool."""
         return self._content.at_eof()
+
+    def whole_body(self) -> bytes | None:
+        """Return the body if all of it has arrived and none was read, as is so with most answers; else None."""
+        if not self._content.is_eof() or self._content.exception() is not None:
+            return None
+        self._owner.forget(self)
+        return self._content.read_nowait()
 
     async def next_block(self) -> bytes:
         """Return the next bytes of the body, ``b""`` at its end.
@@ -105,6 +113,11 @@ class Exchange:
             self._response.close()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._response.close)
+
+
+@lru_cache(maxsize=64)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -18,7 +18,6 @@ import attrs
 
 from gradient_async._io.calls import AttemptDetails, Hook, Reply
 from gradient_async._io.exchange import Exchange
-from gradient_async._io.limiter import Limiter, Permit
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
 from gradient_async._io.target import Target
@@ -88,7 +87,12 @@ class Pipeline:
         now = loop.time()
         call = _Call(request, target, loop, began=now, deadline=math.inf if total is None else now + total)
         while True:
-            attempt = await self._attempt(call)
+            try:
+                attempt = await self._attempt(call)
+            except APITimeoutError:
+                if (refusal := call.refusal) is None:
+                    raise
+                break
             if attempt.error is None:
                 self._budget.success()
                 return _reply(call, attempt)
@@ -98,22 +102,31 @@ class Pipeline:
             call.refusal = attempt.error if isinstance(attempt.error, RateLimitError) else None
             logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
             await asyncio.sleep(delay)
+        raise refusal  # what the service said tells more than that its pause does not fit
 
     async def _attempt(self, call: _Call) -> _Attempt:
-        """Make one attempt; an error of ours is its result, not raised."""
-        target, limiter = call.target, call.target.limiter
-        permit = None if limiter is None else await self._permit(call, limiter)
+        """Make one attempt; an error of ours is its result, not raised.
+
+        Raises:
+            APITimeoutError: The limiter gave no permit in time.
+            SessionClosedError: The limiter was closed.
+        """
+        request, target, limiter, permit = call.request, call.target, call.target.limiter, None
+        if limiter is not None:
+            now = call.loop.time() if call.attempt else call.began
+            timeout = None if call.deadline == math.inf else max(call.deadline - now, 0.0)
+            permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
         call.attempt += 1
-        progress = Progress(self.transport.timers(call.loop), call.deadline, call.request.timeouts, permit)
+        progress = Progress(self.transport.timers(call.loop), call.deadline, request.timeouts, permit)
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
         began = call.loop.time() if self.hooks else 0.0
         try:
             with progress:
                 attempt.exchange = await self.transport.exchange(
-                    call.request, base_url=target.base_url, key=target.key, progress=progress
+                    request, base_url=target.base_url, key=target.key, progress=progress
                 )
-                if attempt.exchange.status >= HTTP_OK_END or not call.request.stream:
+                if attempt.exchange.status >= HTTP_OK_END or not request.stream:
                     attempt.body = await _body(attempt.exchange, progress)
         except GradientError as error:
             attempt.error = error
@@ -126,16 +139,6 @@ class Pipeline:
         if self.hooks:
             self._show(call, attempt, call.loop.time() - began)
         return attempt
-
-    async def _permit(self, call: _Call, limiter: Limiter) -> Permit:
-        now = call.loop.time() if call.attempt else call.began
-        timeout = None if math.isinf(call.deadline) else max(call.deadline - now, 0.0)
-        try:
-            return await limiter.acquire(call.request.priority, timeout=timeout, hold=True)
-        except APITimeoutError:
-            if call.refusal is None:
-                raise
-        raise call.refusal  # what the service said tells more than that its pause does not fit
 
     def _settle(self, call: _Call, attempt: _Attempt) -> None:
         """Read what the headers say, teach it the limiter, and see whether the answer is an error."""
@@ -190,6 +193,8 @@ class Pipeline:
 
 async def _body(exchange: Exchange, progress: Progress) -> bytes:
     """Return the body, or give the connection up; of an error's, return what came of it."""
+    if (whole := exchange.whole_body()) is not None:
+        return whole
     idle = progress.timeouts.idle
     is_error = exchange.status >= HTTP_OK_END
     blocks: list[bytes] = []

@@ -12,7 +12,6 @@ somebody to run it, and why no time limit or cancel scope is open while the cons
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
@@ -254,35 +253,32 @@ class ChatStream:
         """Read until there is a chunk; None if the stream has ended."""
         if self._opener is not None:
             await self._open()
-        watchdog = self._watchdog
+        watchdog, decoder = self._watchdog, self._decoder
         if watchdog is None:
             return None
-        watchdog.asking_since = asyncio.get_running_loop().time()
+        watchdog.asking_since = watchdog.exchange.time()
         try:
-            return await self._first_of_more()
+            while (chunk := next(self._ready, None)) is None and self.outcome == "running":
+                if self._at_eof or decoder.done or decoder.error is not None:
+                    await self._finish()
+                elif block := await self._next_block():
+                    self._ready = decoder.feed(block)
+                else:
+                    self._at_eof = True
+                    self._ready = decoder.feed_eof()
+                if self.meta.timings.first_token is None:
+                    self._note_first_token()
+            return chunk
         finally:
             watchdog.asking_since = None
 
-    async def _first_of_more(self) -> ChatCompletionChunk | None:
-        decoder = self._decoder
-        while (chunk := next(self._ready, None)) is None and self.outcome == "running":
-            if self._at_eof or decoder.done or decoder.error is not None:
-                await self._finish()
-            elif block := await self._next_block():
-                self._ready = decoder.feed(block)
-            else:
-                self._at_eof = True
-                self._ready = decoder.feed_eof()
-            if self.meta.timings.first_token is None:
-                self._note_first_token()
-        return chunk
-
     async def _next_block(self) -> bytes:
-        reply, watchdog = self._reply, self._watchdog
-        assert reply is not None and watchdog is not None  # noqa: S101, PT018 - set together when it was opened
-        watchdog.waiting_since = asyncio.get_running_loop().time()
+        watchdog = self._watchdog
+        assert watchdog is not None  # noqa: S101 - set when it was opened
+        exchange = watchdog.exchange
+        watchdog.waiting_since = exchange.time()
         try:
-            return await reply.exchange.next_block()
+            return await exchange.next_block()
         except APIConnectionError as caught:
             problem = str(caught)
         finally:
@@ -328,7 +324,7 @@ class ChatStream:
         chunks = list(self._ready)
         self._ready = iter(chunks)
         if self._reply is not None and any(map(has_token, chunks)):
-            self.meta.timings.first_token = asyncio.get_running_loop().time() - self._reply.began
+            self.meta.timings.first_token = self._reply.exchange.time() - self._reply.began
 
     def _note_total(self, reply: Reply) -> None:
         timings = self.meta.timings

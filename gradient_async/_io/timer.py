@@ -80,9 +80,9 @@ class Block:
     _cancelling: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
-    def begin(self) -> None:
-        """Begin the block, in the task at hand."""
-        self._task = task = asyncio.current_task()
+    def begin(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin the block, in the task at hand; to be told the running *loop* saves asking for it."""
+        self._task = task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("requests are made inside a task; use asyncio.run or asyncio.create_task")
         self._cancelling = task.cancelling()
@@ -110,7 +110,7 @@ class PhaseTimer(Block):
     limit: float = attrs.field(default=math.inf, init=False)
 
     def __enter__(self) -> Self:
-        self.begin()
+        self.begin(self.timers.loop)
         self.limit = min(self.limit, self.deadline)
         self.timers.add(self)
         return self

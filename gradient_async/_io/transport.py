@@ -128,7 +128,7 @@ class Transport:
     async def _send(
         self, progress: Progress, method: str, url: URL, options: Mapping[str, Any], *, is_bare: bool = False
     ) -> Exchange:
-        pool = self._pool_at_home() or await self._ready_pool()
+        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
         if is_bare and pool is self.given:
             pool = self._bare_pool(pool)
         _in_progress.set(progress)
@@ -181,9 +181,9 @@ class Transport:
             return SessionClosedError("The session was closed while an answer was waited for.")
         return _translated(caught, progress)
 
-    def _pool_at_home(self) -> aiohttp.ClientSession | None:
-        """Return the pool if it belongs to this loop and process; most often it does."""
-        is_home = self._loop is asyncio.get_running_loop() and self._pid == os.getpid()
+    def _pool_at_home(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:
+        """Return the pool if it belongs to *loop*, which runs, and to this process; most often it does."""
+        is_home = self._loop is loop and self._pid == os.getpid()
         return self._pool if is_home and not self.closed else None
 
     async def _ready_pool(self) -> aiohttp.ClientSession:

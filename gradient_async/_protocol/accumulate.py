@@ -14,7 +14,7 @@ import attrs
 
 from gradient_async._protocol.codec import structure
 from gradient_async._protocol.pattern import Frame
-from gradient_async._protocol.pieces import GrowingText, ToolCalls
+from gradient_async._protocol.pieces import ToolCalls, grown, text_of
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -38,10 +38,10 @@ class _ChoiceParts:
 
     index: int
     role: str | None = None
-    content: GrowingText = attrs.field(factory=GrowingText)
-    refusal: GrowingText = attrs.field(factory=GrowingText)
-    reasoning_content: GrowingText = attrs.field(factory=GrowingText)
-    reasoning: GrowingText = attrs.field(factory=GrowingText)
+    content: list[str] | None = None
+    refusal: list[str] | None = None
+    reasoning_content: list[str] | None = None
+    reasoning: list[str] | None = None
     calls: ToolCalls | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
@@ -50,7 +50,7 @@ class _ChoiceParts:
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         if delta.content is not None:
-            self.content.add(delta.content)
+            self.content = grown(self.content, delta.content)
         if choice.finish_reason is not None:
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
@@ -58,11 +58,11 @@ class _ChoiceParts:
         if delta.role and self.role is None:
             self.role = delta.role
         if delta.reasoning_content is not None:
-            self.reasoning_content.add(delta.reasoning_content)
+            self.reasoning_content = grown(self.reasoning_content, delta.reasoning_content)
         if delta.reasoning is not None:
-            self.reasoning.add(delta.reasoning)
+            self.reasoning = grown(self.reasoning, delta.reasoning)
         if delta.refusal is not None:
-            self.refusal.add(delta.refusal)
+            self.refusal = grown(self.refusal, delta.refusal)
         if delta.tool_calls:
             self.calls = self.calls or ToolCalls()
             self.calls.add(delta.tool_calls)
@@ -81,10 +81,10 @@ class _ChoiceParts:
             logprobs=self._logprobs(),
             message=Message(
                 role=self.role or "assistant",
-                content=self.content.value(),
-                refusal=self.refusal.value(),
-                reasoning_content=self.reasoning_content.value(),
-                reasoning=self.reasoning.value(),
+                content=text_of(self.content),
+                refusal=text_of(self.refusal),
+                reasoning_content=text_of(self.reasoning_content),
+                reasoning=text_of(self.reasoning),
                 tool_calls=self.calls.value() if self.calls else None,
                 raw=_copied(self.extra),
             ),
@@ -127,6 +127,10 @@ def _copied(extra: dict[str, Any]) -> dict[str, Any] | None:
     return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
 
 
+def _nowhere(_text: str) -> None:
+    """Where texts go while no frame is followed: none comes."""
+
+
 @attrs.define
 class ChatAccumulator:
     """Assembles chunks into the completion they are pieces of.
@@ -141,7 +145,7 @@ class ChatAccumulator:
     _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
     _frame: object = attrs.field(default=None, init=False)
-    _grow: Callable[[str], None] = attrs.field(factory=lambda: list[str]().append, init=False)
+    _grow: Callable[[str], None] = attrs.field(default=_nowhere, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
         """Add the next chunk of the stream.
@@ -172,9 +176,9 @@ class ChatAccumulator:
 
     def _follow(self, frame: Frame) -> None:
         """Remember where the texts of *frame* go: the first of them, and the rest of its chunk, have been added."""
-        text: GrowingText = getattr(self._choices[frame.index], frame.field)
-        if text.pieces is not None:
-            self._frame, self._grow = frame, text.pieces.append
+        pieces: list[str] | None = getattr(self._choices[frame.index], frame.field)
+        if pieces is not None:
+            self._frame, self._grow = frame, pieces.append
 
     def _add_choices(self, chunk: ChatCompletionChunk) -> None:
         for choice in chunk.choices:

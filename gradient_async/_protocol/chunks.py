@@ -45,16 +45,14 @@ class ChunkDecoder:
     max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
     done: bool = attrs.field(default=False, init=False)
     error: GradientError | None = attrs.field(default=None, init=False)
-    _parser: SSEParser = attrs.field(init=False)
+    _parser: SSEParser | None = attrs.field(default=None, init=False)
+    _at_start: bool = attrs.field(default=True, init=False)
     _between_events: bool = attrs.field(default=False, init=False)
     _pattern: TextPattern | None = attrs.field(default=None, init=False)
     _pattern_was_used: bool = attrs.field(default=False, init=False)
     _rest: bytes = attrs.field(default=b"", init=False)
     _last: bytes = attrs.field(default=b"", init=False)
     _lessons_left: int = attrs.field(default=_VAIN_LESSONS, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._parser = SSEParser(max_event_bytes=self.max_event_bytes)
 
     def feed(self, block: bytes) -> Iterator[ChatCompletionChunk]:
         """Return the chunks that *block* completes; each is made when it is taken.
@@ -64,6 +62,9 @@ class ChunkDecoder:
         """
         if self.done or self.error is not None:
             return iter(())
+        if self._at_start:
+            self._at_start = False
+            self._between_events = block.startswith(EVENT_BEGIN)  # and not with a byte order mark
         if self._rest:
             block, self._rest = self._rest + block, b""
         pattern = self._pattern
@@ -83,8 +84,8 @@ class ChunkDecoder:
     def feed_eof(self) -> Iterator[ChatCompletionChunk]:
         """Return the chunk that the end of the body completes: whole JSON whose blank line is missing."""
         found: list[Chunks] = []
-        self._parse(self._rest, found)
-        if self.done or self.error or not (data := self._parser.unfinished_data):
+        parser = self._parse(self._rest, found)
+        if self.done or self.error or not (data := parser.unfinished_data):
             return iter(())
         try:
             self._take("message", data.encode(), found)
@@ -114,11 +115,18 @@ class ChunkDecoder:
         else:
             self._parse(rest, found)
 
-    def _parse(self, block: bytes, found: list[Chunks]) -> None:
-        for event in self._parser.feed(block):
+    def _parse(self, block: bytes, found: list[Chunks]) -> SSEParser:
+        """Give *block* to the parser, which most streams never need."""
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = SSEParser(max_event_bytes=self.max_event_bytes)
+            if self._between_events:
+                parser.feed(b"\n")  # the beginning, where a byte order mark could be, has passed
+        for event in parser.feed(block):
             if not self.done:
                 self._take(event.event, event.data.encode(), found)
-        self._between_events = self._parser.between_events
+        self._between_events = parser.between_events
+        return parser
 
     def _take_plain(self, block: bytes, at: int, found: list[Chunks]) -> int:
         """Decode plain events from *at* on, and return where the first other one begins."""
@@ -184,7 +192,7 @@ class ChunkDecoder:
         """
         self._lessons_left = _VAIN_LESSONS if self._pattern_was_used else self._lessons_left - 1
         self._pattern_was_used = False
-        self._pattern = learn(self._last, data, chunk) if self._lessons_left > 0 else None
+        self._pattern = learn(self._last, data, chunk) if self._lessons_left > 0 and self._last else None
         self._last = data
 
 
@@ -223,10 +231,11 @@ def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
 
 def has_token(chunk: ChatCompletionChunk) -> bool:
     """Whether *chunk* brings anything of the answer, not just its frame."""
-    return any(
-        delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls
-        for delta in (choice.delta for choice in chunk.choices)
-    )
+    for choice in chunk.choices:
+        delta = choice.delta
+        if delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+            return True
+    return False
 
 
 def verdict(decoder: ChunkDecoder, accumulator: ChatAccumulator) -> GradientError | None:

@@ -12,25 +12,20 @@ from gradient_async._protocol.codec import is_whole_json
 from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
 
 
-@attrs.define(eq=False, repr=False)
-class GrowingText:
-    """A string that grows by pieces; None until the first one."""
+def grown(pieces: list[str] | None, piece: str) -> list[str]:
+    """Return the *pieces* of a text with one more; None has become a list."""
+    if pieces is None:
+        return [piece]
+    pieces.append(piece)
+    return pieces
 
-    pieces: list[str] | None = None
 
-    def add(self, piece: str) -> None:
-        """Append *piece*."""
-        if self.pieces is None:
-            self.pieces = [piece]
-        else:
-            self.pieces.append(piece)
-
-    def value(self) -> str | None:
-        """Return the whole so far, None if there is no piece."""
-        if self.pieces is None:
-            return None
-        self.pieces[:] = [_mended("".join(self.pieces))]
-        return self.pieces[0]
+def text_of(pieces: list[str] | None) -> str | None:
+    """Return the text of *pieces*, which become one; None if there is none."""
+    if pieces is None:
+        return None
+    pieces[:] = [_mended("".join(pieces))]
+    return pieces[0]
 
 
 def _mended(text: str) -> str:
@@ -60,7 +55,7 @@ class _Call:
     id: str | None = None
     type: str | None = None
     name: str = ""
-    arguments: GrowingText = attrs.field(factory=GrowingText)
+    arguments: list[str] | None = None
 
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or delta.id
@@ -70,15 +65,15 @@ class _Call:
         if function.name and function.name != self.name:
             self.name += function.name
         if function.arguments is not None:
-            self.arguments.add(function.arguments)
+            self.arguments = grown(self.arguments, function.arguments)
 
     def is_finished_before(self, delta: ToolCallDelta) -> bool:
         """Whether *delta*, which has neither index nor id, must begin another call."""
         name = delta.function.name if delta.function else None
-        return bool(name and self.name and (name != self.name or is_whole_json(self.arguments.value() or "")))
+        return bool(name and self.name and (name != self.name or is_whole_json(text_of(self.arguments) or "")))
 
     def value(self) -> ToolCall:
-        function = FunctionCall(name=self.name, arguments=self.arguments.value() or "")
+        function = FunctionCall(name=self.name, arguments=text_of(self.arguments) or "")
         return ToolCall(id=self.id or "", type=self.type or "function", function=function)
 
 

@@ -84,12 +84,12 @@ def rate_limit_info(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
         now: The caller's clock in epoch seconds, for when the response carries no date.
     """
     get = headers.get
-    date = http_date(get("Date"))
+    date, retry_after = http_date(get("Date")), get("Retry-After")
     return RateLimitInfo(
         limit=_integer(get("ratelimit-limit")),
         remaining=_integer(get("ratelimit-remaining")),
         reset=_number(get("ratelimit-reset")),
-        retry_after=retry_after_seconds(get("Retry-After"), now=now if date is None else date),
+        retry_after=retry_after_seconds(retry_after, now=now if date is None else date) if retry_after else None,
         date=date,
         **_tier_quotas(headers) if _TIER_MARK in headers or _OTHER_TIER_MARK in headers else _NO_QUOTAS,
     )

@@ -6,7 +6,7 @@ Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import attrs
@@ -39,14 +39,20 @@ class _Caller:
         return reply.decoded(completion_from)
 
     def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
-        from gradient_async._io.stream import ChatStream  # with all that chunks need; many programs never stream
-
         request = self._request(params, timeout, stream=True)
         opener = partial(self.pipeline.send, request, self.target())
-        return ChatStream(opener, max_event_bytes=self.max_event_bytes)
+        return _stream_class()(opener, max_event_bytes=self.max_event_bytes)
 
     def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         return chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
+
+
+@cache
+def _stream_class() -> type[ChatStream]:
+    """Return `ChatStream`, which is loaded late with all that chunks need: many programs never stream."""
+    from gradient_async._io.stream import ChatStream
+
+    return ChatStream
 
 
 class ChatCompletions:
