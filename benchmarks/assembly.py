@@ -1,7 +1,8 @@
 """What does it cost to put a completion together from its chunks?
 
 CPU per chunk of what streams call, `ChatAccumulator.add_fresh`, for answers of 1,000 and of 50,000 chunks: it must not
-grow with the answer. Plain chunks differ only in their text; varied ones carry a usage each and were decoded field by
+grow with the answer. The long answer is made of the short one's chunks, again and again: a stream never has 50,000 in
+memory, and to have them measures how far away memory is (a third more). Plain chunks differ only in their text; varied ones carry a usage each and were decoded field by
 field. The snapshot is what `ChatStream.snapshot` builds, as often as it is asked for.
 
 Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient assemble nothing.
@@ -47,20 +48,21 @@ def varied(number: int) -> list[ChatCompletionChunk]:
     return list(ChunkDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
 
 
-def assembled(chunks: Sequence[ChatCompletionChunk]) -> ChatAccumulator:
-    """Return all of *chunks* assembled, as a stream does it."""
+def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:
+    """Return all of *chunks*, so many times one after the other, assembled as a stream does it."""
     accumulator = ChatAccumulator()
-    for chunk in chunks:
-        accumulator.add_fresh(chunk)
+    for _ in range(times):
+        for chunk in chunks:
+            accumulator.add_fresh(chunk)
     return accumulator
 
 
-async def us_to_add(chunks: Sequence[ChatCompletionChunk], repeat: int) -> float:
+async def us_to_add(chunks: Sequence[ChatCompletionChunk], times: int, repeat: int) -> float:
     """Return the CPU microseconds per chunk, of *repeat* answers."""
     with CPU() as cpu:
         for _ in range(repeat):
-            assembled(chunks)
-    return cpu.seconds / (len(chunks) * repeat) * 1e6
+            assembled(chunks, times)
+    return cpu.seconds / (len(chunks) * times * repeat) * 1e6
 
 
 async def us_to_snap(accumulator: ChatAccumulator, repeat: int) -> float:
@@ -92,11 +94,11 @@ async def us_to_add_with_openai(chunks: Sequence[Any]) -> float:
 
 async def of_length(number: int, size: Size) -> dict[str, float]:
     """Return the medians for an answer of *number* chunks."""
-    repeat = max(size.long // number, 1)
-    uniform, mixed = plain(number), varied(number)
+    times, repeat = number // size.short, size.long // number
+    uniform, mixed = plain(size.short), varied(size.short)
     contenders: dict[str, Any] = {
-        "plain": lambda: us_to_add(uniform, repeat),
-        "varied": lambda: us_to_add(mixed, repeat),
+        "plain": lambda: us_to_add(uniform, times, repeat),
+        "varied": lambda: us_to_add(mixed, times, repeat),
     }
     if size.peers and importlib.util.find_spec("openai"):
         theirs = openai_chunks(max(number // SLOW_SHARE, 100))
@@ -118,7 +120,7 @@ async def measure(size: Size) -> list[Row]:
         short, long = found[size.short][kind], found[size.long][kind]
         rows.append(Row(f"add, {kind}, {size.long:,} chunks", "us", long, f"{size.short:,} chunks", short, FLAT))
     for number in (size.short, size.long):
-        accumulator = assembled(plain(number))
+        accumulator = assembled(plain(size.short), number // size.short)
         snapshot = await medians({"ours": lambda made=accumulator: us_to_snap(made, 100)}, size.rounds)  # type: ignore[misc]
         rows += rows_against(f"snapshot of {number:,} chunks", "us", snapshot)
     return rows

@@ -8,13 +8,16 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
-from gradient_async import ChatAccumulator
+from gradient_async import AsyncSession, ChatAccumulator
 from gradient_async._protocol.chunks import ChunkDecoder
+from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHARED = {"clients", "harness", "run", "server"}
@@ -123,9 +126,9 @@ def bodies() -> dict[str, list[bytes]]:
 
 
 # Each is what the code took when the bound was set, and a fifth more. Lower them when the code gets cheaper.
-MOST_CALLS = {"an event a block": 8.5, "16 KiB a block": 7.9, "varied, an event a block": 62.6}
-MOST_BYTES = {"an event a block": 618, "16 KiB a block": 618, "varied, an event a block": 2162}
-MOST_OBJECTS = {"an event a block": 8.4, "16 KiB a block": 8.4, "varied, an event a block": 27.4}
+MOST_CALLS = {"an event a block": 9.6, "16 KiB a block": 3.8, "varied, an event a block": 27.6}
+MOST_BYTES = {"an event a block": 616, "16 KiB a block": 616, "varied, an event a block": 1739}
+MOST_OBJECTS = {"an event a block": 8.4, "16 KiB a block": 8.4, "varied, an event a block": 21.3}
 
 
 @pytest.mark.parametrize("shape", MOST_CALLS)
@@ -147,3 +150,51 @@ def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]])
     assert kept[0].snapshot().text
     assert sum(trace.size for trace in traces) / CHUNKS <= MOST_BYTES[shape]
     assert len(traces) / CHUNKS <= MOST_OBJECTS[shape]
+
+
+# What a request costs: of our own functions, those of the emulator left out.
+
+MOST_CALLS_OF_A_REQUEST, MOST_CALLS_TO_A_TOKEN = 200, 200
+
+
+@contextmanager
+def own_calls() -> Iterator[list[str]]:
+    """Note the name of every function of the library that is called, or goes on, in this thread."""
+    names: list[str] = []
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        code = frame.f_code
+        is_ours = "gradient_async" in code.co_filename or code.co_name.startswith("gradient_async_")
+        if event == "call" and is_ours and "testing" not in code.co_filename:
+            names.append(code.co_qualname)
+
+    sys.setprofile(profile)
+    try:
+        yield names
+    finally:
+        sys.setprofile(None)
+
+
+HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+async def test_a_request_takes_few_calls(gradient_emulator: Emulator) -> None:
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        await session.chat.completions.create(**HI)
+        with own_calls() as names:
+            await session.chat.completions.create(**HI)
+    assert "Pipeline.send" in names
+    assert len(names) <= MOST_CALLS_OF_A_REQUEST
+
+
+async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Emulator) -> None:
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        await session.chat.completions.stream(**HI).completion()
+        stream = session.chat.completions.stream(**HI)
+        with own_calls() as names:
+            async with stream:
+                while not (await anext(stream)).text:
+                    pass
+                sys.setprofile(None)
+    assert "ChatStream.next_chunk" in names
+    assert len(names) <= MOST_CALLS_TO_A_TOKEN

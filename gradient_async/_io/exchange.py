@@ -6,9 +6,9 @@ Contract: `close` needs no await, works from any thread and wakes whoever reads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import attrs
@@ -16,7 +16,7 @@ import attrs
 from gradient_async._io.progress import Progress
 from gradient_async.errors import GradientError
 
-_BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
+BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
 """What reading a body raises; RuntimeError is aiohttp's word for "not connected"."""
 
 
@@ -41,6 +41,7 @@ class Exchange:
         headers: The response headers; names match whatever the case.
         raw_headers: The same as they arrived.
         arrived: When the status line came, on the loop's clock.
+        read: What `next_block` awaits, for those who read so often that they deal with `BROKEN` themselves.
     """
 
     progress: Progress
@@ -52,10 +53,12 @@ class Exchange:
     headers: Mapping[str, str] = attrs.field(init=False)
     raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
     arrived: float = attrs.field(init=False)
+    read: Callable[[], Coroutine[Any, Any, bytes]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         response = self._response
         self._content = response.content
+        self.read = self._content.readany
         self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
         self.arrived = self._loop.time()
 
@@ -87,15 +90,19 @@ class Exchange:
             APIConnectionError: The connection broke, or `close` was called.
         """
         try:
-            block = await self._content.readany()
-        except _BROKEN as caught:
-            error = self._owner.problem(caught, self.progress)
-            caught.__traceback__ = None  # aiohttp raises one and the same object for every closed response
+            block = await self.read()
+        except BROKEN as caught:
+            error = self.problem(caught)
         else:
             if self._content.at_eof():
                 self._owner.forget(self)
             return block
         raise error
+
+    def problem(self, caught: Exception) -> GradientError:
+        """Return our error for one of those that `read` raises."""
+        caught.__traceback__ = None  # aiohttp raises one and the same object for every closed response
+        return self._owner.problem(caught, self.progress)
 
     async def drain(self, seconds: float) -> None:
         """Read to the end of the body, so that the connection can be used again; give it up after *seconds*."""

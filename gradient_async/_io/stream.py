@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from gradient_async._io.calls import Reply
+from gradient_async._io.exchange import BROKEN
 from gradient_async._io.pipeline import MAX_JSON_BYTES
 from gradient_async._io.progress import timeout_error
 from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
@@ -179,8 +180,16 @@ class ChatStream:
 
     async def open(self) -> None:
         """Send the request, unless that was done, and return when its status line has arrived."""
-        if self._opener is not None:
-            await self._guarded(self._open)
+        if self._opener is None:
+            return
+        self._begin_turn()
+        try:
+            await self._open()
+        except BaseException as error:
+            if self._is_to_be_raised(error):
+                raise
+        finally:
+            self._end_turn()
 
     async def next_chunk(self, _reader: object = None) -> ChatCompletionChunk:
         """Return the next chunk; *_reader* is what must stay alive until then."""
@@ -198,32 +207,56 @@ class ChatStream:
     async def _fill(self) -> ChatCompletionChunk:
         """Return the first of the chunks that arrive next, with the others ready.
 
+        Every coroutine between here and the socket is made anew for each read and, with a thousand paced streams, is
+        cold in memory: so there is only one more of ours.
+
         Raises:
             StopAsyncIteration: The stream has ended.
         """
-        chunk = await self._guarded(self._read) if self.outcome == "running" else None
+        chunk = None
+        if self.outcome == "running":
+            self._begin_turn()
+            try:
+                if self._opener is not None:
+                    await self._open()
+                self._ask()
+                while (chunk := next(self._ready, None)) is None and self.outcome == "running":
+                    if self._at_eof or self._decoder.done or self._decoder.error is not None:
+                        await self._finish()
+                    else:
+                        self._take(await self._next_block())
+            except BaseException as error:
+                if self._is_to_be_raised(error):
+                    raise
+            finally:
+                self._end_turn()
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
-    async def _guarded(self, step: Callable[[], Awaitable[T | None]]) -> T | None:
-        """Run *step* as the only reader; whatever goes wrong in it ends the stream."""
+    def _begin_turn(self) -> None:
         if self._busy:
             raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
         self._busy = True
-        try:
-            return await step()
-        except GradientError as error:
-            failure = error
-        except BaseException:
+
+    def _ask(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.asking_since = self._watchdog.exchange.time()
+
+    def _end_turn(self) -> None:
+        self._busy = False
+        if self._watchdog is not None:
+            self._watchdog.asking_since = None
+
+    def _is_to_be_raised(self, error: BaseException) -> bool:
+        """End the stream for what went wrong in a turn; say whether that is news, and no consequence of its end."""
+        if not isinstance(error, GradientError):
             self._end("cancelled")
-            raise
-        finally:
-            self._busy = False
-        if self.outcome == "running":
-            self._fail(failure)
-            raise failure
-        return None
+            return True
+        if self.outcome != "running":
+            return False
+        self._fail(error)
+        return True
 
     async def _open(self) -> None:
         opener, self._opener = self._opener, None
@@ -249,28 +282,15 @@ class ChatStream:
         self._ready = iter([whole_answer(body, content_type)])
         self._decoder.done = self._at_eof = True
 
-    async def _read(self) -> ChatCompletionChunk | None:
-        """Read until there is a chunk; None if the stream has ended."""
-        if self._opener is not None:
-            await self._open()
-        watchdog, decoder = self._watchdog, self._decoder
-        if watchdog is None:
-            return None
-        watchdog.asking_since = watchdog.exchange.time()
-        try:
-            while (chunk := next(self._ready, None)) is None and self.outcome == "running":
-                if self._at_eof or decoder.done or decoder.error is not None:
-                    await self._finish()
-                elif block := await self._next_block():
-                    self._ready = decoder.feed(block)
-                else:
-                    self._at_eof = True
-                    self._ready = decoder.feed_eof()
-                if self.meta.timings.first_token is None:
-                    self._note_first_token()
-            return chunk
-        finally:
-            watchdog.asking_since = None
+    def _take(self, block: bytes) -> None:
+        """Decode what arrived; nothing is what arrives at the end."""
+        if block:
+            self._ready = self._decoder.feed(block)
+        else:
+            self._at_eof = True
+            self._ready = self._decoder.feed_eof()
+        if self.meta.timings.first_token is None:
+            self._note_first_token()
 
     async def _next_block(self) -> bytes:
         watchdog = self._watchdog
@@ -278,18 +298,18 @@ class ChatStream:
         exchange = watchdog.exchange
         watchdog.waiting_since = exchange.time()
         try:
-            return await exchange.next_block()
-        except APIConnectionError as caught:
-            problem = str(caught)
+            return await exchange.read()
+        except BROKEN as caught:
+            error = exchange.problem(caught)
         finally:
             watchdog.waiting_since = None
         if watchdog.expired is not None:
             raise timeout_error(watchdog.expired)
+        if not isinstance(error, APIConnectionError):
+            raise error
         if self._accumulator.is_complete:
             return b""
-        raise StreamTruncatedError(
-            f"{problem} What arrived is in .snapshot; send the request again for a whole answer."
-        )
+        raise StreamTruncatedError(f"{error} What arrived is in .snapshot; send the request again for a whole answer.")
 
     async def _finish(self) -> None:
         """End the stream by its verdict, with the connection ready for the next request."""
