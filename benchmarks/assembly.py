@@ -2,8 +2,9 @@
 
 CPU per chunk of what streams call, `ChatAccumulator.add_fresh`, for answers of 1,000 and of 50,000 chunks: it must not
 grow with the answer. The long answer is made of the short one's chunks, again and again: a stream never has 50,000 in
-memory, and to have them measures how far away memory is (a third more). Plain chunks differ only in their text; varied ones carry a usage each and were decoded field by
-field. The snapshot is what `ChatStream.snapshot` builds, as often as it is asked for.
+memory, and to have them measures how far away memory is (a third more). Plain chunks differ only in their text; varied
+ones carry a usage each and were decoded field by field. The snapshot is what `ChatStream.snapshot` builds, as often as
+it is asked for.
 
 Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient assemble nothing.
 

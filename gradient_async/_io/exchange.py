@@ -41,6 +41,7 @@ class Exchange:
         headers: The response headers; names match whatever the case.
         raw_headers: The same as they arrived.
         arrived: When the status line came, on the loop's clock.
+        time: Tells the time on the clock of the loop that this belongs to.
         read: What `next_block` awaits, for those who read so often that they deal with `BROKEN` themselves.
     """
 
@@ -53,6 +54,7 @@ class Exchange:
     headers: Mapping[str, str] = attrs.field(init=False)
     raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
     arrived: float = attrs.field(init=False)
+    time: Callable[[], float] = attrs.field(init=False)
     read: Callable[[], Coroutine[Any, Any, bytes]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -60,11 +62,8 @@ class Exchange:
         self._content = response.content
         self.read = self._content.readany
         self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
-        self.arrived = self._loop.time()
-
-    def time(self) -> float:
-        """Return the time on the clock of the loop that this belongs to."""
-        return self._loop.time()
+        self.time = self._loop.time
+        self.arrived = self.time()
 
     @property
     def content_type(self) -> str:

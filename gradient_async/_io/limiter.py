@@ -93,7 +93,7 @@ class RateLimiter:
         loop = asyncio.get_running_loop()
         if loop is not turnstile.loop:
             self._bind(loop)
-        permit = None if turnstile.size else self._grant(turnstile.clock(), tokens, hold)
+        permit = None if turnstile.queue.size else self._grant(turnstile.clock(), tokens, hold)
         if permit is not None:
             return permit
         if timeout is not None:
@@ -216,7 +216,7 @@ class RateLimiter:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
         if longest.capacity != before:
             _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, before)
-        if turnstile.size:
+        if turnstile.queue.size:
             turnstile.pump()
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
@@ -232,7 +232,7 @@ class RateLimiter:
         paused_until = self._bucket.paused_until
         return LimiterStatus(
             windows=tuple(self._bucket.use(now)),
-            queued=self._turnstile.size,
+            queued=self._turnstile.queue.size,
             held=self._bucket.held,
             paused_until=paused_until if paused_until > now else None,
             tokens_used=None if self._budget is None else self._budget.used(now),
@@ -242,7 +242,7 @@ class RateLimiter:
     def estimate(self, n: int = 1) -> float:
         """Return the seconds until *n* more requests could have been sent, after all that wait already."""
         now = self._turnstile.clock()
-        return self._bucket.forecast(now, self._turnstile.size + n) - now
+        return self._bucket.forecast(now, self._turnstile.queue.size + n) - now
 
     async def aclose(self) -> None:
         """Let everybody who waits go with a `SessionClosedError`; the limiter itself stays usable."""

@@ -31,17 +31,22 @@ class Watched(Protocol):
 
 @attrs.define(eq=False, repr=False)
 class Timers:
-    """Watches the limits of any number of requests and streams on one loop."""
+    """Watches the limits of any number of requests and streams on one loop.
+
+    Attributes:
+        next_look: When they are looked at next; a limit that moves to a later time needs no other look.
+    """
 
     loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
     _active: set[Watched] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
-    _when: float = attrs.field(default=math.inf, init=False)
+    next_look: float = attrs.field(default=math.inf, init=False)
 
-    def add(self, watched: Watched) -> None:
-        """Watch *watched*."""
+    def add(self, watched: Watched, limit: float) -> None:
+        """Watch *watched*, whose time is up at *limit* or later."""
         self._active.add(watched)
-        self.look_by(watched.limit)
+        if limit < self.next_look:
+            self.look_by(limit)
 
     def discard(self, watched: Watched) -> None:
         """Watch *watched* no more."""
@@ -49,19 +54,19 @@ class Timers:
 
     def look_by(self, when: float) -> None:
         """Look at the limits at *when*, if not sooner."""
-        if when < self._when:
+        if when < self.next_look:
             self.stop()
-            self._when = when
+            self.next_look = when
             self._handle = self.loop.call_at(when, self._look)
 
     def stop(self) -> None:
         """Leave the loop without a timer."""
         if self._handle is not None:
             self._handle.cancel()
-        self._handle, self._when = None, math.inf
+        self._handle, self.next_look = None, math.inf
 
     def _look(self) -> None:
-        self._handle, self._when = None, math.inf
+        self._handle, self.next_look = None, math.inf
         now, next_look = self.loop.time(), math.inf
         for watched in list(self._active):
             if (limit := watched.limit) > now:
@@ -112,7 +117,7 @@ class PhaseTimer(Block):
     def __enter__(self) -> Self:
         self.begin(self.timers.loop)
         self.limit = min(self.limit, self.deadline)
-        self.timers.add(self)
+        self.timers.add(self, self.limit)
         return self
 
     def __exit__(
@@ -125,7 +130,8 @@ class PhaseTimer(Block):
     def move(self, limit: float) -> None:
         """Let time be up at *limit* instead."""
         self.limit = limit
-        self.timers.look_by(limit)
+        if limit < self.timers.next_look:
+            self.timers.look_by(limit)
 
     def expire(self) -> None:
         """Cancel the task: time is up."""

@@ -50,6 +50,9 @@ class Waiter:
 class Turnstile:
     """Lets waiters through in order, when its owner says so.
 
+    Attributes:
+        queue: Who waits; ``queue.size`` says how many.
+
     Args:
         clock: Seconds that never go backwards.
         serve: Lets through whom it can with `let_in`; returns the seconds after which to ask it again.
@@ -58,20 +61,15 @@ class Turnstile:
     def __init__(self, clock: Callable[[], float], serve: Callable[[float], float]) -> None:
         self.clock = clock
         self._serve = serve
-        self._queue: FairQueue[Waiter] = FairQueue()
+        self.queue: FairQueue[Waiter] = FairQueue()
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def size(self) -> int:
-        """How many wait."""
-        return self._queue.size
-
     def ahead(self, priority: Priority) -> int:
         """Return how many would go before a newcomer of *priority*."""
-        return self._queue.ahead(priority)
+        return self.queue.ahead(priority)
 
     def enter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Let *waiter* queue; return what it has to await, and to `leave` if that raises.
@@ -84,7 +82,7 @@ class Turnstile:
         assert self.loop is not None  # noqa: S101  the owner binds first; this tells mypy
         waiter.since = now = self.clock()
         waiter.granted = granted = self.loop.create_future()
-        self._queue.push(waiter, waiter.priority)
+        self.queue.push(waiter, waiter.priority)
         timeout = waiter.timeout
         if timeout is not None and timeout < math.inf:
             self._set_deadline(waiter, now + timeout)
@@ -95,7 +93,7 @@ class Turnstile:
     def leave(self, waiter: Waiter) -> None:
         """Take *waiter* out of the queue, or give back the permit that came too late to be taken."""
         granted = waiter.granted
-        if self._queue.discard(waiter, waiter.priority):
+        if self.queue.discard(waiter, waiter.priority):
             return self.pump()
         if granted.done() and not granted.cancelled() and granted.exception() is None:
             granted.result().refund()
@@ -103,17 +101,17 @@ class Turnstile:
 
     def next(self) -> Waiter | None:
         """Return who is next, None if nobody waits."""
-        while (waiter := self._queue.head()) is not None and waiter.granted.done():
-            self._queue.pop()
+        while (waiter := self.queue.head()) is not None and waiter.granted.done():
+            self.queue.pop()
         return waiter
 
     def let_in(self, permit: Permit) -> None:
         """Let the `next` one through."""
-        self._queue.pop().granted.set_result(permit)
+        self.queue.pop().granted.set_result(permit)
 
     def pump(self) -> None:
         """Let everybody through who may go, and set the timer for the next one."""
-        if not self._queue.size:
+        if not self.queue.size:
             return self._disarm()
         now = self.clock()
         self._expire(now)
@@ -125,18 +123,18 @@ class Turnstile:
         Raises:
             SessionClosedError: Somebody waits on another running loop.
         """
-        if self.loop is not None and self._queue.size and not self.loop.is_closed():
+        if self.loop is not None and self.queue.size and not self.loop.is_closed():
             raise SessionClosedError(
-                f"{self._queue.size} requests of another event loop wait for this limiter: use one limiter per "
+                f"{self.queue.size} requests of another event loop wait for this limiter: use one limiter per "
                 "running loop, and RedisLimiter or RateLimits.split to share a budget"
             )
         self._disarm()
-        self._queue, self._deadlines, self.loop = FairQueue(), [], loop
+        self.queue, self._deadlines, self.loop = FairQueue(), [], loop
 
     def turn_away(self, error: Callable[[], GradientError]) -> None:
         """Let everybody who waits go with an error."""
-        for waiter in self._queue:
-            self._queue.discard(waiter, waiter.priority)
+        for waiter in self.queue:
+            self.queue.discard(waiter, waiter.priority)
             if not waiter.granted.done():
                 waiter.granted.set_exception(error())
         self._disarm()
@@ -144,7 +142,7 @@ class Turnstile:
     # The timer.
 
     def _arm(self, now: float, delay: float) -> None:
-        if not self._queue.size:
+        if not self.queue.size:
             self._deadlines.clear()
             return self._disarm()
         while self._deadlines and self._deadlines[0][2].granted.done():
@@ -174,7 +172,7 @@ class Turnstile:
     # Deadlines.
 
     def _set_deadline(self, waiter: Waiter, at: float) -> None:
-        if len(self._deadlines) > 2 * self._queue.size + 64:
+        if len(self._deadlines) > 2 * self.queue.size + 64:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].granted.done()]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (at, next(self._numbers), waiter))
@@ -186,14 +184,14 @@ class Turnstile:
         now = self.clock()
         while self._deadlines and self._deadlines[0][0] < at:
             waiter = heapq.heappop(self._deadlines)[2]
-            if self._queue.discard(waiter, waiter.priority) and not waiter.granted.done():
+            if self.queue.discard(waiter, waiter.priority) and not waiter.granted.done():
                 waiter.granted.set_exception(_too_early(at - now))
 
     def _expire(self, now: float) -> None:
         """Let those go with an error whose time ran out."""
         while self._deadlines and self._deadlines[0][0] <= now:
             waiter = heapq.heappop(self._deadlines)[2]
-            if self._queue.discard(waiter, waiter.priority) and not waiter.granted.done():
+            if self.queue.discard(waiter, waiter.priority) and not waiter.granted.done():
                 waiter.granted.set_exception(_out_of_time(now - waiter.since))
 
 

@@ -33,7 +33,9 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to watch."""
-        self.exchange.progress.timers.add(self)
+        progress = self.exchange.progress
+        silence = min(progress.timeouts.idle or math.inf, progress.timeouts.token_idle or math.inf)
+        progress.timers.add(self, min(progress.deadline, self.exchange.arrived + silence))
 
     def stop(self) -> None:
         """Watch no more."""

@@ -15,7 +15,6 @@ from gradient_async.models._base import plain
 
 EXCERPT_CHARS = 500
 
-_SIMPLE = frozenset({str, int, float, bool, type(None)})
 _quick_json = msgspec.json.Decoder().decode
 _quick_bytes = msgspec.json.Encoder().encode
 
@@ -45,16 +44,6 @@ def decode_json(body: bytes | str) -> Any:
     raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shortened(text))
 
 
-def _writable(value: Any) -> Any:
-    """Return *value* without models inside; most often it is simple, and seen to be so with few calls."""
-    if isinstance(value, dict):
-        is_simple = _SIMPLE.issuperset(map(type, value.values()))
-        return value if is_simple else {name: _writable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    return value if type(value) in _SIMPLE else plain(value)
-
-
 def is_whole_json(text: str) -> bool:
     """Whether *text* is one complete JSON value."""
     try:
@@ -70,7 +59,15 @@ def encode_json(value: Any) -> bytes:
     Raises:
         ConfigurationError: Something inside it has no JSON form.
     """
-    tree = _writable(value)
+    return encode_tree(plain(value))
+
+
+def encode_tree(tree: Any) -> bytes:
+    """Return *tree*, which has no models in it, as JSON bytes.
+
+    Raises:
+        ConfigurationError: Something inside it has no JSON form.
+    """
     try:
         return _quick_bytes(tree)
     except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):

@@ -15,11 +15,12 @@ from typing import Any, get_args
 
 import attrs
 
-from gradient_async._protocol.codec import encode_json
 from gradient_async._protocol.fairness import Priority
+from gradient_async._protocol.jsontext import encode_tree
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models import Message
+from gradient_async.models._base import plain
 from gradient_async.params import AgentParams, ChatParams, Role
 
 CHAT_PATH = "/v1/chat/completions"
@@ -28,6 +29,8 @@ AGENT_MODEL = "ignored"
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
 _ROLES = get_args(Role)
+_LISTS = ("stop", "tools")
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -60,33 +63,39 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     """
     body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
     extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
-    body["messages"] = checked_messages(body.get("messages"))
+    body["messages"] = _checked_messages(body.get("messages"))
     _check_model(body.get("model"))
-    _check_numbers(body)
-    for name in ("stop", "tools"):
-        if name in body and not isinstance(body[name], str):
-            body[name] = list(body[name])
+    for name, value in body.items():
+        if name != "messages" and (type(value) not in _SCALARS or type(value) is float):
+            body[name] = _checked(name, value)
     if stream:
         body["stream"] = True
     return Request(
         method="POST",
         path=path,
-        body=encode_json(body | dict(extra_body) if extra_body else body),
+        body=encode_tree(body | plain(dict(extra_body)) if extra_body else body),
         headers=_checked_headers(headers) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
     )
 
 
-def checked_messages(messages: object) -> list[Any]:
-    """Return *messages* as a list of objects with a role the service knows."""
+def _checked_messages(messages: object) -> Any:
+    """Return *messages* as a list of plain objects with a role the service knows.
+
+    Hot: that nothing is to be made plain, which is most often so, is seen without a call for each message.
+    """
     checked = messages if type(messages) is list else _listed(messages)
     if not checked:
         raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
+    are_plain = True
     for position, message in enumerate(checked):
         if type(message) is not dict or message.get("role") not in _ROLES:
             _check_message(message, position)
-    return checked
+            are_plain = False
+        else:
+            are_plain = are_plain and _SCALARS.issuperset(map(type, message.values()))
+    return checked if are_plain else plain(checked)
 
 
 def _listed(messages: object) -> list[Any]:
@@ -116,10 +125,13 @@ def _check_model(model: object) -> None:
         )
 
 
-def _check_numbers(body: Mapping[str, Any]) -> None:
-    for name, value in body.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
+def _checked(name: str, value: Any) -> Any:
+    """Return the *value* of a parameter as JSON has it: without models, and with lists for what can be iterated."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
+    if name in _LISTS and not isinstance(value, str):
+        value = list(value)
+    return plain(value)
 
 
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

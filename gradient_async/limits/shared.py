@@ -141,7 +141,7 @@ class RedisLimiter:
     async def _ask(self) -> None:
         """Ask Redis until nobody waits or nothing is free."""
         try:
-            while (count := min(self._turnstile.size, _MOST_AT_ONCE)) and (head := self._turnstile.next()):
+            while (count := min(self._turnstile.queue.size, _MOST_AT_ONCE)) and (head := self._turnstile.next()):
                 hold = head.hold
                 if self._outage.is_untold:
                     await self._outage.replay(self._store, self._turnstile)
@@ -219,14 +219,14 @@ class RedisLimiter:
         paused_until = self._whole.paused_until
         return LimiterStatus(
             windows=tuple(windows),
-            queued=self._turnstile.size,
+            queued=self._turnstile.queue.size,
             paused_until=paused_until if paused_until > now else None,
             now=now,
         )
 
     def estimate(self, n: int = 1) -> float:
         """Return about how many seconds it takes until *n* more requests could have been sent, by the mean rate."""
-        now, wanted = self._now(), self._turnstile.size + n
+        now, wanted = self._now(), self._turnstile.queue.size + n
         waits = [
             (wanted - window.free) * (window.period + self._guard) / window.capacity for window in self.status().windows
         ]

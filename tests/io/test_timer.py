@@ -193,7 +193,7 @@ async def test_limits_that_move_are_looked_at_rarely_and_kept() -> None:
     timers, began = Timers(), asyncio.get_running_loop().time()
     many = [Moving(began + dies) for dies in (33.5, *range(500, 600))]
     for one in many:
-        timers.add(one)
+        timers.add(one, one.limit)
         await asyncio.sleep(0.01)
     await asyncio.sleep(90)
     assert many[0].ended == pytest.approx(began + 43.5)
