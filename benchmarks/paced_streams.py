@@ -22,7 +22,8 @@ from harness import Goal, Row, Server, main, medians, note, rows_against, server
 
 RATE = 10
 SETTLING_CHUNKS = RATE
-GOALS = {"p50": {"": Goal(0.2, "ms")}, "p99": {"": Goal(2, "ms")}}
+GOALS = {"p50": {"aiohttp+msgspec": Goal(0.2 / 0.14)}, "p99": {"": Goal(2, "ms")}}
+"""The goal of 0.2 ms at the median is from a machine on which aiohttp with msgspec took 0.14."""
 
 
 @attrs.frozen
