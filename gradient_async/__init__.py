@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
     from gradient_async.models.chunk import ChatCompletionChunk
     from gradient_async.models.embeddings import EmbeddingList
+    from gradient_async.models.map_result import MapResult
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.models import ModelInfo, ModelList
@@ -91,6 +92,7 @@ else:
             "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
             "models.chunk": ("ChatCompletionChunk",),
             "models.embeddings": ("EmbeddingList",),
+            "models.map_result": ("MapResult",),
             "models.messages": ("MessageReply",),
             "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
             "models.models": ("ModelInfo", "ModelList"),
@@ -137,6 +139,7 @@ __all__ = [
     "GradientError",
     "InternalServerError",
     "Limiter",
+    "MapResult",
     "Message",
     "MessageReply",
     "ModelInfo",

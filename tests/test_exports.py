@@ -21,7 +21,7 @@ def test_the_contract_is_exported() -> None:
         "BadRequestError", "AuthenticationError", "PaymentRequiredError", "PermissionDeniedError", "NotFoundError",
         "ConflictError", "PreconditionFailedError", "UnprocessableEntityError", "RateLimitError", "InternalServerError",
         "ProtocolError", "ResponseDecodeError", "StreamTruncatedError", "BatchError", "BatchValidationError",
-        "BatchFailedError", "BatchNotReadyError", "UploadError",
+        "BatchFailedError", "BatchNotReadyError", "UploadError", "MapResult",
     }  # fmt: skip
     assert contract <= set(gradient_async.__all__)
 

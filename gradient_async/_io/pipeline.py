@@ -114,8 +114,11 @@ class Pipeline:
         request, target, limiter, permit = call.request, call.target, call.target.limiter, None
         if limiter is not None:
             now = call.loop.time() if call.attempt else call.began
-            timeout = None if call.deadline == math.inf else max(call.deadline - now, 0.0)
+            is_unlimited = request.is_patient or call.deadline == math.inf
+            timeout = None if is_unlimited else max(call.deadline - now, 0.0)
             permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
+            if request.is_patient:
+                call.deadline += permit.waited
         call.attempt += 1
         progress = Progress(self.transport.timers(call.loop), call.deadline, request.timeouts, permit)
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)

@@ -43,6 +43,7 @@ class Request:
         idempotent: Whether sending it twice does no harm.
         stream: Whether the answer is wanted as an event stream.
         priority: Whether it waits behind interactive requests at the limiter.
+        is_patient: Whether it may wait there for as long as it takes; the time limits begin after that.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Request:
     idempotent: bool = False
     stream: bool = False
     priority: Priority = "interactive"
+    is_patient: bool = False
 
 
 def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:

@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "gradient_async.cli.doctor",
     "emulate": "gradient_async.cli.emulate",
     "limits": "gradient_async.cli.limits",
+    "map": "gradient_async.cli.map",
     "models": "gradient_async.cli.models",
 }
 

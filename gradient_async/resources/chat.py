@@ -5,7 +5,7 @@ Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
@@ -21,6 +21,7 @@ from gradient_async.params import AgentParams, ChatParams
 
 if TYPE_CHECKING:
     from gradient_async._io.stream import ChatStream
+    from gradient_async.resources.chat_map import MapResults
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -34,7 +35,14 @@ class _Caller:
     max_event_bytes: int
 
     async def create(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatCompletion:
+        return await self._answer(self._request(params, timeout, stream=False))
+
+    async def create_in_bulk(self, timeout: float | Timeouts | None, params: Mapping[str, Any]) -> ChatCompletion:
+        """Do the same as one of many, behind whoever waits for a single answer."""
         request = self._request(params, timeout, stream=False)
+        return await self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
+
+    async def _answer(self, request: Request) -> ChatCompletion:
         reply = await self.pipeline.send(request, self.target())
         return reply.decoded(completion_from)
 
@@ -118,6 +126,36 @@ class ChatCompletions:
         """
         return self._caller.stream(params, timeout)
 
+    def map(
+        self,
+        requests: Iterable[ChatParams | Mapping[str, Any]] | AsyncIterable[ChatParams | Mapping[str, Any]],
+        *,
+        concurrency: int = 64,
+        ordered: bool = False,
+        timeout: float | Timeouts | None = None,
+    ) -> MapResults:
+        """Ask for many answers at once: ``async with ....map(requests) as results: async for result in results``.
+
+        Requests are pulled as there is room for them: at most twice *concurrency* have been taken whose results were
+        not read. They wait at the limiter behind single calls, without a time limit. A request that fails is a
+        `MapResult` with an ``error``; leaving the block ends those under way.
+
+        Args:
+            requests: The parameters of each answer, as `create` takes them.
+            concurrency: The most requests under way at once.
+            ordered: Whether results come in the order of the requests, or as they are there.
+            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it.
+
+        Raises:
+            ConfigurationError: There is nothing to iterate over, or no concurrency.
+            SessionClosedError: While the results are read: the session was closed.
+        """
+        from gradient_async.resources.chat_map import map_results  # with anyio; many programs ask one by one
+
+        return map_results(
+            requests, partial(self._caller.create_in_bulk, timeout), concurrency=concurrency, ordered=ordered
+        )
+
 
 class AgentChatCompletions:
     """``session.agent(...).chat.completions``: the answers of an agent, which chooses its own model."""
@@ -181,6 +219,37 @@ class AgentChatCompletions:
             ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
         """
         return self._caller.stream(_with_model(params), timeout)
+
+    def map(
+        self,
+        requests: Iterable[AgentParams | Mapping[str, Any]] | AsyncIterable[AgentParams | Mapping[str, Any]],
+        *,
+        concurrency: int = 64,
+        ordered: bool = False,
+        timeout: float | Timeouts | None = None,
+    ) -> MapResults:
+        """Ask for many answers at once: ``async with ....map(requests) as results: async for result in results``.
+
+        Requests are pulled as there is room for them: at most twice *concurrency* have been taken whose results were
+        not read. They wait at the limiter behind single calls, without a time limit. A request that fails is a
+        `MapResult` with an ``error``; leaving the block ends those under way.
+
+        Args:
+            requests: The parameters of each answer, as `create` takes them.
+            concurrency: The most requests under way at once.
+            ordered: Whether results come in the order of the requests, or as they are there.
+            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it.
+
+        Raises:
+            ConfigurationError: There is nothing to iterate over, or no concurrency.
+            SessionClosedError: While the results are read: the session was closed.
+        """
+        from gradient_async.resources.chat_map import map_results  # with anyio; many programs ask one by one
+
+        async def ask(params: Mapping[str, Any]) -> ChatCompletion:
+            return await self._caller.create_in_bulk(timeout, _with_model(params))
+
+        return map_results(requests, ask, concurrency=concurrency, ordered=ordered)
 
 
 def _with_model(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -84,10 +84,10 @@ def start() -> Iterator[Start]:
     """Run a command in a process of its own."""
     started: list[subprocess.Popen[str]] = []
 
-    def launched(*args: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def launched(*args: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", LAUNCH, *args],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

@@ -2,7 +2,16 @@
 
 from typing import assert_type
 
-from gradient_async import AsyncSession, ChatCompletion, ChatCompletionChunk, ChatStream, Message, ModelList, Timeouts
+from gradient_async import (
+    AsyncSession,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatStream,
+    MapResult,
+    Message,
+    ModelList,
+    Timeouts,
+)
 from gradient_async.params import MessageParam
 
 
@@ -23,6 +32,11 @@ async def use(session: AsyncSession) -> None:
         assert_type(stream.snapshot, ChatCompletion)
     async for text in session.chat.completions.stream(model="m", messages=messages).text():
         assert_type(text, str)
+
+    async with session.chat.completions.map([{"model": "m", "messages": messages}], ordered=True) as results:
+        async for result in results:
+            assert_type(result, MapResult)
+            assert_type(result.completion, ChatCompletion | None)
 
     agent = session.agent("https://a.agents.do-ai.run", "key").chat.completions
     assert_type(await agent.create(messages=messages, k=3, include_retrieval_info=True), ChatCompletion)

@@ -1,0 +1,149 @@
+"""``gradient-async map``: a file of questions, their answers on stdout as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+import attrs
+import click
+
+from gradient_async import AsyncSession, ConfigurationError, GradientError, MapResult
+from gradient_async.cli.exits import Exit
+from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
+
+STDIN = "-"
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What is asked, of whom, and how the answers are shown.
+
+    Attributes:
+        shared: Parameters of every request that does not have its own.
+        system: Instructions that go before a line that is a prompt.
+    """
+
+    source: str
+    shared: dict[str, Any]
+    system: str | None
+    agent: bool
+    concurrency: int
+    ordered: bool
+    as_json: bool
+    base_url: str | None
+
+    def request(self, line: str, number: int) -> dict[str, Any]:
+        """Return the parameters that a line stands for.
+
+        Raises:
+            ConfigurationError: It begins like an object and is none.
+        """
+        if not line.startswith("{"):
+            before = [{"role": "system", "content": self.system}] if self.system else []
+            return {**self.shared, "messages": [*before, {"role": "user", "content": line}]}
+        try:
+            return {**self.shared, **json.loads(line)}
+        except ValueError as error:
+            problem = str(error)
+        raise ConfigurationError(f"Line {number} begins with a brace and is no JSON object: {problem}.")
+
+
+@click.command("map")
+@click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Who answers.")
+@click.option("-s", "--system", help="Instructions that go before every prompt.")
+@click.option("--agent", is_flag=True, help="Ask the agent of AGENT_ENDPOINT with AGENT_ACCESS_KEY.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
+@click.option(
+    "-c", "--concurrency", type=click.IntRange(min=1), default=64, show_default=True, help="The most at once."
+)
+@click.option("--ordered", is_flag=True, help="Print the answers in the order of the lines, not as they come.")
+@click.option("--json", "as_json", is_flag=True, help="Print whole completions.")
+@click.option("--base-url", help="Another address of the service; with --agent, of the agent.")
+def command(*, model: str | None, agent: bool, max_tokens: int | None, **options: Any) -> None:
+    """Ask every line of SOURCE, or of stdin, and print a line of JSON for each answer.
+
+    A line is a prompt, or a JSON object of parameters with its messages. Answers say by "index" which one they are for,
+    from 0 and without blank lines. Exit code 3: some failed; 1: all did.
+    """
+    shared = {"model": model or (None if agent else DEFAULT_MODEL), "max_tokens": max_tokens}
+    given = {name: value for name, value in shared.items() if value is not None}
+    code = asyncio.run(_map(Plan(shared=given, agent=agent, **options)))
+    click.get_current_context().exit(code)
+
+
+async def _map(plan: Plan) -> Exit:
+    asked = failed = 0
+    session = AsyncSession(agent_endpoint=plan.base_url) if plan.agent else AsyncSession(base_url=plan.base_url)
+    async with session:
+        completions = session.agent().chat.completions if plan.agent else session.chat.completions
+        async with completions.map(_requests(plan), concurrency=plan.concurrency, ordered=plan.ordered) as results:
+            async for result in results:
+                asked, failed = asked + 1, failed + (not result.ok)
+                click.echo(json.dumps(_shown(result, plan)))
+    if not asked:
+        raise ConfigurationError("There is nothing to ask: give a line for each question.")
+    if failed:
+        click.echo(f"{failed} of {asked} requests failed.", err=True)
+    return Exit.OK if not failed else Exit.API_ERROR if failed == asked else Exit.PARTIAL
+
+
+def _shown(result: MapResult, plan: Plan) -> dict[str, Any]:
+    if result.error is not None:
+        return {"index": result.index, "error": str(result.error), **_facts(result.error)}
+    if plan.as_json and result.completion is not None:
+        return {"index": result.index, "completion": result.completion.to_dict()}
+    return {"index": result.index, "text": result.text}
+
+
+def _facts(error: GradientError) -> dict[str, Any]:
+    facts = {name: getattr(error, name, None) for name in ("status", "code", "request_id")}
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+async def _requests(plan: Plan) -> AsyncIterator[dict[str, Any]]:
+    number = 0
+    async for line in _lines(plan.source):
+        number += 1
+        if text := line.strip():
+            yield plan.request(text, number)
+
+
+async def _lines(source: str) -> AsyncIterator[str]:
+    """Yield lines as they are there; to wait for the next one on stdin holds up nobody."""
+    if source != STDIN:
+        for line in _lines_of_file(Path(source)):
+            yield line
+        return
+    while line := await _next_line(sys.stdin):
+        yield line
+
+
+def _lines_of_file(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        yield from file
+
+
+async def _next_line(file: TextIO) -> str:
+    """Return the next line, ``""`` at the end. The thread is a daemon: what waits for stdin must not keep Ctrl-C up."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[str] = loop.create_future()
+
+    def tell(line: str) -> None:
+        if not found.done():
+            found.set_result(line)
+
+    def read() -> None:
+        line = file.readline()
+        with suppress(RuntimeError):  # the loop is closed: nobody wants it any more
+            loop.call_soon_threadsafe(tell, line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return await found
