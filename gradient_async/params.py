@@ -8,7 +8,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Required, TypedDict
 
 from gradient_async.models.chat import Message
@@ -58,6 +58,10 @@ class FunctionToolParam(TypedDict):
     function: FunctionParam
 
 
+ToolParam = Callable[..., Any] | FunctionToolParam | Mapping[str, Any]
+"""A tool: a function with annotations, or what the API takes."""
+
+
 class NamedFunctionParam(TypedDict):
     """The name of one function."""
 
@@ -84,8 +88,8 @@ class KnowledgeBaseFilterParam(TypedDict, total=False):
     path: str
 
 
-class SharedChatParams(TypedDict, total=False):
-    """The parameters that every chat completion knows. None means unset.
+class CommonChatParams(TypedDict, total=False):
+    """The parameters that every call of a model knows. None means unset.
 
     ``extra_body`` is merged into the body as it is; ``extra_headers`` are added to the request.
     """
@@ -102,13 +106,11 @@ class SharedChatParams(TypedDict, total=False):
     prompt_cache_retention: Literal["in_memory", "24h"] | None
     reasoning: Mapping[str, Any] | None
     reasoning_effort: ReasoningEffort | None
-    response_format: Mapping[str, Any] | None
     seed: int | None
     stop: str | Iterable[str] | None
     stream_options: StreamOptionsParam | None
     temperature: float | None
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoiceParam | None
-    tools: Iterable[FunctionToolParam | Mapping[str, Any]] | None
     top_logprobs: int | None
     top_p: float | None
     user: str | None
@@ -116,14 +118,26 @@ class SharedChatParams(TypedDict, total=False):
     extra_headers: Mapping[str, str] | None
 
 
-class ChatParams(SharedChatParams):
-    """The parameters of a serverless chat completion."""
+class ToolsParams(TypedDict, total=False):
+    """The tools of a call: annotated functions, or what the API takes."""
 
-    model: Required[str]
+    tools: Iterable[ToolParam] | None
 
 
-class AgentParams(SharedChatParams, total=False):
-    """The parameters of an agent's chat completion: those of any other, and what only agents understand."""
+class ResponseFormatParams(TypedDict, total=False):
+    """The form of an answer, as the API takes it."""
+
+    response_format: Mapping[str, Any] | None
+
+
+class ModelParams(TypedDict):
+    """The model of a serverless call."""
+
+    model: str
+
+
+class OwnAgentParams(TypedDict, total=False):
+    """What only agents understand, and the model, which they choose themselves."""
 
     model: str | None
     filter_kb_content_by_query_metadata: bool | None
@@ -135,3 +149,31 @@ class AgentParams(SharedChatParams, total=False):
     kb_filters: Iterable[KnowledgeBaseFilterParam] | None
     provide_citations: bool | None
     retrieval_method: Literal["rewrite", "step_back", "sub_queries", "none"] | None
+
+
+class SharedChatParams(CommonChatParams, ToolsParams, ResponseFormatParams):
+    """The parameters that every chat completion knows."""
+
+
+class ChatParams(SharedChatParams, ModelParams):
+    """The parameters of a serverless chat completion."""
+
+
+class AgentParams(SharedChatParams, OwnAgentParams):
+    """The parameters of an agent's chat completion: those of any other, and what only agents understand."""
+
+
+class ParseParams(CommonChatParams, ToolsParams, ModelParams):
+    """The parameters of a serverless ``parse``, beside the class."""
+
+
+class AgentParseParams(CommonChatParams, ToolsParams, OwnAgentParams):
+    """The parameters of an agent's ``parse``, beside the class."""
+
+
+class RunToolsParams(CommonChatParams, ResponseFormatParams, ModelParams):
+    """The parameters of a serverless ``run_tools``, beside the tools."""
+
+
+class AgentRunToolsParams(CommonChatParams, ResponseFormatParams, OwnAgentParams):
+    """The parameters of an agent's ``run_tools``, beside the tools."""

@@ -1,7 +1,8 @@
 """Requests as data: what will be sent, decided before anything waits.
 
 Contract: a parameter that is None is left out, except inside ``extra_body`` and among keywords the schema does not
-know, which go into the body untouched. Models among the messages become plain objects.
+know, which go into the body untouched. Models among the messages become plain objects, functions among the tools
+their descriptions.
 
 Source: chat completions of the agent and serverless reference.
 """
@@ -133,7 +134,20 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
     if name in _LISTS and not isinstance(value, str):
         value = list(value)
+    if name == "tools" and any(map(callable, value)):
+        value = _described(value)
+    if name == "response_format" and isinstance(value, type):
+        raise ConfigurationError(
+            f"response_format is the class {value.__name__}; chat.completions.parse takes classes."
+        )
     return plain(value)
+
+
+def _described(tools: list[Any]) -> list[Any]:
+    """Return *tools* with the functions among them as the API has it."""
+    from gradient_async._protocol.functions import described_tools  # many programs have none
+
+    return described_tools(tools)
 
 
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
