@@ -38,6 +38,7 @@ from gradient_async.errors import (
     SessionClosedError,
     StreamBusyError,
     StreamTruncatedError,
+    ToolRoundsError,
     UnprocessableEntityError,
     UploadError,
 )
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.models import ModelInfo, ModelList
+    from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.tool_run import ToolRun, ToolStep
     from gradient_async.resources.batch_download import SavedResults
     from gradient_async.resources.batch_job import BatchJob
     from gradient_async.resources.batch_options import BatchStep
@@ -96,6 +99,8 @@ else:
             "models.messages": ("MessageReply",),
             "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
             "models.models": ("ModelInfo", "ModelList"),
+            "models.parsed": ("ParsedCompletion",),
+            "models.tool_run": ("ToolRun", "ToolStep"),
             "resources.batch_download": ("SavedResults",),
             "resources.batch_job": ("BatchJob",),
             "resources.batch_options": ("BatchStep",),
@@ -145,6 +150,7 @@ __all__ = [
     "ModelInfo",
     "ModelList",
     "NotFoundError",
+    "ParsedCompletion",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Poll",
@@ -170,6 +176,9 @@ __all__ = [
     "Timeouts",
     "Timings",
     "ToolCall",
+    "ToolRoundsError",
+    "ToolRun",
+    "ToolStep",
     "UnprocessableEntityError",
     "UploadError",
     "Usage",

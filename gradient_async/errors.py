@@ -11,6 +11,7 @@
     │   ├── PreconditionFailedError 412 · UnprocessableEntityError 422 · RateLimitError 429
     │   └── InternalServerError 5xx
     ├── StreamBusyError (RuntimeError)
+    ├── ToolRoundsError                   the model did not stop asking for tools
     ├── ProtocolError                     the service broke its contract
     │   ├── ResponseDecodeError
     │   └── StreamTruncatedError
@@ -18,8 +19,9 @@
         ├── BatchValidationError · BatchFailedError
         └── BatchNotReadyError · UploadError
 
-Contract: every error pickles, and holds no request, no key, no prompt and no exception of the HTTP
-library. ``str()`` says what happened and what to do. A field that does not apply is None.
+Contract: every error pickles, and holds no request, no key and no exception of the HTTP library; the only prompts are
+those in ``messages`` of a broken-off ``run_tools``. ``str()`` says what happened and what to do. A field that does not
+apply is None.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from gradient_async.models import ChatCompletion, RateLimitInfo
+    from gradient_async.models import ChatCompletion, Message, RateLimitInfo
     from gradient_async.models.batch import Batch
+    from gradient_async.params import MessageParam
 
 __all__ = [
     "APIConnectionError",
@@ -56,6 +59,7 @@ __all__ = [
     "StreamBusyError",
     "StreamTruncatedError",
     "TimeoutPhase",
+    "ToolRoundsError",
     "UnprocessableEntityError",
     "UploadError",
     "status_error_class",
@@ -78,13 +82,16 @@ class GradientError(Exception):
         message: What happened and what to do.
         request_id: The service's id of the request, to quote in a support ticket.
         attempts: How many times the request was tried, 0 if it never got that far.
-        snapshot: The chat completion assembled before a stream failed.
+        snapshot: The chat completion assembled before a stream failed, the one that did not fit its class, or the last
+            one of a broken-off ``run_tools``.
+        messages: The conversation until a ``run_tools`` broke off, to go on from. It is not part of ``str()``.
     """
 
     message: str
     request_id: str | None = None
     attempts: int = 0
     snapshot: ChatCompletion | None = None
+    messages: list[MessageParam | Message] | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -104,6 +111,10 @@ class SessionClosedError(GradientError, RuntimeError):
 
 class StreamBusyError(GradientError, RuntimeError):
     """A second task tried to read a stream; the first one's reading is not disturbed."""
+
+
+class ToolRoundsError(GradientError):
+    """The model asked for tools in every answer that it was allowed; ``snapshot`` and ``messages`` have them."""
 
 
 class APIConnectionError(GradientError):

@@ -88,7 +88,7 @@ def _checked_messages(messages: object) -> Any:
 
     Hot: that nothing is to be made plain, which is most often so, is seen without a call for each message.
     """
-    checked = messages if type(messages) is list else _listed(messages)
+    checked = messages if type(messages) is list else listed(messages)
     if not checked:
         raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
     are_plain = True
@@ -101,13 +101,24 @@ def _checked_messages(messages: object) -> Any:
     return checked if are_plain else plain(checked)
 
 
-def _listed(messages: object) -> list[Any]:
+def listed(messages: object) -> list[Any]:
+    """Return *messages* as a list.
+
+    Raises:
+        ConfigurationError: It is no iterable of messages.
+    """
     if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping | Message):
         return list(messages)
     raise ConfigurationError(
         "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
         f"got {type(messages).__name__}."
     )
+
+
+def refuse_stream(params: Mapping[str, Any]) -> None:
+    """Raise a `ConfigurationError` if *params* ask for a stream where a whole answer is needed."""
+    if params.get("stream"):
+        raise ConfigurationError("stream=True is for create; this call needs the whole answer, leave it out.")
 
 
 def _check_message(message: object, position: int) -> None:

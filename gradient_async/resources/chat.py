@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import attrs
 
@@ -17,11 +17,23 @@ from gradient_async._protocol.completion import completion_from
 from gradient_async._protocol.request import AGENT_CHAT_PATH, AGENT_MODEL, CHAT_PATH, Request, chat_request
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.params import AgentParams, ChatParams
+from gradient_async.params import (
+    AgentParams,
+    AgentParseParams,
+    AgentRunToolsParams,
+    ChatParams,
+    ParseParams,
+    RunToolsParams,
+    ToolParam,
+)
 
 if TYPE_CHECKING:
     from gradient_async._io.stream import ChatStream
+    from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.tool_run import ToolRun
     from gradient_async.resources.chat_map import MapResults
+
+T = TypeVar("T")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -126,6 +138,56 @@ class ChatCompletions:
         """
         return self._caller.stream(params, timeout)
 
+    async def parse(
+        self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[ParseParams]
+    ) -> ParsedCompletion[T]:
+        """Ask the model for an answer in the form of a class, and return it with its ``parsed``.
+
+        Args:
+            response_format: An attrs class, a dataclass or a TypedDict; its fields may be such classes too.
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The class has no JSON Schema, or the call cannot work; nothing was sent.
+            ResponseDecodeError: The answer does not fit, was refused or cut off; ``snapshot`` has it.
+            GradientError: As `create` does.
+        """
+        from gradient_async.resources.chat_parse import parse  # many programs want text
+
+        return await parse(partial(self._caller.create, timeout=timeout), params, response_format)
+
+    async def run_tools(
+        self,
+        *,
+        tools: Iterable[ToolParam],
+        max_rounds: int = 8,
+        in_threads: bool = False,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RunToolsParams],
+    ) -> ToolRun:
+        """Ask the model, run the functions it asks for and tell it, until it answers without.
+
+        The functions of one answer run at the same time. One that fails, arguments that do not fit and a name that
+        there is not are told to the model; a ``tool_choice`` that forces a tool holds for the first answer.
+
+        Args:
+            tools: Functions with annotations, plain or async; tools that the service itself runs may be among them.
+            max_rounds: The most answers to ask for.
+            in_threads: Whether plain functions are called in threads; without, one that waits stops the event loop.
+            timeout: Seconds for each answer, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: A function has no JSON Schema, or the call cannot work.
+            ToolRoundsError: Every answer asked for tools.
+            GradientError: As `create` does; ``messages`` has the conversation until then.
+        """
+        from gradient_async.resources.chat_tools import run_tools  # many programs have no tools
+
+        ask = partial(self._caller.create, timeout=timeout)
+        return await run_tools(ask, params, tools, max_rounds=max_rounds, in_threads=in_threads)
+
     def map(
         self,
         requests: Iterable[ChatParams | Mapping[str, Any]] | AsyncIterable[ChatParams | Mapping[str, Any]],
@@ -219,6 +281,56 @@ class AgentChatCompletions:
             ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
         """
         return self._caller.stream(_with_model(params), timeout)
+
+    async def parse(
+        self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[AgentParseParams]
+    ) -> ParsedCompletion[T]:
+        """Ask the agent for an answer in the form of a class, and return it with its ``parsed``.
+
+        Args:
+            response_format: An attrs class, a dataclass or a TypedDict; its fields may be such classes too.
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key, or the class has no JSON Schema; nothing was sent.
+            ResponseDecodeError: The answer does not fit, was refused or cut off; ``snapshot`` has it.
+            GradientError: As `create` does.
+        """
+        from gradient_async.resources.chat_parse import parse  # many programs want text
+
+        return await parse(partial(self._caller.create, timeout=timeout), _with_model(params), response_format)
+
+    async def run_tools(
+        self,
+        *,
+        tools: Iterable[ToolParam],
+        max_rounds: int = 8,
+        in_threads: bool = False,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[AgentRunToolsParams],
+    ) -> ToolRun:
+        """Ask the agent, run the functions it asks for and tell it, until it answers without.
+
+        The functions of one answer run at the same time. One that fails, arguments that do not fit and a name that
+        there is not are told to the model; a ``tool_choice`` that forces a tool holds for the first answer.
+
+        Args:
+            tools: Functions with annotations, plain or async; tools that the service itself runs may be among them.
+            max_rounds: The most answers to ask for.
+            in_threads: Whether plain functions are called in threads; without, one that waits stops the event loop.
+            timeout: Seconds for each answer, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key, or a function has no JSON Schema.
+            ToolRoundsError: Every answer asked for tools.
+            GradientError: As `create` does; ``messages`` has the conversation until then.
+        """
+        from gradient_async.resources.chat_tools import run_tools  # many programs have no tools
+
+        ask = partial(self._caller.create, timeout=timeout)
+        return await run_tools(ask, _with_model(params), tools, max_rounds=max_rounds, in_threads=in_threads)
 
     def map(
         self,
