@@ -14,7 +14,7 @@ import attrs
 from gradient_async._protocol.functions import FunctionTool, function_tool
 from gradient_async._protocol.jsontext import encode_json, shortened
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
-from gradient_async.models.chat import ChatCompletion, Message, ToolCall, Usage
+from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, ToolCall, Usage
 from gradient_async.models.tool_run import ToolStep
 from gradient_async.params import MessageParam
 
@@ -130,6 +130,16 @@ def total_usage(completions: Iterable[ChatCompletion]) -> Usage | None:
         total_tokens=sum(usage.total_tokens for usage in told),
         cache_created_input_tokens=_sum(usage.cache_created_input_tokens for usage in told),
         cache_read_input_tokens=_sum(usage.cache_read_input_tokens for usage in told),
+        cache_creation=_total_creation([usage.cache_creation for usage in told if usage.cache_creation is not None]),
+    )
+
+
+def _total_creation(told: list[CacheCreation]) -> CacheCreation | None:
+    if not told:
+        return None
+    return CacheCreation(
+        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in told),
+        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in told),
     )
 
 
