@@ -15,6 +15,7 @@ from gradient_async import (
     ConfigurationError,
     GradientError,
     InternalServerError,
+    Message,
     ProtocolError,
     RateLimitError,
     RateLimitInfo,
@@ -22,6 +23,7 @@ from gradient_async import (
     SessionClosedError,
     StreamBusyError,
     StreamTruncatedError,
+    ToolRoundsError,
     UploadError,
 )
 
@@ -36,6 +38,7 @@ EXAMPLES = [
     ProtocolError("m"),
     ResponseDecodeError("m", path="$.a", body="b"),
     StreamTruncatedError("m"),
+    ToolRoundsError("m"),
     BatchValidationError("m", faults=["f"], total=7),
     BatchFailedError("m"),
     UploadError("m", status=403, code="AccessDenied"),
@@ -45,6 +48,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_pickles_whole(error: GradientError) -> None:
     error.snapshot = ChatCompletion(id="c")
+    error.messages = [{"role": "user", "content": "Hi"}, Message(content="Hello")]
     error.attempts = 3
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)

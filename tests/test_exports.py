@@ -22,6 +22,7 @@ def test_the_contract_is_exported() -> None:
         "ConflictError", "PreconditionFailedError", "UnprocessableEntityError", "RateLimitError", "InternalServerError",
         "ProtocolError", "ResponseDecodeError", "StreamTruncatedError", "BatchError", "BatchValidationError",
         "BatchFailedError", "BatchNotReadyError", "UploadError", "MapResult",
+        "ParsedCompletion", "ToolRun", "ToolStep", "ToolRoundsError",
     }  # fmt: skip
     assert contract <= set(gradient_async.__all__)
 

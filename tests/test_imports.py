@@ -28,7 +28,12 @@ asyncio.run(main())
 ASK = f"await session.chat.completions.create(model='m', messages={HI})"
 READ = f"await session.chat.completions.stream(model='m', messages={HI}).completion()"
 STREAMING = {"_io.stream", "_io.tee", "_protocol.chunks", "_protocol.pattern", "models.chunk", "_protocol.accumulate"}
-ELSEWHERE = {"resources.models", "resources.batches", "models.batch", "limits", "testing", "cli"}
+TOOLS = {
+    "_protocol.docstrings", "_protocol.functions", "_protocol.kinds", "_protocol.parsed", "_protocol.schema",
+    "_protocol.tool_rounds", "_protocol.typed", "models.parsed", "models.tool_run", "resources.chat_parse",
+    "resources.chat_tools",
+}  # fmt: skip
+ELSEWHERE = TOOLS | {"resources.models", "resources.batches", "models.batch", "limits", "testing", "cli"}
 
 
 async def loaded_by(program: str) -> set[str]:
@@ -61,13 +66,13 @@ async def test_a_session_loads_of_the_dependencies_what_it_is_made_of() -> None:
     assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= await loaded_by("import aiohttp")
 
 
-async def test_a_completion_loads_nothing_of_streams_and_batches(gradient_emulator: Emulator) -> None:
+async def test_a_completion_loads_nothing_of_streams_batches_and_tools(gradient_emulator: Emulator) -> None:
     loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK)))
     assert "models.chat" in loaded
     assert loaded & (STREAMING | ELSEWHERE) == set()
 
 
-async def test_a_stream_loads_nothing_of_batches(gradient_emulator: Emulator) -> None:
+async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Emulator) -> None:
     loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=READ)))
     assert loaded >= STREAMING
     assert loaded & ELSEWHERE == set()

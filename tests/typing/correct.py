@@ -1,6 +1,8 @@
 """Use that must type-check, with the types it must have."""
 
-from typing import assert_type
+from typing import TypedDict, assert_type
+
+import attrs
 
 from gradient_async import (
     AsyncSession,
@@ -10,9 +12,30 @@ from gradient_async import (
     MapResult,
     Message,
     ModelList,
+    ParsedCompletion,
     Timeouts,
+    ToolRun,
+    ToolStep,
+    Usage,
 )
 from gradient_async.params import MessageParam
+
+
+@attrs.define
+class City:
+    name: str
+
+
+class Country(TypedDict):
+    name: str
+
+
+def weather(city: str, days: int = 1) -> str:
+    return f"{city} {days}"
+
+
+async def forecast(city: City) -> City:
+    return city
 
 
 async def use(session: AsyncSession) -> None:
@@ -41,3 +64,19 @@ async def use(session: AsyncSession) -> None:
     agent = session.agent("https://a.agents.do-ai.run", "key").chat.completions
     assert_type(await agent.create(messages=messages, k=3, include_retrieval_info=True), ChatCompletion)
     assert_type(await session.models.list(), ModelList)
+
+    parse = session.chat.completions.parse
+    assert_type(await parse(model="m", messages=messages, response_format=City), ParsedCompletion[City])
+    assert_type((await parse(model="m", messages=messages, response_format=City, timeout=5)).parsed, City)
+    assert_type((await parse(model="m", messages=messages, response_format=Country)).parsed["name"], str)
+    assert_type((await agent.parse(messages=messages, response_format=City, k=3)).parsed.name, str)
+
+    search = {"type": "web_search", "max_uses": 1}
+    await create(model="m", messages=messages, tools=[weather, forecast, search])
+    run = await session.chat.completions.run_tools(model="m", messages=messages, tools=[weather, forecast])
+    assert_type(run, ToolRun)
+    assert_type(run.completion, ChatCompletion)
+    assert_type(run.steps, list[ToolStep])
+    assert_type(run.usage, Usage | None)
+    run = await session.chat.completions.run_tools(model="m", messages=run.messages, tools=[weather], max_rounds=3)
+    await agent.run_tools(messages=run.messages, tools=[weather], in_threads=True, provide_citations=True)

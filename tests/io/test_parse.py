@@ -1,0 +1,177 @@
+"""Answers in the form of a class, over a real socket."""
+
+import dataclasses
+import json
+import pickle
+from enum import Enum
+from typing import Any, Literal, TypedDict
+
+import attrs
+import pytest
+
+from gradient_async import AsyncSession, ConfigurationError, ParsedCompletion, ResponseDecodeError
+from gradient_async.testing import Emulator
+
+M = "llama3.3-70b-instruct"
+HI = [{"role": "user", "content": "Invoice 7 for Ada Lovelace?"}]
+
+
+class Currency(Enum):
+    EUR = "EUR"
+
+
+@attrs.define
+class Line:
+    """A line of an invoice."""
+
+    text: str
+    cents: int
+
+
+@attrs.define
+class Invoice:
+    number: int
+    lines: list[Line]
+    currency: Currency | None = None
+    state: Literal["open", "paid"] = "open"
+
+
+@dataclasses.dataclass
+class Person:
+    name: str
+
+
+class Answer(TypedDict):
+    answer: str
+
+
+@attrs.define
+class Callback:
+    run: bytes
+
+
+INVOICE = {"number": 7, "lines": [{"text": "Tea", "cents": 250}], "currency": "EUR", "state": "paid"}
+
+
+async def test_the_answer_is_of_the_class_and_a_completion(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(json.dumps(INVOICE))
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Invoice)
+    assert completion.parsed == Invoice(7, [Line("Tea", 250)], Currency.EUR, "paid")
+    assert isinstance(completion, ParsedCompletion)
+    assert json.loads(completion.text) == INVOICE
+    assert completion.usage is not None
+    assert completion.meta.request_id == gradient_emulator.requests[0].request_id
+    assert "parsed" not in completion.to_dict()
+    assert completion.raw["choices"]
+    assert "parsed=Invoice(" in repr(completion)
+    assert pickle.loads(pickle.dumps(completion)).parsed == completion.parsed
+
+
+async def test_the_request_asks_for_a_strict_schema(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
+    assert gradient_emulator.requests[0].json["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "Person",
+            "strict": True,
+            "schema": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}},
+                "required": ["name"],
+                "additionalProperties": False,
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("cls", [Invoice, Person, Answer])
+async def test_what_the_model_invents_for_the_schema_fits(cls: Any, gradient_session: AsyncSession) -> None:
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=cls)
+    assert isinstance(completion.parsed, dict if cls is Answer else cls)
+
+
+async def test_an_agent_does_it_too(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+    gradient_emulator.reply('{"name": "Ada"}')
+    completion = await gradient_session.agent().chat.completions.parse(messages=HI, response_format=Person, k=2)
+    assert completion.parsed == Person("Ada")
+    assert gradient_emulator.requests[0].json["k"] == 2
+
+
+async def test_an_answer_between_fences_is_read(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+    gradient_emulator.reply('```json\n{"name": "Ada"}\n```\n')
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
+    assert completion.parsed == Person("Ada")
+
+
+def message(finish_reason: str = "stop", **fields: Any) -> dict[str, Any]:
+    body = {"choices": [{"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", **fields}}]}
+    return {"body": json.dumps(body).encode(), "content_type": "application/json"}
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "path", "reason"),
+    [
+        (
+            message(content='{"number": "7", "lines": []}'),
+            "$.number",
+            "does not fit Invoice: $.number: expected an integer",
+        ),
+        (message(content='{"number": 7, "lines": [{"text": "a"}]}'), "$.lines[0].cents", "it is missing"),
+        (message(content='{"number": 7, "lines": [], "state": "lost"}'), "$.state", 'one of "open", "paid"'),
+        (message(content="[7]"), "$", "expected an object, got a list"),
+        (message(content="Seven."), "$", "not valid JSON; perhaps the model does not know response_format"),
+        (message(content=None), "$", "The answer is empty"),
+        (message("length", content='{"number": 7, "li'), "$", "cut off at the limit of its tokens"),
+        (message("content_filter", content='{"number"'), "$", "stopped by the content filter"),
+        (message(content=None, refusal="I cannot."), "$.choices[0].message.refusal", "The model refused to answer"),
+        (message("tool_calls", tool_calls=[CALL]), "$.choices[0].message.tool_calls", "asked for tools"),
+        ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The answer is empty"),
+    ],
+)
+async def test_an_answer_that_does_not_fit_says_why_and_is_not_lost(
+    reply: dict[str, Any], path: str, reason: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(**reply)
+    with pytest.raises(ResponseDecodeError) as caught:
+        await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Invoice)
+    error = caught.value
+    assert error.path == path
+    assert reason in str(error)
+    assert error.snapshot is not None
+    assert error.snapshot.raw == json.loads(reply["body"])
+    assert (error.request_id, error.attempts) == (gradient_emulator.requests[0].request_id, 1)
+    assert pickle.loads(pickle.dumps(error)).snapshot == error.snapshot
+
+
+async def test_a_whole_answer_at_the_limit_is_an_answer(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply('{"name": "Ada"}', finish_reason="length")
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
+    assert completion.parsed == Person("Ada")
+
+
+@pytest.mark.parametrize(
+    ("params", "advice"),
+    [
+        ({"response_format": list[int]}, "no object in JSON; give an attrs class"),
+        ({"response_format": int}, "response_format is int, which is no object"),
+        ({"response_format": {"type": "json_object"}}, "no object in JSON; give an attrs class"),
+        ({"response_format": Callback}, "Callback.run is bytes, which has no JSON Schema"),
+        ({"response_format": Person, "stream": True}, "leave it out"),
+        ({"response_format": Person, "messages": []}, "messages is empty"),
+    ],
+)
+async def test_a_call_that_cannot_work_sends_nothing(
+    params: dict[str, Any], advice: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    with pytest.raises(ConfigurationError, match=advice):
+        await gradient_session.chat.completions.parse(**{"model": M, "messages": HI, **params})
+    assert gradient_emulator.requests == []
