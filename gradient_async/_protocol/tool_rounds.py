@@ -14,7 +14,7 @@ import attrs
 from gradient_async._protocol.functions import FunctionTool, function_tool
 from gradient_async._protocol.jsontext import encode_json, shortened
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
-from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, ToolCall, Usage
+from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, Usage
 from gradient_async.models.tool_run import ToolStep
 from gradient_async.params import MessageParam
 
@@ -110,13 +110,15 @@ def with_answer(messages: Conversation, completion: ChatCompletion, steps: Itera
     return [*messages, completion.message, *map(tool_message, steps)]
 
 
-def too_many_rounds(max_rounds: int, calls: list[ToolCall]) -> ToolRoundsError:
-    """Return the error of a model that still asks for tools in its last round."""
-    names = ", ".join(dict.fromkeys(call.function.name for call in calls))
-    return ToolRoundsError(
+def too_many_rounds(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:
+    """Return the error of a model that still asks for tools in its *last* answer."""
+    names = ", ".join(dict.fromkeys(call.function.name for call in last.tool_calls))
+    error = ToolRoundsError(
         f"The model still asks for {names} in the last of max_rounds={max_rounds} answers, and those were not run; "
         "allow more rounds, or go on from error.messages."
     )
+    error.snapshot, error.request_id, error.attempts = last, last.meta.request_id, last.meta.attempts
+    return error
 
 
 def total_usage(completions: Iterable[ChatCompletion]) -> Usage | None:

@@ -77,7 +77,7 @@ class _Run:
                 steps = await self._all_run([ToolStep(round=number, call=call) for call in completion.tool_calls])
                 self.steps += steps
                 self.messages = with_answer(self.messages, completion, steps)
-        raise too_many_rounds(max_rounds, self.completions[-1].tool_calls)
+        raise too_many_rounds(max_rounds, self.completions[-1])
 
     def _ended(self, completion: ChatCompletion) -> ToolRun:
         messages = with_answer(self.messages, completion)
@@ -100,5 +100,13 @@ class _Run:
 
     async def _result(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
         is_in_thread = self.in_threads and not inspect.iscoroutinefunction(function)
-        result = await asyncio.to_thread(call) if is_in_thread else call()
+        result = await asyncio.to_thread(_without_stop, call) if is_in_thread else call()
         return await result if inspect.isawaitable(result) else result
+
+
+def _without_stop(call: Callable[[], Any]) -> Any:
+    """Return what *call* returns; a StopIteration cannot leave a thread, whoever waits for it would wait for ever."""
+    try:
+        return call()
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error

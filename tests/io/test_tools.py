@@ -190,6 +190,7 @@ async def test_too_many_rounds_keep_the_conversation(
         await run(gradient_session, [note], max_rounds=3)
     error = pickle.loads(pickle.dumps(caught.value))
     assert called == [0, 1]
+    assert error.request_id == gradient_emulator.requests[2].request_id
     assert error.snapshot.tool_calls[0].function.arguments == '{"number": 2}'
     assert len(error.messages) == 5
     gradient_emulator.reply("Enough")
@@ -251,6 +252,19 @@ async def test_plain_functions_run_in_threads_if_asked_for(
     gradient_emulator.reply("Done")
     await run(gradient_session, [plain, waiting], in_threads=in_threads)
     assert [thread is threading.main_thread() for thread in threads] == [not in_threads, True]
+
+
+@pytest.mark.parametrize("in_threads", [False, True])
+async def test_an_exhausted_iterator_ends_its_tool_alone(
+    in_threads: bool, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    def first() -> int:
+        return next(iter([]))
+
+    gradient_emulator.reply(tool_calls=[call("first")])
+    gradient_emulator.reply("Done")
+    await asyncio.wait_for(run(gradient_session, [first], in_threads=in_threads), 5)
+    assert told(gradient_emulator)[0].startswith("Error: RuntimeError: ")
 
 
 async def test_a_forced_tool_is_forced_once(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
