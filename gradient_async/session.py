@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from gradient_async._io.permit import Limiter
     from gradient_async._io.pipeline import Pipeline
     from gradient_async._io.transport import Transport
+    from gradient_async.resources.agent import Agent
     from gradient_async.resources.batches import Batches
-    from gradient_async.resources.chat import Agent, Chat
+    from gradient_async.resources.chat import Chat
     from gradient_async.resources.models import Models
 
 
@@ -130,7 +131,7 @@ class AsyncSession:
         Raises:
             ConfigurationError: The address or the key cannot work.
         """
-        from gradient_async.resources.chat import new_agent
+        from gradient_async.resources.agent import new_agent
 
         key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
         url = self._address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})

@@ -43,7 +43,7 @@ class LineSplitter:
         rest = b"".join(self._tail)
         self._tail.clear()
         lines = [rest] if rest else []
-        return lines if self._begun else self._first(lines)
+        return lines if self._begun else [line for line in self._first(lines) if line]
 
     def _first(self, lines: list[bytes]) -> list[bytes]:
         if lines:

@@ -13,7 +13,8 @@ from gradient_async import AsyncSession, ChatCompletion, ChatStream
 from gradient_async.cli.facts import facts
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 from gradient_async.cli.terminal import printable
-from gradient_async.resources.chat import AgentChatCompletions, ChatCompletions
+from gradient_async.resources.agent import AgentChatCompletions
+from gradient_async.resources.chat import ChatCompletions
 
 
 @attrs.frozen(kw_only=True)

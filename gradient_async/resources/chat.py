@@ -1,31 +1,23 @@
-"""Chat completions, serverless and of agents.
+"""Chat completions of the serverless models.
 
-Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=true``.
+Source: ``POST /v1/chat/completions``.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import attrs
 
 from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.target import Target
-from gradient_async._protocol.completion import completion_from
-from gradient_async._protocol.request import AGENT_CHAT_PATH, AGENT_MODEL, CHAT_PATH, Request, chat_request
+from gradient_async._protocol.request import CHAT_PATH
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.params import (
-    AgentParams,
-    AgentParseParams,
-    AgentRunToolsParams,
-    ChatParams,
-    ParseParams,
-    RunToolsParams,
-    ToolParam,
-)
+from gradient_async.params import ChatParams, ParseParams, RunToolsParams, ToolParam
+from gradient_async.resources.chat_caller import Caller
 
 if TYPE_CHECKING:
     from gradient_async._io.stream import ChatStream
@@ -36,52 +28,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Caller:
-    """Sends chat requests to one host."""
-
-    pipeline: Pipeline
-    target: Callable[[], Target]
-    path: str
-    timeouts: Timeouts
-    max_event_bytes: int
-
-    async def create(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatCompletion:
-        return await self._answer(self._request(params, timeout, stream=False))
-
-    async def create_in_bulk(self, timeout: float | Timeouts | None, params: Mapping[str, Any]) -> ChatCompletion:
-        """Do the same as one of many, behind whoever waits for a single answer."""
-        request = self._request(params, timeout, stream=False)
-        return await self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
-
-    async def _answer(self, request: Request) -> ChatCompletion:
-        reply = await self.pipeline.send(request, self.target())
-        return reply.decoded(completion_from)
-
-    def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
-        request = self._request(params, timeout, stream=True)
-        opener = partial(self.pipeline.send, request, self.target())
-        return _stream_class()(opener, max_event_bytes=self.max_event_bytes)
-
-    def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
-        return chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
-
-
-@cache
-def _stream_class() -> type[ChatStream]:
-    """Return `ChatStream`, which is loaded late with all that chunks need: many programs never stream."""
-    from gradient_async._io.stream import ChatStream
-
-    return ChatStream
-
-
 class ChatCompletions:
     """``session.chat.completions``: answers of a model, whole or as a stream."""
 
     def __init__(
         self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
     ) -> None:
-        self._caller = _Caller(pipeline, target, CHAT_PATH, timeouts, max_event_bytes)
+        self._caller = Caller(pipeline, target, CHAT_PATH, timeouts, max_event_bytes)
 
     @overload
     async def create(
@@ -219,156 +172,6 @@ class ChatCompletions:
         )
 
 
-class AgentChatCompletions:
-    """``session.agent(...).chat.completions``: the answers of an agent, which chooses its own model."""
-
-    def __init__(
-        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
-    ) -> None:
-        self._caller = _Caller(pipeline, target, AGENT_CHAT_PATH, timeouts, max_event_bytes)
-
-    @overload
-    async def create(
-        self, *, stream: Literal[True], timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]
-    ) -> ChatStream: ...
-    @overload
-    async def create(
-        self,
-        *,
-        stream: Literal[False] | None = None,
-        timeout: float | Timeouts | None = None,
-        **params: Unpack[AgentParams],
-    ) -> ChatCompletion: ...
-    @overload
-    async def create(
-        self, *, stream: bool, timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]
-    ) -> ChatCompletion | ChatStream: ...
-
-    async def create(
-        self,
-        *,
-        stream: bool | None = None,
-        timeout: float | Timeouts | None = None,
-        **params: Unpack[AgentParams],
-    ) -> ChatCompletion | ChatStream:
-        """Ask the agent and return its answer, or with ``stream=True`` the opened stream of it.
-
-        Args:
-            stream: Whether to return a `ChatStream` instead.
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
-
-        Raises:
-            ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
-            APIStatusError: The agent refused; the class says how.
-            APIConnectionError: No answer came.
-            ProtocolError: The answer is not a completion.
-        """
-        if not stream:
-            return await self._caller.create(_with_model(params), timeout)
-        opened = self._caller.stream(_with_model(params), timeout)
-        await opened.open()
-        return opened
-
-    def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[AgentParams]) -> ChatStream:
-        """Return the answer as a stream; the request is sent when it is entered or first read.
-
-        Args:
-            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
-
-        Raises:
-            ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
-        """
-        return self._caller.stream(_with_model(params), timeout)
-
-    async def parse(
-        self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[AgentParseParams]
-    ) -> ParsedCompletion[T]:
-        """Ask the agent for an answer in the form of a class, and return it with its ``parsed``.
-
-        Args:
-            response_format: An attrs class, a dataclass or a TypedDict; its fields may be such classes too.
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
-
-        Raises:
-            ConfigurationError: The agent has no endpoint or no key, or the class has no JSON Schema; nothing was sent.
-            ResponseDecodeError: The answer does not fit, was refused or cut off; ``snapshot`` has it.
-            GradientError: As `create` does.
-        """
-        from gradient_async.resources.chat_parse import parse  # many programs want text
-
-        return await parse(partial(self._caller.create, timeout=timeout), _with_model(params), response_format)
-
-    async def run_tools(
-        self,
-        *,
-        tools: Iterable[ToolParam],
-        max_rounds: int = 8,
-        in_threads: bool = False,
-        timeout: float | Timeouts | None = None,
-        **params: Unpack[AgentRunToolsParams],
-    ) -> ToolRun:
-        """Ask the agent, run the functions it asks for and tell it, until it answers without.
-
-        The functions of one answer run at the same time. One that fails, arguments that do not fit and a name that
-        there is not are told to the model; a ``tool_choice`` that forces a tool holds for the first answer.
-
-        Args:
-            tools: Functions with annotations, plain or async; tools that the service itself runs may be among them.
-            max_rounds: The most answers to ask for.
-            in_threads: Whether plain functions are called in threads; without, one that waits stops the event loop.
-            timeout: Seconds for each answer, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
-
-        Raises:
-            ConfigurationError: The agent has no endpoint or no key, or a function has no JSON Schema.
-            ToolRoundsError: Every answer asked for tools.
-            GradientError: As `create` does; ``messages`` has the conversation until then.
-        """
-        from gradient_async.resources.chat_tools import run_tools  # many programs have no tools
-
-        ask = partial(self._caller.create, timeout=timeout)
-        return await run_tools(ask, _with_model(params), tools, max_rounds=max_rounds, in_threads=in_threads)
-
-    def map(
-        self,
-        requests: Iterable[AgentParams | Mapping[str, Any]] | AsyncIterable[AgentParams | Mapping[str, Any]],
-        *,
-        concurrency: int = 64,
-        ordered: bool = False,
-        timeout: float | Timeouts | None = None,
-    ) -> MapResults:
-        """Ask for many answers at once: ``async with ....map(requests) as results: async for result in results``.
-
-        Requests are pulled as there is room for them: at most twice *concurrency* have been taken whose results were
-        not read. They wait at the limiter behind single calls, without a time limit. A request that fails is a
-        `MapResult` with an ``error``; leaving the block ends those under way.
-
-        Args:
-            requests: The parameters of each answer, as `create` takes them.
-            concurrency: The most requests under way at once.
-            ordered: Whether results come in the order of the requests, or as they are there.
-            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it.
-
-        Raises:
-            ConfigurationError: There is nothing to iterate over, or no concurrency.
-            SessionClosedError: While the results are read: the session was closed.
-        """
-        from gradient_async.resources.chat_map import map_results  # with anyio; many programs ask one by one
-
-        async def ask(params: Mapping[str, Any]) -> ChatCompletion:
-            return await self._caller.create_in_bulk(timeout, _with_model(params))
-
-        return map_results(requests, ask, concurrency=concurrency, ordered=ordered)
-
-
-def _with_model(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Name a model, which the schema requires and agents ignore."""
-    return {**params, "model": params.get("model") or AGENT_MODEL}
-
-
 @attrs.frozen(eq=False, repr=False)
 class Chat:
     """``session.chat``."""
@@ -376,26 +179,6 @@ class Chat:
     completions: ChatCompletions
 
 
-@attrs.frozen(eq=False, repr=False)
-class AgentChat:
-    """``session.agent(...).chat``."""
-
-    completions: AgentChatCompletions
-
-
-@attrs.frozen(eq=False, repr=False)
-class Agent:
-    """``session.agent(...)``: an agent with its own endpoint and key, over the session's pool."""
-
-    chat: AgentChat
-
-
 def new_chat(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Chat:
     """Return ``session.chat``."""
     return Chat(ChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes))
-
-
-def new_agent(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Agent:
-    """Return ``session.agent(...)``."""
-    completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
-    return Agent(AgentChat(completions))
