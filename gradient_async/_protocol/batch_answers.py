@@ -6,10 +6,6 @@ two agree on every field.
 
 from __future__ import annotations
 
-import base64
-import sys
-from array import array
-from binascii import Error as Base64Error
 from functools import cache
 from typing import Any
 
@@ -18,6 +14,7 @@ import msgspec
 
 from gradient_async._protocol.codec import decode_json, structure
 from gradient_async._protocol.quick import REFUSALS, QuickReader
+from gradient_async._protocol.vectors import with_numbers
 from gradient_async.models.batch_result import AnyAnswer
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
@@ -71,7 +68,7 @@ class AnswerDecoder:
         if kind is None:
             return value if type(value) is dict else {"value": value}
         if kind is EmbeddingList:
-            value = _with_numbers(value)
+            value = with_numbers(value)
         return structure(value, kind)
 
 
@@ -83,24 +80,3 @@ def _kind_of(value: Any) -> Kind | None:
     if value.get("type") == "message":
         return MessageReply
     return EmbeddingList if value.get("object") == "list" and "data" in value else None
-
-
-def _with_numbers(value: Any) -> Any:
-    """Return an embeddings answer whose base64 vectors are lists."""
-    if type(value) is not dict or type(value.get("data")) is not list:
-        return value
-    return value | {"data": [_vector(item) if type(item) is dict else item for item in value["data"]]}
-
-
-def _vector(item: dict[str, Any]) -> dict[str, Any]:
-    """Decode base64 of little-endian float32."""
-    text = item.get("embedding")
-    if type(text) is not str:
-        return item
-    try:
-        numbers = array("f", base64.b64decode(text, validate=True))
-    except (Base64Error, ValueError):
-        return item
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return item | {"embedding": numbers.tolist()}
