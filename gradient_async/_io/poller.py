@@ -10,16 +10,23 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from gradient_async._io.log import logger
-from gradient_async._protocol.batch_poll import Poll, PollSchedule, seen
+from gradient_async._protocol.batch_poll import Job, Poll, PollSchedule, seen
 from gradient_async.errors import APITimeoutError, GradientError
-from gradient_async.models.batch import Batch
+
+J = TypeVar("J", bound=Job)
 
 
-class JobProgress:
+class JobProgress(Generic[J]):
     """The job each time that it has changed, up to its end; an async iterator.
+
+    Args:
+        look: Returns the job as it is now, within so many seconds; None for any time.
+        poll: How often to look.
+        timeout: Seconds in all; None for any time.
+        what: What the job is called in an error.
 
     Raises:
         APITimeoutError: The time was over before the job's end; the job goes on at the service.
@@ -27,9 +34,14 @@ class JobProgress:
     """
 
     def __init__(
-        self, look: Callable[[float | None], Awaitable[Batch]], poll: Poll, timeout: float | None = None
+        self,
+        look: Callable[[float | None], Awaitable[J]],
+        poll: Poll,
+        timeout: float | None = None,
+        *,
+        what: str = "batch",
     ) -> None:
-        self._look, self._poll = look, poll
+        self._look, self._poll, self._what = look, poll, what
         self._timeout = math.inf if timeout is None else timeout
         self._schedule: PollSchedule | None = None
         self._deadline = math.inf
@@ -40,36 +52,36 @@ class JobProgress:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Batch:
+    async def __anext__(self) -> J:
         while not self._ended:
-            batch = await self._next_look()
-            if batch is None:
+            job = await self._next_look()
+            if job is None:
                 continue
-            self._ended = batch.is_terminal
-            if (news := seen(batch)) != self._news:
+            self._ended = job.is_terminal
+            if (news := seen(job)) != self._news:
                 self._news = news
-                return batch
+                return job
         raise StopAsyncIteration
 
-    async def _next_look(self) -> Batch | None:
+    async def _next_look(self) -> J | None:
         """Wait until it is time, and look; None if that failed in passing."""
         loop = asyncio.get_running_loop()
         schedule = self._begin(loop.time())
         await asyncio.sleep(max(min(self._next, self._deadline) - loop.time(), 0.0))
         left = self._deadline - loop.time()
         if left <= 0:
-            raise APITimeoutError(_TOO_LATE, phase="total", maybe_sent=True)
+            raise APITimeoutError(_TOO_LATE.format(self._what), phase="total", maybe_sent=True)
         try:
-            batch = await self._look(None if math.isinf(left) else left)
+            job = await self._look(None if math.isinf(left) else left)
         except GradientError as error:
             delay = schedule.after_error(error, chance=_chance())
             if delay is None:
                 raise
-            logger.info("looking at the batch failed, next look in %.1f s: %s", delay, error)
+            logger.info("looking at the %s failed, next look in %.1f s: %s", self._what, delay, error)
             self._next = loop.time() + delay
             return None
-        self._next = loop.time() + schedule.after(batch, now=loop.time(), chance=_chance())
-        return batch
+        self._next = loop.time() + schedule.after(job, now=loop.time(), chance=_chance())
+        return job
 
     def _begin(self, now: float) -> PollSchedule:
         if self._schedule is None:
@@ -78,7 +90,7 @@ class JobProgress:
         return self._schedule
 
 
-_TOO_LATE = "The batch has not ended within the time; it goes on at the service, and can be waited for again."
+_TOO_LATE = "The {} has not ended within the time; it goes on at the service, and can be waited for again."
 
 
 def _chance() -> float:

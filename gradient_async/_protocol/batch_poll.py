@@ -1,4 +1,4 @@
-"""How often to ask for the status of a job, and what may go wrong meanwhile.
+"""How often to ask for the status of a job, a batch or an invocation, and what may go wrong meanwhile.
 
 Contract: pure; time and chance are arguments, in seconds and in [0, 1).
 
@@ -9,6 +9,7 @@ when the counts say that the end is near. Jitter is only added.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import attrs
 
@@ -21,12 +22,23 @@ from gradient_async.errors import (
     GradientError,
     ProtocolError,
 )
-from gradient_async.models.batch import Batch
+from gradient_async.models.batch import Batch, RequestCounts
 
 _SHARE_OF_AGE = 0.1
 _JITTER = 0.2
 _PATIENCE = 5
 _PASSING = frozenset({408, 412, 429})
+
+
+class Job(Protocol):
+    """What can be looked at until it has ended."""
+
+    status: str
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended, one way or another."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -56,11 +68,11 @@ class PollSchedule:
     _moved: tuple[float, int] | None = attrs.field(default=None, init=False)
     _rate: float = attrs.field(default=0.0, init=False)
 
-    def after(self, batch: Batch, *, now: float, chance: float) -> float:
-        """Return the seconds until the next look, after one that saw *batch*."""
+    def after(self, job: Job, *, now: float, chance: float) -> float:
+        """Return the seconds until the next look, after one that saw *job*."""
         self._failures = self._nonsense = 0
         wait = (now - self.began) * _SHARE_OF_AGE
-        return self._within(min(wait, self._until_end(batch, now)), chance)
+        return self._within(min(wait, self._until_end(job, now)), chance)
 
     def after_error(self, error: GradientError, *, chance: float) -> float | None:
         """Return the seconds until the next look, after one that failed; None if looking again cannot help."""
@@ -73,15 +85,15 @@ class PollSchedule:
     def _within(self, wait: float, chance: float) -> float:
         return min(max(wait, self.poll.first), self.poll.longest) * (1 + _JITTER * chance)
 
-    def _until_end(self, batch: Batch, now: float) -> float:
+    def _until_end(self, job: Job, now: float) -> float:
         """Return the seconds that the requests still need at the pace of the last ones; inf if it is not known."""
-        counts = batch.request_counts
+        counts = _counts(job)
         done = counts.completed + counts.failed
         if self._moved is None or done > self._moved[1]:
             if self._moved is not None and now > self._moved[0]:
                 self._rate = (done - self._moved[1]) / (now - self._moved[0])
             self._moved = now, done
-        if batch.status == "finalizing" or (counts.total and done >= counts.total):
+        if job.status == "finalizing" or (counts.total and done >= counts.total):
             return self.poll.first
         return (counts.total - done) / self._rate if self._rate else math.inf
 
@@ -119,7 +131,12 @@ def is_cancelled(batch: Batch, refusal: APIStatusError) -> bool:
     return batch.status == "cancelling" or (batch.status == "cancelled" and refusal.attempts > 1)
 
 
-def seen(batch: Batch) -> tuple[object, ...]:
+def seen(job: Job) -> tuple[object, ...]:
     """Return what has to differ for a look to be news."""
-    counts = batch.request_counts
-    return batch.status, counts.total, counts.completed, counts.failed
+    counts = _counts(job)
+    return job.status, counts.total, counts.completed, counts.failed
+
+
+def _counts(job: Job) -> RequestCounts:
+    """Return how many requests *job* has; only a batch has any."""
+    return job.request_counts if isinstance(job, Batch) else RequestCounts()

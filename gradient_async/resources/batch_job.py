@@ -114,7 +114,7 @@ class BatchJob:
                 part.seen(await self._calls.retrieve(part.batch_id, timeout, priority="bulk"))
         return merged([part.batch for part in self._parts if part.batch is not None])
 
-    def progress(self, *, poll: Poll = POLL, timeout: float | None = None) -> JobProgress:
+    def progress(self, *, poll: Poll = POLL, timeout: float | None = None) -> JobProgress[Batch]:
         """Iterate over the job each time that it has changed; ends at a terminal status, whichever it is.
 
         Args:
