@@ -9,10 +9,7 @@ the embeddings object of the OpenAI API.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +18,7 @@ import attrs
 from gradient_async.testing.answer import Answer
 from gradient_async.testing.batch_lines import Outcome
 from gradient_async.testing.chat import Chat
+from gradient_async.testing.embeddings import EMBEDDINGS, embedded
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.usage import text_of
 from gradient_async.testing.validate import Rule, fault
@@ -35,19 +33,7 @@ _MESSAGES = Rule(
         "stop_sequences": Rule(kind="array", members=Rule(kind="string")),
     },
 )
-_EMBEDDINGS = Rule(
-    kind="object",
-    fields={
-        "model": Rule(kind="string", required=True, low=1),
-        "input": Rule(
-            required=True,
-            either=(Rule(kind="string"), Rule(kind="array", low=1, high=2048, members=Rule(kind="string"))),
-        ),
-        "encoding_format": Rule(kind="string", choices=("float", "base64")),
-    },
-)
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
-_DIMENSIONS = 8
 _READ = 20_000
 """Characters of a text that are read."""
 
@@ -148,27 +134,6 @@ def _as_message(completion: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _embed(request: RecordedRequest) -> Outcome:
-    if problem := fault(request.json, _EMBEDDINGS):
+    if problem := fault(request.json, EMBEDDINGS):
         return _refused(400, problem)
-    fields = request.fields
-    texts = [fields["input"]] if isinstance(fields["input"], str) else fields["input"]
-    packed = fields.get("encoding_format") == "base64"
-    data = [
-        {"index": index, "object": "embedding", "embedding": _packed(_vector(text)) if packed else _vector(text)}
-        for index, text in enumerate(texts)
-    ]
-    count = sum(len(text.split()) for text in texts)
-    usage = {"prompt_tokens": count, "total_tokens": count}
-    return Outcome(status=200, body={"object": "list", "model": fields["model"], "data": data, "usage": usage})
-
-
-def _vector(text: str) -> list[float]:
-    """Return a vector of length one that depends on *text* only."""
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-    numbers = [byte - 127.5 for byte in digest[:_DIMENSIONS]]
-    norm = sum(number * number for number in numbers) ** 0.5
-    return [round(number / norm, 6) for number in numbers]
-
-
-def _packed(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    return Outcome(status=200, body=embedded(request.fields))

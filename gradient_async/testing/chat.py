@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from gradient_async.testing.answer import DONE, SSE, Answer, Reply, error_answer, event, json_answer
+from gradient_async.testing.answer import DONE, SSE, Answer, Reply, event, json_answer
 from gradient_async.testing.chat_schema import AGENT, CHAT, chat_fault
 from gradient_async.testing.chat_stream import chunks, logprobs
+from gradient_async.testing.checks import malformed, unknown_model
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, restyled, scripted
 from gradient_async.testing.usage import Meter, text_of
@@ -43,18 +44,13 @@ class Chat:
 
     def check(self, request: RecordedRequest) -> Answer | None:
         """Answer a malformed serverless request; None if it is well-formed."""
-        if problem := _problem(request, chat_fault(request.json, CHAT)):
-            return problem
-        if self.known is None or request.json["model"] in self.known:
-            return None
-        message = f"The model {request.json['model']!r} does not exist."
-        return error_answer(404, request_id=request.request_id, message=message)
+        return malformed(request, chat_fault(request.json, CHAT)) or unknown_model(request, self.known)
 
     def check_agent(self, request: RecordedRequest) -> Answer | None:
         """Answer a malformed agent request; None if it is well-formed."""
         if request.query.get("agent") != "true":
-            return _problem(request, "The query parameter agent must be true.")
-        return _problem(request, chat_fault(request.json, AGENT))
+            return malformed(request, "The query parameter agent must be true.")
+        return malformed(request, chat_fault(request.json, AGENT))
 
     def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
         """Answer a serverless request."""
@@ -113,14 +109,6 @@ def prompt(fields: Mapping[str, Any]) -> Prompt:
         stop=[stop] if isinstance(stop, str) else stop,
         **{name: set_fields[name] for name in plain if name in set_fields},
     )
-
-
-def _problem(request: RecordedRequest, fault: str | None) -> Answer | None:
-    if fault is None:
-        return None
-    if request.json is None:
-        fault = "The body is not valid JSON."
-    return error_answer(400, request_id=request.request_id, message=fault)
 
 
 def _tool(function: Mapping[str, Any]) -> Tool:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from gradient_async.testing.batches import Batches
 from gradient_async.testing.endpoints import endpoints
+from gradient_async.testing.invocations import Invocations
 from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierBucket
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.router import Router
@@ -57,6 +58,7 @@ class Emulator(Verbs):
         batch_seconds: How long a batch takes; None to let it wait for ``batches.advance()``.
         batch_shape: How batches look: as in the reference, or as captured from the service.
         anthropic_endpoint: Whether a batch of that provider needs its ``endpoint``, or must not have one.
+        invocation_seconds: How long an asynchronous invocation takes.
         clock: Returns the time in epoch seconds.
         batches: The batch service: its jobs, and what can be scripted about them.
         storage: The storage host: its own requests, and what can be scripted about them.
@@ -86,6 +88,7 @@ class Emulator(Verbs):
     batch_seconds: float | None = 0.3
     batch_shape: Literal["reference", "captured"] = "reference"
     anthropic_endpoint: Literal["required", "forbidden"] = "required"
+    invocation_seconds: float = 0.3
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: Batches = attrs.field(init=False, repr=False)
     storage: Storage = attrs.field(init=False, repr=False)
@@ -103,7 +106,11 @@ class Emulator(Verbs):
         self.batches = _new_batches(self, model)
         self._service = Service(
             router=Router(
-                (*endpoints(model, models=self.models, strict=self.strict_models), *self.batches.endpoints()),
+                (
+                    *endpoints(model, models=self.models, strict=self.strict_models),
+                    *self.batches.endpoints(),
+                    *Invocations(storage=self.storage, seconds=self.invocation_seconds).endpoints(),
+                ),
             ),
             script=self._script,
             keys=Keys(api_key=self.api_key, agent_key=self.agent_key),

@@ -1,6 +1,6 @@
 """The table of endpoints: a new noun gets its own module and its lines here.
 
-Contract: every path the emulator answers is in this table.
+Contract: every path the emulator answers is in this table, or in that of a service with a memory of its own.
 Source: the paths of the Agent Inference and Inference API references.
 """
 
@@ -10,9 +10,13 @@ from collections.abc import Sequence
 
 from gradient_async.testing.catalog import Catalog, health
 from gradient_async.testing.chat import Chat, Model
+from gradient_async.testing.embeddings import Embeddings
+from gradient_async.testing.images import Images
 from gradient_async.testing.router import Endpoint
 
 _COMPLETIONS = "/v1/chat/completions"
+_EMBEDDINGS = "/v1/embeddings"
+_IMAGES = "/v1/images/generations"
 _MODELS = "/v1/models"
 
 
@@ -24,7 +28,8 @@ def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[End
         models: The slugs of the models.
         strict: Whether a request for another model is refused.
     """
-    chat = Chat(model=model, known=models if strict else None)
+    known = models if strict else None
+    chat, embeddings, images = Chat(model=model, known=known), Embeddings(known), Images(known)
     return (
         Endpoint(
             method="POST",
@@ -43,6 +48,14 @@ def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[End
             agent=True,
             upstream=_COMPLETIONS,
         ),
+        Endpoint(
+            method="POST",
+            path=_EMBEDDINGS,
+            answer=embeddings.answer,
+            check=embeddings.check,
+            upstream=_EMBEDDINGS,
+        ),
+        Endpoint(method="POST", path=_IMAGES, answer=images.answer, check=images.check, upstream=_IMAGES),
         Endpoint(method="GET", path=_MODELS, answer=Catalog(models).answer, upstream=_MODELS),
         Endpoint(method="GET", path="/health", answer=health, public=True),
     )

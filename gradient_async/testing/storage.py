@@ -81,12 +81,10 @@ class Storage:
             self._directory = tempfile.TemporaryDirectory(prefix="gradient-emulator-")
         return Path(self._directory.name) / uuid.uuid4().hex
 
-    def publish(self, path: str, file: Path, size: int) -> None:
+    def publish(self, path: str, file: Path, size: int, *, content_type: str = "application/jsonl") -> None:
         """Store a *file* that was made here."""
         etag = f'"{uuid.uuid4().hex}"'
-        self.objects[path] = Stored(
-            path=file, size=size, etag=etag, content_type="application/jsonl", modified=self.clock()
-        )
+        self.objects[path] = Stored(path=file, size=size, etag=etag, content_type=content_type, modified=self.clock())
 
     def close(self) -> None:
         """Delete every file."""

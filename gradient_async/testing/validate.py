@@ -1,7 +1,7 @@
 """A small table-driven validator of JSON values.
 
 Contract: pure; `fault` returns the first thing that is wrong as a sentence that begins with its path, or
-None. Fields that a table does not name pass.
+None. Fields that a table does not name pass, unless it is closed.
 Source: none for the machinery; the tables cite theirs.
 """
 
@@ -36,6 +36,7 @@ class Rule:
         choices: The only strings allowed.
         pattern: What the whole string must match.
         fields: The rules of an object's fields.
+        closed: Whether it may have no other.
         keys: The rule of an object's keys.
         members: The rule of each item of an array, or each value of an object.
         either: Rules of which one must hold, chosen by the type of the value.
@@ -49,6 +50,7 @@ class Rule:
     choices: tuple[str, ...] = ()
     pattern: str | None = None
     fields: Mapping[str, Rule] = attrs.field(factory=dict)
+    closed: bool = False
     keys: Rule | None = None
     members: Rule | None = None
     either: tuple[Rule, ...] = ()
@@ -104,6 +106,9 @@ def _fields(value: Any, rule: Rule, path: str) -> Iterator[str]:
             yield from _faults(value[name], inner, where)
         elif inner.required:
             yield f"{where} is required."
+    for name in value if rule.closed else ():
+        if name not in rule.fields:
+            yield f"{path}.{name} is not allowed." if path else f"{name} is not allowed."
 
 
 def _members(value: Any, rule: Rule, path: str) -> Iterator[str]:

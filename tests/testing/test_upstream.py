@@ -46,6 +46,20 @@ async def test_models_are_the_upstreams(client_of, front):
     assert [model["id"] for model in models] == ["behind"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "m", "input": "a"}),
+        ("/v1/images/generations", {"model": "m", "prompt": "p", "n": 1}),
+    ],
+)
+async def test_embeddings_and_images_are_the_upstreams(client_of, behind, front, path, body):
+    behind.reply(body={"from": "behind"}, path=path)
+    answer = await client_of(front).send(body, path)
+    assert (behind.requests[0].path, behind.requests[0].json) == (path, body)
+    assert answer.json == {"from": "behind"}
+
+
 async def test_what_is_scripted_comes_first(client_of, behind, front):
     front.reply("Scripted")
     front.fail(503)

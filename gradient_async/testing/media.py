@@ -1,0 +1,39 @@
+"""Small files that are really what they say: pictures of one colour, and silence.
+
+Contract: pure; the same subject is the same colour.
+Source: the PNG specification (indexed colour, one bit a pixel); WAVE as the standard library writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import wave
+import zlib
+
+_RATE = 8000
+
+
+def png(subject: str, width: int, height: int) -> bytes:
+    """Return a picture of so many pixels in the colour of *subject*."""
+    colour = hashlib.sha256(subject.encode(errors="surrogatepass")).digest()[:3]
+    header = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
+    rows = bytes(1 + (width + 7) // 8) * height
+    chunks = ((b"IHDR", header), (b"PLTE", colour), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def wav(seconds: float) -> bytes:
+    """Return so many seconds of silence."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(_RATE)
+        sound.writeframes(b"\x80" * int(seconds * _RATE))
+    return file.getvalue()
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
