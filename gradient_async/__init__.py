@@ -28,6 +28,7 @@ from gradient_async.errors import (
     ConflictError,
     GradientError,
     InternalServerError,
+    InvocationFailedError,
     NotFoundError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -61,7 +62,9 @@ if TYPE_CHECKING:
     from gradient_async.models.batch_result import BatchReport, BatchResult
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
     from gradient_async.models.chunk import ChatCompletionChunk
-    from gradient_async.models.embeddings import EmbeddingList
+    from gradient_async.models.embeddings import Embedding, EmbeddingList
+    from gradient_async.models.images import GeneratedImage, ImageList
+    from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
@@ -94,7 +97,9 @@ else:
             "models.batch_result": ("BatchReport", "BatchResult"),
             "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
             "models.chunk": ("ChatCompletionChunk",),
-            "models.embeddings": ("EmbeddingList",),
+            "models.embeddings": ("Embedding", "EmbeddingList"),
+            "models.images": ("GeneratedImage", "ImageList"),
+            "models.invocation": ("AsyncInvocation",),
             "models.map_result": ("MapResult",),
             "models.messages": ("MessageReply",),
             "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
@@ -116,6 +121,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncInvocation",
     "AsyncSession",
     "AttemptDetails",
     "AuthenticationError",
@@ -140,9 +146,13 @@ __all__ = [
     "Choice",
     "ConfigurationError",
     "ConflictError",
+    "Embedding",
     "EmbeddingList",
+    "GeneratedImage",
     "GradientError",
+    "ImageList",
     "InternalServerError",
+    "InvocationFailedError",
     "Limiter",
     "MapResult",
     "Message",

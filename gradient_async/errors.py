@@ -15,6 +15,7 @@
     ├── ProtocolError                     the service broke its contract
     │   ├── ResponseDecodeError
     │   └── StreamTruncatedError
+    ├── InvocationFailedError
     └── BatchError
         ├── BatchValidationError · BatchFailedError
         └── BatchNotReadyError · UploadError
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from gradient_async.models import ChatCompletion, Message, RateLimitInfo
     from gradient_async.models.batch import Batch
+    from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.params import MessageParam
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "ConflictError",
     "GradientError",
     "InternalServerError",
+    "InvocationFailedError",
     "NotFoundError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -280,6 +283,20 @@ class ResponseDecodeError(ProtocolError):
 
 class StreamTruncatedError(ProtocolError):
     """A stream ended before it was complete; ``snapshot`` holds what arrived."""
+
+
+class InvocationFailedError(GradientError):
+    """An asynchronous invocation ended without its result.
+
+    Attributes:
+        invocation: The invocation as the service last described it.
+    """
+
+    invocation: AsyncInvocation | None
+
+    def __init__(self, message: str, *, invocation: AsyncInvocation | None = None) -> None:
+        super().__init__(message)
+        self.invocation = invocation
 
 
 class BatchError(GradientError):

@@ -177,3 +177,61 @@ class RunToolsParams(CommonChatParams, ResponseFormatParams, ModelParams):
 
 class AgentRunToolsParams(CommonChatParams, ResponseFormatParams, OwnAgentParams):
     """The parameters of an agent's ``run_tools``, beside the tools."""
+
+
+class EmbeddingParams(TypedDict, total=False):
+    """The parameters of embeddings. The service refuses any other."""
+
+    input: Required[str | Iterable[str]]
+    model: Required[str]
+    encoding_format: Literal["float", "base64"] | None
+    user: str | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class ImageParams(TypedDict, total=False):
+    """The parameters of images. ``n`` is 1 unless given, ``output_compression`` is from 0 to 100."""
+
+    model: Required[str]
+    prompt: Required[str]
+    background: Literal["transparent", "opaque", "auto"] | None
+    moderation: Literal["low", "auto"] | None
+    n: int | None
+    output_compression: int | None
+    output_format: Literal["png", "webp", "jpeg"] | None
+    quality: Literal["auto", "high", "medium", "low"] | None
+    size: str | None
+    user: str | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class InvocationInputParam(TypedDict, total=False):
+    """What an invoked model takes: a ``prompt`` for images and audio, a ``text`` for speech; some have fields more."""
+
+    prompt: str
+    text: str
+    output_format: str | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    num_images: int | None
+    enable_safety_checker: bool | None
+    seconds_total: int | None
+
+
+class TagParam(TypedDict):
+    """A tag of an invocation."""
+
+    key: str
+    value: str
+
+
+class InvocationParams(TypedDict, total=False):
+    """The parameters of an asynchronous invocation."""
+
+    model_id: Required[str]
+    input: Required[InvocationInputParam | Mapping[str, Any]]
+    tags: Iterable[TagParam] | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None

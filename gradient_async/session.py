@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from gradient_async._io.pipeline import Pipeline
     from gradient_async._io.transport import Transport
     from gradient_async.resources.agent import Agent
+    from gradient_async.resources.async_invoke import AsyncInvoke
     from gradient_async.resources.batches import Batches
     from gradient_async.resources.chat import Chat
+    from gradient_async.resources.embeddings import Embeddings
+    from gradient_async.resources.images import Images
     from gradient_async.resources.models import Models
 
 
@@ -108,6 +111,27 @@ class AsyncSession:
         from gradient_async.resources.models import Models
 
         return Models(self._pipeline, self._target, self._timeouts)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """Texts as vectors."""
+        from gradient_async.resources.embeddings import Embeddings
+
+        return Embeddings(self._pipeline, self._target, self._timeouts)
+
+    @cached_property
+    def images(self) -> Images:
+        """Images from prompts."""
+        from gradient_async.resources.images import Images
+
+        return Images(self._pipeline, self._target, self._timeouts)
+
+    @cached_property
+    def async_invoke(self) -> AsyncInvoke:
+        """Images, audio and speech of models that take their time."""
+        from gradient_async.resources.async_invoke import AsyncInvoke
+
+        return AsyncInvoke(self._pipeline, self._target, self._timeouts)
 
     @cached_property
     def batches(self) -> Batches:

@@ -9,12 +9,14 @@ from gradient_async import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    AsyncInvocation,
     BatchFailedError,
     BatchValidationError,
     ChatCompletion,
     ConfigurationError,
     GradientError,
     InternalServerError,
+    InvocationFailedError,
     Message,
     ProtocolError,
     RateLimitError,
@@ -41,6 +43,7 @@ EXAMPLES = [
     ToolRoundsError("m"),
     BatchValidationError("m", faults=["f"], total=7),
     BatchFailedError("m"),
+    InvocationFailedError("m", invocation=AsyncInvocation(request_id="r", status="FAILED", error="e")),
     UploadError("m", status=403, code="AccessDenied"),
 ]
 

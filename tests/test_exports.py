@@ -22,7 +22,8 @@ def test_the_contract_is_exported() -> None:
         "ConflictError", "PreconditionFailedError", "UnprocessableEntityError", "RateLimitError", "InternalServerError",
         "ProtocolError", "ResponseDecodeError", "StreamTruncatedError", "BatchError", "BatchValidationError",
         "BatchFailedError", "BatchNotReadyError", "UploadError", "MapResult",
-        "ParsedCompletion", "ToolRun", "ToolStep", "ToolRoundsError",
+        "ParsedCompletion", "ToolRun", "ToolStep", "ToolRoundsError", "EmbeddingList", "ImageList",
+        "AsyncInvocation", "InvocationFailedError",
     }  # fmt: skip
     assert contract <= set(gradient_async.__all__)
 

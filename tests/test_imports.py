@@ -33,7 +33,16 @@ TOOLS = {
     "_protocol.tool_rounds", "_protocol.typed", "models.parsed", "models.tool_run", "resources.chat_parse",
     "resources.chat_tools",
 }  # fmt: skip
-ELSEWHERE = TOOLS | {"resources.models", "resources.batches", "models.batch", "limits", "testing", "cli"}
+OTHERS = {"embeddings", "images", "async_invoke"}
+ELSEWHERE = TOOLS | {
+    "resources.models",
+    "resources.batches",
+    *(f"resources.{name}" for name in OTHERS),
+    "models.batch",
+    "limits",
+    "testing",
+    "cli",
+}
 
 
 async def loaded_by(program: str) -> set[str]:
@@ -81,6 +90,13 @@ async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Em
 async def test_what_a_completion_needs_is_loaded_with_the_property(gradient_emulator: Emulator) -> None:
     before = ours(await loaded_by(f"{SESSION}; session.chat; session.limits"))
     assert ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
+
+
+@pytest.mark.parametrize("resource", sorted(OTHERS))
+async def test_a_resource_loads_no_other_one(resource: str) -> None:
+    loaded = ours(await loaded_by(f"{SESSION}; session.{resource}"))
+    assert {name for name in loaded if name.startswith("resources.")} == {f"resources.{resource}"}
+    assert loaded & (STREAMING | {"limits", "testing", "cli"}) == set()
 
 
 @pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)

@@ -1,5 +1,7 @@
 """Statuses and JSON bodies, as the documents show them."""
 
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
@@ -18,7 +20,8 @@ from gradient_async import (
     RetryPolicy,
 )
 
-URL = "https://inference.do-ai.run/v1/chat/completions"
+BASE = "https://inference.do-ai.run"
+URL = f"{BASE}/v1/chat/completions"
 AGENT_URL = "https://a.agents.do-ai.run/api/v1/chat/completions?agent=true"
 HI = [{"role": "user", "content": "Hi"}]
 OVERVIEW_SAMPLE = {
@@ -68,20 +71,40 @@ ROWS: list[tuple[int, Any, type[GradientError], str | None]] = [
     (418, {"id": "example_error", "message": "some error message"}, APIStatusError, "example_error"),
     (200, {"id": "server_error", "message": "m"}, InternalServerError, "server_error"),
     (200, {"error": {"code": 429, "message": "m"}}, RateLimitError, None),
+    (200, {"status": 503, "error": "m"}, InternalServerError, None),
     (200, {"foo": 1}, ResponseDecodeError, None),
     (200, [], ResponseDecodeError, None),
     (302, {}, ProtocolError, None),
 ]
 
 
+CALLS: list[tuple[str, Callable[[AsyncSession], Awaitable[object]]]] = [
+    ("post /v1/chat/completions", lambda s: s.chat.completions.create(model="m", messages=HI)),
+    ("post /v1/embeddings", lambda s: s.embeddings.create(model="m", input="Hi")),
+    ("post /v1/images/generations", lambda s: s.images.generate(model="m", prompt="Hi")),
+    ("post /v1/async-invoke", lambda s: s.async_invoke.create(model_id="m", input={"prompt": "Hi"})),
+    ("get /v1/async-invoke/i/status", lambda s: s.async_invoke.status("i")),
+    ("get /v1/async-invoke/i", lambda s: s.async_invoke.result("i")),
+]
+
+
+@pytest.mark.parametrize(("path", "call"), CALLS, ids=[path for path, _ in CALLS])
 @pytest.mark.parametrize(("status", "body", "kind", "code"), ROWS)
 async def test_a_body_with_a_status_is_this_error(
-    answers: Answers, status: int, body: Any, kind: type[GradientError], code: str | None
+    answers: Answers,
+    path: str,
+    call: Callable[[AsyncSession], Awaitable[object]],
+    status: int,
+    body: Any,
+    kind: type[GradientError],
+    code: str | None,
 ) -> None:
-    answers.post(URL, status=status, payload=body, headers={"x-request-id": "header-id"})
+    method, _, where = path.partition(" ")
+    add = answers.get if method == "get" else answers.post
+    add(BASE + where, status=status, payload=body, headers={"x-request-id": "header-id"})
     async with session() as s:
         with pytest.raises(kind) as caught:
-            await s.chat.completions.create(model="m", messages=HI)
+            await call(s)
     assert type(caught.value) is kind
     assert getattr(caught.value, "code", None) == code
     assert caught.value.request_id in ("header-id", "r")
@@ -117,3 +140,96 @@ async def test_a_model_without_its_id_is_named(answers: Answers) -> None:
         with pytest.raises(ResponseDecodeError) as caught:
             await s.models.list()
     assert caught.value.path == "$.data[1].id"
+
+
+async def test_the_sample_of_an_embedding_decodes(answers: Answers) -> None:
+    sample = {
+        "object": "list",
+        "model": "qwen3-embedding-0.6b",
+        "data": [{"index": 0, "object": "embedding", "embedding": [0.0123, -0.0456, 0.0001]}],
+        "usage": {"prompt_tokens": 6, "total_tokens": 6},
+    }
+    answers.post(f"{BASE}/v1/embeddings", payload=sample)
+    async with session() as s:
+        vectors = await s.embeddings.create(model="m", input="Hi")
+    assert [vector.embedding for vector in vectors] == [[0.0123, -0.0456, 0.0001]]
+    assert vectors.usage is not None
+    assert (vectors.model, vectors.usage.total_tokens, vectors.raw) == ("qwen3-embedding-0.6b", 6, sample)
+
+
+async def test_the_sample_of_an_image_decodes(answers: Answers) -> None:
+    usage = {"total_tokens": 4172, "input_tokens": 12, "output_tokens": 4160}
+    details = {"text_tokens": 12, "image_tokens": 0}
+    sample = {
+        "created": 1677649456,
+        "data": [{"b64_json": "iVBORw0KGgo=", "revised_prompt": "A cute otter", "url": None}],
+        "background": "opaque",
+        "output_format": "png",
+        "quality": "high",
+        "size": "1024x1024",
+        "usage": usage | {"input_tokens_details": details},
+    }
+    answers.post(f"{BASE}/v1/images/generations", payload=sample)
+    async with session() as s:
+        images = await s.images.generate(model="m", prompt="Hi")
+    (image,) = images
+    assert (image.content, image.revised_prompt, image.extra) == (b"\x89PNG\r\n\x1a\n", "A cute otter", {"url": None})
+    assert images.usage is not None
+    assert (images.usage.output_tokens, images.usage.input_tokens_details.text_tokens) == (4160, 12)
+    assert (images.size, images.raw) == ("1024x1024", sample)
+
+
+INVOCATION = {
+    "completed_at": None,
+    "created_at": "2026-01-22T19:19:19.112403432Z",
+    "error": None,
+    "model_id": "fal-ai/fast-sdxl",
+    "request_id": "i",
+    "started_at": None,
+    "status": "COMPLETED",
+    "output": {"images": [{"content_type": "image/jpeg", "height": 768, "url": "https://x/y.jpg?X-Amz-Signature=1"}]},
+}
+
+
+async def test_the_sample_of_an_invocation_decodes(answers: Answers) -> None:
+    answers.get(f"{BASE}/v1/async-invoke/i", payload=INVOCATION)
+    async with session() as s:
+        invocation = await s.async_invoke.result("i")
+    assert invocation.created_at == datetime(2026, 1, 22, 19, 19, 19, 112403, UTC)
+    assert invocation.urls == ["https://x/y.jpg?X-Amz-Signature=1"]
+    assert "Signature" not in repr(invocation)
+    assert invocation.raw == INVOCATION
+
+
+@pytest.mark.parametrize(
+    ("status", "is_completed", "is_terminal"),
+    [
+        ("QUEUED", False, False),
+        ("IN_PROGRESS", False, False),
+        ("SOMETHING_NEW", False, False),
+        ("COMPLETED", True, True),
+        ("COMPLETE", True, True),
+        ("FAILED", False, True),
+    ],
+)
+@pytest.mark.parametrize("http_status", [200, 202])
+async def test_an_invocation_may_have_ended_when_it_is_created(
+    answers: Answers, http_status: int, status: str, is_completed: bool, is_terminal: bool
+) -> None:
+    answers.post(f"{BASE}/v1/async-invoke", status=http_status, payload=INVOCATION | {"status": status})
+    async with session() as s:
+        invocation = await s.async_invoke.create(model_id="m", input={"prompt": "Hi"})
+    assert (invocation.is_completed, invocation.is_terminal) == (is_completed, is_terminal)
+    assert invocation.meta.status == http_status
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [("why", "why"), ({"message": "why", "code": 1}, "why"), ({"code": 1}, '{"code":1}'), (["why"], '["why"]')],
+)
+async def test_an_error_of_any_shape_says_why_an_invocation_failed(answers: Answers, error: Any, text: str) -> None:
+    failed = INVOCATION | {"status": "FAILED", "error": error, "output": None}
+    answers.get(f"{BASE}/v1/async-invoke/i", payload=failed)
+    async with session() as s:
+        invocation = await s.async_invoke.result("i")
+    assert (invocation.error, invocation.raw) == (text, failed)

@@ -5,10 +5,13 @@ from typing import TypedDict, assert_type
 import attrs
 
 from gradient_async import (
+    AsyncInvocation,
     AsyncSession,
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
+    EmbeddingList,
+    ImageList,
     MapResult,
     Message,
     ModelList,
@@ -80,3 +83,15 @@ async def use(session: AsyncSession) -> None:
     assert_type(run.usage, Usage | None)
     run = await session.chat.completions.run_tools(model="m", messages=run.messages, tools=[weather], max_rounds=3)
     await agent.run_tools(messages=run.messages, tools=[weather], in_threads=True, provide_citations=True)
+
+    assert_type(await session.embeddings.create(model="m", input=(str(n) for n in range(3)), user=None), EmbeddingList)
+    assert_type((await session.embeddings.create(model="m", input="a")).data[0].embedding, list[float])
+    images = await session.images.generate(model="m", prompt="p", size="auto", extra_body={"style": "x"}, timeout=5)
+    assert_type(images, ImageList)
+    assert_type([image.content for image in images], list[bytes])
+
+    started = await session.async_invoke.create(model_id="m", input={"prompt": "p"}, tags=[{"key": "k", "value": "v"}])
+    assert_type(started, AsyncInvocation)
+    await session.async_invoke.create(model_id="m", input={"prompt": "p", "something_new": 1})
+    assert_type(await session.async_invoke.status(started.request_id), AsyncInvocation)
+    assert_type((await session.async_invoke.wait(started.request_id, timeout=60)).urls, list[str])
