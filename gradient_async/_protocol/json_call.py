@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gradient_async._protocol.jsontext import encode_tree
-from gradient_async._protocol.request import Request, _checked_headers
+from gradient_async._protocol.request import Request, checked_headers
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import plain
@@ -32,7 +32,7 @@ def post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
     extra_body, headers = fields.pop("extra_body", None), fields.pop("extra_headers", None)
     tree = {name: _checked(name, value) for name, value in fields.items()} | plain(dict(extra_body or {}))
     return Request(
-        method="POST", path=path, body=encode_tree(tree), headers=_checked_headers(headers or {}), timeouts=timeouts
+        method="POST", path=path, body=encode_tree(tree), headers=checked_headers(headers or {}), timeouts=timeouts
     )
 
 

@@ -77,7 +77,7 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
         method="POST",
         path=path,
         body=encode_tree(body | plain(dict(extra_body)) if extra_body else body),
-        headers=_checked_headers(headers) if headers else _NO_HEADERS,
+        headers=checked_headers(headers) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
     )
@@ -161,7 +161,12 @@ def _described(tools: list[Any]) -> list[Any]:
     return described_tools(tools)
 
 
-def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the caller's own *headers*.
+
+    Raises:
+        ConfigurationError: One is the session's to set, or has a control character.
+    """
     for name, value in headers.items():
         if name.lower() in ("authorization", "host", "content-length"):
             raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
