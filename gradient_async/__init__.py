@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.models import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.responses import ResponseReply
     from gradient_async.models.tool_run import ToolRun, ToolStep
     from gradient_async.resources.batch_download import SavedResults
     from gradient_async.resources.batch_job import BatchJob
@@ -106,6 +107,7 @@ else:
             "models.models": ("ModelInfo", "ModelList"),
             "models.parsed": ("ParsedCompletion",),
             "models.tool_run": ("ToolRun", "ToolStep"),
+            "models.responses": ("ResponseReply",),
             "resources.batch_download": ("SavedResults",),
             "resources.batch_job": ("BatchJob",),
             "resources.batch_options": ("BatchStep",),
@@ -173,6 +175,7 @@ __all__ = [
     "RequestCounts",
     "ResponseDecodeError",
     "ResponseMeta",
+    "ResponseReply",
     "ResultLinks",
     "ResultStream",
     "RetryPolicy",

@@ -3,15 +3,20 @@
 At run time they are plain dicts; an unset parameter is left out of the body, never sent as null. Fields that
 the schema does not have but the service's guides do (content parts, ``response_format``) are included.
 
-Source: chat completions of the agent and serverless reference, April to August 2026, and its how-to guides.
+Source: chat completions, messages and responses of the agent and serverless reference, April to August 2026, and its
+how-to guides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 from gradient_async.models.chat import Message
+
+if TYPE_CHECKING:
+    from gradient_async.models.messages import MessageReply
+    from gradient_async.models.responses import OutputItem
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -233,5 +238,82 @@ class InvocationParams(TypedDict, total=False):
     model_id: Required[str]
     input: Required[InvocationInputParam | Mapping[str, Any]]
     tags: Iterable[TagParam] | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class TurnParam(TypedDict):
+    """One turn of a conversation with the messages API; ``content`` is text or blocks."""
+
+    role: Literal["user", "assistant"]
+    content: str | Iterable[Mapping[str, Any]]
+
+
+class MessagesToolParam(TypedDict, total=False):
+    """A tool of the messages API; ``input_schema`` is a JSON Schema."""
+
+    name: Required[str]
+    input_schema: Required[Mapping[str, Any]]
+    description: str
+
+
+class MessagesParams(TypedDict, total=False):
+    """The parameters of a message. None means unset.
+
+    ``extra_body`` is merged into the body as it is; ``extra_headers`` are added to the request.
+    """
+
+    model: Required[str]
+    max_tokens: Required[int]
+    messages: Required[Iterable[TurnParam | MessageReply]]
+    metadata: Mapping[str, Any] | None
+    reasoning_effort: ReasoningEffort | None
+    speed: Literal["standard", "fast"] | None
+    stop_sequences: Iterable[str] | None
+    system: str | Iterable[Mapping[str, Any]] | None
+    temperature: float | None
+    thinking: Mapping[str, Any] | None
+    tool_choice: str | Mapping[str, Any] | None
+    tools: Iterable[MessagesToolParam | Mapping[str, Any]] | None
+    top_k: int | None
+    top_p: float | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class ResponsesFunctionParam(TypedDict, total=False):
+    """A function of the responses API, which is flat; ``parameters`` is a JSON Schema."""
+
+    type: Required[Literal["function"]]
+    name: Required[str]
+    description: str
+    parameters: Mapping[str, Any]
+
+
+class ResponsesParams(TypedDict, total=False):
+    """The parameters of a response. None means unset.
+
+    ``input`` is text, or messages and other items, those of an earlier ``output`` among them. ``extra_body`` is merged
+    into the body as it is; ``extra_headers`` are added to the request.
+    """
+
+    model: Required[str]
+    input: Required[str | Iterable[Mapping[str, Any] | OutputItem]]
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tokens: int | None
+    metadata: Mapping[str, str] | None
+    modalities: Iterable[str] | None
+    parallel_tool_calls: bool | None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None
+    reasoning: Mapping[str, Any] | None
+    stop: str | Iterable[str] | None
+    store: bool | None
+    stream_options: StreamOptionsParam | None
+    temperature: float | None
+    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
+    tools: Iterable[ResponsesFunctionParam | Mapping[str, Any]] | None
+    top_p: float | None
+    user: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from gradient_async.resources.chat import Chat
     from gradient_async.resources.embeddings import Embeddings
     from gradient_async.resources.images import Images
+    from gradient_async.resources.messages import Messages
     from gradient_async.resources.models import Models
+    from gradient_async.resources.responses import Responses
 
 
 class AsyncSession:
@@ -104,6 +106,30 @@ class AsyncSession:
         from gradient_async.resources.chat import new_chat
 
         return new_chat(self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Answers in the shape of Anthropic's messages API."""
+        from gradient_async.resources.messages import Messages
+
+        return Messages(
+            pipeline=self._pipeline,
+            target=self._target,
+            timeouts=self._timeouts,
+            max_event_bytes=self._max_event_bytes,
+        )
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Answers in the shape of OpenAI's responses API."""
+        from gradient_async.resources.responses import Responses
+
+        return Responses(
+            pipeline=self._pipeline,
+            target=self._target,
+            timeouts=self._timeouts,
+            max_event_bytes=self._max_event_bytes,
+        )
 
     @cached_property
     def models(self) -> Models:

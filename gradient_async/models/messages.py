@@ -21,6 +21,7 @@ class ContentBlock(Model):
     id: str | None = None
     name: str | None = None
     input: dict[str, Any] | None = None
+    signature: str | None = None
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

@@ -12,12 +12,16 @@ from gradient_async.testing.catalog import Catalog, health
 from gradient_async.testing.chat import Chat, Model
 from gradient_async.testing.embeddings import Embeddings
 from gradient_async.testing.images import Images
+from gradient_async.testing.messages import Messages
+from gradient_async.testing.responses import Responses
 from gradient_async.testing.router import Endpoint
 
 _COMPLETIONS = "/v1/chat/completions"
 _EMBEDDINGS = "/v1/embeddings"
 _IMAGES = "/v1/images/generations"
 _MODELS = "/v1/models"
+_MESSAGES = "/v1/messages"
+_RESPONSES = "/v1/responses"
 
 
 def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[Endpoint, ...]:
@@ -31,6 +35,7 @@ def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[End
     known = models if strict else None
     chat, embeddings, images = Chat(model=model, known=known), Embeddings(known), Images(known)
     return (
+        *_other_answers(model, known=known),
         Endpoint(
             method="POST",
             path=_COMPLETIONS,
@@ -58,4 +63,16 @@ def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[End
         Endpoint(method="POST", path=_IMAGES, answer=images.answer, check=images.check, upstream=_IMAGES),
         Endpoint(method="GET", path=_MODELS, answer=Catalog(models).answer, upstream=_MODELS),
         Endpoint(method="GET", path="/health", answer=health, public=True),
+    )
+
+
+def _other_answers(model: Model, *, known: Sequence[str] | None) -> tuple[Endpoint, ...]:
+    """Return the endpoints whose answers are a model's, in other shapes than a chat completion's."""
+    nouns: dict[str, Messages | Responses] = {
+        _MESSAGES: Messages(model=model, known=known),
+        _RESPONSES: Responses(model=model, known=known),
+    }
+    return tuple(
+        Endpoint(method="POST", path=path, answer=noun.answer, check=noun.check, generates=True, upstream=path)
+        for path, noun in nouns.items()
     )

@@ -22,6 +22,8 @@ from gradient_async import (
 
 BASE = "https://inference.do-ai.run"
 URL = f"{BASE}/v1/chat/completions"
+MESSAGES_URL = f"{BASE}/v1/messages"
+RESPONSES_URL = f"{BASE}/v1/responses"
 AGENT_URL = "https://a.agents.do-ai.run/api/v1/chat/completions?agent=true"
 HI = [{"role": "user", "content": "Hi"}]
 OVERVIEW_SAMPLE = {
@@ -108,6 +110,74 @@ async def test_a_body_with_a_status_is_this_error(
     assert type(caught.value) is kind
     assert getattr(caught.value, "code", None) == code
     assert caught.value.request_id in ("header-id", "r")
+
+
+Call = Callable[[AsyncSession], Awaitable[Any]]
+NOUNS: list[tuple[str, Call]] = [
+    (MESSAGES_URL, lambda s: s.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])),
+    (RESPONSES_URL, lambda s: s.responses.create(model="m", input="Hi")),
+]
+ANTHROPIC_ROW = (
+    400, {"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}, BadRequestError,
+    "invalid_request_error",
+)  # fmt: skip
+FAILED_ROW = (
+    200, {"id": "resp_1", "output": [], "status": "failed", "error": {"code": "rate_limit_exceeded", "message": "m"}},
+    RateLimitError, "rate_limit_exceeded",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "call"), NOUNS, ids=["messages", "responses"])
+@pytest.mark.parametrize(("status", "body", "kind", "code"), [*ROWS, ANTHROPIC_ROW, FAILED_ROW])
+async def test_a_body_with_a_status_is_this_error_for_every_noun(
+    answers: Answers, url: str, call: Call, status: int, body: Any, kind: type[GradientError], code: str | None
+) -> None:
+    answers.post(url, status=status, payload=body, headers={"x-request-id": "header-id"})
+    async with session() as s:
+        with pytest.raises(kind) as caught:
+            await call(s)
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "code", None) == code
+    assert caught.value.request_id in ("header-id", "r")
+
+
+MESSAGE_SAMPLE = {
+    "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-opus-4-6",
+    "content": [{"type": "text", "text": "Lisbon."}, {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}],
+    "stop_reason": "tool_use", "usage": {"input_tokens": 3, "output_tokens": 4, "speed": "fast"},
+}  # fmt: skip
+RESPONSE_SAMPLE = {
+    "id": "resp_123", "object": "response", "created_at": 1721596428.5, "model": "openai-gpt-oss-20b",
+    "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "error": None,
+    "tool_choice": {"type": "function", "name": "lookup"},
+    "output": [
+        {"type": "reasoning", "id": "r", "content": [{"type": "reasoning_text", "text": "hm"}], "summary": []},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Paris", "logprobs": []}]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "content": None},
+    ],
+    "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "input_tokens_details": {},
+              "output_tokens_details": {}},
+}  # fmt: skip
+
+
+async def test_a_message_decodes_and_keeps_what_is_unknown(answers: Answers) -> None:
+    answers.post(MESSAGES_URL, payload=MESSAGE_SAMPLE, headers={"ratelimit-remaining": "7"})
+    async with session() as s:
+        message = await NOUNS[0][1](s)
+    assert (message.text, message.stop_reason, message.content[1].input) == ("Lisbon.", "tool_use", {"x": 1})
+    assert message.usage.extra == {"speed": "fast"}
+    assert message.meta.rate_limit.remaining == 7
+    assert message.to_dict() == MESSAGE_SAMPLE
+
+
+async def test_a_response_decodes_and_keeps_what_is_unknown(answers: Answers) -> None:
+    answers.post(RESPONSES_URL, payload=RESPONSE_SAMPLE, headers={"x-request-id": "r"})
+    async with session() as s:
+        response = await NOUNS[1][1](s)
+    assert (response.text, response.reasoning, response.status) == ("Paris", "hm", "incomplete")
+    assert [call.name for call in response.function_calls] == ["f"]
+    assert response.extra["tool_choice"] == RESPONSE_SAMPLE["tool_choice"]
+    assert response.meta.request_id == "r"
 
 
 async def test_a_burst_429_carries_what_the_service_asked_for(answers: Answers) -> None:

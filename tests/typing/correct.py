@@ -14,14 +14,16 @@ from gradient_async import (
     ImageList,
     MapResult,
     Message,
+    MessageReply,
     ModelList,
     ParsedCompletion,
+    ResponseReply,
     Timeouts,
     ToolRun,
     ToolStep,
     Usage,
 )
-from gradient_async.params import MessageParam
+from gradient_async.params import MessageParam, TurnParam
 
 
 @attrs.define
@@ -95,3 +97,10 @@ async def use(session: AsyncSession) -> None:
     await session.async_invoke.create(model_id="m", input={"prompt": "p", "something_new": 1})
     assert_type(await session.async_invoke.status(started.request_id), AsyncInvocation)
     assert_type((await session.async_invoke.wait(started.request_id, timeout=60)).urls, list[str])
+    turns: list[TurnParam | MessageReply] = [{"role": "user", "content": "Hi"}]
+    reply = await session.messages.create(model="m", max_tokens=9, messages=turns, system="Be brief.", top_k=None)
+    assert_type(reply, MessageReply)
+    await session.messages.create(model="m", max_tokens=9, messages=[*turns, reply], timeout=5)
+    response = await session.responses.create(model="m", input="Hi", reasoning={"effort": "low"})
+    assert_type(response, ResponseReply)
+    await session.responses.create(model="m", input=[{"role": "user", "content": "Hi"}, *response.output])

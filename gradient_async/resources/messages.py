@@ -1,0 +1,48 @@
+"""Messages: the models' answers in the shape of Anthropic's API.
+
+Source: ``POST /v1/messages`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Unpack
+
+import attrs
+
+from gradient_async._io.pipeline import Pipeline
+from gradient_async._io.target import Target
+from gradient_async._protocol.answer_body import message_from
+from gradient_async._protocol.answer_request import message_request
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.models.messages import MessageReply
+from gradient_async.params import MessagesParams
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True)
+class Messages:
+    """``session.messages``."""
+
+    _pipeline: Pipeline
+    _target: Callable[[], Target]
+    _timeouts: Timeouts
+    _max_event_bytes: int
+
+    async def create(
+        self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]
+    ) -> MessageReply:
+        """Ask a model and return its answer.
+
+        Args:
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The call cannot work; nothing was sent.
+            APIStatusError: The service refused; the class says how.
+            APIConnectionError: No answer came.
+            ProtocolError: The answer is not a message.
+        """
+        request = message_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
+        reply = await self._pipeline.send(request, self._target())
+        return reply.decoded(message_from)

@@ -1,0 +1,48 @@
+"""Responses: answers made of items, as in the Responses API of OpenAI.
+
+Source: ``POST /v1/responses`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Unpack
+
+import attrs
+
+from gradient_async._io.pipeline import Pipeline
+from gradient_async._io.target import Target
+from gradient_async._protocol.answer_body import response_from
+from gradient_async._protocol.answer_request import response_request
+from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.models.responses import ResponseReply
+from gradient_async.params import ResponsesParams
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True)
+class Responses:
+    """``session.responses``."""
+
+    _pipeline: Pipeline
+    _target: Callable[[], Target]
+    _timeouts: Timeouts
+    _max_event_bytes: int
+
+    async def create(
+        self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]
+    ) -> ResponseReply:
+        """Ask a model and return its answer.
+
+        Args:
+            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The call cannot work; nothing was sent.
+            APIStatusError: The service refused; the class says how.
+            APIConnectionError: No answer came.
+            ProtocolError: The answer is not a response.
+        """
+        request = response_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
+        reply = await self._pipeline.send(request, self._target())
+        return reply.decoded(response_from)
