@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gradient_async.models import ChatCompletion, Message, RateLimitInfo
     from gradient_async.models.batch import Batch
     from gradient_async.models.invocation import AsyncInvocation
+    from gradient_async.models.messages import MessageReply
+    from gradient_async.models.responses import ResponseReply
     from gradient_async.params import MessageParam
 
 __all__ = [
@@ -85,7 +87,7 @@ class GradientError(Exception):
         message: What happened and what to do.
         request_id: The service's id of the request, to quote in a support ticket.
         attempts: How many times the request was tried, 0 if it never got that far.
-        snapshot: The chat completion assembled before a stream failed, the one that did not fit its class, or the last
+        snapshot: The answer assembled before a stream failed, the completion that did not fit its class, or the last
             one of a broken-off ``run_tools``.
         messages: The conversation until a ``run_tools`` broke off, to go on from. It is not part of ``str()``.
     """
@@ -93,7 +95,7 @@ class GradientError(Exception):
     message: str
     request_id: str | None = None
     attempts: int = 0
-    snapshot: ChatCompletion | None = None
+    snapshot: ChatCompletion | MessageReply | ResponseReply | None = None
     messages: list[MessageParam | Message] | None = None
 
     def __init__(self, message: str) -> None:

@@ -195,5 +195,5 @@ async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Em
                 while not (await anext(stream)).text:
                     pass
                 sys.setprofile(None)
-    assert "ChatStream.next_chunk" in names
+    assert "AnswerStream.next_chunk" in names
     assert len(names) <= MOST_CALLS_TO_A_TOKEN

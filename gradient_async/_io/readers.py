@@ -1,4 +1,4 @@
-"""The ways to read a `ChatStream`: chunks, text, events.
+"""The ways to read a stream: its events one by one, their text alone, or as bytes to pass on.
 
 Contract: whoever holds a reader holds the stream; when the last reader of a loop goes, the connection goes with it.
 All are classes and no async generators, so that this happens at once and needs nobody to run it.
@@ -7,14 +7,27 @@ All are classes and no async generators, so that this happens at once and needs 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from gradient_async._protocol.relay import DONE, chunk_event, error_event
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletionChunk
 
 
-class Readable(Protocol):
+class HasText(Protocol):
+    """What every event has."""
+
+    @property
+    def text(self) -> str:
+        """The text it adds to the answer, ``""`` if none."""
+        ...
+
+
+E = TypeVar("E", bound=HasText)
+E_co = TypeVar("E_co", bound=HasText, covariant=True)
+
+
+class Readable(Protocol[E_co]):
     """What a reader needs of a stream."""
 
     @property
@@ -22,8 +35,8 @@ class Readable(Protocol):
         """``"running"``, or how the stream ended."""
         ...
 
-    def next_chunk(self, _reader: object = None) -> Coroutine[Any, Any, ChatCompletionChunk]:
-        """Return the next chunk."""
+    def next_chunk(self, _reader: object = None) -> Coroutine[Any, Any, E_co]:
+        """Return the next event."""
         ...
 
     def left(self) -> None:
@@ -31,30 +44,30 @@ class Readable(Protocol):
         ...
 
 
-class ChunkIterator:
-    """Reads chunks, and gives the connection up when the loop over it is left."""
+class ChunkIterator(Generic[E]):
+    """Reads events, and gives the connection up when the loop over it is left."""
 
     __slots__ = ("stream",)
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable[E]) -> None:
         self.stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
+    def __anext__(self) -> Coroutine[Any, Any, E]:
         return self.stream.next_chunk(self)
 
     def __del__(self) -> None:
         self.stream.left()
 
 
-class TextIterator:
-    """Reads the first choice's text, leaving out pieces without any."""
+class TextIterator(Generic[E]):
+    """Reads the text, leaving out pieces without any."""
 
     __slots__ = ("_chunks",)
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable[E]) -> None:
         self._chunks = ChunkIterator(stream)
 
     def __aiter__(self) -> Self:
@@ -72,7 +85,7 @@ class EventIterator:
 
     __slots__ = ("_chunks", "_ended")
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable[ChatCompletionChunk]) -> None:
         self._chunks = ChunkIterator(stream)
         self._ended = False
 

@@ -1,46 +1,18 @@
-"""A chat stream that cannot leak or lie.
-
-Contract: the connection is free as soon as nobody can want it any more: at the end, on an error, when the reading
-task is cancelled, when the loop over the stream is left, when the last reference goes, on `cancel` and `close` from
-anywhere. None of that needs an await. A stream that ends before it is complete raises; what arrived stays in
-`snapshot`. Nothing is ever sent twice once a byte was received.
-
-Who owns the connection: an ``async with`` block if there is one, else the ``async for`` loop that reads the stream:
-leaving it gives the connection up. That is why this is a class and no async generator, whose cleanup waits for
-somebody to run it, and why no time limit or cancel scope is open while the consumer's own code runs.
-"""
+"""A stream of chat chunks: the reading is `AnswerStream`'s, with its contract; what is chat's own is here."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from collections.abc import Iterable
 
-from gradient_async._io.calls import Reply
-from gradient_async._io.exchange import BROKEN
-from gradient_async._io.pipeline import MAX_JSON_BYTES
-from gradient_async._io.progress import timeout_error
-from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
+from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
+from gradient_async._io.readers import EventIterator
 from gradient_async._io.tee import TeeBranch, tee
-from gradient_async._io.timer import Opening
-from gradient_async._io.watchdog import Watchdog
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
-from gradient_async.errors import (
-    APIConnectionError,
-    GradientError,
-    StreamBusyError,
-    StreamTruncatedError,
-)
-from gradient_async.models import ChatCompletion, ChatCompletionChunk, ResponseMeta
+from gradient_async.errors import GradientError
+from gradient_async.models import ChatCompletion, ChatCompletionChunk
 
-Outcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
-T = TypeVar("T")
-Opener = Callable[[], Awaitable[Reply]]
-DRAIN_SECONDS = 0.25
-EVENT_STREAM_TYPES = ("text/event-stream", "")
 _FINISHED: dict[str | None, Outcome] = {
     "length": "length",
     "tool_calls": "tool_calls",
@@ -48,7 +20,7 @@ _FINISHED: dict[str | None, Outcome] = {
 }
 
 
-class ChatStream:
+class ChatStream(AnswerStream[ChatCompletionChunk, ChatCompletion]):
     """The chunks of a chat completion as they arrive, and the completion they add up to.
 
     Iterating gives `ChatCompletionChunk`. The request is sent when the stream is entered or first read.
@@ -66,45 +38,12 @@ class ChatStream:
             ``"cancelled"``, ``"truncated"`` or ``"error"``.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_accumulator",
-        "_at_eof",
-        "_busy",
-        "_decoder",
-        "_entered",
-        "_meta",
-        "_opener",
-        "_opening",
-        "_ready",
-        "_reply",
-        "_watchdog",
-        "outcome",
-    )
+    __slots__ = ()
+    _decoder: ChunkDecoder
+    _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.outcome: Outcome = "running"
-        self._meta: ResponseMeta | None = None
-        self._opener: Opener | None = opener
-        self._opening: Opening | None = None
-        self._decoder = ChunkDecoder(max_event_bytes=max_event_bytes)
-        self._accumulator = ChatAccumulator()
-        self._ready: Iterator[ChatCompletionChunk] = iter(())
-        self._reply: Reply | None = None
-        self._watchdog: Watchdog | None = None
-        self._at_eof = False
-        self._busy = False
-        self._entered = False
-
-    def __aiter__(self) -> ChunkIterator:
-        return ChunkIterator(self)
-
-    def __anext__(self) -> Coroutine[Any, Any, ChatCompletionChunk]:
-        return self.next_chunk()
-
-    def text(self) -> TextIterator:
-        """Iterate over the first choice's text as it arrives, leaving out pieces without any."""
-        return TextIterator(self)
+        super().__init__(opener, ChunkDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
 
     def sse(self) -> EventIterator:
         """Iterate over the stream as bytes of server-sent events, to pass it on.
@@ -124,231 +63,20 @@ class ChatStream:
 
     async def completion(self) -> ChatCompletion:
         """Read to the end and return the assembled completion."""
-        async for _ in self:
-            pass
-        return self.snapshot
+        return await self._read_to_end()
 
-    @property
-    def meta(self) -> ResponseMeta:
-        """Request id, rate limits, attempts and timings, as far as they are known."""
-        if self._meta is None:
-            self._meta = ResponseMeta()
-        return self._meta
+    def _whole(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
+        return [whole_answer(body, content_type)]
 
-    @property
-    def snapshot(self) -> ChatCompletion:
-        """The completion as far as it was read; once the stream has ended, as far as it arrived."""
-        completion = self._accumulator.snapshot()
-        completion.meta = self.meta
-        return completion
+    def _verdict(self) -> GradientError | None:
+        return verdict(self._decoder, self._accumulator)
 
-    def cancel(self) -> None:
-        """Stop, from any task: iteration ends cleanly and the partial answer stays in `snapshot`."""
-        self._end("cancelled")
-        if self._opening is not None:
-            self._opening.stop()
+    def _ending(self) -> Outcome:
+        return _FINISHED.get(self._accumulator.finish_reason, "done")
 
-    def close(self) -> None:
-        """Give the connection up, now, if it is still held. Safe at any time, and twice."""
-        self.cancel()
+    def _has_token(self, event: ChatCompletionChunk) -> bool:
+        return has_token(event)
 
-    async def aclose(self) -> None:
-        """Do what `close` does, for ``contextlib.aclosing``."""
-        self.cancel()
-
-    async def __aenter__(self) -> Self:
-        self._entered = True
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cancel()
-
-    def __del__(self) -> None:
-        if self.outcome == "running" and self._reply is not None:
-            self.cancel()
-            warnings.warn(
-                "A ChatStream was dropped while it was open; read it to the end, use 'async with', or close it.",
-                ResourceWarning,
-                stacklevel=2,
-            )
-
-    def __repr__(self) -> str:
-        return f"<ChatStream {self.outcome}, request_id={self.meta.request_id!r}>"
-
-    async def open(self) -> None:
-        """Send the request, unless that was done, and return when its status line has arrived."""
-        if self._opener is None:
-            return
-        self._begin_turn()
-        try:
-            await self._open()
-        except BaseException as error:
-            if self._is_to_be_raised(error):
-                raise
-        finally:
-            self._end_turn()
-
-    async def next_chunk(self, _reader: object = None) -> ChatCompletionChunk:
-        """Return the next chunk; *_reader* is what must stay alive until then."""
-        chunk = next(self._ready, None)
-        if chunk is None:
-            chunk = await self._fill()
-        self._accumulator.add_fresh(chunk)
-        return chunk
-
-    def left(self) -> None:
-        """Note that the loop over the stream was left; unless a block owns the stream, nobody can want it now."""
-        if not self._entered:
-            self.cancel()
-
-    async def _fill(self) -> ChatCompletionChunk:
-        """Return the first of the chunks that arrive next, with the others ready.
-
-        Every coroutine between here and the socket is made anew for each read and, with a thousand paced streams, is
-        cold in memory: so there is only one more of ours.
-
-        Raises:
-            StopAsyncIteration: The stream has ended.
-        """
-        chunk = None
-        if self.outcome == "running":
-            self._begin_turn()
-            try:
-                if self._opener is not None:
-                    await self._open()
-                self._ask()
-                while (chunk := next(self._ready, None)) is None and self.outcome == "running":
-                    if self._at_eof or self._decoder.done or self._decoder.error is not None:
-                        await self._finish()
-                    else:
-                        self._take(await self._next_block())
-            except BaseException as error:
-                if self._is_to_be_raised(error):
-                    raise
-            finally:
-                self._end_turn()
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
-
-    def _begin_turn(self) -> None:
-        if self._busy:
-            raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
-        self._busy = True
-
-    def _ask(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.asking_since = self._watchdog.exchange.time()
-
-    def _end_turn(self) -> None:
-        self._busy = False
-        if self._watchdog is not None:
-            self._watchdog.asking_since = None
-
-    def _is_to_be_raised(self, error: BaseException) -> bool:
-        """End the stream for what went wrong in a turn; say whether that is news, and no consequence of its end."""
-        if not isinstance(error, GradientError):
-            self._end("cancelled")
-            return True
-        if self.outcome != "running":
-            return False
-        self._fail(error)
-        return True
-
-    async def _open(self) -> None:
-        opener, self._opener = self._opener, None
-        reply = None
-        with Opening() as self._opening:
-            reply = await opener() if opener is not None else None
-        if reply is None:
-            return
-        if self.outcome != "running":
-            reply.exchange.close()
-            return
-        self._reply, self._meta = reply, reply.meta
-        self._watchdog = Watchdog(reply.exchange)
-        self._watchdog.start()
-        if reply.exchange.content_type not in EVENT_STREAM_TYPES:
-            await self._take_whole(reply.exchange.content_type)
-
-    async def _take_whole(self, content_type: str) -> None:
-        """Accept a whole completion where a stream was due, and nothing else."""
-        body = b""
-        while (block := await self._next_block()) and len(body) <= MAX_JSON_BYTES:
-            body += block
-        self._ready = iter([whole_answer(body, content_type)])
-        self._decoder.done = self._at_eof = True
-
-    def _take(self, block: bytes) -> None:
-        """Decode what arrived; nothing is what arrives at the end."""
-        if block:
-            self._ready = self._decoder.feed(block)
-        else:
-            self._at_eof = True
-            self._ready = self._decoder.feed_eof()
-        if self.meta.timings.first_token is None:
-            self._note_first_token()
-
-    async def _next_block(self) -> bytes:
-        watchdog = self._watchdog
-        assert watchdog is not None  # noqa: S101 - set when it was opened
-        exchange = watchdog.exchange
-        watchdog.waiting_since = exchange.time()
-        try:
-            return await exchange.read()
-        except BROKEN as caught:
-            error = exchange.problem(caught)
-        finally:
-            watchdog.waiting_since = None
-        if watchdog.expired is not None:
-            raise timeout_error(watchdog.expired)
-        if not isinstance(error, APIConnectionError):
-            raise error
-        if self._accumulator.is_complete:
-            return b""
-        raise StreamTruncatedError(f"{error} What arrived is in .snapshot; send the request again for a whole answer.")
-
-    async def _finish(self) -> None:
-        """End the stream by its verdict, with the connection ready for the next request."""
-        if problem := verdict(self._decoder, self._accumulator):
-            raise problem
-        assert self._reply is not None  # noqa: S101 - a verdict is about what was received
-        if not self._reply.exchange.at_eof:
-            await self._reply.exchange.drain(DRAIN_SECONDS)
-        self._end(_FINISHED.get(self._accumulator.finish_reason, "done"))
-
-    def _fail(self, error: GradientError) -> None:
-        self._end("truncated" if isinstance(error, StreamTruncatedError) else "error")
-        if self._reply is not None:
-            error.request_id = error.request_id or self.meta.request_id
-            error.attempts = self.meta.attempts
-            error.snapshot = self.snapshot
-
-    def _end(self, outcome: Outcome) -> None:
-        """Settle the outcome and let go of the connection; what arrived and was not read joins the snapshot."""
-        if self.outcome != "running":
-            return
-        self.outcome, self._opener = outcome, None
-        for chunk in self._ready:
-            self._accumulator.add_fresh(chunk)
-        if self._watchdog is not None:
-            self._watchdog.stop()
-        if self._reply is not None:
-            self._reply.exchange.close()
-            self._note_total(self._reply)
-
-    def _note_first_token(self) -> None:
-        chunks = list(self._ready)
-        self._ready = iter(chunks)
-        if self._reply is not None and any(map(has_token, chunks)):
-            self.meta.timings.first_token = self._reply.exchange.time() - self._reply.began
-
-    def _note_total(self, reply: Reply) -> None:
-        timings = self.meta.timings
-        timings.total = reply.exchange.time() - reply.began
+    def _output_tokens(self) -> int | None:
         usage = self._accumulator.usage
-        if usage is not None and timings.first_token is not None and timings.total > timings.first_token:
-            timings.tokens_per_second = usage.completion_tokens / (timings.total - timings.first_token)
+        return usage.completion_tokens if usage is not None else None

@@ -1,0 +1,389 @@
+"""A stream of events that cannot leak or lie, whatever its events are.
+
+Contract: the connection is free as soon as nobody can want it any more: at the end, on an error, when the reading
+task is cancelled, when the loop over the stream is left, when the last reference goes, on `cancel` and `close` from
+anywhere. None of that needs an await. A stream that ends before it is complete raises; what arrived stays in
+`snapshot`. Nothing is ever sent twice once a byte was received.
+
+Who owns the connection: an ``async with`` block if there is one, else the ``async for`` loop that reads the stream:
+leaving it gives the connection up. That is why this is a class and no async generator, whose cleanup waits for
+somebody to run it, and why no time limit or cancel scope is open while the consumer's own code runs.
+
+What the events are, what they add up to and when that is complete is the business of a decoder, an accumulator and the
+few methods that a subclass defines.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
+
+from gradient_async._io.calls import Reply
+from gradient_async._io.exchange import BROKEN
+from gradient_async._io.pipeline import MAX_JSON_BYTES
+from gradient_async._io.progress import timeout_error
+from gradient_async._io.readers import ChunkIterator, HasText, TextIterator
+from gradient_async._io.timer import Opening
+from gradient_async._io.watchdog import Watchdog
+from gradient_async.errors import (
+    APIConnectionError,
+    GradientError,
+    StreamBusyError,
+    StreamTruncatedError,
+)
+from gradient_async.models.meta import ResponseMeta
+
+if TYPE_CHECKING:  # a stream loads the classes of its own answers alone
+    from gradient_async.models.chat import ChatCompletion
+    from gradient_async.models.messages import MessageReply
+    from gradient_async.models.responses import ResponseReply
+
+Outcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
+Opener = Callable[[], Awaitable[Reply]]
+E = TypeVar("E", bound=HasText)
+S = TypeVar("S", bound="ChatCompletion | MessageReply | ResponseReply")
+E_co = TypeVar("E_co", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+S_co = TypeVar("S_co", covariant=True)
+DRAIN_SECONDS = 0.25
+EVENT_STREAM_TYPES = ("text/event-stream", "")
+
+
+class Decoder(Protocol[E_co]):
+    """From the bytes of a stream to its events.
+
+    Attributes:
+        done: Whether the event that ends the stream was seen.
+        error: What went wrong, to be raised once the events before it were used.
+    """
+
+    done: bool
+    error: GradientError | None
+
+    def feed(self, block: bytes) -> Iterator[E_co]:
+        """Return the events that *block* completes."""
+        ...
+
+    def feed_eof(self) -> Iterator[E_co]:
+        """Return the events that the end of the body completes."""
+        ...
+
+
+class Accumulator(Protocol[E_contra, S_co]):
+    """From events to what they add up to."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what arrived is whole, so that the body may end."""
+        ...
+
+    def add_fresh(self, event: E_contra) -> None:
+        """Add the next event, before anyone could change it."""
+        ...
+
+    def snapshot(self) -> S_co:
+        """Return what has been assembled so far."""
+        ...
+
+
+class AnswerStream(Generic[E, S]):
+    """The events of an answer as they arrive, and the answer they add up to.
+
+    Attributes:
+        outcome: ``"running"``, then how it ended: ``"done"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``,
+            ``"cancelled"``, ``"truncated"`` or ``"error"``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_accumulator",
+        "_at_eof",
+        "_busy",
+        "_decoder",
+        "_entered",
+        "_meta",
+        "_opener",
+        "_opening",
+        "_ready",
+        "_reply",
+        "_watchdog",
+        "outcome",
+    )
+
+    def __init__(self, opener: Opener, decoder: Decoder[E], accumulator: Accumulator[E, S]) -> None:
+        self.outcome: Outcome = "running"
+        self._meta: ResponseMeta | None = None
+        self._opener: Opener | None = opener
+        self._opening: Opening | None = None
+        self._decoder = decoder
+        self._accumulator = accumulator
+        self._ready: Iterator[E] = iter(())
+        self._reply: Reply | None = None
+        self._watchdog: Watchdog | None = None
+        self._at_eof = False
+        self._busy = False
+        self._entered = False
+
+    @abstractmethod
+    def _whole(self, body: bytes, content_type: str) -> Iterable[E]:
+        """Return the events of a whole answer that came where a stream was due; raise if it is none."""
+
+    @abstractmethod
+    def _verdict(self) -> GradientError | None:
+        """Return why the stream, whose body has ended, is not complete; None if it is."""
+
+    @abstractmethod
+    def _ending(self) -> Outcome:
+        """Return how a complete stream ended."""
+
+    @abstractmethod
+    def _has_token(self, event: E) -> bool:
+        """Whether *event* brings anything of the answer, not just its frame."""
+
+    @abstractmethod
+    def _output_tokens(self) -> int | None:
+        """Return how many tokens the answer has, None if that is not known."""
+
+    def __aiter__(self) -> ChunkIterator[E]:
+        return ChunkIterator(self)
+
+    def __anext__(self) -> Coroutine[Any, Any, E]:
+        return self.next_chunk()
+
+    def text(self) -> TextIterator[E]:
+        """Iterate over the text as it arrives (of several choices, the first one's), leaving out what has none."""
+        return TextIterator(self)
+
+    async def _read_to_end(self) -> S:
+        async for _ in self:
+            pass
+        return self.snapshot
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Request id, rate limits, attempts and timings, as far as they are known."""
+        if self._meta is None:
+            self._meta = ResponseMeta()
+        return self._meta
+
+    @property
+    def snapshot(self) -> S:
+        """The answer as far as it was read; once the stream has ended, as far as it arrived."""
+        answer = self._accumulator.snapshot()
+        answer.meta = self.meta
+        return answer
+
+    def cancel(self) -> None:
+        """Stop, from any task: iteration ends cleanly and the partial answer stays in `snapshot`."""
+        self._end("cancelled")
+        if self._opening is not None:
+            self._opening.stop()
+
+    def close(self) -> None:
+        """Give the connection up, now, if it is still held. Safe at any time, and twice."""
+        self.cancel()
+
+    async def aclose(self) -> None:
+        """Do what `close` does, for ``contextlib.aclosing``."""
+        self.cancel()
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __del__(self) -> None:
+        if self.outcome == "running" and self._reply is not None:
+            self.cancel()
+            warnings.warn(
+                f"A {type(self).__name__} was dropped while it was open; read it to the end, use 'async with', or "
+                "close it.",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.outcome}, request_id={self.meta.request_id!r}>"
+
+    async def open(self) -> None:
+        """Send the request, unless that was done, and return when its status line has arrived."""
+        if self._opener is None:
+            return
+        self._begin_turn()
+        try:
+            await self._open()
+        except BaseException as error:
+            if self._is_to_be_raised(error):
+                raise
+        finally:
+            self._end_turn()
+
+    async def next_chunk(self, _reader: object = None) -> E:
+        """Return the next event; *_reader* is what must stay alive until then."""
+        event = next(self._ready, None)
+        if event is None:
+            event = await self._fill()
+        self._accumulator.add_fresh(event)
+        return event
+
+    def left(self) -> None:
+        """Note that the loop over the stream was left; unless a block owns the stream, nobody can want it now."""
+        if not self._entered:
+            self.cancel()
+
+    async def _fill(self) -> E:
+        """Return the first of the events that arrive next, with the others ready.
+
+        Every coroutine between here and the socket is made anew for each read and, with a thousand paced streams, is
+        cold in memory: so there is only one more of ours.
+
+        Raises:
+            StopAsyncIteration: The stream has ended.
+        """
+        event = None
+        if self.outcome == "running":
+            self._begin_turn()
+            try:
+                if self._opener is not None:
+                    await self._open()
+                self._ask()
+                while (event := next(self._ready, None)) is None and self.outcome == "running":
+                    if self._at_eof or self._decoder.done or self._decoder.error is not None:
+                        await self._finish()
+                    else:
+                        self._take(await self._next_block())
+            except BaseException as error:
+                if self._is_to_be_raised(error):
+                    raise
+            finally:
+                self._end_turn()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    def _begin_turn(self) -> None:
+        if self._busy:
+            raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
+        self._busy = True
+
+    def _ask(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.asking_since = self._watchdog.exchange.time()
+
+    def _end_turn(self) -> None:
+        self._busy = False
+        if self._watchdog is not None:
+            self._watchdog.asking_since = None
+
+    def _is_to_be_raised(self, error: BaseException) -> bool:
+        """End the stream for what went wrong in a turn; say whether that is news, and no consequence of its end."""
+        if not isinstance(error, GradientError):
+            self._end("cancelled")
+            return True
+        if self.outcome != "running":
+            return False
+        self._fail(error)
+        return True
+
+    async def _open(self) -> None:
+        opener, self._opener = self._opener, None
+        reply = None
+        with Opening() as self._opening:
+            reply = await opener() if opener is not None else None
+        if reply is None:
+            return
+        if self.outcome != "running":
+            reply.exchange.close()
+            return
+        self._reply, self._meta = reply, reply.meta
+        self._watchdog = Watchdog(reply.exchange)
+        self._watchdog.start()
+        if reply.exchange.content_type not in EVENT_STREAM_TYPES:
+            await self._take_whole(reply.exchange.content_type)
+
+    async def _take_whole(self, content_type: str) -> None:
+        """Accept a whole answer where a stream was due, and nothing else."""
+        body = b""
+        while (block := await self._next_block()) and len(body) <= MAX_JSON_BYTES:
+            body += block
+        self._ready = iter(self._whole(body, content_type))
+        self._decoder.done = self._at_eof = True
+
+    def _take(self, block: bytes) -> None:
+        """Decode what arrived; nothing is what arrives at the end."""
+        if block:
+            self._ready = self._decoder.feed(block)
+        else:
+            self._at_eof = True
+            self._ready = self._decoder.feed_eof()
+        if self.meta.timings.first_token is None:
+            self._note_first_token()
+
+    async def _next_block(self) -> bytes:
+        watchdog = self._watchdog
+        assert watchdog is not None  # noqa: S101 - set when it was opened
+        exchange = watchdog.exchange
+        watchdog.waiting_since = exchange.time()
+        try:
+            return await exchange.read()
+        except BROKEN as caught:
+            error = exchange.problem(caught)
+        finally:
+            watchdog.waiting_since = None
+        if watchdog.expired is not None:
+            raise timeout_error(watchdog.expired)
+        if not isinstance(error, APIConnectionError):
+            raise error
+        if self._accumulator.is_complete:
+            return b""
+        raise StreamTruncatedError(f"{error} What arrived is in .snapshot; send the request again for a whole answer.")
+
+    async def _finish(self) -> None:
+        """End the stream by its verdict, with the connection ready for the next request."""
+        if problem := self._verdict():
+            raise problem
+        assert self._reply is not None  # noqa: S101 - a verdict is about what was received
+        if not self._reply.exchange.at_eof:
+            await self._reply.exchange.drain(DRAIN_SECONDS)
+        self._end(self._ending())
+
+    def _fail(self, error: GradientError) -> None:
+        self._end("truncated" if isinstance(error, StreamTruncatedError) else "error")
+        if self._reply is not None:
+            error.request_id = error.request_id or self.meta.request_id
+            error.attempts = self.meta.attempts
+            error.snapshot = self.snapshot
+
+    def _end(self, outcome: Outcome) -> None:
+        """Settle the outcome and let go of the connection; what arrived and was not read joins the snapshot."""
+        if self.outcome != "running":
+            return
+        self.outcome, self._opener = outcome, None
+        for event in self._ready:
+            self._accumulator.add_fresh(event)
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        if self._reply is not None:
+            self._reply.exchange.close()
+            self._note_total(self._reply)
+
+    def _note_first_token(self) -> None:
+        events = list(self._ready)
+        self._ready = iter(events)
+        if self._reply is not None and any(map(self._has_token, events)):
+            self.meta.timings.first_token = self._reply.exchange.time() - self._reply.began
+
+    def _note_total(self, reply: Reply) -> None:
+        timings = self.meta.timings
+        timings.total = reply.exchange.time() - reply.began
+        tokens = self._output_tokens()
+        if tokens is not None and timings.first_token is not None and timings.total > timings.first_token:
+            timings.tokens_per_second = tokens / (timings.total - timings.first_token)
