@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from gradient_async._io.calls import AttemptDetails
     from gradient_async._io.disconnect import run_until_disconnected
     from gradient_async._io.limiter import Limiter, RateLimiter
+    from gradient_async._io.message_stream import MessageStream
+    from gradient_async._io.response_stream import ResponseStream
     from gradient_async._io.stream import ChatStream
     from gradient_async._protocol.accumulate import ChatAccumulator
     from gradient_async._protocol.batch import BatchLimits
@@ -66,10 +68,12 @@ if TYPE_CHECKING:
     from gradient_async.models.images import GeneratedImage, ImageList
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.map_result import MapResult
+    from gradient_async.models.message_event import MessageEvent
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.models import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.response_event import ResponseEvent
     from gradient_async.models.responses import ResponseReply
     from gradient_async.models.tool_run import ToolRun, ToolStep
     from gradient_async.resources.batch_download import SavedResults
@@ -84,6 +88,8 @@ else:
             "_io.calls": ("AttemptDetails",),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.limiter": ("Limiter", "RateLimiter"),
+            "_io.message_stream": ("MessageStream",),
+            "_io.response_stream": ("ResponseStream",),
             "_io.stream": ("ChatStream",),
             "_protocol.accumulate": ("ChatAccumulator",),
             "_protocol.batch": ("BatchLimits",),
@@ -102,11 +108,13 @@ else:
             "models.images": ("GeneratedImage", "ImageList"),
             "models.invocation": ("AsyncInvocation",),
             "models.map_result": ("MapResult",),
+            "models.message_event": ("MessageEvent",),
             "models.messages": ("MessageReply",),
             "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
             "models.models": ("ModelInfo", "ModelList"),
             "models.parsed": ("ParsedCompletion",),
             "models.tool_run": ("ToolRun", "ToolStep"),
+            "models.response_event": ("ResponseEvent",),
             "models.responses": ("ResponseReply",),
             "resources.batch_download": ("SavedResults",),
             "resources.batch_job": ("BatchJob",),
@@ -158,7 +166,9 @@ __all__ = [
     "Limiter",
     "MapResult",
     "Message",
+    "MessageEvent",
     "MessageReply",
+    "MessageStream",
     "ModelInfo",
     "ModelList",
     "NotFoundError",
@@ -174,8 +184,10 @@ __all__ = [
     "RateLimits",
     "RequestCounts",
     "ResponseDecodeError",
+    "ResponseEvent",
     "ResponseMeta",
     "ResponseReply",
+    "ResponseStream",
     "ResultLinks",
     "ResultStream",
     "RetryPolicy",

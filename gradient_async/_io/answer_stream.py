@@ -131,9 +131,16 @@ class AnswerStream(Generic[E, S]):
     def _whole(self, body: bytes, content_type: str) -> Iterable[E]:
         """Return the events of a whole answer that came where a stream was due; raise if it is none."""
 
-    @abstractmethod
     def _verdict(self) -> GradientError | None:
         """Return why the stream, whose body has ended, is not complete; None if it is."""
+        if self._decoder.error is not None:
+            return self._decoder.error
+        if self._decoder.done or self._accumulator.is_complete:
+            return None
+        return StreamTruncatedError(
+            "The stream ended before it was complete: no event said how the answer ends. "
+            "What arrived is in .snapshot; send the request again for a whole answer."
+        )
 
     @abstractmethod
     def _ending(self) -> Outcome:

@@ -20,15 +20,14 @@ from gradient_async._protocol.codec import decode_json, structure
 from gradient_async._protocol.completion import completion_from
 from gradient_async._protocol.pattern import TextPattern, learn, string_of
 from gradient_async._protocol.quick import REFUSALS, QuickReader
-from gradient_async._protocol.response import error_event, error_in_body
+from gradient_async._protocol.response import check_is_json, error_event, error_in_body
 from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
-from gradient_async.errors import GradientError, ProtocolError, ResponseDecodeError, StreamTruncatedError
+from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk, completion_as_chunk
 
 Chunks = Iterable[ChatCompletionChunk]
 _DONE = b"[DONE]"
 _VAIN_LESSONS = 16
-_EXCERPT_BYTES = 200
 _REST_BYTES = 4096
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
@@ -223,9 +222,7 @@ def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
         APIStatusError: It is an error object.
         ProtocolError: It is no JSON completion.
     """
-    if "json" not in content_type:
-        text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
-        raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
+    check_is_json(body, content_type)
     return completion_as_chunk(completion_from(body))
 
 

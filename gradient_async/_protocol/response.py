@@ -20,11 +20,12 @@ from functools import lru_cache
 from typing import Any
 
 from gradient_async._protocol.jsontext import decode_json, shortened
-from gradient_async.errors import APIStatusError, ResponseDecodeError, status_error_class
+from gradient_async.errors import APIStatusError, ProtocolError, ResponseDecodeError, status_error_class
 from gradient_async.models import RateLimitInfo
 
 _MESSAGE_CHARS = 1_000
 _EXCERPT_CHARS = 200
+_EXCERPT_BYTES = 200
 _LONGEST_COUNT = 18
 _STATUS_OF_CODE = {
     "bad_request": 400,
@@ -150,7 +151,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, *, now: f
 def error_in_body(value: dict[str, Any]) -> APIStatusError | None:
     """Return the error that a JSON object with a success status is, None if it is none."""
     is_error = value.get("error") or ("choices" not in value and ("message" in value or "detail" in value))
-    return _error_from(value) if is_error else None
+    return error_from(value) if is_error else None
 
 
 def error_event(data: bytes) -> APIStatusError:
@@ -159,10 +160,22 @@ def error_event(data: bytes) -> APIStatusError:
         value = decode_json(data)
     except ResponseDecodeError:
         value = None
-    return _error_from(value)
+    return error_from(value)
 
 
-def _error_from(value: Any) -> APIStatusError:
+def check_is_json(body: bytes, content_type: str) -> None:
+    """Check that what came instead of an event stream is JSON at least.
+
+    Raises:
+        ProtocolError: It is not.
+    """
+    if "json" not in content_type:
+        text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
+        raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
+
+
+def error_from(value: Any) -> APIStatusError:
+    """Return the error that *value*, an error object of any known shape, stands for."""
     code, message, request_id = _facts_of(value)
     status = _stated_status(value) or _STATUS_OF_CODE.get(code or "", 500)
     message = message or "The service reported an error inside the answer, without saying which."

@@ -6,7 +6,8 @@ Source: ``POST /v1/responses`` of the serverless reference.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
@@ -17,6 +18,9 @@ from gradient_async._protocol.answer_request import response_request
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.models.responses import ResponseReply
 from gradient_async.params import ResponsesParams
+
+if TYPE_CHECKING:
+    from gradient_async._io.response_stream import ResponseStream
 
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
@@ -46,3 +50,19 @@ class Responses:
         request = response_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
         reply = await self._pipeline.send(request, self._target())
         return reply.decoded(response_from)
+
+    def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]) -> ResponseStream:
+        """Return the answer as a stream; the request is sent when it is entered or first read.
+
+        Args:
+            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
+            **params: The documented parameters; any other keyword goes into the body as it is.
+
+        Raises:
+            ConfigurationError: The call cannot work; nothing was sent.
+        """
+        from gradient_async._io.response_stream import ResponseStream  # with all that events need; many never stream
+
+        request = response_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
+        opener = partial(self._pipeline.send, request, self._target())
+        return ResponseStream(opener, max_event_bytes=self._max_event_bytes)
