@@ -87,6 +87,25 @@ async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Em
     assert loaded & ELSEWHERE == set()
 
 
+@pytest.mark.parametrize(
+    ("call", "needed"),
+    [
+        ("session.messages.create(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}])", set()),
+        ("session.responses.create(model='m', input='Hi')", set()),
+        (
+            "session.messages.stream(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}]).message()",
+            {"_io.message_stream", "models.message_event", "models.chunk"},
+        ),
+    ],
+)
+async def test_another_answer_loads_nothing_of_chat_streams(
+    gradient_emulator: Emulator, call: str, needed: set[str]
+) -> None:
+    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=f"await {call}")))
+    assert loaded >= needed
+    assert loaded & (STREAMING | ELSEWHERE | {"resources.chat"}) <= needed
+
+
 async def test_what_a_completion_needs_is_loaded_with_the_property(gradient_emulator: Emulator) -> None:
     before = ours(await loaded_by(f"{SESSION}; session.chat; session.limits"))
     assert ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before

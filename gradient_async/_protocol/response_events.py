@@ -33,6 +33,7 @@ _PART_OF_DELTA = {
     "response.reasoning_text.delta": "reasoning_text",
     "response.reasoning_summary_text.delta": "summary_text",
 }
+_HEAD_FIELDS = ("id", "created", "created_at", "model", "usage")
 _LAST = frozenset({"response.completed", "response.incomplete"})
 
 
@@ -141,7 +142,8 @@ class ResponseAccumulator:
     def take_head(self, event: ResponseEvent) -> None:
         """Take over what an event tells of the whole response."""
         if (response := event.response) is not None:
-            self._head, self._extra = attrs.evolve(response, output=[], raw=None), response.extra
+            self._head = _with_known(attrs.evolve(response, output=[], raw=None), self._head)
+            self._extra |= response.extra
             if response.output:
                 self._items = {index: _Item.of(item) for index, item in enumerate(response.output)}
         self._is_ended = event.type in _LAST
@@ -239,6 +241,14 @@ class ResponseAccumulator:
         if self._chat is not None:
             output += [item for choice in self._chat.snapshot().choices for item in _items_of(choice)]
         return attrs.evolve(self._head, output=output, raw=dict(self._extra) or None)
+
+
+def _with_known(head: ResponseReply, known: ResponseReply) -> ResponseReply:
+    """Return *head* with what it leaves out of what is *known*."""
+    for name in _HEAD_FIELDS:
+        if not getattr(head, name):
+            setattr(head, name, getattr(known, name))
+    return head
 
 
 def _items_of(choice: Choice) -> Iterator[OutputItem]:

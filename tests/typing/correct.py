@@ -14,10 +14,14 @@ from gradient_async import (
     ImageList,
     MapResult,
     Message,
+    MessageEvent,
     MessageReply,
+    MessageStream,
     ModelList,
     ParsedCompletion,
+    ResponseEvent,
     ResponseReply,
+    ResponseStream,
     Timeouts,
     ToolRun,
     ToolStep,
@@ -104,3 +108,20 @@ async def use(session: AsyncSession) -> None:
     response = await session.responses.create(model="m", input="Hi", reasoning={"effort": "low"})
     assert_type(response, ResponseReply)
     await session.responses.create(model="m", input=[{"role": "user", "content": "Hi"}, *response.output])
+
+    message_stream = session.messages.stream(model="m", max_tokens=9, messages=turns, timeout=Timeouts(idle=5))
+    assert_type(message_stream, MessageStream)
+    async with message_stream as opened:
+        assert_type(opened, MessageStream)
+        async for message_event in opened:
+            assert_type(message_event, MessageEvent)
+        assert_type(opened.snapshot, MessageReply)
+    assert_type(await session.messages.stream(model="m", max_tokens=9, messages=turns).message(), MessageReply)
+
+    response_stream = session.responses.stream(model="m", input="Hi")
+    assert_type(response_stream, ResponseStream)
+    async for response_event in response_stream:
+        assert_type(response_event, ResponseEvent)
+    async for text in response_stream.text():
+        assert_type(text, str)
+    assert_type(await response_stream.response(), ResponseReply)
