@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 from gradient_async.models.chat import Message
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a chat completion does not load them
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.responses import OutputItem
 

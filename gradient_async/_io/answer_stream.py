@@ -16,7 +16,7 @@ few methods that a subclass defines.
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
@@ -89,7 +89,7 @@ class Accumulator(Protocol[E_contra, S_co]):
         ...
 
 
-class AnswerStream(Generic[E, S]):
+class AnswerStream(ABC, Generic[E, S]):
     """The events of an answer as they arrive, and the answer they add up to.
 
     Attributes:

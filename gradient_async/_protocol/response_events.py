@@ -59,7 +59,8 @@ def whole_response(body: bytes, content_type: str) -> list[ResponseEvent]:
         ResponseEvent(type="response.output_item.added", output_index=index, item=item)
         for index, item in enumerate(response.output)
     ]
-    return [*items, ResponseEvent(type="response.completed", response=response)]
+    ending = "response.incomplete" if response.status == "incomplete" else "response.completed"
+    return [*items, ResponseEvent(type=ending, response=response)]
 
 
 @attrs.define(eq=False, repr=False)

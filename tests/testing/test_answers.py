@@ -1,0 +1,128 @@
+"""Messages and responses of the emulator, by the words of the reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gradient_async.testing import Emulator
+
+MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
+HI = [{"role": "user", "content": "Capital of Portugal?"}]
+MESSAGE: dict[str, Any] = {"model": "m", "max_tokens": 50, "messages": HI}
+RESPONSE: dict[str, Any] = {"model": "m", "input": "Capital of Portugal?"}
+BOTH = [(MESSAGES, MESSAGE), (RESPONSES, RESPONSE)]
+LISBON = "The capital of Portugal is Lisbon."
+
+
+def frames(body: bytes) -> list[tuple[str, Any]]:
+    """Return the name and the object of each event."""
+    lines = [block.split("\n") for block in body.decode().split("\n\n") if block]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in lines]
+
+
+async def test_a_whole_message_has_the_documented_fields(client) -> None:
+    answer = (await client.send(MESSAGE, MESSAGES)).json
+    assert answer.keys() == {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}
+    assert answer["content"] == [{"type": "text", "text": LISBON}]
+    assert answer["usage"]["output_tokens"] == 7
+
+
+async def test_a_whole_response_has_the_documented_fields(client) -> None:
+    answer = (await client.send(RESPONSE, RESPONSES)).json
+    assert answer.keys() >= {"id", "object", "created", "model", "output", "usage", "status"}
+    assert answer["output"][0]["content"][0]["text"] == LISBON
+    assert answer["usage"]["total_tokens"] == answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_every_event_is_named_by_its_type(client, path: str, body: dict[str, Any]) -> None:
+    answer = await client.send({**body, "stream": True}, path)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert all(name == value["type"] for name, value in frames(answer.body))
+
+
+async def test_a_message_streams_in_the_documented_order(client) -> None:
+    values = [value for _, value in frames((await client.send({**MESSAGE, "stream": True}, MESSAGES)).body)]
+    kinds = [value["type"] for value in values]
+    assert kinds[:3] == ["message_start", "content_block_start", "ping"]
+    assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert "".join(value["delta"]["text"] for value in values[3:-3]) == LISBON
+    assert values[-2]["usage"] == {"output_tokens": 7}
+
+
+async def test_a_response_streams_in_the_documented_order(client) -> None:
+    values = [value for _, value in frames((await client.send({**RESPONSE, "stream": True}, RESPONSES)).body)]
+    assert [value["sequence_number"] for value in values] == list(range(len(values)))
+    assert [value["type"] for value in values][:2] == ["response.created", "response.in_progress"]
+    assert values[-1]["type"] == "response.completed"
+    assert values[-1]["response"]["output"] == []
+    deltas = [value["delta"] for value in values if value["type"] == "response.output_text.delta"]
+    assert "".join(deltas) == LISBON
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_tokens": None}, "max_tokens must be an integer"),
+        ({"max_tokens": 0}, "max_tokens must be at least 1"),
+        ({"messages": []}, "messages must have at least 1"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "role must be one of user, assistant"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content is required"),
+        ({"temperature": 1.5}, "temperature must be between 0 and 1"),
+        ({"tools": [{"name": "f"}]}, "input_schema is required"),
+        ({"speed": "slow"}, "speed must be one of standard, fast"),
+    ],
+)
+async def test_a_malformed_message_is_refused_in_anthropics_envelope(
+    client, change: dict[str, Any], message: str
+) -> None:
+    answer = await client.send({**MESSAGE, **change}, MESSAGES)
+    assert answer.status == 400
+    assert answer.json["type"] == "error"
+    assert answer.json["error"]["type"] == "invalid_request_error"
+    assert message in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input": None}, "input must be a string or an array"),
+        ({"input": []}, "input must have at least 1"),
+        ({"input": [{"role": "robot", "content": "x"}]}, "role must be one of"),
+        ({"max_output_tokens": 0}, "max_output_tokens must be at least 1"),
+        ({"temperature": 3}, "temperature must be between 0 and 2"),
+        ({"tools": [{}]}, "tools[0].type is required"),
+        ({"tool_choice": "maybe"}, "tool_choice must be one of"),
+    ],
+)
+async def test_a_malformed_response_is_refused(client, change: dict[str, Any], message: str) -> None:
+    answer = await client.send({**RESPONSE, **change}, RESPONSES)
+    assert answer.status == 400
+    assert answer.json["id"] == "bad_request"
+    assert message in answer.json["message"]
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_what_holds_for_every_endpoint_holds_here(
+    client_of: Callable[[Emulator], Any], path: str, body: Any
+) -> None:
+    async with Emulator(strict_models=True, limits=[(2, 60.0)]) as emulator:
+        client = client_of(emulator)
+        assert (await client.send(body, path)).status == 404
+        assert (await client.send({**body, "model": "openai-gpt-oss-20b"}, path)).status == 200
+        assert (await client.send(body, path)).status == 429
+        assert (await client.send(body, path, headers={})).status == 401
+        assert (await client.send(body, path, method="GET")).status == 405
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_the_same_request_has_the_same_answer(client, path: str, body: Any) -> None:
+    asked = {**body, ("messages" if path == MESSAGES else "input"): [{"role": "user", "content": "Tell me about tea"}]}
+    first, second = [(await client.send(asked, path)).json for _ in range(2)]
+    assert first["usage"] == second["usage"]
+    text = [(answer.get("content") or answer["output"][0]["content"])[0]["text"] for answer in (first, second)]
+    assert text[0] == text[1] != LISBON
