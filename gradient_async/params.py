@@ -274,7 +274,7 @@ class MessagesParams(TypedDict, total=False):
     temperature: float | None
     thinking: Mapping[str, Any] | None
     tool_choice: str | Mapping[str, Any] | None
-    tools: Iterable[MessagesToolParam | Mapping[str, Any]] | None
+    tools: Iterable[Callable[..., Any] | MessagesToolParam | Mapping[str, Any]] | None
     top_k: int | None
     top_p: float | None
     extra_body: Mapping[str, Any] | None
@@ -312,7 +312,7 @@ class ResponsesParams(TypedDict, total=False):
     stream_options: StreamOptionsParam | None
     temperature: float | None
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
-    tools: Iterable[ResponsesFunctionParam | Mapping[str, Any]] | None
+    tools: Iterable[Callable[..., Any] | ResponsesFunctionParam | Mapping[str, Any]] | None
     top_p: float | None
     user: str | None
     extra_body: Mapping[str, Any] | None

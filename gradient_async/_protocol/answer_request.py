@@ -1,14 +1,15 @@
 """Requests to the messages and the responses API, decided before anything waits.
 
 Contract: that of `request`: a parameter that is None is left out, except inside ``extra_body`` and among keywords the
-schema does not know. An answer, or an item of one, can be sent back as part of the next conversation.
+schema does not know. An answer, or an item of one, can be sent back as part of the next conversation. Functions among
+the tools become their descriptions, in the shape of each API.
 
 Source: ``POST /v1/messages`` and ``POST /v1/responses`` of the serverless reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradient_async._protocol.jsontext import encode_json
@@ -39,6 +40,7 @@ def message_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeou
     turns = [_turn(turn, position) for position, turn in enumerate(turns)]
     _check_max_tokens(params.get("max_tokens"))
     body = _body({**params, "messages": turns}, _MESSAGE_FIELDS)
+    _describe_tools(body, _message_tool)
     return _request(MESSAGES_PATH, body, stream=stream, timeouts=timeouts)
 
 
@@ -55,6 +57,7 @@ def response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeo
         given = _listed("input", given, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
         _check_items(given)
     body = _body({**params, "input": given}, _RESPONSE_FIELDS)
+    _describe_tools(body, _response_tool)
     return _request(RESPONSES_PATH, body, stream=stream, timeouts=timeouts)
 
 
@@ -68,6 +71,26 @@ def _body(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
         if not isinstance(value := body.get(name, ""), str | list):
             body[name] = _listed(name, value, "a list")
     return body
+
+
+def _describe_tools(body: dict[str, Any], shape: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Put what the API takes in place of the Python functions among the tools."""
+    if not any(map(callable, body.get("tools", ()))):
+        return
+    from gradient_async._protocol.functions import function_tool  # many programs have none
+
+    body["tools"] = [
+        shape(function_tool(tool).definition["function"]) if callable(tool) else tool for tool in body["tools"]
+    ]
+
+
+def _message_tool(function: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in function.items() if name != "parameters"}
+    return {**told, "input_schema": function["parameters"]}
+
+
+def _response_tool(function: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", **function}
 
 
 def _request(path: str, body: dict[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:

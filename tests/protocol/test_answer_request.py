@@ -91,6 +91,23 @@ def test_an_answer_can_be_sent_back() -> None:
     assert response(input=[HI, *output, returned])["input"] == [HI, item, returned]
 
 
+def weather(city: str) -> str:
+    """Tell the weather."""
+    return city
+
+
+def test_a_function_is_a_tool_in_the_shape_of_each_api() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    kept = {"name": "other", "type": "custom"}
+    told, same = message(tools=(weather, kept))["tools"]
+    assert (told["name"], told["description"], same) == ("weather", "Tell the weather.", kept)
+    assert told["input_schema"].items() >= schema.items()
+    assert told.keys() == {"name", "description", "input_schema"}
+    (told,) = response(tools=[weather])["tools"]
+    assert (told["type"], told["name"]) == ("function", "weather")
+    assert told["parameters"].items() >= schema.items()
+
+
 def test_a_stream_is_asked_for_in_the_body() -> None:
     request = response_request({"model": "m", "input": "Hi"}, stream=True, timeouts=Timeouts())
     assert json.loads(request.body or b"")["stream"] is True
