@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._protocol.events import EventDecoder
@@ -41,9 +42,9 @@ class MessageStream(AnswerStream[MessageEvent, MessageReply]):
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(opener, EventDecoder(MESSAGE_EVENTS, max_event_bytes=max_event_bytes), MessageAccumulator())
 
-    async def message(self) -> MessageReply:
+    def message(self) -> Coroutine[Any, Any, MessageReply]:
         """Read to the end and return the assembled message."""
-        return await self._read_to_end()
+        return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[MessageEvent]:
         return whole_message(body, content_type)

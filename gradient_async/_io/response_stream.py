@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._protocol.events import EventDecoder
@@ -42,9 +43,9 @@ class ResponseStream(AnswerStream[ResponseEvent, ResponseReply]):
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(opener, EventDecoder(RESPONSE_EVENTS, max_event_bytes=max_event_bytes), ResponseAccumulator())
 
-    async def response(self) -> ResponseReply:
+    def response(self) -> Coroutine[Any, Any, ResponseReply]:
         """Read to the end and return the assembled response."""
-        return await self._read_to_end()
+        return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[ResponseEvent]:
         return whole_response(body, content_type)

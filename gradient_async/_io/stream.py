@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._io.readers import EventIterator
@@ -61,9 +62,9 @@ class ChatStream(AnswerStream[ChatCompletionChunk, ChatCompletion]):
         """
         return tee(self, n, buffer)
 
-    async def completion(self) -> ChatCompletion:
+    def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""
-        return await self._read_to_end()
+        return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
         return [whole_answer(body, content_type)]
