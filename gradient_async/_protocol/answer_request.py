@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradient_async._protocol.jsontext import encode_json
-from gradient_async._protocol.request import Request, _check_model, _checked, checked_headers
+from gradient_async._protocol.request import Request, check_model, checked_headers, checked_value
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import Model
@@ -65,7 +65,7 @@ def _body(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return the body of *params*, ``extra_body`` and ``extra_headers`` still beside the others."""
     if params.get("stream") is not None:
         raise ConfigurationError("stream= is not a parameter here; use .stream(...) for a stream, .create(...) else.")
-    _check_model(params.get("model"))
+    check_model(params.get("model"))
     body = {name: value for name, value in params.items() if value is not None or name not in known}
     for name in _LISTS:
         if not isinstance(value := body.get(name, ""), str | list):
@@ -95,7 +95,7 @@ def _response_tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def _request(path: str, body: dict[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
     extra_body, headers = body.pop("extra_body", None) or {}, body.pop("extra_headers", None) or {}
-    checked = {name: _checked(name, value) for name, value in body.items()}
+    checked = {name: checked_value(name, value) for name, value in body.items()}
     if stream:
         checked["stream"] = True
     return Request(

@@ -67,10 +67,10 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
     extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     body["messages"] = _checked_messages(body.get("messages"))
-    _check_model(body.get("model"))
+    check_model(body.get("model"))
     for name, value in body.items():
         if name != "messages" and (type(value) not in _SCALARS or type(value) is float):
-            body[name] = _checked(name, value)
+            body[name] = checked_value(name, value)
     if stream:
         body["stream"] = True
     return Request(
@@ -132,14 +132,15 @@ def _check_message(message: object, position: int) -> None:
         )
 
 
-def _check_model(model: object) -> None:
+def check_model(model: object) -> None:
+    """Raise a `ConfigurationError` unless *model* names one."""
     if not isinstance(model, str) or not model:
         raise ConfigurationError(
             "model must name a model, as 'llama3.3-70b-instruct'; session.models.list() gives all."
         )
 
 
-def _checked(name: str, value: Any) -> Any:
+def checked_value(name: str, value: Any) -> Any:
     """Return the *value* of a parameter as JSON has it: without models, and with lists for what can be iterated."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")

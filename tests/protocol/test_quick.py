@@ -19,8 +19,9 @@ from gradient_async.models.chat import Choice, Message, Usage
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.images import ImageList
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.responses import ResponseReply
 
-ROOTS: list[type[Model]] = [ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList]
+ROOTS: list[type[Model]] = [ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList, ResponseReply]
 ODD = st.sampled_from([None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "\ud83d", float("nan"), [], [None], {}])
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=3),
