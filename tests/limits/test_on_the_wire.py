@@ -10,7 +10,7 @@ from gradient_async import APIConnectionError, AsyncSession, RateLimiter, RateLi
 from gradient_async.testing import Emulator
 
 HI = [{"role": "user", "content": "Hi"}]
-SHORT = [(30, 1.0), (100, 5.0)]
+SHORT = [(30, 0.5), (100, 2.5)]
 
 
 def session_of(emulator, **options):
@@ -53,7 +53,7 @@ async def test_two_sessions_without_a_common_limiter_are_refused():
 
 
 async def test_a_refusal_of_one_session_pauses_both_once(caplog):
-    limiter = RateLimiter(RateLimits(windows=[(100, 60.0), (1000, 3600.0)]), chance=lambda: 0.0)
+    limiter = RateLimiter(RateLimits(windows=[(1000, 60.0), (10_000, 3600.0)]), chance=lambda: 0.0)
     async with (
         Emulator() as emulator,
         session_of(emulator, limits=limiter) as one,

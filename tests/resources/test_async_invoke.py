@@ -19,6 +19,7 @@ from gradient_async import (
     InvocationFailedError,
     NotFoundError,
     Poll,
+    RetryPolicy,
 )
 from gradient_async._io.poller import JobProgress
 from gradient_async.testing import Emulator
@@ -109,13 +110,13 @@ async def test_looks_grow_rarer_with_the_age_of_an_invocation() -> None:
     assert len(times) < 80
 
 
-async def test_what_passes_while_waiting_is_waited_out(
-    gradient_session: AsyncSession, gradient_emulator: Emulator
-) -> None:
-    created = await gradient_session.async_invoke.create(model_id=MODEL, input=INPUT)
-    gradient_emulator.fail(503, times=4, path="*/status")
-    gradient_emulator.fail(503, times=4, path=f"*/{created.request_id}")
-    done = await gradient_session.async_invoke.wait(created.request_id, poll=QUICK)
+async def test_what_passes_while_waiting_is_waited_out(gradient_emulator: Emulator) -> None:
+    at_once = RetryPolicy(first=0.0, longest=0.0)
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=at_once) as session:
+        created = await session.async_invoke.create(model_id=MODEL, input=INPUT)
+        gradient_emulator.fail(503, times=4, path="*/status")
+        gradient_emulator.fail(503, times=4, path=f"*/{created.request_id}")
+        done = await session.async_invoke.wait(created.request_id, poll=QUICK)
     assert len(done.urls) == 2
 
 
