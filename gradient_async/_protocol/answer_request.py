@@ -9,14 +9,13 @@ Source: ``POST /v1/messages`` and ``POST /v1/responses`` of the serverless refer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradient_async._protocol.jsontext import encode_json
-from gradient_async._protocol.request import Request, check_model, checked_headers, checked_value
+from gradient_async._protocol.json_call import given
+from gradient_async._protocol.request import Request, check_model, checked_value, listed, posted
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
-from gradient_async.models._base import Model
 from gradient_async.models.messages import MessageReply
 from gradient_async.models.responses import OutputItem
 from gradient_async.params import MessagesParams, ResponsesParams
@@ -36,12 +35,12 @@ def message_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeou
     Raises:
         ConfigurationError: The parameters cannot be meant: no turns, no model, no ``max_tokens``.
     """
-    turns = _listed("messages", params.get("messages"), "[{'role': 'user', 'content': 'Hello'}]")
+    turns = _filled("messages", params.get("messages"), "[{'role': 'user', 'content': 'Hello'}]")
     turns = [_turn(turn, position) for position, turn in enumerate(turns)]
     _check_max_tokens(params.get("max_tokens"))
     body = _body({**params, "messages": turns}, _MESSAGE_FIELDS)
     _describe_tools(body, _message_tool)
-    return _request(MESSAGES_PATH, body, stream=stream, timeouts=timeouts)
+    return posted(MESSAGES_PATH, _checked(body), stream=stream, timeouts=timeouts)
 
 
 def response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
@@ -50,15 +49,15 @@ def response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeo
     Raises:
         ConfigurationError: The parameters cannot be meant: no input, no model.
     """
-    given = params.get("input")
-    if given == "":
+    asked = params.get("input")
+    if asked == "":
         raise ConfigurationError("input is empty; give the text to answer.")
-    if not isinstance(given, str):
-        given = _listed("input", given, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
-        _check_items(given)
-    body = _body({**params, "input": given}, _RESPONSE_FIELDS)
+    if not isinstance(asked, str):
+        asked = _filled("input", asked, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
+        _check_items(asked)
+    body = _body({**params, "input": asked}, _RESPONSE_FIELDS)
     _describe_tools(body, _response_tool)
-    return _request(RESPONSES_PATH, body, stream=stream, timeouts=timeouts)
+    return posted(RESPONSES_PATH, _checked(body), stream=stream, timeouts=timeouts)
 
 
 def _body(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
@@ -66,10 +65,10 @@ def _body(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     if params.get("stream") is not None:
         raise ConfigurationError("stream= is not a parameter here; use .stream(...) for a stream, .create(...) else.")
     check_model(params.get("model"))
-    body = {name: value for name, value in params.items() if value is not None or name not in known}
+    body = given(params, known)
     for name in _LISTS:
         if not isinstance(value := body.get(name, ""), str | list):
-            body[name] = _listed(name, value, "a list")
+            body[name] = listed(name, value, "a list")
     return body
 
 
@@ -93,27 +92,16 @@ def _response_tool(function: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "function", **function}
 
 
-def _request(path: str, body: dict[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
-    extra_body, headers = body.pop("extra_body", None) or {}, body.pop("extra_headers", None) or {}
-    checked = {name: checked_value(name, value) for name, value in body.items()}
-    if stream:
-        checked["stream"] = True
-    return Request(
-        method="POST",
-        path=path,
-        body=encode_json({**checked, **extra_body}),
-        headers=checked_headers(headers),
-        timeouts=timeouts,
-        stream=stream,
-    )
+def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: checked_value(name, value) for name, value in body.items()}
 
 
-def _listed(name: str, value: object, example: str) -> list[Any]:
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | Model):
-        raise ConfigurationError(f"{name} must be a list, as {example}; got {type(value).__name__}.")
-    if not (listed := list(value)) and name in ("messages", "input"):
+def _filled(name: str, value: object, example: str) -> list[Any]:
+    """Return the items of the conversation, the parameter *name*, of which there has to be one."""
+    items = listed(name, value, f"a list, as {example}")
+    if not items:
         raise ConfigurationError(f"{name} is empty; give at least one, as {example}.")
-    return listed
+    return items
 
 
 def _turn(turn: object, position: int) -> Mapping[str, Any]:

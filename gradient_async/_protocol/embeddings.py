@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradient_async._protocol.answers import AnswerReader
-from gradient_async._protocol.json_call import given, listed, post, required_text, shown
-from gradient_async._protocol.request import Request
+from gradient_async._protocol.json_call import given, post, required_text
+from gradient_async._protocol.request import Request, listed, shown
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async._protocol.vectors import with_numbers
 from gradient_async.errors import ConfigurationError
@@ -40,7 +40,7 @@ def embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Requ
 def _checked_input(texts: object) -> str | list[str]:
     if isinstance(texts, str):
         return texts
-    checked = listed("input", texts)
+    checked = listed("input", texts, "a list")
     if not 0 < len(checked) <= _MOST_INPUTS:
         raise ConfigurationError(f"input has {len(checked)} texts; one call takes 1 to {_MOST_INPUTS}.")
     for position, text in enumerate(checked):

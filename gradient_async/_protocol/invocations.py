@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from gradient_async._protocol.codec import decode_json, encode_json, structure
 from gradient_async._protocol.fairness import Priority
-from gradient_async._protocol.json_call import given, listed, post, required_text, shown
-from gradient_async._protocol.request import Request
+from gradient_async._protocol.json_call import given, post, required_text
+from gradient_async._protocol.request import Request, listed, shown
 from gradient_async._protocol.response import error_in_body
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError, InvocationFailedError
@@ -36,7 +36,9 @@ def invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Requ
         raise ConfigurationError(f"input must be an object, as {{'prompt': '...'}}; got {shown(body.get('input'))}.")
     body["input"] = dict(body["input"])
     if "tags" in body:
-        body["tags"] = [_checked_tag(position, tag) for position, tag in enumerate(listed("tags", body["tags"]))]
+        body["tags"] = [
+            _checked_tag(position, tag) for position, tag in enumerate(listed("tags", body["tags"], "a list"))
+        ]
     return post(_PATH, body, timeouts=timeouts)
 
 

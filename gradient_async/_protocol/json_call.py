@@ -6,12 +6,10 @@ know, which go into the body untouched. Models and iterables of the caller becom
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from gradient_async._protocol.jsontext import encode_tree
-from gradient_async._protocol.request import Request, checked_headers
+from gradient_async._protocol.request import Request, check_finite, posted, shown
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import plain
@@ -23,17 +21,14 @@ def given(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 
 def post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
-    """Return the request that posts *body*, with its ``extra_body`` and its ``extra_headers`` where they belong.
+    """Return the request that posts *body*, made plain.
 
     Raises:
         ConfigurationError: Something has no JSON form, or a header cannot be set.
     """
-    fields = dict(body)
-    extra_body, headers = fields.pop("extra_body", None), fields.pop("extra_headers", None)
-    tree = {name: _checked(name, value) for name, value in fields.items()} | plain(dict(extra_body or {}))
-    return Request(
-        method="POST", path=path, body=encode_tree(tree), headers=checked_headers(headers or {}), timeouts=timeouts
-    )
+    for name, value in body.items():
+        check_finite(name, value)
+    return posted(path, {name: plain(value) for name, value in body.items()}, timeouts=timeouts)
 
 
 def required_text(body: Mapping[str, Any], name: str, example: str) -> None:
@@ -45,25 +40,3 @@ def required_text(body: Mapping[str, Any], name: str, example: str) -> None:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name} must be a text that is not empty, as {example!r}; got {shown(value)}.")
-
-
-def listed(name: str, value: object) -> list[Any]:
-    """Return the items of *value*, the parameter *name*.
-
-    Raises:
-        ConfigurationError: It is nothing to iterate over.
-    """
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return list(value)
-    raise ConfigurationError(f"{name} must be a list; got {shown(value)}.")
-
-
-def shown(value: object) -> str:
-    """Return what *value* is, for an error: never the value, which may be a prompt."""
-    return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__
-
-
-def _checked(name: str, value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
-    return plain(value)

@@ -21,12 +21,14 @@ from gradient_async._protocol.jsontext import encode_tree
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models import Message
-from gradient_async.models._base import plain
+from gradient_async.models._base import Model, plain
 from gradient_async.params import AgentParams, ChatParams, Role
 
 CHAT_PATH = "/v1/chat/completions"
 AGENT_CHAT_PATH = "/api/v1/chat/completions?agent=true"
 AGENT_MODEL = "ignored"
+MESSAGES = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
+"""What the messages of a chat must be."""
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
 _ROLES = get_args(Role)
@@ -65,12 +67,21 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
         ConfigurationError: The parameters cannot be meant: no messages, no model, something without a JSON form.
     """
     body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
-    extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     body["messages"] = _checked_messages(body.get("messages"))
     check_model(body.get("model"))
     for name, value in body.items():
         if name != "messages" and (type(value) not in _SCALARS or type(value) is float):
             body[name] = checked_value(name, value)
+    return posted(path, body, stream=stream, timeouts=timeouts)
+
+
+def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
+    """Return the request that posts *body*, whose ``extra_body`` and ``extra_headers`` go where they belong.
+
+    Raises:
+        ConfigurationError: Something has no JSON form, or a header cannot be set.
+    """
+    extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     if stream:
         body["stream"] = True
     return Request(
@@ -88,7 +99,7 @@ def _checked_messages(messages: object) -> Any:
 
     Hot: that nothing is to be made plain, which is most often so, is seen without a call for each message.
     """
-    checked = messages if type(messages) is list else listed(messages)
+    checked = messages if type(messages) is list else listed("messages", messages, MESSAGES)
     if not checked:
         raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
     are_plain = True
@@ -101,18 +112,20 @@ def _checked_messages(messages: object) -> Any:
     return checked if are_plain else plain(checked)
 
 
-def listed(messages: object) -> list[Any]:
-    """Return *messages* as a list.
+def listed(name: str, value: object, expected: str) -> list[Any]:
+    """Return the items of *value*, the parameter *name*, which must be what is *expected*.
 
     Raises:
-        ConfigurationError: It is no iterable of messages.
+        ConfigurationError: It is nothing to iterate over.
     """
-    if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping | Message):
-        return list(messages)
-    raise ConfigurationError(
-        "messages must be a list of messages, as [{'role': 'user', 'content': 'Hello'}]; "
-        f"got {type(messages).__name__}."
-    )
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Model):
+        return list(value)
+    raise ConfigurationError(f"{name} must be {expected}; got {shown(value)}.")
+
+
+def shown(value: object) -> str:
+    """Return what *value* is, for an error: never the value, which may be a prompt."""
+    return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__
 
 
 def refuse_stream(params: Mapping[str, Any]) -> None:
@@ -142,8 +155,7 @@ def check_model(model: object) -> None:
 
 def checked_value(name: str, value: Any) -> Any:
     """Return the *value* of a parameter as JSON has it: without models, and with lists for what can be iterated."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
+    check_finite(name, value)
     if name in _LISTS and not isinstance(value, str):
         value = list(value)
     if name == "tools" and any(map(callable, value)):
@@ -153,6 +165,12 @@ def checked_value(name: str, value: Any) -> Any:
             f"response_format is the class {value.__name__}; chat.completions.parse takes classes."
         )
     return plain(value)
+
+
+def check_finite(name: str, value: object) -> None:
+    """Raise a `ConfigurationError` if *value* is a number that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
 
 
 def _described(tools: list[Any]) -> list[Any]:

@@ -9,12 +9,18 @@ from typing import Any
 import attrs
 import click
 
-from gradient_async import AsyncSession, ChatCompletion, ChatStream
+from gradient_async import ChatCompletion, ChatStream
+from gradient_async.cli.asking import (
+    agent_option,
+    base_url_option,
+    completions_of,
+    conversation,
+    max_tokens_option,
+    model_for,
+    model_option,
+)
 from gradient_async.cli.facts import facts
-from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 from gradient_async.cli.terminal import printable
-from gradient_async.resources.agent import AgentChatCompletions
-from gradient_async.resources.chat import ChatCompletions
 
 
 @attrs.frozen(kw_only=True)
@@ -36,15 +42,15 @@ class Question:
 
 @click.command("chat")
 @click.argument("prompt", required=False)
-@click.option("-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Who answers.")
+@model_option
 @click.option("-s", "--system", help="Instructions that go before the prompt.")
-@click.option("--agent", is_flag=True, help="Ask the agent of AGENT_ENDPOINT with AGENT_ACCESS_KEY.")
+@agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Print the answer as it arrives.")
 @click.option("--stats", is_flag=True, help="Print tokens, timings and rate limits on stderr.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
+@max_tokens_option
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0 for the likeliest words, more for others.")
-@click.option("--base-url", help="Another address of the service; with --agent, of the agent.")
+@base_url_option
 def command(
     *,
     prompt: str | None,
@@ -63,8 +69,8 @@ def command(
     Ctrl-C stops the answer; what came of it stays, and the exit code is 130.
     """
     params = {
-        "model": model or (None if agent else DEFAULT_MODEL),
-        "messages": _messages(system, _prompt(prompt)),
+        "model": model_for(model, agent=agent),
+        "messages": conversation(system, _prompt(prompt)),
         "max_tokens": max_tokens,
         "temperature": temperature,
     }
@@ -81,30 +87,14 @@ def _prompt(prompt: str | None) -> str:
     return text
 
 
-def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
-    before = [{"role": "system", "content": system}] if system else []
-    return [*before, {"role": "user", "content": prompt}]
-
-
 async def _ask(question: Question) -> None:
-    async with _session(question) as session:
-        completions = _completions(session, question)
+    async with completions_of(question.base_url, agent=question.agent) as completions:
         if question.stream:
             completion = await _show_stream(completions.stream(**_stream_params(question)), question)
         else:
             completion = await completions.create(**question.params)
             click.echo(completion.to_json() if question.as_json else printable(completion.text, sys.stdout))
     _show_notes(completion, question)
-
-
-def _session(question: Question) -> AsyncSession:
-    if question.agent:
-        return AsyncSession(agent_endpoint=question.base_url)
-    return AsyncSession(base_url=question.base_url)
-
-
-def _completions(session: AsyncSession, question: Question) -> ChatCompletions | AgentChatCompletions:
-    return session.agent().chat.completions if question.agent else session.chat.completions
 
 
 def _stream_params(question: Question) -> dict[str, Any]:

@@ -14,9 +14,17 @@ from typing import Any, TextIO
 import attrs
 import click
 
-from gradient_async import AsyncSession, ConfigurationError, GradientError, MapResult
+from gradient_async import ConfigurationError, GradientError, MapResult
+from gradient_async.cli.asking import (
+    agent_option,
+    base_url_option,
+    completions_of,
+    conversation,
+    max_tokens_option,
+    model_for,
+    model_option,
+)
 from gradient_async.cli.exits import Exit
-from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 
 STDIN = "-"
 
@@ -46,8 +54,7 @@ class Plan:
             ConfigurationError: It begins like an object and is none.
         """
         if not line.startswith("{"):
-            before = [{"role": "system", "content": self.system}] if self.system else []
-            return {**self.shared, "messages": [*before, {"role": "user", "content": line}]}
+            return {**self.shared, "messages": conversation(self.system, line)}
         try:
             return {**self.shared, **json.loads(line)}
         except ValueError as error:
@@ -57,23 +64,23 @@ class Plan:
 
 @click.command("map")
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Who answers.")
+@model_option
 @click.option("-s", "--system", help="Instructions that go before every prompt.")
-@click.option("--agent", is_flag=True, help="Ask the agent of AGENT_ENDPOINT with AGENT_ACCESS_KEY.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
+@agent_option
+@max_tokens_option
 @click.option(
     "-c", "--concurrency", type=click.IntRange(min=1), default=64, show_default=True, help="The most at once."
 )
 @click.option("--ordered", is_flag=True, help="Print the answers in the order of the lines, not as they come.")
 @click.option("--json", "as_json", is_flag=True, help="Print whole completions.")
-@click.option("--base-url", help="Another address of the service; with --agent, of the agent.")
+@base_url_option
 def command(*, model: str | None, agent: bool, max_tokens: int | None, **options: Any) -> None:
     """Ask every line of SOURCE, or of stdin, and print a line of JSON for each answer.
 
     A line is a prompt, or a JSON object of parameters with its messages. Answers say by "index" which one they are for,
     from 0 and without blank lines. Exit code 3: some failed; 1: all did.
     """
-    shared = {"model": model or (None if agent else DEFAULT_MODEL), "max_tokens": max_tokens}
+    shared = {"model": model_for(model, agent=agent), "max_tokens": max_tokens}
     given = {name: value for name, value in shared.items() if value is not None}
     code = asyncio.run(_map(Plan(shared=given, agent=agent, **options)))
     click.get_current_context().exit(code)
@@ -81,13 +88,13 @@ def command(*, model: str | None, agent: bool, max_tokens: int | None, **options
 
 async def _map(plan: Plan) -> Exit:
     asked = failed = 0
-    session = AsyncSession(agent_endpoint=plan.base_url) if plan.agent else AsyncSession(base_url=plan.base_url)
-    async with session:
-        completions = session.agent().chat.completions if plan.agent else session.chat.completions
-        async with completions.map(_requests(plan), concurrency=plan.concurrency, ordered=plan.ordered) as results:
-            async for result in results:
-                asked, failed = asked + 1, failed + (not result.ok)
-                click.echo(json.dumps(_shown(result, plan)))
+    async with (
+        completions_of(plan.base_url, agent=plan.agent) as completions,
+        completions.map(_requests(plan), concurrency=plan.concurrency, ordered=plan.ordered) as results,
+    ):
+        async for result in results:
+            asked, failed = asked + 1, failed + (not result.ok)
+            click.echo(json.dumps(_shown(result, plan)))
     if not asked:
         raise ConfigurationError("There is nothing to ask: give a line for each question.")
     if failed:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from gradient_async._io.fanout import Fanout
+from gradient_async._protocol.request import refuse_stream
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult
@@ -49,8 +50,7 @@ async def _result(ask: Callable[[Params], Awaitable[ChatCompletion]], index: int
     try:
         if not isinstance(request, Mapping):
             raise ConfigurationError(f"requests[{index}] must be a dict of parameters; got {type(request).__name__}.")
-        if request.get("stream"):
-            raise ConfigurationError(f"requests[{index}] has stream=True; a map returns whole answers, leave it out.")
+        refuse_stream(request)
         completion = await ask(request)
     except SessionClosedError:
         raise

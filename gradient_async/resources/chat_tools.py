@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.request import listed, refuse_stream
+from gradient_async._protocol.request import MESSAGES, listed, refuse_stream
 from gradient_async._protocol.tool_rounds import (
     Conversation,
     Toolbox,
@@ -46,7 +46,7 @@ async def run_tools(
     """
     refuse_stream(params)
     most = checked_rounds(max_rounds)
-    run = _Run(ask, params, toolbox(tools), listed(params.get("messages")), in_threads=in_threads)
+    run = _Run(ask, params, toolbox(tools), listed("messages", params.get("messages"), MESSAGES), in_threads=in_threads)
     try:
         return await run.to_its_end(most)
     except GradientError as error:

@@ -18,7 +18,7 @@ import attrs
 from gradient_async.testing.answer import SSE, Answer, Reply, event, json_answer
 from gradient_async.testing.chat import Model
 from gradient_async.testing.record import RecordedRequest
-from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, restyled, scripted
+from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, turned
 from gradient_async.testing.usage import Meter, text_of
 from gradient_async.testing.validate import Rule, fault
 
@@ -102,7 +102,7 @@ class Messages:
 
     def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
         """Answer a request."""
-        turn = self._turn(request.fields, reply)
+        turn = turned(reply, lambda: self.model.turn(_prompt(request.fields)))
         usage = self._usage(request.fields, turn) | dict((reply and reply.usage) or {})
         message = {
             "id": f"msg_{request.request_id.replace('-', '')[:24]}",
@@ -120,12 +120,6 @@ class Messages:
         else:
             answer = json_answer(message)
         return reply.style(answer) if reply else answer
-
-    def _turn(self, fields: Mapping[str, Any], reply: Reply | None) -> Turn:
-        if reply and (turn := scripted(reply)):
-            return turn
-        turn = self.model.turn(_prompt(fields))
-        return restyled(turn, reply) if reply else turn
 
     def _usage(self, fields: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
         counted = self._meter.usage(_conversation(fields), [turn])

@@ -14,10 +14,11 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.answer import SSE, Answer, Reply, error_answer, event, json_answer
+from gradient_async.testing.answer import SSE, Answer, Reply, event, json_answer
 from gradient_async.testing.chat import Model
+from gradient_async.testing.checks import malformed, unknown_model
 from gradient_async.testing.record import RecordedRequest
-from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, restyled, scripted, tokens
+from gradient_async.testing.turn import Message, Prompt, Tool, Turn, joined, tokens, turned
 from gradient_async.testing.usage import Meter, text_of
 from gradient_async.testing.validate import Rule, fault
 
@@ -92,18 +93,12 @@ class Responses:
 
     def check(self, request: RecordedRequest) -> Answer | None:
         """Answer a malformed request; None if it is well-formed."""
-        problem = "The body is not valid JSON." if request.json is None else fault(request.json, _REQUEST)
-        if problem:
-            return error_answer(400, request_id=request.request_id, message=problem)
-        if self.known is None or request.json["model"] in self.known:
-            return None
-        message = f"The model {request.json['model']!r} does not exist."
-        return error_answer(404, request_id=request.request_id, message=message)
+        return malformed(request, fault(request.json, _REQUEST)) or unknown_model(request, self.known)
 
     def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
         """Answer a request."""
         number = request.request_id.replace("-", "")[:24]
-        turn = self._turn(request.fields, reply)
+        turn = turned(reply, lambda: self.model.turn(_prompt(request.fields)))
         usage = self._usage(request.fields, turn) | dict((reply and reply.usage) or {})
         head = {"id": f"resp_{number}", "object": "response", "model": request.fields["model"]}
         ending = _ending(turn)
@@ -116,12 +111,6 @@ class Responses:
             items = [item for item, _ in _items(turn, number)]
             answer = json_answer({**head, "created": int(request.time), "output": items, **ending, "usage": usage})
         return reply.style(answer) if reply else answer
-
-    def _turn(self, fields: Mapping[str, Any], reply: Reply | None) -> Turn:
-        if reply and (turn := scripted(reply)):
-            return turn
-        turn = self.model.turn(_prompt(fields))
-        return restyled(turn, reply) if reply else turn
 
     def _usage(self, fields: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
         counted = self._meter.usage(_conversation(fields), [turn])

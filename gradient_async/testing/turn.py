@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -144,6 +144,13 @@ def restyled(turn: Turn, reply: Reply) -> Turn:
     """Put what *reply* says besides the content over *turn*."""
     reasoning = tokens(reply.reasoning) if reply.reasoning else turn.reasoning
     return attrs.evolve(turn, reasoning=reasoning, finish_reason=reply.finish_reason or turn.finish_reason)
+
+
+def turned(reply: Reply | None, invented: Callable[[], Turn]) -> Turn:
+    """Return the turn that *reply* spells out, else the *invented* one, with what *reply* says besides."""
+    if reply is None:
+        return invented()
+    return scripted(reply) or restyled(invented(), reply)
 
 
 def _call(index: int, call: Mapping[str, Any]) -> Call:
