@@ -22,6 +22,7 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
+from gradient_async._io.direct import request_class
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.progress import Progress
 from gradient_async._io.timer import Timers
@@ -233,6 +234,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMITS,
             read_bufsize=READ_BUFFER_BYTES,
+            request_class=request_class(),
         )
 
 

@@ -312,7 +312,7 @@ async def test_no_time_at_all_is_enough_for_a_free_permit(timeout):
 
 
 async def test_a_pause_holds_everybody_and_ends_at_the_limiters_pace():
-    limiter = limiter_of((3, 10.0))
+    limiter = limiter_of((3, 10.0), clock=clock)  # from the start: the pause begins before anybody asks
     limiter.pause(30.0)
     log = Log(limiter)
     await asyncio.gather(*(log.start(n) for n in range(7)))
