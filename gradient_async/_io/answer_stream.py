@@ -19,15 +19,18 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from gradient_async._io.calls import Reply
 from gradient_async._io.exchange import BROKEN
 from gradient_async._io.pipeline import MAX_JSON_BYTES
 from gradient_async._io.progress import timeout_error
-from gradient_async._io.readers import ChunkIterator, HasText, TextIterator
+from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
+from gradient_async._io.tee import TeeBranch, tee
 from gradient_async._io.timer import Opening
 from gradient_async._io.watchdog import Watchdog
+from gradient_async._protocol.assembly import Accumulator, Decoder, Event
+from gradient_async._protocol.relay import Relay
 from gradient_async.errors import (
     APIConnectionError,
     GradientError,
@@ -43,50 +46,10 @@ if TYPE_CHECKING:  # a stream loads the classes of its own answers alone
 
 Outcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
 Opener = Callable[[], Awaitable[Reply]]
-E = TypeVar("E", bound=HasText)
+E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound="ChatCompletion | MessageReply | ResponseReply")
-E_co = TypeVar("E_co", covariant=True)
-E_contra = TypeVar("E_contra", contravariant=True)
-S_co = TypeVar("S_co", covariant=True)
 DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
-
-
-class Decoder(Protocol[E_co]):
-    """From the bytes of a stream to its events.
-
-    Attributes:
-        done: Whether the event that ends the stream was seen.
-        error: What went wrong, to be raised once the events before it were used.
-    """
-
-    done: bool
-    error: GradientError | None
-
-    def feed(self, block: bytes) -> Iterator[E_co]:
-        """Return the events that *block* completes."""
-        ...
-
-    def feed_eof(self) -> Iterator[E_co]:
-        """Return the events that the end of the body completes."""
-        ...
-
-
-class Accumulator(Protocol[E_contra, S_co]):
-    """From events to what they add up to."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether what arrived is whole, so that the body may end."""
-        ...
-
-    def add_fresh(self, event: E_contra) -> None:
-        """Add the next event, before anyone could change it."""
-        ...
-
-    def snapshot(self) -> S_co:
-        """Return what has been assembled so far."""
-        ...
 
 
 class AnswerStream(ABC, Generic[E, S]):
@@ -112,6 +75,8 @@ class AnswerStream(ABC, Generic[E, S]):
         "_watchdog",
         "outcome",
     )
+    _relay: ClassVar[Relay]
+    """How the stream is passed on."""
 
     def __init__(self, opener: Opener, decoder: Decoder[E], accumulator: Accumulator[E, S]) -> None:
         self.outcome: Outcome = "running"
@@ -163,6 +128,22 @@ class AnswerStream(ABC, Generic[E, S]):
     def text(self) -> TextIterator[E]:
         """Iterate over the text as it arrives (of several choices, the first one's), leaving out what has none."""
         return TextIterator(self)
+
+    def sse(self) -> EventIterator[E]:
+        """Iterate over the stream as bytes of server-sent events in the service's own form, to pass it on.
+
+        The end is told as the service tells it; an error comes as an event and ends the iteration without raising.
+        """
+        return EventIterator(self, self._relay)
+
+    def tee(self, n: int, *, buffer: int = 256) -> tuple[TeeBranch[E], ...]:
+        """Return *n* iterators over the events, for as many tasks.
+
+        Args:
+            n: How many.
+            buffer: How many events the fastest may be ahead of the slowest before it waits.
+        """
+        return tee(self, n, buffer)
 
     async def _read_to_end(self) -> S:
         async for _ in self:

@@ -8,6 +8,7 @@ from typing import Any
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._protocol.events import EventDecoder
 from gradient_async._protocol.message_events import MESSAGE_EVENTS, MessageAccumulator, whole_message
+from gradient_async._protocol.relay import MESSAGES
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
@@ -37,6 +38,7 @@ class MessageStream(AnswerStream[MessageEvent, MessageReply]):
     """
 
     __slots__ = ()
+    _relay = MESSAGES
     _accumulator: MessageAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:

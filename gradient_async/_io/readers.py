@@ -9,22 +9,12 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from gradient_async._protocol.relay import DONE, chunk_event, error_event
+from gradient_async._protocol.assembly import Event
+from gradient_async._protocol.relay import Relay
 from gradient_async.errors import GradientError
-from gradient_async.models import ChatCompletionChunk
 
-
-class HasText(Protocol):
-    """What every event has."""
-
-    @property
-    def text(self) -> str:
-        """The text it adds to the answer, ``""`` if none."""
-        ...
-
-
-E = TypeVar("E", bound=HasText)
-E_co = TypeVar("E_co", bound=HasText, covariant=True)
+E = TypeVar("E", bound=Event)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 class Readable(Protocol[E_co]):
@@ -80,13 +70,14 @@ class TextIterator(Generic[E]):
                 return text
 
 
-class EventIterator:
-    """Reads the stream as the bytes of an event stream, its ``[DONE]`` or its error included."""
+class EventIterator(Generic[E]):
+    """Reads the stream as the bytes of an event stream, its end or its error included."""
 
-    __slots__ = ("_chunks", "_ended")
+    __slots__ = ("_chunks", "_ended", "_relay")
 
-    def __init__(self, stream: Readable[ChatCompletionChunk]) -> None:
+    def __init__(self, stream: Readable[E], relay: Relay) -> None:
         self._chunks = ChunkIterator(stream)
+        self._relay = relay
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -96,12 +87,12 @@ class EventIterator:
         if self._ended:
             raise StopAsyncIteration
         try:
-            return chunk_event(await self._chunks.__anext__())
+            return self._relay.event(await self._chunks.__anext__())
         except StopAsyncIteration:
             self._ended = True
         except GradientError as error:
             self._ended = True
-            return error_event(error)
-        if self._chunks.stream.outcome == "cancelled":
+            return self._relay.error(error)
+        if self._chunks.stream.outcome == "cancelled" or not self._relay.end:
             raise StopAsyncIteration
-        return DONE
+        return self._relay.end

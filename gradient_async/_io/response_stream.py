@@ -7,6 +7,7 @@ from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._protocol.events import EventDecoder
+from gradient_async._protocol.relay import RESPONSES
 from gradient_async._protocol.response_events import RESPONSE_EVENTS, ResponseAccumulator, whole_response
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
 from gradient_async.models.response_event import ResponseEvent
@@ -38,6 +39,7 @@ class ResponseStream(AnswerStream[ResponseEvent, ResponseReply]):
     """
 
     __slots__ = ()
+    _relay = RESPONSES
     _accumulator: ResponseAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
-from gradient_async._io.readers import EventIterator
-from gradient_async._io.tee import TeeBranch, tee
 from gradient_async._protocol.accumulate import ChatAccumulator
 from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer
+from gradient_async._protocol.relay import CHAT
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk
@@ -40,27 +39,12 @@ class ChatStream(AnswerStream[ChatCompletionChunk, ChatCompletion]):
     """
 
     __slots__ = ()
+    _relay = CHAT
     _decoder: ChunkDecoder
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(opener, ChunkDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
-
-    def sse(self) -> EventIterator:
-        """Iterate over the stream as bytes of server-sent events, to pass it on.
-
-        The upstream's ``[DONE]`` comes last; an error comes as an event and ends the iteration without raising.
-        """
-        return EventIterator(self)
-
-    def tee(self, n: int, *, buffer: int = 256) -> tuple[TeeBranch, ...]:
-        """Return *n* iterators over the chunks, for as many tasks.
-
-        Args:
-            n: How many.
-            buffer: How many chunks the fastest may be ahead of the slowest before it waits.
-        """
-        return tee(self, n, buffer)
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""

@@ -1,7 +1,7 @@
 """Several consumers of one stream.
 
-Contract: every branch gets every chunk, in order, and the stream's end or error. No branch runs more than ``buffer``
-chunks ahead of the slowest; a branch that is closed or dropped is waited for no longer, and when the last one goes
+Contract: every branch gets every event, in order, and the stream's end or error. No branch runs more than ``buffer``
+events ahead of the slowest; a branch that is closed or dropped is waited for no longer, and when the last one goes
 the stream is closed. A consumer that is cancelled disturbs only itself: one task of the tee reads the stream.
 """
 
@@ -11,19 +11,21 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
 from gradient_async.errors import ConfigurationError, GradientError
-from gradient_async.models import ChatCompletionChunk
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 
 
-class Closable(Protocol):
+class Closable(Protocol[E_co]):
     """What a tee needs of a stream."""
 
-    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
-        """Iterate over the chunks."""
+    def __aiter__(self) -> AsyncIterator[E_co]:
+        """Iterate over the events."""
         ...
 
     def close(self) -> None:
@@ -32,10 +34,10 @@ class Closable(Protocol):
 
 
 @attrs.define(eq=False, repr=False)
-class _Lane:
+class _Lane(Generic[E]):
     """What one branch has not read yet, and the future it waits on."""
 
-    chunks: deque[ChatCompletionChunk] = attrs.field(factory=deque)
+    events: deque[E] = attrs.field(factory=deque)
     waiting: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
@@ -44,12 +46,12 @@ class _Lane:
 
 
 @attrs.define(eq=False, repr=False)
-class _Hub:
+class _Hub(Generic[E]):
     """Reads the stream and fills the lanes."""
 
-    stream: Closable
+    stream: Closable[E]
     buffer: int
-    lanes: list[_Lane] = attrs.field(factory=list)
+    lanes: list[_Lane[E]] = attrs.field(factory=list)
     ended: bool = False
     error: GradientError | None = None
     pump: asyncio.Task[None] | None = None
@@ -61,9 +63,9 @@ class _Hub:
 
     async def _read(self) -> None:
         try:
-            async for chunk in self.stream:
+            async for event in self.stream:
                 for lane in self.lanes:
-                    lane.chunks.append(chunk)
+                    lane.events.append(event)
                     lane.wake()
                 await self._wait_for_room()
         except GradientError as error:
@@ -74,7 +76,7 @@ class _Hub:
                 lane.wake()
 
     async def _wait_for_room(self) -> None:
-        while any(len(lane.chunks) >= self.buffer for lane in self.lanes):
+        while any(len(lane.events) >= self.buffer for lane in self.lanes):
             self.room = asyncio.get_running_loop().create_future()
             await self.room
 
@@ -82,7 +84,7 @@ class _Hub:
         if self.room is not None and not self.room.done():
             self.room.set_result(None)
 
-    def leave(self, lane: _Lane) -> None:
+    def leave(self, lane: _Lane[E]) -> None:
         if lane in self.lanes:
             self.lanes.remove(lane)
             self.made_room()
@@ -92,23 +94,23 @@ class _Hub:
                 self.pump.cancel()
 
 
-class TeeBranch:
-    """One consumer's view of a stream that several read. Iterating gives every chunk."""
+class TeeBranch(Generic[E]):
+    """One consumer's view of a stream that several read. Iterating gives every event."""
 
     __slots__ = ("_hub", "_lane")
 
-    def __init__(self, hub: _Hub) -> None:
+    def __init__(self, hub: _Hub[E]) -> None:
         self._hub = hub
-        self._lane = _Lane()
+        self._lane: _Lane[E] = _Lane()
         hub.lanes.append(self._lane)
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> E:
         hub, lane = self._hub, self._lane
         hub.start()
-        while not lane.chunks:
+        while not lane.events:
             if hub.ended or lane not in hub.lanes:
                 raise copy.copy(hub.error) if hub.error is not None else StopAsyncIteration
             lane.waiting = asyncio.get_running_loop().create_future()
@@ -117,9 +119,9 @@ class TeeBranch:
             except asyncio.CancelledError:
                 self.close()
                 raise
-        chunk = lane.chunks.popleft()
+        event = lane.events.popleft()
         hub.made_room()
-        return chunk
+        return event
 
     def close(self) -> None:
         """Leave; the others read on. The stream is closed when the last branch leaves."""
@@ -130,7 +132,7 @@ class TeeBranch:
         self._hub.leave(self._lane)
 
 
-def tee(stream: Closable, n: int, buffer: int) -> tuple[TeeBranch, ...]:
+def tee(stream: Closable[E], n: int, buffer: int) -> tuple[TeeBranch[E], ...]:
     """Return *n* branches of *stream*.
 
     Raises:

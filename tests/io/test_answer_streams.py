@@ -17,7 +17,9 @@ from gradient_async import (
     InternalServerError,
     ProtocolError,
     RateLimitError,
+    ServerSentEvent,
     SessionClosedError,
+    SSEParser,
     StreamBusyError,
     StreamTruncatedError,
     Timeouts,
@@ -465,3 +467,50 @@ async def test_closing_the_session_ends_its_streams_with_a_clear_error(
     with pytest.raises(SessionClosedError):
         await whole(stream(session))
     await session.aclose()
+
+
+# Passing a stream on
+
+
+async def passed_on(stream: Any) -> list[ServerSentEvent]:
+    return SSEParser().feed(b"".join([event async for event in stream.sse()]))
+
+
+@every_noun
+async def test_sse_passes_the_stream_on_in_its_own_form(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
+) -> None:
+    gradient_emulator.reply(LONG)
+    events = await passed_on(s := stream(gradient_session))
+    last = "message_stop" if stream is message else "[DONE]"
+    assert last in (events[-1].event, events[-1].data)
+    told = [json.loads(event.data) for event in events if event.data != "[DONE]"]
+    assert [value["type"] for value in told] == [event.event for event in events if event.data != "[DONE]"]
+    deltas = [value.get("delta") for value in told]
+    assert "".join(d if isinstance(d, str) else d.get("text", "") for d in deltas if d) == LONG == s.snapshot.text
+
+
+@every_noun
+async def test_sse_passes_an_error_on_in_its_own_form(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
+) -> None:
+    gradient_emulator.reply(LONG)
+    gradient_emulator.truncate(after=3)
+    *_, last = await passed_on(stream(gradient_session))
+    value = json.loads(last.data)
+    assert (last.event, value["type"]) == ("error", "error")
+    assert value["request_id"] == gradient_emulator.requests[0].request_id
+    assert "ended before it was complete" in (value.get("error") or value)["message"]
+
+
+@every_noun
+async def test_every_branch_of_a_tee_gets_every_event(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
+) -> None:
+    gradient_emulator.reply(LONG)
+
+    async def collect(branch: Any) -> str:
+        return "".join([event.text async for event in branch])
+
+    assert await asyncio.gather(*map(collect, stream(gradient_session).tee(3, buffer=2))) == [LONG] * 3
+    assert acquired(gradient_session) == 0
