@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import TypeVar
 
 import click
 
 from gradient_async.testing import Emulator, RecordedRequest
 
+R = TypeVar("R", bound=RecordedRequest)
 POLL_SECONDS = 0.25
 
 
@@ -58,7 +60,8 @@ async def _serve(emulator: Emulator) -> None:
         click.echo("Running; Ctrl-C stops it.", err=True)
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            _log(emulator)
+            _log(emulator.requests)
+            _log(emulator.storage.requests)
 
 
 async def _start(emulator: Emulator) -> None:
@@ -68,13 +71,8 @@ async def _start(emulator: Emulator) -> None:
         raise click.UsageError(f"Cannot listen: {error.strerror}. Give another --port.") from None
 
 
-def _log(emulator: Emulator) -> None:
+def _log(seen: list[R]) -> None:
     """Print what was answered, and forget it: an emulator that runs for days must not remember everything."""
-    over = [record for record in emulator.requests if _is_over(record)]
-    for record in over:
+    for record in [record for record in seen if record.finished or record.disconnected]:
         click.echo(f"{record.method} {record.path} {record.status or 'no answer'}", err=True)
-        emulator.requests.remove(record)
-
-
-def _is_over(record: RecordedRequest) -> bool:
-    return record.finished or record.disconnected
+        seen.remove(record)

@@ -43,6 +43,15 @@ async def test_it_logs_each_request_to_stderr(emulating):
     assert process.stderr.readline() == "GET /v1/models 200\n"
 
 
+async def test_it_logs_uploads_too(emulating):
+    process, variables = emulating()
+    async with AsyncSession("k", base_url=variables["GRADIENT_INFERENCE_ENDPOINT"]) as session:
+        file = await session.batches.create_file("prompts.jsonl")
+        await session.batches.upload(file, b'{"custom_id": "1"}\n')
+    lines = [process.stderr.readline().split() for _ in range(3)][1:]
+    assert sorted((method, status) for method, _, status in lines) == [("POST", "201"), ("PUT", "200")]
+
+
 def test_ctrl_c_stops_it_with_success(emulating):
     process, _ = emulating()
     process.send_signal(signal.SIGINT)
