@@ -17,7 +17,7 @@ demo: .venv/cli ## show the library at work, in a few seconds and without a key;
 	@$(BIN)/gradient-async demo $(ARGS)
 
 test: lint ## lint, then run the tests; ARGS goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
 	$(BIN)/ruff check .
