@@ -45,7 +45,7 @@ from gradient_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from gradient_async._io.calls import AttemptDetails
+    from gradient_async._io.calls import AttemptDetails, CallDetails, CallHook, CallOutcome
     from gradient_async._io.disconnect import run_until_disconnected
     from gradient_async._io.limiter import Limiter, RateLimiter
     from gradient_async._io.message_stream import MessageStream
@@ -85,7 +85,7 @@ else:
     __getattr__, __dir__ = late_names(
         __name__,
         {
-            "_io.calls": ("AttemptDetails",),
+            "_io.calls": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.limiter": ("Limiter", "RateLimiter"),
             "_io.message_stream": ("MessageStream",),
@@ -149,6 +149,9 @@ __all__ = [
     "BatchResult",
     "BatchStep",
     "BatchValidationError",
+    "CallDetails",
+    "CallHook",
+    "CallOutcome",
     "ChatAccumulator",
     "ChatCompletion",
     "ChatCompletionChunk",

@@ -26,7 +26,7 @@ from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gradient_async._io.calls import Hook
+    from gradient_async._io.calls import CallHook, Hook
     from gradient_async._io.permit import Limiter
     from gradient_async._io.pipeline import Pipeline
     from gradient_async._io.transport import Transport
@@ -57,7 +57,7 @@ class AsyncSession:
         retry: What is tried again, how often and how patiently.
         timeouts: How long each part of a call may take.
         max_connections: How many connections may be open at once; None for any number.
-        hooks: Called with the `AttemptDetails` of every attempt.
+        hooks: Called with the `AttemptDetails` of every attempt; those with ``begin_call`` are told of every call, too.
         client_session: An aiohttp session of yours to send with; it is never closed here, and it tells nothing of
             how far a request has come, so that retries are more careful and timings fewer.
         allow_insecure: Whether http:// is allowed to hosts other than this machine.
@@ -78,7 +78,7 @@ class AsyncSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int | None = None,
-        hooks: Iterable[Hook] = (),
+        hooks: Iterable[Hook | CallHook] = (),
         client_session: aiohttp.ClientSession | None = None,
         allow_insecure: bool = False,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -96,6 +96,8 @@ class AsyncSession:
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._hooks = tuple(hooks)
+        if not all(callable(hook) or hasattr(hook, "begin_call") for hook in self._hooks):
+            raise ConfigurationError("hooks: each must be callable, to see attempts, or have begin_call, to see calls.")
         self._client_session = client_session
         self._max_event_bytes = max_event_bytes
         self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}
@@ -228,7 +230,8 @@ class AsyncSession:
     def _pipeline(self) -> Pipeline:
         from gradient_async._io.pipeline import Pipeline
 
-        return Pipeline(self._transport, self._retry, self._hooks)
+        watching = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
+        return Pipeline(self._transport, self._retry, tuple(filter(callable, self._hooks)), watching)
 
     @cached_property
     def _limiter(self) -> Limiter | None:

@@ -288,10 +288,11 @@ class AnswerStream(ABC, Generic[E, S]):
             reply = await opener() if opener is not None else None
         if reply is None:
             return
+        self._reply, self._meta = reply, reply.meta
         if self.outcome != "running":
             reply.exchange.close()
+            self._tell_end(reply, None)
             return
-        self._reply, self._meta = reply, reply.meta
         self._watchdog = Watchdog(reply.exchange)
         self._watchdog.start()
         if reply.exchange.content_type not in EVENT_STREAM_TYPES:
@@ -344,13 +345,9 @@ class AnswerStream(ABC, Generic[E, S]):
         self._end(self._ending())
 
     def _fail(self, error: GradientError) -> None:
-        self._end("truncated" if isinstance(error, StreamTruncatedError) else "error")
-        if self._reply is not None:
-            error.request_id = error.request_id or self.meta.request_id
-            error.attempts = self.meta.attempts
-            error.snapshot = self.snapshot
+        self._end("truncated" if isinstance(error, StreamTruncatedError) else "error", error)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: Outcome, error: GradientError | None = None) -> None:
         """Settle the outcome and let go of the connection; what arrived and was not read joins the snapshot."""
         if self.outcome != "running":
             return
@@ -362,6 +359,14 @@ class AnswerStream(ABC, Generic[E, S]):
         if self._reply is not None:
             self._reply.exchange.close()
             self._note_total(self._reply)
+            if error is not None:
+                error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
+                error.snapshot = self.snapshot
+            self._tell_end(self._reply, error)
+
+    def _tell_end(self, reply: Reply, error: GradientError | None) -> None:
+        if reply.watched is not None:
+            reply.watched.ended(self.snapshot, self.outcome, error)
 
     def _note_first_token(self) -> None:
         events = list(self._ready)

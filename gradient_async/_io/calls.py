@@ -5,14 +5,17 @@ Contract: values without behaviour of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
 from gradient_async._io.exchange import Exchange
 from gradient_async.errors import GradientError
 from gradient_async.models.meta import ResponseMeta
+
+if TYPE_CHECKING:
+    from gradient_async._io.watch import Watched
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +42,49 @@ class AttemptDetails:
     elapsed: float
 
 
+@attrs.frozen(kw_only=True)
+class CallDetails:
+    """A call that begins, as hooks see it: it lasts until its answer or the end of its stream, over every attempt.
+
+    Attributes:
+        url: Without its query.
+        model: The model that is asked; None if none is, as where an agent chooses its own.
+        stream: Whether the answer is wanted as a stream.
+        params: What is sent, the prompt included; empty if nothing is.
+    """
+
+    method: str
+    url: str
+    model: str | None
+    stream: bool
+    params: Mapping[str, Any] = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class CallOutcome:
+    """How a call ended, as hooks see it.
+
+    Attributes:
+        outcome: ``"done"``, ``"error"``, ``"cancelled"``, or how its stream ended.
+        result: The answer, None if there is none; of a stream what arrived of it. Its ``meta`` has the timings.
+        error: What was raised, None if nothing was.
+        elapsed: Seconds from the beginning of the call.
+    """
+
+    outcome: str
+    result: Any = attrs.field(repr=False)
+    error: BaseException | None
+    elapsed: float
+
+
+class CallHook(Protocol):
+    """Something that watches calls."""
+
+    def begin_call(self, call: CallDetails, /) -> Callable[[CallOutcome], object] | None:
+        """Note that *call* begins; return what is to be called at its end."""
+        ...
+
+
 class Result(Protocol):
     """A decoded answer."""
 
@@ -58,6 +104,7 @@ class Reply:
     meta: ResponseMeta
     deadline: float
     began: float
+    watched: Watched | None = None
 
     def decoded(self, decode: Callable[[bytes], R]) -> R:
         """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""

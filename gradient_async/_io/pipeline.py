@@ -10,13 +10,14 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
-from gradient_async._io.calls import AttemptDetails, Hook, Reply
+from gradient_async._io.calls import AttemptDetails, CallHook, Hook, R, Reply
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
@@ -28,6 +29,7 @@ from gradient_async.errors import APIConnectionError, APITimeoutError, GradientE
 from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
 
 if TYPE_CHECKING:
+    from gradient_async._io.watch import Watched
     from gradient_async._protocol.request import Request
 
 HTTP_OK_END = 300
@@ -70,10 +72,50 @@ class Pipeline:
     transport: Transport
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
+    call_hooks: Sequence[CallHook] = ()
     _budget: RetryBudget = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._budget = RetryBudget(self.retry.budget)
+
+    async def answer(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
+        """Return what *decode* makes of the answer to *request*.
+
+        Raises:
+            GradientError: As `send`, or what *decode* raises.
+        """
+        watched = self._watched(request, target)
+        try:
+            result = (await self.send(request, target)).decoded(decode)
+        except BaseException as error:
+            if watched is not None:
+                watched.failed(error)
+            raise
+        if watched is not None:
+            watched.ended(result, "done")
+        return result
+
+    def opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
+        """Return what sends *request* for a stream, which then says itself how the call ended."""
+        return partial(self._open if self.call_hooks else self.send, request, target)
+
+    async def _open(self, request: Request, target: Target) -> Reply:
+        watched = self._watched(request, target)
+        try:
+            reply = await self.send(request, target)
+        except BaseException as error:
+            if watched is not None:
+                watched.failed(error)
+            raise
+        reply.watched = watched
+        return reply
+
+    def _watched(self, request: Request, target: Target) -> Watched | None:
+        if not self.call_hooks:
+            return None
+        from gradient_async._io.watch import begun  # few calls are watched
+
+        return begun(self.call_hooks, request, target)
 
     async def send(self, request: Request, target: Target) -> Reply:
         """Return the answer to *request*.

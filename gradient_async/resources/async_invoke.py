@@ -111,5 +111,4 @@ class AsyncInvoke:
         return await self._send(result_request(request_id, timeouts=timeouts, priority="bulk"))
 
     async def _send(self, request: Request) -> AsyncInvocation:
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(invocation_from)
+        return await self._pipeline.answer(request, self._target(), invocation_from)

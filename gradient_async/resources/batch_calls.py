@@ -184,7 +184,4 @@ class BatchCalls:
             idempotent=True,
             priority=priority,
         )
-        reply = await self.pipeline.send(request, self.target())
-        result = read(reply.body)
-        result.meta = reply.meta
-        return result
+        return await self.pipeline.answer(request, self.target(), read)

@@ -5,8 +5,8 @@ Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -37,23 +37,26 @@ class Caller:
     max_event_bytes: int
     model: str | None = None
 
-    async def create(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatCompletion:
+    def create(
+        self, params: Mapping[str, Any], timeout: float | Timeouts | None
+    ) -> Coroutine[Any, Any, ChatCompletion]:
         """Return a whole answer."""
-        return await self._answer(self._request(params, timeout, stream=False))
+        return self._answer(self._request(params, timeout, stream=False))
 
-    async def create_in_bulk(self, timeout: float | Timeouts | None, params: Mapping[str, Any]) -> ChatCompletion:
+    def create_in_bulk(
+        self, timeout: float | Timeouts | None, params: Mapping[str, Any]
+    ) -> Coroutine[Any, Any, ChatCompletion]:
         """Do the same as one of many, behind whoever waits for a single answer."""
         request = self._request(params, timeout, stream=False)
-        return await self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
+        return self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
 
-    async def _answer(self, request: Request) -> ChatCompletion:
-        reply = await self.pipeline.send(request, self.target())
-        return reply.decoded(completion_from)
+    def _answer(self, request: Request) -> Coroutine[Any, Any, ChatCompletion]:
+        return self.pipeline.answer(request, self.target(), completion_from)
 
     def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         """Return an answer as a stream that is not opened yet."""
         request = self._request(params, timeout, stream=True)
-        opener = partial(self.pipeline.send, request, self.target())
+        opener = self.pipeline.opener(request, self.target())
         return _stream_class()(opener, max_event_bytes=self.max_event_bytes)
 
     def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:

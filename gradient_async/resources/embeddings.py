@@ -43,5 +43,4 @@ class Embeddings:
             ProtocolError: The answer has no vectors.
         """
         request = embeddings_request(params, timeouts=self._timeouts.overridden(timeout))
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(embeddings_from)
+        return await self._pipeline.answer(request, self._target(), embeddings_from)

@@ -41,5 +41,4 @@ class Images:
             ProtocolError: The answer has no images.
         """
         request = images_request(params, timeouts=self._timeouts.overridden(timeout))
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(images_from)
+        return await self._pipeline.answer(request, self._target(), images_from)

@@ -6,7 +6,6 @@ Source: ``POST /v1/messages`` of the serverless reference.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import attrs
@@ -48,8 +47,7 @@ class Messages:
             ProtocolError: The answer is not a message.
         """
         request = message_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(message_from)
+        return await self._pipeline.answer(request, self._target(), message_from)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]) -> MessageStream:
         """Return the answer as a stream; the request is sent when it is entered or first read.
@@ -64,5 +62,5 @@ class Messages:
         from gradient_async._io.message_stream import MessageStream  # with all that events need; many never stream
 
         request = message_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
-        opener = partial(self._pipeline.send, request, self._target())
+        opener = self._pipeline.opener(request, self._target())
         return MessageStream(opener, max_event_bytes=self._max_event_bytes)

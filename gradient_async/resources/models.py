@@ -34,8 +34,7 @@ class Models:
         """
         timeouts = self._timeouts.overridden(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(_model_list)
+        return await self._pipeline.answer(request, self._target(), _model_list)
 
 
 def _model_list(body: bytes) -> ModelList:

@@ -6,7 +6,6 @@ Source: ``POST /v1/responses`` of the serverless reference.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import attrs
@@ -48,8 +47,7 @@ class Responses:
             ProtocolError: The answer is not a response.
         """
         request = response_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
-        reply = await self._pipeline.send(request, self._target())
-        return reply.decoded(response_from)
+        return await self._pipeline.answer(request, self._target(), response_from)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]) -> ResponseStream:
         """Return the answer as a stream; the request is sent when it is entered or first read.
@@ -64,5 +62,5 @@ class Responses:
         from gradient_async._io.response_stream import ResponseStream  # with all that events need; many never stream
 
         request = response_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
-        opener = partial(self._pipeline.send, request, self._target())
+        opener = self._pipeline.opener(request, self._target())
         return ResponseStream(opener, max_event_bytes=self._max_event_bytes)

@@ -1,0 +1,205 @@
+"""Calls as spans and metrics of OpenTelemetry."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from gradient_async import AsyncSession, PermissionDeniedError, StreamTruncatedError
+from gradient_async.integrations.otel import Telemetry
+from gradient_async.testing import Emulator
+
+SECRET = "a prompt that must not be told"
+HI: Any = {"model": "llama", "messages": [{"role": "user", "content": SECRET}]}
+
+
+@attrs.define
+class Told:
+    """What OpenTelemetry was told."""
+
+    exporter: InMemorySpanExporter = attrs.field(factory=InMemorySpanExporter)
+    reader: InMemoryMetricReader = attrs.field(factory=InMemoryMetricReader)
+    traces: TracerProvider = attrs.field(factory=TracerProvider)
+    hook: Telemetry = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.traces.add_span_processor(SimpleSpanProcessor(self.exporter))
+        meters = MeterProvider(metric_readers=[self.reader])
+        self.hook = Telemetry(tracer_provider=self.traces, meter_provider=meters)
+
+    @property
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        return self.exporter.get_finished_spans()
+
+    def metrics(self) -> dict[str, list[tuple[dict[str, Any], float]]]:
+        """Return the attributes and the sum of every point, by the metric's name."""
+        data = self.reader.get_metrics_data()
+        found = data.resource_metrics[0].scope_metrics[0].metrics if data else []
+        return {m.name: [(dict(p.attributes), p.sum) for p in m.data.data_points] for m in found}
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def session(gradient_emulator: Emulator, told: Told) -> AsyncIterator[AsyncSession]:
+    async with AsyncSession("sk-secret", base_url=gradient_emulator.url, hooks=[told.hook]) as session:
+        yield session
+
+
+async def test_a_call_is_a_span(gradient_emulator: Emulator, session: AsyncSession, told: Told) -> None:
+    completion = await session.chat.completions.create(**HI, temperature=0.5, max_tokens=9, stop="!")
+    (span,) = told.spans
+    assert (span.name, span.kind, span.status.status_code) == ("chat llama", SpanKind.CLIENT, StatusCode.UNSET)
+    assert dict(span.attributes) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "digitalocean",
+        "gen_ai.request.model": "llama",
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.max_tokens": 9,
+        "gen_ai.request.stop_sequences": ("!",),
+        "gen_ai.response.id": completion.id,
+        "gen_ai.response.model": completion.model,
+        "gen_ai.response.finish_reasons": (completion.choices[0].finish_reason,),
+        "gen_ai.usage.input_tokens": completion.usage.prompt_tokens,
+        "gen_ai.usage.output_tokens": completion.usage.completion_tokens,
+        "gradient.outcome": "done",
+        "server.address": "127.0.0.1",
+        "server.port": int(gradient_emulator.url.rpartition(":")[2]),
+    }
+
+
+async def test_neither_prompt_nor_answer_nor_key_is_told(session: AsyncSession, told: Told) -> None:
+    completion = await session.chat.completions.create(**HI)
+    text = told.spans[0].to_json() + str(told.metrics())
+    assert all(hidden not in text for hidden in (SECRET, completion.text, "sk-secret"))
+
+
+async def test_it_is_a_child_of_what_the_caller_does(session: AsyncSession, told: Told) -> None:
+    with told.traces.get_tracer("app").start_as_current_span("request") as parent:
+        stream = session.chat.completions.stream(**HI)
+        await stream.open()
+    await stream.completion()
+    span = told.spans[-1]
+    assert span.name == "chat llama"
+    assert span.parent.span_id == parent.get_span_context().span_id
+
+
+async def test_every_attempt_is_an_event(gradient_emulator: Emulator, session: AsyncSession, told: Told) -> None:
+    gradient_emulator.fail(status=503)
+    await session.chat.completions.create(**HI)
+    first, second = (dict(event.attributes) for event in told.spans[0].events)
+    assert first | {"gradient.limiter_wait": 0.0} == {
+        "gradient.attempt": 1,
+        "gradient.limiter_wait": 0.0,
+        "http.response.status_code": 503,
+        "gradient.request_id": gradient_emulator.requests[0].request_id,
+        "error.type": "InternalServerError",
+    }
+    assert (second["gradient.attempt"], second["http.response.status_code"]) == (2, 200)
+
+
+async def test_calls_at_once_keep_their_attempts_apart(
+    gradient_emulator: Emulator, session: AsyncSession, told: Told
+) -> None:
+    gradient_emulator.fail(status=503, times=3)
+    await asyncio.gather(*(session.chat.completions.create(**HI) for _ in range(6)))
+    tried = [[event.attributes["gradient.attempt"] for event in span.events] for span in told.spans]
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in tried)
+    assert sum(map(len, tried)) == 9
+
+
+async def test_a_stream_is_one_span_with_its_usage(session: AsyncSession, told: Told) -> None:
+    async with session.chat.completions.stream(**HI, stream_options={"include_usage": True}) as stream:
+        await anext(stream)
+        assert told.spans == ()
+        usage = (await stream.completion()).usage
+    (span,) = told.spans
+    assert span.attributes["gen_ai.usage.output_tokens"] == usage.completion_tokens
+    assert span.attributes["gradient.outcome"] == "done"
+
+
+async def test_an_error_is_the_status_of_its_span(
+    gradient_emulator: Emulator, session: AsyncSession, told: Told
+) -> None:
+    gradient_emulator.fail(status=403)
+    with pytest.raises(PermissionDeniedError) as caught:
+        await session.chat.completions.create(**HI)
+    (span,) = told.spans
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, caught.value.message)
+    assert span.attributes["error.type"] == "403"
+
+
+async def test_a_truncated_stream_is_an_error_with_what_arrived(
+    gradient_emulator: Emulator, session: AsyncSession, told: Told
+) -> None:
+    gradient_emulator.truncate(after=2)
+    with pytest.raises(StreamTruncatedError):
+        await session.chat.completions.stream(**HI).completion()
+    (span,) = told.spans
+    assert span.attributes["error.type"] == "StreamTruncatedError"
+    assert span.attributes["gen_ai.response.id"]
+
+
+async def test_a_stream_that_is_left_is_no_error(session: AsyncSession, told: Told) -> None:
+    async for _ in session.chat.completions.stream(**HI):
+        break
+    (span,) = told.spans
+    assert (span.status.status_code, span.attributes["gradient.outcome"]) == (StatusCode.UNSET, "cancelled")
+
+
+async def test_an_agent_is_invoked(gradient_emulator: Emulator, told: Told) -> None:
+    async with AsyncSession(
+        agent_access_key="a", agent_endpoint=gradient_emulator.agent_url, hooks=[told.hook]
+    ) as session:
+        await session.agent().chat.completions.create(messages=HI["messages"])
+    (span,) = told.spans
+    assert span.name == "invoke_agent"
+    assert "gen_ai.request.model" not in span.attributes
+
+
+async def test_other_apis_have_their_operations(session: AsyncSession, told: Told) -> None:
+    await session.embeddings.create(model="e", input="Hi")
+    await session.messages.create(**HI, max_tokens=5)
+    await session.responses.create(model="r", input="Hi")
+    assert [span.name for span in told.spans] == ["embeddings e", "chat llama", "chat r"]
+    assert all(span.attributes["gen_ai.usage.input_tokens"] > 0 for span in told.spans)
+    assert told.spans[1].attributes["gen_ai.response.finish_reasons"]
+
+
+async def test_what_generates_nothing_is_no_span(session: AsyncSession, told: Told) -> None:
+    await session.chat.completions.create(**HI)
+    await session.models.list()
+    assert len(told.spans) == 1
+    assert len(told.spans[0].events) == 1
+
+
+async def test_duration_tokens_and_first_chunk_are_measured(session: AsyncSession, told: Told) -> None:
+    stream = session.chat.completions.stream(**HI, stream_options={"include_usage": True})
+    usage = (await stream.completion()).usage
+    metrics = told.metrics()
+    ((attributes, seconds),) = metrics["gen_ai.client.operation.duration"]
+    assert attributes["gen_ai.request.model"] == "llama"
+    assert seconds >= stream.meta.timings.total
+    assert metrics["gen_ai.client.operation.time_to_first_chunk"][0][1] == stream.meta.timings.first_token
+    tokens = {attributes["gen_ai.token.type"]: count for attributes, count in metrics["gen_ai.client.token.usage"]}
+    assert tokens == {"input": usage.prompt_tokens, "output": usage.completion_tokens}
+
+
+async def test_failures_are_counted_apart(gradient_emulator: Emulator, session: AsyncSession, told: Told) -> None:
+    gradient_emulator.fail(status=403)
+    with pytest.raises(PermissionDeniedError):
+        await session.chat.completions.create(**HI)
+    await session.chat.completions.create(**HI)
+    points = told.metrics()["gen_ai.client.operation.duration"]
+    assert sorted(attributes.get("error.type", "") for attributes, _ in points) == ["", "403"]
