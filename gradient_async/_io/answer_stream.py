@@ -21,9 +21,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
+from gradient_async._io.answered import MAX_JSON_BYTES
 from gradient_async._io.calls import Reply
 from gradient_async._io.exchange import BROKEN
-from gradient_async._io.pipeline import MAX_JSON_BYTES
 from gradient_async._io.progress import timeout_error
 from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
 from gradient_async._io.tee import TeeBranch, tee

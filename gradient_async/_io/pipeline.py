@@ -13,29 +13,24 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import attrs
 
+from gradient_async._io.answered import HTTP_OK_END, error_of, read_body
 from gradient_async._io.calls import AttemptDetails, CallHook, Hook, R, Reply
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
 from gradient_async._io.target import Target
 from gradient_async._io.transport import Transport
-from gradient_async._protocol.response import rate_limit_info, request_id_of, status_error
+from gradient_async._protocol.response import rate_limit_info, request_id_of
 from gradient_async._protocol.retry import RetryBudget, RetryPolicy
-from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, ProtocolError, RateLimitError
+from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, RateLimitError
 from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
 
 if TYPE_CHECKING:
     from gradient_async._io.watch import Watched
     from gradient_async._protocol.request import Request
-
-HTTP_OK_END = 300
-HTTP_ERROR_START = 400
-MAX_JSON_BYTES = 64 * 1024 * 1024
-MAX_ERROR_BYTES = 64 * 1024
 
 
 @attrs.define(eq=False, repr=False)
@@ -172,7 +167,7 @@ class Pipeline:
                     request, base_url=target.base_url, key=target.key, progress=progress
                 )
                 if attempt.exchange.status >= HTTP_OK_END or not request.stream:
-                    attempt.body = await _body(attempt.exchange, progress)
+                    attempt.body = await read_body(attempt.exchange, progress)
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
@@ -195,7 +190,7 @@ class Pipeline:
                 sent_at = attempt.progress.sent_at or call.began
                 limiter.observe(limits, status=exchange.status, sent_at=sent_at)
             if exchange.status >= HTTP_OK_END and attempt.error is None:
-                attempt.error = _error_of(exchange, attempt.body, now)
+                attempt.error = error_of(exchange, attempt.body, now)
         if attempt.error is not None:
             attempt.error.with_traceback(None)
             attempt.error.attempts = call.attempt
@@ -234,50 +229,6 @@ class Pipeline:
                 hook(details)
             except Exception:  # noqa: BLE001 - a watcher must not break what it watches
                 logger.exception("a hook failed")
-
-
-async def _body(exchange: Exchange, progress: Progress) -> bytes:
-    """Return the body, or give the connection up; of an error's, return what came of it."""
-    if (whole := exchange.whole_body()) is not None:
-        return whole
-    idle = progress.timeouts.idle
-    is_error = exchange.status >= HTTP_OK_END
-    blocks: list[bytes] = []
-    size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
-    now = exchange.arrived
-    try:
-        while size <= limit:
-            progress.enter("idle", now, idle)
-            block = await exchange.next_block()
-            blocks.append(block)
-            if exchange.at_eof:
-                return b"".join(blocks)
-            size += len(block)
-            now = exchange.time()
-    except BaseException as caught:
-        exchange.close()
-        if not is_error or not isinstance(caught, APIConnectionError):
-            raise
-    exchange.close()
-    if is_error:
-        return b"".join(blocks)
-    raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
-
-
-def _error_of(exchange: Exchange, body: bytes, now: float) -> GradientError:
-    if exchange.status < HTTP_ERROR_START:
-        return _redirect_error(exchange)
-    return status_error(exchange.status, exchange.headers, body, now=now)
-
-
-def _redirect_error(exchange: Exchange) -> ProtocolError:
-    host = urlsplit(exchange.headers.get("Location", "")).hostname or "an address of its own"
-    error = ProtocolError(
-        f"The service redirected ({exchange.status}) to {host}. Redirects are not followed, because the prompt "
-        "would go along; set base_url to that host if it is the right one."
-    )
-    error.request_id = request_id_of(exchange.headers)
-    return error
 
 
 def _is_stale(error: GradientError, progress: Progress) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from aiohttp import client_reqrep
 
-import gradient_async._io.pipeline as pipeline
 from gradient_async import (
     APIConnectionError,
     APIStatusError,
@@ -21,6 +20,7 @@ from gradient_async import (
     ProtocolError,
     RetryPolicy,
 )
+from gradient_async._io import answered
 from gradient_async.testing import Emulator
 
 HI = [{"role": "user", "content": "a prompt that is private"}]
@@ -37,7 +37,7 @@ async def session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
 async def test_an_answer_that_unpacks_to_too_much_is_refused(
     gradient_emulator: Emulator, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "MAX_JSON_BYTES", 1_000_000)
+    monkeypatch.setattr(answered, "MAX_JSON_BYTES", 1_000_000)
     bomb = gzip.compress(b" " * 20_000_000)
     gradient_emulator.reply(body=bomb, content_type="application/json", headers={"Content-Encoding": "gzip"})
     with pytest.raises(ProtocolError, match="more than 1000000 bytes"):
