@@ -20,13 +20,21 @@ MAX_ERROR_BYTES = 64 * 1024
 
 async def read_body(exchange: Exchange, progress: Progress) -> bytes:
     """Return the body, or give the connection up; of an error's, return what came of it."""
-    if (whole := exchange.whole_body()) is not None:
-        return whole
-    idle = progress.timeouts.idle
     is_error = exchange.status >= HTTP_OK_END
+    limit = MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
+    body = exchange.whole_body()
+    if body is None:
+        body = await _read(exchange, progress, limit, is_error=is_error)
+    if len(body) > limit and not is_error:
+        raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
+    return body
+
+
+async def _read(exchange: Exchange, progress: Progress, limit: int, *, is_error: bool) -> bytes:
+    """Return the body, or what came of it when it passed its *limit* or, if it *is_error*, broke off."""
+    idle = progress.timeouts.idle
     blocks: list[bytes] = []
-    size, limit = 0, MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
-    now = exchange.arrived
+    size, now = 0, exchange.arrived
     try:
         while size <= limit:
             progress.enter("idle", now, idle)
@@ -41,9 +49,7 @@ async def read_body(exchange: Exchange, progress: Progress) -> bytes:
         if not is_error or not isinstance(caught, APIConnectionError):
             raise
     exchange.close()
-    if is_error:
-        return b"".join(blocks)
-    raise ProtocolError(f"The service sent a body of more than {limit} bytes.")
+    return b"".join(blocks)
 
 
 def error_of(exchange: Exchange, body: bytes, now: float) -> GradientError:
