@@ -51,12 +51,10 @@ class _Body:
     progress: Progress
     problem: BatchError | None = None
     ended: bool = False
-    _offset: int = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._offset = self.part.start
+    _offset: int = attrs.field(default=0, init=False)
 
     def __aiter__(self) -> Self:
+        self._offset = self.part.start  # of every pass: before 3.14.3 aiohttp itself sends again what is idempotent
         return self
 
     async def __anext__(self) -> bytes:
