@@ -52,6 +52,7 @@ def _paired(text: str) -> bool:
 class _Call:
     """A tool call in the making."""
 
+    position: int
     id: str | None = None
     type: str | None = None
     name: str = ""
@@ -85,11 +86,15 @@ class ToolCalls:
     by_index: dict[int, _Call] = attrs.field(factory=dict)
     by_id: dict[str, _Call] = attrs.field(factory=dict)
 
-    def add(self, deltas: list[ToolCallDelta]) -> None:
-        """Add the pieces that one chunk brings."""
+    def add(self, deltas: list[ToolCallDelta]) -> list[int]:
+        """Add the pieces that one chunk brings; return the position of the call that each belongs to."""
         first = len(self.calls) - len(deltas)
+        positions = []
         for position, delta in enumerate(deltas, start=first):
-            self._call_for(delta, position).add(delta)
+            call = self._call_for(delta, position)
+            call.add(delta)
+            positions.append(call.position)
+        return positions
 
     def _call_for(self, delta: ToolCallDelta, position: int) -> _Call:
         if delta.index is not None:
@@ -103,7 +108,7 @@ class ToolCalls:
         return self.calls[position]
 
     def _begun(self, delta: ToolCallDelta) -> _Call:
-        call = _Call()
+        call = _Call(len(self.calls))
         self.calls.append(call)
         if delta.index is not None:
             self.by_index[delta.index] = call
