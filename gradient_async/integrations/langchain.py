@@ -26,12 +26,14 @@ except ImportError as missing:
     raise ImportError("ChatGradient needs langchain-core: pip install 'gradient-async[langchain]'.") from missing
 
 from gradient_async._io.stream import ChatStream
+from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.integrations._langchain_messages import PROVIDER, Pieces, received, sent
 from gradient_async.models import Choice
 from gradient_async.resources.agent import Agent, AgentChatCompletions
 from gradient_async.resources.chat import ChatCompletions
 from gradient_async.session import AsyncSession
 
+_PARAMETERS = ("model", "temperature", "max_tokens", "stop", "timeout")
 _USAGE = {"include_usage": True}
 
 
@@ -46,7 +48,9 @@ class ChatGradient(BaseChatModel):
         model: The model's slug. An agent has its own; a name here tells two agents apart in traces and caches.
         temperature: How varied the answers are.
         max_tokens: The most tokens to generate.
-        model_kwargs: Any other parameter of ``chat.completions.create``, ``timeout`` included.
+        stop: Texts that end the answer; those of a call take their place.
+        timeout: Seconds for each call, or a `Timeouts` for every part of it; default: those of the session.
+        model_kwargs: Any other parameter of ``chat.completions.create``.
     """
 
     # A misspelt parameter is an error; an error of validation shows no value, which may be a key in the wrong place.
@@ -56,6 +60,8 @@ class ChatGradient(BaseChatModel):
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    stop: str | list[str] | None = None
+    timeout: float | Timeouts | None = None
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
 
     def bind_tools(
@@ -84,7 +90,7 @@ class ChatGradient(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        own = {"model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens}
+        own = {name: getattr(self, name) for name in _PARAMETERS}
         return {name: value for name, value in own.items() if value is not None} | self.model_kwargs
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

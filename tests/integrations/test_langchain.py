@@ -27,7 +27,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
-from gradient_async import AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
+from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
 
@@ -133,6 +133,17 @@ async def test_arguments_that_are_no_object_make_an_invalid_tool_call(
         ("weather", {"city": "Lisbon"}, "call_00000000")
     ]
     assert [call["args"] for call in answer.invalid_tool_calls] == ['{"city": "Lis', "[1]"]
+
+
+async def test_a_tool_call_that_was_cut_off_is_invalid_where_calls_are_not_streamed(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    model = ChatGradient(session=gradient_session, model=M, disable_streaming="tool_calling").bind_tools([weather])
+    gradient_emulator.reply(tool_calls=[{"name": "weather", "arguments": '{"city": "Lis'}], finish_reason="length")
+    (answer,) = [piece async for piece in model.astream("Hi")]
+    assert isinstance(answer, AIMessage)
+    assert answer.tool_calls == []
+    assert answer.response_metadata["finish_reason"] == "length"
 
 
 async def test_several_choices_are_several_generations(model: ChatGradient) -> None:
@@ -276,7 +287,7 @@ async def test_parameters_come_from_the_model_and_the_call(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     model = ChatGradient(
-        session=gradient_session, model=M, temperature=0, max_tokens=9, model_kwargs={"seed": 1, "stop": ["a"]}
+        session=gradient_session, model=M, temperature=0, max_tokens=9, stop=["a"], model_kwargs={"seed": 1}
     )
     body = await body_of(gradient_emulator, model, HumanMessage("Hi"), top_p=0.5, temperature=1)
     expected = {"model": M, "temperature": 1, "max_tokens": 9, "seed": 1, "stop": ["a"], "top_p": 0.5}
@@ -284,10 +295,14 @@ async def test_parameters_come_from_the_model_and_the_call(
     assert (await body_of(gradient_emulator, model, HumanMessage("Hi"), stop=["b"]))["stop"] == ["b"]
 
 
-async def test_a_timeout_is_the_sessions_timeout_of_that_call(gradient_emulator: Emulator, model: ChatGradient) -> None:
-    gradient_emulator.stall(seconds=5)
-    with pytest.raises(TimeoutError):
-        await model.ainvoke("Hi", timeout=0.05)
+async def test_a_timeout_of_the_model_or_the_call_is_the_sessions_timeout(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, model: ChatGradient
+) -> None:
+    gradient_emulator.stall(seconds=5, times=2)
+    hasty = ChatGradient(session=gradient_session, model=M, timeout=0.05)
+    for ask in (hasty.ainvoke("Hi"), model.ainvoke("Hi", timeout=0.05)):
+        with pytest.raises(APITimeoutError):
+            await ask
 
 
 async def test_an_agent_takes_the_place_of_a_session(
