@@ -1,0 +1,175 @@
+"""Completions and their streams as Pydantic AI's responses.
+
+Contract: thoughts are thinking parts, whether they come in a field of their own or in the text, between the tags of the
+model's profile. A stream that was cancelled ends cleanly, with what arrived.
+
+Source: ``pydantic_ai.models.StreamedResponse``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_ai.messages import (
+    FinishReason,
+    ModelResponse,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+from pydantic_ai.models import StreamedResponse
+from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
+from pydantic_ai.usage import RequestUsage
+
+from gradient_async._io.stream import ChatStream
+from gradient_async.integrations._pydantic_ai_errors import translated
+from gradient_async.models.chat import ChatCompletion, Usage
+from gradient_async.models.chunk import Delta, ToolCallDelta
+
+PROVIDER = "gradient"
+_FINISH_REASONS: dict[str | None, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_call",
+    "content_filter": "content_filter",
+}
+
+
+def model_response(completion: ChatCompletion, *, model: str, profile: ModelProfile) -> ModelResponse:
+    """Return a whole *completion*; *model* is its name if the service gives none."""
+    return ModelResponse(
+        parts=list(_parts(completion, profile)),
+        usage=_usage(completion.usage),
+        model_name=completion.model or model,
+        provider_name=PROVIDER,
+        provider_response_id=completion.id or None,
+        provider_details=_details(completion),
+        finish_reason=_finish_reason(completion),
+    )
+
+
+@dataclass(kw_only=True)
+class GradientStreamedResponse(StreamedResponse):
+    """A `ChatStream` as the events of Pydantic AI."""
+
+    _stream: ChatStream
+    _model: str
+    _profile: ModelProfile
+    _usage_received: bool | None = field(default=False, init=False)
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
+
+    async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        self.provider_details = _details(self._stream.snapshot)  # the request id, should it break off
+        with translated(self._model, in_stream=True):
+            async for chunk in self._stream:
+                self._model = chunk.model or self._model
+                self.provider_response_id = chunk.id or self.provider_response_id
+                for event in self._events(chunk.delta):
+                    yield event
+        self._settle(self._stream.snapshot)
+
+    def _events(self, delta: Delta) -> Iterator[ModelResponseStreamEvent]:
+        if thought := delta.reasoning_content or delta.reasoning:
+            yield from self._parts_manager.handle_thinking_delta(
+                vendor_part_id=None, content=thought, provider_name=PROVIDER
+            )
+        if delta.content:
+            yield from self._parts_manager.handle_text_delta(
+                vendor_part_id="content",
+                content=delta.content,
+                thinking_tags=self._profile.get("thinking_tags", DEFAULT_THINKING_TAGS),
+                ignore_leading_whitespace=self._profile.get("ignore_streamed_leading_whitespace", False),
+            )
+        for call in delta.tool_calls or ():
+            yield from self._call_events(call)
+
+    def _call_events(self, call: ToolCallDelta) -> Iterator[ModelResponseStreamEvent]:
+        function = call.function
+        return self._parts_manager.handle_tool_call_delta_events(
+            vendor_part_id=call.index,
+            tool_name=function.name if function else None,
+            args=function.arguments if function else None,
+            tool_call_id=call.id,
+        )
+
+    def _settle(self, completion: ChatCompletion) -> None:
+        """Note what is certain at the end alone."""
+        self._add_usage(_usage(completion.usage), reported=completion.usage is not None)
+        self.provider_details = _details(completion)
+        self.finish_reason = _finish_reason(completion)
+
+    async def close_stream(self) -> None:
+        """Give the connection up; the reading task sees the stream end."""
+        self._stream.cancel()
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers, as the service names it."""
+        return self._model
+
+    @property
+    def provider_name(self) -> str:
+        """``"gradient"``."""
+        return PROVIDER
+
+    @property
+    def provider_url(self) -> None:
+        """None: an address may be an agent's own."""
+        return
+
+    @property
+    def timestamp(self) -> datetime:
+        """When the answer began."""
+        return self._began
+
+
+def _parts(completion: ChatCompletion, profile: ModelProfile) -> Iterator[ModelResponsePart]:
+    thoughts, text = _split(completion.text, profile.get("thinking_tags", DEFAULT_THINKING_TAGS))
+    if thought := completion.reasoning or thoughts:
+        yield ThinkingPart(thought, provider_name=PROVIDER)
+    if text:
+        yield TextPart(text)
+    for call in completion.tool_calls:
+        part = ToolCallPart(call.function.name, call.function.arguments)  # with an id, should the call have none
+        part.tool_call_id = call.id or part.tool_call_id
+        yield part
+
+
+def _split(text: str, tags: tuple[str, str]) -> tuple[str, str]:
+    """Return the thoughts that *text* begins with, if it does, and the rest."""
+    opening, closing = tags
+    thoughts, closed, rest = text.lstrip().removeprefix(opening).partition(closing)
+    return (thoughts, rest.lstrip()) if closed and text.lstrip().startswith(opening) else ("", text)
+
+
+def _usage(usage: Usage | None) -> RequestUsage:
+    if usage is None:
+        return RequestUsage(unmeasured_requests=1)
+    return RequestUsage(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+        cache_write_tokens=usage.cache_created_input_tokens or 0,
+    )
+
+
+def _finish_reason(completion: ChatCompletion) -> FinishReason | None:
+    return "content_filter" if completion.message.refusal else _FINISH_REASONS.get(completion.finish_reason)
+
+
+def _details(completion: ChatCompletion) -> dict[str, Any]:
+    """Return what only this service says; for an agent, also what it retrieved and called."""
+    agent = {name: getattr(completion, name) for name in ("retrieval", "functions", "guardrails")}
+    details = {
+        "request_id": completion.meta.request_id,
+        "finish_reason": completion.finish_reason,
+        "refusal": completion.message.refusal,
+        "timestamp": datetime.fromtimestamp(completion.created, UTC) if completion.created else None,
+        **{name: told.to_dict() for name, told in agent.items() if told is not None},
+    }
+    return {name: value for name, value in details.items() if value is not None}
