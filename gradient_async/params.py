@@ -64,7 +64,7 @@ class FunctionToolParam(TypedDict):
 
 
 ToolParam = Callable[..., Any] | FunctionToolParam | Mapping[str, Any]
-"""A tool: a function with annotations, or what the API takes."""
+"""A tool, as a function with annotations or as the API takes it."""
 
 
 class NamedFunctionParam(TypedDict):
@@ -138,7 +138,7 @@ class ResponseFormatParams(TypedDict, total=False):
 class ModelParams(TypedDict):
     """The model of a serverless call."""
 
-    model: str
+    model: Required[str]
 
 
 class OwnAgentParams(TypedDict, total=False):

@@ -52,7 +52,7 @@ class AsyncSession:
             GRADIENT_AGENT_ACCESS_KEY.
         agent_endpoint: The agent's address, with or without scheme, ``/v1`` or ``/api/v1``. Default:
             AGENT_ENDPOINT, AGENT_URL or GRADIENT_AGENT_ENDPOINT.
-        base_url: Where inference is. Default: GRADIENT_INFERENCE_ENDPOINT, else https://inference.do-ai.run.
+        base_url: Where inference is. Default: GRADIENT_INFERENCE_ENDPOINT, else ``https://inference.do-ai.run``.
         limits: The account's rate limits; a limiter to share its budget with other sessions; None for no limiter.
         retry: What is tried again, how often and how patiently.
         timeouts: How long each part of a call may take.
@@ -60,7 +60,7 @@ class AsyncSession:
         hooks: Called with the `AttemptDetails` of every attempt; those with ``begin_call`` are told of every call, too.
         client_session: An aiohttp session of yours to send with; it is never closed here, and it tells nothing of
             how far a request has come, so that retries are more careful and timings fewer.
-        allow_insecure: Whether http:// is allowed to hosts other than this machine.
+        allow_insecure: Whether ``http://`` is allowed to hosts other than this machine.
         max_event_bytes: The largest event a stream may bring.
 
     Raises:

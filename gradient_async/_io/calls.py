@@ -93,6 +93,7 @@ class Result(Protocol):
 
 R = TypeVar("R", bound=Result)
 Hook = Callable[[AttemptDetails], object]
+"""Called with the details of each attempt when it has ended; an error in it is logged and goes no further."""
 
 
 @attrs.define(eq=False, repr=False)

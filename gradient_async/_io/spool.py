@@ -85,6 +85,7 @@ class InputFile:
 
 
 Source = str | os.PathLike[str] | bytes | InputFile | Requests
+"""The input of a batch, which is a path, bytes, or an iterable or async iterable of `BatchRequest` or dicts."""
 
 
 def _read_at(fd: int, size: int, offset: int) -> bytes:

@@ -49,16 +49,14 @@ class JSONText:
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Model:
-    """A result of the service.
-
-    ``_raw`` is what it was decoded from: the JSON object, its text, or a tuple of something with a ``source`` and what
-    that needs to know.
-    """
+    """A result of the service."""
 
     wire_fields: ClassVar[tuple[str, ...]] = ()
     """The names of the fields that the class shares with the service's JSON."""
 
     _raw: dict[str, Any] | bytes | tuple[Any, ...] | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
+    """What it was decoded from: the JSON object, its text, or a tuple of something with a ``source`` and what that
+    needs to know."""
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:

@@ -59,7 +59,7 @@ class BatchResult(Model):
 
     @property
     def file(self) -> ResultFile:
-        """Which file the line is in: the output, or the error sidecar."""
+        """The file the line is in, the output or the error sidecar."""
         return self._reader.file
 
     @property

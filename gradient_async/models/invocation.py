@@ -48,7 +48,7 @@ class AsyncInvocation(Answer):
 
     @property
     def urls(self) -> list[str]:
-        """Every ``url`` in the output, in its order: the files that were made. Each is presigned, for a short time."""
+        """Every ``url`` in the output, in its order; these are the files that were made, presigned for a short time."""
         return list(_urls(self.output))
 
     def __repr__(self) -> str:  # without the output, whose addresses carry keys in their queries

@@ -30,13 +30,18 @@ StepWatcher = Callable[[BatchStep], object]
 class SubmitOptions(TypedDict, total=False):
     """How a job is submitted.
 
-    ``provider``: whose form the lines have, ``"openai"`` or ``"anthropic"``. ``endpoint``: what every request is
-    sent to; by default the provider's chat or messages; None sends none. ``completion_window``: the time the
-    service takes at most. ``metadata``: strings to find the job by. ``request_id``: the job's idempotency key; by
-    default a new one for every submission. ``file_name``: the input's name at the service. ``split``: whether an
-    input above ``limits`` becomes several jobs that look like one. ``journal``: a file by which a killed process
-    goes on. ``content_type``: of the upload; None sends none. ``on_step``: called with a `BatchStep` whenever
-    something was done.
+    Attributes:
+        provider: Whose form the lines have, ``"openai"`` or ``"anthropic"``.
+        endpoint: What every request is sent to; by default the provider's chat or messages; None sends none.
+        completion_window: The time the service takes at most.
+        metadata: Strings to find the job by.
+        request_id: The job's idempotency key; by default a new one for every submission.
+        file_name: The input's name at the service.
+        split: Whether an input above ``limits`` becomes several jobs that look like one.
+        limits: The largest input of one job.
+        journal: A file by which a killed process goes on.
+        content_type: Of the upload; None sends none.
+        on_step: Called with a `BatchStep` whenever something was done.
     """
 
     provider: Provider

@@ -157,7 +157,7 @@ class Batches:
             on_progress: Called with the bytes that have gone and the bytes of the file.
 
         Returns:
-            The file that has the bytes now: another one than *file* if that one's address had expired. Create the
+            The file that has the bytes now; another one than *file* if that one's address had expired. Create the
             job with its ``file_id``.
 
         Raises:

@@ -20,6 +20,7 @@ from gradient_async.models.meta import Timings
 
 Params = Mapping[str, Any]
 MapResults = Fanout[Params, MapResult]
+"""What ``map`` returns; enter it, then read a `MapResult` for each request."""
 
 
 def map_results(

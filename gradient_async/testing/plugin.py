@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def gradient_emulator(request: pytest.FixtureRequest) -> Emulator:
-    """A running emulator."""
+    """A running `Emulator`; each test has its own."""
     emulator: Emulator = request.getfixturevalue(f"_gradient_emulator_{_kind(request)}")
     return emulator
 
 
 @pytest.fixture
 def gradient_session(request: pytest.FixtureRequest) -> AsyncSession:
-    """A session with keys and addresses of `gradient_emulator`."""
+    """An open `AsyncSession` with keys and addresses of `gradient_emulator`."""
     session: AsyncSession = request.getfixturevalue(f"_gradient_session_{_kind(request)}")
     return session
 
