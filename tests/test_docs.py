@@ -1,0 +1,30 @@
+"""The documentation can be built, and every public name is in its reference."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import gradient_async
+from gradient_async import limits, testing
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+
+
+def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", [gradient_async, limits, testing], ids=lambda package: package.__name__)
+def test_every_public_name_is_in_the_reference_once(package: ModuleType) -> None:
+    directive = rf"^\.\. (?:auto\w+|py:data):: {re.escape(package.__name__)}\.(\w+)$"
+    assert Counter(re.findall(directive, REFERENCE, re.MULTILINE)) == Counter(package.__all__)
