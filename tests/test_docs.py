@@ -10,18 +10,27 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pygments.lexers import get_lexer_by_name
 
 import gradient_async
 from gradient_async import limits, testing
 
 ROOT = Path(__file__).parent.parent
-REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+GUIDES, REFERENCE = (
+    "\n".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs" / folder).glob("*.md")))
+    for folder in (".", "reference")
+)
 
 
 def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "docs", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_block_is_in_a_language_that_can_be_highlighted() -> None:
+    for language in set(re.findall(r"^```(\w+)", GUIDES + REFERENCE, re.MULTILINE)):
+        get_lexer_by_name(language)  # the build above checks references and writes nothing, so it cannot tell
 
 
 @pytest.mark.parametrize("package", [gradient_async, limits, testing], ids=lambda package: package.__name__)
