@@ -55,7 +55,10 @@ MADE_BY_CALLERS = {
     "BatchLimits",
     "BatchRequest",
     "ChatAccumulator",
+    "ChatGradient",
     "Emulator",
+    "GradientModel",
+    "LimitedTransport",
     "Poll",
     "RateLimiter",
     "RateLimits",
@@ -64,6 +67,7 @@ MADE_BY_CALLERS = {
     "RetryPolicy",
     "RollingTokenBucket",
     "SSEParser",
+    "Telemetry",
     "Timeouts",
 }
 """The classes whose arguments matter; every other one is only handed out."""
