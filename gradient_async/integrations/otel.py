@@ -26,7 +26,7 @@ import attrs
 
 from gradient_async import AttemptDetails, CallDetails, CallOutcome, GradientError, __version__
 
-PROVIDER = "digitalocean"
+PROVIDER = "digitalocean.gradient"
 _NAME = "gradient_async"
 _OPERATIONS = {
     "/api/v1/chat/completions": "invoke_agent",

@@ -63,7 +63,7 @@ async def test_a_call_is_a_span(gradient_emulator: Emulator, session: AsyncSessi
     assert (span.name, span.kind, span.status.status_code) == ("chat llama", SpanKind.CLIENT, StatusCode.UNSET)
     assert dict(span.attributes) == {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "digitalocean",
+        "gen_ai.provider.name": "digitalocean.gradient",
         "gen_ai.request.model": "llama",
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 9,
