@@ -365,8 +365,8 @@ class AnswerStream(ABC, Generic[E, S]):
             self._tell_end(self._reply, error)
 
     def _tell_end(self, reply: Reply, error: GradientError | None) -> None:
-        if reply.watched is not None:
-            reply.watched.ended(self.snapshot, self.outcome, error)
+        if reply.on_end is not None:
+            reply.on_end(self.snapshot, self.outcome, error)
 
     def _note_first_token(self) -> None:
         events = list(self._ready)

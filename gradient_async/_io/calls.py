@@ -6,16 +6,13 @@ Contract: values without behaviour of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from gradient_async._io.exchange import Exchange
 from gradient_async.errors import GradientError
 from gradient_async.models.meta import ResponseMeta
-
-if TYPE_CHECKING:
-    from gradient_async._io.watch import Watched
 
 
 @attrs.frozen(kw_only=True)
@@ -98,14 +95,18 @@ Hook = Callable[[AttemptDetails], object]
 
 @attrs.define(eq=False, repr=False)
 class Reply:
-    """A successful answer: its body, or for a stream the exchange that is still open."""
+    """A successful answer: its body, or for a stream the exchange that is still open.
+
+    Attributes:
+        on_end: Called with result, outcome and error when a stream ends; None if nobody watches.
+    """
 
     exchange: Exchange
     body: bytes
     meta: ResponseMeta
     deadline: float
     began: float
-    watched: Watched | None = None
+    on_end: Callable[[Any, str, BaseException | None], None] | None = None
 
     def decoded(self, decode: Callable[[bytes], R]) -> R:
         """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""

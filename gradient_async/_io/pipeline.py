@@ -102,7 +102,8 @@ class Pipeline:
             if watched is not None:
                 watched.failed(error)
             raise
-        reply.watched = watched
+        if watched is not None:
+            reply.on_end = watched.ended
         return reply
 
     def _watched(self, request: Request, target: Target) -> Watched | None:
