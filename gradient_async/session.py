@@ -230,8 +230,13 @@ class AsyncSession:
     def _pipeline(self) -> Pipeline:
         from gradient_async._io.pipeline import Pipeline
 
+        hooks = tuple(filter(callable, self._hooks))
         watching = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
-        return Pipeline(self._transport, self._retry, tuple(filter(callable, self._hooks)), watching)
+        if not watching:
+            return Pipeline(self._transport, self._retry, hooks)
+        from gradient_async._io.watch import WatchedPipeline  # few calls are watched
+
+        return WatchedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=watching)
 
     @cached_property
     def _limiter(self) -> Limiter | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gradient_async._io.answered import HTTP_OK_END, error_of, read_body
-from gradient_async._io.calls import AttemptDetails, CallHook, Hook, R, Reply
+from gradient_async._io.calls import AttemptDetails, Hook, R, Reply
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.log import logger
 from gradient_async._io.progress import Progress
@@ -29,7 +29,6 @@ from gradient_async.errors import APIConnectionError, APITimeoutError, GradientE
 from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
 
 if TYPE_CHECKING:
-    from gradient_async._io.watch import Watched
     from gradient_async._protocol.request import Request
 
 
@@ -67,7 +66,6 @@ class Pipeline:
     transport: Transport
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
-    call_hooks: Sequence[CallHook] = ()
     _budget: RetryBudget = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -79,39 +77,11 @@ class Pipeline:
         Raises:
             GradientError: As `send`, or what *decode* raises.
         """
-        watched = self._watched(request, target)
-        try:
-            result = (await self.send(request, target)).decoded(decode)
-        except BaseException as error:
-            if watched is not None:
-                watched.failed(error)
-            raise
-        if watched is not None:
-            watched.ended(result, "done")
-        return result
+        return (await self.send(request, target)).decoded(decode)
 
     def opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
-        """Return what sends *request* for a stream, which then says itself how the call ended."""
-        return partial(self._open if self.call_hooks else self.send, request, target)
-
-    async def _open(self, request: Request, target: Target) -> Reply:
-        watched = self._watched(request, target)
-        try:
-            reply = await self.send(request, target)
-        except BaseException as error:
-            if watched is not None:
-                watched.failed(error)
-            raise
-        if watched is not None:
-            reply.on_end = watched.ended
-        return reply
-
-    def _watched(self, request: Request, target: Target) -> Watched | None:
-        if not self.call_hooks:
-            return None
-        from gradient_async._io.watch import begun  # few calls are watched
-
-        return begun(self.call_hooks, request, target)
+        """Return what sends *request* for a stream."""
+        return partial(self.send, request, target)
 
     async def send(self, request: Request, target: Target) -> Reply:
         """Return the answer to *request*.

@@ -7,13 +7,15 @@ told its beginning, whichever way the call or its stream ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
-from gradient_async._io.calls import CallDetails, CallHook, CallOutcome
+from gradient_async._io.calls import CallDetails, CallHook, CallOutcome, R, Reply
 from gradient_async._io.log import logger
+from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.target import Target
 from gradient_async._protocol.codec import decode_json
 from gradient_async._protocol.request import AGENT_MODEL, Request
@@ -45,19 +47,57 @@ class Watched:
             _safely(end, details)
 
 
-def begun(hooks: Sequence[CallHook], request: Request, target: Target) -> Watched:
-    """Tell *hooks* that a call begins."""
+@attrs.define(eq=False, repr=False, kw_only=True)
+class WatchedPipeline(Pipeline):
+    """A pipeline whose calls are told to hooks."""
+
+    call_hooks: Sequence[CallHook]
+
+    async def answer(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
+        """Return what *decode* makes of the answer to *request*.
+
+        Raises:
+            GradientError: As `send`, or what *decode* raises.
+        """
+        watched = self._begun(request, target)
+        try:
+            result = await super().answer(request, target, decode)
+        except BaseException as error:
+            watched.failed(error)
+            raise
+        watched.ended(result, "done")
+        return result
+
+    def opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
+        """Return what sends *request* for a stream, which then says itself how the call ended."""
+        return partial(self._open, request, target)
+
+    async def _open(self, request: Request, target: Target) -> Reply:
+        watched = self._begun(request, target)
+        try:
+            reply = await self.send(request, target)
+        except BaseException as error:
+            watched.failed(error)
+            raise
+        reply.on_end = watched.ended
+        return reply
+
+    def _begun(self, request: Request, target: Target) -> Watched:
+        details = _details(request, target)
+        ends = [_safely(hook.begin_call, details) for hook in self.call_hooks]
+        return Watched([end for end in ends if end is not None], asyncio.get_running_loop().time)
+
+
+def _details(request: Request, target: Target) -> CallDetails:
     params = _params(request)
     model = params.get("model")
-    details = CallDetails(
+    return CallDetails(
         method=request.method,
         url=(target.base_url + request.path).partition("?")[0],
         model=model if isinstance(model, str) and model != AGENT_MODEL else None,
         stream=request.stream,
         params=params,
     )
-    ends = [_safely(hook.begin_call, details) for hook in hooks]
-    return Watched([end for end in ends if end is not None], asyncio.get_running_loop().time)
 
 
 def _params(request: Request) -> dict[str, Any]:
