@@ -27,7 +27,7 @@ from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
 from pydantic_ai.usage import RequestUsage
 
 from gradient_async._io.stream import ChatStream
-from gradient_async.integrations._pydantic_ai_errors import translated
+from gradient_async.integrations.pydantic_ai.errors import translated
 from gradient_async.models.chat import ChatCompletion, Usage
 from gradient_async.models.chunk import Delta, ToolCallDelta
 

@@ -24,16 +24,14 @@ except ImportError as error:
         "GradientModel needs Pydantic AI 2.66 or later: pip install 'gradient-async[pydantic-ai]'."
     ) from error
 
-from gradient_async.integrations._pydantic_ai_answer import PROVIDER, GradientStreamedResponse, model_response
-from gradient_async.integrations._pydantic_ai_errors import translated
-from gradient_async.integrations._pydantic_ai_messages import chat_messages
-from gradient_async.integrations._pydantic_ai_request import chat_params
+from gradient_async.integrations.pydantic_ai.answer import PROVIDER, GradientStreamedResponse, model_response
+from gradient_async.integrations.pydantic_ai.errors import translated
+from gradient_async.integrations.pydantic_ai.messages import chat_messages
+from gradient_async.integrations.pydantic_ai.request import chat_params
 
 if TYPE_CHECKING:
     from gradient_async.resources.agent import Agent
     from gradient_async.session import AsyncSession
-
-__all__ = ["GradientModel"]
 
 _PROFILE = ModelProfile(
     supports_json_schema_output=True,

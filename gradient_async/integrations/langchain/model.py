@@ -27,7 +27,7 @@ except ImportError as missing:
 
 from gradient_async._io.stream import ChatStream
 from gradient_async._protocol.timeouts import Timeouts
-from gradient_async.integrations._langchain_messages import PROVIDER, Pieces, received, sent
+from gradient_async.integrations.langchain.messages import PROVIDER, Pieces, received, sent
 from gradient_async.models import Choice
 from gradient_async.resources.agent import Agent, AgentChatCompletions
 from gradient_async.resources.chat import ChatCompletions
