@@ -32,7 +32,7 @@ _KNOWN = (
 
 
 class DirectRequest(ClientRequest):
-    """A request that writes a short body itself, for pools without time limits and traces of aiohttp's own."""
+    """A request that writes a short body itself, for pools without time limits of aiohttp's own."""
 
     _short: bytes | None = None
 
@@ -54,6 +54,9 @@ class DirectRequest(ClientRequest):
 
     async def send(self, conn: Connection) -> ClientResponse:
         """Write the request, and return the response that is to be read."""
+        if self._short is not None and self.session.trace_configs:
+            body, self._short = self._short, None
+            super().update_body_from_data(body)  # who traces aiohttp wants to see it leave
         if self._short is None:
             return await super().send(conn)
         protocol = conn.protocol

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,6 +124,23 @@ async def test_a_long_one_arrives_whole_in_the_way_of_aiohttp(gradient_emulator:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         await tasks_of_a_request(session, content)
     assert gradient_emulator.requests[-1].json["messages"][0]["content"] == content
+
+
+async def test_who_traces_aiohttp_sees_the_body_leave(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+
+    async def note(_session: object, _context: object, params: aiohttp.TraceRequestChunkSentParams) -> None:
+        sent.append(params.chunk)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_chunk_sent.append(note)
+    made = partial(aiohttp.ClientSession, trace_configs=[tracing])  # as those do who instrument aiohttp
+    monkeypatch.setattr(aiohttp, "ClientSession", made)
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        assert (await session.chat.completions.create(**HI)).text
+    assert sent == [gradient_emulator.requests[0].body]
 
 
 class OtherResponse(aiohttp.ClientResponse):
