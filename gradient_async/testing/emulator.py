@@ -25,7 +25,7 @@ from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierB
 from gradient_async.testing.record import RecordedRequest
 from gradient_async.testing.router import Router
 from gradient_async.testing.serve import Delivery
-from gradient_async.testing.server import Connection, LocalServer
+from gradient_async.testing.server import Connection, LocalServer, ask_for_body
 from gradient_async.testing.service import Keys, Service
 from gradient_async.testing.storage import Storage
 from gradient_async.testing.text_model import TextModel
@@ -214,6 +214,7 @@ class Emulator(Verbs):
 
 
 async def _record(http: web.BaseRequest, connection: Connection, clock: Callable[[], float]) -> RecordedRequest:
+    ask_for_body(http)
     body = await http.read()
     return RecordedRequest(
         method=http.method,

@@ -128,3 +128,9 @@ class LocalServer:
             if handler.transport is not None:
                 handler.transport.abort()
         await self._web.shutdown(_SHUTDOWN)
+
+
+def ask_for_body(http: web.BaseRequest) -> None:
+    """Ask for the body with a 100, if the client waits to be asked."""
+    if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
+        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

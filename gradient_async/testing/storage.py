@@ -22,10 +22,10 @@ from gradient_async.testing import storage_answer, storage_request
 from gradient_async.testing.answer import Answer, Reply
 from gradient_async.testing.presign import LIFETIME, Signer
 from gradient_async.testing.script import Condition, Failure, Script
-from gradient_async.testing.server import Connection
+from gradient_async.testing.server import Connection, ask_for_body
 from gradient_async.testing.steps import Fault, Plan, Sever, Truncate
 from gradient_async.testing.storage_answer import Stored
-from gradient_async.testing.storage_io import StorageDelivery, Upload, ask_for_body
+from gradient_async.testing.storage_io import StorageDelivery, Upload
 from gradient_async.testing.storage_request import StorageRequest
 
 

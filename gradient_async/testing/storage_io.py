@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import attrs
-from aiohttp import web
 
 from gradient_async.testing.serve import Delivery
 from gradient_async.testing.steps import End, HangUp, Step
@@ -61,9 +60,3 @@ class StorageDelivery(Delivery):
 
     async def _perform(self, steps: Iterable[Step]) -> bool:
         return await super()._perform(HangUp() if isinstance(step, End) else step for step in steps)
-
-
-def ask_for_body(http: web.BaseRequest) -> None:
-    """Ask for the body with a 100, if the client waits to be asked."""
-    if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
-        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -10,6 +10,7 @@ import time
 import aiohttp
 import pytest
 
+from gradient_async import AsyncSession
 from gradient_async.testing import Emulator
 
 
@@ -27,6 +28,15 @@ async def test_a_request_is_recorded_as_it_was_sent(client, gradient):
     assert (request.body, request.json) == (b'{"model": 1}', {"model": 1})
     assert request.headers["authorization"] == "Bearer key"
     assert abs(request.time - time.time()) < 5
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(gradient):
+    async with AsyncSession("key", base_url=gradient.url) as session:
+        answer = await session.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hi"}], extra_headers={"Expect": "100-continue"}, timeout=2
+        )
+    assert answer.text
+    assert gradient.requests[-1].headers["Expect"] == "100-continue"
 
 
 async def test_a_record_says_how_the_answer_went(client, gradient):
