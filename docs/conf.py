@@ -10,7 +10,7 @@ import inspect
 import re
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, is_typeddict
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -20,6 +20,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 
 import gradient_async
+from gradient_async.params import agent, chat, media, messages, responses
 
 project = "gradient_async"
 version = release = gradient_async.__version__
@@ -72,6 +73,7 @@ MADE_BY_CALLERS = {
 }
 """The classes whose arguments matter; every other one is only handed out."""
 
+PARAMETERS = (agent, chat, media, messages, responses)
 UPWARD_LINK = re.compile(r"\]\((\.\./[^)#\s]+)(?:#[^)\s]*)?\)")
 ARGUMENTS = re.compile(r"^Args:\n(?:(?: +.*)?\n)*", re.MULTILINE)
 ATTRIBUTES = re.compile(r"^Attributes:\n((?:(?: +.*)?\n)*)", re.MULTILINE)
@@ -105,7 +107,7 @@ def take_sections(_app: Sphinx, what: str, _name: str, cls: type, _options: obje
     if what not in {"class", "exception"}:
         return
     documented = ModuleAnalyzer.for_module(cls.__module__).attr_docs
-    for attribute in said_by(cls):
+    for attribute in said_of(cls):
         documented.setdefault((cls.__qualname__, attribute), [""])
     text = ATTRIBUTES.sub("", "\n".join([*lines, ""]))
     lines[:] = (text if cls.__name__ in MADE_BY_CALLERS else ARGUMENTS.sub("", text)).splitlines()
@@ -120,7 +122,15 @@ def say_attribute(_app: Sphinx, what: str, name: str, _obj: object, _options: ob
 
 def said_of(cls: type) -> dict[str, str]:
     """Return what a class and those it inherits from say of their attributes."""
-    return {name: text for each in reversed(cls.__mro__) for name, text in said_by(each).items()}
+    return {name: text for each in [*parents(cls), *reversed(cls.__mro__)] for name, text in said_by(each).items()}
+
+
+def parents(cls: type) -> list[type]:
+    """Return those whose keys a TypedDict has, which it does not remember itself."""
+    if not is_typeddict(cls):
+        return []
+    others = [other for module in PARAMETERS for other in vars(module).values() if is_typeddict(other)]
+    return [other for other in others if other.__annotations__.items() <= cls.__annotations__.items()]
 
 
 def said_by(cls: type) -> dict[str, str]:

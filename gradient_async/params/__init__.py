@@ -1,0 +1,122 @@
+"""What callers send: the documented parameters as TypedDicts, for completion and checking in the editor.
+
+Contract: at run time they are plain dicts; an unset parameter is left out of the body, never sent as null. Each module
+is loaded when one of its names is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from gradient_async._late import late_names
+
+if TYPE_CHECKING:
+    from gradient_async.params.agent import (
+        AgentParams,
+        AgentParseParams,
+        AgentRunToolsParams,
+        KnowledgeBaseFilterParam,
+        OwnAgentParams,
+    )
+    from gradient_async.params.chat import (
+        ChatParams,
+        CommonChatParams,
+        FunctionCallParam,
+        FunctionParam,
+        FunctionToolParam,
+        MessageParam,
+        ModelParams,
+        NamedFunctionParam,
+        NamedToolChoiceParam,
+        ParseParams,
+        ReasoningEffort,
+        ResponseFormatParams,
+        Role,
+        RunToolsParams,
+        SharedChatParams,
+        StreamOptionsParam,
+        ToolCallParam,
+        ToolParam,
+        ToolsParams,
+    )
+    from gradient_async.params.media import (
+        EmbeddingParams,
+        ImageParams,
+        InvocationInputParam,
+        InvocationParams,
+        TagParam,
+    )
+    from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
+    from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "agent": (
+                "AgentParams",
+                "AgentParseParams",
+                "AgentRunToolsParams",
+                "KnowledgeBaseFilterParam",
+                "OwnAgentParams",
+            ),
+            "chat": (
+                "ChatParams",
+                "CommonChatParams",
+                "FunctionCallParam",
+                "FunctionParam",
+                "FunctionToolParam",
+                "MessageParam",
+                "ModelParams",
+                "NamedFunctionParam",
+                "NamedToolChoiceParam",
+                "ParseParams",
+                "ReasoningEffort",
+                "ResponseFormatParams",
+                "Role",
+                "RunToolsParams",
+                "SharedChatParams",
+                "StreamOptionsParam",
+                "ToolCallParam",
+                "ToolParam",
+                "ToolsParams",
+            ),
+            "media": ("EmbeddingParams", "ImageParams", "InvocationInputParam", "InvocationParams", "TagParam"),
+            "messages": ("MessagesParams", "MessagesToolParam", "TurnParam"),
+            "responses": ("ResponsesFunctionParam", "ResponsesParams"),
+        },
+    )
+
+__all__ = [
+    "AgentParams",
+    "AgentParseParams",
+    "AgentRunToolsParams",
+    "ChatParams",
+    "CommonChatParams",
+    "EmbeddingParams",
+    "FunctionCallParam",
+    "FunctionParam",
+    "FunctionToolParam",
+    "ImageParams",
+    "InvocationInputParam",
+    "InvocationParams",
+    "KnowledgeBaseFilterParam",
+    "MessageParam",
+    "MessagesParams",
+    "MessagesToolParam",
+    "ModelParams",
+    "NamedFunctionParam",
+    "NamedToolChoiceParam",
+    "OwnAgentParams",
+    "ParseParams",
+    "ReasoningEffort",
+    "ResponseFormatParams",
+    "ResponsesFunctionParam",
+    "ResponsesParams",
+    "Role",
+    "RunToolsParams",
+    "SharedChatParams",
+    "StreamOptionsParam",
+    "TagParam",
+    "ToolCallParam",
+    "ToolParam",
+    "ToolsParams",
+    "TurnParam",
+]
