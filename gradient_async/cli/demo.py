@@ -21,7 +21,7 @@ TOKEN_DELAY = 0.03
 @click.command("demo")
 @click.option("--live", is_flag=True, help="Ask the real service, with the key from the environment.")
 def command(*, live: bool) -> None:
-    """Show a chat, a stream, an agent and the rate limits.
+    """Show a chat, a stream, an agent, a batch and the rate limits.
 
     Without --live everything happens on this machine: the client talks to the emulator.
     """
