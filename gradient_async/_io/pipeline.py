@@ -19,7 +19,7 @@ import attrs
 from gradient_async._io.answered import HTTP_OK_END, error_of, read_body
 from gradient_async._io.calls import AttemptDetails, Hook, R, Reply
 from gradient_async._io.exchange import Exchange
-from gradient_async._io.log import logger
+from gradient_async._io.log import logger, told
 from gradient_async._io.progress import Progress
 from gradient_async._io.target import Target
 from gradient_async._io.transport import Transport
@@ -196,10 +196,7 @@ class Pipeline:
             elapsed=elapsed,
         )
         for hook in self.hooks:
-            try:
-                hook(details)
-            except Exception:  # noqa: BLE001 - a watcher must not break what it watches
-                logger.exception("a hook failed")
+            told(hook, details)
 
 
 def _is_stale(error: GradientError, progress: Progress) -> bool:

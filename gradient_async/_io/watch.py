@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import attrs
 
 from gradient_async._io.calls import CallDetails, CallHook, CallOutcome, R, Reply
-from gradient_async._io.log import logger
+from gradient_async._io.log import told
 from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.target import Target
 from gradient_async._protocol.codec import decode_json
@@ -25,7 +26,7 @@ End = Callable[[CallOutcome], object]
 
 @attrs.define(eq=False, repr=False)
 class Watched:
-    """A call under way that somebody watches."""
+    """A call under way that somebody watches; leaving its block by an error tells them that."""
 
     _ends: Sequence[End]
     _clock: Callable[[], float]
@@ -34,17 +35,22 @@ class Watched:
     def __attrs_post_init__(self) -> None:
         self._began = self._clock()
 
-    def failed(self, error: BaseException) -> None:
-        """Tell that the call raised *error*."""
-        outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
-        self.ended(None, outcome, error)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+            self.ended(None, outcome, error)
 
     def ended(self, result: Any, outcome: str, error: BaseException | None = None) -> None:
         """Tell how the call ended."""
         details = CallOutcome(outcome=outcome, result=result, error=error, elapsed=self._clock() - self._began)
         ends, self._ends = self._ends, ()
         for end in ends:
-            _safely(end, details)
+            told(end, details)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -59,12 +65,8 @@ class WatchedPipeline(Pipeline):
         Raises:
             GradientError: As `send`, or what *decode* raises.
         """
-        watched = self._begun(request, target)
-        try:
+        with self._begun(request, target) as watched:
             result = await super().answer(request, target, decode)
-        except BaseException as error:
-            watched.failed(error)
-            raise
         watched.ended(result, "done")
         return result
 
@@ -73,18 +75,14 @@ class WatchedPipeline(Pipeline):
         return partial(self._open, request, target)
 
     async def _open(self, request: Request, target: Target) -> Reply:
-        watched = self._begun(request, target)
-        try:
+        with self._begun(request, target) as watched:
             reply = await self.send(request, target)
-        except BaseException as error:
-            watched.failed(error)
-            raise
         reply.on_end = watched.ended
         return reply
 
     def _begun(self, request: Request, target: Target) -> Watched:
         details = _details(request, target)
-        ends = [_safely(hook.begin_call, details) for hook in self.call_hooks]
+        ends = [told(hook.begin_call, details) for hook in self.call_hooks]
         return Watched([end for end in ends if end is not None], asyncio.get_running_loop().time)
 
 
@@ -103,11 +101,3 @@ def _details(request: Request, target: Target) -> CallDetails:
 def _params(request: Request) -> dict[str, Any]:
     params = {} if request.body is None else decode_json(request.body)
     return params if isinstance(params, dict) else {}
-
-
-def _safely(hook: Callable[[Any], Any], details: object) -> Any:
-    try:
-        return hook(details)
-    except Exception:  # noqa: BLE001 - a watcher must not break what it watches
-        logger.exception("a hook failed")
-        return None
