@@ -25,6 +25,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
+from pools import acquired
 from pydantic import BaseModel, ValidationError
 
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
@@ -423,12 +424,6 @@ async def test_a_model_that_may_not_stream_answers_whole(
     whole = [piece.content async for piece in model.astream("Hi", stream=True)]
     assert whole == ["Hi there."]
     assert "stream" not in gradient_emulator.requests[0].json
-
-
-def acquired(session: AsyncSession) -> int:
-    """How many connections of the pool are in use."""
-    pool = session._transport._pool
-    return 0 if pool is None or pool.connector is None else len(pool.connector._acquired)
 
 
 async def until(condition: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pools import acquired
 from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import (
@@ -62,12 +63,6 @@ async def impatient(gradient_emulator: Emulator) -> Any:
     retry = RetryPolicy(attempts=1)
     async with AsyncSession("test-key", base_url=gradient_emulator.url, retry=retry) as session:
         yield GradientModel(M, session=session)
-
-
-def acquired(session: AsyncSession) -> int:
-    """How many connections of the pool are in use."""
-    pool = session._transport._pool
-    return 0 if pool is None or pool.connector is None else len(pool.connector._acquired)
 
 
 def sent(emulator: Emulator, number: int = -1) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pools import acquired, settled
 
 from gradient_async import (
     APITimeoutError,
@@ -53,19 +54,6 @@ async def to_the_first_text(stream: Any) -> str:
         if event.text:
             return str(event.text)
     raise AssertionError("the stream has no text")
-
-
-def acquired(session: AsyncSession) -> int:
-    """How many connections of the pool are in use."""
-    pool = session._transport._pool
-    return 0 if pool is None or pool.connector is None else len(pool.connector._acquired)
-
-
-async def settled(emulator: Emulator) -> None:
-    """Wait until the emulator has noticed that everybody left."""
-    async with asyncio.timeout(5):
-        while emulator.active:
-            await asyncio.sleep(0.005)
 
 
 # Reading
