@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from lisbon import ANSWER, CALL, LISBON, City, M, weather
 from pydantic_ai import Agent, BinaryContent, DocumentUrl, ImageUrl, NativeOutput, PromptedOutput, ToolReturn
 from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import ContentFilterError, ModelTimeoutError, UserError
@@ -26,25 +26,6 @@ from pydantic_ai.tools import Tool, ToolDefinition
 from gradient_async import AsyncSession, Timeouts
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
-
-M = "llama3.3-70b-instruct"
-
-
-class City(BaseModel):
-    """A city."""
-
-    name: str
-    population: int
-
-
-LISBON = City(name="Lisbon", population=545000)
-CALL = {"name": "weather", "arguments": {"city": "Lisbon"}}
-ANSWER = {"name": "final_result", "arguments": LISBON.model_dump()}
-
-
-def weather(city: str) -> str:
-    """Tell the weather of a city."""
-    return f"mild in {city}"
 
 
 @pytest.fixture

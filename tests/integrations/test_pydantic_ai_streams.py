@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from lisbon import ANSWER, CALL, LISBON, City, M, weather
 from pools import acquired
-from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -31,25 +31,7 @@ from gradient_async import (
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
 
-M = "llama3.3-70b-instruct"
 LONG = "one two three four five six seven eight nine ten"
-
-
-class City(BaseModel):
-    """A city."""
-
-    name: str
-    population: int
-
-
-LISBON = City(name="Lisbon", population=545000)
-CALL = {"name": "weather", "arguments": {"city": "Lisbon"}}
-ANSWER = {"name": "final_result", "arguments": LISBON.model_dump()}
-
-
-def weather(city: str) -> str:
-    """Tell the weather of a city."""
-    return f"mild in {city}"
 
 
 @pytest.fixture
