@@ -9,40 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import aiohttp
 import attrs
 from aiohttp import ClientRequest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
 from yarl import URL
 
-from gradient_async._io.direct import request_class
+from gradient_async._io.direct import NO_LIMITS, DirectPosts
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.progress import Progress
 from gradient_async._io.timer import Timers
+from gradient_async._protocol.request import Request, headers_of
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
-
-if TYPE_CHECKING:
-    from gradient_async._protocol.request import Request
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
-_MOST_KNOWN_HEADERS = 64
-_NO_LIMITS = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-
-
-@lru_cache(maxsize=1024)
-def _url(text: str) -> URL:
-    return URL(text, encoded=True)
-
 
 _in_progress: ContextVar[Progress] = ContextVar("gradient_async_progress")
 
@@ -85,7 +74,7 @@ class Transport:
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
-    _known_headers: dict[tuple[str, bool, bool], CIMultiDict[str]] = attrs.field(factory=dict, init=False, repr=False)
+    _direct: DirectPosts | None = attrs.field(default=None, init=False, repr=False)
 
     def timers(self, loop: asyncio.AbstractEventLoop) -> Timers:
         """Return what watches the time limits of requests on *loop*."""
@@ -106,8 +95,7 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        url, headers = _url(base_url + request.path), self._headers(request, key)
-        return self._send(progress, request.method, url, {"data": request.body, "headers": headers})
+        return self._send(progress, partial(self._ask, request, base_url + request.path, key))
 
     def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
@@ -118,25 +106,18 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        options: dict[str, Any] = {
-            "data": data,
-            "headers": {"User-Agent": "gradient-async", **headers},
-            "skip_auto_headers": None if "Content-Type" in headers else ("Content-Type",),
-            "read_bufsize": FILE_BUFFER_BYTES,
-        }
-        return self._send(progress, method, URL(url, encoded=True), options, is_bare=True)
+        return self._send(progress, partial(self._ask_bare, method, URL(url, encoded=True), headers, data))
 
     async def _send(
-        self, progress: Progress, method: str, url: URL, options: Mapping[str, Any], *, is_bare: bool = False
+        self, progress: Progress, ask: Callable[[aiohttp.ClientSession], Awaitable[aiohttp.ClientResponse]]
     ) -> Exchange:
+        """Return the answer when its status line has arrived; *ask* is given the pool."""
         pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
-        if is_bare and pool is self.given:
-            pool = self._bare_pool(pool)
         _in_progress.set(progress)
         if self.given is not None:
             progress.sent = True  # nothing tells how far a pool of the caller's has come
         try:
-            response = await pool.request(method, url, allow_redirects=False, timeout=_NO_LIMITS, **options)
+            response = await ask(pool)
         except (aiohttp.ClientError, OSError) as caught:
             error = self.problem(caught, progress)
         else:
@@ -146,17 +127,36 @@ class Transport:
             return exchange
         raise error
 
-    def _headers(self, request: Request, key: str) -> CIMultiDict[str]:
-        """Return the headers, which most requests with the same key share; aiohttp copies them."""
-        if request.headers:
-            return _new_headers(request, key)
-        kind = key, request.stream, request.body is None
-        headers = self._known_headers.get(kind)
-        if headers is None:
-            if len(self._known_headers) >= _MOST_KNOWN_HEADERS:
-                self._known_headers.clear()
-            headers = self._known_headers[kind] = _new_headers(request, key)
-        return headers
+    def _ask(
+        self, request: Request, url: str, key: str, pool: aiohttp.ClientSession
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Send *request*: most go straight over the connections of the pool."""
+        if self._direct is not None and self._direct.takes(request):
+            return self._direct.send(request, url, key)
+        return pool.request(
+            request.method,
+            URL(url, encoded=True),
+            data=request.body,
+            headers=headers_of(request, key),
+            allow_redirects=False,
+            timeout=NO_LIMITS,
+        )
+
+    def _ask_bare(
+        self, method: str, url: URL, headers: Mapping[str, str], data: Any, pool: aiohttp.ClientSession
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Send a request with nothing of a session's own."""
+        bare = self._bare_pool(pool) if pool is self.given else pool
+        return bare.request(
+            method,
+            url,
+            data=data,
+            headers={"User-Agent": "gradient-async", **headers},
+            skip_auto_headers=None if "Content-Type" in headers else ("Content-Type",),
+            read_bufsize=FILE_BUFFER_BYTES,
+            allow_redirects=False,
+            timeout=NO_LIMITS,
+        )
 
     async def aclose(self) -> None:
         """Close every connection of the pool; whoever waits on one is woken, which aiohttp alone does not do."""
@@ -194,9 +194,9 @@ class Transport:
             return self.given
         pid = os.getpid()
         await self._leave_home(pid)
-        pool = self._pool = self._new_pool()
         self._loop, self._pid = asyncio.get_running_loop(), pid
-        return pool
+        self._pool = self._new_pool(self._loop)
+        return self._pool
 
     def _bare_pool(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session over the connections of the *given* one that has none of its headers and cookies."""
@@ -223,29 +223,17 @@ class Transport:
             )
         await self._pool.close()
 
-    def _new_pool(self) -> aiohttp.ClientSession:
+    def _new_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         connector = _WatchedConnector(
             limit=self.max_connections or 0,
             ttl_dns_cache=DNS_CACHE_SECONDS,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
         )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_LIMITS,
-            read_bufsize=READ_BUFFER_BYTES,
-            request_class=request_class(),
+        pool = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_LIMITS, read_bufsize=READ_BUFFER_BYTES
         )
-
-
-def _new_headers(request: Request, key: str) -> CIMultiDict[str]:
-    headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **request.headers}
-    if request.body is not None:
-        headers["Content-Type"] = "application/json"
-    if request.stream:
-        headers["Accept"] = "text/event-stream"
-        headers["Accept-Encoding"] = "identity"
-    return CIMultiDict(headers)
+        self._direct = DirectPosts(connector, pool, loop, READ_BUFFER_BYTES)
+        return pool
 
 
 def _translated(caught: Exception, progress: Progress) -> GradientError:

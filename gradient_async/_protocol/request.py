@@ -192,3 +192,16 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
         if not (name + value).isprintable():
             raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
     return headers
+
+
+def headers_of(request: Request, key: str) -> dict[str, str]:
+    """Return the headers of *request* when it is sent with *key*: each name once, whatever its case.
+
+    A header of the caller's own replaces our User-Agent; what tells the form of body and answer is not replaced.
+    """
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **request.headers}
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    if request.stream:
+        headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    return dict({name.lower(): (name, value) for name, value in headers.items()}.values())

@@ -1,129 +1,145 @@
-"""A request that writes itself sends what aiohttp would send, sooner and without a task."""
+"""A short post goes straight over the pool's connections, and is what aiohttp's session would have sent."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import Awaitable, Callable
+from functools import partial, partialmethod
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
 from gradient_async import AsyncSession
-from gradient_async._io.direct import MOST_BYTES, DirectRequest, request_class
+from gradient_async._io.direct import MOST_BYTES, DirectPosts, known_ask
+from gradient_async._io.progress import Progress
+from gradient_async._io.transport import Transport
+from gradient_async._protocol.request import Request
+from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.testing import Emulator
 
-JSON = {"Content-Type": "application/json", "Authorization": "Bearer k"}
-known_aiohttp = pytest.mark.skipif(
-    request_class() is not DirectRequest, reason="this aiohttp makes its responses in another way"
-)
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+known_aiohttp = pytest.mark.skipif(known_ask() is None, reason="this aiohttp has other parts")
 
 
 class Wire:
-    """A connection that keeps what is written to it."""
+    """A server that keeps what arrives and says OK to everything."""
 
     def __init__(self) -> None:
-        self.writes: list[bytes] = []
-        self._paused = self.writing_paused = False
-        self.transport = SimpleNamespace(
-            write=self.writes.append,
-            writelines=lambda parts: self.writes.append(b"".join(parts)),
-            is_closing=lambda: False,
-        )
+        self.arrived = b""
 
-    def start_timeout(self) -> None:
-        """Do nothing: there is no limit."""
-
-
-async def writes_of(
-    kind: type[aiohttp.ClientRequest], body: Any, headers: dict[str, str], **options: Any
-) -> list[bytes]:
-    wire = Wire()
-    connection: Any = SimpleNamespace(protocol=wire, _connector=SimpleNamespace(force_close=False))
-    url = URL("http://127.0.0.1:8/v1/chat/completions?agent=true")
-    async with aiohttp.ClientSession() as session:
-        loop = asyncio.get_running_loop()
-        request = kind("POST", url, headers=headers, data=body, loop=loop, session=session, **options)
-        await request.send(connection)
-        if request._continue is not None:
-            request._continue.set_result(True)
-        if request._writer is not None:
-            await request._writer
-    return wire.writes
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request after the other."""
+        while True:
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                return writer.close()
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            self.arrived = head + await reader.readexactly(length)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
-@known_aiohttp
-@given(
-    body=st.binary(max_size=300) | st.integers(MOST_BYTES - 2, MOST_BYTES + 2).map(bytes),
-    headers=st.dictionaries(st.sampled_from(["X-One", "x-two", "Accept"]), st.text("abc é", max_size=8)),
+@attrs.define
+class Post:
+    """What is sent with which key."""
+
+    request: Request
+    key: str
+
+
+async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
+    """Return the bytes of each of *posts* as a server gets them."""
+    wire, transport, found = Wire(), Transport(), []
+    loop = asyncio.get_running_loop()
+    async with await asyncio.start_server(wire.serve, "127.0.0.1", 0) as server:
+        base_url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        await transport._ready_pool()
+        direct = transport._direct
+        transport._direct = direct if directly else None
+        for post in posts:
+            assert direct is not None
+            assert direct.takes(post.request)
+            progress = Progress(transport.timers(loop), loop.time() + 5, Timeouts(), None)
+            exchange = await transport.exchange(post.request, base_url=base_url, key=post.key, progress=progress)
+            assert await exchange.next_block() == b"{}"
+            found.append(wire.arrived.replace(base_url.encode()[7:], b"HOST"))
+        await transport.aclose()
+    return found
+
+
+NAMES = st.sampled_from(
+    ["X-One", "x-one", "x-two", "Accept", "accept", "User-Agent", "Content-Type", "Accept-Encoding"]
 )
-def test_the_same_bytes_are_sent_in_one_piece(body: bytes, headers: dict[str, str]) -> None:
-    ours = asyncio.run(writes_of(DirectRequest, body, JSON | headers))
-    theirs = asyncio.run(writes_of(aiohttp.ClientRequest, body, JSON | headers))
-    assert b"".join(ours) == b"".join(theirs)
-    assert len(ours) == 1
-
-
-async def parts() -> AsyncIterator[bytes]:
-    yield b"one"
-    yield b"two"
-
-
-SPECIAL: dict[str, tuple[Any, dict[str, str], dict[str, Any]]] = {
-    "none": (lambda: None, JSON, {}),
-    "text": (lambda: "text", JSON, {}),
-    "parts": (parts, JSON, {}),
-    "parts of known length": (parts, JSON | {"Content-Length": "6"}, {}),
-    "no type": (lambda: b"{}", {}, {}),
-    "chunked": (lambda: b"{}", JSON, {"chunked": True}),
-    "compressed": (lambda: b"{}" * 100, JSON, {"compress": "deflate"}),
-    "its own length": (lambda: b"{}", JSON | {"Content-Length": "2"}, {}),
-    "asks first": (lambda: b"{}", JSON | {"Expect": "100-continue"}, {}),
-    "through a proxy": (lambda: b"{}", JSON, {"proxy": URL("http://127.0.0.1:9")}),
-}
-
-
-@pytest.mark.parametrize("name", SPECIAL)
-async def test_what_is_not_a_short_body_is_left_to_aiohttp(name: str) -> None:
-    body, headers, options = SPECIAL[name]
-    ours = await writes_of(DirectRequest, body(), headers, **options)
-    assert ours == await writes_of(aiohttp.ClientRequest, body(), headers, **options)
-
-
-async def tasks_of_a_request(session: AsyncSession, content: str) -> int:
-    """Return how many tasks are made for a request over a warm connection."""
-    loop, made = asyncio.get_running_loop(), 0
-
-    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        nonlocal made
-        made += coroutine.__qualname__ == "ClientRequest.write_bytes"
-        return asyncio.Task(coroutine, loop=loop, **options)
-
-    await session.chat.completions.create(**HI)
-    loop.set_task_factory(factory)
-    try:
-        answer = await session.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
-    finally:
-        loop.set_task_factory(None)
-    assert answer.text
-    return made
+PATHS = st.sampled_from(["/v1/chat/completions", "/api/v1/chat/completions?agent=true", "/v1/a%20b/%C3%A9?q=%2F"])
+POSTS = st.builds(
+    Post,
+    st.builds(
+        Request,
+        method=st.just("POST"),
+        path=PATHS,
+        body=st.binary(max_size=300) | st.integers(MOST_BYTES - 2, MOST_BYTES).map(bytes),
+        headers=st.just({}) | st.dictionaries(NAMES, st.text("abc é%", max_size=8)),
+        stream=st.booleans(),
+    ),
+    key=st.sampled_from(["one", "two", "percent%d"]),
+)
 
 
 @known_aiohttp
-async def test_a_request_is_written_without_a_task(gradient_emulator: Emulator) -> None:
-    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
-        assert await tasks_of_a_request(session, "Hi") == 0
+@given(posts=st.lists(POSTS, min_size=1, max_size=6))
+def test_what_is_sent_is_what_the_session_would_send(posts: list[Post]) -> None:
+    assert asyncio.run(sent(posts, directly=True)) == asyncio.run(sent(posts, directly=False))
 
 
-async def test_a_long_one_arrives_whole_in_the_way_of_aiohttp(gradient_emulator: Emulator) -> None:
-    content = "long " * MOST_BYTES
+@known_aiohttp
+def test_of_many_keys_each_is_sent_with_its_own_and_few_are_kept() -> None:
+    posts = [Post(Request(method="POST", path="/p", body=b"{}"), f"key-{number}") for number in (*range(200), 0)]
+    arrived = asyncio.run(sent(posts, directly=True))
+    assert all(f"Bearer {post.key}\r\n".encode() in one for post, one in zip(posts, arrived, strict=True))
+
+
+async def asked_of_the_session(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]
+) -> list[tuple[str, str]]:
+    """Return method and path of what *act* sends through `aiohttp.ClientSession`."""
+    asked, request = [], aiohttp.ClientSession.request
+
+    def note(pool: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> Any:
+        asked.append((method, url.path))
+        return request(pool, method, url, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "request", note)
+    await act()
+    return asked
+
+
+CHAT = ("POST", "/v1/chat/completions")
+
+
+@known_aiohttp
+async def test_chats_go_straight_and_the_rest_through_the_session(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
-        await tasks_of_a_request(session, content)
-    assert gradient_emulator.requests[-1].json["messages"][0]["content"] == content
+        completions = session.chat.completions
+        long: Any = HI | {"messages": [{"role": "user", "content": "long " * MOST_BYTES}]}
+        assert not await asked_of_the_session(monkeypatch, partial(completions.create, **HI))
+        assert not await asked_of_the_session(monkeypatch, completions.stream(**HI).completion)
+        assert await asked_of_the_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
+        assert await asked_of_the_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
+    assert gradient_emulator.requests[2].json["messages"] == long["messages"]
+
+
+async def test_who_replaces_what_the_session_asks_with_gets_the_requests(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = partialmethod(aiohttp.ClientSession._request)  # as mocks of aiohttp do
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", replaced)
+        assert await asked_of_the_session(monkeypatch, partial(session.chat.completions.create, **HI)) == [CHAT]
 
 
 async def test_who_traces_aiohttp_sees_the_body_leave(
@@ -143,12 +159,57 @@ async def test_who_traces_aiohttp_sees_the_body_leave(
     assert sent == [gradient_emulator.requests[0].body]
 
 
-class OtherResponse(aiohttp.ClientResponse):
-    """A response that is made in another way."""
+def test_a_session_class_that_somebody_wrapped_before_is_not_taken_for_aiohttps_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = aiohttp.ClientSession._request
 
-    def __init__(self, method: str, url: URL) -> None:
-        raise NotImplementedError
+    async def wrapped(*args: Any, **options: Any) -> aiohttp.ClientResponse:
+        return await own(*args, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
+    assert known_ask() is None
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(wrapped))
+    assert known_ask() is None
 
 
-def test_an_aiohttp_that_makes_responses_in_another_way_keeps_its_own_requests() -> None:
-    assert request_class(OtherResponse) is aiohttp.ClientRequest
+def test_an_aiohttp_with_other_parts_is_not_known() -> None:
+    assert known_ask({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")}) is None
+    assert known_ask({(aiohttp.ClientResponse, "begin"): ("self", "connection")}) is None
+    assert known_ask({(dict, "update"): ()}) is None
+
+
+@known_aiohttp
+async def test_a_request_is_written_without_a_task(gradient_emulator: Emulator) -> None:
+    loop, made = asyncio.get_running_loop(), 0
+
+    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        nonlocal made
+        made += "aiohttp/client" in coroutine.cr_code.co_filename
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        await session.chat.completions.create(**HI)
+        loop.set_task_factory(factory)
+        try:
+            assert (await session.chat.completions.create(**HI)).text
+        finally:
+            loop.set_task_factory(None)
+    assert made == 0
+
+
+@known_aiohttp
+@pytest.mark.parametrize("transport", [None, SimpleNamespace(is_closing=lambda: True)])
+async def test_a_connection_that_closed_before_the_request_is_given_up(transport: object) -> None:
+    given_up: list[bool] = []
+    connection = SimpleNamespace(protocol=SimpleNamespace(transport=transport), close=partial(given_up.append, True))
+
+    async def connect(*_: object) -> object:
+        return connection
+
+    async with aiohttp.ClientSession() as pool:
+        connector: Any = SimpleNamespace(connect=connect)
+        direct = DirectPosts(connector, pool, asyncio.get_running_loop(), 1)
+        with pytest.raises(aiohttp.ClientConnectionResetError):
+            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k")
+    assert given_up == [True]

@@ -22,7 +22,8 @@ async def ask(session):
 
 
 async def test_150_calls_at_once_are_never_refused():
-    async with Emulator(limits=SHORT) as emulator, session_of(emulator, limits=RateLimits(windows=SHORT)) as session:
+    limiter = RateLimiter(RateLimits(windows=SHORT), guard=0.75)  # a busy machine may stop for longer than the default
+    async with Emulator(limits=SHORT) as emulator, session_of(emulator, limits=limiter) as session:
         replies = await asyncio.gather(*(ask(session) for _ in range(150)))
     assert emulator.refusals == 0
     assert len(emulator.requests) == 150

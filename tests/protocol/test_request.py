@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gradient_async import ConfigurationError, Message, Timeouts
-from gradient_async._protocol.request import CHAT_PATH, Request, chat_request
+from gradient_async._protocol.request import CHAT_PATH, Request, chat_request, headers_of
 
 USER = {"role": "user", "content": "Hi"}
 
@@ -110,3 +110,21 @@ def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: float) -> None:
         Timeouts(idle=seconds)
     with pytest.raises(ConfigurationError, match="above 0"):
         Timeouts().overridden(seconds)
+
+
+def test_headers_stand_once_whatever_their_case() -> None:
+    own = {"user-agent": "mine", "x-own": "1", "X-Own": "2", "content-type": "text/plain", "ACCEPT": "image/png"}
+    stream = built(stream=True, extra_headers=own)
+    assert headers_of(stream, "k") == {
+        "Authorization": "Bearer k",
+        "user-agent": "mine",
+        "X-Own": "2",
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream",
+        "Accept-Encoding": "identity",
+    }
+
+
+def test_headers_of_a_whole_answer_are_few() -> None:
+    asked = Request(method="GET", path="/v1/models")
+    assert headers_of(asked, "k") == {"Authorization": "Bearer k", "User-Agent": "gradient-async"}
