@@ -9,11 +9,13 @@ Source: error shapes as listed in `response`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.quick import REFUSALS, QuickReader
 from gradient_async._protocol.response import error_event, error_from, error_in_body
 from gradient_async._protocol.sse import MAX_EVENT_BYTES, SSEParser
 from gradient_async.errors import APIStatusError, GradientError, ResponseDecodeError
@@ -23,7 +25,7 @@ M = TypeVar("M", bound=Model)
 _UNNAMED = "message"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # a cached property needs a dict
 class Dialect(Generic[M]):
     """What one API says in its events.
 
@@ -40,6 +42,11 @@ class Dialect(Generic[M]):
     last: frozenset[str]
     ends_by_mark: bool
     failure: Callable[[dict[str, Any]], APIStatusError | None]
+
+    @cached_property
+    def read(self) -> QuickReader[M]:
+        """Reads an event that says its type, if it is as documented; made when the first one arrives."""
+        return QuickReader(self.event, required=("type",))
 
 
 @attrs.define(eq=False, repr=False)
@@ -94,13 +101,27 @@ class EventDecoder(Generic[M]):
         if text == "[DONE]":
             self.done = self.dialect.ends_by_mark
             return
+        event = self._quickly(text) or self._slowly(data, name)
+        if event is not None:
+            found.append(event)
+            self.done = event.type in self.dialect.last
+
+    def _quickly(self, text: str) -> Any:
+        """Return the event in *text* if it is one whose fields are read, with nothing odd about it; else None."""
+        try:
+            event: Any = self.dialect.read(text.encode())
+        except REFUSALS:
+            return None
+        return event if event.type in self.dialect.known else None
+
+    def _slowly(self, data: str, name: str) -> Any:
+        """Return the event in *data*, None if it is a ping; raise the error that it stands for."""
         value = _object(data, name)
         if value.get("type") == "ping":
-            return
+            return None
         if error := _error_in(value) or self.dialect.failure(value):
             raise error
-        found.append(self._event(value))
-        self.done = value.get("type") in self.dialect.last
+        return self._event(value)
 
     def _event(self, value: dict[str, Any]) -> M:
         kind = value.get("type")

@@ -55,7 +55,7 @@ class Forms:
 
     def _field(self, field: attrs.Attribute[Any], *, is_required: bool) -> tuple[str, Any, Any]:
         kind = self._type(field.type)
-        if is_required:
+        if is_required or field.default is attrs.NOTHING:
             return field.name, kind, msgspec.NODEFAULT
         return (field.name, kind | None, None) if _has_factory(field) else (field.name, kind, field.default)
 

@@ -13,15 +13,23 @@ from hypothesis import strategies as st
 from gradient_async import ChatCompletion, ChatCompletionChunk, ResponseDecodeError
 from gradient_async._protocol.codec import structure
 from gradient_async._protocol.completion import completion_from
+from gradient_async._protocol.events import Dialect, EventDecoder
+from gradient_async._protocol.message_events import MESSAGE_EVENTS
 from gradient_async._protocol.quick import ANY_FIELDS, REFUSALS, QuickReader
+from gradient_async._protocol.response_events import RESPONSE_EVENTS
 from gradient_async.models import Model
 from gradient_async.models.chat import Choice, Message, Usage
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.images import ImageList
+from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import ResponseReply
 
-ROOTS: list[type[Model]] = [ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList, ResponseReply]
+ROOTS: list[type[Model]] = [
+    *(ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList, ResponseReply),
+    *(MessageEvent, ResponseEvent),
+]
 ODD = st.sampled_from([None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "\ud83d", float("nan"), [], [None], {}])
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=3),
@@ -43,8 +51,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 def objects(cls: type[Model]) -> st.SearchStrategy[dict[str, Any]]:
     """Return JSON for a *cls*, most often right."""
-    fields = {field.name: values(field.type) for field in attrs.fields(cls) if field.name in cls.wire_fields}
-    return st.fixed_dictionaries({}, optional=fields)
+    fields = [field for field in attrs.fields(cls) if field.name in cls.wire_fields]
+    kinds = {field.name: values(field.type) for field in fields}
+    needed = {field.name: kinds.pop(field.name) for field in fields if field.default is attrs.NOTHING}
+    return st.fixed_dictionaries(needed, optional=kinds)
 
 
 @st.composite
@@ -93,6 +103,29 @@ def test_what_is_read_quickly_is_what_the_converter_returns(
 def test_what_is_as_documented_is_read_quickly(data: st.DataObject, cls: type[Model]) -> None:
     value = data.draw(objects(cls).map(without_nulls))
     assert QuickReader(cls, is_all_known=True)(json.dumps(value).encode()) == structure(value, cls)
+
+
+class PlainDecoder(EventDecoder[Any]):
+    """Decodes every event by the converter."""
+
+    def _quickly(self, text: str) -> None:
+        """Take nothing."""
+
+
+def decoded(decoder: EventDecoder[Any], body: bytes) -> tuple[Any, ...]:
+    """Return all that *decoder* makes of *body*."""
+    events = [whole(event) for event in decoder.feed(body)]
+    return events, decoder.done, type(decoder.error), str(decoder.error)
+
+
+@given(st.data(), st.sampled_from([MESSAGE_EVENTS, RESPONSE_EVENTS]))
+def test_events_are_those_that_the_converter_returns(data: st.DataObject, dialect: Dialect[Any]) -> None:
+    value = data.draw(objects(dialect.event) | damaged(dialect.event))
+    kinds = st.sampled_from([*sorted(dialect.known), "response.failed", "ping", "error", "newer", "", None, 1])
+    value |= data.draw(st.fixed_dictionaries({}, optional={"type": kinds}))
+    name = data.draw(st.sampled_from(["", "event: ping\n", "event: error\n", "event: message_stop\n"]))
+    body = f"{name}data: {json.dumps(value)}\n\n".encode()
+    assert decoded(EventDecoder(dialect), body) == decoded(PlainDecoder(dialect), body)
 
 
 def without_nulls(value: Any) -> Any:
