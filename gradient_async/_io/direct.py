@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +30,8 @@ from gradient_async._protocol.request import Request, headers_of
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
+
+    from gradient_async._io.progress import Progress
 
 MOST_BYTES = 32 * 1024
 """A connection takes twice as many without pausing its writer, so that writing never waits."""
@@ -104,9 +106,13 @@ class _Written:
 
 @attrs.define(eq=False, repr=False)
 class DirectPosts:
-    """Sends short posts over the connections of *pool*, which has no time limits of aiohttp's own."""
+    """Sends short posts over the connections of *pool*, which has no time limits of aiohttp's own.
 
-    connector: aiohttp.BaseConnector
+    Attributes:
+        connect: Takes a connection out of the pool, or makes one.
+    """
+
+    connect: Callable[[ClientRequest, list[Any], aiohttp.ClientTimeout], Awaitable[Connection]]
     pool: ClientSession
     loop: asyncio.AbstractEventLoop
     read_bufsize: int
@@ -118,8 +124,8 @@ class DirectPosts:
         is_short_post = body is not None and len(body) <= MOST_BYTES and request.method == hdrs.METH_POST
         return is_short_post and _ASK is not None and type(pool)._request is _ASK and not pool.trace_configs
 
-    async def send(self, request: Request, url: str, key: str) -> ClientResponse:
-        """Return the answer to *request*, its body unread.
+    async def send(self, request: Request, url: str, key: str, progress: Progress) -> ClientResponse:
+        """Return the answer to *request*, its body unread; *progress* is told when it is written.
 
         Raises:
             aiohttp.ClientError, OSError: As the session would.
@@ -129,34 +135,35 @@ class DirectPosts:
             head = await self._new_head(request, url, key)
         body = request.body or b""
         text = b"%b%d%b%b" % (head.before, len(body), head.after, body)
-        connection = await self.connector.connect(head.request, [], NO_LIMITS)
-        response = ClientResponse(
-            head.info.method,
-            head.info.url,
-            writer=None,
-            continue100=None,
-            timer=_NO_TIMER,
-            request_info=head.info,
-            traces=[],
-            loop=self.loop,
-            session=self.pool,
-            stream_writer=_Written(len(text)),  # type: ignore[arg-type]  # it is asked for nothing else
-        )
+        connection = await self.connect(head.request, [], NO_LIMITS)
+        response = None
         try:
-            self._write(connection, text)
+            protocol = _written(connection, text)
+            # The server has it already, so what is made from here on takes no time: 20 µs of 290 to the first token.
+            progress.sending(self.loop.time())
+            protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=self.read_bufsize)
+            response = self._response(head.info, len(text))
             return await response.start(connection)
         except BaseException:
-            response.close()
+            if response is not None:
+                response.close()
             connection.close()
             raise
 
-    def _write(self, connection: Connection, text: bytes) -> None:
-        protocol = connection.protocol
-        transport = None if protocol is None else protocol.transport
-        if protocol is None or transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionResetError("The connection is being closed.")
-        protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=self.read_bufsize)
-        transport.write(text)
+    def _response(self, info: aiohttp.RequestInfo, size: int) -> ClientResponse:
+        """Return the response to a request of *size* bytes."""
+        return ClientResponse(
+            info.method,
+            info.url,
+            writer=None,
+            continue100=None,
+            timer=_NO_TIMER,
+            request_info=info,
+            traces=[],
+            loop=self.loop,
+            session=self.pool,
+            stream_writer=_Written(size),  # type: ignore[arg-type]  # it is asked for nothing else
+        )
 
     async def _new_head(self, request: Request, url: str, key: str) -> _Head:
         """Return the head that aiohttp writes for *request*, and keep it if others are likely to have the same."""
@@ -180,3 +187,13 @@ class DirectPosts:
                 self._heads.clear()
             self._heads[url, key, request.stream] = head
         return head
+
+
+def _written(connection: Connection, text: bytes) -> ResponseHandler:
+    """Write *text*, and return what will read the answer."""
+    protocol = connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionResetError("The connection is being closed.")
+    transport.write(text)
+    return protocol

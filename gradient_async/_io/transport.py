@@ -95,7 +95,7 @@ class Transport:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        return self._send(progress, partial(self._ask, request, base_url + request.path, key))
+        return self._send(progress, partial(self._ask, request, base_url + request.path, key, progress))
 
     def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
@@ -128,11 +128,11 @@ class Transport:
         raise error
 
     def _ask(
-        self, request: Request, url: str, key: str, pool: aiohttp.ClientSession
+        self, request: Request, url: str, key: str, progress: Progress, pool: aiohttp.ClientSession
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send *request*: most go straight over the connections of the pool."""
         if self._direct is not None and self._direct.takes(request):
-            return self._direct.send(request, url, key)
+            return self._direct.send(request, url, key, progress)
         return pool.request(
             request.method,
             URL(url, encoded=True),
@@ -232,7 +232,8 @@ class Transport:
         pool = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_LIMITS, read_bufsize=READ_BUFFER_BYTES
         )
-        self._direct = DirectPosts(connector, pool, loop, READ_BUFFER_BYTES)
+        connect = super(_WatchedConnector, connector).connect  # who writes without aiohttp tells so without it too
+        self._direct = DirectPosts(connect, pool, loop, READ_BUFFER_BYTES)
         return pool
 
 

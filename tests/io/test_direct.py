@@ -207,9 +207,11 @@ async def test_a_connection_that_closed_before_the_request_is_given_up(transport
     async def connect(*_: object) -> object:
         return connection
 
+    loop = asyncio.get_running_loop()
+    progress = Progress(Transport().timers(loop), loop.time() + 5, Timeouts(), None)
     async with aiohttp.ClientSession() as pool:
-        connector: Any = SimpleNamespace(connect=connect)
-        direct = DirectPosts(connector, pool, asyncio.get_running_loop(), 1)
+        direct = DirectPosts(connect, pool, loop, 1)  # type: ignore[arg-type]
         with pytest.raises(aiohttp.ClientConnectionResetError):
-            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k")
+            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", progress)
     assert given_up == [True]
+    assert not progress.sent
