@@ -2,7 +2,10 @@
 
 The server sends the first chunk at once and alone, and the others 2 ms later, so the time is the client's and the
 loopback's: wall time from the call to the first text, and the CPU of the client process for the same. The rest of
-the stream is read outside the measurement.
+the stream is read outside the measurement. Every client is open all the time and they take turns.
+
+The rows called `cold` are of single calls, each after one of every other client: the code of a call is in no cache of
+the processor then, as in a program that does other things in between. The others are of 25 calls in a row.
 
 Baselines: bare aiohttp with a regular expression over the bytes; aiohttp with msgspec; pydo, gradient, openai.
 
@@ -11,25 +14,27 @@ Baselines: bare aiohttp with a regular expression over the bytes; aiohttp with m
 
 from __future__ import annotations
 
-import gc
 import statistics
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 
 import attrs
-from clients import PEERS, Bare, ByHand, Client, Ours, installed, with_client
-from harness import Goal, Row, Server, main, medians, rows_against, server
+from clients import PEERS, Bare, ByHand, Client, Ours, installed
+from harness import Goal, Row, main, medians, rows_against, server
 
 CHUNKS, REST_MS = 8, 2
-SLOW_SHARE = 5
 GOALS = {"aiohttp+msgspec": Goal(1.3), "openai": Goal(1 / 6)}
+IN_A_ROW = 25
+Call = Callable[[], Awaitable[float]]
 
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """How much is measured: rounds of calls in a row, and single calls."""
 
-    calls: int
     rounds: int
+    calls: int
     peers: bool = True
 
 
@@ -44,37 +49,44 @@ async def first_text(client: Client) -> tuple[float, float]:
     return wall * 1e6, cpu * 1e6
 
 
-async def us_to_first_text(kind: type[Client], running: Server, calls: int, cpu: list[float]) -> float:
-    """Return the median wall microseconds of *kind*; the median CPU microseconds go to *cpu*."""
+def caller(client: Client, calls: int, cpu: list[float]) -> Call:
+    """Return what makes so many calls and returns their median wall microseconds; those of CPU go to *cpu*."""
 
-    async def use(client: Client) -> float:
-        await client.read()
-        gc.collect()
+    async def call() -> float:
         found = [await first_text(client) for _ in range(calls)]
         cpu.append(statistics.median(one[1] for one in found))
         return statistics.median(one[0] for one in found)
 
-    return await with_client(kind, running.url(f"first/{CHUNKS}/{REST_MS}"), use)
+    return call
 
 
-async def measure(size: Size) -> list[Row]:
+async def compared(
+    clients: dict[str, Client], what: str, *, rounds: int, calls: int, goals: Mapping[str, Goal]
+) -> list[Row]:
     """Return the rows of wall and CPU time."""
-    kinds = installed([Ours, Bare, ByHand, *(PEERS if size.peers else ())])
-    cpu: dict[str, list[float]] = {kind.name: [] for kind in kinds}
-    calls = {kind: max(size.calls // (SLOW_SHARE if kind.is_slow else 1), 2) for kind in kinds}
-    with server() as running:
-        contenders = {
-            kind.name: lambda kind=kind: us_to_first_text(  # type: ignore[misc]
-                kind, running, calls[kind], cpu[kind.name]
-            )
-            for kind in kinds
-        }
-        wall = await medians(contenders, size.rounds)
+    cpu: dict[str, list[float]] = {name: [] for name in clients}
+    wall = await medians({name: caller(client, calls, cpu[name]) for name, client in clients.items()}, rounds)
     return [
-        *rows_against("first token, wall time", "us", wall, GOALS),
-        *rows_against("first token, CPU", "us", {name: statistics.median(cpu[name]) for name in wall}, GOALS),
+        *rows_against(f"first token{what}, wall time", "us", wall, goals),
+        *rows_against(f"first token{what}, CPU", "us", {name: statistics.median(cpu[name]) for name in wall}, goals),
     ]
 
 
+async def measure(size: Size) -> list[Row]:
+    """Return the rows of calls in a row and of single ones."""
+    clients: dict[str, Client] = {}
+    async with AsyncExitStack() as stack:
+        running = stack.enter_context(server())
+        for kind in installed([Ours, Bare, ByHand, *(PEERS if size.peers else ())]):
+            client = clients[kind.name] = kind(running.url(f"first/{CHUNKS}/{REST_MS}"))
+            await client.open()
+            stack.push_async_callback(client.close)
+            await client.read()
+        return [
+            *await compared(clients, "", rounds=size.rounds, calls=IN_A_ROW, goals=GOALS),
+            *await compared(clients, ", cold", rounds=size.calls, calls=1, goals={}),
+        ]
+
+
 if __name__ == "__main__":
-    main(measure, full=Size(1000, 5), quick=Size(300, 3), tiny=Size(4, 1, peers=False))
+    main(measure, full=Size(24, 300), quick=Size(8, 100), tiny=Size(1, 2, peers=False))
