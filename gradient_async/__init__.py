@@ -45,8 +45,8 @@ from gradient_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from gradient_async._io.calls import AttemptDetails, CallDetails, CallHook, CallOutcome
     from gradient_async._io.disconnect import run_until_disconnected
+    from gradient_async._io.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome
     from gradient_async._io.limiter import Limiter, RateLimiter
     from gradient_async._io.message_stream import MessageStream
     from gradient_async._io.response_stream import ResponseStream
@@ -85,7 +85,7 @@ else:
     __getattr__, __dir__ = late_names(
         __name__,
         {
-            "_io.calls": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
+            "_io.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.limiter": ("Limiter", "RateLimiter"),
             "_io.message_stream": ("MessageStream",),

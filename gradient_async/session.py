@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp  # its 150 ms belong to start-up, not to the first call
 
+from gradient_async._io.hooks import CallHook, Hook
+from gradient_async._io.permit import Limiter
 from gradient_async._io.target import Target
 from gradient_async._protocol import credentials
 from gradient_async._protocol.limits import RateLimits
@@ -26,8 +28,6 @@ from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gradient_async._io.calls import CallHook, Hook
-    from gradient_async._io.permit import Limiter
     from gradient_async._io.pipeline import Pipeline
     from gradient_async._io.transport import Transport
     from gradient_async.resources.agent import Agent

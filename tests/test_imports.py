@@ -6,7 +6,9 @@ import ast
 import asyncio
 import inspect
 import sys
+from collections.abc import Callable, Iterable
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
 
@@ -64,9 +66,15 @@ async def test_the_package_loads_its_errors_alone() -> None:
 
 async def test_a_session_loads_its_settings_alone() -> None:
     assert ours(await loaded_by(SESSION)) == {
-        "_io", "_io.target", "_late", "_protocol", "_protocol.credentials", "_protocol.limits", "_protocol.retry",
-        "_protocol.sse", "_protocol.timeouts", "errors", "session",
+        "_io", "_io.hooks", "_io.permit", "_io.target", "_late", "_protocol", "_protocol.credentials",
+        "_protocol.limits", "_protocol.retry", "_protocol.sse", "_protocol.timeouts", "errors", "session",
     }  # fmt: skip
+
+
+def test_the_types_of_a_sessions_settings_can_be_looked_up_by_who_injects_it() -> None:
+    hints = get_type_hints(gradient_async.AsyncSession.__init__)
+    assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
+    assert hints["hooks"] == Iterable[Callable[[gradient_async.AttemptDetails], object] | gradient_async.CallHook]
 
 
 async def test_a_session_loads_of_the_dependencies_what_it_is_made_of() -> None:

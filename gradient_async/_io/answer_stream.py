@@ -22,10 +22,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from gradient_async._io.answered import MAX_JSON_BYTES
-from gradient_async._io.calls import Reply
 from gradient_async._io.exchange import BROKEN
 from gradient_async._io.progress import timeout_error
 from gradient_async._io.readers import ChunkIterator, EventIterator, TextIterator
+from gradient_async._io.reply import Reply
 from gradient_async._io.tee import TeeBranch, tee
 from gradient_async._io.timer import Opening
 from gradient_async._io.watchdog import Watchdog

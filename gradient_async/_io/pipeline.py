@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gradient_async._io.answered import HTTP_OK_END, error_of, read_body
-from gradient_async._io.calls import AttemptDetails, Hook, R, Reply
 from gradient_async._io.exchange import Exchange
+from gradient_async._io.hooks import AttemptDetails, Hook
 from gradient_async._io.log import logger, told
 from gradient_async._io.progress import Progress
+from gradient_async._io.reply import R, Reply
 from gradient_async._io.target import Target
 from gradient_async._io.transport import Transport
 from gradient_async._protocol.response import rate_limit_info, request_id_of

@@ -14,9 +14,10 @@ from typing import Any, Self
 
 import attrs
 
-from gradient_async._io.calls import CallDetails, CallHook, CallOutcome, R, Reply
+from gradient_async._io.hooks import CallDetails, CallHook, CallOutcome
 from gradient_async._io.log import told
 from gradient_async._io.pipeline import Pipeline
+from gradient_async._io.reply import R, Reply
 from gradient_async._io.target import Target
 from gradient_async._protocol.codec import decode_json
 from gradient_async._protocol.request import AGENT_MODEL, Request

@@ -1,18 +1,16 @@
-"""What comes of a call.
+"""What hooks see: attempts, and calls from beginning to end.
 
-Contract: values without behaviour of their own.
+Contract: frozen values; a session needs them for its own signature, so this loads nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import attrs
 
-from gradient_async._io.exchange import Exchange
 from gradient_async.errors import GradientError
-from gradient_async.models.meta import ResponseMeta
 
 
 @attrs.frozen(kw_only=True)
@@ -82,38 +80,5 @@ class CallHook(Protocol):
         ...
 
 
-class Result(Protocol):
-    """A decoded answer."""
-
-    meta: ResponseMeta
-
-
-R = TypeVar("R", bound=Result)
 Hook = Callable[[AttemptDetails], object]
 """Called with the details of each attempt when it has ended; an error in it is logged and goes no further."""
-
-
-@attrs.define(eq=False, repr=False)
-class Reply:
-    """A successful answer: its body, or for a stream the exchange that is still open.
-
-    Attributes:
-        on_end: Called with result, outcome and error when a stream ends; None if nobody watches.
-    """
-
-    exchange: Exchange
-    body: bytes
-    meta: ResponseMeta
-    deadline: float
-    began: float
-    on_end: Callable[[Any, str, BaseException | None], None] | None = None
-
-    def decoded(self, decode: Callable[[bytes], R]) -> R:
-        """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""
-        try:
-            result = decode(self.body)
-        except GradientError as error:
-            error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
-            raise
-        result.meta = self.meta
-        return result
