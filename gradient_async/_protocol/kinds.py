@@ -134,7 +134,7 @@ def unresolved(name: str, error: NameError) -> ConfigurationError:
 
 def own_doc(cls: type) -> str | None:
     """Return the docstring that somebody wrote for *cls*."""
-    doc = cls.__dict__.get("__doc__")
+    doc = cls.__doc__ if "__doc__" in vars(cls) else None  # which Python 3.15 writes for a dataclass when it is read
     is_generated = dataclasses.is_dataclass(cls) and (doc or "").startswith(f"{cls.__name__}(")
     return None if is_generated else doc
 

@@ -306,7 +306,7 @@ async def test_an_agent_has_it_too(gradient_emulator: Emulator, gradient_session
         ({"tools": [add], "max_rounds": 0}, "at least 1"),
         ({"tools": [add], "stream": True}, "leave it out"),
         ({"tools": [add], "messages": None}, "messages must be a list"),
-        ({"tools": [print]}, "print.args takes any number"),
+        ({"tools": [print]}, r"print\.\w+ takes any number"),
     ],
 )
 async def test_a_run_that_cannot_work_sends_nothing(

@@ -162,7 +162,7 @@ def imaginary(x: complex) -> None: ...
         (Counter.add, r"add.self has no value; .* tools=\[thing.method\]"),
         (lambda: 1, "<lambda> cannot be a tool's name"),
         (Counter, "give a function, made with def or async def"),
-        (print, "print.args takes any number"),
+        (print, r"print\.\w+ takes any number"),
     ],
 )
 def test_a_function_that_cannot_be_a_tool_says_what_to_do(function: Callable[..., Any], advice: str) -> None:
