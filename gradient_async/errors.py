@@ -111,7 +111,7 @@ class ConfigurationError(GradientError, ValueError):
 
 
 class SessionClosedError(GradientError, RuntimeError):
-    """The session was closed, or belongs to another event loop; nothing was sent."""
+    """The session is closed, was closed while an answer was waited for, or belongs to another event loop."""
 
 
 class StreamBusyError(GradientError, RuntimeError):

@@ -23,7 +23,7 @@ from gradient_async._io.log import logger, told
 from gradient_async._io.progress import Progress
 from gradient_async._io.reply import R, Reply
 from gradient_async._io.target import Target
-from gradient_async._io.transport import Transport
+from gradient_async._io.transport import Transport, closed_meanwhile
 from gradient_async._protocol.response import rate_limit_info, request_id_of
 from gradient_async._protocol.retry import RetryBudget, RetryPolicy
 from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, RateLimitError
@@ -91,10 +91,19 @@ class Pipeline:
             APIConnectionError: No answer came.
             APIStatusError: The answer is an error.
             ProtocolError: The answer is not what the service documents.
+            SessionClosedError: The session is closed, or was while the call waited for anything.
         """
         loop, total = asyncio.get_running_loop(), request.timeouts.total
         now = loop.time()
         call = _Call(request, target, loop, began=now, deadline=math.inf if total is None else now + total)
+        with self.transport.until_closed():
+            return await self._sent(call)
+        error = closed_meanwhile()
+        error.attempts = call.attempt
+        raise error
+
+    async def _sent(self, call: _Call) -> Reply:
+        """Return the answer to *call*, however many attempts it takes."""
         while True:
             try:
                 attempt = await self._attempt(call)

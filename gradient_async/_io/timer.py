@@ -156,3 +156,20 @@ class Opening(Block):
         task = self._task
         if task is not None and not (loop := task.get_loop()).is_closed():
             loop.call_soon_threadsafe(self.end)
+
+
+@attrs.define(eq=False, repr=False)
+class Member(Opening):
+    """A block that is in its *group* while a task is inside, so that all such tasks can be stopped together."""
+
+    group: set[Opening]
+
+    def __enter__(self) -> Self:
+        self.group.add(self)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.group.discard(self)
+        return super().__exit__(kind, error, trace)

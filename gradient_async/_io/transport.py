@@ -24,7 +24,7 @@ from yarl import URL
 from gradient_async._io.direct import NO_LIMITS, DirectPosts
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.progress import Progress
-from gradient_async._io.timer import Timers
+from gradient_async._io.timer import Member, Opening, Timers
 from gradient_async._protocol.request import Request, headers_of
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
 
@@ -69,6 +69,7 @@ class Transport:
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _open: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
+    _under_way: set[Opening] = attrs.field(factory=set, init=False, repr=False)
     _timers: Timers | None = attrs.field(default=None, init=False, repr=False)
     _bare: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
@@ -81,6 +82,15 @@ class Transport:
         if self._timers is None or self._timers.loop is not loop:
             self._timers = Timers(loop)
         return self._timers
+
+    def until_closed(self) -> Member:
+        """Return a block that `aclose` ends; what follows it raises `closed_meanwhile`.
+
+        Raises:
+            SessionClosedError: The session is closed.
+        """
+        self._check_open()
+        return Member(self._under_way)
 
     def forget(self, exchange: Exchange) -> None:
         """Note that *exchange* has been read or given up."""
@@ -97,16 +107,18 @@ class Transport:
         """
         return self._send(progress, partial(self._ask, request, base_url + request.path, key, progress))
 
-    def fetch(
+    async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
-    ) -> Coroutine[Any, Any, Exchange]:
+    ) -> Exchange:
         """Send a request to a presigned *url*, byte for byte as it is, without key, cookies or default headers.
 
         Raises:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        return self._send(progress, partial(self._ask_bare, method, URL(url, encoded=True), headers, data))
+        with self.until_closed():
+            return await self._send(progress, partial(self._ask_bare, method, URL(url, encoded=True), headers, data))
+        raise closed_meanwhile()
 
     async def _send(
         self, progress: Progress, ask: Callable[[aiohttp.ClientSession], Awaitable[aiohttp.ClientResponse]]
@@ -159,8 +171,10 @@ class Transport:
         )
 
     async def aclose(self) -> None:
-        """Close every connection of the pool; whoever waits on one is woken, which aiohttp alone does not do."""
+        """Close every connection of the pool; whoever waits for one, or on one, is woken."""
         self.closed = True
+        for call in list(self._under_way):  # aiohttp would leave those who connect, and cancel those who queue
+            call.stop()
         for exchange in list(self._open):
             exchange.close()
         if self._timers is not None:
@@ -179,7 +193,7 @@ class Transport:
     def problem(self, caught: Exception, progress: Progress) -> GradientError:
         """Return our error for one that aiohttp raised."""
         if self.closed:
-            return SessionClosedError("The session was closed while an answer was waited for.")
+            return closed_meanwhile()
         return _translated(caught, progress)
 
     def _pool_at_home(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:
@@ -188,8 +202,7 @@ class Transport:
         return self._pool if is_home and not self.closed else None
 
     async def _ready_pool(self) -> aiohttp.ClientSession:
-        if self.closed:
-            raise SessionClosedError("This session is closed; open a new AsyncSession.")
+        self._check_open()
         if self.given is not None:
             return self.given
         pid = os.getpid()
@@ -197,6 +210,10 @@ class Transport:
         self._loop, self._pid = asyncio.get_running_loop(), pid
         self._pool = self._new_pool(self._loop)
         return self._pool
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise SessionClosedError("This session is closed; open a new AsyncSession.")
 
     def _bare_pool(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session over the connections of the *given* one that has none of its headers and cookies."""
@@ -235,6 +252,11 @@ class Transport:
         connect = super(_WatchedConnector, connector).connect  # who writes without aiohttp tells so without it too
         self._direct = DirectPosts(connect, pool, loop, READ_BUFFER_BYTES)
         return pool
+
+
+def closed_meanwhile() -> SessionClosedError:
+    """Return the error for a call that closing the session ended."""
+    return SessionClosedError("The session was closed while an answer was waited for.")
 
 
 def _translated(caught: Exception, progress: Progress) -> GradientError:
