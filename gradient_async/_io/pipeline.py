@@ -156,6 +156,8 @@ class Pipeline:
         finally:
             if permit is not None and not progress.sent:
                 permit.refund()
+            elif permit is not None and permit.held:  # a pool of the caller's did not tell when it was sent
+                permit.sent()
         self._settle(call, attempt)
         if self.hooks:
             self._show(call, attempt, call.loop.time() - began)

@@ -154,10 +154,7 @@ class Storage:
         raise body.problem
 
     def _progress(self) -> Progress:
-        progress = Progress(Timers(), math.inf, self.timeouts, None)
-        if self.transport.given is not None:  # it does not tell when it connects, so the time counts from here
-            progress.enter("first_byte", asyncio.get_running_loop().time(), self.timeouts.first_byte)
-        return progress
+        return Progress(Timers(), math.inf, self.timeouts, None)
 
 
 async def _timed(progress: Progress, step: Awaitable[T]) -> T:

@@ -126,8 +126,9 @@ class Transport:
         """Return the answer when its status line has arrived; *ask* is given the pool."""
         pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
         _in_progress.set(progress)
-        if self.given is not None:
-            progress.sent = True  # nothing tells how far a pool of the caller's has come
+        if self.given is not None:  # nothing tells how far a pool of the caller's has come
+            progress.sent = True
+            progress.enter("first_byte", progress.timers.loop.time(), progress.timeouts.first_byte)
         try:
             response = await ask(pool)
         except (aiohttp.ClientError, OSError) as caught:
@@ -204,6 +205,8 @@ class Transport:
     async def _ready_pool(self) -> aiohttp.ClientSession:
         self._check_open()
         if self.given is not None:
+            if self.given.closed:
+                raise SessionClosedError("The aiohttp session given as client_session is closed; give an open one.")
             return self.given
         pid = os.getpid()
         await self._leave_home(pid)

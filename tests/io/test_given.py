@@ -1,0 +1,58 @@
+"""An aiohttp session of the caller's tells nothing of how far a request has come, and that is all that is missing."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gradient_async import (
+    APITimeoutError,
+    AsyncSession,
+    RateLimiter,
+    RateLimits,
+    RetryPolicy,
+    SessionClosedError,
+    Timeouts,
+)
+from gradient_async.testing import Emulator
+
+HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as own:
+        yield own
+
+
+async def test_a_permit_is_not_held_by_a_task_that_goes_on_after_its_call(
+    gradient_emulator: Emulator, own: aiohttp.ClientSession
+) -> None:
+    limiter = RateLimiter(RateLimits(windows=[(1, 0.1)]), guard=0)
+    async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own, limits=limiter) as session:
+        await session.chat.completions.create(**HI)
+        assert limiter.status().held == 0
+        assert (await session.chat.completions.create(**HI, timeout=2)).text
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "phase"), [(Timeouts(first_byte=0.1), "first_byte"), (Timeouts(total=0.1), "total")]
+)
+async def test_the_time_limit_that_ran_out_is_named(
+    gradient_emulator: Emulator, own: aiohttp.ClientSession, timeouts: Timeouts, phase: str
+) -> None:
+    gradient_emulator.stall(seconds=5)
+    async with AsyncSession(
+        "test", base_url=gradient_emulator.url, client_session=own, timeouts=timeouts, retry=RetryPolicy(attempts=1)
+    ) as session:
+        with pytest.raises(APITimeoutError) as caught:
+            await session.chat.completions.create(**HI, timeout=None)
+    assert (caught.value.phase, caught.value.maybe_sent) == (phase, True)
+
+
+async def test_one_that_is_closed_is_named(gradient_emulator: Emulator, own: aiohttp.ClientSession) -> None:
+    await own.close()
+    async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own) as session:
+        with pytest.raises(SessionClosedError, match="client_session"):
+            await session.chat.completions.create(**HI)
