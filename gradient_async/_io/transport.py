@@ -43,8 +43,20 @@ class _WatchedConnector(aiohttp.TCPConnector):
     """
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
-        connection = await super().connect(req, traces, timeout)
+        connection = await self.connect_clean(req, traces, timeout)
         _in_progress.get().sending(self._loop.time())  # nothing is awaited between here and the first byte written
+        return connection
+
+    async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+        """Return a connection, none of the pool's on which something came that nobody had asked for.
+
+        aiohttp would take that for the answer to the next request, and every answer from then on for another's.
+        """
+        connection = await super().connect(req, traces, timeout)
+        progress = _in_progress.get()
+        while progress.connect_began is None and connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
         return connection
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
@@ -252,8 +264,8 @@ class Transport:
         pool = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_LIMITS, read_bufsize=READ_BUFFER_BYTES
         )
-        connect = super(_WatchedConnector, connector).connect  # who writes without aiohttp tells so without it too
-        self._direct = DirectPosts(connect, pool, loop, READ_BUFFER_BYTES)
+        # Who writes without aiohttp tells so without it too, hence not `connect`.
+        self._direct = DirectPosts(connector.connect_clean, pool, loop, READ_BUFFER_BYTES)
         return pool
 
 

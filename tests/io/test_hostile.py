@@ -1,6 +1,7 @@
 """What a hostile or broken peer cannot do."""
 
 import asyncio
+import contextlib
 import gzip
 import pickle
 import shutil
@@ -21,6 +22,7 @@ from gradient_async import (
     RetryPolicy,
 )
 from gradient_async._io import answered
+from gradient_async._io.direct import MOST_BYTES
 from gradient_async.testing import Emulator
 
 HI = [{"role": "user", "content": "a prompt that is private"}]
@@ -56,6 +58,31 @@ async def test_a_stream_is_asked_for_uncompressed(gradient_emulator: Emulator, s
     await session.chat.completions.stream(model="m", messages=HI).completion()
     headers = gradient_emulator.requests[0].headers
     assert (headers["Accept"], headers["Accept-Encoding"]) == ("text/event-stream", "identity")
+
+
+def answer(text: str) -> bytes:
+    body = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "%b"}}]}' % text.encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+@pytest.mark.parametrize("size", [1, 2 * MOST_BYTES], ids=["directly", "by the session"])
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(size: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]))
+                writer.write(answer("asked for"))
+                await writer.drain()
+                await asyncio.sleep(0.02)
+                writer.write(answer("not asked for"))
+
+    messages = [{"role": "user", "content": "x" * size}]
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        base_url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        async with AsyncSession(KEY, base_url=base_url, retry=ONCE) as session:
+            for _ in range(3):
+                assert (await session.chat.completions.create(model="m", messages=messages)).text == "asked for"
+                await asyncio.sleep(0.05)
 
 
 FAULTS = {
