@@ -60,10 +60,17 @@ def error_of(exchange: Exchange, body: bytes, now: float) -> GradientError:
 
 
 def _redirect_error(exchange: Exchange) -> ProtocolError:
-    host = urlsplit(exchange.headers.get("Location", "")).hostname or "an address of its own"
+    host = _host_of(exchange.headers.get("Location", "")) or "an address of its own"
     error = ProtocolError(
         f"The service redirected ({exchange.status}) to {host}. Redirects are not followed, because the prompt "
         "would go along; set base_url to that host if it is the right one."
     )
     error.request_id = request_id_of(exchange.headers)
     return error
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

@@ -173,6 +173,14 @@ async def test_a_redirect_is_not_followed_and_names_its_host(
     assert len(gradient_emulator.requests) == 1
 
 
+async def test_a_redirect_to_what_is_no_address_is_the_same_error(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.redirect("http://[elsewhere/")
+    with pytest.raises(ProtocolError, match="redirected"):
+        await gradient_session.chat.completions.create(model=M, messages=HI)
+
+
 async def test_cookies_are_not_kept(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     gradient_emulator.reply("Hi", headers={"Set-Cookie": "a=b"})
     for _ in range(2):
