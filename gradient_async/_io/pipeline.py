@@ -152,7 +152,8 @@ class Pipeline:
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
-            attempt.error = progress.timeout_error(call.loop.time())
+            if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # else the status says it all
+                attempt.error = progress.timeout_error(call.loop.time())
         finally:
             if permit is not None and not progress.sent:
                 permit.refund()

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from wire import serving
 
 from gradient_async import AsyncSession, RateLimiter, RateLimits, SessionClosedError
 from gradient_async._io.progress import Progress
@@ -19,12 +20,8 @@ HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 async def silent() -> AsyncIterator[str]:
     """The address of a server that takes connections and says nothing on them, until the client leaves."""
 
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(-1)
-        writer.close()
-
-    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
-        yield "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+    async with serving(lambda reader, _: reader.read(-1)) as address:
+        yield address
 
 
 async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:

@@ -1,7 +1,6 @@
 """What a hostile or broken peer cannot do."""
 
 import asyncio
-import contextlib
 import gzip
 import pickle
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import client_reqrep
+from wire import request, serving
 
 from gradient_async import (
     APIConnectionError,
@@ -68,21 +68,17 @@ def answer(text: str) -> bytes:
 @pytest.mark.parametrize("size", [1, 2 * MOST_BYTES], ids=["directly", "by the session"])
 async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(size: int) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                await reader.readexactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]))
-                writer.write(answer("asked for"))
-                await writer.drain()
-                await asyncio.sleep(0.02)
-                writer.write(answer("not asked for"))
+        while await request(reader):
+            writer.write(answer("asked for"))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(answer("not asked for"))
 
     messages = [{"role": "user", "content": "x" * size}]
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        base_url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
-        async with AsyncSession(KEY, base_url=base_url, retry=ONCE) as session:
-            for _ in range(3):
-                assert (await session.chat.completions.create(model="m", messages=messages)).text == "asked for"
-                await asyncio.sleep(0.05)
+    async with serving(serve) as address, AsyncSession(KEY, base_url=f"http://{address}", retry=ONCE) as session:
+        for _ in range(3):
+            assert (await session.chat.completions.create(model="m", messages=messages)).text == "asked for"
+            await asyncio.sleep(0.05)
 
 
 FAULTS = {

@@ -5,8 +5,17 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from wire import serving
 
-from gradient_async import APITimeoutError, AsyncSession, RateLimiter, RateLimits, RetryPolicy, Timeouts
+from gradient_async import (
+    APITimeoutError,
+    AsyncSession,
+    AuthenticationError,
+    RateLimiter,
+    RateLimits,
+    RetryPolicy,
+    Timeouts,
+)
 from gradient_async.testing import Emulator
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -123,6 +132,17 @@ async def test_a_limiter_wait_that_cannot_fit_is_refused_at_once(gradient_emulat
             await s.chat.completions.create(model="m", messages=HI, timeout=5)
     assert (caught.value.phase, caught.value.maybe_sent) == ("limiter", False)
     assert len(gradient_emulator.requests) == 1
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(idle=0.1), Timeouts(idle=None, total=0.1)], ids=["idle", "total"])
+async def test_an_error_whose_body_stays_away_is_still_that_error(timeouts: Timeouts) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
+        await reader.read(-1)
+
+    async with serving(serve) as address, session(f"http://{address}", timeouts=timeouts) as s:
+        with pytest.raises(AuthenticationError):
+            await s.chat.completions.create(model="m", messages=HI)
 
 
 async def test_a_body_that_stays_away_is_idle(gradient_emulator: Emulator) -> None:
