@@ -23,6 +23,8 @@ from gradient_async.errors import (
 )
 
 _REFUSALS = frozenset({408, 429, 502, 503, 504})
+_MOST_DOUBLINGS = 100
+"""A thousand and no float could hold the wait."""
 _FINAL_PHASES = frozenset({"limiter", "total"})
 
 
@@ -66,8 +68,7 @@ class RetryPolicy:
         """
         if attempt >= self.attempts or not self._may_replay(error, idempotent):
             return None
-        wait = chance * min(self.longest, self.first * 2 ** (attempt - 1))
-        wait += requested_wait(error)
+        wait = backoff(self, attempt, chance) + requested_wait(error)
         return wait if wait < remaining else None
 
     def _may_replay(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
@@ -79,6 +80,12 @@ class RetryPolicy:
         if isinstance(error, APIStatusError):
             return error.status in _REFUSALS or (free and error.status >= 500)
         return False
+
+
+def backoff(policy: RetryPolicy, attempt: int, chance: float) -> float:
+    """Return the seconds to wait of our own accord after the *attempt* with this number; *chance* is from 0 to 1."""
+    doublings = min(attempt - 1, _MOST_DOUBLINGS)
+    return chance * min(policy.longest, policy.first * 2.0**doublings)
 
 
 def requested_wait(error: GradientError) -> float:

@@ -18,7 +18,7 @@ import attrs
 
 from gradient_async._protocol.credentials import is_loopback
 from gradient_async._protocol.response import retry_after_seconds
-from gradient_async._protocol.retry import RetryPolicy
+from gradient_async._protocol.retry import RetryPolicy, backoff
 from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
 
 _TRANSIENT = frozenset({408, 425, 429})
@@ -103,7 +103,7 @@ def storage_delay(error: GradientError, *, attempt: int, policy: RetryPolicy, ch
     if attempt >= policy.attempts or not _may_pass(error):
         return None
     requested = error.retry_after if isinstance(error, UploadError) else None
-    return chance * min(policy.longest, policy.first * 2.0 ** (attempt - 1)) + (requested or 0.0)
+    return backoff(policy, attempt, chance) + (requested or 0.0)
 
 
 def _may_pass(error: GradientError) -> bool:

@@ -82,6 +82,11 @@ def test_backoff_doubles_up_to_its_bound_with_full_jitter(attempt: int, chance: 
     assert wait == pytest.approx(chance * min(30, 0.5 * 2 ** (attempt - 1)))
 
 
+def test_a_policy_that_never_gives_up_waits_its_longest_for_ever() -> None:
+    policy = RetryPolicy(attempts=10**9, first=0.5, longest=30)
+    assert delay(status(429), policy, attempt=10**8, chance=1) == 30
+
+
 @given(st.floats(0, 1e6), st.floats(0, 1))
 def test_jitter_is_added_to_a_requested_wait_never_subtracted(asked: float, chance: float) -> None:
     wait = delay(status(429, retry_after=asked), chance=chance)
