@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
@@ -51,11 +52,12 @@ _STATUS_OF_CODE = {
 
 @lru_cache(maxsize=64)  # every answer carries one, and it changes once a second
 def http_date(value: str | None) -> float | None:
-    """Return an HTTP date in epoch seconds, None if it is not one."""
+    """Return an HTTP date in epoch seconds, None if it is not one; one that names no zone is in GMT."""
     if not value:
         return None
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -1,5 +1,7 @@
 """Errors, rate-limit headers and Retry-After in all their forms."""
 
+import time
+
 import pytest
 from multidict import CIMultiDict
 
@@ -42,6 +44,17 @@ NOW = 1_700_000_000.0
 )
 def test_retry_after_is_read_in_every_form(value: str | None, seconds: float | None) -> None:
     assert retry_after_seconds(value, now=NOW) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize("date", ["Tue Nov 14 22:13:40 2023", "Tue, 14 Nov 2023 22:13:40 -0000"])
+def test_a_date_without_a_zone_is_in_gmt_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert retry_after_seconds(date, now=NOW) == 20
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_retry_date_counts_from_the_services_own_clock() -> None:
