@@ -10,6 +10,7 @@ Source: chat completions of the agent and serverless reference.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, get_args
@@ -34,6 +35,8 @@ _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentPara
 _ROLES = get_args(Role)
 _LISTS = ("stop", "tools")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -180,16 +183,22 @@ def _described(tools: list[Any]) -> list[Any]:
     return described_tools(tools)
 
 
-def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: object) -> Mapping[str, str]:
     """Return the caller's own *headers*.
 
     Raises:
-        ConfigurationError: One is the session's to set, or has a control character.
+        ConfigurationError: One is the session's to set, or cannot be a header.
     """
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"extra_headers must map names to values; got {shown(headers)}.")
     for name, value in headers.items():
-        if name.lower() in ("authorization", "host", "content-length"):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"extra_headers has {name!r}, which cannot be the name of a header.")
+        if name.lower() in _OUR_HEADERS:
             raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
-        if not (name + value).isprintable():
+        if not isinstance(value, str):
+            raise ConfigurationError(f"extra_headers: the value of {name} must be text; got {shown(value)}.")
+        if not value.isprintable():
             raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
     return headers
 

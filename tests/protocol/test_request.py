@@ -89,6 +89,12 @@ def test_a_request_does_not_show_its_body_or_headers() -> None:
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"user": object()}, "JSON"),
         ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set"),
+        ({"extra_headers": {"transfer-encoding": "chunked"}}, "extra_headers cannot set"),
+        ({"extra_headers": {"Authorization ": "x"}}, "'Authorization ', which cannot be the name"),
+        ({"extra_headers": {"X-A: 1\r\nX-B": "x"}}, "cannot be the name"),
+        ({"extra_headers": {3: "x"}}, "cannot be the name"),
+        ({"extra_headers": {"X-A": 3}}, "value of X-A must be text; got int"),
+        ({"extra_headers": [("X-A", "x")]}, "must map names to values; got list"),
         ({"extra_headers": {"X-A": "a\r\nX-B: c"}}, "control character"),
     ],
 )
