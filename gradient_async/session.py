@@ -86,6 +86,12 @@ class AsyncSession:
         environ = os.environ
         if max_connections is not None and max_connections < 1:
             raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
+        if not isinstance(retry, RetryPolicy):
+            raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
+        if not isinstance(timeouts, Timeouts):
+            raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
+        if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "observe")):
+            raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
         self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
         self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
         self._allow_insecure = allow_insecure

@@ -9,7 +9,7 @@ Source: exponential backoff with full jitter; ``Retry-After`` in RFC 9110.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
@@ -22,6 +22,7 @@ from gradient_async.errors import (
     RateLimitError,
 )
 
+Replay = Literal["safe", "always"]
 _REFUSALS = frozenset({408, 429, 502, 503, 504})
 _MOST_DOUBLINGS = 100
 """A thousand and no float could hold the wait."""
@@ -44,14 +45,16 @@ class RetryPolicy:
     attempts: int = 4
     first: float = 0.5
     longest: float = 30.0
-    replay: Literal["safe", "always"] = "safe"
+    replay: Replay = "safe"
     budget: int = 20
 
     def __attrs_post_init__(self) -> None:
-        if self.attempts < 1 or self.first < 0 or self.longest < self.first or self.budget < 0:
+        can_work = self.attempts >= 1 and 0 <= self.first <= self.longest and self.budget >= 0
+        if not can_work or self.replay not in get_args(Replay):
             raise ConfigurationError(
-                "RetryPolicy needs attempts >= 1, 0 <= first <= longest and budget >= 0; "
-                f"got attempts={self.attempts}, first={self.first}, longest={self.longest}, budget={self.budget}."
+                "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe' or 'always'; "
+                f"got attempts={self.attempts}, first={self.first}, longest={self.longest}, budget={self.budget}, "
+                f"replay={self.replay!r}."
             )
 
     def delay(

@@ -30,7 +30,7 @@ class Timeouts:
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(Timeouts):
             seconds = getattr(self, field.name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
                 raise ConfigurationError(
                     f"Timeouts({field.name}={seconds!r}): give seconds above 0, or None for no limit."
                 )
@@ -44,4 +44,4 @@ class Timeouts:
         """Return these limits with a call's own: a number replaces ``total``, a `Timeouts` all of them."""
         if timeout is None:
             return self
-        return timeout if isinstance(timeout, Timeouts) else attrs.evolve(self, total=float(timeout))
+        return timeout if isinstance(timeout, Timeouts) else attrs.evolve(self, total=timeout)

@@ -212,6 +212,9 @@ async def test_a_session_that_was_never_used_closes_without_a_pool() -> None:
         ({"base_url": "nonsense://x"}, "address"),
         ({"agent_endpoint": "http://agent.example"}, "allow_insecure"),
         ({"max_connections": 0}, "max_connections"),
+        ({"retry": 3}, "RetryPolicy"),
+        ({"timeouts": 30}, "Timeouts"),
+        ({"limits": 250}, "RateLimits"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_once(options: dict[str, object], hint: str) -> None:

@@ -1,6 +1,7 @@
 """Requests as data."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,8 +111,8 @@ def test_timeouts_are_overridden_by_a_number_or_by_others() -> None:
     assert own.overridden(Timeouts(idle=3)) == Timeouts(idle=3)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "5", timedelta(seconds=5)])
+def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: Any) -> None:
     with pytest.raises(ConfigurationError, match="above 0"):
         Timeouts(idle=seconds)
     with pytest.raises(ConfigurationError, match="above 0"):

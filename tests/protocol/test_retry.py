@@ -113,7 +113,9 @@ def test_without_retry_after_a_429_waits_for_the_reset(limits: RateLimitInfo, se
     assert delay(status(429, rate_limit=limits), chance=0) == seconds
 
 
-@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first": -1}, {"longest": 0.1}, {"budget": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"attempts": 0}, {"first": -1}, {"longest": 0.1}, {"budget": -1}, {"first": math.nan}]
+)
 def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="RetryPolicy"):
         RetryPolicy(**wrong)  # type: ignore[arg-type]
