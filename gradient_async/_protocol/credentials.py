@@ -114,10 +114,11 @@ def _split(text: str, source: str) -> SplitResult:
     problem = ""
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        host = (parts.hostname or "").encode("idna")  # as it is looked up: a host that has no such form is none
+        usable = parts.scheme in ("http", "https") and host and (parts.port is None or parts.port > 0)
     except ValueError as error:
         problem, usable = f" ({error})", False
-    if not usable or any(ord(c) <= 32 or ord(c) == 127 for c in text):
+    if not usable or any(ord(c) <= 32 or c in "\\\x7f" for c in text):
         raise ConfigurationError(f"{source} is not an address like https://host/prefix{problem}.")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(f"{source} must be an address alone, without user, query or fragment.")

@@ -55,6 +55,7 @@ def url(address: str, *, allow_insecure: bool = False) -> str | None:
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://localhost:8000/v1", "http://localhost:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://bücher.example.", "https://bücher.example."),
     ],
 )
 def test_an_address_is_normalised(address: str, expected: str) -> None:
@@ -71,7 +72,8 @@ def test_plain_http_is_for_this_machine_only(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "https://", "ftp://host", "https://host:port", "https://host:99999", "https://u:p@host", "https://host?x=1",
-     "https://host#f", "https://ho st", "https://[::1", "https://host\r\nX"],
+     "https://host#f", "https://ho st", "https://[::1", "https://host\r\nX", "https://a..b", "https://host\\x",
+     f"https://{'x' * 64}.example"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationError, match="address"):
