@@ -139,6 +139,7 @@ class Pipeline:
                 call.deadline += permit.waited
         call.attempt += 1
         progress = Progress(self.transport.timers(call.loop), call.deadline, request.timeouts, permit)
+        progress.distrusts_pool = call.replayed_stale
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
         began = call.loop.time() if self.hooks else 0.0

@@ -20,7 +20,8 @@ class Progress(PhaseTimer):
     Attributes:
         sent: Whether any part of the request may have left this machine.
         answered: Whether the status line has arrived.
-        lost_before_answer: Whether the connection ended instead.
+        lost_before_answer: Whether the connection ended instead, without a byte of it.
+        distrusts_pool: Whether a connection that has served before will not do.
     """
 
     timeouts: Timeouts
@@ -29,6 +30,7 @@ class Progress(PhaseTimer):
     sent: bool = attrs.field(default=False, init=False)
     answered: bool = attrs.field(default=False, init=False)
     lost_before_answer: bool = attrs.field(default=False, init=False)
+    distrusts_pool: bool = attrs.field(default=False, init=False)
     connect_began: float | None = attrs.field(default=None, init=False)
     connect: float | None = attrs.field(default=None, init=False)
     sent_at: float | None = attrs.field(default=None, init=False)

@@ -48,13 +48,12 @@ class _WatchedConnector(aiohttp.TCPConnector):
         return connection
 
     async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
-        """Return a connection, none of the pool's on which something came that nobody had asked for.
+        """Return a connection: a new one if the request wants that, and none on which something came unasked for.
 
         aiohttp would take that for the answer to the next request, and every answer from then on for another's.
         """
-        connection = await super().connect(req, traces, timeout)
-        progress = _in_progress.get()
-        while progress.connect_began is None and connection.protocol is not None and connection.protocol.should_close:
+        connection, progress = await super().connect(req, traces, timeout), _in_progress.get()
+        while progress.connect_began is None and (progress.distrusts_pool or _is_spoiled(connection)):
             connection.close()
             connection = await super().connect(req, traces, timeout)
         return connection
@@ -285,8 +284,17 @@ def _translated(caught: Exception, progress: Progress) -> GradientError:
         return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.")
     if isinstance(caught, aiohttp.ClientResponseError):
         return ProtocolError("The service's answer is not readable as HTTP.")
-    progress.lost_before_answer = not progress.answered
+    progress.lost_before_answer = not progress.answered and not _has_begun(caught)
     when = "in the middle of" if progress.answered else "before"
     return APIConnectionError(
         f"The connection was lost {when} the answer ({type(caught).__name__}).", maybe_sent=progress.sent
     )
+
+
+def _has_begun(caught: Exception) -> bool:
+    """Whether the connection was lost within the head of the answer, which aiohttp then hands over."""
+    return isinstance(caught, aiohttp.ServerDisconnectedError) and not isinstance(caught.message, str)
+
+
+def _is_spoiled(connection: Connection) -> bool:
+    return connection.protocol is None or connection.protocol.should_close

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from wire import request, serving
 
 from gradient_async import (
     APIConnectionError,
@@ -84,6 +85,38 @@ async def test_a_stale_connection_is_replayed_once(gradient_emulator: Emulator) 
         completion = await s.chat.completions.create(model="m", messages=HI)
     assert completion.meta.attempts == 2
     assert gradient_emulator.connections == 2
+
+
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"choices":[]}'
+
+
+async def test_of_many_stale_connections_one_costs_an_attempt() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        await asyncio.sleep(0.02)  # so that others need connections of their own
+        writer.write(ANSWER)
+        await request(reader)
+
+    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+        await asyncio.gather(*(s.chat.completions.create(model="m", messages=HI) for _ in range(3)))
+        assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
+
+
+async def test_a_connection_lost_within_the_head_of_the_answer_is_not_taken_for_stale() -> None:
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        for answer in (ANSWER, ANSWER[:20]):
+            await request(reader)
+            arrived += 1
+            writer.write(answer)
+
+    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+        await s.chat.completions.create(model="m", messages=HI)
+        with pytest.raises(APIConnectionError) as caught:
+            await s.chat.completions.create(model="m", messages=HI)
+    assert (caught.value.maybe_sent, arrived) == (True, 2)
 
 
 async def test_a_host_that_refuses_connections_is_tried_and_named() -> None:
