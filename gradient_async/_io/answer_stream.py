@@ -70,6 +70,7 @@ class AnswerStream(ABC, Generic[E, S]):
         "_meta",
         "_opener",
         "_opening",
+        "_owner",
         "_ready",
         "_reply",
         "_watchdog",
@@ -91,6 +92,7 @@ class AnswerStream(ABC, Generic[E, S]):
         self._at_eof = False
         self._busy = False
         self._entered = False
+        self._owner = 0
 
     @abstractmethod
     def _whole(self, body: bytes, content_type: str) -> Iterable[E]:
@@ -179,8 +181,8 @@ class AnswerStream(ABC, Generic[E, S]):
         self.cancel()
 
     async def __aenter__(self) -> Self:
-        self._entered = True
         await self.open()
+        self._entered = True
         return self
 
     async def __aexit__(
@@ -214,20 +216,23 @@ class AnswerStream(ABC, Generic[E, S]):
         finally:
             self._end_turn()
 
-    async def next_chunk(self, _reader: object = None) -> E:
-        """Return the next event; *_reader* is what must stay alive until then."""
+    async def next_chunk(self, reader: object = None) -> E:
+        """Return the next event; *reader*, if any, stays alive until then, and is the loop that reads the stream."""
         event = next(self._ready, None)
         if event is None:
-            event = await self._fill()
+            event = await self._fill(reader)
         self._accumulator.add_fresh(event)
         return event
 
-    def left(self) -> None:
-        """Note that the loop over the stream was left; unless a block owns the stream, nobody can want it now."""
-        if not self._entered:
+    def left(self, reader: object) -> None:
+        """Note that a loop over the stream was left; unless a block owns it, or another loop, nobody can want it now.
+
+        A loop that was refused, because another was reading, leaves too.
+        """
+        if not self._entered and self._owner in (0, id(reader)):
             self.cancel()
 
-    async def _fill(self) -> E:
+    async def _fill(self, reader: object) -> E:
         """Return the first of the events that arrive next, with the others ready.
 
         Every coroutine between here and the socket is made anew for each read and, with a thousand paced streams, is
@@ -239,6 +244,7 @@ class AnswerStream(ABC, Generic[E, S]):
         event = None
         if self.outcome == "running":
             self._begin_turn()
+            self._owner = 0 if reader is None else id(reader)  # and no reference: it goes when its loop is left
             try:
                 if self._opener is not None:
                     await self._open()

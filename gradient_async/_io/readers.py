@@ -25,12 +25,12 @@ class Readable(Protocol[E_co]):
         """``"running"``, or how the stream ended."""
         ...
 
-    def next_chunk(self, _reader: object = None) -> Coroutine[Any, Any, E_co]:
-        """Return the next event."""
+    def next_chunk(self, reader: object = None) -> Coroutine[Any, Any, E_co]:
+        """Return the next event to *reader*."""
         ...
 
-    def left(self) -> None:
-        """Note that the loop over the stream was left."""
+    def left(self, reader: object) -> None:
+        """Note that *reader* reads no more."""
         ...
 
 
@@ -49,7 +49,7 @@ class ChunkIterator(Generic[E]):
         return self.stream.next_chunk(self)
 
     def __del__(self) -> None:
-        self.stream.left()
+        self.stream.left(self)
 
 
 class TextIterator(Generic[E]):

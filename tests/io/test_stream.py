@@ -488,6 +488,20 @@ async def test_a_second_reader_gets_a_clear_error_and_the_first_goes_on(
         assert (await first).text == LONG
 
 
+async def test_a_second_loop_that_was_refused_leaves_the_stream_to_the_first(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG)
+    gradient_emulator.stall(seconds=0.1, after=2)
+    s = stream(gradient_session)
+    first = asyncio.ensure_future(s.completion())
+    await asyncio.sleep(0.05)
+    with pytest.raises(StreamBusyError, match="tee"):
+        async for _ in s.text():
+            pass
+    assert (await first).text == LONG
+
+
 async def test_closing_the_session_ends_its_streams_with_a_clear_error(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=60, after=1)
     session = AsyncSession(api_key="test", base_url=gradient_emulator.url)
