@@ -15,7 +15,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
-from gradient_async.errors import ConfigurationError, GradientError
+from gradient_async.errors import ConfigurationError, GradientError, StreamBusyError
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -113,6 +113,8 @@ class TeeBranch(Generic[E]):
         while not lane.events:
             if hub.ended or lane not in hub.lanes:
                 raise copy.copy(hub.error) if hub.error is not None else StopAsyncIteration
+            if lane.waiting is not None and not lane.waiting.done():
+                raise StreamBusyError("Another task is reading this branch; give each a branch of its own with tee(n).")
             lane.waiting = asyncio.get_running_loop().create_future()
             try:
                 await lane.waiting

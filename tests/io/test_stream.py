@@ -616,6 +616,24 @@ async def test_a_cancelled_branch_disturbs_only_itself(
     assert "".join([chunk.text async for chunk in other]) == LONG
 
 
+async def test_a_second_reader_of_a_branch_gets_a_clear_error_and_the_first_goes_on(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG)
+    gradient_emulator.stall(seconds=0.1, after=2)
+    (branch,) = stream(gradient_session).tee(1)
+
+    async def collect() -> str:
+        return "".join([chunk.text async for chunk in branch])
+
+    first = asyncio.ensure_future(collect())
+    await asyncio.sleep(0.05)
+    with pytest.raises(StreamBusyError, match="tee"):
+        await collect()
+    async with asyncio.timeout(5):
+        assert await first == LONG
+
+
 async def test_when_every_branch_is_gone_so_is_the_stream(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
