@@ -314,6 +314,8 @@ class AnswerStream(ABC, Generic[E, S]):
 
     def _take(self, block: bytes) -> None:
         """Decode what arrived; nothing is what arrives at the end."""
+        if self.outcome != "running":
+            return  # it was cancelled while the block was on its way from the socket to here
         if block:
             self._ready = self._decoder.feed(block)
         else:

@@ -448,6 +448,21 @@ async def test_cancel_from_another_task_ends_the_iteration_cleanly(
     assert acquired(gradient_session) == 0
 
 
+async def test_cancel_ends_the_iteration_though_more_is_about_to_be_read(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG, token_delay=0.02)
+    async with stream(gradient_session) as s:
+        seen = [(await anext(s)).text]
+        reading = asyncio.ensure_future(anext(s, None))
+        assert s._reply is not None
+        while not s._reply.exchange._content._buffer:
+            await asyncio.sleep(0)
+        s.cancel()
+        assert await reading is None
+        assert s.snapshot.text == "".join(seen)
+
+
 async def test_cancel_while_the_stream_is_being_opened(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
