@@ -14,7 +14,7 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache, partial
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, NotRequired, Required, TypedDict, TypeVar, get_args
 
 import cattrs
 from cattrs.errors import IterableValidationError, IterableValidationNote
@@ -27,6 +27,7 @@ from gradient_async._protocol.kinds import (
     OBJECTS,
     bare,
     container,
+    fields_of,
     is_literal,
     is_object_class,
     is_typed_dict,
@@ -207,5 +208,14 @@ def _class_hook(converter: cattrs.Converter, cls: type) -> Hook:
 
 def _filler(converter: cattrs.Converter, cls: type) -> Hook:
     if is_typed_dict(cls):
-        return make_typed_dict_structure_fn(cls, converter)
+        return make_typed_dict_structure_fn(_as_its_fields_say(cls), converter)
     return make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
+
+
+def _as_its_fields_say(cls: type) -> Any:
+    """Return the TypedDict *cls* anew: one with postponed annotations does not know which keys are (not) required."""
+    fields = {
+        field.name: Required[bare(field.kind)[0]] if field.is_required else NotRequired[bare(field.kind)[0]]
+        for field in fields_of(cls)
+    }
+    return TypedDict(cls.__name__, fields)  # type: ignore[operator]  # mypy knows written ones alone

@@ -67,6 +67,18 @@ class Note(TypedDict):
     lang: NotRequired[str]
 
 
+class Postponed(TypedDict):
+    """What ``from __future__ import annotations`` makes of `Note`."""
+
+    text: "str"
+    lang: "NotRequired[str]"
+
+
+class PostponedOptions(TypedDict, total=False):
+    depth: "Required[int]"
+    title: "str"
+
+
 @attrs.define
 class Tree:
     """A tree.
@@ -231,6 +243,14 @@ def test_a_type_has_a_schema_and_reads_what_fits_it(kind: Any, schema: Any, valu
 def test_what_has_no_schema_says_where_and_what_to_do(kind: Any, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice):
         schema_of(kind)
+
+
+def test_a_typed_dict_with_postponed_annotations_may_leave_out_what_its_schema_says() -> None:
+    assert schema_of(Postponed)["required"] == ["text"]
+    assert fitted({"text": "a"}, Postponed) == {"text": "a"}
+    assert schema_of(PostponedOptions)["required"] == ["depth"]
+    with pytest.raises(ResponseDecodeError, match=r"\$\.x\.depth: it is missing"):
+        fitted({"title": "a"}, PostponedOptions)
 
 
 def test_a_name_that_nobody_defines_is_told() -> None:
