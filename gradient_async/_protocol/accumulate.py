@@ -14,7 +14,7 @@ import attrs
 
 from gradient_async._protocol.codec import structure
 from gradient_async._protocol.pattern import Frame
-from gradient_async._protocol.pieces import ToolCalls, grown, text_of
+from gradient_async._protocol.pieces import ToolCalls, copied, grown, merge, text_of, unknown_in
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -23,13 +23,13 @@ from gradient_async.models import (
     Delta,
     Logprobs,
     Message,
-    Model,
     TokenLogprob,
     Usage,
 )
 
-_NOTHING: dict[str, Any] = {}
-_CHUNK_FIELDS, _DELTA_FIELDS = frozenset(ChatCompletionChunk.wire_fields), frozenset(Delta.wire_fields)
+_CHUNK_FIELDS, _CHOICE_FIELDS, _DELTA_FIELDS = (
+    frozenset(model.wire_fields) for model in (ChatCompletionChunk, ChunkChoice, Delta)
+)
 
 
 @attrs.define(eq=False, repr=False)
@@ -46,6 +46,8 @@ class _ChoiceParts:
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     extra: dict[str, Any] = attrs.field(factory=dict)
+    around: dict[str, Any] = attrs.field(factory=dict)
+    """The unknown fields of the choice; ``extra`` are those of its message."""
 
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta
@@ -66,8 +68,13 @@ class _ChoiceParts:
         if delta.tool_calls:
             self.calls = self.calls or ToolCalls()
             self.calls.add(delta.tool_calls)
-        if extra := _extra(delta, _DELTA_FIELDS):
-            _merge(self.extra, extra)
+        self._add_unknown(choice)
+
+    def _add_unknown(self, choice: ChunkChoice) -> None:
+        if extra := unknown_in(choice.delta, _DELTA_FIELDS):
+            merge(self.extra, extra)
+        if around := unknown_in(choice, _CHOICE_FIELDS):
+            merge(self.around, around)
 
     def _add_logprobs(self, news: Logprobs) -> None:
         known = self.logprobs = self.logprobs or Logprobs()
@@ -86,23 +93,15 @@ class _ChoiceParts:
                 reasoning_content=text_of(self.reasoning_content),
                 reasoning=text_of(self.reasoning),
                 tool_calls=self.calls.value() if self.calls else None,
-                raw=_copied(self.extra),
+                raw=copied(self.extra),
             ),
+            raw=copied(self.around),
         )
 
     def _logprobs(self) -> Logprobs | None:
         if (known := self.logprobs) is None:
             return None
         return Logprobs(content=_extended(None, known.content), refusal=_extended(None, known.refusal))
-
-
-def _extra(model: Model, known: frozenset[str]) -> dict[str, Any]:
-    """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
-    raw = model._raw
-    if type(raw) is dict:
-        return _NOTHING if raw.keys() <= known else model.extra
-    has_none = raw is None or (type(raw) is tuple and raw[0].is_known)
-    return _NOTHING if has_none else model.extra
 
 
 def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
@@ -112,19 +111,6 @@ def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None)
     known = [] if known is None else known
     known.extend(news)
     return known
-
-
-def _merge(known: dict[str, Any], news: Mapping[str, Any]) -> None:
-    """Add unknown fields: lists are extended, of anything else the last value that is not null wins."""
-    for name, value in news.items():
-        if type(value) is list and type(grown := known.get(name)) is list:
-            grown.extend(value)
-        elif value is not None:
-            known[name] = value.copy() if type(value) is list else value
-
-
-def _copied(extra: dict[str, Any]) -> dict[str, Any] | None:
-    return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
 
 
 def _nowhere(_text: str) -> None:
@@ -205,7 +191,7 @@ class ChatAccumulator:
             head.functions = chunk.functions
         if chunk.guardrails is not None:
             head.guardrails = chunk.guardrails
-        if extra := _extra(chunk, _CHUNK_FIELDS):
+        if extra := unknown_in(chunk, _CHUNK_FIELDS):
             self._extra.update({name: value for name, value in extra.items() if value is not None})
 
     @property

@@ -128,7 +128,7 @@ def learn(last: bytes, data: bytes, chunk: ChatCompletionChunk) -> TextPattern |
             alike = data.startswith(before) and data.endswith(after) and len(data) >= len(before) + len(after)
             if alike and _is_proved(before, after, name, chunk):
                 choice = chunk.choices[0]
-                is_known = not chunk.extra and not choice.delta.extra
+                is_known = not chunk.extra and not choice.extra and not choice.delta.extra
                 return TextPattern.of(Frame(before, after, name, choice.index, is_known), chunk)
     return None
 
@@ -150,7 +150,7 @@ def _adds_text_alone(chunk: ChatCompletionChunk) -> bool:
     choice = chunk.choices[0]
     delta = choice.delta
     texts = [delta.content, delta.reasoning_content, delta.reasoning, delta.refusal]
-    lists = any(type(value) is list for value in delta.extra.values())
+    lists = any(type(value) is list for value in (*choice.extra.values(), *delta.extra.values()))
     objects = [chunk.usage, chunk.retrieval, chunk.functions, chunk.guardrails, choice.logprobs, delta.tool_calls]
     return sum(map(bool, texts)) == 1 and not lists and all(value is None for value in objects)
 

@@ -1,4 +1,4 @@
-"""Texts and tool calls that arrive in pieces.
+"""Texts, tool calls and unknown fields that arrive in pieces.
 
 Contract: a piece is looked at once; nothing is joined before somebody asks. A tool call is found by its index, then
 by its id, then by its position among the latest; no index is trusted to be small, new or there at all.
@@ -6,10 +6,16 @@ by its id, then by its position among the latest; no index is trusted to be smal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from gradient_async._protocol.codec import is_whole_json
-from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
+from gradient_async.models import FunctionCall, Model, ToolCall, ToolCallDelta
+
+_NOTHING: dict[str, Any] = {}
+_CALL_FIELDS = frozenset(ToolCallDelta.wire_fields)
 
 
 def grown(pieces: list[str] | None, piece: str) -> list[str]:
@@ -48,6 +54,29 @@ def _paired(text: str) -> bool:
     return True
 
 
+def unknown_in(model: Model, known: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
+    raw = model._raw
+    if type(raw) is dict:
+        return _NOTHING if raw.keys() <= known else model.extra
+    has_none = raw is None or (type(raw) is tuple and raw[0].is_known)
+    return _NOTHING if has_none else model.extra
+
+
+def merge(known: dict[str, Any], news: Mapping[str, Any]) -> None:
+    """Add unknown fields: lists are extended, of anything else the last value that is not null wins."""
+    for name, value in news.items():
+        if type(value) is list and type(grown := known.get(name)) is list:
+            grown.extend(value)
+        elif value is not None:
+            known[name] = value.copy() if type(value) is list else value
+
+
+def copied(extra: dict[str, Any]) -> dict[str, Any] | None:
+    """Return *extra* for a snapshot, which later pieces do not change; None if there is nothing."""
+    return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
+
+
 @attrs.define(eq=False, repr=False)
 class _Call:
     """A tool call in the making."""
@@ -57,10 +86,13 @@ class _Call:
     type: str | None = None
     name: str = ""
     arguments: list[str] | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict)
 
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or delta.id
         self.type = self.type or delta.type
+        if extra := unknown_in(delta, _CALL_FIELDS):
+            merge(self.extra, extra)
         if (function := delta.function) is None:
             return
         if function.name and function.name != self.name:
@@ -75,7 +107,7 @@ class _Call:
 
     def value(self) -> ToolCall:
         function = FunctionCall(name=self.name, arguments=text_of(self.arguments) or "")
-        return ToolCall(id=self.id or "", type=self.type or "function", function=function)
+        return ToolCall(id=self.id or "", type=self.type or "function", function=function, raw=copied(self.extra))
 
 
 @attrs.define(eq=False, repr=False)

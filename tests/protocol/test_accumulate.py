@@ -131,6 +131,16 @@ def test_unknown_fields_are_kept() -> None:
     assert got.raw == {"top": "t"}
 
 
+def test_unknown_fields_of_choices_and_calls_are_kept_too() -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    got = assembled(
+        {"delta": {"tool_calls": [call | {"signature": "s"}]}, "token_ids": [1]},
+        {"delta": {"tool_calls": [{"index": 0}]}, "token_ids": [2], "stop_reason": "###"},
+    )
+    assert got.choices[0].raw == {"token_ids": [1, 2], "stop_reason": "###"}
+    assert got.tool_calls[0].raw == {"signature": "s"}
+
+
 def test_unknown_lists_of_a_snapshot_are_not_changed_later() -> None:
     acc = ChatAccumulator()
     acc.add({"choices": [{"index": 0, "delta": {"x": [1]}}]})

@@ -47,6 +47,7 @@ TEXTS = st.text(max_size=12) | st.sampled_from(
 
 TOPS = [{}, {}, {"usage": None}, {"usage": {"total_tokens": 1}}, {"y": [1]}, {"content": "z"}]
 CHOICES = [{}, {}, {"finish_reason": "stop"}, {"logprobs": {"content": [{"token": "a"}]}}, {"index": 1}]
+CHOICES += [{"z": [1]}, {"z": 1}]
 DELTAS = [{}, {}, {"role": "assistant"}, {"x": [1]}, {"x": 1}, {"refusal": "r"}, {"reasoning": ""}, {"content": None}]
 DELTAS += [{"tool_calls": [{"index": 0, "function": {"arguments": "a"}}]}]
 
