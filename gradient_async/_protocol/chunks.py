@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
+from typing import Any
 
 import attrs
 
@@ -23,7 +24,7 @@ from gradient_async._protocol.quick import REFUSALS, QuickReader
 from gradient_async._protocol.response import check_is_json, error_event, error_in_body
 from gradient_async._protocol.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
-from gradient_async.models import ChatCompletionChunk, completion_as_chunk
+from gradient_async.models import ChatCompletionChunk
 
 Chunks = Iterable[ChatCompletionChunk]
 _DONE = b"[DONE]"
@@ -223,7 +224,17 @@ def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
         ProtocolError: It is no JSON completion.
     """
     check_is_json(body, content_type)
-    return completion_as_chunk(completion_from(body))
+    completion = completion_from(body).to_dict()
+    choices = [_as_piece(choice) for choice in completion["choices"]]
+    return structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)
+
+
+def _as_piece(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole *choice* as what a chunk says of one."""
+    message = choice.pop("message")
+    if calls := message.get("tool_calls"):
+        message["tool_calls"] = [{"index": position} | call for position, call in enumerate(calls)]
+    return choice | {"delta": message}
 
 
 def has_token(chunk: ChatCompletionChunk) -> bool:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Delta,
         FunctionCallDelta,
         ToolCallDelta,
-        completion_as_chunk,
     )
     from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.models import ModelInfo, ModelList
@@ -61,7 +60,6 @@ else:
                 "Delta",
                 "FunctionCallDelta",
                 "ToolCallDelta",
-                "completion_as_chunk",
             ),
             "meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
             "models": ("ModelInfo", "ModelList"),
@@ -95,6 +93,5 @@ __all__ = [
     "TopLogprob",
     "TriggeredGuardrail",
     "Usage",
-    "completion_as_chunk",
     "plain",
 ]

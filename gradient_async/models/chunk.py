@@ -5,12 +5,10 @@ Nothing in a delta is certain to be there; what the service's own chunks leave o
 Source: chat completions of the agent and serverless reference, April to August 2026.
 """
 
-from typing import Any
-
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.chat import ChatCompletion, Choice, Functions, Guardrails, Logprobs, Retrieval, Usage
+from gradient_async.models.chat import Functions, Guardrails, Logprobs, Retrieval, Usage
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -92,37 +90,3 @@ class ChatCompletionChunk(Model):
             if choice.index == 0:
                 return choice.finish_reason
         return None
-
-
-def completion_as_chunk(completion: ChatCompletion) -> ChatCompletionChunk:
-    """Return a whole *completion* as the one chunk of a stream."""
-    names = ("id", "created", "model", "usage", "system_fingerprint", "service_tier")
-    agent = ("retrieval", "functions", "guardrails")
-    shared: dict[str, Any] = {name: getattr(completion, name) for name in names + agent}
-    return ChatCompletionChunk(choices=[_choice_as_delta(c) for c in completion.choices], **shared)
-
-
-def _choice_as_delta(choice: Choice) -> ChunkChoice:
-    message = choice.message
-    calls = [
-        ToolCallDelta(
-            index=position,
-            id=call.id,
-            type=call.type,
-            function=FunctionCallDelta(name=call.function.name, arguments=call.function.arguments),
-        )
-        for position, call in enumerate(message.tool_calls or ())
-    ]
-    return ChunkChoice(
-        index=choice.index,
-        finish_reason=choice.finish_reason,
-        logprobs=choice.logprobs,
-        delta=Delta(
-            role=message.role,
-            content=message.content,
-            refusal=message.refusal,
-            reasoning_content=message.reasoning_content,
-            reasoning=message.reasoning,
-            tool_calls=calls or None,
-        ),
-    )

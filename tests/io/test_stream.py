@@ -236,6 +236,16 @@ async def test_a_whole_completion_instead_of_a_stream_is_one_chunk(
     assert s.outcome == "tool_calls"
 
 
+async def test_a_whole_completion_instead_of_a_stream_keeps_its_unknown_fields(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    message = {"content": "Hi", "annotations": [1], "tool_calls": [{"id": "a", "function": {"name": "f"}, "x": 1}]}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop", "stop_reason": 7}], "tier": "t"}
+    gradient_emulator.reply(body=json.dumps(body), content_type="application/json", times=2)
+    whole = await gradient_session.chat.completions.create(model="m", messages=HI)
+    assert (await stream(gradient_session).completion()).to_dict() == whole.to_dict()
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "kind"),
     [
