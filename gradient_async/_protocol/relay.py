@@ -37,9 +37,9 @@ def _unnamed(event: Event) -> bytes:
 
 
 def _named(event: Event) -> bytes:
-    """Return *event*, with its type for its name if it came with one."""
-    name = event.raw.get("type")
-    return _unnamed(event) if name is None else _event(name, event.raw)
+    """Return *event*, with its type for its name if it came with one that fits a line."""
+    name = event.raw.get("type") or ""
+    return _event(name, event.raw) if name and name.isascii() and name.isprintable() else _unnamed(event)
 
 
 def _event(name: str, value: dict[str, Any]) -> bytes:

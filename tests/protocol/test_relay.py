@@ -37,6 +37,8 @@ def decoders() -> dict[str, tuple[Relay, Any]]:
         (MESSAGES, MessageEvent, DELTA, "content_block_delta"),
         (RESPONSES, ResponseEvent, TYPED, "response.output_text.delta"),
         (RESPONSES, ResponseEvent, CHUNK, "message"),
+        (RESPONSES, ResponseEvent, {"type": "a\n\ndata: {}"}, "message"),
+        (MESSAGES, MessageEvent, {"type": "\ud83d"}, "message"),
     ],
 )
 def test_an_event_goes_as_it_came(relay: Relay, cls: Any, value: Any, name: str) -> None:
