@@ -159,7 +159,8 @@ class ChatCompletions:
             requests: The parameters of each answer, as `create` takes them.
             concurrency: The most requests under way at once.
             ordered: Whether results come in the order of the requests, or as they are there.
-            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it.
+            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it; a request may
+                have one of its own.
 
         Raises:
             ConfigurationError: There is nothing to iterate over, or no concurrency.

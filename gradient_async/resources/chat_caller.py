@@ -46,8 +46,10 @@ class Caller:
     def create_in_bulk(
         self, timeout: float | Timeouts | None, params: Mapping[str, Any]
     ) -> Coroutine[Any, Any, ChatCompletion]:
-        """Do the same as one of many, behind whoever waits for a single answer."""
-        request = self._request(params, timeout, stream=False)
+        """Do the same as one of many, behind whoever waits for a single answer; *params* may have their own timeout."""
+        own = dict(params)
+        timeout = own.pop("timeout", timeout)
+        request = self._request(own, timeout, stream=False)
         return self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
 
     def _answer(self, request: Request) -> Coroutine[Any, Any, ChatCompletion]:

@@ -10,6 +10,7 @@ import pytest
 
 from gradient_async import (
     APIStatusError,
+    APITimeoutError,
     AsyncSession,
     ConfigurationError,
     MapResult,
@@ -86,6 +87,14 @@ async def test_a_request_that_cannot_work_is_a_result_and_nothing_is_sent(
     assert isinstance(other.error, ConfigurationError)
     assert advice in str(other.error)
     assert len(gradient_emulator.requests) == 1
+
+
+async def test_a_request_may_have_a_timeout_of_its_own(gradient_emulator: Emulator) -> None:
+    gradient_emulator.stall(seconds=60)
+    async with session_of(gradient_emulator) as session:
+        (result,) = await results_of(session, [asked("Hi", timeout=0.05)], timeout=30)
+    assert isinstance(result.error, APITimeoutError)
+    assert "timeout" not in gradient_emulator.requests[0].json
 
 
 @pytest.mark.parametrize("requests", [None, 3, "prompts", {"model": "m"}])
