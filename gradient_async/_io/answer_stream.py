@@ -15,6 +15,7 @@ few methods that a subclass defines.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -67,6 +68,7 @@ class AnswerStream(ABC, Generic[E, S]):
         "_busy",
         "_decoder",
         "_entered",
+        "_failure",
         "_meta",
         "_opener",
         "_opening",
@@ -93,6 +95,7 @@ class AnswerStream(ABC, Generic[E, S]):
         self._busy = False
         self._entered = False
         self._owner = 0
+        self._failure: GradientError | None = None
 
     @abstractmethod
     def _whole(self, body: bytes, content_type: str) -> Iterable[E]:
@@ -150,6 +153,8 @@ class AnswerStream(ABC, Generic[E, S]):
     async def _read_to_end(self) -> S:
         async for _ in self:
             pass
+        if self._failure is not None:
+            raise self._failure
         return self.snapshot
 
     @property
@@ -354,6 +359,7 @@ class AnswerStream(ABC, Generic[E, S]):
 
     def _fail(self, error: GradientError) -> None:
         self._end("truncated" if isinstance(error, StreamTruncatedError) else "error", error)
+        self._failure = copy.copy(error)  # without its traceback, which refers to the stream
 
     def _end(self, outcome: Outcome, error: GradientError | None = None) -> None:
         """Settle the outcome and let go of the connection; what arrived and was not read joins the snapshot."""

@@ -13,6 +13,7 @@ from gradient_async._protocol.assembly import Event
 from gradient_async._protocol.relay import Relay
 from gradient_async.errors import GradientError
 
+_NOT_WHOLE = ("cancelled", "truncated", "error")
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -93,6 +94,6 @@ class EventIterator(Generic[E]):
         except GradientError as error:
             self._ended = True
             return self._relay.error(error)
-        if self._chunks.stream.outcome == "cancelled" or not self._relay.end:
+        if self._chunks.stream.outcome in _NOT_WHOLE or not self._relay.end:
             raise StopAsyncIteration
         return self._relay.end

@@ -223,6 +223,18 @@ async def test_after_a_failure_iteration_is_over(gradient_emulator: Emulator, gr
         assert [chunk async for chunk in s] == []
 
 
+async def test_a_partial_answer_is_not_whole_when_it_is_asked_for_again(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.truncate(after=2)
+    s = stream(gradient_session)
+    for _ in range(2):
+        with pytest.raises(StreamTruncatedError) as caught:
+            await s.completion()
+        assert caught.value.snapshot == s.snapshot
+    assert [event async for event in s.sse()] == []
+
+
 async def test_a_whole_completion_instead_of_a_stream_is_one_chunk(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
