@@ -1,7 +1,8 @@
 """Python functions as tools: what a model is told of one, and its arguments as the function's types.
 
-Contract: pure; a function is described once. The names and types of the parameters are the schema, which allows no
-other; a parameter without an annotation, ``*args`` and what JSON cannot say are a `ConfigurationError` that names it.
+Contract: pure; a function is described once, and one that was made for a single call is kept alive by nothing here:
+what it refers to may be large. The names and types of the parameters are the schema, which allows no other; a parameter
+without an annotation, ``*args`` and what JSON cannot say are a `ConfigurationError` that names it.
 Source: ``tools`` of the chat completions; names have 1 to 64 letters, digits, ``_`` and ``-``.
 """
 
@@ -10,20 +11,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, get_type_hints
+from weakref import WeakKeyDictionary
 
 import attrs
 
 from gradient_async._protocol.docstrings import argument_descriptions, first_paragraph
 from gradient_async._protocol.jsontext import decode_json
-from gradient_async._protocol.kinds import MISSING, TOLD_DEFAULT, unresolved
-from gradient_async._protocol.schema import Schema, object_schema
-from gradient_async._protocol.typed import fit
+from gradient_async._protocol.kinds import MISSING, Field, unresolved
+from gradient_async._protocol.schema import Schema, fields_schema
+from gradient_async._protocol.typed import fit_fields
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEPT = 512
 
 
 @attrs.frozen
@@ -33,22 +33,23 @@ class FunctionTool:
     Attributes:
         name: What the model calls it.
         definition: What the model is told.
-        parameters: A class with the function's parameters as fields; one that was not given is ``NOTHING``.
+        parameters: The function's parameters.
     """
 
     name: str
     definition: Schema
-    parameters: type
+    parameters: tuple[Field, ...]
 
     def arguments(self, text: str) -> dict[str, Any]:
-        """Return the keyword arguments in the JSON *text* of a call.
+        """Return the keyword arguments in the JSON *text* of a call; of one that was not given, none.
 
         Raises:
             ResponseDecodeError: They are not JSON, or do not fit.
         """
-        given: Any = fit(_decoded(text), self.parameters, what="An argument")
-        values = {name: getattr(given, name) for name in (field.name for field in attrs.fields(self.parameters))}
-        return {name: value for name, value in values.items() if value is not _UNSET}
+        return fit_fields(_decoded(text), self.parameters, what=f"An argument does not fit {self.name}")
+
+
+_described: WeakKeyDictionary[Callable[..., Any], FunctionTool] = WeakKeyDictionary()
 
 
 def described_tools(tools: Iterable[Any]) -> list[Any]:
@@ -68,14 +69,19 @@ def function_tool(function: Callable[..., Any]) -> FunctionTool:
     Raises:
         ConfigurationError: It cannot be one; the error names the parameter.
     """
-    return _made_tool(function, _checked_name(function))
+    name = _checked_name(function)
+    if not inspect.isfunction(function):
+        return _made_tool(function, name)  # a method is a new object each time it is asked for
+    tool = _described.get(function)
+    if tool is None or tool.name != name:
+        tool = _described[function] = _made_tool(function, name)
+    return tool
 
 
-@lru_cache(_KEPT)
 def _made_tool(function: Callable[..., Any], name: str) -> FunctionTool:
     doc = inspect.getdoc(function)
     parameters = _parameters(function, name, argument_descriptions(doc))
-    told: Schema = {"name": name, "parameters": object_schema(parameters)}
+    told: Schema = {"name": name, "parameters": fields_schema(name, parameters)}
     if summary := first_paragraph(doc):
         told = {"name": name, "description": summary, "parameters": told["parameters"]}
     return FunctionTool(name, {"type": "function", "function": told}, parameters)
@@ -90,13 +96,6 @@ def _decoded(arguments: str) -> Any:
     return {} if value is None else value
 
 
-class _Unset:
-    """The default of a parameter whose own default the function knows."""
-
-
-_UNSET = _Unset()
-
-
 def _checked_name(function: Callable[..., Any]) -> str:
     if not inspect.isroutine(function):
         raise ConfigurationError(f"{function!r} cannot be a tool; give a function, made with def or async def.")
@@ -106,22 +105,21 @@ def _checked_name(function: Callable[..., Any]) -> str:
     return name
 
 
-def _parameters(function: Callable[..., Any], name: str, said: Mapping[str, str]) -> type:
-    """Return a class whose fields are the parameters of *function*."""
+def _parameters(function: Callable[..., Any], name: str, said: Mapping[str, str]) -> tuple[Field, ...]:
+    """Return the parameters of *function*."""
     try:
         signature, hints = inspect.signature(function), get_type_hints(function, include_extras=True)
     except NameError as error:
         raise unresolved(name, error) from None
     except (TypeError, ValueError):
         raise ConfigurationError(f"{name} has no signature; wrap it in a function with annotations.") from None
-    fields = {
-        parameter.name: _field(parameter, hints, f"{name}.{parameter.name}", said.get(parameter.name, ""))
+    return tuple(
+        _field(parameter, hints, f"{name}.{parameter.name}", said.get(parameter.name, ""))
         for parameter in signature.parameters.values()
-    }
-    return attrs.make_class(name, fields, kw_only=True)
+    )
 
 
-def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, description: str) -> Any:
+def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, description: str) -> Field:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise ConfigurationError(
             f"{where} takes any number of arguments; a tool's parameters need names: spell them out."
@@ -131,9 +129,10 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, d
     if parameter.name == "self":
         raise ConfigurationError(f"{where} has no value; give the method of an object, as tools=[thing.method].")
     is_required = parameter.default is parameter.empty
-    return attrs.field(
-        default=attrs.NOTHING if is_required else _UNSET,
-        type=hints.get(parameter.name),
-        alias=parameter.name,
-        metadata={"description": description, TOLD_DEFAULT: MISSING if is_required else parameter.default},
+    return Field(
+        name=parameter.name,
+        kind=hints.get(parameter.name),
+        is_required=is_required,
+        default=MISSING if is_required else parameter.default,
+        description=description,
     )

@@ -46,9 +46,6 @@ OBJECTS = (dict, Mapping, MutableMapping)
 MISSING: Any = object()
 """The default of a field that has none, or one that is made."""
 
-TOLD_DEFAULT = "gradient_async.default"
-"""Metadata of an attrs field whose default is not the one to tell."""
-
 
 @attrs.frozen(kw_only=True)
 class Field:
@@ -158,7 +155,7 @@ def _attrs_field(field: attrs.Attribute[Any]) -> Field:
         name=field.alias or field.name,
         kind=field.type,
         is_required=field.default is attrs.NOTHING,
-        default=field.metadata.get(TOLD_DEFAULT, field.default if has_value else MISSING),
+        default=field.default if has_value else MISSING,
         description=str(field.metadata.get("description", "")),
     )
 

@@ -10,6 +10,7 @@ Source: JSON Schema 2020-12; OpenAI's supported schemas of structured outputs, w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
 from types import NoneType
@@ -52,7 +53,17 @@ def object_schema(cls: type, *, is_strict: bool = False) -> Schema:
     schema = writer.schema(cls, cls.__name__)
     if "$ref" in schema:
         schema = writer.definitions[writer.names[cls]]
-    return {**schema, "$defs": writer.definitions} if writer.definitions else schema
+    return writer.document(schema)
+
+
+def fields_schema(name: str, fields: Sequence[Field]) -> Schema:
+    """Return the schema of an object with these *fields*, as a whole document; errors call it *name*.
+
+    Raises:
+        ConfigurationError: A field has no schema; the error names it.
+    """
+    writer = _Writer(is_strict=False)
+    return writer.document(writer.fields(name, fields))
 
 
 @attrs.define
@@ -69,6 +80,10 @@ class _Writer:
     definitions: dict[str, Schema] = attrs.field(factory=dict, init=False)
     names: dict[type, str] = attrs.field(factory=dict, init=False)
     _open: list[type] = attrs.field(factory=list, init=False)
+
+    def document(self, schema: Schema) -> Schema:
+        """Return *schema* with the definitions that it refers to."""
+        return {**schema, "$defs": self.definitions} if self.definitions else schema
 
     def schema(self, kind: Any, where: str) -> Schema:
         """Return the schema of *kind*, the annotation of *where*."""
@@ -138,14 +153,17 @@ class _Writer:
         return self.names[cls]
 
     def _object(self, cls: type) -> Schema:
-        fields = fields_of(cls)
-        schema = {
+        return _described(self.fields(cls.__name__, fields_of(cls)), first_paragraph(own_doc(cls)))
+
+    def fields(self, name: str, fields: Sequence[Field]) -> Schema:
+        """Return the schema of an object called *name* with these *fields*."""
+        properties = {field.name: self._property(field, f"{name}.{field.name}") for field in fields}
+        return {
             "type": "object",
-            "properties": {field.name: self._property(field, f"{cls.__name__}.{field.name}") for field in fields},
+            "properties": properties,
             "required": [field.name for field in fields if field.is_required or self.is_strict],
             "additionalProperties": False,
         }
-        return _described(schema, first_paragraph(own_doc(cls)))
 
     def _property(self, field: Field, where: str) -> Schema:
         if field.kind is None:

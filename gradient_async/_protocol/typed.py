@@ -9,22 +9,27 @@ Source: the types are those of `schema`; cattrs makes the classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import cache, partial
 from types import NoneType
-from typing import Any, NotRequired, Required, TypedDict, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import cattrs
-from cattrs.errors import IterableValidationError, IterableValidationNote
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+)
 from cattrs.gen import make_dict_structure_fn
-from cattrs.gen.typeddicts import make_dict_structure_fn as make_typed_dict_structure_fn
 
 from gradient_async._protocol.jsontext import shortened
 from gradient_async._protocol.kinds import (
     ARRAYS,
     OBJECTS,
+    Field,
     bare,
     container,
     fields_of,
@@ -60,13 +65,32 @@ def fit(value: Any, kind: type[T], *, what: str) -> T:
     Raises:
         ResponseDecodeError: It does not fit.
     """
+    return _told(value, partial(_converter().structure, cl=kind), f"{what} does not fit {kind.__name__}")
+
+
+def fit_fields(value: Any, fields: Sequence[Field], *, what: str) -> dict[str, Any]:
+    """Return *value*, decoded JSON, as a dict of those of the *fields* that it has.
+
+    Args:
+        value: The value.
+        fields: Fields whose types have schemas.
+        what: How an error begins: ``An argument does not fit weather``.
+
+    Raises:
+        ResponseDecodeError: It does not fit.
+    """
+    return _told(value, partial(_by_name, _converter(), fields), what)
+
+
+def _told(value: Any, read: Callable[[Any], T], what: str) -> T:
+    """Return what *read* makes of *value*; *what* begins the error that tells why it makes nothing of it."""
     try:
-        return _converter().structure(value, kind)
+        return read(value)
     except Exception as error:  # noqa: BLE001 - validators and converters of the caller raise what they like
         problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
     reason, _, path = problem.rpartition(" @ ")
     body = shortened(json.dumps(value, default=str))
-    raise ResponseDecodeError(f"{what} does not fit {kind.__name__}: {path}: {reason}.", path=path, body=body)
+    raise ResponseDecodeError(f"{what}: {path}: {reason}.", path=path, body=body)
 
 
 @cache
@@ -165,10 +189,13 @@ def _each(converter: cattrs.Converter, items: Iterable[tuple[int | str, Any, Any
         try:
             made.append(converter.structure(item, kind))
         except Exception as error:  # noqa: BLE001 - passed on with its place
-            note = IterableValidationNote(f"at {place!r}", place, kind)
-            error.__notes__ = [*getattr(error, "__notes__", ()), note]
+            _note(error, IterableValidationNote(f"at {place!r}", place, kind))
             raise IterableValidationError("does not fit", [error], kind) from None
     return made
+
+
+def _note(error: Exception, note: str) -> None:
+    error.__notes__ = [*getattr(error, "__notes__", ()), note]
 
 
 def _union(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
@@ -207,15 +234,24 @@ def _class_hook(converter: cattrs.Converter, cls: type) -> Hook:
 
 
 def _filler(converter: cattrs.Converter, cls: type) -> Hook:
-    if is_typed_dict(cls):
-        return make_typed_dict_structure_fn(_as_its_fields_say(cls), converter)
+    if is_typed_dict(cls):  # and not by cattrs: if its annotations are postponed, it does not know what it requires
+        return partial(_by_name, converter, fields_of(cls))
     return make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
 
 
-def _as_its_fields_say(cls: type) -> Any:
-    """Return the TypedDict *cls* anew: one with postponed annotations does not know which keys are (not) required."""
-    fields = {
-        field.name: Required[bare(field.kind)[0]] if field.is_required else NotRequired[bare(field.kind)[0]]
-        for field in fields_of(cls)
-    }
-    return TypedDict(cls.__name__, fields)  # type: ignore[operator]  # mypy knows written ones alone
+def _by_name(converter: cattrs.Converter, fields: Sequence[Field], value: Any, _kind: Any = None) -> dict[str, Any]:
+    """Return the object *value* as a dict of those of the *fields* that it has."""
+    given = _checked(dict, value)
+    made = {field.name: _field(converter, field, given) for field in fields if field.is_required or field.name in given}
+    if unknown := given.keys() - made.keys():
+        raise cattrs.ForbiddenExtraKeysError(None, dict, unknown)
+    return made
+
+
+def _field(converter: cattrs.Converter, field: Field, given: dict[str, Any]) -> Any:
+    """Return the *field* of what was *given* as its type; an error knows its name."""
+    try:
+        return converter.structure(given[field.name], bare(field.kind)[0])
+    except Exception as error:  # noqa: BLE001 - passed on with its place
+        _note(error, AttributeValidationNote(f"at {field.name}", field.name, field.kind))
+        raise ClassValidationError("does not fit", [error], dict) from None

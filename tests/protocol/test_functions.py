@@ -1,6 +1,8 @@
 """Python functions as tools."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any
@@ -98,6 +100,23 @@ def test_a_function_is_described_once() -> None:
     assert function_tool(weather) is function_tool(weather)
 
 
+def test_a_function_that_was_made_for_one_call_is_not_kept() -> None:
+    def made(large: object) -> weakref.ref[Callable[[int], str]]:
+        def look_up(number: int) -> str:
+            return f"{number} of {large}"
+
+        assert function_tool(look_up).arguments('{"number": 1}') == {"number": 1}
+        return weakref.ref(look_up)
+
+    made(object())  # whatever is made once and kept
+    gc.collect()
+    classes = len(object.__subclasses__())
+    calls = [made(object()) for _ in range(20)]
+    gc.collect()
+    assert [call() for call in calls] == [None] * 20
+    assert len(object.__subclasses__()) == classes
+
+
 @pytest.mark.parametrize(
     ("text", "arguments"),
     [
@@ -163,6 +182,7 @@ def imaginary(x: complex) -> None: ...
         (lambda: 1, "<lambda> cannot be a tool's name"),
         (Counter, "give a function, made with def or async def"),
         (print, r"print\.\w+ takes any number"),
+        (str.join, "join.self is positional-only"),
     ],
 )
 def test_a_function_that_cannot_be_a_tool_says_what_to_do(function: Callable[..., Any], advice: str) -> None:
