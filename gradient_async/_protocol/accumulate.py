@@ -53,7 +53,7 @@ class _ChoiceParts:
         delta = choice.delta
         if delta.content is not None:
             self.content = grown(self.content, delta.content)
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some upstreams say "" as long as there is none
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)

@@ -154,7 +154,7 @@ class MessageAccumulator:
     @property
     def is_complete(self) -> bool:
         """Whether the message has its stop reason."""
-        return self._head.stop_reason is not None
+        return bool(self._head.stop_reason)  # some upstreams say "" as long as there is none
 
     @property
     def stop_reason(self) -> str | None:

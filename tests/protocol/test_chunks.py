@@ -63,6 +63,7 @@ def test_a_split_anywhere_yields_the_same_text(cut: int) -> None:
         frame(delta("Hel", index=0)) + frame(delta("x", finish="stop", index=1)) + frame(delta("lo", finish="stop")),
         b": ping\n\n" + frame(delta("Hello")) + b"event: ping\ndata: {}\n\n" + DONE,
         frame(delta("Hello")) + b"data:\n\n" + DONE,
+        frame(delta("Hello", finish="stop")) + frame(delta(finish="")),
     ],
 )
 def test_this_is_a_complete_stream(body: bytes) -> None:
@@ -77,6 +78,7 @@ def test_this_is_a_complete_stream(body: bytes) -> None:
         b": ping\n\n: ping\n\n",
         frame(delta("Hello")),
         frame(delta("Hello"))[:-20],
+        frame(delta("Hel", finish="")) + frame(delta("lo", finish="")),
         frame(delta("Hello", finish="stop")) + frame(delta("x", index=1)),
         b"<html><body>502</body></html>",
     ],

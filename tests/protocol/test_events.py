@@ -159,6 +159,7 @@ def test_the_last_event_may_lack_its_blank_line() -> None:
         (message, b"data: [DONE]\n\n"),
         (message, wire(MESSAGE_STREAM[:-2]) + b"data: [DONE]\n\n"),
         (message, b'event: message_stop\ndata: {"type": "message_s'),
+        (message, wire([{"type": "message_start", "message": MESSAGE | {"stop_reason": ""}}])),
         (response, wire(RESPONSE_STREAM[:-1])),
         (response, wire([{"choices": [{"index": 0, "delta": {"content": "Hi"}}]}])),
         (response, b"data: [D"),
