@@ -15,8 +15,8 @@ import attrs
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.log import logger
 from gradient_async._io.progress import timeout_error
-from gradient_async._io.storage import NEW_ADDRESSES, NOTHING_LEFT, Storage, chance
-from gradient_async._protocol.storage import Transfer, storage_delay, wants_new_address
+from gradient_async._io.storage import NEW_ADDRESSES, NOTHING_LEFT, Storage
+from gradient_async._protocol.storage import Transfer, wants_new_address
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, UploadError
 
 
@@ -112,7 +112,7 @@ class FileReader:
             self.url = await self.renew()
             return
         self._failures += 1
-        delay = storage_delay(problem, attempt=self._failures, policy=self.storage.retry, chance=chance())
+        delay = self.storage.delay(problem, self._failures)
         if delay is None:
             raise problem
         logger.info("download interrupted at byte %d, going on in %.2f s: %s", self.transfer.offset, delay, problem)

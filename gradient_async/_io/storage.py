@@ -112,13 +112,18 @@ class Storage:
             error = await self._try_put(url, file, part, content_type, watch)
             if error is None:
                 return
-            delay = storage_delay(error, attempt=attempt, policy=self.retry, chance=chance())
+            delay = self.delay(error, attempt)
             if delay is None:
                 raise error
             logger.info("upload failed, next attempt in %.2f s: %s", delay, error)
             await asyncio.sleep(delay)
             if expires is not None and time.time() >= expires:
                 raise UploadError("The upload's address expired before the file was there.", code="RequestExpired")
+
+    def delay(self, error: GradientError, attempt: int) -> float | None:
+        """Return the seconds until the next *attempt* after *error*, None to give up."""
+        longest = self.timeouts.total
+        return storage_delay(error, attempt=attempt, policy=self.retry, chance=_chance(), longest=longest)
 
     async def get(self, url: str, transfer: Transfer) -> Exchange:
         """Ask for the rest of a file; the answer's status is 200, 206 or 416.
@@ -191,8 +196,8 @@ async def _refusal(exchange: Exchange, doing: str) -> GradientError:
     finally:
         if not exchange.at_eof:
             exchange.close()
-    return storage_error(exchange.status, exchange.headers, body, doing=doing)
+    return storage_error(exchange.status, exchange.headers, body, doing=doing, now=time.time())
 
 
-def chance() -> float:
+def _chance() -> float:
     return random.random()  # noqa: S311 - jitter, no secret

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from gradient_async._protocol.credentials import is_loopback
-from gradient_async._protocol.response import retry_after_seconds
+from gradient_async._protocol.response import rate_limit_info
 from gradient_async._protocol.retry import RetryPolicy, backoff
 from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
 
@@ -81,15 +81,23 @@ def _is_inside(host: str) -> bool:
         return False
 
 
-def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, doing: str) -> UploadError:
-    """Return the error for an answer of the storage host; *doing* is ``"upload"`` or ``"download"``."""
+def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, doing: str, now: float) -> UploadError:
+    """Return the error for an answer of the storage host.
+
+    Args:
+        status: Of the answer.
+        headers: Of the answer.
+        body: The beginning of it.
+        doing: ``"upload"`` or ``"download"``.
+        now: Epoch seconds, for an answer without a date.
+    """
     found = _CODE.search(body)
     code = found[1].decode() if found else None
     reason = f"{status}, {code}" if code else str(status)
     hint = _HINTS.get(code or "", "")
     error = UploadError(f"The storage host refused the {doing} ({reason}). {hint}".strip(), status=status, code=code)
     error.request_id = headers.get("x-amz-request-id")
-    error.retry_after = retry_after_seconds(headers.get("Retry-After"), now=0.0)
+    error.retry_after = rate_limit_info(headers, now=now).retry_after
     return error
 
 
@@ -98,12 +106,24 @@ def wants_new_address(error: GradientError) -> bool:
     return isinstance(error, UploadError) and (error.status in (401, 403) or error.code in _STALE_CODES)
 
 
-def storage_delay(error: GradientError, *, attempt: int, policy: RetryPolicy, chance: float) -> float | None:
-    """Return the seconds until the next attempt, None to give up. Nothing here is paid for, so all may be repeated."""
+def storage_delay(
+    error: GradientError, *, attempt: int, policy: RetryPolicy, chance: float, longest: float | None
+) -> float | None:
+    """Return the seconds until the next attempt, None to give up. Nothing here is paid for, so all may be repeated.
+
+    Args:
+        error: How the attempt failed.
+        attempt: Its number, from 1.
+        policy: How often and how patiently to try.
+        chance: A random number from 0 to 1.
+        longest: The most seconds that the host may ask for; None for any.
+    """
     if attempt >= policy.attempts or not _may_pass(error):
         return None
-    requested = error.retry_after if isinstance(error, UploadError) else None
-    return backoff(policy, attempt, chance) + (requested or 0.0)
+    requested = (error.retry_after if isinstance(error, UploadError) else None) or 0.0
+    if longest is not None and requested > longest:
+        return None
+    return backoff(policy, attempt, chance) + requested
 
 
 def _may_pass(error: GradientError) -> bool:

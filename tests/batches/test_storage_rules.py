@@ -65,7 +65,7 @@ def test_an_api_on_this_machine_opens_no_other_network(url: str) -> None:
 
 
 def test_an_error_shows_the_code_and_never_the_signature() -> None:
-    error = storage_error(403, {"x-amz-request-id": "r-1"}, LEAK, doing="upload")
+    error = storage_error(403, {"x-amz-request-id": "r-1"}, LEAK, doing="upload", now=0.0)
     assert (error.status, error.code, error.request_id) == (403, "SignatureDoesNotMatch", "r-1")
     assert "content_type=" in str(error)
     assert "secret" not in repr(error) + str(error) + repr(error.__dict__)
@@ -73,7 +73,7 @@ def test_an_error_shows_the_code_and_never_the_signature() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"<Code></Code>", b"<Code><script></Code>", b"\xff" * 100])
 def test_any_body_gives_an_error(body: bytes) -> None:
-    assert storage_error(500, {}, body, doing="download").code is None
+    assert storage_error(500, {}, body, doing="download", now=0.0).code is None
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,27 @@ def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, 
     ],
 )
 def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
-    delay = storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5)
+    delay = storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5, longest=None)
     assert (delay is not None) is again
-    assert storage_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5) is None
+    assert storage_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5, longest=None) is None
 
 
-def test_a_retry_after_of_the_storage_host_is_added() -> None:
-    error = storage_error(503, {"Retry-After": "7"}, b"", doing="upload")
-    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0) == 7
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "7"},
+        {"Retry-After": "Thu, 01 Jan 2026 00:00:07 GMT"},
+        {"Retry-After": "Thu, 01 Jan 2026 01:00:07 GMT", "Date": "Thu, 01 Jan 2026 01:00:00 GMT"},
+    ],
+)
+def test_a_retry_after_of_the_storage_host_is_added(headers: dict[str, str]) -> None:
+    error = storage_error(503, headers, b"", doing="upload", now=1_767_225_600.0)
+    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
+
+
+def test_a_storage_host_that_asks_for_a_day_is_not_waited_for() -> None:
+    error = storage_error(503, {"Retry-After": "86400"}, b"", doing="upload", now=0.0)
+    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
 
 
 def test_a_file_in_one_piece() -> None:
