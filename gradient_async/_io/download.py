@@ -94,8 +94,7 @@ class FileReader:
             problem = timeout_error("idle")
         else:
             if block:
-                self._failures = self._renewals = 0
-                return self.transfer.take(block)
+                return self._new(block)
             if self.transfer.is_complete:
                 self._done, self._exchange = True, None
                 return b""
@@ -104,6 +103,13 @@ class FileReader:
         if not self._done:
             await self._recover(problem)
         return b""
+
+    def _new(self, block: bytes) -> bytes:
+        """Return what is new of *block*; only that is progress, or a host without ranges could cut for ever."""
+        new = self.transfer.take(block)
+        if new:
+            self._failures = self._renewals = 0
+        return new
 
     async def _recover(self, problem: GradientError) -> None:
         """Return when another try makes sense; raise *problem* if none does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,22 @@ async def test_cuts_without_end_are_an_error(gradient_emulator: Emulator, job: B
     gradient_emulator.storage.cut(0, times=None)
     with pytest.raises(APIConnectionError):
         await ids(job)
+
+
+async def test_a_host_without_ranges_that_always_cuts_is_an_error(gradient_emulator: Emulator, job: BatchJob) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+        writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/out"
+        links = {"batch_id": job.batch_id, "result_available": True, "output_file_url": url}
+        gradient_emulator.fail(200, body=links, content_type="application/json", path="/v1/batches/*/results")
+        with pytest.raises(APIConnectionError):
+            async with asyncio.timeout(5):
+                await ids(job)
 
 
 async def test_an_expired_address_is_replaced_and_the_rest_is_read(gradient_emulator: Emulator, job: BatchJob) -> None:
