@@ -195,14 +195,22 @@ def not_ready(batch_id: str) -> BatchNotReadyError:
     return BatchNotReadyError(f"The results of batch {batch_id} are not available yet; wait() for its end first.")
 
 
+def late(batch: Batch) -> BatchNotReadyError:
+    """Return the error for an ended job whose results do not come although there must be some."""
+    return BatchNotReadyError(f"{_end_of(batch)} Its results are not available yet; ask for them again later.")
+
+
 def failed(batch: Batch) -> BatchFailedError:
     """Return the error for a job that did not complete; its message shows the first faults with their lines."""
     shown = [str(fault) for fault in batch.errors[:_SHOWN_FAULTS]]
     more = len(batch.errors) - len(shown)
     reasons = " ".join(shown) + (f" ... and {more} more in .batch.errors." if more else "")
+    return BatchFailedError(f"{_end_of(batch)} {reasons}".strip(), batch=batch)
+
+
+def _end_of(batch: Batch) -> str:
     counts = batch.request_counts
-    message = f"Batch {batch.batch_id} ended as {batch.status}, with {counts.completed} of {counts.total} completed."
-    return BatchFailedError(f"{message} {reasons}".strip(), batch=batch)
+    return f"Batch {batch.batch_id} ended as {batch.status}, with {counts.completed} of {counts.total} completed."
 
 
 _PROGRESS = ("queued", "validating", "in_progress", "finalizing", "cancelling")

@@ -107,15 +107,19 @@ class PollSchedule:
 
 
 def settling_delay(batch: Batch, attempt: int) -> float | None:
-    """Return the seconds until the results of an ended job are asked for again; None to believe there are none.
+    """Return the seconds until the results of an ended job are asked for again; None to give up.
 
-    Results have been seen to come a moment after the end. A job that did not complete may have none at all, and one
-    that failed before any request was done has none.
+    Results have been seen to come a moment after the end. A job of which nothing was done may have none at all, and
+    one that failed so has none.
     """
-    counts = batch.request_counts
-    nothing_done = batch.status == "failed" and counts.completed + counts.failed == 0
-    patience = 8 if batch.status == "completed" else 0 if nothing_done else 2
+    patience = 8 if owes_results(batch) else 0 if batch.status == "failed" else 2
     return None if attempt > patience else 0.25 * 2.0 ** (attempt - 1)
+
+
+def owes_results(batch: Batch) -> bool:
+    """Whether there are results of an ended job, now or soon: its requests were done, or some of them."""
+    counts = batch.request_counts
+    return batch.status == "completed" or counts.completed + counts.failed > 0
 
 
 def cancel_delay(batch: Batch, attempt: int) -> float | None:

@@ -15,9 +15,9 @@ import anyio
 import attrs
 
 from gradient_async._io.download import FileReader
-from gradient_async._protocol.batch import failed
+from gradient_async._protocol.batch import failed, late
 from gradient_async._protocol.batch_answers import AnswerDecoder
-from gradient_async._protocol.batch_poll import settling_delay
+from gradient_async._protocol.batch_poll import owes_results, settling_delay
 from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
 from gradient_async.errors import BatchNotReadyError, StreamBusyError
 from gradient_async.models.batch import Batch, ResultLinks
@@ -65,7 +65,7 @@ class ResultFiles:
                 raise problem
             delay = settling_delay(self.batch, attempt)
             if delay is None:
-                raise problem if self.batch.status == "completed" else failed(self.batch)
+                raise late(self.batch) if owes_results(self.batch) else failed(self.batch)
             await anyio.sleep(delay)
 
     async def _fresh_url(self, name: ResultFile) -> str:

@@ -187,6 +187,17 @@ async def test_a_cancelled_job_keeps_what_was_done(gradient_emulator: Emulator, 
             await job.cancel()
 
 
+async def test_what_was_done_of_a_job_is_waited_for_and_never_called_missing(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    gradient_emulator.batches.expire(after=0.5)
+    gradient_emulator.batches.late = 3
+    async with new_session() as session:
+        job = await session.batches.submit(requests(10))
+        await job.wait(poll=FAST, check=False)
+        assert (await job.report()).missing == ()
+
+
 async def test_the_report_holds_the_results_against_the_input(
     gradient_emulator: Emulator, new_session: NewSession
 ) -> None:
