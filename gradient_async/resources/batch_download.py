@@ -105,7 +105,7 @@ class ResultSaver:
 
     async def _copy(self, number: int, transfer: Transfer, file: BinaryIO) -> None:
         """Append what is left of the file of one job."""
-        reader = await self.sources[number].open(self.name)
+        reader = self.sources[number].open(self.name)
         if reader is None:
             return
         reader.transfer = transfer

@@ -244,9 +244,14 @@ class BatchJob:
         return await self.refresh(timeout=timeout)
 
     async def _files(self) -> list[ResultFiles]:
+        """Return the files of every part; one that ended without any does not keep the others back."""
         await self.refresh()
         batches = [part.batch for part in self._parts if part.batch is not None]
-        return [ResultFiles(self._calls, batch, self._endpoint(batch)) for batch in batches]
+        files = [ResultFiles(self._calls, batch, self._endpoint(batch)) for batch in batches]
+        problems = [problem for each in files if (problem := await each.find()) is not None]
+        if len(problems) == len(files):
+            raise problems[0]
+        return files
 
     def _endpoint(self, batch: Batch) -> str | None:
         """Return the endpoint of a job; the service has been seen to leave it out."""

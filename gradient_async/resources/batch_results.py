@@ -19,7 +19,7 @@ from gradient_async._protocol.batch import failed, late
 from gradient_async._protocol.batch_answers import AnswerDecoder
 from gradient_async._protocol.batch_poll import owes_results, settling_delay
 from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
-from gradient_async.errors import BatchNotReadyError, StreamBusyError
+from gradient_async.errors import BatchFailedError, BatchNotReadyError, StreamBusyError
 from gradient_async.models.batch import Batch, ResultLinks
 from gradient_async.models.batch_result import BatchResult, ResultFile
 from gradient_async.resources.batch_calls import BatchCalls
@@ -34,39 +34,44 @@ class ResultFiles:
     calls: BatchCalls
     batch: Batch
     endpoint: str | None
-    _links: ResultLinks | None = attrs.field(default=None, init=False)
+    _links: ResultLinks = attrs.field(factory=ResultLinks, init=False)
 
-    async def open(self, name: ResultFile) -> FileReader | None:
-        """Return the reader of a file, None if the job has no such file.
+    async def find(self) -> BatchFailedError | None:
+        """Look where the files are, a moment longer if the job has only just ended.
+
+        Returns:
+            The error if the job ended without results; other jobs of the same input may have some.
 
         Raises:
-            BatchNotReadyError: The job is not at its end.
-            BatchFailedError: It ended without results.
+            BatchNotReadyError: The job is not at its end, or its results do not come.
         """
-        if self._links is None:
-            self._links = await self._settled_links()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                self._links = await self.calls.result_links(self.batch.batch_id)
+            except BatchNotReadyError as error:
+                problem = error
+            else:
+                return None
+            if not self.batch.is_terminal:
+                raise problem
+            delay = settling_delay(self.batch, attempt)
+            if delay is None:
+                break
+            await anyio.sleep(delay)
+        if owes_results(self.batch):
+            raise late(self.batch)
+        return failed(self.batch)
+
+    def open(self, name: ResultFile) -> FileReader | None:
+        """Return the reader of a file, None if the job has no such file."""
         url = _url(self._links, name)
         return None if url is None else FileReader(self.calls.storage, url, lambda: self._fresh_url(name))
 
     def decoder(self, name: ResultFile) -> ResultDecoder:
         """Return what turns the bytes of a file into results."""
         return ResultDecoder(ResultLineReader(name, AnswerDecoder(self.endpoint)))
-
-    async def _settled_links(self) -> ResultLinks:
-        """Ask for the links; a moment longer if the job has only just ended."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self.calls.result_links(self.batch.batch_id)
-            except BatchNotReadyError as error:
-                problem = error
-            if not self.batch.is_terminal:
-                raise problem
-            delay = settling_delay(self.batch, attempt)
-            if delay is None:
-                raise late(self.batch) if owes_results(self.batch) else failed(self.batch)
-            await anyio.sleep(delay)
 
     async def _fresh_url(self, name: ResultFile) -> str:
         self._links = await self.calls.result_links(self.batch.batch_id)
@@ -155,13 +160,12 @@ class ResultStream:
         elif self._current is not None:
             await self._read(*self._current)
         elif self._files:
-            await self._open(*self._files[0])
+            self._open(*self._files.popleft())
         else:
             raise StopAsyncIteration
 
-    async def _open(self, files: ResultFiles, name: ResultFile) -> None:
-        reader = await files.open(name)
-        self._files.popleft()
+    def _open(self, files: ResultFiles, name: ResultFile) -> None:
+        reader = files.open(name)
         if reader is not None:
             self._current = reader, files.decoder(name)
 

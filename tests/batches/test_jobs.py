@@ -289,6 +289,19 @@ async def test_a_large_input_becomes_several_jobs_that_look_like_one(
         assert sorted((await again.report()).succeeded) == ["r4", "r9"]
 
 
+async def test_a_part_that_failed_hides_no_results_of_the_others(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    gradient_emulator.batches.max_requests = 3
+    async with new_session() as session:
+        job = await session.batches.submit(requests(6), split=True, limits=BatchLimits(requests=4))
+        await job.wait(poll=FAST, check=False)
+        assert sorted([result.custom_id async for result in job.results()]) == ["r4", "r5"]
+        assert (await job.download(tmp_path / "out.jsonl")).size > 0
+        report = await job.report()
+    assert (sorted(report.succeeded), report.missing) == (["r4", "r5"], ("r0", "r1", "r2", "r3"))
+
+
 async def test_line_numbers_of_a_part_are_those_of_the_input(
     gradient_emulator: Emulator, new_session: NewSession
 ) -> None:
