@@ -145,6 +145,8 @@ class Batches:
         file: BatchFile,
         source: Source,
         *,
+        provider: Provider = "openai",
+        endpoint: str | None = AUTO,
         content_type: str | None = OCTETS,
         on_progress: Callable[[int, int], object] | None = None,
     ) -> BatchFile:
@@ -153,6 +155,8 @@ class Batches:
         Args:
             file: What `create_file` returned.
             source: A path, bytes, or an iterable of requests.
+            provider: Whose form the lines get, if they are made of requests here.
+            endpoint: What these lines name as their ``url``; the job's own, or None for lines that name it themselves.
             content_type: What the storage host is told; None tells it nothing.
             on_progress: Called with the bytes that have gone and the bytes of the file.
 
@@ -164,7 +168,7 @@ class Batches:
             UploadError: The storage host refused, also at two more addresses.
             APIConnectionError: No answer came.
         """
-        data = await open_input(source, LineSchema("openai", None))
+        data = await open_input(source, LineSchema(provider, endpoint_of(provider, endpoint)))
         watch = partial(_tell_size, on_progress, data.size) if on_progress is not None else None
         whole = Part(0, data.size, 0)
         return await self._calls.upload(file, data, whole, content_type=content_type, watch=watch)

@@ -20,6 +20,7 @@ from gradient_async import (
     BatchError,
     BatchLimits,
     BatchNotReadyError,
+    BatchRequest,
     BatchValidationError,
     ConfigurationError,
     ConflictError,
@@ -31,7 +32,7 @@ from gradient_async import (
 )
 from gradient_async.testing import Emulator
 
-from .conftest import CHAT, QUICK_RETRY, NewSession, jsonl, line, requests
+from .conftest import CHAT, FAST, QUICK_RETRY, NewSession, body, jsonl, line, requests
 
 DATA = jsonl(line("a"), line("b"))
 CREATE, FILES = "/v1/batches", "/v1/batches/files"
@@ -97,6 +98,18 @@ async def test_an_upload_reads_paths_bytes_and_iterables(
         for source in (path, str(path), data):
             await session.batches.upload(await session.batches.create_file("in.jsonl"), source)
     assert [put.received for put in gradient_emulator.storage.requests] == [len(DATA)] * 3
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_an_upload_of_requests_has_lines_that_the_job_takes(
+    gradient_emulator: Emulator, new_session: NewSession, provider: Any
+) -> None:
+    async with new_session() as session:
+        file = await session.batches.create_file("in.jsonl")
+        asked = [BatchRequest("a", body(max_tokens=5))]
+        file = await session.batches.upload(file, asked, provider=provider)
+        batch = await session.batches.create(file_id=file.file_id, provider=provider)
+        assert (await session.batches.job(batch.batch_id).wait(poll=FAST)).request_counts.completed == 1
 
 
 async def test_an_upload_tells_how_far_it_is(new_session: NewSession) -> None:
