@@ -25,7 +25,10 @@ from gradient_async._protocol.codec import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 
 VERSION = 1
-_START = b'{"kind":"begin"'
+_STARTS = (b'{"kind":"begin"', b'{"kind":"save"')
+"""A submission begins with its header; the download of a job that was picked up by its id has none."""
+
+_HEADLESS = frozenset({"begin", "save"})
 
 
 def fingerprint(key: str, salt: str) -> str:
@@ -151,7 +154,7 @@ def read_journal(data: bytes) -> tuple[JournalState, int]:
     """
     whole = data.rfind(b"\n") + 1
     state = JournalState()
-    if not (data.startswith(_START) or _START.startswith(data)):
+    if not any(data.startswith(start) or start.startswith(data) for start in _STARTS):
         raise BatchError("The file is no journal; give the path of one, or of a new file.")
     for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
         if not _apply(state, line):
@@ -165,7 +168,7 @@ def read_journal(data: bytes) -> tuple[JournalState, int]:
 def _apply(state: JournalState, line: bytes) -> bool:
     try:
         record = decode_json(line)
-        if type(record) is not dict or (state.header is None and record.get("kind") != "begin"):
+        if type(record) is not dict or (state.header is None and record.get("kind") not in _HEADLESS):
             return False
         state.apply(record)
     except (ResponseDecodeError, KeyError, TypeError, ValueError):

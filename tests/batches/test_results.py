@@ -275,6 +275,20 @@ async def test_with_a_journal_a_download_goes_on_where_it_was(
     assert len(gradient_emulator.batches.jobs) == 1
 
 
+async def test_a_job_picked_up_by_its_id_has_its_download_gone_on_with(
+    gradient_emulator: Emulator, new_session: NewSession, job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
+    gradient_emulator.storage.cut(50_000)
+    async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
+        picked = session.batches.job(job.batch_id, journal=tmp_path / "download.journal")
+        with pytest.raises(APIConnectionError):
+            await picked.download(tmp_path / "out.jsonl")
+        await picked.download(tmp_path / "out.jsonl")
+    assert [request.status for request in downloads(gradient_emulator)] == [200, 206]
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == COUNT - 1
+
+
 async def test_a_job_without_results_says_so(gradient_emulator: Emulator, session: AsyncSession) -> None:
     gradient_emulator.batches.max_requests = 1
     job = await session.batches.submit(requests(2))
