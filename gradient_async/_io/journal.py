@@ -7,13 +7,14 @@ process at a time: the lock goes with the process, however it ends. What the las
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-import anyio
 import attrs
 
+from gradient_async._io.disk import finished
 from gradient_async._protocol.journal import JournalState, encode_record, read_journal
 from gradient_async.errors import ConfigurationError
 
@@ -42,7 +43,11 @@ class Journal:
             ConfigurationError: It cannot be opened, or another process has it open.
             BatchError: It is damaged.
         """
-        await anyio.to_thread.run_sync(self._open)
+        try:
+            await finished(self._open)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -62,8 +67,7 @@ class Journal:
 
     async def write(self, record: bytes) -> None:
         """Write a *record*, and return when it is on disk; not even cancellation leaves that open."""
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._write, record)
+        await finished(partial(self._write, record))
 
     def _write(self, record: bytes) -> None:
         assert self._file is not None  # noqa: S101 - it is entered

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import anyio
 import attrs
 
+from gradient_async._io.disk import finished
 from gradient_async._io.download import FileReader
 from gradient_async._io.journal import Journal
 from gradient_async._protocol.journal import Saved
@@ -58,6 +59,7 @@ class ResultSaver:
     tag: str
     journal: Journal | None = None
     watch: Watcher | None = None
+    _file: BinaryIO | None = attrs.field(default=None, init=False)
     _position: int = attrs.field(default=0, init=False)
     _synced: int = attrs.field(default=0, init=False)
     _ends_in_line: bool = attrs.field(default=False, init=False)
@@ -74,15 +76,16 @@ class ResultSaver:
 
     async def _save(self) -> None:
         begun = self._begun()
-        file = await anyio.to_thread.run_sync(self._open, begun.position)
         try:
+            await finished(partial(self._open, begun.position))
             for number in range(begun.part, len(self.sources)):
                 transfer = Transfer(begun.offset, tag=begun.tag) if number == begun.part else Transfer()
-                await self._copy(number, transfer, file)
-            await anyio.to_thread.run_sync(os.fsync, file.fileno())
+                await self._copy(number, transfer)
+            await finished(self._sync)
         finally:
-            file.close()
-        await anyio.to_thread.run_sync(os.replace, self._partial, self.path)
+            if self._file is not None:
+                self._file.close()
+        await finished(partial(os.replace, self._partial, self.path))
 
     @property
     def _partial(self) -> Path:
@@ -95,39 +98,37 @@ class ResultSaver:
             return Saved(part=0, offset=0, position=0)
         return begun if self._partial.stat().st_size >= begun.position else Saved(part=0, offset=0, position=0)
 
-    def _open(self, position: int) -> BinaryIO:
-        file = self._partial.open("r+b" if position else "wb", buffering=0)
+    def _open(self, position: int) -> None:
+        self._file = file = self._partial.open("r+b" if position else "wb", buffering=0)
         file.truncate(position)
         file.seek(position - 1 if position else 0)
         self._ends_in_line = bool(position) and file.read(1) != b"\n"
         self._position = self._synced = position
-        return file
 
-    async def _copy(self, number: int, transfer: Transfer, file: BinaryIO) -> None:
+    async def _copy(self, number: int, transfer: Transfer) -> None:
         """Append what is left of the file of one job."""
         reader = self.sources[number].open(self.name)
         if reader is None:
             return
         reader.transfer = transfer
         if transfer.offset == 0 and self._ends_in_line:
-            await self._write(b"\n", file)
+            await self._write(b"\n")
         try:
-            await self._copy_blocks(number, reader, file)
+            await self._copy_blocks(number, reader)
         finally:
             reader.close()
 
-    async def _copy_blocks(self, number: int, reader: FileReader, file: BinaryIO) -> None:
+    async def _copy_blocks(self, number: int, reader: FileReader) -> None:
         while block := await reader.next_block():
-            await self._write(block, file)
+            await self._write(block)
             if self.watch is not None:
                 self.watch(self._position, self._position - reader.transfer.offset + (reader.transfer.total or 0))
             if self.journal is not None and self._position - self._synced >= SYNC_BYTES:
-                await anyio.to_thread.run_sync(os.fsync, file.fileno())
+                await finished(self._sync)
                 await self._note(number, reader.transfer)
 
-    async def _write(self, block: bytes, file: BinaryIO) -> None:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_write_all, file, block)
+    async def _write(self, block: bytes) -> None:
+        await finished(partial(self._write_all, block))
         self._position += len(block)
         self._ends_in_line = not block.endswith(b"\n")
 
@@ -137,8 +138,12 @@ class ResultSaver:
         await self.journal.append("save", file=self.name, **attrs.asdict(place))
         self._synced = self._position
 
+    def _write_all(self, block: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - it is open
+        view = memoryview(block)
+        while view:
+            view = view[self._file.write(view) :]
 
-def _write_all(file: BinaryIO, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[file.write(view) :]
+    def _sync(self) -> None:
+        assert self._file is not None  # noqa: S101 - it is open
+        os.fsync(self._file.fileno())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -128,6 +132,25 @@ async def test_two_at_a_time_are_refused(tmp_path: Path) -> None:
             await Journal(tmp_path / "run.journal").__aenter__()
     async with Journal(tmp_path / "run.journal"):
         pass
+
+
+async def test_a_cancelled_record_is_on_disk_before_the_journal_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "run.journal", threading.Event()
+
+    async def write() -> None:
+        async with Journal(path) as journal:
+            monkeypatch.setattr(os, "fsync", lambda _: time.sleep(0.1) or synced.set())
+            await journal.write(RECORDS[0])
+
+    task = asyncio.create_task(write())
+    while path.exists() is False or not path.stat().st_size:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert synced.is_set()
 
 
 async def test_the_lock_goes_with_the_process(tmp_path: Path) -> None:

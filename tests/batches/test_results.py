@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -249,6 +250,27 @@ async def test_a_failed_download_leaves_what_was_there(
     with pytest.raises(UploadError):
         await job.download(tmp_path / "out.jsonl")
     assert contents(tmp_path) == {"out.jsonl": "the last run"}
+
+
+async def test_a_cancelled_download_leaves_nothing_behind(
+    job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = asyncio.Event()
+    opens, loop = Path.open, asyncio.get_running_loop()
+
+    def slowly(path: Path, *args: Any, **options: Any) -> Any:
+        loop.call_soon_threadsafe(opened.set)
+        time.sleep(0.1)
+        return opens(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", slowly)
+    task = asyncio.create_task(job.download(tmp_path / "out.jsonl"))
+    await opened.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.2)
+    assert contents(tmp_path) == {}
 
 
 async def test_with_a_journal_a_download_goes_on_where_it_was(
