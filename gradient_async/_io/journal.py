@@ -6,6 +6,7 @@ process at a time: the lock goes with the process, however it ends. What the las
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ try:
     import fcntl
 except ImportError:  # Windows: two processes with one journal are not told apart there
     fcntl = None  # type: ignore[assignment]
+
+_NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
 
 @attrs.define(eq=False)
@@ -80,14 +83,14 @@ class Journal:
         problem = ""
         try:
             file = self.path.open("a+b", buffering=0)
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        else:
             try:
                 self._begin(file)
             except BaseException:
                 file.close()
                 raise
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        else:
             return
         raise ConfigurationError(f"The journal {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
@@ -104,7 +107,7 @@ class Journal:
             return
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             pass
         else:
             return
@@ -121,5 +124,8 @@ def _sync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise
     finally:
         os.close(fd)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import stat
 import sys
 import threading
 import time
@@ -172,6 +174,29 @@ async def test_the_lock_goes_with_the_process(tmp_path: Path) -> None:
 async def test_a_journal_that_cannot_be_opened_is_a_setting_that_cannot_work(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file or directory"):
         await Journal(tmp_path / "no" / "run.journal").__aenter__()
+
+
+async def test_a_file_system_without_locks_is_not_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(ConfigurationError, match="cannot be opened: No locks available"):
+        await Journal(tmp_path / "run.journal").__aenter__()
+
+
+async def test_a_file_system_that_syncs_no_folders_can_hold_a_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    async with Journal(tmp_path / "run.journal") as journal:
+        await journal.write(RECORDS[0])
 
 
 @pytest.mark.parametrize("text", ['{"custom_id":"a"}\n', "one line and no end of it", "{"])
