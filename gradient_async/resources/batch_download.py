@@ -19,6 +19,7 @@ from gradient_async._io.download import FileReader
 from gradient_async._io.journal import Journal
 from gradient_async._protocol.journal import Saved
 from gradient_async._protocol.storage import Transfer
+from gradient_async.errors import ProtocolError
 from gradient_async.models.batch_result import ResultFile
 from gradient_async.resources.batch_results import ResultFiles
 
@@ -68,8 +69,8 @@ class ResultSaver:
         """Write the file and return its size in bytes."""
         try:
             await self._save()
-        except BaseException:
-            if self.journal is None:
+        except BaseException as error:
+            if self.journal is None or isinstance(error, ProtocolError):  # the rest would not fit to what is there
                 self._partial.unlink(missing_ok=True)
             raise
         return self._position

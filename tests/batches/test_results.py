@@ -311,6 +311,23 @@ async def test_a_job_picked_up_by_its_id_has_its_download_gone_on_with(
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == COUNT - 1
 
 
+async def test_a_file_that_changed_since_the_journal_is_read_again(
+    gradient_emulator: Emulator, new_session: NewSession, job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
+    gradient_emulator.storage.cut(50_000)
+    async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
+        picked = session.batches.job(job.batch_id, journal=tmp_path / "download.journal")
+        with pytest.raises(APIConnectionError):
+            await picked.download(tmp_path / "out.jsonl")
+        for path, stored in list(gradient_emulator.storage.objects.items()):
+            gradient_emulator.storage.publish(path, stored.path, stored.size)
+        with pytest.raises(ProtocolError, match="read it again"):
+            await picked.download(tmp_path / "out.jsonl")
+        await picked.download(tmp_path / "out.jsonl")
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == COUNT - 1
+
+
 async def test_a_job_without_results_says_so(gradient_emulator: Emulator, session: AsyncSession) -> None:
     gradient_emulator.batches.max_requests = 1
     job = await session.batches.submit(requests(2))
