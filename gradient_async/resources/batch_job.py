@@ -148,17 +148,18 @@ class BatchJob:
         """Ask for the job's end; what is done by then stays available.
 
         Raises:
-            ConflictError: It has ended already.
+            ConflictError: It has ended already, or the service refuses to end it.
         """
-        refusal = None
+        refused: list[tuple[JobPart, ConflictError]] = []
         for part in self._parts:
             try:
                 part.seen(await self._calls.cancel(part.batch_id, timeout))
             except ConflictError as error:
-                refusal = error
+                refused.append((part, error))
         batch = await self.refresh(timeout=timeout)
-        if refusal is not None and batch.is_terminal:
-            raise refusal
+        for part, refusal in refused:
+            if len(refused) == len(self._parts) or not (part.batch and part.batch.is_terminal):
+                raise refusal
         return batch
 
     def results(self) -> ResultStream:

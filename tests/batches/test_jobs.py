@@ -24,6 +24,7 @@ from gradient_async import (
     GradientError,
     RateLimitError,
 )
+from gradient_async.resources import batch_calls
 from gradient_async.testing import Emulator
 
 from .conftest import CHAT, FAST, NewSession, body, jsonl, line, requests
@@ -321,6 +322,29 @@ async def test_cancel_means_all_parts(gradient_emulator: Emulator, new_session: 
         job = await session.batches.submit(requests(4), split=True, limits=BatchLimits(requests=2))
         assert (await job.cancel()).status in ("cancelling", "cancelled")
     assert {each.status for each in gradient_emulator.batches.jobs} <= {"cancelling", "cancelled"}
+
+
+async def test_a_part_that_has_ended_does_not_keep_the_others_from_being_cancelled(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    gradient_emulator.batches.shape, gradient_emulator.batches.seconds = "captured", 30
+    async with new_session() as session:
+        job = await session.batches.submit(requests(4), split=True, limits=BatchLimits(requests=2))
+        await session.batches.cancel(job.batch_ids[0])
+        assert (await job.cancel()).status == "cancelled"
+    assert [each.status for each in gradient_emulator.batches.jobs] == ["cancelled"] * 2
+
+
+async def test_a_cancellation_that_is_refused_is_told(
+    gradient_emulator: Emulator, new_session: NewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_calls, "cancel_delay", lambda *_: None)
+    gradient_emulator.batches.seconds = 30
+    gradient_emulator.fail(409, path="/v1/batches/*/cancel")
+    async with new_session() as session:
+        job = await session.batches.submit(requests(2))
+        with pytest.raises(ConflictError):
+            await job.cancel()
 
 
 async def test_a_split_that_ends_halfway_names_what_was_created(
