@@ -7,6 +7,7 @@ with a journal on disk, before the request goes out: however often it is repeate
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -80,11 +81,12 @@ class Submission:
         if state.file_id is None:
             state.file_id = await self._upload(number, part)
             await self._note("upload", part=number, file_id=state.file_id)
-        if state.body is None:
-            state.body = self._body(number, state.file_id)
-            await self._note("submit", part=number, body=state.body)
-        logger.info("creating a batch job under request_id %s", state.body["request_id"])
-        batch = await self.calls.create(state.body)
+        body = self._body(number, state.file_id, state.body or {})
+        if body != state.body:
+            state.body = body
+            await self._note("submit", part=number, body=body)
+        logger.info("creating a batch job under request_id %s", body["request_id"])
+        batch = await self.calls.create(body)
         await self._note("create", part=number, batch_id=batch.batch_id)
         job = JobPart(batch.batch_id, part)
         job.seen(batch)
@@ -104,14 +106,18 @@ class Submission:
         single = len(self.input.report.parts) == 1
         return name.name if single else f"{name.stem}-{number + 1:03d}{name.suffix}"
 
-    def _body(self, number: int, file_id: str) -> dict[str, Any]:
+    def _body(self, number: int, file_id: str, announced: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what creates the job: under the id that was *announced*, but with the options of now.
+
+        Those of then may be why the service refused it.
+        """
         options = self.options
         given = options.request_id
         if given is not None and number:
             given = f"{given}-{number + 1}"
         return create_body(
             file_id=file_id,
-            request_id=given or str(uuid.uuid4()),
+            request_id=announced.get("request_id") or given or str(uuid.uuid4()),
             provider=options.provider,
             endpoint=options.endpoint,
             completion_window=options.completion_window,

@@ -23,6 +23,7 @@ from gradient_async import (
     ConflictError,
     GradientError,
     RateLimitError,
+    UnprocessableEntityError,
 )
 from gradient_async.resources import batch_calls
 from gradient_async.testing import Emulator
@@ -360,6 +361,33 @@ async def test_a_split_that_ends_halfway_names_what_was_created(
             )
     (made,) = gradient_emulator.batches.jobs
     assert made.id in caught.value.__notes__[0]
+
+
+async def test_a_refused_submission_is_mended_with_the_same_journal(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.journal"
+    async with new_session() as session:
+        with pytest.raises(UnprocessableEntityError):
+            await session.batches.submit(requests(2), journal=journal, metadata={"run": 7})  # type: ignore[dict-item]
+        job = await session.batches.submit(requests(2), journal=journal, metadata={"run": "7"})
+        again = await session.batches.submit(requests(2), journal=journal, metadata={"run": "8"})
+        assert (await again.refresh()).metadata == {"run": "7"}
+    assert again.batch_id == job.batch_id
+    assert len(gradient_emulator.storage.requests) == 1
+
+
+async def test_other_options_make_no_second_job_of_a_journal(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.journal"
+    async with new_session() as session:
+        job = await session.batches.submit(requests(2), journal=journal)
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[:-1]))  # as if the answer had been lost with the process
+        again = await session.batches.submit(requests(2), journal=journal, metadata={"run": "7"})
+    assert again.batch_id == job.batch_id
+    assert len(gradient_emulator.batches.jobs) == 1
 
 
 async def test_a_rate_limit_that_stays_is_told(gradient_emulator: Emulator, new_session: NewSession) -> None:
