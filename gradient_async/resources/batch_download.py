@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import attrs
 
@@ -19,7 +19,7 @@ from gradient_async._io.download import FileReader
 from gradient_async._io.journal import Journal
 from gradient_async._protocol.journal import Saved
 from gradient_async._protocol.storage import Transfer
-from gradient_async.errors import ProtocolError
+from gradient_async.errors import ConfigurationError, ProtocolError
 from gradient_async.models.batch_result import ResultFile
 from gradient_async.resources.batch_results import ResultFiles
 
@@ -43,6 +43,23 @@ class SavedResults:
     errors: Path | None = None
     size: int = 0
     errors_size: int = 0
+
+
+def targets_of(path: str | os.PathLike[str], errors: str | os.PathLike[str] | None) -> list[tuple[ResultFile, Path]]:
+    """Return which file goes where.
+
+    Raises:
+        ConfigurationError: One would replace the other, or a folder or a device.
+    """
+    targets: list[tuple[ResultFile, Path]] = [("output", Path(path))]
+    if errors is not None:
+        targets.append(("error", Path(errors)))
+    if len({os.path.abspath(target) for _, target in targets}) < len(targets):  # noqa: PTH100 - the disk is not asked
+        raise ConfigurationError(f"Output and errors both go to {os.fspath(path)!r}; give two files.")
+    for _, target in targets:
+        if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - these two never raise
+            raise ConfigurationError(f"The results cannot be written to {os.fspath(target)!r}: it is no plain file.")
+    return targets
 
 
 @attrs.define(eq=False)
@@ -100,7 +117,7 @@ class ResultSaver:
         return begun if self._partial.stat().st_size >= begun.position else Saved(part=0, offset=0, position=0)
 
     def _open(self, position: int) -> None:
-        self._file = file = self._partial.open("r+b" if position else "wb", buffering=0)
+        self._file = file = _opened(self._partial, "r+b" if position else "wb")
         file.truncate(position)
         file.seek(position - 1 if position else 0)
         self._ends_in_line = bool(position) and file.read(1) != b"\n"
@@ -148,3 +165,12 @@ class ResultSaver:
     def _sync(self) -> None:
         assert self._file is not None  # noqa: S101 - it is open
         os.fsync(self._file.fileno())
+
+
+def _opened(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
+    problem = ""
+    try:
+        return path.open(mode, buffering=0)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    raise ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")

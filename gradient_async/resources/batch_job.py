@@ -23,9 +23,9 @@ from gradient_async._protocol.batch_lines import LineSchema
 from gradient_async._protocol.batch_poll import Poll
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch, BatchFault
-from gradient_async.models.batch_result import BatchReport, ResultFile
+from gradient_async.models.batch_result import BatchReport
 from gradient_async.resources.batch_calls import BatchCalls
-from gradient_async.resources.batch_download import ResultSaver, SavedResults, Watcher
+from gradient_async.resources.batch_download import ResultSaver, SavedResults, Watcher, targets_of
 from gradient_async.resources.batch_report import report_of, selected
 from gradient_async.resources.batch_results import ResultFiles, ResultStream
 
@@ -183,12 +183,11 @@ class BatchJob:
         Raises:
             BatchNotReadyError: The job is not at its end.
             BatchFailedError: It ended without results.
+            ConfigurationError: A file cannot be written, or the two are one.
             UploadError: The storage host refuses a file.
         """
+        targets = targets_of(path, errors)
         sources = await self._files()
-        targets: list[tuple[ResultFile, Path]] = [("output", Path(path))]
-        if errors is not None:
-            targets.append(("error", Path(errors)))
         async with AsyncExitStack() as stack:
             journal = None
             if self._context.journal is not None:

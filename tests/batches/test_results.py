@@ -18,6 +18,7 @@ from gradient_async import (
     BatchFailedError,
     BatchJob,
     BatchNotReadyError,
+    ConfigurationError,
     ProtocolError,
     RetryPolicy,
     StreamBusyError,
@@ -230,6 +231,22 @@ async def test_a_download_appears_whole(gradient_emulator: Emulator, job: BatchJ
     lines = [json.loads(line)["custom_id"] for line in (output.read_bytes() + errors.read_bytes()).splitlines()]
     assert sorted(lines) == EXPECTED
     assert (saved.size, saved.size) in told
+
+
+@pytest.mark.parametrize(
+    ("path", "errors", "problem"),
+    [
+        ("out.jsonl", "./out.jsonl", "both go to"),
+        (".", None, "no plain file"),
+        ("no/out.jsonl", None, "No such file or directory"),
+    ],
+)
+async def test_files_that_cannot_hold_the_results_are_refused(
+    job: BatchJob, tmp_path: Path, path: str, errors: str | None, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        await job.download(tmp_path / path, errors=errors and tmp_path / errors)
+    assert contents(tmp_path) == {}
 
 
 async def test_without_a_sidecar_the_file_is_empty(
