@@ -24,6 +24,7 @@ from gradient_async._protocol.batch import file_name_of
 from gradient_async._protocol.batch_input import Part, ValidationReport
 from gradient_async._protocol.batch_lines import LineSchema
 from gradient_async._protocol.batch_validation import DuplicateFinder, InputValidator
+from gradient_async._protocol.codec import shortened
 from gradient_async._protocol.jsonl import LineSplitter
 from gradient_async._protocol.storage import changed_input
 from gradient_async.errors import ConfigurationError
@@ -36,6 +37,9 @@ Watcher = Callable[[int, int], object]
 BLOCK_BYTES = 262_144
 TURN_BYTES = 4_194_304
 """Bytes between two chances for the task to be cancelled; about ten milliseconds of checking."""
+
+_PATH_CHARS = 200
+"""Of a path in an error: it may be a whole input that was passed as one."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -152,7 +156,7 @@ def _open_path(path: str, name: str) -> InputFile:
             return _open_stream(stream, name)
     except OSError as error:
         problem = error.strerror or str(error)
-    raise ConfigurationError(f"The input {path!r} cannot be read: {problem}.")
+    raise ConfigurationError(f"The input {shortened(path, _PATH_CHARS)!r} cannot be read: {problem}.")
 
 
 def _open_stream(stream: io.BufferedReader, name: str) -> InputFile:

@@ -249,6 +249,13 @@ async def test_a_source_that_cannot_be_read_is_a_clear_error(new_session: NewSes
             await session.batches.submit(source)
 
 
+async def test_an_input_that_was_passed_as_a_path_is_not_shown_whole(new_session: NewSession) -> None:
+    async with new_session() as session:
+        with pytest.raises(ConfigurationError) as caught:
+            await session.batches.submit(jsonl(line("a", body=body("secret " * 100))).decode())
+    assert len(str(caught.value)) < 300
+
+
 async def test_a_damaged_gzip_file_is_a_clear_error(new_session: NewSession) -> None:
     async with new_session() as session:
         with pytest.raises(ConfigurationError, match="cannot be unpacked"):
