@@ -30,6 +30,7 @@ from gradient_async._protocol.batch_poll import Poll
 from gradient_async._protocol.batch_validation import InputValidator
 from gradient_async._protocol.storage import UrlPolicy
 from gradient_async._protocol.timeouts import Timeouts
+from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 from gradient_async.resources.batch_calls import BatchCalls, Timeout
 from gradient_async.resources.batch_job import POLL, BatchJob, JobContext, JobPart
@@ -109,10 +110,15 @@ class Batches:
             batch_id: Its id; several, or one string with commas, for a job that was split.
             source: Its input, for `BatchJob.report` and `BatchJob.retry_failed`.
             journal: A file by which an interrupted download goes on in another process.
+
+        Raises:
+            ConfigurationError: There is no id, or an empty one.
         """
-        ids = batch_id.split(",") if isinstance(batch_id, str) else batch_id
+        ids = [each.strip() for each in (batch_id.split(",") if isinstance(batch_id, str) else batch_id)]
+        if not all(ids) or not ids:
+            raise ConfigurationError(f"A job is picked up by its id, or by those of its parts; got {batch_id!r}.")
         context = JobContext(self._calls, self.submit, {}, source, None if journal is None else Path(journal))
-        return BatchJob(context, [JobPart(each.strip()) for each in ids])
+        return BatchJob(context, [JobPart(each) for each in ids])
 
     async def validate(
         self,

@@ -397,6 +397,13 @@ async def test_a_rate_limit_that_stays_is_told(gradient_emulator: Emulator, new_
             await session.batches.submit(requests(1))
 
 
+@pytest.mark.parametrize("ids", ["", "a,,b", []])
+async def test_a_job_without_an_id_is_a_clear_error(new_session: NewSession, ids: Any) -> None:
+    async with new_session() as session:
+        with pytest.raises(ConfigurationError):
+            session.batches.job(ids)
+
+
 async def test_a_job_shows_itself(new_session: NewSession) -> None:
     async with new_session() as session:
         assert repr(session.batches.job("b-1")) == "<BatchJob b-1, not looked at yet>"
