@@ -6,6 +6,7 @@ from the service with ``session.batches.job(batch_id)``, in any process.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -30,6 +31,8 @@ from gradient_async.resources.batch_report import report_of, selected
 from gradient_async.resources.batch_results import ResultFiles, ResultStream
 
 POLL = Poll()
+_MOMENT = 0.001
+"""Seconds for a call when none are left: it ends as one that took too long."""
 
 
 @attrs.define
@@ -103,15 +106,18 @@ class BatchJob:
         """Return the job as it is now; what has ended is not asked for again.
 
         Args:
-            timeout: Seconds for each call; default: the session's.
+            timeout: Seconds in all, however many parts there are; default: the session's, for each.
 
         Raises:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
         """
+        clock = asyncio.get_running_loop().time
+        end = None if timeout is None else clock() + timeout
         for part in self._parts:
             if part.batch is None or not part.batch.is_terminal:
-                part.seen(await self._calls.retrieve(part.batch_id, timeout, priority="bulk"))
+                left = None if end is None else max(end - clock(), _MOMENT)
+                part.seen(await self._calls.retrieve(part.batch_id, left, priority="bulk"))
         return merged([part.batch for part in self._parts if part.batch is not None])
 
     def progress(self, *, poll: Poll = POLL, timeout: float | None = None) -> JobProgress[Batch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -315,6 +316,18 @@ async def test_line_numbers_of_a_part_are_those_of_the_input(
         gradient_emulator.fail(200, body=view, content_type="application/json", path=f"/v1/batches/{job.batch_ids[1]}")
         with pytest.raises(BatchFailedError, match="Line 3: bad"):
             await job.wait(poll=FAST)
+
+
+async def test_the_time_to_wait_is_for_all_parts_together(gradient_emulator: Emulator, new_session: NewSession) -> None:
+    running = {"batch_id": "b", "status": "in_progress"}
+    gradient_emulator.fail(
+        200, body=running, content_type="application/json", delay=0.3, times=None, path="/v1/batches/*"
+    )
+    async with new_session() as session:
+        began = time.monotonic()
+        with pytest.raises(APITimeoutError):
+            await session.batches.job("a,b,c,d").wait(timeout=0.4, poll=FAST)
+    assert time.monotonic() - began < 0.8
 
 
 async def test_cancel_means_all_parts(gradient_emulator: Emulator, new_session: NewSession) -> None:
