@@ -106,8 +106,8 @@ class FairQueue(Generic[T]):
         """Return how many would be served before a newcomer of *priority* if nobody else came."""
         interactive, bulk = self._interactive.size, self._bulk.size
         if self._lane(priority) is self._interactive:
-            return interactive + min(bulk, interactive // _INTERACTIVE_IN_A_ROW)
-        return bulk + min(interactive, (bulk + 1) * _INTERACTIVE_IN_A_ROW)
+            return interactive + min(bulk, (self._in_a_row + interactive) // _INTERACTIVE_IN_A_ROW)
+        return bulk + min(interactive, (bulk + 1) * _INTERACTIVE_IN_A_ROW - self._in_a_row)
 
     def _next_lane(self) -> _Lane[T]:
         if self._bulk.size and (not self._interactive.size or self._in_a_row >= _INTERACTIVE_IN_A_ROW):

@@ -1,5 +1,6 @@
 """The queue against the obvious one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,23 @@ def test_whoever_leaves_the_others_keep_their_order(steps):
             assert expected is None or queue.pop() is expected
         assert list(queue) == [*obvious.lanes["interactive"], *obvious.lanes["bulk"]]
         assert len(queue) == queue.size == sum(map(len, obvious.lanes.values()))
+
+
+@pytest.mark.parametrize("priority", ["interactive", "bulk"])
+@pytest.mark.parametrize("served", range(20))
+def test_a_newcomer_is_told_exactly_how_many_go_before_it(served, priority):
+    queue, newcomer = FairQueue(), Somebody()
+    for lane in ["interactive"] * 40 + ["bulk"] * 3:
+        queue.push(Somebody(), lane)
+    for _ in range(served):
+        queue.head()
+        queue.pop()
+    told = queue.ahead(priority)
+    queue.push(newcomer, priority)
+    for _ in range(told):
+        assert queue.head() is not newcomer
+        queue.pop()
+    assert queue.head() is newcomer
 
 
 def test_those_who_left_are_not_kept():
