@@ -74,6 +74,7 @@ class Outage:
             if self.policy == "local_share" and (delay := self._sent.delay_alone(now)):
                 return delay
             turnstile.let_in(self._permits.new(f"alone:{secrets.token_hex(8)}", now, hold=False))
+            self.is_untold = True
         return math.inf
 
     async def replay(self, store: RedisStore, turnstile: Turnstile) -> None:

@@ -324,6 +324,17 @@ async def test_what_was_sent_during_an_outage_counts_afterwards(own_server):
         assert limiter.status().windows[0].used == 7
 
 
+async def test_what_was_sent_before_the_first_answer_of_redis_counts_afterwards(own_server):
+    own_server.stop()
+    async with limiter_of(own_server.url, (10, 60.0), key="k", when_down="fail_open") as limiter:
+        for _ in range(5):
+            await asyncio.wait_for(limiter.acquire(), 2)
+        own_server.start()
+        await asyncio.sleep(1.0)
+        await asyncio.wait_for(limiter.acquire(), 2)
+        assert limiter.status().windows[0].used == 6
+
+
 # Set up.
 
 
