@@ -108,6 +108,8 @@ class RedisLimiter:
             self._bind(loop)
         waiter = Waiter(priority, timeout, tokens, hold)
         granted = turnstile.enter(waiter)
+        if timeout is not None:
+            turnstile.refuse_before(self._whole.paused_until)
         try:
             permit = await granted
         except BaseException:
@@ -132,8 +134,9 @@ class RedisLimiter:
         """Start to ask for the head of the queue; return the seconds after which to do it again."""
         if now < self._outage.until:
             return min(self._outage.serve(self._turnstile, now), self._outage.until - now)
-        if now < self._ask_at:
-            return self._ask_at - now
+        again = max(self._ask_at, self._whole.paused_until)
+        if now < again:
+            return again - now
         if self._asking is None and self._turnstile.next() is not None:
             self._asking = self._errands.start(self._ask())
         return math.inf

@@ -191,6 +191,21 @@ async def test_a_refusal_pauses_every_process(url, request):
         assert two.status().windows[0].foreign > 50
 
 
+async def test_a_pause_holds_from_the_first_request_on(url, request):
+    async with limiter_of(url, (100, 60.0), key=request.node.name) as limiter:
+        limiter.pause(0.3)
+        assert (await limiter.acquire()).waited >= 0.3
+
+
+async def test_a_wait_that_ends_before_the_pause_is_refused_at_once(url, request):
+    async with limiter_of(url, (100, 60.0), key=request.node.name) as limiter:
+        limiter.pause(20.0)
+        began = time.monotonic()
+        with pytest.raises(APITimeoutError, match="at the earliest"):
+            await limiter.acquire(timeout=10.0)
+        assert time.monotonic() - began < 0.5
+
+
 async def test_what_others_sent_is_counted_for_everybody(url, request):
     async with (
         limiter_of(url, (50, 1.0), (100, 60.0), key=request.node.name) as one,
