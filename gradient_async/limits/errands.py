@@ -15,6 +15,8 @@ __all__ = ["Errands"]
 
 _COALESCE = 0.01
 """Seconds for which the fates of permits are collected."""
+_LINGER = 1.0
+"""Seconds for which closing waits for calls under way."""
 
 Fates = dict[str, float | None]
 Call = Coroutine[object, object, None]
@@ -55,7 +57,8 @@ class Errands:
         """Send *call* to Redis; without a loop there is nobody to tell."""
         if self._loop is None or self._loop.is_closed():
             return call.close()
-        self.start(self._told(call))
+        # A task that is cancelled before its first step would never have awaited the call.
+        self.start(self._told(call)).add_done_callback(lambda _: call.close())
         return None
 
     def settle_soon(self, name: str, at: float | None) -> None:
@@ -65,7 +68,9 @@ class Errands:
             self._timer = self._loop.call_later(_COALESCE, self._settle_now)
 
     async def aclose(self, *, settles: bool) -> None:
-        """Settle what is left, if it *settles*, and end every call."""
+        """Let what is under way end in a moment and settle what is left, if it *settles*; end every call."""
+        if self._tasks and settles:
+            await asyncio.wait(self._tasks, timeout=_LINGER)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import logging
 import multiprocessing
 import shutil
@@ -8,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -263,6 +265,39 @@ async def test_closing_lets_everybody_go(url, request):
             await waiting
 
 
+async def test_closing_tells_of_the_last_pause(url, request):
+    async with (
+        limiter_of(url, (100, 60.0), key=request.node.name) as one,
+        limiter_of(url, (100, 60.0), key=request.node.name) as two,
+    ):
+        permit = await one.acquire()
+        one.observe(RateLimitInfo(retry_after=0.5), status=429, sent_at=permit.sent_at)
+        await one.aclose()
+        assert (await two.acquire()).waited > 0.4
+
+
+async def test_closing_gives_back_what_was_granted_meanwhile(url, request):
+    async with (
+        limiter_of(url, (10, 60.0), key=request.node.name) as one,
+        limiter_of(url, (10, 60.0), key=request.node.name) as two,
+    ):
+        granted, ask = asyncio.Event(), one._store.ask
+
+        async def answering_slowly(*args, **options):
+            answer = await ask(*args, **options)
+            granted.set()
+            await asyncio.sleep(0.05)
+            return answer
+
+        one._store.ask = answering_slowly
+        waiting = [asyncio.create_task(one.acquire()) for _ in range(5)]
+        await granted.wait()
+        await one.aclose()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await two.acquire()
+        assert two.status().windows[0].used == 1
+
+
 # Redis away.
 
 NOWHERE = "redis://:secret@127.0.0.1:1/0"
@@ -275,6 +310,16 @@ async def test_fail_closed_says_that_nothing_was_sent(caplog):
                 await limiter.acquire()
         assert failure.value.maybe_sent is False
         assert "secret" not in str(failure.value) + repr(limiter) + caplog.text
+
+
+async def test_closing_leaves_no_call_that_was_never_awaited():
+    limiter = RedisLimiter(NOWHERE, key="k", when_down="fail_open")
+    permit = await limiter.acquire()
+    limiter.observe(RateLimitInfo(retry_after=1.0), status=429, sent_at=permit.sent_at)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await limiter.aclose()
+        gc.collect()
 
 
 async def test_fail_open_has_no_limit():
