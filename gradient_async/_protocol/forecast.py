@@ -39,7 +39,7 @@ def forecast(ledger: Ledger, now: float, n: int) -> float:
     at = max(now, ledger.paused_until)
     for _ in range(n):
         for queue, window in zip(queues, ledger.windows, strict=True):
-            while len(queue) >= window.capacity + window.credit:
+            while len(queue) >= window.capacity:
                 at = max(at, queue.popleft())
         for queue, window in zip(queues, ledger.windows, strict=True):
             queue.append(at + window.span)
@@ -70,7 +70,7 @@ def _back(window: Window, stamps: list[float], now: float, missing: int) -> floa
     """Return when *missing* of the tokens that count at *now* have come back."""
     if missing <= 0:
         return now
-    if window.others:
+    if window.others or window.credit:
         expiries = window.expiries(stamps, now)
         return expiries[missing - 1] if missing <= len(expiries) else now + window.span
     last = bisect_right(stamps, now - window.span) + missing - 1

@@ -13,7 +13,7 @@ same incident.
 from __future__ import annotations
 
 import math
-from collections import deque
+from bisect import bisect_right, insort
 
 import attrs
 
@@ -68,7 +68,7 @@ class Learner:
     _skew: ClockSkew = attrs.field(factory=ClockSkew, init=False)
     _refusals: int = attrs.field(default=0, init=False)
     _until: float = attrs.field(default=-math.inf, init=False)
-    _refused_at: deque[float] = attrs.field(factory=deque, init=False, repr=False)
+    _refused_at: list[float] = attrs.field(factory=list, init=False, repr=False)
 
     def learn(
         self, info: RateLimitInfo, *, status: int, sent_at: float, now: float, wall: float, chance: float
@@ -110,24 +110,22 @@ class Learner:
         refused = self._recently_refused(now)
         bucket.observe(limit=limit, remaining=remaining, reset=reset, now=now, sent_at=sent_at, refused=refused)
 
-    def _recently_refused(self, now: float) -> int:
-        """Return how many of our requests were refused that still are among the bucket's stamps."""
-        while self._refused_at and self._refused_at[0] + self.bucket.longest.period <= now:
-            self._refused_at.popleft()
-        return len(self._refused_at)
+    def _recently_refused(self, now: float) -> list[float]:
+        """Return when those were sent that were refused and still are among the bucket's stamps, in order."""
+        del self._refused_at[: bisect_right(self._refused_at, now - self.bucket.longest.period)]
+        return self._refused_at
 
     def rebase(self, shift: float) -> None:
         """Move everything by *shift* seconds: the clock was exchanged."""
         self._until += shift
-        self._refused_at = deque(at + shift for at in self._refused_at)
+        self._refused_at = [at + shift for at in self._refused_at]
 
     # Refusals.
 
     def _refused(self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float, chance: float) -> float:
         """Pause for a 429, once for all that were sent before the pause ended."""
         self.bucket.observe(limit=info.limit, now=now, sent_at=sent_at)
-        self._recently_refused(now)
-        self._refused_at.append(now)
+        insort(self._recently_refused(now), sent_at)
         window, wait = self._stated(info, wall)
         if sent_at < self._until and (not wait or now + wait - _ROUNDING <= self.bucket.paused_until):
             return 0.0

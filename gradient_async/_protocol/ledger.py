@@ -101,7 +101,7 @@ class Ledger:
             now = stamps[-1]
         stamps.append(now)
         if len(stamps) > self._most:
-            del stamps[: -max(window.capacity for window in self.windows)]
+            del stamps[: -max(window.capacity + len(window.credit) for window in self.windows)]
         return now
 
     def pause(self, until: float) -> None:
@@ -115,7 +115,9 @@ class Ledger:
         ready = self.paused_until
         stamps = self.stamps
         for window in self.windows:
-            room = window.capacity + window.credit - self.held
+            room = window.capacity - self.held
+            if window.credit:
+                room += window.not_counted(now)
             if window.others:
                 room -= window.taken_by_others(now)
             if room > len(stamps):
@@ -135,14 +137,14 @@ class Ledger:
         return max(0, min(self._free_in(window, now) for window in self.windows))
 
     def _free_in(self, window: Window, now: float) -> int:
-        room = window.capacity + window.credit - self.held - window.taken_by_others(now)
+        room = window.capacity + window.not_counted(now) - self.held - window.taken_by_others(now)
         span, stamps = window.span, self.stamps
         # The sum that `delay` compares: a difference would round in another way.
         return room - len(stamps) + bisect_right(stamps, now, key=lambda stamp: stamp + span)
 
     def used(self, window: Window, now: float) -> int:
         """Return the tokens of *window* that count at *now*, without the held ones."""
-        return max(0, self.sent(now - window.span) - window.credit) + window.taken_by_others(now)
+        return max(0, self.sent(now - window.span) - window.not_counted(now)) + window.taken_by_others(now)
 
     def sent(self, after: float, upto: float = math.inf) -> int:
         """Return how many of our requests count from later than *after*, but not later than *upto*."""
@@ -170,3 +172,4 @@ class Ledger:
         self.paused_until += shift
         for window in self.windows:
             window.others = deque(end + shift for end in window.others)
+            window.credit = deque(end + shift for end in window.credit)

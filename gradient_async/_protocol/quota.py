@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Sequence
 
 from gradient_async._protocol.ledger import Ledger
 
@@ -62,7 +64,7 @@ class Quota:
         *,
         now: float,
         asked: float,
-        refused: int = 0,
+        refused: Sequence[float] = (),
     ) -> None:
         """Believe an answer to the request that was sent at *asked*; see `RollingTokenBucket.observe`."""
         newest = asked >= self._heard
@@ -105,11 +107,11 @@ class Quota:
             window.others.popleft()
         return None
 
-    def _credit(self, counted: int, refused: int, *, now: float, asked: float) -> None:
-        """Take back what we sent, but the service refused and did not count."""
+    def _credit(self, counted: int, refused: Sequence[float], *, now: float, asked: float) -> None:
+        """Take back what we sent, but the service refused and did not count; if only some, then the oldest."""
         window = self._ledger.longest
         surplus = self._ledger.sent(now - window.period, asked) - counted
-        window.credit = max(0, min(refused, surplus))
+        window.credit = deque(at + window.span for at in refused[: max(0, surplus)])
 
     def _blame(self, unknown: int, *, reset: float | None, now: float) -> None:
         """Count *unknown* requests of others, which were sent since the last answer, in every window it was in."""

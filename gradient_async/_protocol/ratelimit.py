@@ -13,7 +13,7 @@ believing the service's headers in `gradient_async._protocol.quota`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gradient_async._protocol import forecast
 from gradient_async._protocol.ledger import Ledger
@@ -87,7 +87,7 @@ class RollingTokenBucket(Ledger):
         reset: float | None = None,
         now: float,
         sent_at: float | None = None,
-        refused: int = 0,
+        refused: Sequence[float] = (),
     ) -> None:
         """Believe the quota headers of a response that arrived at *now*.
 
@@ -98,8 +98,8 @@ class RollingTokenBucket(Ledger):
             now: When the response arrived.
             sent_at: When its request was sent: what we sent since may not be counted in it. Older ones
                 than the newest seen only ever lower what is free.
-            refused: How many of our requests were refused in the longest window; if the service counts
-                fewer than we sent, so many may be missing.
+            refused: When those of our requests were sent, in order, that were refused in the longest window;
+                if the service counts fewer than we sent, these may be missing.
         """
         asked = now if sent_at is None else sent_at
         self.quota.learn(limit, remaining, reset, now=now, asked=asked, refused=refused)

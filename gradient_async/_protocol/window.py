@@ -47,7 +47,8 @@ class Window:
         span: Seconds until a request is forgotten: the period and the guard.
         slack: Requests the service admits beyond our capacity; others may take that many unnoticed.
         others: When each request that somebody else sent stops counting, in order.
-        credit: Requests of ours that the service refused and, as it turned out, does not count.
+        credit: When each request of ours is forgotten that the service refused and, as it turned out, does not
+            count, in order.
     """
 
     declared: int
@@ -56,7 +57,7 @@ class Window:
     span: float
     slack: int = 0
     others: deque[float] = attrs.field(factory=deque)
-    credit: int = 0
+    credit: deque[float] = attrs.field(factory=deque)
 
     def taken_by_others(self, now: float) -> int:
         """Return how much of our capacity others hold at *now*."""
@@ -64,6 +65,13 @@ class Window:
         while others and others[0] <= now:
             others.popleft()
         return max(0, len(others) - self.slack)
+
+    def not_counted(self, now: float) -> int:
+        """Return how many of our requests, remembered at *now*, the service does not count."""
+        credit = self.credit
+        while credit and credit[0] <= now:
+            credit.popleft()
+        return len(credit)
 
     def blame_others(self, count: int, *, first: float, last: float) -> None:
         """Count *count* more requests of others, which end evenly between *first* and *last*."""
@@ -78,5 +86,7 @@ class Window:
     def expiries(self, stamps: list[float], now: float) -> list[float]:
         """Return when each token that counts at *now* comes back, in order."""
         ours = [stamp + self.span for stamp in stamps[bisect_right(stamps, now - self.span) :]]
+        for end in self.credit:
+            del ours[max(0, bisect_right(ours, end) - 1) : bisect_right(ours, end)]
         taken = self.taken_by_others(now)
         return sorted([*ours, *list(self.others)[:taken]]) if taken else ours

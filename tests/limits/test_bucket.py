@@ -237,7 +237,7 @@ def test_so_many_are_free_as_can_be_taken_one_after_the_other(events, later, hol
         elif event == "observe":
             bucket.observe(limit=12, remaining=3, reset=now + 5, now=now)
         elif event == "credit":
-            bucket.windows[-1].credit = 2
+            bucket.windows[-1].credit = deque([now + 5.0, now + 12.0])
         else:
             bucket.pause(now + step / 10)
     now += later

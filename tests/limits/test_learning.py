@@ -116,6 +116,19 @@ def test_refused_requests_that_the_service_does_not_count_are_not_held_against_u
     assert hour(learner, 5.0).used == 60
 
 
+def test_a_refused_request_is_taken_back_for_no_longer_than_it_counts():
+    learner = learner_of([(10, 6.0), (20, 60.0)], guard=0.0, sent=10)
+    for _ in range(8):
+        refuse(learner, now=1.0, sent_at=0.0, retry_after=1.0)
+    hear(learner, limit=20, remaining=18, now=5.0)
+    assert hour(learner, 5.0).used == 2
+    now, sent = 200.0, 0
+    while now < 260.0:
+        delay = learner.bucket.reserve(now)
+        now, sent = now + delay, sent + (not delay)
+    assert sent == 20
+
+
 def test_what_the_service_counts_late_is_no_credit():
     learner = learner_of(sent=100)
     hear(learner, limit=5000, remaining=4940, now=5.0)
