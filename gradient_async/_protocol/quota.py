@@ -68,6 +68,8 @@ class Quota:
     ) -> None:
         """Believe an answer to the request that was sent at *asked*; see `RollingTokenBucket.observe`."""
         newest = asked >= self._heard
+        if reset is not None and reset > now + self._ledger.longest.span + _ROUNDING:
+            reset = None  # nothing counts for so long: milliseconds, or a clock that we do not know
         if limit is not None and limit > 0 and newest:
             self._adopt(limit)
         if remaining is not None and self.is_told:

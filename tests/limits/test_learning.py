@@ -82,6 +82,13 @@ def test_the_use_of_others_ends_evenly_between_reset_and_an_hour():
     assert foreign[4] == 0
 
 
+@pytest.mark.parametrize("reset", [(WALL + 1800) * 1000, WALL + 86_400])
+def test_a_reset_that_no_request_can_have_does_not_keep_the_use_of_others(reset):
+    learner = learner_of()
+    hear(learner, limit=5000, remaining=4000, reset=reset)
+    assert [hour(learner, now).foreign for now in (0.0, 3601.0)] == [1000, 0]
+
+
 def test_an_answer_to_an_older_request_does_no_harm():
     learner = learner_of()
     hear(learner, limit=5000, remaining=4000, sent_at=10.0, now=11.0)
