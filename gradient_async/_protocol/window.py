@@ -12,6 +12,9 @@ import attrs
 
 __all__ = ["Window", "WindowStatus"]
 
+_MOST_OTHERS = 1_000_000
+"""Requests of others that are remembered: a window that has room for more is no limit, and would fill the memory."""
+
 
 @attrs.frozen(kw_only=True)
 class WindowStatus:
@@ -75,6 +78,9 @@ class Window:
 
     def blame_others(self, count: int, *, first: float, last: float) -> None:
         """Count *count* more requests of others, which end evenly between *first* and *last*."""
+        count = min(count, _MOST_OTHERS - len(self.others))
+        if count <= 0:
+            return
         step = max(0.0, last - first) / count
         self.others = deque(sorted([*self.others, *(first + step * i for i in range(count))]))
 

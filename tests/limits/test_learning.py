@@ -290,6 +290,14 @@ def test_an_hourly_refusal_fills_the_hour_and_not_the_minute():
     assert learner.bucket.delay(602.0) == 0.0
 
 
+@pytest.mark.parametrize("headers", [{"retry_after": 1.0}, {"remaining": 0, "reset": WALL + 600}])
+def test_a_refusal_of_a_window_without_end_fills_no_memory(headers):
+    learner = learner_of([(10**12, 60.0), (10**13, 3600.0)])
+    wait = refuse(learner, **headers)
+    assert hour(learner).foreign <= 1_000_000
+    assert learner.bucket.delay(0.0) == wait
+
+
 # Clocks.
 
 
