@@ -118,7 +118,7 @@ def _integer(text: str | None) -> int | None:
     if text.isdecimal() and len(text) <= _LONGEST_COUNT:
         return int(text)
     number = _number(text)
-    return None if number is None else int(number)
+    return None if number is None else max(0, int(number))  # some services count on below zero
 
 
 _Header = tuple[str, str, Callable[[str], Any]]

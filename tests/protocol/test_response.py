@@ -82,6 +82,11 @@ def test_a_header_that_is_no_number_says_nothing(value: str) -> None:
     assert (info.remaining, info.reset) == (None, None)
 
 
+def test_less_than_nothing_remaining_is_nothing():
+    info = rate_limit_info(CIMultiDict({"ratelimit-remaining": "-3", "x-ratelimit-remaining-requests": "-1"}), now=NOW)
+    assert (info.remaining, info.remaining_requests) == (0, 0)
+
+
 CLASSES = [
     (400, BadRequestError), (401, AuthenticationError), (402, PaymentRequiredError), (403, PermissionDeniedError),
     (404, NotFoundError), (409, ConflictError), (412, PreconditionFailedError), (422, UnprocessableEntityError),
