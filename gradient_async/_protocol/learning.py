@@ -24,6 +24,8 @@ from gradient_async.models.meta import RateLimitInfo
 __all__ = ["ClockSkew", "Learner"]
 
 _REFUSED = 429
+_MINUTE = 60.0
+"""Seconds: what the quotas of a tier are counted in."""
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _LARGEST_JITTER = 0.5
 _ROUNDING = 1.0
@@ -158,7 +160,7 @@ class Learner:
     def _learn_tier(self, info: RateLimitInfo, *, refused: bool) -> None:
         """Let the shortest window follow a tier's rate: down when it refused us, up only if asked for."""
         window = self.bucket.shortest
-        limit = int((info.limit_requests or 0) * self.bucket.share)
+        limit = int((info.limit_requests or 0) * self.bucket.share * window.period / _MINUTE)
         if limit < 1:
             return
         if limit < window.capacity:

@@ -342,6 +342,13 @@ def test_a_tier_that_refuses_lowers_the_short_window_and_a_later_one_raises_it_a
     assert learner.bucket.use(0.0)[0].capacity == 250
 
 
+@pytest.mark.parametrize(("window", "lowered"), [((10, 1.0), 2), ((5000, 3600.0), 5000), ((9000, 3600.0), 7200)])
+def test_a_tier_counts_per_minute_whatever_the_window(window, lowered):
+    learner = learner_of([window])
+    refuse(learner, limit_requests=120, remaining_requests=0)
+    assert hour(learner).capacity == lowered
+
+
 def test_a_higher_tier_is_used_only_when_asked_for():
     plain, asked = learner_of(), learner_of(tiers=True)
     for learner in (plain, asked):
