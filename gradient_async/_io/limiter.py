@@ -129,7 +129,7 @@ class RateLimiter:
             return None
         if bucket.hold(now) if hold else bucket.reserve(now):
             return None
-        return Permit(self, now, hold, None if budget is None else budget.spend(now, tokens))
+        return Permit(self, now, hold, None if budget is None else budget.spend(now, tokens, hold=hold))
 
     def _serve(self, now: float) -> float:
         """Let through whom the bucket admits; return the seconds until it may admit the next one."""
@@ -143,7 +143,7 @@ class RateLimiter:
                 return delay
             free -= 1
             bucket.take(now, waiter.hold)
-            spend = None if budget is None else budget.spend(now, waiter.tokens)
+            spend = None if budget is None else budget.spend(now, waiter.tokens, hold=waiter.hold)
             turnstile.let_in(Permit(self, now, waiter.hold, spend))
         return math.inf
 
@@ -170,6 +170,8 @@ class RateLimiter:
 
     def _permit_sent(self, permit: Permit) -> None:
         now = self._turnstile.clock()
+        if permit.spend is not None and self._budget is not None:
+            permit.spend = self._budget.sent(permit.spend, now=now)
         if permit.held:
             permit.held = False
             permit.sent_at = self._bucket.stamp(now)

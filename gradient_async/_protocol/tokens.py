@@ -6,6 +6,7 @@ of requests in a minute.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import attrs
@@ -15,7 +16,7 @@ __all__ = ["TokenBudget", "TokenSpend"]
 
 @attrs.define(eq=False, repr=False)
 class TokenSpend:
-    """The tokens of one request, which count from *at*."""
+    """The tokens of one request, which count from *at*; without end while that is infinite."""
 
     at: float
     tokens: int
@@ -47,14 +48,22 @@ class TokenBudget:
             surplus -= spend.tokens
             if surplus <= 0:
                 return spend.at + self.period + self.guard - now
-        return 0.0
+        return self.period + self.guard if surplus > 0 else 0.0
 
-    def spend(self, now: float, tokens: int) -> TokenSpend:
-        """Count *tokens* from *now*."""
+    def spend(self, now: float, tokens: int, *, hold: bool = False) -> TokenSpend:
+        """Count *tokens* from *now*, or, to *hold* them, without end until `sent` or `settle`."""
+        self._total += tokens
+        if hold:
+            return TokenSpend(math.inf, tokens)
         spend = TokenSpend(now, tokens)
         self._spent.append(spend)
-        self._total += tokens
         return spend
+
+    def sent(self, spend: TokenSpend, *, now: float) -> TokenSpend:
+        """Count what was spent from *now* instead; return what replaces *spend*."""
+        tokens = spend.tokens
+        self.settle(spend, 0, now=now)
+        return self.spend(now, tokens)
 
     def settle(self, spend: TokenSpend, tokens: int, *, now: float) -> None:
         """Correct *spend* to the *tokens* that were really used."""

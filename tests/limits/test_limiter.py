@@ -369,6 +369,18 @@ async def test_a_request_larger_than_the_budget_goes_alone():
     assert (await limiter.acquire(tokens=1)).waited == pytest.approx(60.0)
 
 
+@pytest.mark.parametrize("held", [59.0, 600.0])
+async def test_tokens_that_are_held_count_from_when_they_were_sent(held):
+    limiter = RateLimiter(RateLimits(tokens_per_minute=1000), guard=0.0)
+    permit = await limiter.acquire(tokens=1000, hold=True)
+    log = Log(limiter)
+    waiting = log.start("next", tokens=1000)
+    await asyncio.sleep(held)
+    permit.sent()
+    await waiting
+    assert log.times == [held + 60.0]
+
+
 async def test_a_refund_gives_the_tokens_back():
     limiter = RateLimiter(RateLimits(tokens_per_minute=1000), guard=0.0)
     permit = await limiter.acquire(tokens=1000)
