@@ -84,14 +84,7 @@ class AsyncSession:
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
         environ = os.environ
-        if max_connections is not None and max_connections < 1:
-            raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
-        if not isinstance(retry, RetryPolicy):
-            raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
-        if not isinstance(timeouts, Timeouts):
-            raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
-        if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "observe")):
-            raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
+        _check_settings(limits, retry, timeouts, max_connections)
         self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
         self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
         self._allow_insecure = allow_insecure
@@ -270,3 +263,20 @@ class AsyncSession:
         from gradient_async._io.limiter import RateLimiter
 
         return RateLimiter(self._limits)
+
+
+def _check_settings(limits: object, retry: object, timeouts: object, max_connections: int | None) -> None:
+    """Refuse settings that cannot work, or that nothing would keep."""
+    if max_connections is not None and max_connections < 1:
+        raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
+    if not isinstance(timeouts, Timeouts):
+        raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
+    if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "observe")):
+        raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
+    if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
+        raise ConfigurationError(
+            "limits: a session does not know beforehand how many tokens a request takes: leave tokens_per_minute "
+            "out, and await RateLimiter.acquire(tokens=...) of a limiter of your own before each call."
+        )

@@ -68,7 +68,8 @@ class RateLimits:
     Attributes:
         windows: ``(capacity, seconds)`` pairs, the shortest first. A shorter window may have the larger
             capacity; then only the longer one binds.
-        tokens_per_minute: Model tokens (not requests) per rolling minute, None for no such limit.
+        tokens_per_minute: Model tokens (not requests) per rolling minute, as ``RateLimiter.acquire(tokens=...)``
+            is told of them, which a session does not do; None for no such limit.
         follow: Whether a higher hourly number announced by the service is adopted. A lower one always is.
         tiers: Whether a higher ``x-ratelimit-limit-requests`` raises the shortest window, and the longest in
             proportion. A lower one counts once a request was refused for it.

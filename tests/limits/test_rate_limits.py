@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from gradient_async import AsyncSession
 from gradient_async._protocol.limits import RateLimits
 from gradient_async.errors import ConfigurationError
 
@@ -66,3 +67,8 @@ def test_a_split_never_exceeds_the_whole():
 )
 def test_a_repr_reads_back(limits):
     assert eval(repr(limits), {"RateLimits": RateLimits}) == limits
+
+
+def test_a_session_refuses_a_token_limit_that_it_could_not_keep():
+    with pytest.raises(ConfigurationError, match="leave tokens_per_minute out"):
+        AsyncSession(api_key="test", limits=RateLimits(tokens_per_minute=1000))
