@@ -15,6 +15,7 @@ __all__ = ["Errands"]
 
 _COALESCE = 0.01
 """Seconds for which the fates of permits are collected."""
+_SETTLE_AGAIN = 1.0
 _LINGER = 1.0
 """Seconds for which closing waits for calls under way."""
 
@@ -64,21 +65,28 @@ class Errands:
     def settle_soon(self, name: str, at: float | None) -> None:
         """Tell Redis in a moment that the permit *name* counts from *at*; None if it was given back."""
         self._fates[name] = at
-        if self._timer is None and self._loop is not None and not self._loop.is_closed():
-            self._timer = self._loop.call_later(_COALESCE, self._settle_now)
+        self._settle_after(_COALESCE)
 
     async def aclose(self, *, settles: bool) -> None:
         """Let what is under way end in a moment and settle what is left, if it *settles*; end every call."""
         if self._tasks and settles:
             await asyncio.wait(self._tasks, timeout=_LINGER)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         if self._fates and settles:
             await self._settle_all()
+        self._disarm()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _settle_after(self, seconds: float) -> None:
+        if self._timer is None and self._loop is not None and not self._loop.is_closed():
+            self._timer = self._loop.call_later(seconds, self._settle_now)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _settle_now(self) -> None:
         self._timer = None
@@ -90,6 +98,7 @@ class Errands:
             await self._settle(fates)
         except StoreDown as failure:
             self._fates = fates | self._fates
+            self._settle_after(_SETTLE_AGAIN)
             return self._failed(failure)
         return self._settled()
 

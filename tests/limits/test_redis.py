@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 import warnings
+from unittest import mock
 
 import pytest
 
 from gradient_async._protocol.limits import RateLimits
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, SessionClosedError
 from gradient_async.limits import RedisLimiter
+from gradient_async.limits.redis_store import StoreDown
 from gradient_async.models.meta import RateLimitInfo
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -393,6 +395,20 @@ async def test_what_was_sent_before_the_first_answer_of_redis_counts_afterwards(
         await asyncio.sleep(1.0)
         await asyncio.wait_for(limiter.acquire(), 2)
         assert limiter.status().windows[0].used == 6
+
+
+async def test_a_refund_that_redis_missed_is_told_again(url, request):
+    async with (
+        limiter_of(url, (1, 60.0), key=request.node.name) as one,
+        limiter_of(url, (1, 60.0), key=request.node.name) as two,
+    ):
+        permit, settle = await one.acquire(hold=True), one._store.settle
+        one._store.settle = mock.AsyncMock(side_effect=StoreDown)
+        permit.refund()
+        await asyncio.sleep(0.1)
+        one._store.settle = settle
+        await asyncio.sleep(1.2)
+        await asyncio.wait_for(two.acquire(), 1)
 
 
 # Set up.
