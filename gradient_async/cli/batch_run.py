@@ -26,6 +26,7 @@ from gradient_async.cli.batch_shared import (
 )
 from gradient_async.cli.batch_view import counts_of, new_view, note, size_of
 from gradient_async.cli.exits import Exit
+from gradient_async.resources.batch_download import check_distinct
 from gradient_async.resources.batch_options import SubmitOptions
 
 
@@ -62,6 +63,7 @@ def run(
         errors=errors or output.with_name(f"{_stem(output.name)}.errors.jsonl"),
         journal=journal or output.with_name(f"{output.name}.journal"),
     )
+    check_distinct(source=None if source == "-" else source, **attrs.asdict(files))
     work = partial(_run, input_of(source), files, options_of(**options), every, timeout, as_json=as_json)
     try:
         with_session(base_url, work)

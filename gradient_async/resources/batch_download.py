@@ -49,13 +49,11 @@ def targets_of(path: str | os.PathLike[str], errors: str | os.PathLike[str] | No
     """Return which file goes where.
 
     Raises:
-        ConfigurationError: One would replace the other, or a folder or a device.
+        ConfigurationError: One would replace a folder or a device.
     """
     targets: list[tuple[ResultFile, Path]] = [("output", Path(path))]
     if errors is not None:
         targets.append(("error", Path(errors)))
-    if len({os.path.abspath(target) for _, target in targets}) < len(targets):  # noqa: PTH100 - the disk is not asked
-        raise ConfigurationError(f"Output and errors both go to {os.fspath(path)!r}; give two files.")
     for _, target in targets:
         if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - these two never raise
             raise ConfigurationError(f"The results cannot be written to {os.fspath(target)!r}: it is no plain file.")
@@ -174,3 +172,15 @@ def _opened(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
     except OSError as error:
         problem = error.strerror or type(error).__name__
     raise ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")
+
+
+def check_distinct(**paths: str | os.PathLike[str] | None) -> None:
+    """Check that no two of *paths*, by what each is for, are one file: the later would replace the earlier.
+
+    Raises:
+        ConfigurationError: Two are.
+    """
+    known: dict[str, str] = {}
+    for name, path in paths.items():
+        if path is not None and (other := known.setdefault(os.path.realpath(path), name)) != name:
+            raise ConfigurationError(f"{other} and {name} are the same file, {os.fspath(path)!r}; give each its own.")

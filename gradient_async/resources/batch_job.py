@@ -26,7 +26,13 @@ from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchReport
 from gradient_async.resources.batch_calls import BatchCalls
-from gradient_async.resources.batch_download import ResultSaver, SavedResults, Watcher, targets_of
+from gradient_async.resources.batch_download import (
+    ResultSaver,
+    SavedResults,
+    Watcher,
+    check_distinct,
+    targets_of,
+)
 from gradient_async.resources.batch_report import report_of, selected
 from gradient_async.resources.batch_results import ResultFiles, ResultStream
 
@@ -189,10 +195,11 @@ class BatchJob:
         Raises:
             BatchNotReadyError: The job is not at its end.
             BatchFailedError: It ended without results.
-            ConfigurationError: A file cannot be written, or the two are one.
+            ConfigurationError: A file cannot be written, or two of them, the journal among them, are one.
             UploadError: The storage host refuses a file.
         """
         targets = targets_of(path, errors)
+        check_distinct(journal=self._context.journal, path=path, errors=errors)
         sources = await self._files()
         async with AsyncExitStack() as stack:
             journal = None

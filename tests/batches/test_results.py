@@ -236,7 +236,7 @@ async def test_a_download_appears_whole(gradient_emulator: Emulator, job: BatchJ
 @pytest.mark.parametrize(
     ("path", "errors", "problem"),
     [
-        ("out.jsonl", "./out.jsonl", "both go to"),
+        ("out.jsonl", "./out.jsonl", "path and errors are the same file"),
         (".", None, "no plain file"),
         ("no/out.jsonl", None, "No such file or directory"),
     ],
@@ -247,6 +247,12 @@ async def test_files_that_cannot_hold_the_results_are_refused(
     with pytest.raises(ConfigurationError, match=problem):
         await job.download(tmp_path / path, errors=errors and tmp_path / errors)
     assert contents(tmp_path) == {}
+
+
+async def test_two_files_under_one_name_are_refused(job: BatchJob, tmp_path: Path) -> None:
+    (tmp_path / "alias.jsonl").symlink_to("out.jsonl")
+    with pytest.raises(ConfigurationError, match="path and errors are the same file"):
+        await job.download(tmp_path / "out.jsonl", errors=tmp_path / "alias.jsonl")
 
 
 async def test_without_a_sidecar_the_file_is_empty(

@@ -46,6 +46,17 @@ def test_run_leaves_the_results_and_prints_where(gradient, invoke, source, tmp_p
     assert "completed: 6 of 6 completed" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "files", [("-o", "in.jsonl"), ("-o", "o.jsonl", "--errors", "o.jsonl"), ("-o", "o.jsonl", "--journal", "o.jsonl")]
+)
+def test_run_never_writes_over_one_of_its_own_files(gradient, invoke, source, files, monkeypatch):
+    monkeypatch.chdir(source.parent)
+    before = source.read_text()
+    result = invoke("batch", "run", str(source), *files, "--every", "0.02")
+    assert (result.exit_code, "are the same file" in result.stderr) == (Exit.USAGE, True)
+    assert (source.read_text(), gradient.requests) == (before, [])
+
+
 def test_run_again_is_the_same_job(gradient, invoke, source):
     for _ in range(2):
         assert invoke("batch", "run", str(source), "--every", "0.02").exit_code == Exit.OK
