@@ -6,9 +6,11 @@ To add a command: a module with a click command called ``command``, and its line
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
@@ -44,13 +46,17 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; our own errors end it without a traceback."""
+        """Run the command; our own errors, and those of files, end it without a traceback."""
+        _stand_in_for_closed_streams()
         _never_fail_on_odd_characters()
         try:
             return super().invoke(ctx)
         except GradientError as error:
-            click.echo(f"{ctx.info_name}: {printable(str(error), sys.stderr)}", err=True)
-            ctx.exit(exit_of(error))
+            _end(ctx, str(error), exit_of(error))
+        except BrokenPipeError:
+            raise  # nobody reads on: click ends without a word
+        except OSError as error:
+            _end(ctx, f"{error.filename or 'Input or output failed'}: {error.strerror or error}.", Exit.API_ERROR)
         except KeyboardInterrupt:
             ctx.exit(Exit.INTERRUPTED)
 
@@ -63,6 +69,18 @@ def cli() -> None:
     Data goes to stdout, notes to stderr. Exit codes: 0 ok, 1 API error, 2 usage or configuration,
     3 partial failure, 130 interrupted.
     """
+
+
+def _end(ctx: click.Context, message: str, code: Exit) -> NoReturn:
+    click.echo(f"{ctx.info_name}: {printable(message, sys.stderr)}", err=True)
+    ctx.exit(code)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Read nothing and write nowhere where the process was started with a stream closed: Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
 
 
 def _never_fail_on_odd_characters() -> None:

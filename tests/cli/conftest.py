@@ -84,9 +84,12 @@ def start() -> Iterator[Start]:
     """Run a command in a process of its own."""
     started: list[subprocess.Popen[str]] = []
 
-    def launched(*args: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    def launched(
+        *args: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.DEVNULL, closed: str = ""
+    ) -> subprocess.Popen[str]:
+        shell = ["sh", "-c", f'exec "$@" {closed}', "sh"] if closed else []
         process = subprocess.Popen(
-            [sys.executable, "-u", "-c", LAUNCH, *args],
+            [*shell, sys.executable, "-u", "-c", LAUNCH, *args],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,43 @@ def test_an_unknown_command_is_a_usage_error(invoke):
 )
 def test_an_error_has_its_exit_code(error, code):
     assert exit_of(error) is code
+
+
+@pytest.mark.parametrize(
+    ("args", "closed", "code"),
+    [
+        (["chat", "Hello"], ">&-", Exit.OK),
+        (["chat", "Hello"], "2>&-", Exit.OK),
+        (["chat"], "<&-", Exit.USAGE),
+        (["map"], "<&-", Exit.USAGE),
+    ],
+)
+def test_a_closed_stream_is_an_empty_one(args, closed, code, gradient, start):
+    process = start(*args, closed=closed)
+    _, said = process.communicate(timeout=5)
+    assert (process.returncode, "Traceback" in said) == (code, False)
+
+
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(gradient, invoke, tmp_path):
+    source = tmp_path / "in.jsonl"
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    source.write_text(json.dumps({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}))
+    invoke("batch", "run", str(source), "--every", "0.02")
+    result = invoke("batch", "results", gradient.batches.jobs[0].id, "-o", str(tmp_path / "none" / "out.jsonl"))
+    assert result.exit_code == Exit.API_ERROR
+    assert result.stderr.startswith(f"gradient-async: {tmp_path / 'none' / 'out.jsonl'}")
+    assert "No such file or directory" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_told_without_a_traceback(gradient, start):
+    with Path("/dev/full").open("w") as full:
+        process = start("chat", "Hello", stdout=full.fileno())
+        _, said = process.communicate(timeout=5)
+    assert (process.returncode, said) == (
+        Exit.API_ERROR,
+        "gradient-async: Input or output failed: No space left on device.\n",
+    )
 
 
 @pytest.mark.parametrize("absent", ["click", "rich"])
