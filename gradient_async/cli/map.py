@@ -27,6 +27,7 @@ from gradient_async.cli.asking import (
 from gradient_async.cli.exits import Exit
 
 STDIN = "-"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +120,7 @@ async def _requests(plan: Plan) -> AsyncIterator[dict[str, Any]]:
     number = 0
     async for line in _lines(plan.source):
         number += 1
-        if text := line.strip():
+        if text := line.removeprefix(_BYTE_ORDER_MARK).strip():
             yield plan.request(text, number)
 
 
@@ -134,7 +135,7 @@ async def _lines(source: str) -> AsyncIterator[str]:
 
 
 def _lines_of_file(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         yield from file
 
 
@@ -143,14 +144,25 @@ async def _next_line(file: TextIO) -> str:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[str] = loop.create_future()
 
-    def tell(line: str) -> None:
-        if not found.done():
+    def tell(line: str | OSError) -> None:
+        if found.done():
+            return
+        if isinstance(line, OSError):
+            found.set_exception(line)
+        else:
             found.set_result(line)
 
     def read() -> None:
-        line = file.readline()
+        line = _line_of(file)
         with suppress(RuntimeError):  # the loop is closed: nobody wants it any more
             loop.call_soon_threadsafe(tell, line)
 
     threading.Thread(target=read, daemon=True).start()
     return await found
+
+
+def _line_of(file: TextIO) -> str | OSError:
+    try:
+        return file.readline()
+    except OSError as error:
+        return error

@@ -42,6 +42,19 @@ def test_objects_are_parameters_and_win(gradient, invoke, tmp_path):
     assert second["model"] == "theirs"
 
 
+def test_a_byte_order_mark_of_a_pipe_hides_no_object(gradient, invoke):
+    invoke("map", stdin='\ufeff{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    assert gradient.requests[0].json["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_a_stdin_that_cannot_be_read_ends_it(gradient, start, tmp_path):
+    unreadable = os.open(tmp_path / "write-only", os.O_WRONLY | os.O_CREAT)
+    process = start("map", stdin=unreadable)
+    os.close(unreadable)
+    _, said = process.communicate(timeout=5)
+    assert (process.returncode, "Bad file descriptor" in said, "Traceback" in said) == (Exit.API_ERROR, True, False)
+
+
 def test_json_is_the_whole_completion(gradient, invoke):
     gradient.reply("Lisbon.")
     (line,) = lines(invoke("map", "--json", stdin="Capital of Portugal?").stdout)
