@@ -72,7 +72,8 @@ class Report:
 def command(*, as_json: bool, timeout: float) -> None:
     """Check the configuration, the hosts and the installation.
 
-    Names the environment variables that are set and never shows what is in them. Exits with 1 if something is wrong.
+    Names the environment variables that are set and the hosts of their addresses, and never shows a key. Exits with 1
+    if something is wrong.
     """
     report = asyncio.run(_examine(timeout))
     if as_json:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ from gradient_async.cli.asking import (
     model_for,
     model_option,
 )
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exits import Exit, exit_of
 
 STDIN = "-"
 _BYTE_ORDER_MARK = "\ufeff"
@@ -79,7 +80,8 @@ def command(*, model: str | None, agent: bool, max_tokens: int | None, **options
     """Ask every line of SOURCE, or of stdin, and print a line of JSON for each answer.
 
     A line is a prompt, or a JSON object of parameters with its messages. Answers say by "index" which one they are for,
-    from 0 and without blank lines. Exit code 3: some failed; 1: all did.
+    from 0 and without blank lines. Exit code 3: some failed; 1: all did; 2: none could be sent, or a line is no JSON
+    object, before which every line was asked.
     """
     shared = {"model": model_for(model, agent=agent), "max_tokens": max_tokens}
     given = {name: value for name, value in shared.items() if value is not None}
@@ -88,19 +90,26 @@ def command(*, model: str | None, agent: bool, max_tokens: int | None, **options
 
 
 async def _map(plan: Plan) -> Exit:
-    asked = failed = 0
+    ended: Counter[Exit] = Counter()
     async with (
         completions_of(plan.base_url, agent=plan.agent) as completions,
         completions.map(_requests(plan), concurrency=plan.concurrency, ordered=plan.ordered) as results,
     ):
         async for result in results:
-            asked, failed = asked + 1, failed + (not result.ok)
+            ended[Exit.OK if result.error is None else exit_of(result.error)] += 1
             click.echo(json.dumps(_shown(result, plan)))
-    if not asked:
+    if not ended:
         raise ConfigurationError("There is nothing to ask: give a line for each question.")
-    if failed:
-        click.echo(f"{failed} of {asked} requests failed.", err=True)
-    return Exit.OK if not failed else Exit.API_ERROR if failed == asked else Exit.PARTIAL
+    if failed := ended.total() - ended[Exit.OK]:
+        click.echo(f"{failed} of {ended.total()} requests failed.", err=True)
+    return _exit_after(ended)
+
+
+def _exit_after(ended: Counter[Exit]) -> Exit:
+    """Return the code of all requests together, given how many ended with which."""
+    if ended[Exit.OK]:
+        return Exit.OK if ended[Exit.OK] == ended.total() else Exit.PARTIAL
+    return Exit.API_ERROR if ended[Exit.API_ERROR] else Exit.USAGE
 
 
 def _shown(result: MapResult, plan: Plan) -> dict[str, Any]:

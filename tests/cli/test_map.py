@@ -97,7 +97,7 @@ def test_an_agent_answers_too(gradient, invoke):
 def test_a_missing_key_is_told_once_for_each_and_nothing_is_sent(gradient, invoke, monkeypatch):
     monkeypatch.delenv("MODEL_ACCESS_KEY")
     result = invoke("map", stdin="Hello")
-    assert result.exit_code == Exit.API_ERROR
+    assert result.exit_code == Exit.USAGE
     assert "MODEL_ACCESS_KEY" in result.stdout
     assert gradient.requests == []
 
