@@ -49,6 +49,8 @@ def submit_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def options_of(provider: Any, endpoint: str, metadata: tuple[str, ...], *, split: bool) -> SubmitOptions:
     """Return the options that `submit_options` added, as the library takes them."""
+    if wrong := next((pair for pair in metadata if "=" not in pair), None):
+        raise click.UsageError(f"--metadata {wrong}: give a name and a value, as {wrong}=VALUE.")
     pairs = dict(pair.partition("=")[::2] for pair in metadata)
     chosen = None if endpoint == "none" else endpoint
     return SubmitOptions(provider=provider, endpoint=chosen, metadata=pairs or None, split=split)

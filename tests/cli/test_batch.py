@@ -113,6 +113,11 @@ def test_submit_prints_the_id(gradient, invoke, source):
     assert job.request["metadata"] == {"team": "x", "run": "1"}
 
 
+def test_metadata_without_a_value_is_a_usage_error(gradient, invoke, source):
+    result = invoke("batch", "submit", str(source), "--metadata", "team")
+    assert (result.exit_code, "team=VALUE" in result.stderr, gradient.requests) == (Exit.USAGE, True, [])
+
+
 def test_submit_reads_stdin(gradient, invoke):
     assert invoke("batch", "submit", "-", "--json", stdin=line("a")).exit_code == Exit.OK
     assert len(gradient.batches.jobs) == 1
