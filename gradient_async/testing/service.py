@@ -2,7 +2,8 @@
 
 Contract: pure, time is an argument. First the path, then the key, the limits, the form of the request, what
 the test scripted, and at last the endpoint itself (or an upstream server, which the caller has to ask).
-Source: the authentication, rate limit and error sections of the Inference API reference.
+Source: the authentication, rate limit and error sections of the Inference API reference; messages also take the key
+where Anthropic's clients put it.
 """
 
 from __future__ import annotations
@@ -18,20 +19,22 @@ from gradient_async.testing.router import Endpoint, Router
 from gradient_async.testing.script import Failure, Script
 from gradient_async.testing.steps import Plan, Sever
 
+_ANTHROPIC = "/v1/messages"
+
 
 @attrs.frozen(kw_only=True)
 class Keys:
-    """Which bearer each of the two hosts takes; None takes any but the other host's."""
+    """Which key each of the two hosts takes; None takes any but the other host's."""
 
     api_key: str | None = None
     agent_key: str | None = None
 
-    def accept(self, bearer: str, *, agent: bool) -> bool:
-        """Say whether *bearer* opens an endpoint of that host."""
+    def accept(self, key: str, *, agent: bool) -> bool:
+        """Say whether *key* opens an endpoint of that host."""
         expected, other = (self.agent_key, self.api_key) if agent else (self.api_key, self.agent_key)
         if expected is not None:
-            return bearer == expected
-        return bearer not in ("", other)
+            return key == expected
+        return key not in ("", other)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,10 +70,10 @@ class Service:
             return Decision(answer=endpoint)
         if endpoint.public:
             return self._reply(request, endpoint, {})
-        bearer = _bearer(request)
-        if not self.keys.accept(bearer, agent=endpoint.agent):
+        key = _key(request)
+        if not self.keys.accept(key, agent=endpoint.agent):
             return Decision(answer=error_answer(401, request_id=request.request_id))
-        verdict = self._admit((endpoint.agent, bearer), now)
+        verdict = self._admit((endpoint.agent, key), now)
         if not verdict.admitted:
             return Decision(answer=error_answer(429, request_id=request.request_id), headers=verdict.headers)
         return self._reply(request, endpoint, verdict.headers)
@@ -103,6 +106,8 @@ def _answer(request: RecordedRequest, endpoint: Endpoint, reply: Reply | None) -
     return spelled_out or endpoint.answer(request, reply)
 
 
-def _bearer(request: RecordedRequest) -> str:
+def _key(request: RecordedRequest) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return request.headers.get("x-api-key", "") if request.path == _ANTHROPIC else ""

@@ -112,6 +112,13 @@ async def test_a_request_without_a_bearer_is_unauthorized(client, header):
     assert answer.json["message"] == "Unable to authenticate you."
 
 
+@pytest.mark.parametrize(("path", "status"), [("/v1/messages", 200), ("/v1/chat/completions", 401)])
+async def test_messages_take_the_key_where_anthropics_clients_put_it(client, path, status):
+    body = json.dumps({**OK, "max_tokens": 9}).encode()
+    answer = await client.send(body, path=path, headers={"x-api-key": "key", "anthropic-version": "2023-06-01"})
+    assert answer.status == status
+
+
 AGENT = "/api/v1/chat/completions?agent=true"
 
 
