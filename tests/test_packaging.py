@@ -12,7 +12,8 @@ from pathlib import Path
 import gradient_async
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, TOOLS = TABLES["project"], TABLES["tool"]
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -47,6 +48,12 @@ def test_the_entry_points_lead_somewhere():
     (plugin,) = entry_points(group="pytest11", name="gradient_async")
     assert callable(script.load())
     assert plugin.load().gradient_session
+
+
+def test_the_source_distribution_holds_what_its_tests_and_pages_read():
+    included = TOOLS["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert {"/benchmarks", "/docs", "/examples", "/tests", "/Makefile"} <= set(included)
+    assert [path for path in included if not (ROOT / path[1:]).exists()] == []
 
 
 def test_a_type_checker_finds_the_types():
