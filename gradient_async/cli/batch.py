@@ -35,6 +35,7 @@ from gradient_async.cli.batch_shared import (
 )
 from gradient_async.cli.batch_view import new_view, note, size_of
 from gradient_async.cli.exits import Exit
+from gradient_async.cli.terminal import put
 from gradient_async.models.batch_result import BatchResult
 from gradient_async.resources.batch_options import SubmitOptions
 
@@ -65,9 +66,9 @@ async def _submit(source: str | bytes, options: SubmitOptions, session: AsyncSes
         options["on_step"] = view.step
         job = await session.batches.submit(source, **options)
     if as_json:
-        click.echo((job.batch or await job.refresh()).to_json())
+        put((job.batch or await job.refresh()).to_json())
     else:
-        click.echo(job.batch_id)
+        put(job.batch_id)
 
 
 @command.command()
@@ -165,7 +166,7 @@ def list_jobs(*, limit: int, wanted: str | None, as_json: bool, base_url: str | 
 async def _list(limit: int, wanted: str | None, session: AsyncSession, *, as_json: bool) -> None:
     left = limit
     async for batch in session.batches.list(limit=min(limit, 100), status=wanted):
-        click.echo(batch.to_json() if as_json else "\t".join(row(batch)))
+        put(batch.to_json() if as_json else "\t".join(row(batch)))
         left -= 1
         if not left:
             return

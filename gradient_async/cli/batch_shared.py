@@ -14,6 +14,7 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._protocol.batch import AUTO
 from gradient_async.cli.batch_view import View, note
 from gradient_async.cli.exits import Exit
+from gradient_async.cli.terminal import put
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch_job import BatchJob
 from gradient_async.resources.batch_options import SubmitOptions
@@ -69,7 +70,7 @@ async def watch(job: BatchJob, view: View, every: float, timeout: float | None) 
 
 def show(batch: Batch, *, as_json: bool) -> None:
     """Print a job on stdout, its faults on stderr."""
-    click.echo(batch.to_json() if as_json else "\t".join(row(batch)))
+    put(batch.to_json() if as_json else "\t".join(row(batch)))
     for fault in batch.errors:
         note(str(fault))
 

@@ -20,7 +20,7 @@ from gradient_async.cli.asking import (
     model_option,
 )
 from gradient_async.cli.facts import facts
-from gradient_async.cli.terminal import printable
+from gradient_async.cli.terminal import printable, put
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +93,7 @@ async def _ask(question: Question) -> None:
             completion = await _show_stream(completions.stream(**_stream_params(question)), question)
         else:
             completion = await completions.create(**question.params)
-            click.echo(completion.to_json() if question.as_json else printable(completion.text, sys.stdout))
+            put(completion.to_json() if question.as_json else completion.text)
     _show_notes(completion, question)
 
 
@@ -114,7 +114,7 @@ async def _show_stream(stream: ChatStream, question: Question) -> ChatCompletion
                     click.echo(printable(text, sys.stdout), nl=False)
     finally:
         if question.as_json and (began or stream.snapshot.choices):
-            click.echo(stream.snapshot.to_json())
+            put(stream.snapshot.to_json())
         elif began:
             click.echo()
     return stream.snapshot

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gradient_async import AsyncSession, BatchRequest, Poll
 from gradient_async.cli.facts import times, tokens
-from gradient_async.cli.terminal import Wrapper, bar_marks, limits_table
+from gradient_async.cli.terminal import Wrapper, bar_marks, limits_table, printable
 from gradient_async.models import ChatCompletion
 from gradient_async.params import MessageParam
 
@@ -41,8 +41,12 @@ class Stage:
     def say(self, text: str, style: str = "") -> None:
         """Print *text* on lines of its own."""
         width = min(self.console.width, WIDTH)
-        lines = textwrap.fill(text, width, initial_indent=INDENT, subsequent_indent=INDENT)
+        lines = textwrap.fill(self.printable(text), width, initial_indent=INDENT, subsequent_indent=INDENT)
         self.console.print(Text(lines, style), soft_wrap=True)
+
+    def printable(self, text: str) -> str:
+        """Return *text* without what could drive the terminal."""
+        return printable(text, self.console.file)
 
     def ask(self, question: str) -> list[MessageParam]:
         """Print *question* and return it as messages."""
@@ -78,7 +82,7 @@ async def _stream(stage: Stage) -> None:
         model=stage.model, messages=messages, max_tokens=200, stream_options={"include_usage": True}
     ) as stream:
         async for text in stream.text():
-            stage.console.print(Text(wrapper.feed(text)), end="", soft_wrap=True)
+            stage.console.print(Text(wrapper.feed(stage.printable(text))), end="", soft_wrap=True)
     stage.console.print()
     stage.tell(stream.snapshot)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from gradient_async import AsyncSession, ModelInfo, ModelList
+from gradient_async.cli.terminal import printable, put
 
 
 @click.command("models")
@@ -21,7 +22,7 @@ def command(*, as_json: bool, base_url: str | None) -> None:
     """
     models = asyncio.run(_list(base_url))
     if as_json:
-        click.echo(models.to_json())
+        put(models.to_json())
     elif sys.stdout.isatty():
         _print_table(models)
     else:
@@ -48,5 +49,5 @@ def _print_table(models: ModelList) -> None:
     for heading in ("model", "owner", "since"):
         table.add_column(heading, overflow="fold")
     for model in models:
-        table.add_row(*(Text(cell) for cell in _row(model)))
+        table.add_row(*(Text(printable(cell, sys.stdout)) for cell in _row(model)))
     Console().print(table)

@@ -6,9 +6,11 @@ Contract: `printable`, `Wrapper` and `bar` are pure.
 from __future__ import annotations
 
 import re
-from typing import TextIO
+import sys
+from typing import IO
 
 import attrs
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -18,9 +20,14 @@ BAR_CELLS = 24
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def printable(text: str, stream: TextIO) -> str:
+def printable(text: str, stream: IO[str]) -> str:
     """Return *text* for *stream*: a terminal gets no control characters, which could redraw or rename it."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if stream.isatty() else text
+
+
+def put(line: str) -> None:
+    """Print what the service said on stdout, as `printable` has it."""
+    click.echo(printable(line, sys.stdout))
 
 
 @attrs.define

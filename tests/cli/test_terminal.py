@@ -33,6 +33,31 @@ def test_a_terminal_gets_no_control_characters():
     assert printable("a\x1b[31mb\x07\x9b\tc\n", Terminal()) == "a�[31mb��\tc\n"
 
 
+@pytest.mark.parametrize(
+    ("args", "path"),
+    [
+        (["chat", "Hello"], None),
+        (["chat", "Hello", "--json"], None),
+        (["chat", "Hello", "--json", "--no-stream"], None),
+        (["demo", "--live"], None),
+        (["models"], "/v1/models"),
+        (["models", "--json"], "/v1/models"),
+        (["batch", "status", "one"], "/v1/batches/one"),
+        (["batch", "list"], "/v1/batches"),
+    ],
+)
+def test_no_command_lets_the_service_drive_the_terminal(args, path, gradient, start_in_terminal):
+    title, home = "\x1b]0;owned\x07", "\x9bH"
+    listed = {"batch_id": "one", "id": title, "owned_by": home, "status": title + home}
+    if path is None:
+        gradient.reply(title + home, times=None)
+    else:
+        gradient.reply(body={"object": "list", "data": [listed], **listed}, path=path)
+    shown, code = start_in_terminal(*args)
+    assert (code, "owned" in shown) == (0, True)
+    assert (title in shown, home in shown) == (False, False)
+
+
 def test_a_pipe_gets_every_byte():
     assert printable("a\x1b[31m", io.StringIO()) == "a\x1b[31m"
 
