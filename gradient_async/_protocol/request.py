@@ -33,7 +33,7 @@ MESSAGES = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
 _ROLES = get_args(Role)
-_LISTS = ("stop", "tools")
+_LISTS = {"stop": "a text or a list of texts", "tools": "a list of functions or of their descriptions"}
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
@@ -90,11 +90,17 @@ def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: T
     return Request(
         method="POST",
         path=path,
-        body=encode_tree(body | plain(dict(extra_body)) if extra_body else body),
-        headers=checked_headers(headers) if headers else _NO_HEADERS,
+        body=encode_tree(body | plain(dict(_mapping("extra_body", extra_body))) if extra_body else body),
+        headers=checked_headers(_mapping("extra_headers", headers)) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
     )
+
+
+def _mapping(name: str, value: object) -> Mapping[Any, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise ConfigurationError(f"{name} must be a dict of names and values; got {shown(value)}.")
 
 
 def _checked_messages(messages: object) -> Any:
@@ -160,7 +166,7 @@ def checked_value(name: str, value: Any) -> Any:
     """Return the *value* of a parameter as JSON has it: without models, and with lists for what can be iterated."""
     check_finite(name, value)
     if name in _LISTS and not isinstance(value, str):
-        value = list(value)
+        value = listed(name, value, _LISTS[name])
     if name == "tools" and any(map(callable, value)):
         value = _described(value)
     if name == "response_format" and isinstance(value, type):
@@ -183,14 +189,12 @@ def _described(tools: list[Any]) -> list[Any]:
     return described_tools(tools)
 
 
-def checked_headers(headers: object) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """Return the caller's own *headers*.
 
     Raises:
         ConfigurationError: One is the session's to set, or cannot be a header.
     """
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"extra_headers must map names to values; got {shown(headers)}.")
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError(f"extra_headers has {name!r}, which cannot be the name of a header.")

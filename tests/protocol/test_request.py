@@ -95,8 +95,10 @@ def test_a_request_does_not_show_its_body_or_headers() -> None:
         ({"extra_headers": {"X-A: 1\r\nX-B": "x"}}, "cannot be the name"),
         ({"extra_headers": {3: "x"}}, "cannot be the name"),
         ({"extra_headers": {"X-A": 3}}, "value of X-A must be text; got int"),
-        ({"extra_headers": [("X-A", "x")]}, "must map names to values; got list"),
+        ({"extra_headers": [("X-A", "x")]}, "extra_headers must be a dict of names and values; got list"),
         ({"extra_headers": {"X-A": "a\r\nX-B: c"}}, "control character"),
+        ({"extra_body": [1]}, "extra_body must be a dict"),
+        ({"stop": {"a": 1}}, "stop must be a text or a list of texts"),
     ],
 )
 def test_a_call_that_cannot_be_meant_says_what_to_do(params: dict[str, Any], hint: str) -> None:
