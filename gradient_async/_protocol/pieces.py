@@ -151,3 +151,33 @@ class ToolCalls:
     def value(self) -> list[ToolCall]:
         """Return the calls so far, in the order of their first pieces."""
         return [call.value() for call in self.calls]
+
+
+@attrs.frozen
+class CallPiece:
+    """What a delta adds to the tool call at a position."""
+
+    position: int
+    id: str | None
+    name: str | None
+    arguments: str | None
+
+
+@attrs.define
+class CallPieces:
+    """Tells which tool call of a stream each delta belongs to, for those who put the calls together themselves."""
+
+    _calls: ToolCalls = attrs.field(factory=ToolCalls, init=False)
+    _names: dict[int, str] = attrs.field(factory=dict, init=False)
+
+    def add(self, deltas: list[ToolCallDelta]) -> list[CallPiece]:
+        """Return what *deltas*, those of one chunk, add."""
+        positions = self._calls.add(deltas)
+        return [self._piece(position, delta) for position, delta in zip(positions, deltas, strict=True)]
+
+    def _piece(self, position: int, delta: ToolCallDelta) -> CallPiece:
+        """Return what *delta* adds; of the name what is new, because some models repeat it."""
+        told, name = self._names.get(position, ""), self._calls.calls[position].name
+        self._names[position] = name
+        arguments = delta.function.arguments if delta.function else None
+        return CallPiece(position, delta.id or None, name[len(told) :] or None, arguments)

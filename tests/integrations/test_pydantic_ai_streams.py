@@ -97,14 +97,37 @@ async def test_a_stream_of_structured_output_grows(gradient_emulator: Emulator, 
     assert len(gradient_emulator.requests) == 2
 
 
-async def test_calls_in_a_stream_are_whole_without_an_index(gradient_emulator: Emulator, model: GradientModel) -> None:
-    pieces = [
-        {"id": "a", "function": {"name": "weather", "arguments": '{"city":'}},
-        {"function": {"arguments": '"Lisbon"}'}},
-        {"id": "b", "function": {"name": "rain", "arguments": '{"city":"Porto"}'}},
-        {},
-    ]
-    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]} for piece in pieces]
+CALLS_IN_PIECES = {
+    "without an index": [
+        [{"id": "a", "function": {"name": "weather", "arguments": '{"city":'}}],
+        [{"function": {"arguments": '"Lisbon"}'}}],
+        [{"id": "b", "function": {"name": "rain", "arguments": '{"city":"Porto"}'}}],
+        [{}],
+    ],
+    "with repeated names": [
+        [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city":'}}],
+        [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '"Lisbon"}'}}],
+        [{"index": 1, "id": "b", "function": {"name": "rain", "arguments": '{"city":"Porto"}'}}],
+    ],
+    "with one index for all": [
+        [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city":"Lisbon"}'}}],
+        [{"index": 0, "id": "b", "function": {"name": "rain", "arguments": '{"city":"Porto"}'}}],
+    ],
+    "by turns": [
+        [
+            {"id": "a", "function": {"name": "weather", "arguments": '{"city":'}},
+            {"id": "b", "function": {"name": "rain", "arguments": '{"city":'}},
+        ],
+        [{"id": "a", "function": {"arguments": '"Lisbon"}'}}, {"id": "b", "function": {"arguments": '"Porto"}'}}],
+    ],
+}
+
+
+@pytest.mark.parametrize("pieces", CALLS_IN_PIECES.values(), ids=CALLS_IN_PIECES)
+async def test_calls_in_a_stream_are_whole(
+    gradient_emulator: Emulator, model: GradientModel, pieces: list[list[dict[str, Any]]]
+) -> None:
+    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": piece}}]} for piece in pieces]
     gradient_emulator.reply(chunks=[*chunks, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}])
     await Agent(model, tools=[weather, rain]).run("Hi", event_stream_handler=_ignore)
     assert [message["content"] for message in sent(gradient_emulator)["messages"][2:]] == [

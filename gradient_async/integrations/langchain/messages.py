@@ -24,15 +24,13 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
-from gradient_async._protocol.pieces import ToolCalls
+from gradient_async._protocol.pieces import CallPiece, CallPieces
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
     Delta,
-    FunctionCallDelta,
     Message,
-    ToolCallDelta,
     Usage,
 )
 from gradient_async.models._base import plain
@@ -160,8 +158,7 @@ def _known(**counts: int | None) -> Any:
 class Pieces:
     """Turns the chunks of one stream into messages; it remembers which tool calls there are."""
 
-    _calls: ToolCalls = attrs.field(factory=ToolCalls, init=False)
-    _names: dict[int, str] = attrs.field(factory=dict, init=False)
+    _calls: CallPieces = attrs.field(factory=CallPieces, init=False)
 
     def piece(self, chunk: ChatCompletionChunk) -> AIMessageChunk | None:
         """Return what *chunk* adds to the first choice; None for nothing."""
@@ -173,7 +170,7 @@ class Pieces:
             content=delta.content or "",
             id=chunk.id or None,
             additional_kwargs=besides,
-            tool_call_chunks=self._call_chunks(delta.tool_calls or []),
+            tool_call_chunks=[_call_chunk(piece) for piece in self._calls.add(delta.tool_calls or [])],
         )
 
     def last(self, completion: ChatCompletion) -> AIMessageChunk:
@@ -187,15 +184,6 @@ class Pieces:
             chunk_position="last",
         )
 
-    def _call_chunks(self, deltas: list[ToolCallDelta]) -> list[ToolCallChunk]:
-        positions = self._calls.add(deltas)
-        return [self._call_chunk(position, delta) for position, delta in zip(positions, deltas, strict=True)]
 
-    def _call_chunk(self, position: int, delta: ToolCallDelta) -> ToolCallChunk:
-        """Return a piece under its call's position: LangChain adds up by that, and some models repeat the name."""
-        told, name = self._names.get(position, ""), self._calls.calls[position].name
-        self._names[position] = name
-        function = delta.function or FunctionCallDelta()
-        return tool_call_chunk(
-            name=name[len(told) :] or None, args=function.arguments, id=delta.id or None, index=position
-        )
+def _call_chunk(piece: CallPiece) -> ToolCallChunk:
+    return tool_call_chunk(name=piece.name, args=piece.arguments, id=piece.id, index=piece.position)

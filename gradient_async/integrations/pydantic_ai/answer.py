@@ -27,9 +27,10 @@ from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
 from pydantic_ai.usage import RequestUsage
 
 from gradient_async._io.stream import ChatStream
+from gradient_async._protocol.pieces import CallPieces
 from gradient_async.integrations.pydantic_ai.errors import translated
 from gradient_async.models.chat import ChatCompletion, Usage
-from gradient_async.models.chunk import Delta, ToolCallDelta
+from gradient_async.models.chunk import Delta
 
 PROVIDER = "gradient"
 _FINISH_REASONS: dict[str | None, FinishReason] = {
@@ -60,6 +61,7 @@ class GradientStreamedResponse(StreamedResponse):
     _stream: ChatStream
     _model: str
     _profile: ModelProfile
+    _calls: CallPieces = field(default_factory=CallPieces, init=False)
     _usage_received: bool | None = field(default=False, init=False)
     _began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
 
@@ -85,17 +87,10 @@ class GradientStreamedResponse(StreamedResponse):
                 thinking_tags=self._profile.get("thinking_tags", DEFAULT_THINKING_TAGS),
                 ignore_leading_whitespace=self._profile.get("ignore_streamed_leading_whitespace", False),
             )
-        for call in delta.tool_calls or ():
-            yield from self._call_events(call)
-
-    def _call_events(self, call: ToolCallDelta) -> Iterator[ModelResponseStreamEvent]:
-        function = call.function
-        return self._parts_manager.handle_tool_call_delta_events(
-            vendor_part_id=call.index,
-            tool_name=function.name if function else None,
-            args=function.arguments if function else None,
-            tool_call_id=call.id,
-        )
+        for call in self._calls.add(delta.tool_calls or []):
+            yield from self._parts_manager.handle_tool_call_delta_events(
+                vendor_part_id=call.position, tool_name=call.name, args=call.arguments, tool_call_id=call.id
+            )
 
     def _settle(self, completion: ChatCompletion) -> None:
         """Note what is certain at the end alone."""
