@@ -11,10 +11,13 @@ import attrs
 
 from gradient_async._io.pipeline import Pipeline
 from gradient_async._io.target import Target
-from gradient_async._protocol.codec import decode_json, structure
+from gradient_async._protocol.answers import AnswerReader
 from gradient_async._protocol.request import Request
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.models import ModelList
+
+_models_from = AnswerReader(ModelList, "data")
+"""Returns the models in the body of a successful answer."""
 
 
 @attrs.frozen
@@ -31,11 +34,8 @@ class Models:
         Raises:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
+            ProtocolError: The answer has no models.
         """
         timeouts = self._timeouts.overridden(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
-        return await self._pipeline.answer(request, self._target(), _model_list)
-
-
-def _model_list(body: bytes) -> ModelList:
-    return structure(decode_json(body), ModelList)
+        return await self._pipeline.answer(request, self._target(), _models_from)
