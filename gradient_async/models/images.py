@@ -26,8 +26,12 @@ class GeneratedImage(Model):
         """The bytes of the image file.
 
         Raises:
-            ResponseDecodeError: They are not base64.
+            ResponseDecodeError: There are none, or they are not base64.
         """
+        if not self.b64_json:
+            raise ResponseDecodeError(
+                "The service sent no bytes of this image; .raw has what it sent.", path="$.b64_json"
+            )
         try:
             return base64.b64decode(self.b64_json, validate=True)
         except (Base64Error, ValueError):

@@ -61,3 +61,8 @@ def test_an_image_does_not_show_all_of_itself() -> None:
 def test_an_image_that_is_not_base64_is_the_services_fault(text: str) -> None:
     with pytest.raises(ResponseDecodeError, match="not base64"):
         _ = GeneratedImage(b64_json=text).content
+
+
+def test_an_image_that_did_not_come_is_no_empty_file() -> None:
+    with pytest.raises(ResponseDecodeError, match=r"no bytes of this image; \.raw has what it sent"):
+        _ = GeneratedImage(raw={"url": "https://example.com/a.png"}).content
