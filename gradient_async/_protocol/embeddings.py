@@ -6,6 +6,7 @@ Source: ``POST /v1/embeddings`` of the serverless reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from gradient_async._protocol.answers import AnswerReader
@@ -21,8 +22,7 @@ _PATH = "/v1/embeddings"
 _KNOWN = EmbeddingParams.__required_keys__ | EmbeddingParams.__optional_keys__
 _MOST_INPUTS = 2048
 
-embeddings_from = AnswerReader(EmbeddingList, "data", with_numbers)
-"""Returns the vectors in the body of a successful answer."""
+_answer_from = AnswerReader(EmbeddingList, "data", with_numbers)
 
 
 def embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
@@ -35,6 +35,18 @@ def embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Requ
     required_text(body, "model", "qwen3-embedding-0.6b")
     body["input"] = _checked_input(body.get("input"))
     return post(_PATH, body, timeouts=timeouts)
+
+
+def embeddings_from(body: bytes) -> EmbeddingList:
+    """Return the vectors in the body of a successful answer, in the order of their texts.
+
+    Raises:
+        APIStatusError: It is an error object.
+        ResponseDecodeError: It has no vectors.
+    """
+    answer = _answer_from(body)
+    answer.data.sort(key=attrgetter("index"))
+    return answer
 
 
 def _checked_input(texts: object) -> str | list[str]:

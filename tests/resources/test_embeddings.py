@@ -30,6 +30,15 @@ async def test_every_text_has_its_vector_in_order(gradient_session: AsyncSession
     assert (vectors.model, vectors.usage.prompt_tokens) == (MODEL, 6)
 
 
+async def test_vectors_that_came_in_another_order_are_put_into_that_of_their_texts(
+    gradient_session: AsyncSession, gradient_emulator: Emulator
+) -> None:
+    data = [{"index": 1, "embedding": [1.0]}, {"index": 0, "embedding": [0.0]}]
+    gradient_emulator.reply(body={"object": "list", "data": data}, path="/v1/embeddings")
+    vectors = await gradient_session.embeddings.create(model=MODEL, input=["zero", "one"])
+    assert [vector.embedding for vector in vectors] == [[0.0], [1.0]]
+
+
 async def test_base64_brings_the_same_vectors(gradient_session: AsyncSession) -> None:
     create = gradient_session.embeddings.create
     floats = await create(model=MODEL, input="hello")
