@@ -25,6 +25,7 @@ except ImportError as error:
 import attrs
 
 from gradient_async import AttemptDetails, CallDetails, CallOutcome, GradientError, __version__
+from gradient_async.models.messages import MessageUsage
 
 PROVIDER = "digitalocean.gradient"
 _NAME = "gradient_async"
@@ -201,12 +202,17 @@ def _finish_reasons(answer: Any) -> list[str]:
 
 
 def _usage(answer: Any) -> dict[str, int]:
-    """Return the tokens that went in and came out, under whichever names the answer has them."""
+    """Return the tokens that went in and came out, under whichever names the answer has them.
+
+    The conventions count cached tokens as input, as every API does but that of messages.
+    """
     usage = getattr(answer, "usage", None)
     counts: dict[str, int] = {}
     for name, kind in _COUNTS.items():
         if isinstance(count := getattr(usage, name, None), int):
             counts[kind] = count
+    if isinstance(usage, MessageUsage):
+        counts["input"] += (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
     return counts
 
 

@@ -177,6 +177,17 @@ async def test_other_apis_have_their_operations(session: AsyncSession, told: Tol
     assert told.spans[1].attributes["gen_ai.response.finish_reasons"]
 
 
+async def test_the_input_of_a_message_counts_its_cached_tokens(
+    gradient_emulator: Emulator, session: AsyncSession, told: Told
+) -> None:
+    counts = {"input_tokens": 3, "cache_creation_input_tokens": 40, "cache_read_input_tokens": 500}
+    gradient_emulator.reply("Hello", usage=counts)
+    await session.messages.create(**HI, max_tokens=5)
+    assert told.spans[0].attributes["gen_ai.usage.input_tokens"] == 543
+    points = told.metrics()["gen_ai.client.token.usage"]
+    assert [count for attributes, count in points if attributes["gen_ai.token.type"] == "input"] == [543]
+
+
 async def test_what_generates_nothing_is_no_span(session: AsyncSession, told: Told) -> None:
     await session.chat.completions.create(**HI)
     await session.models.list()
