@@ -89,7 +89,7 @@ class WatchedPipeline(Pipeline):
 
 def _details(request: Request, target: Target) -> CallDetails:
     params = _params(request)
-    model = params.get("model")
+    model = params.get("model", params.get("model_id"))
     return CallDetails(
         method=request.method,
         url=(target.base_url + request.path).partition("?")[0],

@@ -184,6 +184,11 @@ async def test_every_endpoint_is_watched(session: AsyncSession, calls: Calls, na
     assert calls.outcome.result.to_dict() == result.to_dict()
 
 
+async def test_an_invocation_asks_the_model_that_it_names(session: AsyncSession, calls: Calls) -> None:
+    await session.async_invoke.create(model_id="fal-ai/flux/schnell", input={"prompt": "A house"})
+    assert calls.begun[0].model == "fal-ai/flux/schnell"
+
+
 async def test_an_agent_chooses_its_own_model(gradient_emulator: Emulator, calls: Calls) -> None:
     async with AsyncSession(agent_access_key="a", agent_endpoint=gradient_emulator.agent_url, hooks=[calls]) as session:
         await session.agent().chat.completions.create(messages=HI["messages"])
