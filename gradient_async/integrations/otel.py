@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 try:
     from opentelemetry import metrics, trace
@@ -58,7 +60,10 @@ _COUNTS = {
 }
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(4**power for power in range(14))
-_span_of_call: ContextVar[Span | None] = ContextVar("gradient_async_span", default=None)
+_spans_of_call: ContextVar[Mapping[Telemetry, Span | None]] = ContextVar(
+    "gradient_async_spans", default=MappingProxyType({})
+)
+"""Where each hook notes the attempts of the call that this context is in."""
 
 
 class Telemetry:
@@ -100,20 +105,26 @@ class Telemetry:
         """Begin the span of *call* if it asks a model or an agent."""
         operation = _operation(call)
         if operation is None:
-            _span_of_call.set(None)
+            self._in_span(None)
             return None
         common = _common(call, operation)
         name = " ".join(filter(None, (operation, call.model)))
         attributes = common | dict(_asked(call.params))
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        _span_of_call.set(span)
+        self._in_span(span)
         return _End(self, span, common)
 
     def __call__(self, attempt: AttemptDetails) -> None:
         """Note *attempt* in the span of its call."""
-        span = _span_of_call.get()
+        span = _spans_of_call.get().get(self)
         if span is not None:
             span.add_event("gradient.attempt", dict(_tried(attempt)))
+
+    def _in_span(self, span: Span | None) -> None:
+        """Let what is attempted from here on belong to *span*; a context that lives on keeps no hook alive."""
+        spans = WeakKeyDictionary(_spans_of_call.get())
+        spans[self] = span
+        _spans_of_call.set(spans)
 
     def record(self, call: CallOutcome, common: Mapping[str, Any]) -> None:
         """Count a call that has ended."""

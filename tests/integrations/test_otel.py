@@ -119,6 +119,13 @@ async def test_calls_at_once_keep_their_attempts_apart(
     assert sum(map(len, tried)) == 9
 
 
+async def test_two_of_them_are_told_the_same(gradient_emulator: Emulator, told: Told) -> None:
+    other = Told()
+    async with AsyncSession("k", base_url=gradient_emulator.url, hooks=[told.hook, other.hook]) as session:
+        await session.chat.completions.create(**HI)
+    assert [len(each.spans[0].events) for each in (told, other)] == [1, 1]
+
+
 async def test_a_stream_is_one_span_with_its_usage(session: AsyncSession, told: Told) -> None:
     async with session.chat.completions.stream(**HI, stream_options={"include_usage": True}) as stream:
         await anext(stream)
