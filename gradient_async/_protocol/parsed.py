@@ -46,9 +46,13 @@ def response_format(cls: type) -> dict[str, Any]:
 
 @lru_cache(_KEPT)
 def _response_format(cls: type) -> dict[str, Any]:
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", cls.__name__)[:64]
     schema = object_schema(cls, is_strict=True)
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+    return {"type": "json_schema", "json_schema": {"name": schema_name(cls.__name__), "schema": schema, "strict": True}}
+
+
+def schema_name(name: str) -> str:
+    """Return *name* as a schema may be called: at most 64 letters, digits, ``_`` and ``-``."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
 
 
 def parsed_completion(completion: ChatCompletion, cls: type[T]) -> ParsedCompletion[T]:

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from lisbon import ANSWER, CALL, LISBON, City, M, weather
+from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, DocumentUrl, ImageUrl, NativeOutput, PromptedOutput, ToolReturn
 from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import ContentFilterError, ModelTimeoutError, UserError
@@ -26,6 +27,14 @@ from pydantic_ai.tools import Tool, ToolDefinition
 from gradient_async import AsyncSession, Timeouts
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
+
+T = TypeVar("T")
+
+
+class Pick(BaseModel, Generic[T]):
+    """One of many."""
+
+    one: T
 
 
 @pytest.fixture
@@ -209,6 +218,14 @@ async def test_native_output_is_a_response_format(gradient_emulator: Emulator, m
     schema = asked["json_schema"]
     assert (schema["name"], schema["description"], schema["strict"]) == ("City", "A city.", True)
     assert schema["schema"]["required"] == ["name", "population"]
+
+
+async def test_the_name_of_a_generic_output_is_one_the_api_takes(
+    gradient_emulator: Emulator, model: GradientModel
+) -> None:
+    gradient_emulator.reply('{"one": 1}')
+    await Agent(model, output_type=NativeOutput(Pick[int])).run("One?")
+    assert sent(gradient_emulator)["response_format"]["json_schema"]["name"] == "Pick_int_"
 
 
 async def test_prompted_output_asks_for_json(gradient_emulator: Emulator, model: GradientModel) -> None:
