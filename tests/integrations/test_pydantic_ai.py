@@ -314,6 +314,14 @@ async def test_images_are_sent(gradient_emulator: Emulator, model: GradientModel
     ]
 
 
+async def test_the_detail_of_an_image_is_sent(gradient_emulator: Emulator, model: GradientModel) -> None:
+    low = {"detail": "low"}
+    address = ImageUrl("https://example.com/a.png", vendor_metadata=low)
+    await Agent(model).run(["?", address, BinaryContent(b"x", media_type="image/png", vendor_metadata=low)])
+    _, *images = sent(gradient_emulator)["messages"][0]["content"]
+    assert [image["image_url"]["detail"] for image in images] == ["low", "low"]
+
+
 async def test_an_image_of_a_tool_follows_in_a_message_of_the_user(
     gradient_emulator: Emulator, model: GradientModel
 ) -> None:

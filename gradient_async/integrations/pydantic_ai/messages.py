@@ -8,7 +8,7 @@ Source: ``pydantic_ai.messages``; the message schema of ``POST /v1/chat/completi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -108,7 +108,13 @@ def _content_part(item: UserContent) -> dict[str, Any]:
     if isinstance(item, str | TextContent):
         return {"type": "text", "text": item if isinstance(item, str) else item.content}
     if isinstance(item, ImageUrl):
-        return {"type": "image_url", "image_url": {"url": item.url}}
+        return _image(item.url, item.vendor_metadata)
     if isinstance(item, BinaryContent) and item.is_image:
-        return {"type": "image_url", "image_url": {"url": item.data_uri}}
+        return _image(item.data_uri, item.vendor_metadata)
     raise UserError(f"{type(item).__name__} cannot be sent: chat completions take text and images.")
+
+
+def _image(url: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return an image with the ``detail`` of its *metadata*, where every model of the framework looks for it."""
+    detail = (metadata or {}).get("detail")
+    return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
