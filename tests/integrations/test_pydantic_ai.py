@@ -87,6 +87,16 @@ async def test_cached_tokens_are_counted(gradient_emulator: Emulator, model: Gra
     assert (counted.input_tokens, counted.cache_read_tokens, counted.cache_write_tokens) == (50, 30, 10)
 
 
+async def test_cached_and_reasoning_tokens_are_counted_by_the_names_of_openai(
+    gradient_emulator: Emulator, model: GradientModel
+) -> None:
+    usage = {"prompt_tokens_details": {"cached_tokens": 30}, "completion_tokens_details": {"reasoning_tokens": 7}}
+    answer = {"choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": 50, **usage}}
+    gradient_emulator.reply(body=answer)
+    counted = (await Agent(model).run("Hi")).response.usage
+    assert (counted.cache_read_tokens, counted.output_reasoning_tokens) == (30, 7)
+
+
 async def test_usage_that_was_not_told_is_unmeasured(gradient_emulator: Emulator, model: GradientModel) -> None:
     gradient_emulator.reply(body=b'{"choices": [{"message": {"content": "Hi"}}]}', content_type="application/json")
     response = (await Agent(model).run("Hi")).response

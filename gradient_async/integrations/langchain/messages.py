@@ -25,6 +25,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
 from gradient_async._protocol.pieces import CallPiece, CallPieces
+from gradient_async._protocol.token_details import token_details
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -128,26 +129,17 @@ def _metadata(completion: ChatCompletion, choice: Choice) -> dict[str, Any]:
 
 
 def _usage(usage: Usage | None) -> UsageMetadata | None:
-    """Return the tokens as LangChain counts them; some models tell details in the way of OpenAI."""
+    """Return the tokens as LangChain counts them."""
     if usage is None:
         return None
-    prompt, completion = (_details(usage, f"{side}_tokens_details") for side in ("prompt", "completion"))
-    read = usage.cache_read_input_tokens
+    details = token_details(usage)
     return UsageMetadata(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
-        input_token_details=_known(
-            cache_read=prompt.get("cached_tokens") if read is None else read,
-            cache_creation=usage.cache_created_input_tokens,
-        ),
-        output_token_details=_known(reasoning=completion.get("reasoning_tokens")),
+        input_token_details=_known(cache_read=details.cache_read, cache_creation=details.cache_created),
+        output_token_details=_known(reasoning=details.reasoning),
     )
-
-
-def _details(usage: Usage, name: str) -> Mapping[str, Any]:
-    details = usage.extra.get(name)
-    return details if isinstance(details, Mapping) else {}
 
 
 def _known(**counts: int | None) -> Any:

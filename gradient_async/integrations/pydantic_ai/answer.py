@@ -28,6 +28,7 @@ from pydantic_ai.usage import RequestUsage
 
 from gradient_async._io.stream import ChatStream
 from gradient_async._protocol.pieces import CallPieces
+from gradient_async._protocol.token_details import token_details
 from gradient_async.integrations.pydantic_ai.errors import translated
 from gradient_async.models.chat import ChatCompletion, Usage
 from gradient_async.models.chunk import Delta
@@ -145,11 +146,13 @@ def _split(text: str, tags: tuple[str, str]) -> tuple[str, str]:
 def _usage(usage: Usage | None) -> RequestUsage:
     if usage is None:
         return RequestUsage(unmeasured_requests=1)
+    details = token_details(usage)
     return RequestUsage(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
-        cache_read_tokens=usage.cache_read_input_tokens or 0,
-        cache_write_tokens=usage.cache_created_input_tokens or 0,
+        cache_read_tokens=details.cache_read or 0,
+        cache_write_tokens=details.cache_created or 0,
+        output_reasoning_tokens=details.reasoning or 0,
     )
 
 
