@@ -341,6 +341,16 @@ async def test_a_tool_choice_has_the_form_of_the_api(
     assert answer.tool_calls[0]["args"] == {"city": "Lisbon"}
 
 
+async def test_tools_that_the_service_runs_go_as_they_are(gradient_emulator: Emulator, model: ChatGradient) -> None:
+    tools = [
+        {"type": "knowledge_base_retrieval", "knowledge_base_id": "k"},
+        {"type": "mcp", "server_label": "s", "server_url": "https://example.com"},
+        {"type": "web_search", "max_uses": 2},
+    ]
+    await model.bind_tools(tools).ainvoke("Hi")
+    assert gradient_emulator.requests[0].json["tools"] == tools
+
+
 async def test_a_tool_answers_and_the_model_goes_on(gradient_emulator: Emulator, model: ChatGradient) -> None:
     gradient_emulator.reply(tool_calls=[WEATHER])
     gradient_emulator.reply("It is mild.")

@@ -35,6 +35,8 @@ from gradient_async.session import AsyncSession
 
 _PARAMETERS = ("model", "temperature", "max_tokens", "stop", "timeout")
 _USAGE = {"include_usage": True}
+_DESCRIPTIONS = ("function", "object", "custom")
+"""The types of tools that are described in a dict, by the API, JSON Schema and others."""
 
 
 class ChatGradient(BaseChatModel):
@@ -82,7 +84,7 @@ class ChatGradient(BaseChatModel):
         """
         if tool_choice:
             kwargs["tool_choice"] = _choice(tool_choice)
-        return self.bind(tools=[convert_to_openai_tool(tool, strict=strict) for tool in tools], **kwargs)
+        return self.bind(tools=[_tool(tool, strict=strict) for tool in tools], **kwargs)
 
     @property
     def _llm_type(self) -> str:
@@ -134,6 +136,13 @@ class ChatGradient(BaseChatModel):
         stopping = {"stop": stop} if stop else {}
         params = self._identifying_params | stopping | dict(given) | {"messages": sent(messages)}
         return {name: value for name, value in params.items() if name != "stream"}
+
+
+def _tool(tool: Any, *, strict: bool | None) -> Mapping[str, Any]:
+    """Return a tool as the API has it, which one that the service itself runs is already."""
+    if isinstance(tool, Mapping) and tool.get("type", "object") not in _DESCRIPTIONS:
+        return tool
+    return convert_to_openai_tool(tool, strict=strict)
 
 
 def _choice(wanted: str | Mapping[str, Any] | Literal[True]) -> str | Mapping[str, Any]:
