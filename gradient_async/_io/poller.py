@@ -14,7 +14,7 @@ from typing import Generic, Self, TypeVar
 
 from gradient_async._io.log import logger
 from gradient_async._protocol.batch_poll import Job, Poll, PollSchedule, seen
-from gradient_async.errors import APITimeoutError, GradientError
+from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError
 
 J = TypeVar("J", bound=Job)
 
@@ -29,6 +29,7 @@ class JobProgress(Generic[J]):
         what: What the job is called in an error.
 
     Raises:
+        ConfigurationError: The timeout is no number.
         APITimeoutError: The time was over before the job's end; the job goes on at the service.
         APIStatusError: The service refuses to say anything about the job.
     """
@@ -41,6 +42,10 @@ class JobProgress(Generic[J]):
         *,
         what: str = "batch",
     ) -> None:
+        if not isinstance(timeout, int | float | None):
+            raise ConfigurationError(
+                f"timeout is a number of seconds for all looks together; got a {type(timeout).__name__}."
+            )
         self._look, self._poll, self._what = look, poll, what
         self._timeout = math.inf if timeout is None else timeout
         self._schedule: PollSchedule | None = None

@@ -20,6 +20,7 @@ from gradient_async import (
     NotFoundError,
     Poll,
     RetryPolicy,
+    Timeouts,
 )
 from gradient_async._io.poller import JobProgress
 from gradient_async.testing import Emulator
@@ -81,6 +82,11 @@ async def test_waiting_has_its_time_and_the_invocation_goes_on() -> None:
             await session.async_invoke.wait(created.request_id, timeout=0.1, poll=QUICK)
         assert caught.value.phase == "total"
         assert (await session.async_invoke.status(created.request_id)).status == "QUEUED"
+
+
+async def test_a_time_for_all_looks_is_no_time_for_parts_of_a_call(gradient_session: AsyncSession) -> None:
+    with pytest.raises(ConfigurationError, match="seconds for all looks together; got a Timeouts"):
+        await gradient_session.async_invoke.wait("r", timeout=Timeouts(total=5))  # type: ignore[arg-type]
 
 
 async def test_reading_the_output_is_within_the_time_too() -> None:
