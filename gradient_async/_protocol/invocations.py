@@ -13,7 +13,7 @@ from urllib.parse import quote
 from gradient_async._protocol.codec import decode_json, encode_json, structure
 from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.json_call import given, post, required_text
-from gradient_async._protocol.request import Request, listed, shown
+from gradient_async._protocol.request import Request, check_finite, listed, shown
 from gradient_async._protocol.response import error_in_body
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError, InvocationFailedError
@@ -35,6 +35,8 @@ def invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Requ
     if not isinstance(body.get("input"), Mapping):
         raise ConfigurationError(f"input must be an object, as {{'prompt': '...'}}; got {shown(body.get('input'))}.")
     body["input"] = dict(body["input"])
+    for name, value in body["input"].items():
+        check_finite(f"input.{name}", value)
     if "tags" in body:
         body["tags"] = [
             _checked_tag(position, tag) for position, tag in enumerate(listed("tags", body["tags"], "a list"))

@@ -87,10 +87,15 @@ def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: T
     extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     if stream:
         body["stream"] = True
+    if extra_body:
+        extra = plain(dict(_mapping("extra_body", extra_body)))
+        for name, value in extra.items():
+            check_finite(name, value)
+        body |= extra
     return Request(
         method="POST",
         path=path,
-        body=encode_tree(body | plain(dict(_mapping("extra_body", extra_body))) if extra_body else body),
+        body=encode_tree(body),
         headers=checked_headers(_mapping("extra_headers", headers)) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,

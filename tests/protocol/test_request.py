@@ -88,6 +88,7 @@ def test_a_request_does_not_show_its_body_or_headers() -> None:
         ({"model": ""}, "session.models.list"),
         ({"model": None}, "model must name a model"),
         ({"temperature": float("nan")}, "temperature is nan"),
+        ({"extra_body": {"min_p": float("inf")}}, "min_p is inf"),
         ({"user": object()}, "JSON"),
         ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set"),
         ({"extra_headers": {"transfer-encoding": "chunked"}}, "extra_headers cannot set"),

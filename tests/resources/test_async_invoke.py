@@ -162,6 +162,7 @@ async def test_an_input_goes_as_it_is_with_its_nulls_and_unknown_fields(
         ({"input": INPUT}, "model_id must be a text that is not empty"),
         ({"model_id": MODEL}, "input must be an object.*; got nothing"),
         ({"model_id": MODEL, "input": "A city"}, "input must be an object.*; got str"),
+        ({"model_id": MODEL, "input": {"guidance_scale": float("nan")}}, "input.guidance_scale is nan"),
         ({"model_id": MODEL, "input": INPUT, "tags": {"key": "k"}}, "tags must be a list; got dict"),
         ({"model_id": MODEL, "input": INPUT, "tags": [{"key": "k"}]}, r"tags\[0\] must be an object with a key"),
     ],
