@@ -14,7 +14,7 @@ from gradient_async._protocol.json_call import given, post, required_text
 from gradient_async._protocol.request import Request, listed, shown
 from gradient_async._protocol.timeouts import Timeouts
 from gradient_async._protocol.vectors import with_numbers
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams
 
@@ -42,9 +42,12 @@ def embeddings_from(body: bytes) -> EmbeddingList:
 
     Raises:
         APIStatusError: It is an error object.
-        ResponseDecodeError: It has no vectors.
+        ResponseDecodeError: It has no vectors, or one of them is empty.
     """
     answer = _answer_from(body)
+    empty = [f"$.data[{place}].embedding" for place, vector in enumerate(answer.data) if not vector.embedding]
+    if empty or not answer.data:
+        raise ResponseDecodeError("The service sent no vector for a text.", path=(empty or ["$.data"])[0])
     answer.data.sort(key=attrgetter("index"))
     return answer
 

@@ -13,6 +13,7 @@ from gradient_async import (
     ConfigurationError,
     InternalServerError,
     RateLimits,
+    ResponseDecodeError,
 )
 from gradient_async.testing import Emulator
 
@@ -37,6 +38,24 @@ async def test_vectors_that_came_in_another_order_are_put_into_that_of_their_tex
     gradient_emulator.reply(body={"object": "list", "data": data}, path="/v1/embeddings")
     vectors = await gradient_session.embeddings.create(model=MODEL, input=["zero", "one"])
     assert [vector.embedding for vector in vectors] == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (None, "$.data"),
+        ([], "$.data"),
+        ([{"embedding": [1.0]}, {"embedding": None}], "$.data[1].embedding"),
+        ([{"embedding": ""}], "$.data[0].embedding"),
+    ],
+)
+async def test_a_vector_that_did_not_come_is_no_empty_one(
+    gradient_session: AsyncSession, gradient_emulator: Emulator, data: Any, path: str
+) -> None:
+    gradient_emulator.reply(body={"object": "list", "data": data}, path="/v1/embeddings")
+    with pytest.raises(ResponseDecodeError, match="no vector") as caught:
+        await gradient_session.embeddings.create(model=MODEL, input="a")
+    assert caught.value.path == path
 
 
 async def test_base64_brings_the_same_vectors(gradient_session: AsyncSession) -> None:
