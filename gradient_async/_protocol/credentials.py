@@ -93,12 +93,12 @@ def normalised(address: Setting, *, allow_insecure: bool = False) -> Setting:
     A scheme may be missing (https is meant); a trailing ``/``, ``/v1`` or ``/api/v1`` is taken off.
 
     Raises:
-        ConfigurationError: It is no address, or plain http to a host that is not this machine.
+        ConfigurationError: It is no address (a word may be a key), or plain http to a host that is not this machine.
     """
     if address.value is None:
         return address
     text, source = address.value.strip(), address.source or address.argument
-    parts = _split(text if "://" in text else f"https://{text}", source)
+    parts = _split(_with_scheme(text, source), source)
     if parts.scheme == "http" and not allow_insecure and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
             f"{source} is an http:// address, which would send the key unencrypted to {parts.hostname}; "
@@ -108,6 +108,19 @@ def normalised(address: Setting, *, allow_insecure: bool = False) -> Setting:
     for suffix in ("/api/v1", "/v1"):
         path = path.removesuffix(suffix)
     return attrs.evolve(address, value=f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}")
+
+
+def _with_scheme(text: str, source: str) -> str:
+    """Return *text* with the scheme it may lack, unless it is a mere word: a key would be looked up as a host."""
+    if "://" in text:
+        return text
+    host = text.partition("/")[0]
+    if host and not (is_loopback(host) or "." in host or ":" in host):
+        raise ConfigurationError(
+            f"{source} is not an address like https://host/prefix, and a key is none; "
+            "a host without a dot needs its https:// in front."
+        )
+    return f"https://{text}"
 
 
 def _split(text: str, source: str) -> SplitResult:

@@ -85,3 +85,10 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 )
 def test_loopback_is_this_machine(host: str, *, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("word", ["sk-do-secret", "secret/", "secret/v1"])
+def test_a_word_is_no_host_because_it_may_be_a_key(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="a key is none") as caught:
+        url(word)
+    assert "secret" not in str(caught.value)
