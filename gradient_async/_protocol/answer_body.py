@@ -6,10 +6,23 @@ Source: ``POST /v1/messages`` and ``POST /v1/responses`` of the serverless refer
 from __future__ import annotations
 
 from gradient_async._protocol.answers import AnswerReader
+from gradient_async._protocol.response import error_from
 from gradient_async.models.messages import MessageReply
 from gradient_async.models.responses import ResponseReply
 
 message_from = AnswerReader(MessageReply, "content")
 """Returns the message in the body of a successful answer."""
-response_from = AnswerReader(ResponseReply, "output")
-"""Returns the response in the body of a successful answer; one that failed is an error."""
+_response_from = AnswerReader(ResponseReply, "output")
+
+
+def response_from(body: bytes) -> ResponseReply:
+    """Return the response in the body of a successful answer.
+
+    Raises:
+        APIStatusError: It is an error object, or a response that failed.
+        ResponseDecodeError: It is no response.
+    """
+    response = _response_from(body)
+    if response.status == "failed":
+        raise error_from({})
+    return response

@@ -10,6 +10,7 @@ from gradient_async import (
     AsyncSession,
     BadRequestError,
     ConfigurationError,
+    InternalServerError,
     RateLimits,
     SessionClosedError,
 )
@@ -116,6 +117,15 @@ async def test_a_message_tells_how_it_ended(
 async def test_a_response_cut_short_tells_why(gradient_session: AsyncSession) -> None:
     answer = await response(gradient_session, max_output_tokens=2)
     assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+
+
+@pytest.mark.parametrize("error", [None, {"code": "server_error", "message": "Out of order."}])
+async def test_a_response_that_failed_is_an_error(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, error: Any
+) -> None:
+    gradient_emulator.reply(body={"output": [], "status": "failed", "error": error}, path="/v1/responses")
+    with pytest.raises(InternalServerError, match="Out of order" if error else "without saying which"):
+        await response(gradient_session)
 
 
 async def test_reasoning_is_apart_from_the_text(gradient_session: AsyncSession) -> None:
