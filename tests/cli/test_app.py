@@ -76,8 +76,8 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(gradient, in
     source.write_text(json.dumps({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}))
     invoke("batch", "run", str(source), "--every", "0.02")
     result = invoke("batch", "results", gradient.batches.jobs[0].id, "-o", str(tmp_path / "none" / "out.jsonl"))
-    assert result.exit_code == Exit.API_ERROR
-    assert result.stderr.startswith(f"gradient-async: {tmp_path / 'none' / 'out.jsonl'}")
+    assert result.exit_code == Exit.USAGE
+    assert str(tmp_path / "none") in result.stderr.replace("\n", "")
     assert "No such file or directory" in result.stderr
 
 

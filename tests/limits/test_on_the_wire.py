@@ -44,10 +44,11 @@ async def test_two_sessions_with_one_limiter_have_one_budget():
 
 
 async def test_two_sessions_without_a_common_limiter_are_refused():
+    options = {"limits": RateLimits(windows=[(30, 60.0)]), "retry": RetryPolicy(attempts=1)}
     async with (
-        Emulator(limits=SHORT) as emulator,
-        session_of(emulator, limits=RateLimits(windows=SHORT), retry=RetryPolicy(attempts=1)) as one,
-        session_of(emulator, limits=RateLimits(windows=SHORT), retry=RetryPolicy(attempts=1)) as two,
+        Emulator(limits=[(30, 60.0)]) as emulator,
+        session_of(emulator, **options) as one,
+        session_of(emulator, **options) as two,
     ):
         await asyncio.gather(*(ask(session) for session in [one, two] * 30), return_exceptions=True)
     assert emulator.refusals == 30
