@@ -111,7 +111,7 @@ class ResultLineReader:
         body, kind = line.response.body, self.answers.kind
         if kind is None or type(body) is Raw:
             return self.answers.decode(body)
-        return filled(kind, body, (TEXT, text, "response", "body"))
+        return filled(kind, body, (TEXT, [text], "response", "body"))
 
     def error(self, line: Line | None, number: int) -> BatchFault:
         """Return what is wrong with *line*."""

@@ -127,7 +127,7 @@ class QuickReader(Generic[M]):
         Raises:
             One of `REFUSALS`: It is not as simple as that.
         """
-        return self._fill(self._decode(text), (self._source, text))
+        return self._fill(self._decode(text), (self._source, [text]))
 
 
 def filled(cls: type[M], form: Any, raw: Raw) -> M:

@@ -42,9 +42,15 @@ class JSONText:
 
     is_known: bool
 
-    def source(self, _cls: type["Model"], text: bytes, *path: str | int) -> Any:
-        """Return the JSON object at *path* in *text*."""
-        return reduce(getitem, path, json.loads(text.decode(errors="replace")))
+    def source(self, _cls: type["Model"], document: list[Any], *path: str | int) -> Any:
+        """Return the JSON object at *path* in *document*.
+
+        That is a list which all models of one text share: it holds the text, and what was decoded from it as soon as
+        one of them asks. Were it decoded for each, the time would grow with the square of the text.
+        """
+        if isinstance(document[0], bytes):
+            document[0] = json.loads(document[0].decode(errors="replace"))
+        return reduce(getitem, path, document[0])
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

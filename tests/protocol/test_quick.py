@@ -165,6 +165,16 @@ def test_what_was_read_quickly_can_be_pickled_with_all_that_arrived() -> None:
     assert (found.text, found.message.raw) == ("Hi", {"content": "Hi", "x": 1})
 
 
+def test_a_text_is_decoded_once_for_all_the_models_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = {"token": "a", "logprob": -0.5, "top_logprobs": [], "newer": 1}
+    value = {"choices": [{"index": 0, "logprobs": {"content": [token] * 3}}]}
+    completion = completion_from(json.dumps(value).encode())
+    texts: list[str] = []
+    monkeypatch.setattr(json, "loads", lambda text, loads=json.loads: [texts.append(text), loads(text)][1])
+    assert completion.to_dict()["choices"][0]["logprobs"] == {"content": [token] * 3}
+    assert len(texts) == 1
+
+
 def test_a_number_beyond_every_float_is_a_decode_error() -> None:
     with pytest.raises(ResponseDecodeError, match="logprob"):
         completion_from(b'{"choices": [{"logprobs": {"content": [{"logprob": 1%s}]}}]}' % (b"0" * 400))
