@@ -103,7 +103,12 @@ class _Call:
     def is_finished_before(self, delta: ToolCallDelta) -> bool:
         """Whether *delta*, which has neither index nor id, must begin another call."""
         name = delta.function.name if delta.function else None
-        return bool(name and self.name and (name != self.name or is_whole_json(text_of(self.arguments) or "")))
+        return bool(name and self.name and (name != self.name or self._is_whole()))
+
+    def _is_whole(self) -> bool:
+        """Whether the arguments are an object that has ended; they are read only if their last piece could end it."""
+        last = next(filter(str.strip, reversed(self.arguments or ())), "")
+        return last.rstrip().endswith("}") and is_whole_json(text_of(self.arguments) or "")
 
     def value(self) -> ToolCall:
         function = FunctionCall(name=self.name, arguments=text_of(self.arguments) or "")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletion, ResponseDecodeError
+from gradient_async._protocol import pieces
 
 
 def assembled(*choices: dict[str, Any], **top: Any) -> ChatCompletion:
@@ -56,6 +57,7 @@ def part(arguments: str | None = None, *, name: str | None = None, **rest: Any) 
         ),
         # neither index nor id: by position, and a new whole call begins a new one
         ([[part("{}", name="f")], [part("{}", name="f")]], [("", "f", "{}"), ("", "f", "{}")]),
+        ([[part("{}", name="f")], [part("")], [part("{}", name="f")]], [("", "f", "{}"), ("", "f", "{}")]),
         ([[part("{", name="f"), part("[", name="g")], [part("}"), part("]")]], [("", "f", "{}"), ("", "g", "[]")]),
         # a name in two pieces
         ([[part(name="get_", index=0, id="a")], [part("{}", name="weather", index=0)]], [("a", "get_weather", "{}")]),
@@ -67,6 +69,14 @@ def part(arguments: str | None = None, *, name: str | None = None, **rest: Any) 
 )  # fmt: skip
 def test_tool_calls_are_assembled(deltas: list[list[dict[str, Any]]], expected: list[tuple[str, str, str]]) -> None:
     assert calls(*deltas) == expected
+
+
+def test_arguments_are_not_read_again_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(pieces, "is_whole_json", lambda text: bool(read.append(text)))
+    texts = ['{"x":', *["1"] * 50, "}"]
+    assert calls(*([part(text, name="f")] for text in texts)) == [("", "f", "".join(texts))]
+    assert read == []
 
 
 def test_choices_may_arrive_interleaved_and_out_of_order() -> None:
