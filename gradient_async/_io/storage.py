@@ -139,7 +139,7 @@ class Storage:
         exchange = await _timed(progress, self.transport.fetch("GET", url, headers=headers, progress=progress))
         if exchange.status in _BRINGS_FILE:
             return exchange
-        raise await _timed(self._progress(), _refusal(exchange, "download"))
+        raise await _refusal(exchange, "download", self.timeouts.idle)
 
     async def _try_put(
         self, url: str, file: InputFile, part: Part, content_type: str | None, watch: Watcher | None
@@ -150,7 +150,7 @@ class Storage:
         headers = {"Content-Length": str(part.size)} | ({"Content-Type": content_type} if content_type else {})
         sending = self.transport.fetch("PUT", url, headers=headers, data=body, progress=progress)
         try:
-            return await _timed(progress, _outcome(sending))
+            return await _timed(progress, _outcome(sending, self.timeouts.idle))
         except (APIConnectionError, ProtocolError) as error:
             if body.problem is None:
                 return error.with_traceback(None)
@@ -174,24 +174,25 @@ async def _timed(progress: Progress, step: Awaitable[T]) -> T:
     raise progress.timeout_error(asyncio.get_running_loop().time())
 
 
-async def _outcome(sending: Awaitable[Exchange]) -> GradientError | None:
+async def _outcome(sending: Awaitable[Exchange], patience: float | None) -> GradientError | None:
     exchange = await sending
     if exchange.status >= 300:
-        return await _refusal(exchange, "upload")
+        return await _refusal(exchange, "upload", patience)
     await exchange.drain(_DRAIN_SECONDS)
     return None
 
 
-async def _refusal(exchange: Exchange, doing: str) -> GradientError:
-    """Return the error that an answer is, and give its connection up."""
+async def _refusal(exchange: Exchange, doing: str, patience: float | None) -> GradientError:
+    """Return the error that an answer is, and give its connection up; *patience* is in seconds."""
     if exchange.status < 400:
         exchange.close()
         return ProtocolError(f"The storage host redirected the {doing}; that is not followed.")
     body = b""
     try:
-        while len(body) < _ERROR_BYTES and (block := await exchange.next_block()):
-            body += block
-    except APIConnectionError:
+        async with asyncio.timeout(patience):
+            while len(body) < _ERROR_BYTES and (block := await exchange.next_block()):
+                body += block
+    except (APIConnectionError, TimeoutError):
         pass  # what came of it will do
     finally:
         if not exchange.at_eof:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,28 @@ async def ids(job: BatchJob) -> list[str]:
     return [result.custom_id async for result in job.results()]
 
 
+@asynccontextmanager
+async def storage_host(answer: bytes, *, silent: bool = False) -> AsyncIterator[str]:
+    """Answer everything with the same bytes, then hang up, or keep *silent* until the client does."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            if silent:
+                await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/out"
+
+
+def link(gradient: Emulator, job: BatchJob, url: str) -> None:
+    """Let the results of *job* be at *url*."""
+    links = {"batch_id": job.batch_id, "result_available": True, "output_file_url": url}
+    gradient.fail(200, body=links, content_type="application/json", path="/v1/batches/*/results")
+
+
 def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
@@ -100,16 +122,8 @@ async def test_cuts_without_end_are_an_error(gradient_emulator: Emulator, job: B
 
 
 async def test_a_host_without_ranges_that_always_cuts_is_an_error(gradient_emulator: Emulator, job: BatchJob) -> None:
-    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
-        writer.close()
-
-    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/out"
-        links = {"batch_id": job.batch_id, "result_available": True, "output_file_url": url}
-        gradient_emulator.fail(200, body=links, content_type="application/json", path="/v1/batches/*/results")
+    async with storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as url:
+        link(gradient_emulator, job, url)
         with pytest.raises(APIConnectionError):
             async with asyncio.timeout(5):
                 await ids(job)
@@ -164,6 +178,19 @@ async def test_a_silent_host_is_left_and_asked_again(gradient_emulator: Emulator
         job = await session.batches.run(requests(COUNT), poll=FAST)
         gradient_emulator.stall(5, after=1, path=OUTPUT)
         assert sorted(await ids(job)) == EXPECTED
+
+
+async def test_a_host_that_falls_silent_in_a_refusal_is_not_waited_for(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    gradient_emulator.batches.seconds = 0.05
+    async with new_session(limits=None, timeouts=Timeouts(idle=0.1)) as session:
+        job = await session.batches.run(requests(1), poll=FAST)
+        async with storage_host(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\nx", silent=True) as url:
+            link(gradient_emulator, job, url)
+            with pytest.raises(UploadError, match="404"):
+                async with asyncio.timeout(5):
+                    await ids(job)
 
 
 @pytest.mark.parametrize("how", ["412", "flag"])
