@@ -18,7 +18,7 @@ import attrs
 from gradient_async._io.journal import Journal
 from gradient_async._io.poller import JobProgress
 from gradient_async._io.spool import InputFile, Source, open_input
-from gradient_async._protocol.batch import AUTO, Provider, endpoint_of, failed, merged
+from gradient_async._protocol.batch import AUTO, Provider, endpoint_of, failed, merged, not_ready
 from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.batch_lines import LineSchema
 from gradient_async._protocol.batch_poll import Poll
@@ -223,8 +223,7 @@ class BatchJob:
         Raises:
             BatchNotReadyError: The job is not at its end.
         """
-        file = await self._input(source)
-        return await report_of(self.results(), file)
+        return await self._report(await self._input(source))
 
     async def retry_failed(
         self, source: Source | None = None, *, journal: str | os.PathLike[str] | None = None
@@ -243,7 +242,7 @@ class BatchJob:
         file = await self._input(source)
         if file is None:
             raise ConfigurationError("The input of this job is not known here; pass it as source=.")
-        report = await report_of(self.results(), file)
+        report = await self._report(file)
         wanted = {*report.failed, *report.missing}
         if not wanted:
             raise BatchError("Every request of the batch succeeded; there is nothing to try again.")
@@ -252,6 +251,13 @@ class BatchJob:
         known = {name: value for name, value in facts.items() if value is not None}
         options = {**known, **self._context.options, "journal": journal}
         return await self._context.submit(await selected(file, wanted), **options)
+
+    async def _report(self, file: InputFile | None) -> BatchReport:
+        """Hold all results against the input; before the end, what is still to come would count as missing."""
+        report = await report_of(self.results(), file)
+        if self.batch is None or not self.batch.is_terminal:
+            raise not_ready(self.batch_id)
+        return report
 
     async def _look(self, timeout: float | None) -> Batch:
         return await self.refresh(timeout=timeout)

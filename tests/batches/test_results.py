@@ -387,6 +387,17 @@ async def test_a_job_without_results_says_so(gradient_emulator: Emulator, sessio
         await ids(job)
 
 
+async def test_a_job_that_runs_is_not_tried_again_whatever_it_has_results_of(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
+    gradient_emulator.batches.seconds = 30
+    job = await session.batches.submit(requests(2))
+    async with storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+        link(gradient_emulator, job, url)
+        with pytest.raises(BatchNotReadyError):
+            await job.retry_failed()
+
+
 async def test_a_job_that_runs_has_no_results_yet(gradient_emulator: Emulator, session: AsyncSession) -> None:
     gradient_emulator.batches.seconds = 30
     job = await session.batches.submit(requests(2))
