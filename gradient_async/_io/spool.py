@@ -14,7 +14,7 @@ import os
 import tempfile
 import weakref
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 import anyio
@@ -74,7 +74,7 @@ class InputFile:
             yield self.read(offset, size)
             offset += size
 
-    async def lines(self, part: Part | None = None) -> AsyncIterator[list[bytes]]:
+    async def lines(self, part: Part | None = None) -> AsyncGenerator[list[bytes], None]:
         """Yield the lines of the file, or of a part of it, some megabytes at a time."""
         splitter = LineSplitter()
         offset, stop = (0, self.size) if part is None else (part.start, part.end)

@@ -161,6 +161,13 @@ def id_of(line: bytes) -> str | None:
     return custom_id if type(custom_id) is str else None
 
 
+def url_of(line: bytes) -> str | None:
+    """Return the ``url`` of a line of an input; None if it has none."""
+    value = decode_json(line)
+    url = value.get("url") if type(value) is dict else None
+    return url if type(url) is str else None
+
+
 def _fault(holder: dict[str, Any], name: str, kind: type, prefix: str = "") -> Iterator[str]:
     """Yield the one fault of a field: absent, of another type, or empty."""
     value = holder.get(name)

@@ -33,7 +33,7 @@ from gradient_async.resources.batch_download import (
     check_distinct,
     targets_of,
 )
-from gradient_async.resources.batch_report import report_of, selected
+from gradient_async.resources.batch_report import endpoint_in, report_of, selected
 from gradient_async.resources.batch_results import ResultFiles, ResultStream
 
 POLL = Poll()
@@ -246,11 +246,12 @@ class BatchJob:
         wanted = {*report.failed, *report.missing}
         if not wanted:
             raise BatchError("Every request of the batch succeeded; there is nothing to try again.")
-        batch = self.batch or await self.refresh()
-        facts = {"provider": batch.provider, "endpoint": self._endpoint(batch), "metadata": batch.metadata}
+        batch, lines = self.batch or await self.refresh(), await selected(file, wanted)
+        endpoint = self._endpoint(batch) or await endpoint_in(lines)
+        facts = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
         known = {name: value for name, value in facts.items() if value is not None}
         options = {**known, **self._context.options, "journal": journal}
-        return await self._context.submit(await selected(file, wanted), **options)
+        return await self._context.submit(lines, **options)
 
     async def _report(self, file: InputFile | None) -> BatchReport:
         """Hold all results against the input; before the end, what is still to come would count as missing."""
@@ -284,5 +285,6 @@ class BatchJob:
             return known
         batch = self.batch or await self.refresh()
         provider: Provider = "anthropic" if batch.provider == "anthropic" else "openai"
-        self._context.input = await open_input(known, LineSchema(provider, self._endpoint(batch)))
+        endpoint = self._endpoint(batch) or endpoint_of(provider, AUTO)
+        self._context.input = await open_input(known, LineSchema(provider, endpoint))
         return self._context.input

@@ -6,12 +6,13 @@ Contract: memory for the ids, never for the answers.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from contextlib import aclosing
 
 import anyio
 import attrs
 
 from gradient_async._io.spool import InputFile, Spool
-from gradient_async._protocol.batch_lines import id_of
+from gradient_async._protocol.batch_lines import id_of, url_of
 from gradient_async.errors import BatchFailedError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
@@ -65,6 +66,15 @@ async def selected(file: InputFile, wanted: Container[str]) -> InputFile:
     async for lines in file.lines():
         await anyio.to_thread.run_sync(_pick, lines, wanted, spool)
     return spool.file()
+
+
+async def endpoint_in(file: InputFile) -> str | None:
+    """Return what the first line of *file* is sent to, as all of a job are; None if it does not say."""
+    async with aclosing(file.lines()) as blocks:
+        async for lines in blocks:
+            for line in lines:
+                return url_of(line)
+    return None
 
 
 def _missing(lines: Iterable[bytes], answered: Container[str]) -> list[str]:

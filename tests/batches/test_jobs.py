@@ -245,6 +245,32 @@ async def test_a_job_is_picked_up_by_its_id(
         assert (await job.report()).missing == ("b",)
 
 
+@pytest.mark.parametrize("shape", ["reference", "captured"])
+@pytest.mark.parametrize("endpoint", [CHAT, "/v1/embeddings"])
+async def test_a_job_picked_up_by_its_id_is_tried_again_whatever_the_service_says_of_it(
+    gradient_emulator: Emulator, new_session: NewSession, shape: Any, endpoint: str
+) -> None:
+    gradient_emulator.batches.shape = shape
+    gradient_emulator.batches.drop_line("b")
+    source = jsonl(*(line(name, url=endpoint, body={**body(), "input": "x"}) for name in ("a", "b")))
+    async with new_session() as session:
+        job = await session.batches.run(source, endpoint=endpoint, poll=FAST)
+        await session.batches.job(job.batch_id, source=source).retry_failed()
+    assert gradient_emulator.batches.jobs[1].request["endpoint"] == endpoint
+
+
+@pytest.mark.parametrize("shape", ["reference", "captured"])
+async def test_requests_of_a_job_picked_up_by_its_id_are_tried_again(
+    gradient_emulator: Emulator, new_session: NewSession, shape: Any
+) -> None:
+    gradient_emulator.batches.shape = shape
+    gradient_emulator.batches.drop_line("r1")
+    async with new_session() as session:
+        job = await session.batches.run(requests(2), poll=FAST)
+        again = await session.batches.job(job.batch_id, source=requests(2)).retry_failed()
+        assert (await again.wait(poll=FAST)).request_counts.total == 1
+
+
 async def test_anthropic_from_end_to_end(gradient_emulator: Emulator, new_session: NewSession) -> None:
     gradient_emulator.batches.fail_line("b", status=400)
     asked = [BatchRequest(name, {**body(), "max_tokens": 10}) for name in ("a", "b")]
