@@ -65,7 +65,7 @@ class ResultSaver:
     """Writes one of the files of all jobs in *sources* to *path*, one after the other.
 
     Attributes:
-        tag: Tells what is left of this job on disk from what is left of another.
+        tag: Tells the unfinished file from those of others; with a journal it is the same in the next process.
         watch: Told how many bytes are there, and of how many in the part that is being read.
     """
 

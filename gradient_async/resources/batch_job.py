@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -202,13 +203,11 @@ class BatchJob:
         check_distinct(journal=self._context.journal, path=path, errors=errors)
         sources = await self._files()
         async with AsyncExitStack() as stack:
-            journal = None
+            journal, tag = None, uuid.uuid4().hex
             if self._context.journal is not None:
                 journal = await stack.enter_async_context(Journal(self._context.journal))
-            savers = [
-                ResultSaver(target, name, sources, self._parts[0].batch_id[:8], journal, on_progress)
-                for name, target in targets
-            ]
+                tag = self._parts[0].batch_id
+            savers = [ResultSaver(target, name, sources, tag[:8], journal, on_progress) for name, target in targets]
             sizes = [await saver.save() for saver in savers] + [0]
         return SavedResults(
             output=Path(path), errors=None if errors is None else Path(errors), size=sizes[0], errors_size=sizes[1]

@@ -282,6 +282,11 @@ async def test_two_files_under_one_name_are_refused(job: BatchJob, tmp_path: Pat
         await job.download(tmp_path / "out.jsonl", errors=tmp_path / "alias.jsonl")
 
 
+async def test_two_downloads_to_one_file_do_not_mix(job: BatchJob, tmp_path: Path) -> None:
+    saved = await asyncio.gather(*(job.download(tmp_path / "out.jsonl") for _ in range(2)))
+    assert [each.size for each in saved] == [(tmp_path / "out.jsonl").stat().st_size] * 2
+
+
 async def test_without_a_sidecar_the_file_is_empty(
     gradient_emulator: Emulator, session: AsyncSession, tmp_path: Path
 ) -> None:
