@@ -27,7 +27,7 @@ from gradient_async._protocol.batch_input import Part
 from gradient_async._protocol.retry import RetryPolicy
 from gradient_async._protocol.storage import Transfer, UrlPolicy, storage_delay, storage_error
 from gradient_async._protocol.timeouts import Timeouts
-from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
+from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, UploadError
 
 BLOCK_BYTES = 1_048_576
 NEW_ADDRESSES = 2
@@ -49,7 +49,7 @@ class _Body:
     part: Part
     watch: Watcher | None
     progress: Progress
-    problem: BatchError | None = None
+    problem: Exception | None = None
     ended: bool = False
     _offset: int = attrs.field(default=0, init=False)
 
@@ -58,16 +58,23 @@ class _Body:
         return self
 
     async def __anext__(self) -> bytes:
-        left = self.part.end - self._offset
-        self._note()
-        if left <= 0:
-            raise StopAsyncIteration
         try:
-            block = await anyio.to_thread.run_sync(self.file.read, self._offset, min(left, BLOCK_BYTES))
-        except BatchError as error:
+            block = await self._next()
+        except Exception as error:  # of the file or the watcher; aiohttp makes a lost connection of it
             self.problem = error
             raise
-        self._offset += len(block)
+        if not block:
+            raise StopAsyncIteration
+        return block
+
+    async def _next(self) -> bytes:
+        """Return the next block, ``b""`` at the end of the part."""
+        self._note()
+        size = min(self.part.end - self._offset, BLOCK_BYTES)
+        if not size:
+            return b""
+        block = await anyio.to_thread.run_sync(self.file.read, self._offset, size)
+        self._offset += size
         return block
 
     def _note(self) -> None:

@@ -262,6 +262,19 @@ async def test_a_damaged_gzip_file_is_a_clear_error(new_session: NewSession) -> 
             await session.batches.submit(gzip.compress(DATA)[:-9])
 
 
+async def test_an_error_of_ours_during_an_upload_is_no_lost_connection(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    def fail(_done: int, _total: int) -> None:
+        raise LookupError("a bug of the caller's")
+
+    async with new_session() as session:
+        file = await session.batches.create_file("in.jsonl")
+        with pytest.raises(LookupError, match="the caller's"):
+            await session.batches.upload(file, DATA, on_progress=fail)
+    assert len(gradient_emulator.storage.requests) <= 1
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_lost_answer_to_create_makes_one_job(
     gradient_emulator: Emulator, new_session: NewSession, times: int
