@@ -226,7 +226,7 @@ class NotFoundError(APIStatusError):
     """404: no such model, batch or path."""
 
     default_status = 404
-    advice = "Check the name; session.models.list() gives every model."
+    advice = "Check the name or the id; session.models.list() gives every model."
 
 
 class ConflictError(APIStatusError):

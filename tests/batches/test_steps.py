@@ -430,7 +430,7 @@ async def test_results_that_are_not_there_are_one_error(
 
 async def test_errors_are_raised_and_never_returned(new_session: NewSession) -> None:
     async with new_session() as session:
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError, match="the id"):
             await session.batches.retrieve("no-such-batch")
         with pytest.raises(UnprocessableEntityError):
             await session.batches.create(file_id="f", completion_window="48h")
