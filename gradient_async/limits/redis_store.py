@@ -76,10 +76,10 @@ class RedisStore:
         names = ("ASK", "SETTLE", "PAUSE", "BLAME")
         self._scripts = {name: self._client.register_script(getattr(scripts, name)) for name in names}
 
-    async def ask(self, count: int, *, hold: bool, windows: Sequence[Span], generation: str | None) -> Answer:
-        """Take up to *count* tokens of every window, as many as are free; none if *generation* is over."""
+    async def ask(self, count: int, *, windows: Sequence[Span], generation: str | None) -> Answer:
+        """Hold up to *count* tokens of every window, as many as are free; none if *generation* is over."""
         prefix = secrets.token_hex(6) + ":"
-        lease = int(_LEASE * _MICRO) if hold else 0
+        lease = int(_LEASE * _MICRO)
         spans = [number for capacity, span in windows for number in (capacity, int(span * _MICRO))]
         granted, wait, current, *used = await self._call(
             "ASK", count, prefix, lease, secrets.token_hex(6), self._expiry, generation or "", *spans

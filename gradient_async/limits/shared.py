@@ -144,13 +144,12 @@ class RedisLimiter:
     async def _ask(self) -> None:
         """Ask Redis until nobody waits or nothing is free."""
         try:
-            while (count := min(self._turnstile.queue.size, _MOST_AT_ONCE)) and (head := self._turnstile.next()):
-                hold = head.hold
+            while (count := min(self._turnstile.queue.size, _MOST_AT_ONCE)) and self._turnstile.next():
                 if self._outage.is_untold:
                     await self._outage.replay(self._store, self._turnstile)
                 known = self._generation
-                answer = await self._store.ask(count, hold=hold, windows=self._sent.spans, generation=known)
-                self._hand_out(answer, hold=hold)
+                answer = await self._store.ask(count, windows=self._sent.spans, generation=known)
+                self._hand_out(answer)
                 self._generation = answer.generation
                 if known not in (None, answer.generation):
                     await self._outage.replay(self._store, self._turnstile)
@@ -168,17 +167,17 @@ class RedisLimiter:
         self._turnstile.refuse_before(now + wait)
         self._ask_at = now + min(wait, _ASK_AGAIN)
 
-    def _hand_out(self, answer: Answer, *, hold: bool) -> None:
+    def _hand_out(self, answer: Answer) -> None:
         """Give what Redis granted to those who wait; what nobody waits for any more goes back."""
         self._outage.end()
         now, self._used = self._now(), answer.used
         for member in answer.members:
-            permit = self._permits.new(member, now, hold=hold)
+            permit = self._permits.new(member, now, hold=True)
             waiter = self._turnstile.next()
             if waiter is None:
                 permit.refund()
                 continue
-            if hold and not waiter.hold:
+            if not waiter.hold:
                 permit.sent()
             self._turnstile.let_in(permit)
 

@@ -140,6 +140,16 @@ async def test_a_held_permit_counts_from_when_it_was_sent(url, request):
         assert 0.3 < time.monotonic() - began < 0.7
 
 
+async def test_a_held_permit_counts_until_it_was_sent_whoever_asked_with_it(url, request):
+    async with limiter_of(url, (2, 0.3), key=request.node.name) as limiter:
+        _, permit = await asyncio.gather(limiter.acquire(), limiter.acquire(hold=True))
+        await asyncio.sleep(0.4)
+        await limiter.acquire()
+        with pytest.raises(APITimeoutError):
+            await limiter.acquire(timeout=0.1)
+        permit.sent()
+
+
 async def test_a_wait_that_cannot_fit_is_refused_at_once(url, request):
     async with limiter_of(url, (1, 60.0), key=request.node.name) as limiter:
         await limiter.acquire()
