@@ -97,7 +97,7 @@ class RateLimiter:
         if permit is not None:
             return permit
         if timeout is not None:
-            self._check(priority, timeout, tokens)
+            self._check(priority, timeout)
         waiter = Waiter(priority, timeout, tokens, hold)
         granted = turnstile.enter(waiter)
         try:
@@ -108,12 +108,10 @@ class RateLimiter:
         permit.waited = turnstile.clock() - waiter.since
         return permit
 
-    def _check(self, priority: Priority, timeout: float, tokens: int) -> None:
-        """Refuse to wait if that is surely longer than *timeout*."""
+    def _check(self, priority: Priority, timeout: float) -> None:
+        """Refuse to wait if that is surely longer than *timeout*; estimates of model tokens may yet be corrected."""
         now, ahead = self._turnstile.clock(), self._turnstile.ahead(priority)
         wait = self._bucket.earliest(now, ahead + 1, enough=timeout) - now
-        if self._budget is not None:
-            wait = max(wait, self._budget.delay(now, tokens))
         if wait <= timeout:
             return
         raise APITimeoutError(

@@ -369,6 +369,17 @@ async def test_a_request_larger_than_the_budget_goes_alone():
     assert (await limiter.acquire(tokens=1)).waited == pytest.approx(60.0)
 
 
+async def test_a_time_limit_waits_for_an_estimate_to_be_corrected():
+    limiter = RateLimiter(RateLimits(tokens_per_minute=1000), guard=0.0)
+    first = await limiter.acquire(tokens=600)
+    log = Log(limiter)
+    waiting = log.start("second", tokens=600, timeout=10.0)
+    await asyncio.sleep(5)
+    first.settle(300)
+    await waiting
+    assert log.entries == [("second", 5.0)]
+
+
 @pytest.mark.parametrize("held", [59.0, 600.0])
 async def test_tokens_that_are_held_count_from_when_they_were_sent(held):
     limiter = RateLimiter(RateLimits(tokens_per_minute=1000), guard=0.0)
