@@ -81,15 +81,13 @@ class RedisStore:
         prefix = secrets.token_hex(6) + ":"
         lease = int(_LEASE * _MICRO)
         spans = [number for capacity, span in windows for number in (capacity, int(span * _MICRO))]
-        granted, wait, current, *used = await self._call(
+        reply = await self._call(
             "ASK", count, prefix, lease, secrets.token_hex(6), self._expiry, generation or "", *spans
         )
-        return Answer(
-            members=[f"{prefix}{n + 1}" for n in range(granted)],
-            wait=wait / _MICRO,
-            generation=current.decode() if isinstance(current, bytes) else current,
-            used=list(zip(used[::2], used[1::2], strict=True)),
-        )
+        try:
+            return _answer(reply, prefix, len(windows))
+        except (TypeError, ValueError):
+            raise StoreDown("its answer is not the script's") from None
 
     async def settle(self, ages: dict[str, float | None]) -> None:
         """Let permits count from *ages* seconds ago; None gives one back."""
@@ -116,3 +114,16 @@ class RedisStore:
         except self._failures as error:
             # The text of an error may name the address: only its class is passed on.
             raise StoreDown(type(error).__name__) from None
+
+
+def _answer(reply: Any, prefix: str, windows: int) -> Answer:
+    """Read what the script that grants returned; what only looks like Redis returns something else."""
+    granted, wait, current, *used = reply
+    if len(used) != 2 * windows:
+        raise ValueError
+    return Answer(
+        members=[f"{prefix}{n + 1}" for n in range(granted)],
+        wait=wait / _MICRO,
+        generation=current.decode() if isinstance(current, bytes) else current,
+        used=list(zip(used[::2], used[1::2], strict=True)),
+    )

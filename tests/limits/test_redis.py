@@ -334,6 +334,20 @@ async def test_closing_leaves_no_call_that_was_never_awaited():
         gc.collect()
 
 
+@pytest.mark.parametrize("reply", [b"+OK\r\n", b":3\r\n", b"$-1\r\n", b"*0\r\n", b"*3\r\n:1\r\n:0\r\n$1\r\na\r\n"])
+async def test_an_answer_that_no_script_of_ours_gives_leaves_nobody_waiting(reply):
+    async def pretend(reader, writer):
+        while commands := await reader.read(65536):
+            writer.write(reply if b"EVALSHA" in commands else b"+OK\r\n" * commands.count(b"*"))
+        writer.close()
+
+    async with await asyncio.start_server(pretend, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0?protocol=2"
+        async with limiter_of(url, (5, 60.0), key="k", when_down="fail_closed") as limiter:
+            with pytest.raises(APIConnectionError):
+                await asyncio.wait_for(limiter.acquire(), 2)
+
+
 async def test_fail_open_has_no_limit():
     async with limiter_of(NOWHERE, (1, 60.0), key="k", when_down="fail_open") as limiter:
         for _ in range(20):
