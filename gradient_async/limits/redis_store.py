@@ -63,10 +63,16 @@ class RedisStore:
         try:
             import redis.asyncio as redis  # an extra: imported when it is asked for
             from redis import exceptions
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
         except ImportError:
             raise ConfigurationError("RedisLimiter needs an extra: pip install gradient-async[redis]") from None
+        # A connection that was closed is no outage: the scripts may run twice, a permit has one name in both.
+        again = Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
         try:
-            self._client = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+            self._client = redis.Redis.from_url(
+                url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=again
+            )
         except ValueError:
             # The address may hold a password: neither the message nor the cause shows it.
             raise ConfigurationError("url is no Redis address: give redis://host:port/0") from None

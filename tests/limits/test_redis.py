@@ -255,6 +255,18 @@ async def test_scripts_are_loaded_again_when_redis_forgot_them(url, request):
         await limiter.acquire()
 
 
+async def test_a_connection_that_was_closed_is_no_outage(own_server, caplog):
+    import redis
+
+    async with limiter_of(own_server.url, (5, 60.0), key="k") as limiter:
+        await limiter.acquire()
+        with redis.Redis.from_url(own_server.url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+        await limiter.acquire()
+        assert limiter.status().windows[0].used == 2
+    assert not caplog.records
+
+
 def test_a_limiter_moves_to_the_next_event_loop(url, request):
     limiter = RedisLimiter(url, limits=RateLimits(windows=[(2, 60.0)]), key=request.node.name)
 
