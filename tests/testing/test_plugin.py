@@ -49,6 +49,22 @@ def test_the_emulator_is_a_fixture(pytester, option, mark, extra):
     run.assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize(
+    ("mark", "tests", "fixtures"),
+    [
+        ('(loop_scope="module")', "function", "function"),
+        ('(loop_scope="function")', "session", "session"),
+        ("", "session", "function"),
+    ],
+)
+def test_the_fixtures_live_in_the_loop_of_the_test(pytester, mark, tests, fixtures):
+    pytester.makepyfile(SESSION.format(mark=f"@pytest.mark.asyncio{mark}"))
+    scopes = f"asyncio_default_test_loop_scope={tests}", f"asyncio_default_fixture_loop_scope={fixtures}"
+    options = (option for scope in scopes for option in ("-o", scope))
+    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS, *options, timeout=20)
+    run.assert_outcomes(passed=1)
+
+
 def test_a_session_that_talks_to_it_is_a_fixture(pytester):
     pytester.makepyfile(SESSION.format(mark="@pytest.mark.asyncio"))
     run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS)
