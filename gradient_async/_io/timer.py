@@ -165,11 +165,12 @@ class Member(Opening):
     group: set[Opening]
 
     def __enter__(self) -> Self:
+        self.begin()
         self.group.add(self)
-        return super().__enter__()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self.group.discard(self)
-        return super().__exit__(kind, error, trace)
+        return self.leave(kind)
