@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -97,6 +98,8 @@ class AsyncSession:
         self._hooks = tuple(hooks)
         if not all(callable(hook) or hasattr(hook, "begin_call") for hook in self._hooks):
             raise ConfigurationError("hooks: each must be callable, to see attempts, or have begin_call, to see calls.")
+        if any(map(iscoroutinefunction, self._hooks)):
+            raise ConfigurationError("hooks: one is an async function; hooks are called and not awaited, write def.")
         self._client_session = client_session
         self._max_event_bytes = max_event_bytes
         self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}

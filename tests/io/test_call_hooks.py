@@ -208,6 +208,13 @@ async def test_a_hook_that_fails_breaks_nothing(
     assert "a hook failed" in caplog.text
 
 
+def test_a_hook_that_would_have_to_be_awaited_is_refused() -> None:
+    async def hook(_: AttemptDetails) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="not awaited"):
+        AsyncSession("test", hooks=[hook])
+
+
 def test_a_hook_that_sees_nothing_is_refused() -> None:
     hook: Any = object()
     with pytest.raises(ConfigurationError, match="begin_call"):
