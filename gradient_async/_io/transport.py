@@ -12,6 +12,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,8 @@ from gradient_async.errors import APIConnectionError, GradientError, ProtocolErr
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
+MOST_BYTES_AT_ONCE = 1_048_576
+"""aiohttp warns of bodies beyond that, unless it may read them piece by piece."""
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
 
@@ -157,10 +160,11 @@ class Transport:
         """Send *request*: most go straight over the connections of the pool."""
         if self._direct is not None and self._direct.takes(request):
             return self._direct.send(request, url, key, progress)
+        body = request.body
         return pool.request(
             request.method,
             URL(url, encoded=True),
-            data=request.body,
+            data=body if body is None or len(body) <= MOST_BYTES_AT_ONCE else BytesIO(body),
             headers=headers_of(request, key),
             allow_redirects=False,
             timeout=NO_LIMITS,

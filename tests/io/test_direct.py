@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async import AsyncSession
+from gradient_async import AsyncSession, RetryPolicy
 from gradient_async._io.direct import MOST_BYTES, DirectPosts, known_ask
 from gradient_async._io.progress import Progress
 from gradient_async._io.transport import Transport
@@ -131,6 +131,14 @@ async def test_chats_go_straight_and_the_rest_through_the_session(
         assert await asked_of_the_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
         assert await asked_of_the_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
     assert gradient_emulator.requests[2].json["messages"] == long["messages"]
+
+
+async def test_a_very_long_post_is_sent_without_a_warning(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=503)
+    very_long: Any = HI | {"messages": [{"role": "user", "content": "long" * 300_000}]}
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=RetryPolicy(first=0, longest=0)) as session:
+        assert (await session.chat.completions.create(**very_long)).text
+    assert [request.json["messages"] for request in gradient_emulator.requests] == [very_long["messages"]] * 2
 
 
 async def test_who_replaces_what_the_session_asks_with_gets_the_requests(
