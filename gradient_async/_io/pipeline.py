@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from gradient_async._protocol.request import Request
 
 
+STALE_SECONDS = 2.0
+"""A closed connection says so within one round trip."""
+
+
 @attrs.define(eq=False, repr=False)
 class _Call:
     """What one call has come to so far."""
@@ -185,14 +189,15 @@ class Pipeline:
         error, progress = attempt.error, attempt.progress
         if error is None:
             return None
-        if _is_stale(error, progress) and not call.replayed_stale:
+        now = call.loop.time()
+        if _is_stale(error, progress, now) and not call.replayed_stale:
             call.replayed_stale = True
             return 0.0
         delay = self.retry.delay(
             error,
             attempt=call.attempt,
             idempotent=call.request.idempotent,
-            remaining=call.deadline - call.loop.time(),
+            remaining=call.deadline - now,
             chance=random.random(),  # noqa: S311 - jitter, no secret
         )
         return delay if delay is not None and self._budget.take(error) else None
@@ -213,9 +218,14 @@ class Pipeline:
             told(hook, details)
 
 
-def _is_stale(error: GradientError, progress: Progress) -> bool:
-    """Whether a pooled connection turned out to be closed: nothing was answered on it, not even in part."""
-    return isinstance(error, APIConnectionError) and progress.reused and progress.lost_before_answer
+def _is_stale(error: GradientError, progress: Progress, now: float) -> bool:
+    """Whether a pooled connection turned out at once to be closed: nothing was answered on it, not even in part.
+
+    One that is lost later had been open, and its request may have been processed.
+    """
+    if not isinstance(error, APIConnectionError) or not progress.reused or not progress.lost_before_answer:
+        return False
+    return progress.sent_at is None or now - progress.sent_at <= STALE_SECONDS
 
 
 def _reply(call: _Call, attempt: _Attempt) -> Reply:

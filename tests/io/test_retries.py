@@ -14,6 +14,7 @@ from gradient_async import (
     RateLimitError,
     RetryPolicy,
 )
+from gradient_async._io import pipeline
 from gradient_async.testing import Emulator
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -117,6 +118,27 @@ async def test_a_connection_lost_within_the_head_of_the_answer_is_not_taken_for_
         with pytest.raises(APIConnectionError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert (caught.value.maybe_sent, arrived) == (True, 2)
+
+
+async def test_a_connection_lost_while_its_request_was_worked_on_is_not_taken_for_stale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "STALE_SECONDS", 0.05)
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await request(reader)
+        writer.write(ANSWER)
+        await request(reader)
+        arrived += 1
+        await asyncio.sleep(0.1)
+
+    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+        await s.chat.completions.create(model="m", messages=HI)
+        with pytest.raises(APIConnectionError) as caught:
+            await s.chat.completions.create(model="m", messages=HI)
+    assert (caught.value.maybe_sent, arrived) == (True, 1)
 
 
 async def test_a_host_that_refuses_connections_is_tried_and_named() -> None:
