@@ -46,8 +46,11 @@ class _WatchedConnector(aiohttp.TCPConnector):
     """
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+        progress = _in_progress.get()
+        if progress.sent:
+            raise aiohttp.ServerDisconnectedError  # aiohttp would try once more: uncounted, and past the policy
         connection = await self.connect_clean(req, traces, timeout)
-        _in_progress.get().sending(self._loop.time())  # nothing is awaited between here and the first byte written
+        progress.sending(self._loop.time())  # nothing is awaited between here and the first byte written
         return connection
 
     async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:

@@ -141,6 +141,21 @@ async def test_a_connection_lost_while_its_request_was_worked_on_is_not_taken_fo
     assert (caught.value.maybe_sent, arrived) == (True, 1)
 
 
+async def test_the_policy_alone_sends_again() -> None:
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await request(reader)
+        arrived += 1
+
+    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+        with pytest.raises(APIConnectionError) as caught:
+            await s.models.list()
+        assert s.limits is not None
+        assert arrived == caught.value.attempts == s.limits.status().windows[0].used == QUICK.attempts
+
+
 async def test_a_host_that_refuses_connections_is_tried_and_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
