@@ -58,10 +58,15 @@ class _WatchedConnector(aiohttp.TCPConnector):
 
         aiohttp would take that for the answer to the next request, and every answer from then on for another's.
         """
-        connection, progress = await super().connect(req, traces, timeout), _in_progress.get()
-        while progress.connect_began is None and (progress.distrusts_pool or _is_spoiled(connection)):
-            connection.close()
+        progress = _in_progress.get()
+        try:
             connection = await super().connect(req, traces, timeout)
+            while progress.connect_began is None and (progress.distrusts_pool or _is_spoiled(connection)):
+                connection.close()
+                connection = await super().connect(req, traces, timeout)
+        except asyncio.CancelledError:
+            self._release_waiter()  # whoever is cancelled as its turn comes would keep that from all behind it
+            raise
         return connection
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:

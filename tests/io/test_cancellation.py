@@ -119,6 +119,21 @@ async def test_cancelled_in_the_limiters_queue_a_call_gives_its_place_up(
     assert len(gradient_emulator.requests) == 2
 
 
+async def test_cancelled_as_its_turn_comes_in_the_queue_for_a_connection_a_call_lets_the_next_one_go(
+    gradient_emulator: Emulator,
+) -> None:
+    gradient_emulator.hold_open(60)
+    async with AsyncSession(api_key="test", base_url=gradient_emulator.url, max_connections=1) as session:
+        first = session.chat.completions.stream(model="m", messages=HI)
+        await first.open()
+        second, third = (asyncio.ensure_future(create(session)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        first.close()
+        second.cancel()
+        async with asyncio.timeout(2):
+            await third
+
+
 async def test_cancelled_while_waiting_to_retry_a_call_sends_nothing_more(
     gradient_emulator: Emulator, session: AsyncSession
 ) -> None:
