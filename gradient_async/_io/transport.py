@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextvars import ContextVar
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 import aiohttp
 import attrs
-from aiohttp import ClientRequest
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
 from yarl import URL
 
+from gradient_async._io.connector import WatchedConnector, in_progress
 from gradient_async._io.direct import NO_LIMITS, DirectPosts
 from gradient_async._io.exchange import Exchange
 from gradient_async._io.progress import Progress
@@ -35,46 +32,6 @@ MOST_BYTES_AT_ONCE = 1_048_576
 """aiohttp warns of bodies beyond that, unless it may read them piece by piece."""
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
-
-_in_progress: ContextVar[Progress] = ContextVar("gradient_async_progress")
-
-
-class _WatchedConnector(aiohttp.TCPConnector):
-    """A pool that tells the `Progress` of the request at hand how far it has come.
-
-    aiohttp's own tracing tells the same and costs a fifth of a request.
-    """
-
-    async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
-        progress = _in_progress.get()
-        if progress.sent:
-            raise aiohttp.ServerDisconnectedError  # aiohttp would try once more: uncounted, and past the policy
-        connection = await self.connect_clean(req, traces, timeout)
-        progress.sending(self._loop.time())  # nothing is awaited between here and the first byte written
-        return connection
-
-    async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
-        """Return a connection: a new one if the request wants that, and none on which something came unasked for.
-
-        aiohttp would take that for the answer to the next request, and every answer from then on for another's.
-        """
-        progress = _in_progress.get()
-        try:
-            connection = await super().connect(req, traces, timeout)
-            while progress.connect_began is None and (progress.distrusts_pool or _is_spoiled(connection)):
-                connection.close()
-                connection = await super().connect(req, traces, timeout)
-        except asyncio.CancelledError:
-            self._release_waiter()  # whoever is cancelled as its turn comes would keep that from all behind it
-            raise
-        return connection
-
-    async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
-        progress = _in_progress.get()
-        progress.connecting(self._loop.time())
-        protocol = await super()._create_connection(*args, **kwargs)
-        progress.connected(self._loop.time())
-        return protocol
 
 
 @attrs.define(eq=False, repr=False)
@@ -147,7 +104,7 @@ class Transport:
     ) -> Exchange:
         """Return the answer when its status line has arrived; *ask* is given the pool."""
         pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
-        _in_progress.set(progress)
+        in_progress.set(progress)
         if self.given is not None:  # nothing tells how far a pool of the caller's has come
             progress.sent = True
             progress.enter("first_byte", progress.timers.loop.time(), progress.timeouts.first_byte)
@@ -267,7 +224,7 @@ class Transport:
         await self._pool.close()
 
     def _new_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
-        connector = _WatchedConnector(
+        connector = WatchedConnector(
             limit=self.max_connections or 0,
             ttl_dns_cache=DNS_CACHE_SECONDS,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
@@ -306,7 +263,3 @@ def _translated(caught: Exception, progress: Progress) -> GradientError:
 def _has_begun(caught: Exception) -> bool:
     """Whether the connection was lost within the head of the answer, which aiohttp then hands over."""
     return isinstance(caught, aiohttp.ServerDisconnectedError) and not isinstance(caught.message, str)
-
-
-def _is_spoiled(connection: Connection) -> bool:
-    return connection.protocol is None or connection.protocol.should_close
