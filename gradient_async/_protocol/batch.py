@@ -137,10 +137,12 @@ def batch_from(body: bytes) -> Batch:
 
 
 def _batch(value: Any) -> Batch:
-    known = value
-    if type(value) is dict and value.get("input_file_id") is None and "file_id" in value:
-        known = value | {"input_file_id": value["file_id"]}
-    batch = structure(known, Batch)
+    known = dict(value) if type(value) is dict else {}
+    if known.get("input_file_id") is None and "file_id" in known:
+        known["input_file_id"] = known["file_id"]
+    if type(errors := known.get("errors")) is dict:
+        known["errors"] = errors.get("data")  # a list object, as OpenAI's own batches have it
+    batch = structure(known or value, Batch)
     batch._raw = value
     return batch
 

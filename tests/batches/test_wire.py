@@ -73,6 +73,13 @@ def test_the_captured_shape() -> None:
     assert batch.raw == CAPTURED
 
 
+@pytest.mark.parametrize("faults", [REFERENCE["errors"], []])
+def test_faults_in_a_list_object_do_not_lose_the_job(faults: Any) -> None:
+    batch = wire.batch_from(encoded(REFERENCE | {"errors": {"object": "list", "data": faults}}))
+    assert [fault.line for fault in batch.errors] == [fault["line"] for fault in faults]
+    assert batch.raw["errors"] == {"object": "list", "data": faults}
+
+
 @pytest.mark.parametrize("odd", ["", "soon", 1776793317, None, [], "2026-13-01T00:00:00Z", 1e300])
 def test_an_odd_date_does_not_lose_the_job(odd: Any) -> None:
     batch = wire.batch_from(encoded({"batch_id": "b", "status": "x", "created_at": odd}))
