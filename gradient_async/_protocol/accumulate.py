@@ -68,7 +68,9 @@ class _ChoiceParts:
         if delta.tool_calls:
             self.calls = self.calls or ToolCalls()
             self.calls.add(delta.tool_calls)
-        self._add_unknown(choice)
+        raw = choice._raw
+        if type(raw) is not tuple or not raw[0].is_known:  # else there is nothing unknown in it, nor in its delta
+            self._add_unknown(choice)
 
     def _add_unknown(self, choice: ChunkChoice) -> None:
         if extra := unknown_in(choice.delta, _DELTA_FIELDS):
