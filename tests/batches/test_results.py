@@ -6,11 +6,12 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wire import request, serving
 
 from gradient_async import (
     APIConnectionError,
@@ -65,15 +66,13 @@ async def storage_host(answer: bytes, *, silent: bool = False) -> AsyncIterator[
     """Answer everything with the same bytes, then hang up, or keep *silent* until the client does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            if silent:
-                await reader.read()
-        writer.close()
+        await request(reader)
+        writer.write(answer)
+        if silent:
+            await reader.read()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/out"
+    async with serving(serve) as host:
+        yield f"http://{host}/out"
 
 
 def link(gradient: Emulator, job: BatchJob, url: str) -> None:
@@ -98,9 +97,9 @@ async def test_the_output_comes_first_then_the_errors(job: BatchJob) -> None:
 
 async def test_a_download_carries_no_key(gradient_emulator: Emulator, job: BatchJob) -> None:
     await ids(job)
-    for request in downloads(gradient_emulator):
-        assert {"Authorization", "Cookie"}.isdisjoint(request.headers)
-        assert request.headers["Accept-Encoding"] == "identity"
+    for asked in downloads(gradient_emulator):
+        assert {"Authorization", "Cookie"}.isdisjoint(asked.headers)
+        assert asked.headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize("after", [0, 1, 1000, 100_000])
@@ -352,34 +351,36 @@ async def test_with_a_journal_a_download_goes_on_where_it_was(
     assert len(gradient_emulator.batches.jobs) == 1
 
 
-async def test_a_job_picked_up_by_its_id_has_its_download_gone_on_with(
+@pytest.fixture
+async def half_downloaded(
     gradient_emulator: Emulator, new_session: NewSession, job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> AsyncIterator[BatchJob]:
+    """The job, picked up by its id with a journal; its download to out.jsonl was cut."""
     monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
     gradient_emulator.storage.cut(50_000)
     async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
         picked = session.batches.job(job.batch_id, journal=tmp_path / "download.journal")
         with pytest.raises(APIConnectionError):
             await picked.download(tmp_path / "out.jsonl")
-        await picked.download(tmp_path / "out.jsonl")
+        yield picked
+
+
+async def test_a_job_picked_up_by_its_id_has_its_download_gone_on_with(
+    gradient_emulator: Emulator, half_downloaded: BatchJob, tmp_path: Path
+) -> None:
+    await half_downloaded.download(tmp_path / "out.jsonl")
     assert [request.status for request in downloads(gradient_emulator)] == [200, 206]
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == COUNT - 1
 
 
 async def test_a_file_that_changed_since_the_journal_is_read_again(
-    gradient_emulator: Emulator, new_session: NewSession, job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gradient_emulator: Emulator, half_downloaded: BatchJob, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
-    gradient_emulator.storage.cut(50_000)
-    async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
-        picked = session.batches.job(job.batch_id, journal=tmp_path / "download.journal")
-        with pytest.raises(APIConnectionError):
-            await picked.download(tmp_path / "out.jsonl")
-        for path, stored in list(gradient_emulator.storage.objects.items()):
-            gradient_emulator.storage.publish(path, stored.path, stored.size)
-        with pytest.raises(ProtocolError, match="read it again"):
-            await picked.download(tmp_path / "out.jsonl")
-        await picked.download(tmp_path / "out.jsonl")
+    for path, stored in list(gradient_emulator.storage.objects.items()):
+        gradient_emulator.storage.publish(path, stored.path, stored.size)
+    with pytest.raises(ProtocolError, match="read it again"):
+        await half_downloaded.download(tmp_path / "out.jsonl")
+    await half_downloaded.download(tmp_path / "out.jsonl")
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == COUNT - 1
 
 

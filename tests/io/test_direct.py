@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire import request, serving
 
 from gradient_async import AsyncSession, RetryPolicy
 from gradient_async._io.direct import MOST_BYTES, DirectPosts, known_ask
@@ -24,24 +25,6 @@ HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 known_aiohttp = pytest.mark.skipif(known_ask() is None, reason="this aiohttp has other parts")
 
 
-class Wire:
-    """A server that keeps what arrives and says OK to everything."""
-
-    def __init__(self) -> None:
-        self.arrived = b""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request after the other."""
-        while True:
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError:
-                return writer.close()
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            self.arrived = head + await reader.readexactly(length)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-
 @attrs.define
 class Post:
     """What is sent with which key."""
@@ -52,10 +35,15 @@ class Post:
 
 async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
     """Return the bytes of each of *posts* as a server gets them."""
-    wire, transport, found = Wire(), Transport(), []
+    transport, found = Transport(), []
     loop = asyncio.get_running_loop()
-    async with await asyncio.start_server(wire.serve, "127.0.0.1", 0) as server:
-        base_url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            found.append(await request(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with serving(keep) as host:
         await transport._ready_pool()
         direct = transport._direct
         transport._direct = direct if directly else None
@@ -63,11 +51,12 @@ async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
             assert direct is not None
             assert direct.takes(post.request)
             progress = Progress(transport.timers(loop), loop.time() + 5, Timeouts(), None)
-            exchange = await transport.exchange(post.request, base_url=base_url, key=post.key, progress=progress)
+            exchange = await transport.exchange(
+                post.request, base_url=f"http://{host}", key=post.key, progress=progress
+            )
             assert await exchange.next_block() == b"{}"
-            found.append(wire.arrived.replace(base_url.encode()[7:], b"HOST"))
         await transport.aclose()
-    return found
+    return [each.replace(host.encode(), b"HOST") for each in found]
 
 
 NAMES = st.sampled_from(

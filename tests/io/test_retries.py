@@ -195,16 +195,10 @@ async def test_whatever_an_error_says_it_is_of_the_right_class(gradient_emulator
 
 async def test_what_is_not_http_is_a_protocol_error() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await request(reader)
         writer.write(b"SSH-2.0-OpenSSH\r\n")
-        await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with (
-        server,
-        AsyncSession(api_key="test", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as s,
-    ):
+    async with serving(speak) as host, AsyncSession(api_key="test", base_url=f"http://{host}") as s:
         with pytest.raises(Exception, match="HTTP") as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert caught.value.__context__ is None

@@ -13,6 +13,7 @@ import warnings
 from unittest import mock
 
 import pytest
+from wire import serving
 
 from gradient_async._protocol.limits import RateLimits
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, SessionClosedError
@@ -351,13 +352,13 @@ async def test_an_answer_that_no_script_of_ours_gives_leaves_nobody_waiting(repl
     async def pretend(reader, writer):
         while commands := await reader.read(65536):
             writer.write(reply if b"EVALSHA" in commands else b"+OK\r\n" * commands.count(b"*"))
-        writer.close()
 
-    async with await asyncio.start_server(pretend, "127.0.0.1", 0) as server:
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0?protocol=2"
-        async with limiter_of(url, (5, 60.0), key="k", when_down="fail_closed") as limiter:
-            with pytest.raises(APIConnectionError):
-                await asyncio.wait_for(limiter.acquire(), 2)
+    async with (
+        serving(pretend) as host,
+        limiter_of(f"redis://{host}/0?protocol=2", (5, 60.0), key="k", when_down="fail_closed") as limiter,
+    ):
+        with pytest.raises(APIConnectionError):
+            await asyncio.wait_for(limiter.acquire(), 2)
 
 
 async def test_fail_open_has_no_limit():
