@@ -98,7 +98,7 @@ class _Head:
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Written:
+class _Sent:
     """What a response asks of the writer of its request."""
 
     output_size: int
@@ -139,7 +139,7 @@ class DirectPosts:
         response = None
         try:
             protocol = _written(connection, text)
-            # The server has it already, so what is made from here on takes no time: 20 µs of 290 to the first token.
+            # The server has it already, so what is made from here on takes no time: 45 µs of 290 to the first token.
             progress.sending(self.loop.time())
             protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=self.read_bufsize)
             response = self._response(head.info, len(text))
@@ -162,7 +162,7 @@ class DirectPosts:
             traces=[],
             loop=self.loop,
             session=self.pool,
-            stream_writer=_Written(size),  # type: ignore[arg-type]  # it is asked for nothing else
+            stream_writer=_Sent(size),  # type: ignore[arg-type]  # it is asked for nothing else
         )
 
     async def _new_head(self, request: Request, url: str, key: str) -> _Head:

@@ -223,9 +223,8 @@ def _is_stale(error: GradientError, progress: Progress, now: float) -> bool:
 
     One that is lost later had been open, and its request may have been processed.
     """
-    if not isinstance(error, APIConnectionError) or not progress.reused or not progress.lost_before_answer:
-        return False
-    return progress.sent_at is None or now - progress.sent_at <= STALE_SECONDS
+    is_lost = isinstance(error, APIConnectionError) and progress.reused and progress.lost_before_answer
+    return is_lost and progress.sent_at is not None and now - progress.sent_at <= STALE_SECONDS
 
 
 def _reply(call: _Call, attempt: _Attempt) -> Reply:

@@ -25,10 +25,10 @@ from gradient_async._protocol.codec import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 
 VERSION = 1
-_STARTS = (b'{"kind":"begin"', b'{"kind":"save"')
+_FIRST = ("begin", "save")
 """A submission begins with its header; the download of a job that was picked up by its id has none."""
 
-_HEADLESS = frozenset({"begin", "save"})
+_STARTS = tuple(f'{{"kind":"{kind}"'.encode() for kind in _FIRST)
 
 
 def fingerprint(key: str, salt: str) -> str:
@@ -168,7 +168,7 @@ def read_journal(data: bytes) -> tuple[JournalState, int]:
 def _apply(state: JournalState, line: bytes) -> bool:
     try:
         record = decode_json(line)
-        if type(record) is not dict or (state.header is None and record.get("kind") not in _HEADLESS):
+        if type(record) is not dict or (state.header is None and record.get("kind") not in _FIRST):
             return False
         state.apply(record)
     except (ResponseDecodeError, KeyError, TypeError, ValueError):

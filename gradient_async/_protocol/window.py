@@ -93,6 +93,7 @@ class Window:
         """Return when each token that counts at *now* comes back, in order."""
         ours = [stamp + self.span for stamp in stamps[bisect_right(stamps, now - self.span) :]]
         for end in self.credit:
-            del ours[max(0, bisect_right(ours, end) - 1) : bisect_right(ours, end)]
+            place = bisect_right(ours, end)
+            del ours[max(0, place - 1) : place]
         taken = self.taken_by_others(now)
         return sorted([*ours, *list(self.others)[:taken]]) if taken else ours

@@ -56,7 +56,7 @@ def targets_of(path: str | os.PathLike[str], errors: str | os.PathLike[str] | No
         targets.append(("error", Path(errors)))
     for _, target in targets:
         if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - these two never raise
-            raise ConfigurationError(f"The results cannot be written to {os.fspath(target)!r}: it is no plain file.")
+            raise _unwritable(target, "it is no plain file")
     return targets
 
 
@@ -171,7 +171,11 @@ def _opened(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
         return path.open(mode, buffering=0)
     except OSError as error:
         problem = error.strerror or type(error).__name__
-    raise ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")
+    raise _unwritable(path, problem)
+
+
+def _unwritable(path: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")
 
 
 def check_distinct(**paths: str | os.PathLike[str] | None) -> None:

@@ -27,13 +27,7 @@ from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchReport
 from gradient_async.resources.batch_calls import BatchCalls
-from gradient_async.resources.batch_download import (
-    ResultSaver,
-    SavedResults,
-    Watcher,
-    check_distinct,
-    targets_of,
-)
+from gradient_async.resources.batch_download import ResultSaver, SavedResults, Watcher, check_distinct, targets_of
 from gradient_async.resources.batch_report import endpoint_in, report_of, selected
 from gradient_async.resources.batch_results import ResultFiles, ResultStream
 
