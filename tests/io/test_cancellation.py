@@ -103,7 +103,7 @@ async def test_cancelled_at_any_step_a_call_leaves_nothing(
 async def test_cancelled_in_the_limiters_queue_a_call_gives_its_place_up(
     gradient_emulator: Emulator, *, twice: bool
 ) -> None:
-    limiter = RateLimiter(RateLimits(windows=[(1, 0.2)]), guard=0)
+    limiter = RateLimiter(RateLimits(windows=[(1, 1.0)]), guard=0)
     async with AsyncSession(api_key="test", base_url=gradient_emulator.url, limits=limiter) as session:
         await create(session)
         waiting = [asyncio.ensure_future(create(session)) for _ in range(5)]

@@ -14,6 +14,7 @@ from gradient_async import (
     AsyncSession,
     ConfigurationError,
     MapResult,
+    RateLimiter,
     RateLimits,
     RetryPolicy,
     SessionClosedError,
@@ -115,13 +116,13 @@ async def test_agents_have_it_too(gradient_emulator: Emulator) -> None:
 
 
 async def test_it_waits_for_its_turn_however_short_the_time_of_a_call() -> None:
-    windows = [(10, 0.5)]
+    windows = [(10, 1.0)]
     async with Emulator(limits=windows) as emulator:
-        limits = RateLimits(windows=windows)
-        async with session_of(emulator, limits=limits, retry=RetryPolicy(attempts=1)) as session:
-            results = await results_of(session, [asked(str(n)) for n in range(35)], timeout=0.4)
-    assert [result.error for result in results] == [None] * 35
-    assert max(result.timings.limiter_wait for result in results) > 0.4
+        limiter = RateLimiter(RateLimits(windows=windows), guard=1.0)  # seconds for which the machine may stop
+        async with session_of(emulator, limits=limiter, retry=RetryPolicy(attempts=1)) as session:
+            results = await results_of(session, [asked(str(n)) for n in range(20)], timeout=1.5)
+    assert [result.error for result in results] == [None] * 20
+    assert max(result.timings.limiter_wait for result in results) > 1.5
     assert emulator.refusals == 0
 
 

@@ -217,7 +217,10 @@ async def test_a_job_can_be_cancelled_while_its_input_is_read(calls_of, lines):
 
 async def test_a_job_may_take_no_time_at_all(calls_of, lines):
     async with Emulator(batch_seconds=0) as gradient:
-        assert (await calls_of(gradient).submit(lines(3)))["status"] == "completed"
+        calls = calls_of(gradient)
+        batch_id = (await calls.submit(lines(3)))["batch_id"]
+        await gradient.batches.settled()
+        assert (await calls.api("GET", f"/v1/batches/{batch_id}")).json["status"] == "completed"
 
 
 async def test_a_finished_job_cannot_be_cancelled(calls, lines):
