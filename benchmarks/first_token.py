@@ -4,8 +4,9 @@ The server sends the first chunk at once and alone, and the others 2 ms later, s
 loopback's: wall time from the call to the first text, and the CPU of the client process for the same. The rest of
 the stream is read outside the measurement. Every client is open all the time and they take turns.
 
-The rows called `cold` are of single calls, each after one of every other client: the code of a call is in no cache of
-the processor then, as in a program that does other things in between. The others are of 25 calls in a row.
+The first rows are of 25 calls in a row, while an idle process keeps the processors awake. Those called `cold` are of
+single calls, each after one of every other client and with processors that doze in between: the code of a call is in
+no cache of theirs then, as in a program that does other things.
 
 Baselines: bare aiohttp with a regular expression over the bytes; aiohttp with msgspec; pydo, gradient, openai.
 
@@ -21,7 +22,7 @@ from contextlib import AsyncExitStack
 
 import attrs
 from clients import PEERS, Bare, ByHand, Client, Ours, installed
-from harness import Goal, Row, main, medians, rows_against, server
+from harness import Goal, Row, awake, main, medians, rows_against, server
 
 CHUNKS, REST_MS = 8, 2
 GOALS = {"aiohttp+msgspec": Goal(1.3), "openai": Goal(1 / 6)}
@@ -82,10 +83,9 @@ async def measure(size: Size) -> list[Row]:
             await client.open()
             stack.push_async_callback(client.close)
             await client.read()
-        return [
-            *await compared(clients, "", rounds=size.rounds, calls=IN_A_ROW, goals=GOALS),
-            *await compared(clients, ", cold", rounds=size.calls, calls=1, goals={}),
-        ]
+        with awake():
+            rows = await compared(clients, "", rounds=size.rounds, calls=IN_A_ROW, goals=GOALS)
+        return [*rows, *await compared(clients, ", cold", rounds=size.calls, calls=1, goals={})]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ few methods that a subclass defines.
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -253,7 +254,6 @@ class AnswerStream(ABC, Generic[E, S]):
             try:
                 if self._opener is not None:
                     await self._open()
-                self._ask()
                 while (event := next(self._ready, None)) is None and self.outcome == "running":
                     if self._at_eof or self._decoder.done or self._decoder.error is not None:
                         await self._finish()
@@ -272,10 +272,6 @@ class AnswerStream(ABC, Generic[E, S]):
         if self._busy:
             raise StreamBusyError("Another task is reading this stream; give each a stream of its own with tee(n).")
         self._busy = True
-
-    def _ask(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.asking_since = self._watchdog.exchange.time()
 
     def _end_turn(self) -> None:
         self._busy = False
@@ -306,8 +302,9 @@ class AnswerStream(ABC, Generic[E, S]):
             return
         self._watchdog = Watchdog(reply.exchange)
         self._watchdog.start()
-        if reply.exchange.content_type not in EVENT_STREAM_TYPES:
-            await self._take_whole(reply.exchange.content_type)
+        if (content_type := reply.exchange.content_type) not in EVENT_STREAM_TYPES:
+            self._watchdog.asking_since = math.inf  # it is no chunk that is waited for
+            await self._take_whole(content_type)
 
     async def _take_whole(self, content_type: str) -> None:
         """Accept a whole answer where a stream was due, and nothing else."""
@@ -326,14 +323,16 @@ class AnswerStream(ABC, Generic[E, S]):
         else:
             self._at_eof = True
             self._ready = self._decoder.feed_eof()
-        if self.meta.timings.first_token is None:
-            self._note_first_token()
+        if (reply := self._reply) is not None and reply.meta.timings.first_token is None:
+            self._note_first_token(reply)
 
     async def _next_block(self) -> bytes:
         watchdog = self._watchdog
         assert watchdog is not None  # noqa: S101 - set when it was opened
         exchange = watchdog.exchange
-        watchdog.waiting_since = exchange.time()
+        watchdog.waiting_since = now = exchange.time()
+        if watchdog.asking_since is None:
+            watchdog.asking_since = now
         try:
             return await exchange.read()
         except BROKEN as caught:
@@ -382,11 +381,11 @@ class AnswerStream(ABC, Generic[E, S]):
         if reply.on_end is not None:
             reply.on_end(self.snapshot, self.outcome, error)
 
-    def _note_first_token(self) -> None:
+    def _note_first_token(self, reply: Reply) -> None:
         events = list(self._ready)
         self._ready = iter(events)
-        if self._reply is not None and any(map(self._has_token, events)):
-            self.meta.timings.first_token = self._reply.exchange.time() - self._reply.began
+        if any(map(self._has_token, events)):
+            reply.meta.timings.first_token = reply.exchange.time() - reply.began
 
     def _note_total(self, reply: Reply) -> None:
         timings = self.meta.timings

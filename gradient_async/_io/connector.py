@@ -42,7 +42,9 @@ class WatchedConnector(aiohttp.TCPConnector):
         progress = in_progress.get()
         try:
             connection = await super().connect(req, traces, timeout)
-            while progress.connect_began is None and (progress.distrusts_pool or _is_spoiled(connection)):
+            while progress.connect_began is None and (
+                progress.distrusts_pool or (served := connection.protocol) is None or served.should_close
+            ):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
         except asyncio.CancelledError:
@@ -56,7 +58,3 @@ class WatchedConnector(aiohttp.TCPConnector):
         protocol = await super()._create_connection(*args, **kwargs)
         progress.connected(self._loop.time())
         return protocol
-
-
-def _is_spoiled(connection: Connection) -> bool:
-    return connection.protocol is None or connection.protocol.should_close

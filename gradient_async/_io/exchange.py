@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import aiohttp
-import attrs
 
 from gradient_async._io.progress import Progress
 from gradient_async.errors import GradientError
@@ -32,7 +31,6 @@ class Owner(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
 class Exchange:
     """An answer whose status line has arrived; its body is read here, or the connection given up.
 
@@ -45,24 +43,20 @@ class Exchange:
         read: What `next_block` awaits, for those who read so often that they deal with `BROKEN` themselves.
     """
 
-    progress: Progress
-    _response: aiohttp.ClientResponse
-    _owner: Owner
-    _loop: asyncio.AbstractEventLoop
-    _content: aiohttp.StreamReader = attrs.field(init=False)
-    status: int = attrs.field(init=False)
-    headers: Mapping[str, str] = attrs.field(init=False)
-    raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(init=False)
-    arrived: float = attrs.field(init=False)
-    time: Callable[[], float] = attrs.field(init=False)
-    read: Callable[[], Coroutine[Any, Any, bytes]] = attrs.field(init=False)
+    __slots__ = (
+        *("_content", "_loop", "_owner", "_response"),
+        *("arrived", "headers", "progress", "raw_headers", "read", "status", "time"),
+    )
 
-    def __attrs_post_init__(self) -> None:
-        response = self._response
+    def __init__(self, progress: Progress, response: aiohttp.ClientResponse, owner: Owner) -> None:
+        self.progress, self._response, self._owner = progress, response, owner
+        self._loop = progress.timers.loop
         self._content = response.content
-        self.read = self._content.readany
-        self.status, self.headers, self.raw_headers = response.status, response.headers, response.raw_headers
-        self.time = self._loop.time
+        self.read: Callable[[], Coroutine[Any, Any, bytes]] = self._content.readany
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.raw_headers: tuple[tuple[bytes, bytes], ...] = response.raw_headers
+        self.time: Callable[[], float] = progress.timers.time
         self.arrived = self.time()
 
     @property

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gradient_async._io.permit import Limiter, Permit
+from gradient_async._io.timer import clock_of
 from gradient_async._io.turnstile import Turnstile, Waiter, closed
 from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.learning import Learner
@@ -151,7 +152,7 @@ class RateLimiter:
         """Move to *loop*, which is allowed when nobody waits on another one."""
         self._turnstile.bind(loop)
         if not self._own_clock:
-            self._exchange_clock(loop.time)
+            self._exchange_clock(clock_of(loop))
 
     def _exchange_clock(self, clock: Callable[[], float]) -> None:
         now = clock()

@@ -23,6 +23,7 @@ from gradient_async._io.log import logger, told
 from gradient_async._io.progress import Progress
 from gradient_async._io.reply import R, Reply
 from gradient_async._io.target import Target
+from gradient_async._io.timer import Timers
 from gradient_async._io.transport import Transport, closed_meanwhile
 from gradient_async._protocol.response import rate_limit_info, request_id_of
 from gradient_async._protocol.retry import RetryBudget, RetryPolicy
@@ -43,7 +44,7 @@ class _Call:
 
     request: Request
     target: Target
-    loop: asyncio.AbstractEventLoop
+    timers: Timers
     began: float
     deadline: float
     attempt: int = 0
@@ -97,9 +98,9 @@ class Pipeline:
             ProtocolError: The answer is not what the service documents.
             SessionClosedError: The session is closed, or was while the call waited for anything.
         """
-        loop, total = asyncio.get_running_loop(), request.timeouts.total
-        now = loop.time()
-        call = _Call(request, target, loop, began=now, deadline=math.inf if total is None else now + total)
+        timers, total = self.transport.timers(asyncio.get_running_loop()), request.timeouts.total
+        now = timers.time()
+        call = _Call(request, target, timers, began=now, deadline=math.inf if total is None else now + total)
         with self.transport.until_closed():
             return await self._sent(call)
         error = closed_meanwhile()
@@ -135,18 +136,18 @@ class Pipeline:
         """
         request, target, limiter, permit = call.request, call.target, call.target.limiter, None
         if limiter is not None:
-            now = call.loop.time() if call.attempt else call.began
+            now = call.timers.time() if call.attempt else call.began
             is_unlimited = request.is_patient or call.deadline == math.inf
             timeout = None if is_unlimited else max(call.deadline - now, 0.0)
             permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
             if request.is_patient:
                 call.deadline += permit.waited
         call.attempt += 1
-        progress = Progress(self.transport.timers(call.loop), call.deadline, request.timeouts, permit)
+        progress = Progress(call.timers, call.deadline, request.timeouts, permit)
         progress.distrusts_pool = call.replayed_stale
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
-        began = call.loop.time() if self.hooks else 0.0
+        began = call.timers.time() if self.hooks else 0.0
         try:
             with progress:
                 attempt.exchange = await self.transport.exchange(
@@ -158,7 +159,7 @@ class Pipeline:
             attempt.error = error
         except TimeoutError:
             if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # else the status says it all
-                attempt.error = progress.timeout_error(call.loop.time())
+                attempt.error = progress.timeout_error(call.timers.time())
         finally:
             if permit is not None and not progress.sent:
                 permit.refund()
@@ -166,7 +167,7 @@ class Pipeline:
                 permit.sent()
         self._settle(call, attempt)
         if self.hooks:
-            self._show(call, attempt, call.loop.time() - began)
+            self._show(call, attempt, call.timers.time() - began)
         return attempt
 
     def _settle(self, call: _Call, attempt: _Attempt) -> None:
@@ -189,7 +190,7 @@ class Pipeline:
         error, progress = attempt.error, attempt.progress
         if error is None:
             return None
-        now = call.loop.time()
+        now = call.timers.time()
         if _is_stale(error, progress, now) and not call.replayed_stale:
             call.replayed_stale = True
             return 0.0
@@ -240,7 +241,7 @@ def _reply(call: _Call, attempt: _Attempt) -> Reply:
             limiter_wait=call.limiter_wait,
             connect=progress.connect,
             first_byte=exchange.arrived - progress.sent_at if progress.sent_at is not None else None,
-            total=call.loop.time() - call.began,
+            total=None if call.request.stream else call.timers.time() - call.began,
         ),
     )
     return Reply(exchange, attempt.body, meta, deadline=call.deadline, began=call.began)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradient_async._io.answer_stream import AnswerStream, Opener, Outcome
 from gradient_async._protocol.accumulate import ChatAccumulator
-from gradient_async._protocol.chunks import ChunkDecoder, has_token, verdict, whole_answer
+from gradient_async._protocol.chunks import ChunkDecoder, verdict, whole_answer
 from gradient_async._protocol.relay import CHAT
 from gradient_async._protocol.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
@@ -60,7 +60,11 @@ class ChatStream(AnswerStream[ChatCompletionChunk, ChatCompletion]):
         return _FINISHED.get(self._accumulator.finish_reason, "done")
 
     def _has_token(self, event: ChatCompletionChunk) -> bool:
-        return has_token(event)
+        for choice in event.choices:
+            delta = choice.delta
+            if delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+                return True
+        return False
 
     def _output_tokens(self) -> int | None:
         usage = self._accumulator.usage

@@ -10,10 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return what tells the time of *loop*.
+
+    asyncio's own loops pass ``time.monotonic`` on; asking that saves a frame, ten times a call and at every read.
+    """
+    is_plain = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    return time.monotonic if is_plain else loop.time
 
 
 class Watched(Protocol):
@@ -34,13 +45,18 @@ class Timers:
     """Watches the limits of any number of requests and streams on one loop.
 
     Attributes:
+        time: The clock of the loop.
         next_look: When they are looked at next; a limit that moves to a later time needs no other look.
     """
 
     loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
+    time: Callable[[], float] = attrs.field(init=False)
     _active: set[Watched] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
     next_look: float = attrs.field(default=math.inf, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.time = clock_of(self.loop)
 
     def add(self, watched: Watched, limit: float) -> None:
         """Watch *watched*, whose time is up at *limit* or later."""
@@ -67,7 +83,7 @@ class Timers:
 
     def _look(self) -> None:
         self._handle, self.next_look = None, math.inf
-        now, next_look = self.loop.time(), math.inf
+        now, next_look = self.time(), math.inf
         for watched in list(self._active):
             if (limit := watched.limit) > now:
                 next_look = min(next_look, limit)

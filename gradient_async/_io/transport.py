@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from functools import partial
+from collections.abc import Awaitable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -75,16 +74,18 @@ class Transport:
         """Note that *exchange* has been read or given up."""
         self._open.discard(exchange)
 
-    def exchange(
-        self, request: Request, *, base_url: str, key: str, progress: Progress
-    ) -> Coroutine[Any, Any, Exchange]:
-        """Send *request* once and return when its status line has arrived.
+    async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
+        """Send *request* once, in most cases past aiohttp's session, and return when its status line has arrived.
 
         Raises:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        return self._send(progress, partial(self._ask, request, base_url + request.path, key, progress))
+        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
+        url, direct = base_url + request.path, self._direct
+        if direct is not None and direct.takes(request):
+            return await self._answered(direct.send(request, url, key, progress), progress)
+        return await self._answered(self._ask(pool, request, url, key), progress)
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
@@ -96,35 +97,30 @@ class Transport:
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
         with self.until_closed():
-            return await self._send(progress, partial(self._ask_bare, method, URL(url, encoded=True), headers, data))
+            pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
+            return await self._answered(self._ask_bare(pool, method, URL(url, encoded=True), headers, data), progress)
         raise closed_meanwhile()
 
-    async def _send(
-        self, progress: Progress, ask: Callable[[aiohttp.ClientSession], Awaitable[aiohttp.ClientResponse]]
-    ) -> Exchange:
-        """Return the answer when its status line has arrived; *ask* is given the pool."""
-        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
+    async def _answered(self, asked: Awaitable[aiohttp.ClientResponse], progress: Progress) -> Exchange:
+        """Return what comes of *asked* when its status line has arrived."""
         in_progress.set(progress)
         if self.given is not None:  # nothing tells how far a pool of the caller's has come
             progress.sent = True
-            progress.enter("first_byte", progress.timers.loop.time(), progress.timeouts.first_byte)
+            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
         try:
-            response = await ask(pool)
+            response = await asked
         except (aiohttp.ClientError, OSError) as caught:
             error = self.problem(caught, progress)
         else:
             progress.answered = True
-            exchange = Exchange(progress, response, self, progress.timers.loop)
+            exchange = Exchange(progress, response, self)
             self._open.add(exchange)
             return exchange
         raise error
 
-    def _ask(
-        self, request: Request, url: str, key: str, progress: Progress, pool: aiohttp.ClientSession
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        """Send *request*: most go straight over the connections of the pool."""
-        if self._direct is not None and self._direct.takes(request):
-            return self._direct.send(request, url, key, progress)
+    @staticmethod
+    def _ask(pool: aiohttp.ClientSession, request: Request, url: str, key: str) -> Awaitable[aiohttp.ClientResponse]:
+        """Send *request* as aiohttp does."""
         body = request.body
         return pool.request(
             request.method,
@@ -136,7 +132,7 @@ class Transport:
         )
 
     def _ask_bare(
-        self, method: str, url: URL, headers: Mapping[str, str], data: Any, pool: aiohttp.ClientSession
+        self, pool: aiohttp.ClientSession, method: str, url: URL, headers: Mapping[str, str], data: Any
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send a request with nothing of a session's own."""
         bare = self._bare_pool(pool) if pool is self.given else pool

@@ -237,15 +237,6 @@ def _as_piece(choice: dict[str, Any]) -> dict[str, Any]:
     return choice | {"delta": message}
 
 
-def has_token(chunk: ChatCompletionChunk) -> bool:
-    """Whether *chunk* brings anything of the answer, not just its frame."""
-    for choice in chunk.choices:
-        delta = choice.delta
-        if delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
-            return True
-    return False
-
-
 def verdict(decoder: ChunkDecoder, accumulator: ChatAccumulator) -> GradientError | None:
     """Return why a stream whose body has ended is not complete, None if it is."""
     if decoder.error is not None:

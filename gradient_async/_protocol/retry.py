@@ -129,4 +129,5 @@ class RetryBudget:
 
     def success(self) -> None:
         """Earn a tenth of a retry."""
-        self._tenths = min(10 * self.retries, self._tenths + 1)
+        if self._tenths < 10 * self.retries:
+            self._tenths += 1

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gradient_async._io.permit import Permit
+from gradient_async._io.timer import clock_of
 from gradient_async._io.turnstile import Turnstile, Waiter, closed
 from gradient_async._protocol.fairness import Priority
 from gradient_async._protocol.limits import RateLimits
@@ -122,7 +123,7 @@ class RedisLimiter:
         """Move to *loop* with new connections, which belong to a loop."""
         had_one = self._turnstile.loop is not None
         self._turnstile.bind(loop)
-        self._turnstile.clock = loop.time
+        self._turnstile.clock = clock_of(loop)
         self._errands.bind(loop)
         self._asking = None
         if had_one:

@@ -99,8 +99,9 @@ async def test_any_split_of_the_bytes_gives_the_same_answer(
 async def test_timings_are_told(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     gradient_emulator.token_delay = 0.005
     async with stream(gradient_session, stream_options={"include_usage": True}) as s:
+        timings = s.meta.timings
+        assert (timings.first_token, timings.total) == (None, None)
         await s.completion()
-    timings = s.meta.timings
     assert timings.first_byte is not None
     assert timings.first_token is not None
     assert timings.total is not None
