@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack
 
 import attrs
 from clients import PEERS, Bare, ByHand, Client, Ours, installed
-from harness import Goal, Row, awake, main, medians, rows_against, server
+from harness import Goal, Median, Row, awake, main, medians, rows_against, server
 
 CHUNKS, REST_MS = 8, 2
 GOALS = {"aiohttp+msgspec": Goal(1.3), "openai": Goal(1 / 6)}
@@ -69,7 +69,7 @@ async def compared(
     wall = await medians({name: caller(client, calls, cpu[name]) for name, client in clients.items()}, rounds)
     return [
         *rows_against(f"first token{what}, wall time", "us", wall, goals),
-        *rows_against(f"first token{what}, CPU", "us", {name: statistics.median(cpu[name]) for name in wall}, goals),
+        *rows_against(f"first token{what}, CPU", "us", {name: Median(cpu[name]) for name in wall}, goals),
     ]
 
 

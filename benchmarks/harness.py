@@ -11,6 +11,7 @@ import asyncio
 import gc
 import http.client
 import json
+import operator
 import os
 import platform
 import random
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -61,6 +62,19 @@ class Goal:
         return f"<= {self.most:g} x" if self.most >= 1 else f"<= 1/{1 / self.most:g}"
 
 
+class Median(float):
+    """The median of the values of some rounds, which it keeps."""
+
+    rounds: tuple[float, ...]
+
+    def __new__(cls, rounds: Iterable[float]) -> Self:
+        """Take the values in the order of their rounds."""
+        values = tuple(rounds)
+        median = super().__new__(cls, statistics.median(values))
+        median.rounds = values
+        return median
+
+
 @attrs.frozen
 class Row:
     """A comparison with one baseline, or without one a number of ours."""
@@ -74,8 +88,16 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the baseline ours is."""
-        return self.ours / self.baseline if self.baseline else None
+        """How many times the baseline ours is: where both have rounds, the median of the ratios of each round.
+
+        What runs within seconds finds the same machine; a machine that slows down in between shifts both alike.
+        """
+        ours, baseline = self.ours, self.baseline
+        if not baseline:
+            return None
+        if isinstance(ours, Median) and isinstance(baseline, Median) and all(baseline.rounds):
+            return statistics.median(map(operator.truediv, ours.rounds, baseline.rounds))
+        return ours / baseline
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row for JSON."""
@@ -105,7 +127,7 @@ def rows_against(
 # Rounds.
 
 
-async def medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, float]:
+async def medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, Median]:
     """Return the median of each contender; one that fails is left out, saying why.
 
     They take turns, in an order that is drawn anew: who follows whom finds other things in the caches.
@@ -126,7 +148,7 @@ async def medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], roun
                 note(f"{name} failed and is left out: {error!r}"[:300])
     if failed and next(iter(contenders)) in failed:
         raise RuntimeError("our own client failed, see above")
-    return {name: statistics.median(values) for name, values in found.items() if name not in failed}
+    return {name: Median(values) for name, values in found.items() if name not in failed}
 
 
 class CPU:

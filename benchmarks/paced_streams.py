@@ -18,7 +18,7 @@ import time
 
 import attrs
 from clients import PEERS, Bare, ByHand, Client, Ours, installed, with_client
-from harness import Goal, Row, Server, main, medians, note, rows_against, server
+from harness import Goal, Median, Row, Server, main, medians, note, rows_against, server
 
 RATE = 10
 SETTLING_CHUNKS = RATE
@@ -84,9 +84,7 @@ async def measure(size: Size) -> list[Row]:
             for kind in kinds
         }
         names = await medians(contenders, size.rounds)
-    p50, p99, cpu = (
-        {name: statistics.median(getattr(seen[name], what)) for name in names} for what in ("p50", "p99", "cpu")
-    )
+    p50, p99, cpu = ({name: Median(getattr(seen[name], what)) for name in names} for what in ("p50", "p99", "cpu"))
     return [
         *rows_against(f"latency p50, {size.streams:,} streams", "ms", p50, GOALS["p50"]),
         *rows_against(f"latency p99, {size.streams:,} streams", "ms", p99, GOALS["p99"]),
