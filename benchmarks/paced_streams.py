@@ -93,4 +93,4 @@ async def measure(size: Size) -> list[Row]:
 
 
 if __name__ == "__main__":
-    main(measure, full=Size(1000, 40, 3), quick=Size(200, 30, 1), tiny=Size(10, 2, 1, peers=False))
+    main(measure, full=Size(1000, 32, 3), quick=Size(200, 30, 1), tiny=Size(10, 2, 1, peers=False))

@@ -102,30 +102,26 @@ class Pipeline:
         now = timers.time()
         call = _Call(request, target, timers, began=now, deadline=math.inf if total is None else now + total)
         with self.transport.until_closed():
-            return await self._sent(call)
+            while True:
+                try:
+                    attempt = await self._attempt(call)
+                except APITimeoutError:
+                    if (refusal := call.refusal) is None:
+                        raise
+                    break
+                if attempt.error is None:
+                    self._budget.success()
+                    return _reply(call, attempt)
+                delay = self._delay(call, attempt)
+                if delay is None:
+                    raise attempt.error
+                call.refusal = attempt.error if isinstance(attempt.error, RateLimitError) else None
+                logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
+                await asyncio.sleep(delay)
+            raise refusal  # what the service said tells more than that its pause does not fit
         error = closed_meanwhile()
         error.attempts = call.attempt
         raise error
-
-    async def _sent(self, call: _Call) -> Reply:
-        """Return the answer to *call*, however many attempts it takes."""
-        while True:
-            try:
-                attempt = await self._attempt(call)
-            except APITimeoutError:
-                if (refusal := call.refusal) is None:
-                    raise
-                break
-            if attempt.error is None:
-                self._budget.success()
-                return _reply(call, attempt)
-            delay = self._delay(call, attempt)
-            if delay is None:
-                raise attempt.error
-            call.refusal = attempt.error if isinstance(attempt.error, RateLimitError) else None
-            logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
-            await asyncio.sleep(delay)
-        raise refusal  # what the service said tells more than that its pause does not fit
 
     async def _attempt(self, call: _Call) -> _Attempt:
         """Make one attempt; an error of ours is its result, not raised.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -74,18 +74,21 @@ class Transport:
         """Note that *exchange* has been read or given up."""
         self._open.discard(exchange)
 
-    async def exchange(self, request: Request, *, base_url: str, key: str, progress: Progress) -> Exchange:
-        """Send *request* once, in most cases past aiohttp's session, and return when its status line has arrived.
+    def exchange(
+        self, request: Request, *, base_url: str, key: str, progress: Progress
+    ) -> Coroutine[Any, Any, Exchange]:
+        """Send *request* once and return when its status line has arrived.
+
+        Once there is a pool, most requests go straight over its connections, past aiohttp's session.
 
         Raises:
             APIConnectionError: No answer came.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
         url, direct = base_url + request.path, self._direct
-        if direct is not None and direct.takes(request):
-            return await self._answered(direct.send(request, url, key, progress), progress)
-        return await self._answered(self._ask(pool, request, url, key), progress)
+        if direct is not None and self._pool_at_home(progress.timers.loop) is not None and direct.takes(request):
+            return self._answered(direct.send(request, url, key, progress), progress)
+        return self._answered(self._ask(request, url, key, progress), progress)
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, progress: Progress
@@ -97,16 +100,12 @@ class Transport:
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
         with self.until_closed():
-            pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
-            return await self._answered(self._ask_bare(pool, method, URL(url, encoded=True), headers, data), progress)
+            return await self._answered(self._ask_bare(method, url, headers, data, progress), progress)
         raise closed_meanwhile()
 
     async def _answered(self, asked: Awaitable[aiohttp.ClientResponse], progress: Progress) -> Exchange:
         """Return what comes of *asked* when its status line has arrived."""
         in_progress.set(progress)
-        if self.given is not None:  # nothing tells how far a pool of the caller's has come
-            progress.sent = True
-            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
         try:
             response = await asked
         except (aiohttp.ClientError, OSError) as caught:
@@ -118,11 +117,10 @@ class Transport:
             return exchange
         raise error
 
-    @staticmethod
-    def _ask(pool: aiohttp.ClientSession, request: Request, url: str, key: str) -> Awaitable[aiohttp.ClientResponse]:
+    async def _ask(self, request: Request, url: str, key: str, progress: Progress) -> aiohttp.ClientResponse:
         """Send *request* as aiohttp does."""
-        body = request.body
-        return pool.request(
+        pool, body = await self._pool_for(progress), request.body
+        return await pool.request(
             request.method,
             URL(url, encoded=True),
             data=body if body is None or len(body) <= MOST_BYTES_AT_ONCE else BytesIO(body),
@@ -131,14 +129,15 @@ class Transport:
             timeout=NO_LIMITS,
         )
 
-    def _ask_bare(
-        self, pool: aiohttp.ClientSession, method: str, url: URL, headers: Mapping[str, str], data: Any
-    ) -> Awaitable[aiohttp.ClientResponse]:
+    async def _ask_bare(
+        self, method: str, url: str, headers: Mapping[str, str], data: Any, progress: Progress
+    ) -> aiohttp.ClientResponse:
         """Send a request with nothing of a session's own."""
+        pool = await self._pool_for(progress)
         bare = self._bare_pool(pool) if pool is self.given else pool
-        return bare.request(
+        return await bare.request(
             method,
-            url,
+            URL(url, encoded=True),
             data=data,
             headers={"User-Agent": "gradient-async", **headers},
             skip_auto_headers=None if "Content-Type" in headers else ("Content-Type",),
@@ -146,6 +145,14 @@ class Transport:
             allow_redirects=False,
             timeout=NO_LIMITS,
         )
+
+    async def _pool_for(self, progress: Progress) -> aiohttp.ClientSession:
+        """Return the pool, made if need be."""
+        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
+        if pool is self.given:  # nothing tells how far a pool of the caller's has come
+            progress.sent = True
+            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
+        return pool
 
     async def aclose(self) -> None:
         """Close every connection of the pool; whoever waits for one, or on one, is woken."""

@@ -115,11 +115,12 @@ async def test_chats_go_straight_and_the_rest_through_the_session(
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         completions = session.chat.completions
         long: Any = HI | {"messages": [{"role": "user", "content": "long " * MOST_BYTES}]}
+        await completions.create(**HI)  # makes the pool, and goes through it
         assert not await asked_of_the_session(monkeypatch, partial(completions.create, **HI))
         assert not await asked_of_the_session(monkeypatch, completions.stream(**HI).completion)
         assert await asked_of_the_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
         assert await asked_of_the_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
-    assert gradient_emulator.requests[2].json["messages"] == long["messages"]
+    assert gradient_emulator.requests[3].json["messages"] == long["messages"]
 
 
 async def test_a_very_long_post_is_sent_without_a_warning(gradient_emulator: Emulator) -> None:
