@@ -154,7 +154,9 @@ def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]])
 
 # What a request costs: of our own functions, those of the emulator left out.
 
-MOST_CALLS_OF_A_REQUEST, MOST_CALLS_TO_A_TOKEN = 94, 132
+MOST_CALLS_OF_A_REQUEST, MOST_CALLS_TO_A_TOKEN = 94, 124
+TRIES = 5
+"""The fewest calls count: how an answer is cut into packets is the machine's business."""
 
 
 @contextmanager
@@ -179,21 +181,26 @@ HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 async def test_a_request_takes_few_calls(gradient_emulator: Emulator) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
-        await session.chat.completions.create(**HI)
-        with own_calls() as names:
-            await session.chat.completions.create(**HI)
+        counts = []
+        for _ in range(TRIES):
+            with own_calls() as names:
+                await session.chat.completions.create(**HI)
+            counts.append(len(names))
     assert "Pipeline.send" in names
-    assert len(names) <= MOST_CALLS_OF_A_REQUEST
+    assert min(counts) <= MOST_CALLS_OF_A_REQUEST
 
 
 async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Emulator) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
-        await session.chat.completions.stream(**HI).completion()
-        stream = session.chat.completions.stream(**HI)
-        with own_calls() as names:
-            async with stream:
-                while not (await anext(stream)).text:
-                    pass
-                sys.setprofile(None)
+        counts = []
+        for _ in range(TRIES):
+            stream = session.chat.completions.stream(**HI)
+            with own_calls() as names:
+                async with stream:
+                    while not (await anext(stream)).text:
+                        pass
+                    sys.setprofile(None)
+                    counts.append(len(names))
+                    await stream.completion()  # so that the next one finds a connection
     assert "AnswerStream.next_chunk" in names
-    assert len(names) <= MOST_CALLS_TO_A_TOKEN
+    assert min(counts) <= MOST_CALLS_TO_A_TOKEN
