@@ -78,7 +78,7 @@ async def measure(size: Size) -> list[Row]:
 if __name__ == "__main__":
     main(
         measure,
-        full=Size({1: 1000, 64: 6400, 512: 5120}, 4),
+        full=Size({1: 1000, 64: 6400, 512: 5120}, 5),
         quick=Size({1: 300, 64: 1920, 512: 2048}, 3),
         tiny=Size({1: 5, 64: 64, 512: 512}, 1, peers=False),
     )

@@ -222,7 +222,7 @@ def awake() -> Iterator[None]:
     """Keep the processors from dozing off inside: on each runs a process that makes way for any other.
 
     A processor that dozed begins with cold caches, in a virtual machine most of all: the first 500 µs then take twice
-    as long as they would, whoever's code it is. Only Linux has processes of that kind; elsewhere nothing is done.
+    as long as they would, whosever code it is. Only Linux has processes of that kind; elsewhere nothing is done.
     """
     processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "SCHED_IDLE") else []
     with ExitStack() as stack:
