@@ -352,8 +352,8 @@ async def test_the_time_to_wait_is_for_all_parts_together(gradient_emulator: Emu
     async with new_session() as session:
         began = time.monotonic()
         with pytest.raises(APITimeoutError):
-            await session.batches.job("a,b,c,d").wait(timeout=0.4, poll=FAST)
-    assert time.monotonic() - began < 0.8
+            await session.batches.job(",".join("abcdefghij")).wait(timeout=0.4, poll=FAST)
+    assert time.monotonic() - began < 2
 
 
 async def test_cancel_means_all_parts(gradient_emulator: Emulator, new_session: NewSession) -> None:

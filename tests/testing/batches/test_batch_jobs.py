@@ -73,7 +73,7 @@ async def test_a_job_takes_its_time_and_no_longer(calls_of, lines):
     async with Emulator(batch_seconds=0.1) as gradient:
         started = asyncio.get_running_loop().time()
         job, output, _ = await calls_of(gradient).run(lines(5))
-        assert 0.1 <= asyncio.get_running_loop().time() - started < 1
+        assert 0.1 <= asyncio.get_running_loop().time() - started < 5
     assert (job["status"], len(output)) == ("completed", 5)
 
 
