@@ -37,11 +37,10 @@ class Size:
 
 
 @attrs.define
-class Latencies:
-    """The latencies of one contender, all rounds together."""
+class Rounds:
+    """What else is measured of one contender, round by round."""
 
     p50: list[float] = attrs.field(factory=list)
-    p99: list[float] = attrs.field(factory=list)
     cpu: list[float] = attrs.field(factory=list)
 
 
@@ -55,7 +54,7 @@ async def follow(client: Client, skip: int, found: list[float]) -> None:
             found.append(late / 1e6)
 
 
-async def watched(kind: type[Client], running: Server, size: Size, seen: Latencies) -> float:
+async def watched(kind: type[Client], running: Server, size: Size, seen: Rounds) -> float:
     """Follow all streams with one client of *kind*, and return the 99th percentile."""
 
     async def use(client: Client) -> float:
@@ -68,7 +67,6 @@ async def watched(kind: type[Client], running: Server, size: Size, seen: Latenci
             note("the server was busy for more than 80 % of the time: the latencies are partly its own")
         cuts = statistics.quantiles(found, n=100)
         seen.p50.append(cuts[49])
-        seen.p99.append(cuts[98])
         return cuts[98]
 
     return await with_client(kind, running.url(f"paced/{size.chunks}/{RATE}"), use, wide=True)
@@ -77,14 +75,14 @@ async def watched(kind: type[Client], running: Server, size: Size, seen: Latenci
 async def measure(size: Size) -> list[Row]:
     """Return the latencies and the CPU of every contender."""
     kinds = installed([Ours, Bare, ByHand, *(PEERS if size.peers else ())])
-    seen = {kind.name: Latencies() for kind in kinds}
+    seen = {kind.name: Rounds() for kind in kinds}
     with server() as running:
         contenders = {
             kind.name: lambda kind=kind: watched(kind, running, size, seen[kind.name])  # type: ignore[misc]
             for kind in kinds
         }
-        names = await medians(contenders, size.rounds)
-    p50, p99, cpu = ({name: Median(getattr(seen[name], what)) for name in names} for what in ("p50", "p99", "cpu"))
+        p99 = await medians(contenders, size.rounds)
+    p50, cpu = ({name: Median(getattr(seen[name], what)) for name in p99} for what in ("p50", "cpu"))
     return [
         *rows_against(f"latency p50, {size.streams:,} streams", "ms", p50, GOALS["p50"]),
         *rows_against(f"latency p99, {size.streams:,} streams", "ms", p99, GOALS["p99"]),

@@ -303,7 +303,7 @@ class AnswerStream(ABC, Generic[E, S]):
         self._watchdog = Watchdog(reply.exchange)
         self._watchdog.start()
         if (content_type := reply.exchange.content_type) not in EVENT_STREAM_TYPES:
-            self._watchdog.asking_since = math.inf  # it is no chunk that is waited for
+            self._watchdog.asking_since = math.inf
             await self._take_whole(content_type)
 
     async def _take_whole(self, content_type: str) -> None:

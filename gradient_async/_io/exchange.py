@@ -44,13 +44,12 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_content", "_loop", "_owner", "_response"),
+        *("_content", "_owner", "_response"),
         *("arrived", "headers", "progress", "raw_headers", "read", "status", "time"),
     )
 
     def __init__(self, progress: Progress, response: aiohttp.ClientResponse, owner: Owner) -> None:
         self.progress, self._response, self._owner = progress, response, owner
-        self._loop = progress.timers.loop
         self._content = response.content
         self.read: Callable[[], Coroutine[Any, Any, bytes]] = self._content.readany
         self.status: int = response.status
@@ -109,10 +108,11 @@ class Exchange:
     def close(self) -> None:
         """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
         self._owner.forget(self)
-        if _runs_here(self._loop):
+        loop = self.progress.timers.loop
+        if _runs_here(loop):
             self._response.close()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._response.close)
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(self._response.close)
 
 
 @lru_cache(maxsize=64)

@@ -83,7 +83,7 @@ class _Body:
             self.watch(self._offset - self.part.start)
         progress = self.progress
         if not progress.answered and not self.ended:
-            progress.enter("first_byte", asyncio.get_running_loop().time(), progress.timeouts.first_byte)
+            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
 
 
 @attrs.define(eq=False)
@@ -178,7 +178,7 @@ async def _timed(progress: Progress, step: Awaitable[T]) -> T:
         raise
     except TimeoutError:
         pass
-    raise progress.timeout_error(asyncio.get_running_loop().time())
+    raise progress.timeout_error(progress.timers.time())
 
 
 async def _outcome(sending: Awaitable[Exchange], patience: float | None) -> GradientError | None:

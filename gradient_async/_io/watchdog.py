@@ -23,7 +23,8 @@ class Watchdog:
     Attributes:
         expired: Which limit ran out, None while none has.
         waiting_since: When the read began that is under way now; None between reads, when silence is the reader's.
-        asking_since: When the reader began to wait for the chunk it wants now; None while it wants none.
+        asking_since: When the reader began to wait for the chunk it wants now; None while it wants none, infinite
+            while a whole answer is read, which has no chunks.
     """
 
     exchange: Exchange
