@@ -22,7 +22,7 @@ import server
 from harness import CPU, Goal, Row, main, medians, note, rows_against
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
-from gradient_async._protocol.chunks import ChunkDecoder
+from gradient_async._protocol.stream.chat_decoder import ChunkDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)

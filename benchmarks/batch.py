@@ -32,11 +32,11 @@ from harness import CPU, Goal, Row, child, main, medians, memory, rows_against
 from server import WORDS
 
 from gradient_async import AsyncSession, BatchLimits, ChatCompletion
-from gradient_async._protocol.batch_answers import AnswerDecoder
-from gradient_async._protocol.batch_lines import LineSchema
-from gradient_async._protocol.batch_results import ResultDecoder, ResultLineReader
-from gradient_async._protocol.batch_validation import InputValidator
-from gradient_async.resources.batches import Batches
+from gradient_async._protocol.batch.input_line import LineSchema
+from gradient_async._protocol.batch.input_validator import InputValidator
+from gradient_async._protocol.batch.result_body import AnswerDecoder
+from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
+from gradient_async.resources.batch.batches import Batches
 
 BLOCK = 1 << 20
 GB = 1e9

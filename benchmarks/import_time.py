@@ -42,10 +42,13 @@ BARE = "await (await session.post({url!r} + '/v1/chat/completions', json={{}})).
 ASK = "(await session.chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'Hi'}])).text"
 READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).completion()"
 FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
-FIRST = "from gradient_async._protocol import chunks, completion; answer = {answer!r}"
+FIRST = (
+    "from gradient_async._protocol.http.body_reader import completion_from; "
+    "from gradient_async._protocol.stream.chat_decoder import ChunkDecoder; answer = {answer!r}"
+)
 FIRST_ANSWER = {
-    "first completion decoded": "completion.completion_from(answer)",
-    "first chunk decoded": "chunks.ChunkDecoder().feed(answer)",
+    "first completion decoded": "completion_from(answer)",
+    "first chunk decoded": "ChunkDecoder().feed(answer)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8

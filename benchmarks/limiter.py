@@ -25,10 +25,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gradient_async._io.limiter import RateLimiter
-from gradient_async._protocol.limits import RateLimits
-from gradient_async._protocol.ratelimit import RollingTokenBucket
-from gradient_async.models.meta import RateLimitInfo
+from gradient_async._io.rate_limit.limiter import RateLimiter
+from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async.models.response_meta import RateLimitInfo
 
 DOCUMENTED = [(250, 60.0), (5000, 3600.0)]
 ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]

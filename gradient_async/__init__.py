@@ -13,7 +13,7 @@ The house, from the top; imports point downwards only:
 
 from typing import TYPE_CHECKING
 
-from gradient_async._late import late_names
+from gradient_async._lazy import late_names
 from gradient_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -46,80 +46,80 @@ from gradient_async.errors import (
 
 if TYPE_CHECKING:
     from gradient_async._io.disconnect import run_until_disconnected
-    from gradient_async._io.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome
-    from gradient_async._io.limiter import Limiter, RateLimiter
-    from gradient_async._io.message_stream import MessageStream
-    from gradient_async._io.response_stream import ResponseStream
-    from gradient_async._io.stream import ChatStream
-    from gradient_async._protocol.accumulate import ChatAccumulator
-    from gradient_async._protocol.batch import BatchLimits
-    from gradient_async._protocol.batch_input import ValidationReport
-    from gradient_async._protocol.batch_poll import Poll
-    from gradient_async._protocol.limits import RateLimits
-    from gradient_async._protocol.ratelimit import RollingTokenBucket
-    from gradient_async._protocol.retry import RetryPolicy
-    from gradient_async._protocol.sse import ServerSentEvent, SSEParser
-    from gradient_async._protocol.timeouts import Timeouts
+    from gradient_async._io.http.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome
+    from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
+    from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async._io.stream.message_stream import MessageStream
+    from gradient_async._io.stream.response_stream import ResponseStream
+    from gradient_async._protocol.batch.api import BatchLimits
+    from gradient_async._protocol.batch.poll_schedule import Poll
+    from gradient_async._protocol.batch.validation_report import ValidationReport
+    from gradient_async._protocol.http.retry import RetryPolicy
+    from gradient_async._protocol.http.timeouts import Timeouts
+    from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
+    from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+    from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
+    from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
     from gradient_async.models.batch_result import BatchReport, BatchResult
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
-    from gradient_async.models.chunk import ChatCompletionChunk
+    from gradient_async.models.chat_chunk import ChatCompletionChunk
     from gradient_async.models.embeddings import Embedding, EmbeddingList
     from gradient_async.models.images import GeneratedImage, ImageList
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.message_event import MessageEvent
     from gradient_async.models.messages import MessageReply
-    from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
-    from gradient_async.models.models import ModelInfo, ModelList
+    from gradient_async.models.model_info import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
     from gradient_async.models.response_event import ResponseEvent
+    from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.responses import ResponseReply
     from gradient_async.models.tool_run import ToolRun, ToolStep
-    from gradient_async.resources.batch_download import SavedResults
-    from gradient_async.resources.batch_job import BatchJob
-    from gradient_async.resources.batch_options import BatchStep
-    from gradient_async.resources.batch_results import ResultStream
+    from gradient_async.resources.batch.job import BatchJob
+    from gradient_async.resources.batch.options import BatchStep
+    from gradient_async.resources.batch.result_download import SavedResults
+    from gradient_async.resources.batch.result_stream import ResultStream
     from gradient_async.session import AsyncSession
 else:
     __getattr__, __dir__ = late_names(
         __name__,
         {
-            "_io.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
+            "_io.http.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
             "_io.disconnect": ("run_until_disconnected",),
-            "_io.limiter": ("Limiter", "RateLimiter"),
-            "_io.message_stream": ("MessageStream",),
-            "_io.response_stream": ("ResponseStream",),
-            "_io.stream": ("ChatStream",),
-            "_protocol.accumulate": ("ChatAccumulator",),
-            "_protocol.batch": ("BatchLimits",),
-            "_protocol.batch_input": ("ValidationReport",),
-            "_protocol.batch_poll": ("Poll",),
-            "_protocol.limits": ("RateLimits",),
-            "_protocol.ratelimit": ("RollingTokenBucket",),
-            "_protocol.retry": ("RetryPolicy",),
-            "_protocol.sse": ("SSEParser", "ServerSentEvent"),
-            "_protocol.timeouts": ("Timeouts",),
+            "_io.rate_limit.limiter": ("Limiter", "RateLimiter"),
+            "_io.stream.message_stream": ("MessageStream",),
+            "_io.stream.response_stream": ("ResponseStream",),
+            "_io.stream.chat_stream": ("ChatStream",),
+            "_protocol.stream.chat_accumulator": ("ChatAccumulator",),
+            "_protocol.batch.api": ("BatchLimits",),
+            "_protocol.batch.validation_report": ("ValidationReport",),
+            "_protocol.batch.poll_schedule": ("Poll",),
+            "_protocol.rate_limit.rate_limits": ("RateLimits",),
+            "_protocol.rate_limit.bucket": ("RollingTokenBucket",),
+            "_protocol.http.retry": ("RetryPolicy",),
+            "_protocol.stream.sse": ("SSEParser", "ServerSentEvent"),
+            "_protocol.http.timeouts": ("Timeouts",),
             "models.batch": ("Batch", "BatchFault", "BatchFile", "BatchRequest", "RequestCounts", "ResultLinks"),
             "models.batch_result": ("BatchReport", "BatchResult"),
             "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
-            "models.chunk": ("ChatCompletionChunk",),
+            "models.chat_chunk": ("ChatCompletionChunk",),
             "models.embeddings": ("Embedding", "EmbeddingList"),
             "models.images": ("GeneratedImage", "ImageList"),
             "models.invocation": ("AsyncInvocation",),
             "models.map_result": ("MapResult",),
             "models.message_event": ("MessageEvent",),
             "models.messages": ("MessageReply",),
-            "models.meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
-            "models.models": ("ModelInfo", "ModelList"),
+            "models.response_meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
+            "models.model_info": ("ModelInfo", "ModelList"),
             "models.parsed": ("ParsedCompletion",),
             "models.tool_run": ("ToolRun", "ToolStep"),
             "models.response_event": ("ResponseEvent",),
             "models.responses": ("ResponseReply",),
-            "resources.batch_download": ("SavedResults",),
-            "resources.batch_job": ("BatchJob",),
-            "resources.batch_options": ("BatchStep",),
-            "resources.batch_results": ("ResultStream",),
+            "resources.batch.result_download": ("SavedResults",),
+            "resources.batch.job": ("BatchJob",),
+            "resources.batch.options": ("BatchStep",),
+            "resources.batch.result_stream": ("ResultStream",),
             "session": ("AsyncSession",),
         },
         modules=("models", "params", "session"),

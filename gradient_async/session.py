@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp  # its 150 ms belong to start-up, not to the first call
 
-from gradient_async._io.hooks import CallHook, Hook
-from gradient_async._io.permit import Limiter
-from gradient_async._io.target import Target
-from gradient_async._protocol import credentials
-from gradient_async._protocol.limits import RateLimits
-from gradient_async._protocol.retry import RetryPolicy
-from gradient_async._protocol.sse import MAX_EVENT_BYTES
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.http.hooks import CallHook, Hook
+from gradient_async._io.http.target import Target
+from gradient_async._io.rate_limit.permit import Limiter
+from gradient_async._protocol.http import credentials
+from gradient_async._protocol.http.retry import RetryPolicy
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gradient_async._io.pipeline import Pipeline
-    from gradient_async._io.transport import Transport
-    from gradient_async.resources.agent import Agent
+    from gradient_async._io.http.pipeline import Pipeline
+    from gradient_async._io.http.transport import Transport
     from gradient_async.resources.async_invoke import AsyncInvoke
-    from gradient_async.resources.batches import Batches
-    from gradient_async.resources.chat import Chat
+    from gradient_async.resources.batch.batches import Batches
+    from gradient_async.resources.chat.agent import Agent
+    from gradient_async.resources.chat.completions import Chat
     from gradient_async.resources.embeddings import Embeddings
     from gradient_async.resources.images import Images
     from gradient_async.resources.messages import Messages
@@ -107,7 +107,7 @@ class AsyncSession:
     @cached_property
     def chat(self) -> Chat:
         """Chat completions of the serverless models."""
-        from gradient_async.resources.chat import new_chat
+        from gradient_async.resources.chat.completions import new_chat
 
         return new_chat(self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
 
@@ -166,7 +166,7 @@ class AsyncSession:
     @cached_property
     def batches(self) -> Batches:
         """Thousands of requests as one job."""
-        from gradient_async.resources.batches import new_batches
+        from gradient_async.resources.batch.batches import new_batches
 
         return new_batches(self._pipeline, self._target, self._timeouts, allow_insecure=self._allow_insecure)
 
@@ -185,7 +185,7 @@ class AsyncSession:
         Raises:
             ConfigurationError: The address or the key cannot work.
         """
-        from gradient_async.resources.agent import new_agent
+        from gradient_async.resources.chat.agent import new_agent
 
         key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
         url = self._address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
@@ -224,19 +224,19 @@ class AsyncSession:
 
     @cached_property
     def _transport(self) -> Transport:
-        from gradient_async._io.transport import Transport
+        from gradient_async._io.http.transport import Transport
 
         return Transport(self._max_connections, self._client_session)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
-        from gradient_async._io.pipeline import Pipeline
+        from gradient_async._io.http.pipeline import Pipeline
 
         hooks = tuple(filter(callable, self._hooks))
         watching = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
         if not watching:
             return Pipeline(self._transport, self._retry, hooks)
-        from gradient_async._io.watch import WatchedPipeline  # few calls are watched
+        from gradient_async._io.http.observed_pipeline import WatchedPipeline  # few calls are watched
 
         return WatchedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=watching)
 
@@ -263,7 +263,7 @@ class AsyncSession:
         """Return a limiter for one key on one host; the one that was handed in, if one was."""
         if not isinstance(self._limits, RateLimits):
             return self._limits
-        from gradient_async._io.limiter import RateLimiter
+        from gradient_async._io.rate_limit.limiter import RateLimiter
 
         return RateLimiter(self._limits)
 

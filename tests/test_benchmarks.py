@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, ChatAccumulator
-from gradient_async._protocol.chunks import ChunkDecoder
+from gradient_async._protocol.stream.chat_decoder import ChunkDecoder
 from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"

@@ -29,16 +29,23 @@ asyncio.run(main())
 """
 ASK = f"await session.chat.completions.create(model='m', messages={HI})"
 READ = f"await session.chat.completions.stream(model='m', messages={HI}).completion()"
-STREAMING = {"_io.stream", "_io.tee", "_protocol.chunks", "_protocol.pattern", "models.chunk", "_protocol.accumulate"}
+STREAMING = {
+    "_io.stream.chat_stream",
+    "_io.stream.tee",
+    "_protocol.stream.chat_decoder",
+    "_protocol.stream.chunk_template",
+    "models.chat_chunk",
+    "_protocol.stream.chat_accumulator",
+}
 TOOLS = {
-    "_protocol.docstrings", "_protocol.functions", "_protocol.kinds", "_protocol.parsed", "_protocol.schema",
-    "_protocol.tool_rounds", "_protocol.typed", "models.parsed", "models.tool_run", "resources.chat_parse",
-    "resources.chat_tools",
+    "_protocol.schema.docstrings", "_protocol.schema.function_tool", "_protocol.schema.annotations", "_protocol.schema.structured_output", "_protocol.schema.json_schema",
+    "_protocol.schema.tool_loop", "_protocol.schema.convert", "models.parsed", "models.tool_run", "resources.chat.parse",
+    "resources.chat.run_tools",
 }  # fmt: skip
 OTHERS = {"embeddings", "images", "async_invoke"}
 ELSEWHERE = TOOLS | {
     "resources.models",
-    "resources.batches",
+    "resources.batch.batches",
     *(f"resources.{name}" for name in OTHERS),
     "models.batch",
     "limits",
@@ -61,13 +68,13 @@ def ours(loaded: set[str]) -> set[str]:
 
 
 async def test_the_package_loads_its_errors_alone() -> None:
-    assert ours(await loaded_by("import gradient_async")) == {"_late", "errors"}
+    assert ours(await loaded_by("import gradient_async")) == {"_lazy", "errors"}
 
 
 async def test_a_session_loads_its_settings_alone() -> None:
     assert ours(await loaded_by(SESSION)) == {
-        "_io", "_io.hooks", "_io.permit", "_io.target", "_late", "_protocol", "_protocol.credentials",
-        "_protocol.limits", "_protocol.retry", "_protocol.sse", "_protocol.timeouts", "errors", "session",
+        "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
+        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session",
     }  # fmt: skip
 
 
@@ -102,7 +109,7 @@ async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Em
         ("session.responses.create(model='m', input='Hi')", set()),
         (
             "session.messages.stream(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}]).message()",
-            {"_io.message_stream", "_io.tee", "models.message_event", "models.chunk"},
+            {"_io.stream.message_stream", "_io.stream.tee", "models.message_event", "models.chat_chunk"},
         ),
     ],
 )
@@ -111,7 +118,7 @@ async def test_another_answer_loads_nothing_of_chat_streams(
 ) -> None:
     loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=f"await {call}")))
     assert loaded >= needed
-    assert loaded & (STREAMING | ELSEWHERE | {"resources.chat"}) <= needed
+    assert loaded & (STREAMING | ELSEWHERE | {"resources.chat.completions"}) <= needed
 
 
 async def test_what_a_completion_needs_is_loaded_with_the_property(gradient_emulator: Emulator) -> None:
@@ -131,7 +138,7 @@ def test_the_type_checkers_see_the_same_names_in_the_same_places(package: Module
     told = {
         alias.name: node.module
         for node in ast.walk(ast.parse(inspect.getsource(package)))
-        if isinstance(node, ast.ImportFrom) and not (node.module or "typing").endswith(("typing", "_late"))
+        if isinstance(node, ast.ImportFrom) and not (node.module or "typing").endswith(("typing", "_lazy"))
         for alias in node.names
     }
     assert sorted(told.keys() | {"__version__"} & set(package.__all__)) == package.__all__

@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 import click
 
 from gradient_async import __version__
-from gradient_async.cli.exits import Exit, exit_of
+from gradient_async.cli.exit_codes import Exit, exit_of
 from gradient_async.cli.terminal import printable
 from gradient_async.errors import GradientError
 
 COMMANDS = {
-    "batch": "gradient_async.cli.batch",
+    "batch": "gradient_async.cli.batch.commands",
     "chat": "gradient_async.cli.chat",
     "demo": "gradient_async.cli.demo",
     "doctor": "gradient_async.cli.doctor",

@@ -10,7 +10,8 @@ import attrs
 import click
 
 from gradient_async import ChatCompletion, ChatStream
-from gradient_async.cli.asking import (
+from gradient_async.cli.answer_summary import facts
+from gradient_async.cli.chat_options import (
     agent_option,
     base_url_option,
     completions_of,
@@ -19,7 +20,6 @@ from gradient_async.cli.asking import (
     model_for,
     model_option,
 )
-from gradient_async.cli.facts import facts
 from gradient_async.cli.terminal import printable, put
 
 

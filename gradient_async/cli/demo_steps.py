@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gradient_async import AsyncSession, BatchRequest, Poll
-from gradient_async.cli.facts import times, tokens
+from gradient_async.cli.answer_summary import times, tokens
 from gradient_async.cli.terminal import Wrapper, bar_marks, limits_table, printable
 from gradient_async.models import ChatCompletion
 from gradient_async.params import MessageParam

@@ -18,7 +18,7 @@ import aiohttp
 import attrs
 import click
 
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 from gradient_async.cli.settings import Lookup, lookups
 
 PACKAGES = ("gradient-async", "aiohttp", "anyio", "attrs", "cattrs", "msgspec", "click", "rich", "redis")

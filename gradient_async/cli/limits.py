@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from gradient_async import AsyncSession, Limiter, RateLimitInfo
-from gradient_async.cli.facts import quota
+from gradient_async.cli.answer_summary import quota
 from gradient_async.cli.terminal import bar_marks, limits_notes, limits_table
 
 REDRAW_SECONDS = 0.5

@@ -16,7 +16,7 @@ import attrs
 import click
 
 from gradient_async import ConfigurationError, GradientError, MapResult
-from gradient_async.cli.asking import (
+from gradient_async.cli.chat_options import (
     agent_option,
     base_url_option,
     completions_of,
@@ -25,7 +25,7 @@ from gradient_async.cli.asking import (
     model_for,
     model_option,
 )
-from gradient_async.cli.exits import Exit, exit_of
+from gradient_async.cli.exit_codes import Exit, exit_of
 
 STDIN = "-"
 _BYTE_ORDER_MARK = "\ufeff"

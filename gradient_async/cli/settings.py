@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from gradient_async._protocol import credentials
-from gradient_async._protocol.credentials import Setting
+from gradient_async._protocol.http import credentials
+from gradient_async._protocol.http.credentials import Setting
 from gradient_async.errors import ConfigurationError
 
 DEFAULT_MODEL = "llama3.3-70b-instruct"

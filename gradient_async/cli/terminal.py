@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gradient_async._protocol.status import LimiterStatus, WindowStatus
+from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 
 BAR_CELLS = 24
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from gradient_async._io.permit import Limiter, Permit
-from gradient_async._protocol.fairness import Priority
-from gradient_async._protocol.response import rate_limit_info
+from gradient_async._io.rate_limit.permit import Limiter, Permit
+from gradient_async._protocol.http.rate_limit_headers import rate_limit_info
+from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError
 from gradient_async.session import AsyncSession
 

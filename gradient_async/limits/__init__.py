@@ -5,6 +5,6 @@ Contract: importing this imports no client of any database; making a limiter doe
 
 from __future__ import annotations
 
-from gradient_async.limits.shared import RedisLimiter
+from gradient_async.limits.redis.limiter import RedisLimiter
 
 __all__ = ["RedisLimiter"]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gradient_async._late import late_names
+from gradient_async._lazy import late_names
 
 if TYPE_CHECKING:
     from gradient_async.models._base import Model, plain
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
         TriggeredGuardrail,
         Usage,
     )
-    from gradient_async.models.chunk import (
+    from gradient_async.models.chat_chunk import (
         ChatCompletionChunk,
         ChunkChoice,
         Delta,
         FunctionCallDelta,
         ToolCallDelta,
     )
-    from gradient_async.models.meta import RateLimitInfo, ResponseMeta, Timings
-    from gradient_async.models.models import ModelInfo, ModelList
+    from gradient_async.models.model_info import ModelInfo, ModelList
+    from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
 else:
     __getattr__, __dir__ = late_names(
         __name__,
@@ -54,15 +54,15 @@ else:
                 "TriggeredGuardrail",
                 "Usage",
             ),
-            "chunk": (
+            "chat_chunk": (
                 "ChatCompletionChunk",
                 "ChunkChoice",
                 "Delta",
                 "FunctionCallDelta",
                 "ToolCallDelta",
             ),
-            "meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
-            "models": ("ModelInfo", "ModelList"),
+            "response_meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
+            "model_info": ("ModelInfo", "ModelList"),
         },
     )
 

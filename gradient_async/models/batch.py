@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.meta import Answer
+from gradient_async.models.response_meta import Answer
 
 TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 """The statuses that a job never leaves. Any other, a new one too, means that it goes on."""

@@ -9,7 +9,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.meta import Answer
+from gradient_async.models.response_meta import Answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ import attrs
 
 from gradient_async.models._base import Model
 from gradient_async.models.chat import Usage
-from gradient_async.models.meta import Answer
+from gradient_async.models.response_meta import Answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ import attrs
 
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
-from gradient_async.models.meta import Answer
+from gradient_async.models.response_meta import Answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async.models.meta import Answer
+from gradient_async.models.response_meta import Answer
 
 _COMPLETED = frozenset({"COMPLETED", "COMPLETE"})  # the guide's text has the second, its sample the first
 _FAILED = frozenset({"FAILED"})

@@ -9,7 +9,7 @@ import attrs
 
 from gradient_async.errors import GradientError
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.models.meta import Timings
+from gradient_async.models.response_meta import Timings
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ Source: ``POST /v1/responses`` of the serverless reference.
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.chunk import ChunkChoice
+from gradient_async.models.chat_chunk import ChunkChoice
 from gradient_async.models.responses import OutputItem, OutputPart, ResponseReply, ResponseUsage
 
 

@@ -6,7 +6,7 @@ is loaded when one of its names is first asked for.
 
 from typing import TYPE_CHECKING
 
-from gradient_async._late import late_names
+from gradient_async._lazy import late_names
 
 if TYPE_CHECKING:
     from gradient_async.params.agent import (

@@ -12,19 +12,19 @@ from typing import Unpack
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.poller import JobProgress
-from gradient_async._io.target import Target
-from gradient_async._protocol.batch_poll import Poll
-from gradient_async._protocol.invocations import (
+from gradient_async._io.batch.poller import JobProgress
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.batch.poll_schedule import Poll
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.async_invoke import (
     failed,
     invocation_from,
     invocation_request,
     result_request,
     status_request,
 )
-from gradient_async._protocol.request import Request
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams
 

@@ -10,10 +10,10 @@ from typing import Unpack
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.target import Target
-from gradient_async._protocol.embeddings import embeddings_from, embeddings_request
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.embeddings import embeddings_from, embeddings_request
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.target import Target
-from gradient_async._protocol.answer_body import message_from
-from gradient_async._protocol.answer_request import message_request
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.reply_bodies import message_from
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.messages_and_responses import message_request
 from gradient_async.models.messages import MessageReply
 from gradient_async.params import MessagesParams
 
 if TYPE_CHECKING:
-    from gradient_async._io.message_stream import MessageStream
+    from gradient_async._io.stream.message_stream import MessageStream
 
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
@@ -59,7 +59,9 @@ class Messages:
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
         """
-        from gradient_async._io.message_stream import MessageStream  # with all that events need; many never stream
+        from gradient_async._io.stream.message_stream import (
+            MessageStream,  # with all that events need; many never stream
+        )
 
         request = message_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
         opener = self._pipeline.opener(request, self._target())

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.target import Target
-from gradient_async._protocol.answers import AnswerReader
-from gradient_async._protocol.request import Request
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.body_reader import AnswerReader
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request
 from gradient_async.models import ModelList
 
 _models_from = AnswerReader(ModelList, "data")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
-from gradient_async._io.pipeline import Pipeline
-from gradient_async._io.target import Target
-from gradient_async._protocol.answer_body import response_from
-from gradient_async._protocol.answer_request import response_request
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.reply_bodies import response_from
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.messages_and_responses import response_request
 from gradient_async.models.responses import ResponseReply
 from gradient_async.params import ResponsesParams
 
 if TYPE_CHECKING:
-    from gradient_async._io.response_stream import ResponseStream
+    from gradient_async._io.stream.response_stream import ResponseStream
 
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
@@ -59,7 +59,9 @@ class Responses:
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
         """
-        from gradient_async._io.response_stream import ResponseStream  # with all that events need; many never stream
+        from gradient_async._io.stream.response_stream import (
+            ResponseStream,  # with all that events need; many never stream
+        )
 
         request = response_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
         opener = self._pipeline.opener(request, self._target())

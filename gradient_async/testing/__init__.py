@@ -15,13 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradient_async.testing.answer import Reply
     from gradient_async.testing.emulator import Emulator
-    from gradient_async.testing.record import RecordedRequest
+    from gradient_async.testing.recorded_request import RecordedRequest
+    from gradient_async.testing.replies import Reply
 
 __all__ = ["Emulator", "RecordedRequest", "Reply"]
 
-_HOMES = {"Emulator": "emulator", "RecordedRequest": "record", "Reply": "answer"}
+_HOMES = {"Emulator": "emulator", "RecordedRequest": "recorded_request", "Reply": "replies"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,19 +18,19 @@ from typing import Any, Literal, Self
 import attrs
 from aiohttp import web
 
-from gradient_async.testing.batches import Batches
-from gradient_async.testing.endpoints import endpoints
-from gradient_async.testing.invocations import Invocations
-from gradient_async.testing.limits import DOCUMENTED, Limit, RollingLimit, TierBucket
-from gradient_async.testing.record import RecordedRequest
-from gradient_async.testing.router import Router
-from gradient_async.testing.serve import Delivery
-from gradient_async.testing.server import Connection, LocalServer, ask_for_body
-from gradient_async.testing.service import Keys, Service
-from gradient_async.testing.storage import Storage
-from gradient_async.testing.text_model import TextModel
-from gradient_async.testing.upstream import Upstream
-from gradient_async.testing.verbs import Verbs
+from gradient_async.testing.batch.service import Batches
+from gradient_async.testing.endpoints.async_invoke import Invocations
+from gradient_async.testing.endpoints.table import endpoints
+from gradient_async.testing.http.delivery import Delivery
+from gradient_async.testing.http.dispatcher import Keys, Service
+from gradient_async.testing.http.rate_limits import DOCUMENTED, Limit, RollingLimit, TierBucket
+from gradient_async.testing.http.router import Router
+from gradient_async.testing.http.server import Connection, LocalServer, ask_for_body
+from gradient_async.testing.http.upstream import Upstream
+from gradient_async.testing.model.text_model import TextModel
+from gradient_async.testing.recorded_request import RecordedRequest
+from gradient_async.testing.scripting.api import Verbs
+from gradient_async.testing.storage.host import Storage
 
 Windows = Sequence[tuple[int, float]]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import attrs
 
 from gradient_async import AsyncSession, Poll
-from gradient_async._io import journal as journal_module
-from gradient_async.resources import batch_download
+from gradient_async._io.batch import journal_file as journal_module
+from gradient_async.resources.batch import result_download as batch_download
 from gradient_async.testing import Emulator
 
 REQUESTS = 300

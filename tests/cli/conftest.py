@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from click.testing import CliRunner, Result
 
-from gradient_async._protocol import credentials
+from gradient_async._protocol.http import credentials
 from gradient_async.testing import Emulator
 
 VARIABLES = (

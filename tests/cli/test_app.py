@@ -13,7 +13,7 @@ import pytest
 import gradient_async
 from gradient_async import errors
 from gradient_async.cli.app import COMMANDS
-from gradient_async.cli.exits import Exit, exit_of
+from gradient_async.cli.exit_codes import Exit, exit_of
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from gradient_async.cli.chat import Question, _show_stream
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 from gradient_async.cli.settings import DEFAULT_MODEL
 
 

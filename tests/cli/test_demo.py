@@ -6,7 +6,7 @@ import pytest
 
 from gradient_async.cli import demo
 from gradient_async.cli.demo_steps import STEPS
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 
 
 @pytest.fixture(autouse=True)

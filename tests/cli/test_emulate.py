@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from gradient_async import AsyncSession
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 
 
 def test_it_shows_a_row_for_each_window_after_one_request(gradient, invoke):

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 from gradient_async.cli.settings import DEFAULT_MODEL
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gradient_async.cli.exits import Exit
+from gradient_async.cli.exit_codes import Exit
 
 
 def test_in_a_pipe_it_is_one_line_for_each_model(gradient, invoke):

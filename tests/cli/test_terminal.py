@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from gradient_async._protocol.status import LimiterStatus
+from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.cli.terminal import Wrapper, bar, limits_notes, period_name, printable
 
 

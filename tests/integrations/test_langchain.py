@@ -25,12 +25,12 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
-from pools import acquired
 from pydantic import BaseModel, ValidationError
 
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
+from tests.support.pools import acquired
 
 M = "llama3.3-70b-instruct"
 WEATHER = {"name": "weather", "arguments": {"city": "Lisbon"}}

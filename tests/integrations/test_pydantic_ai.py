@@ -5,7 +5,6 @@ import sys
 from typing import Any, Generic, TypeVar
 
 import pytest
-from lisbon import ANSWER, CALL, LISBON, City, M, weather
 from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, DocumentUrl, ImageUrl, NativeOutput, PromptedOutput, ToolReturn
 from pydantic_ai.direct import model_request
@@ -27,6 +26,7 @@ from pydantic_ai.tools import Tool, ToolDefinition
 from gradient_async import AsyncSession, Timeouts
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
+from tests.support.lisbon import ANSWER, CALL, LISBON, City, M, weather
 
 T = TypeVar("T")
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from lisbon import ANSWER, CALL, LISBON, City, M, weather
-from pools import acquired
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -30,6 +28,8 @@ from gradient_async import (
 )
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
+from tests.support.lisbon import ANSWER, CALL, LISBON, City, M, weather
+from tests.support.pools import acquired
 
 LONG = "one two three four five six seven eight nine ten"
 

@@ -22,7 +22,7 @@ from gradient_async import (
     RetryPolicy,
     Timeouts,
 )
-from gradient_async._io.poller import JobProgress
+from gradient_async._io.batch.poller import JobProgress
 from gradient_async.testing import Emulator
 
 MODEL = "fal-ai/flux/schnell"

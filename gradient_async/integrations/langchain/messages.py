@@ -24,8 +24,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
-from gradient_async._protocol.pieces import CallPiece, CallPieces
-from gradient_async._protocol.token_details import token_details
+from gradient_async._protocol.stream.tool_call_assembler import CallPiece, CallPieces
+from gradient_async.integrations._usage import token_details
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,

@@ -25,12 +25,12 @@ try:
 except ImportError as missing:
     raise ImportError("ChatGradient needs langchain-core: pip install 'gradient-async[langchain]'.") from missing
 
-from gradient_async._io.stream import ChatStream
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._io.stream.chat_stream import ChatStream
+from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.integrations.langchain.messages import PROVIDER, Pieces, received, sent
 from gradient_async.models import Choice
-from gradient_async.resources.agent import Agent, AgentChatCompletions
-from gradient_async.resources.chat import ChatCompletions
+from gradient_async.resources.chat.agent import Agent, AgentChatCompletions
+from gradient_async.resources.chat.completions import ChatCompletions
 from gradient_async.session import AsyncSession
 
 _PARAMETERS = ("model", "temperature", "max_tokens", "stop", "timeout")

@@ -26,12 +26,12 @@ from pydantic_ai.models import StreamedResponse
 from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
 from pydantic_ai.usage import RequestUsage
 
-from gradient_async._io.stream import ChatStream
-from gradient_async._protocol.pieces import CallPieces
-from gradient_async._protocol.token_details import token_details
+from gradient_async._io.stream.chat_stream import ChatStream
+from gradient_async._protocol.stream.tool_call_assembler import CallPieces
+from gradient_async.integrations._usage import token_details
 from gradient_async.integrations.pydantic_ai.errors import translated
 from gradient_async.models.chat import ChatCompletion, Usage
-from gradient_async.models.chunk import Delta
+from gradient_async.models.chat_chunk import Delta
 
 PROVIDER = "gradient"
 _FINISH_REASONS: dict[str | None, FinishReason] = {

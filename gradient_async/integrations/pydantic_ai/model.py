@@ -30,7 +30,7 @@ from gradient_async.integrations.pydantic_ai.messages import chat_messages
 from gradient_async.integrations.pydantic_ai.request import chat_params
 
 if TYPE_CHECKING:
-    from gradient_async.resources.agent import Agent
+    from gradient_async.resources.chat.agent import Agent
     from gradient_async.session import AsyncSession
 
 _PROFILE = ModelProfile(

@@ -17,8 +17,8 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings, ToolOrOutput
 from pydantic_ai.tools import ToolDefinition
 
-from gradient_async._protocol.parsed import schema_name
-from gradient_async._protocol.timeouts import Timeouts
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.schema.structured_output import schema_name
 
 _NAMES = {
     "max_tokens": "max_tokens",

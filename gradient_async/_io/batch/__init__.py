@@ -1,0 +1,1 @@
+"""Batch files on disk and in storage: input, journal, upload, download, polling."""

@@ -1,0 +1,1 @@
+"""One request on its way: retries, limiter, hooks, connection pool, response body."""

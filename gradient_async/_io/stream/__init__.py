@@ -1,0 +1,1 @@
+"""Streams over an open response: iteration, cancellation, idle limits, tee."""

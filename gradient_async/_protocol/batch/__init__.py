@@ -1,0 +1,1 @@
+"""The batch API without I/O: input lines, validation, journal, results, polling."""

@@ -1,0 +1,249 @@
+"""The calls of the batch API as data, and its two wire shapes as one model.
+
+Contract: pure. Cursors and ids are opaque strings. A field that the service names differently in its documents and
+on the wire is found under either name.
+
+Source: the batch inference reference of April 2026; the second shape (``file_id``, ``edges``, ``download``) is what
+the service was captured to send in the same days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async.errors import BatchFailedError, BatchNotReadyError, BatchValidationError, ConfigurationError
+from gradient_async.models.batch import Batch, BatchFault, BatchFile, RequestCounts, ResultLinks
+from gradient_async.models.response_meta import ResponseMeta
+
+FILES_PATH = "/v1/batches/files"
+BATCHES_PATH = "/v1/batches"
+AUTO = "auto"
+"""The endpoint that the provider implies."""
+
+Provider = Literal["openai", "anthropic"]
+_ENDPOINTS: dict[str, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+_SHOWN_FAULTS = 3
+_SUFFIX = ".jsonl"
+
+
+@attrs.frozen(kw_only=True)
+class BatchLimits:
+    """The largest input of one job; a larger one is refused, or split into several jobs.
+
+    Attributes:
+        requests: Lines with a request.
+        size: Bytes.
+    """
+
+    requests: int = 50_000
+    size: int = 200_000_000
+
+    def __attrs_post_init__(self) -> None:
+        if self.requests < 1 or self.size < 1:
+            raise ConfigurationError(f"{self}: give at least 1 request and 1 byte.")
+
+
+def endpoint_of(provider: str | None, endpoint: str | None) -> str | None:
+    """Return *endpoint*, or what *provider* implies if it is left to that."""
+    return _ENDPOINTS.get(provider or "") if endpoint == AUTO else endpoint
+
+
+def batch_path(batch_id: str, action: str = "") -> str:
+    """Return the path of a job; the id is quoted, whatever it is."""
+    return f"{BATCHES_PATH}/{quote(batch_id, safe='')}{action}"
+
+
+def list_path(*, limit: int, after: str | None, status: str | None) -> str:
+    """Return the path and query of one page."""
+    given = {"limit": limit, "after": after, "status": status}
+    return f"{BATCHES_PATH}?{urlencode({name: value for name, value in given.items() if value is not None})}"
+
+
+def checked_file_name(name: str) -> str:
+    """Return *name* if the service takes it.
+
+    Raises:
+        BatchValidationError: It does not end with ``.jsonl``, or is nothing but that.
+    """
+    if not name.lower().endswith(_SUFFIX) or len(name) == len(_SUFFIX):
+        fault = f"File name {name!r} must end with {_SUFFIX}."
+        raise BatchValidationError(fault, faults=[fault])
+    return name
+
+
+def file_name_of(path: str) -> str:
+    """Return a name that the service takes for the file at *path*: ``prompts.jsonl`` for ``prompts.jsonl.gz``."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    if name.lower().endswith(".gz"):
+        name = name[:-3]
+    if name.lower().endswith(_SUFFIX) and len(name) > len(_SUFFIX):
+        return name
+    stem = name[: name.rfind(".")] if "." in name else name
+    return f"{stem or 'batch'}{_SUFFIX}"
+
+
+def create_body(
+    *,
+    file_id: str,
+    request_id: str,
+    provider: str,
+    endpoint: str | None,
+    completion_window: str,
+    metadata: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Return the body that creates a job; what is None is left out."""
+    body = {
+        "file_id": file_id,
+        "provider": provider,
+        "endpoint": endpoint,
+        "completion_window": completion_window,
+        "request_id": request_id,
+        "metadata": None if metadata is None else dict(metadata),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def without_endpoint(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return *body* as it is to be sent if it is refused as it is, None if there is no other way to send it.
+
+    The documents of April 2026 require the endpoint of Anthropic jobs, those of May forbid it.
+    """
+    if body.get("provider") != "anthropic" or "endpoint" not in body:
+        return None
+    return {name: value for name, value in body.items() if name != "endpoint"}
+
+
+def file_from(body: bytes) -> BatchFile:
+    """Return the announced file in the body of an answer.
+
+    Raises:
+        ResponseDecodeError: It is none.
+    """
+    return structure(decode_json(body), BatchFile)
+
+
+def batch_from(body: bytes) -> Batch:
+    """Return the job in the body of an answer.
+
+    Raises:
+        ResponseDecodeError: It is none.
+    """
+    return _batch(decode_json(body))
+
+
+def _batch(value: Any) -> Batch:
+    known = dict(value) if type(value) is dict else {}
+    if known.get("input_file_id") is None and "file_id" in known:
+        known["input_file_id"] = known["file_id"]
+    if type(errors := known.get("errors")) is dict:
+        known["errors"] = errors.get("data")  # a list object, as OpenAI's own batches have it
+    batch = structure(known or value, Batch)
+    batch._raw = value
+    return batch
+
+
+@attrs.define
+class Page:
+    """One page of the list of jobs; *after* is the cursor of the next one, None if this is the last."""
+
+    batches: list[Batch]
+    after: str | None
+    meta: ResponseMeta = attrs.field(factory=ResponseMeta)
+
+
+def page_from(body: bytes) -> Page:
+    """Return the page in the body of an answer.
+
+    Raises:
+        ResponseDecodeError: It is none.
+    """
+    value = decode_json(body)
+    page: dict[str, Any] = value if type(value) is dict else {}
+    if "edges" in page:
+        edges = [edge for edge in page["edges"] or () if type(edge) is dict]
+        info = page.get("page_info") or {}
+        after = (info.get("endCursor") or edges[-1].get("cursor")) if edges and info.get("hasNextPage") else None
+        return Page([_batch(edge.get("node")) for edge in edges], after)
+    batches = [_batch(item) for item in page.get("data") or ()]
+    after = (page.get("last_id") or batches[-1].batch_id) if batches and page.get("has_more") else None
+    return Page(batches, after)
+
+
+def links_from(body: bytes) -> ResultLinks:
+    """Return the links to a job's files.
+
+    Raises:
+        BatchNotReadyError: There are none yet.
+        ResponseDecodeError: The answer is no object with links.
+    """
+    value = decode_json(body)
+    known = value
+    if type(value) is dict and type(download := value.get("download")) is dict:
+        known = {"output_file_url": download.get("presigned_url"), "expires_at": download.get("expires_at"), **value}
+    links = structure(known, ResultLinks)
+    links._raw = value
+    if not links.result_available:
+        raise not_ready(links.batch_id)
+    return links
+
+
+def not_ready(batch_id: str) -> BatchNotReadyError:
+    """Return the error for results that are asked for too early."""
+    return BatchNotReadyError(f"The results of batch {batch_id} are not available yet; wait() for its end first.")
+
+
+def late(batch: Batch) -> BatchNotReadyError:
+    """Return the error for an ended job whose results do not come although there must be some."""
+    return BatchNotReadyError(f"{_end_of(batch)} Its results are not available yet; ask for them again later.")
+
+
+def failed(batch: Batch) -> BatchFailedError:
+    """Return the error for a job that did not complete; its message shows the first faults with their lines."""
+    shown = [str(fault) for fault in batch.errors[:_SHOWN_FAULTS]]
+    more = len(batch.errors) - len(shown)
+    reasons = " ".join(shown) + (f" ... and {more} more in .batch.errors." if more else "")
+    return BatchFailedError(f"{_end_of(batch)} {reasons}".strip(), batch=batch)
+
+
+def _end_of(batch: Batch) -> str:
+    counts = batch.request_counts
+    return f"Batch {batch.batch_id} ended as {batch.status}, with {counts.completed} of {counts.total} completed."
+
+
+_PROGRESS = ("queued", "validating", "in_progress", "finalizing", "cancelling")
+_OUTCOMES = ("completed", "cancelled", "expired", "failed")
+
+
+def merged(batches: Sequence[Batch]) -> Batch:
+    """Return several jobs as one: counts summed, the status of the one that is furthest behind.
+
+    When all have ended, the worst outcome counts.
+    """
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    running = [batch.status for batch in batches if not batch.is_terminal]
+    rank = _PROGRESS if running else _OUTCOMES
+    statuses = running or [batch.status for batch in batches]
+    status = min(statuses, key=_place(rank)) if running else max(statuses, key=_place(rank))
+    errors: list[BatchFault] = [fault for batch in batches for fault in batch.errors]
+    batch_id = ",".join(batch.batch_id for batch in batches)
+    counts = _summed([batch.request_counts for batch in batches])
+    return attrs.evolve(first, batch_id=batch_id, status=status, request_counts=counts, errors=errors, raw=None)
+
+
+def _place(rank: tuple[str, ...]) -> Any:
+    return lambda status: rank.index(status) if status in rank else 0
+
+
+def _summed(counts: Sequence[RequestCounts]) -> RequestCounts:
+    return RequestCounts(
+        total=sum(count.total for count in counts),
+        completed=sum(count.completed for count in counts),
+        failed=sum(count.failed for count in counts),
+    )

@@ -1,0 +1,82 @@
+"""The answer inside a result, as the class that the endpoint's own calls return.
+
+Contract: pure. What the forms of the classes refuse (base64 vectors too) goes the way of every other answer, and the
+two agree on every field.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import attrs
+import msgspec
+
+from gradient_async._protocol.codec.base64_vectors import with_numbers
+from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
+from gradient_async.models.batch_result import AnyAnswer
+from gradient_async.models.chat import ChatCompletion
+from gradient_async.models.embeddings import EmbeddingList
+from gradient_async.models.messages import MessageReply
+
+Kind = type[ChatCompletion] | type[MessageReply] | type[EmbeddingList]
+KINDS: dict[str | None, Kind] = {
+    "/v1/chat/completions": ChatCompletion,
+    "/v1/messages": MessageReply,
+    "/v1/embeddings": EmbeddingList,
+}
+
+
+@cache
+def _quick_readers() -> dict[Kind, QuickReader[Any]]:
+    """Return what decodes most answers of each kind."""
+    return {kind: QuickReader(kind) for kind in KINDS.values()}
+
+
+@attrs.define
+class AnswerDecoder:
+    """Decodes the answers of one file; without an endpoint it looks at each to see what it is.
+
+    Attributes:
+        kind: What the endpoint returns; None if that is not known.
+    """
+
+    endpoint: str | None
+    kind: Kind | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.kind = KINDS.get(self.endpoint)
+
+    def decode(self, body: msgspec.Raw, kind: Kind | None = None) -> AnyAnswer:
+        """Return the answer in *body*, of a *kind* that may be known better than from the endpoint.
+
+        Raises:
+            ResponseDecodeError: It is no such answer.
+        """
+        kind, text = kind or self.kind, bytes(body)
+        if kind is None:
+            return self._structured(text, None)
+        try:
+            return _quick_readers()[kind](text)  # type: ignore[no-any-return]  # the kind is of no one class
+        except REFUSALS:
+            return self._structured(text, kind)
+
+    def _structured(self, text: bytes, kind: Kind | None) -> AnyAnswer:
+        value = decode_json(text)
+        kind = kind or _kind_of(value)
+        if kind is None:
+            return value if type(value) is dict else {"value": value}
+        if kind is EmbeddingList:
+            value = with_numbers(value)
+        return structure(value, kind)
+
+
+def _kind_of(value: Any) -> Kind | None:
+    if type(value) is not dict:
+        return None
+    if "choices" in value:
+        return ChatCompletion
+    if value.get("type") == "message":
+        return MessageReply
+    return EmbeddingList if value.get("object") == "list" and "data" in value else None

@@ -1,0 +1,174 @@
+"""Bytes to models: JSON text, and the rules by which cattrs makes models of it.
+
+Contract: whatever the bytes are, the outcome is a model or a `ResponseDecodeError` that names the path of the
+bad field and carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``,
+numbers and strings are not converted into each other. The hook of a class is made when its first object arrives:
+most answers have few of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, partial
+from types import UnionType
+from typing import Any, TypeVar, get_args
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+
+from gradient_async._protocol.codec.json_text import decode_json, encode_json, is_whole_json, shortened
+from gradient_async.errors import ResponseDecodeError
+from gradient_async.models._base import Model
+
+__all__ = ["decode_json", "encode_json", "is_whole_json", "shortened", "structure"]
+
+M = TypeVar("M", bound=Model)
+Hook = Callable[[Any, Any], Any]
+
+
+def structure(value: Any, cls: type[M]) -> M:
+    """Return *value*, a decoded JSON object, as a *cls*.
+
+    Raises:
+        ResponseDecodeError: A field has the wrong type; the error names its path.
+    """
+    try:
+        return _quick.structure(value, cls)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        pass
+    return _structure_or_explain(value, cls)
+
+
+def _structure_or_explain(value: Any, cls: type[M]) -> M:
+    """Do it again with the converter that keeps note of where it is."""
+    try:
+        return _detailed().structure(value, cls)
+    except (cattrs.BaseValidationError, TypeError, ValueError, RecursionError) as error:
+        problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
+    what, _, path = problem.rpartition(" @ ")
+    message = f"The service sent a {cls.__name__} that does not decode: {path}: {what}."
+    raise ResponseDecodeError(message, path=path, body=shortened(json.dumps(value, default=str)))
+
+
+def _new_converter(*, detailed: bool) -> cattrs.Converter:
+    """Return a converter of models; a *detailed* one tells where a fault is, and takes longer to make and to use."""
+    converter = cattrs.Converter(detailed_validation=detailed)
+    converter.register_structure_hook(str, _type_checked(str, "a string"))
+    converter.register_structure_hook(bool, _type_checked(bool, "true or false"))
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(datetime, _date)
+    converter.register_structure_hook_factory(_is_optional, partial(_optional_hook, converter))
+    converter.register_structure_hook_factory(_is_model, partial(_model_hook, converter))
+    return converter
+
+
+def _problem(error: BaseException, _type: type | None) -> str:
+    return str(error) if isinstance(error, TypeError) else "does not fit"
+
+
+def _type_checked(expected: type, name: str) -> Hook:
+    def check(value: Any, _type: Any) -> Any:
+        if type(value) is not expected:
+            raise TypeError(f"expected {name}, got {type(value).__name__}")
+        return value
+
+    return check
+
+
+def _integer(value: Any, _type: Any) -> int:
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is not int:
+        raise TypeError(f"expected an integer, got {type(value).__name__}")
+    return value
+
+
+def _number(value: Any, _type: Any) -> float:
+    if type(value) not in (float, int):
+        raise TypeError(f"expected a number, got {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise TypeError("expected a number, got one beyond all floats") from None
+
+
+def _date(value: Any, _type: Any) -> datetime | None:
+    """Return an RFC 3339 date, or epoch seconds, as a datetime; None for what is neither."""
+    try:
+        if type(value) in (int, float):
+            return datetime.fromtimestamp(value, UTC)
+        date = datetime.fromisoformat(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any, Any], M]:
+    fill: Hook | None = None
+    content = attrs.fields_dict(cls).get("content")
+    takes_text = content is not None and content.type in (str | None, "str | None")
+
+    def build(value: Any, _type: Any) -> M:
+        nonlocal fill
+        if type(value) is not dict:
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        present = {key: item for key, item in value.items() if item is not None}
+        if takes_text and type(present.get("content")) is list:
+            present = _with_plain_content(present)
+        if fill is None:
+            fill = _filler(converter, cls)
+        model: M = fill(present, cls)
+        model._raw = value
+        return model
+
+    return build
+
+
+def _filler(converter: cattrs.Converter, cls: type[Model]) -> Hook:
+    """Return what makes a *cls* of the fields that are present and not null."""
+    ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
+    return make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
+
+
+def _with_plain_content(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message or delta whose list of content parts is text; a logprobs' list stays as it is."""
+    parts = message["content"]
+    if any(type(part) is not dict or "type" not in part for part in parts):
+        return message
+    thoughts = [inner for part in parts if part["type"] == "thinking" for inner in part.get("thinking") or ()]
+    thinking = _joined_text(thoughts)
+    known = {"content": _joined_text(parts)} | ({"reasoning_content": thinking} if thinking else {})
+    return message | known
+
+
+def _joined_text(parts: list[Any]) -> str:
+    return "".join(part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str)
+
+
+def _is_optional(cls: Any) -> bool:
+    """Whether *cls* is a union of one type and None."""
+    kinds = get_args(cls)
+    return isinstance(cls, UnionType) and len(kinds) == 2 and type(None) in kinds
+
+
+def _optional_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    """Return the hook of the one type: null has been left out before."""
+    (kind,) = (kind for kind in get_args(cls) if kind is not type(None))
+    hook: Hook = converter.get_structure_hook(kind)
+    return hook
+
+
+def _is_model(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Model)
+
+
+_quick = _new_converter(detailed=False)
+
+
+@cache
+def _detailed() -> cattrs.Converter:
+    return _new_converter(detailed=True)

@@ -1,0 +1,1 @@
+"""Responses and retries: bodies, errors, headers, credentials, timeouts."""

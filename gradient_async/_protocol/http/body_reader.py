@@ -1,0 +1,73 @@
+"""The body of a success, as the class that the call returns.
+
+Contract: an error object with a success status is raised, never returned. What the form of the class refuses is for the
+converter, and the two agree on every field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
+from gradient_async._protocol.http.error_body import error_in_body
+from gradient_async.errors import ResponseDecodeError
+from gradient_async.models._base import Model
+from gradient_async.models.chat import ChatCompletion
+
+M = TypeVar("M", bound=Model)
+
+
+def as_it_is(value: Any) -> Any:
+    """Return *value*."""
+    return value
+
+
+@attrs.define(eq=False, repr=False, slots=False)  # a cached property needs a dict
+class AnswerReader(Generic[M]):
+    """Reads bodies as one class; what decodes them is made when the first one arrives.
+
+    Attributes:
+        cls: The class.
+        required: The field without which it is no such answer.
+        prepare: Makes the converter's input of the JSON value.
+    """
+
+    cls: type[M]
+    required: str
+    prepare: Callable[[Any], Any] = as_it_is
+
+    def __call__(self, body: bytes) -> M:
+        """Return the answer in *body*.
+
+        Raises:
+            APIStatusError: It is an error object.
+            ResponseDecodeError: It is no such answer.
+        """
+        try:
+            return self._quick(body)
+        except REFUSALS:
+            pass
+        value = decode_json(body)
+        if type(value) is dict:
+            self._check(value)
+        return structure(self.prepare(value), self.cls)
+
+    def _check(self, value: dict[str, Any]) -> None:
+        if error := error_in_body(value):
+            raise error
+        if self.required not in value:
+            message = f"The service sent something that is no {self.cls.__name__}: it has no {self.required}."
+            raise ResponseDecodeError(message, path=f"$.{self.required}")
+
+    @cached_property
+    def _quick(self) -> QuickReader[M]:
+        return QuickReader(self.cls, required=(self.required,))
+
+
+completion_from = AnswerReader(ChatCompletion, "choices")
+"""Returns the completion in the body of a successful answer."""

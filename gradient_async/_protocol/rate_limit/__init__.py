@@ -1,0 +1,1 @@
+"""Rolling windows: counting, waiting times, priorities, feedback from the service."""

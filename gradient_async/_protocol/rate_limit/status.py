@@ -1,0 +1,68 @@
+"""`LimiterStatus`: what a limiter shows of itself, in a terminal and in a notebook.
+
+Contract: pure; every time is in seconds on the limiter's clock, which is the loop's.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gradient_async._protocol.rate_limit.window import WindowStatus
+
+__all__ = ["LimiterStatus", "WindowStatus", "describe", "describe_html"]
+
+
+@attrs.frozen(kw_only=True)
+class LimiterStatus:
+    """The state of a limiter.
+
+    Attributes:
+        windows: One entry per limit, the shortest first.
+        queued: Requests that wait for a permit.
+        held: Permits given out whose request is not sent yet; they are part of every ``used``.
+        paused_until: When the current pause ends, None without one.
+        tokens_used: Model tokens in the last minute, None without a token budget.
+        now: When this was asked.
+    """
+
+    windows: tuple[WindowStatus, ...]
+    queued: int = 0
+    held: int = 0
+    paused_until: float | None = None
+    tokens_used: int | None = None
+    now: float = 0.0
+
+    @property
+    def foreign(self) -> int:
+        """Requests that others are known to have sent with the same key, in the window that shows most."""
+        return max((window.foreign for window in self.windows), default=0)
+
+    @property
+    def free(self) -> int:
+        """Requests that could be sent at once, 0 during a pause."""
+        if self.paused_until is not None:
+            return 0
+        return min((window.free for window in self.windows), default=0)
+
+
+def describe(name: str, status: LimiterStatus) -> str:
+    """Return one line: what is used of each window, the queue and the pause."""
+    facts = [f"{window.used}/{window.capacity} in {window.period:g} s" for window in status.windows]
+    facts += [f"{status.queued} queued"] if status.queued else []
+    facts += [f"{status.foreign} by others"] if status.foreign else []
+    if status.paused_until is not None:
+        facts.append(f"paused for {status.paused_until - status.now:.1f} s")
+    return f"<{name} {', '.join(facts)}>"
+
+
+def describe_html(name: str, status: LimiterStatus) -> str:
+    """Return the same as a table with one row per window."""
+    from html import escape  # a table of every entity, for notebooks alone
+
+    rows = "".join(
+        f"<tr><td>{window.period:g} s</td><td>{window.capacity}</td><td>{window.used}</td>"
+        f"<td>{window.foreign}</td><td>{max(0.0, window.next_free_at - status.now):.1f} s</td></tr>"
+        for window in status.windows
+    )
+    head = "<tr><th>window</th><th>capacity</th><th>used</th><th>by others</th><th>next free in</th></tr>"
+    return f"<table><caption>{escape(describe(name, status))}</caption>{head}{rows}</table>"

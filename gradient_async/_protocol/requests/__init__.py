@@ -1,0 +1,1 @@
+"""Requests as values: paths, headers and JSON bodies of each endpoint."""

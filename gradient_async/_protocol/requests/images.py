@@ -1,0 +1,42 @@
+"""Images: the request, and the answer to it.
+
+Source: ``POST /v1/images/generations`` of the serverless reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradient_async._protocol.http.body_reader import AnswerReader
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request, given, post, required_text
+from gradient_async.errors import ConfigurationError
+from gradient_async.models.images import ImageList
+from gradient_async.params import ImageParams
+
+_PATH = "/v1/images/generations"
+_KNOWN = ImageParams.__required_keys__ | ImageParams.__optional_keys__
+
+images_from = AnswerReader(ImageList, "data")
+"""Returns the images in the body of a successful answer."""
+
+
+def images_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+    """Return the request for images; ``n``, which the schema requires, is 1 unless given.
+
+    Raises:
+        ConfigurationError: The parameters cannot be meant: no model, no prompt, no image, or a stream.
+    """
+    body = {"n": 1} | given(params, _KNOWN)
+    required_text(body, "model", "openai-gpt-image-1")
+    required_text(body, "prompt", "A cute baby sea otter")
+    _check_count(body["n"])
+    if (body | dict(body.get("extra_body") or {})).get("stream"):
+        raise ConfigurationError("images.generate returns whole images; leave stream out.")
+    return post(_PATH, body, timeouts=timeouts)
+
+
+def _check_count(count: object) -> None:
+    if type(count) is not int or count < 1:
+        raise ConfigurationError(f"n={count!r}: give at least 1 image.")

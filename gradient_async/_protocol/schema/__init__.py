@@ -1,0 +1,1 @@
+"""The caller's own types: JSON Schema, conversion, function tools, structured output."""

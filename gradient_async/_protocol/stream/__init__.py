@@ -1,0 +1,1 @@
+"""Server-sent events to typed chunks, and chunks to the assembled response."""

@@ -1,0 +1,1 @@
+"""`session.batches`: submit, wait, results, report, retry."""

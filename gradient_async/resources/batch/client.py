@@ -1,0 +1,187 @@
+"""The calls of the batch API, one method each, for what is built on them.
+
+Source: the batch inference reference of April 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import anyio
+import attrs
+
+from gradient_async._io.batch.input_file import InputFile
+from gradient_async._io.batch.presigned_client import NEW_ADDRESSES, Storage, Watcher
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.batch import api as wire
+from gradient_async._protocol.batch.poll_schedule import cancel_delay, is_cancelled
+from gradient_async._protocol.batch.presigned import wants_new_address
+from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.codec.converter import encode_json
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.rate_limit.priority_queue import Priority
+from gradient_async._protocol.requests.request import Request
+from gradient_async.errors import (
+    BadRequestError,
+    ConflictError,
+    PreconditionFailedError,
+    UnprocessableEntityError,
+    UploadError,
+)
+from gradient_async.models.batch import Batch, BatchFile, ResultLinks
+
+Timeout = float | Timeouts | None
+T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.Page)
+
+_REFUSALS = (BadRequestError, UnprocessableEntityError)
+_FULL_PAGE = 100
+_SEARCHED_PAGES = 3
+
+
+@attrs.define(eq=False)
+class BatchCalls:
+    """Sends the calls; remembers whether the service wants no endpoint for Anthropic's jobs."""
+
+    pipeline: Pipeline
+    target: Callable[[], Target]
+    timeouts: Timeouts
+    storage: Storage
+    leaves_endpoint_out: bool = attrs.field(default=False, init=False)
+
+    async def create_file(self, file_name: str, timeout: Timeout = None) -> BatchFile:
+        """Announce an input file."""
+        body = {"file_name": wire.checked_file_name(file_name)}
+        return await self._call(wire.file_from, "POST", wire.FILES_PATH, timeout, body=body)
+
+    async def create(self, body: Mapping[str, Any], timeout: Timeout = None) -> Batch:
+        """Create the job that *body* describes; the same one however often it is called with one ``request_id``."""
+        shorter = wire.without_endpoint(body)
+        if shorter is None:
+            return await self._create(body, timeout)
+        if self.leaves_endpoint_out:
+            return await self._create(shorter, timeout)
+        try:
+            return await self._create(body, timeout)
+        except _REFUSALS as error:
+            refusal = error
+        try:
+            batch = await self._create(shorter, timeout)
+        except _REFUSALS:
+            raise refusal from None
+        self.leaves_endpoint_out = True
+        return batch
+
+    async def retrieve(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
+        """Return the job as it is now."""
+        return await self._call(wire.batch_from, "GET", wire.batch_path(batch_id), timeout, priority=priority)
+
+    async def page(self, *, limit: int, after: str | None, status: str | None, timeout: Timeout = None) -> wire.Page:
+        """Return one page of the list of jobs."""
+        path = wire.list_path(limit=limit, after=after, status=status)
+        return await self._call(wire.page_from, "GET", path, timeout)
+
+    async def cancel(self, batch_id: str, timeout: Timeout = None) -> Batch:
+        """Ask for a job's end.
+
+        Raises:
+            ConflictError: It has ended already.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._call(wire.batch_from, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
+            except ConflictError as error:
+                refusal = error
+            batch = await self.retrieve(batch_id, timeout)
+            if is_cancelled(batch, refusal):
+                return batch
+            delay = cancel_delay(batch, attempt)
+            if delay is None:
+                raise refusal
+            await anyio.sleep(delay)
+
+    async def result_links(self, batch_id: str, timeout: Timeout = None) -> ResultLinks:
+        """Return where the results are.
+
+        Raises:
+            BatchNotReadyError: There are none yet.
+        """
+        path = wire.batch_path(batch_id, "/results")
+        try:
+            return await self._call(wire.links_from, "GET", path, timeout, priority="bulk")
+        except PreconditionFailedError:
+            pass
+        raise wire.not_ready(batch_id)
+
+    async def upload(
+        self, file: BatchFile, data: InputFile, part: Part, *, content_type: str | None, watch: Watcher | None = None
+    ) -> BatchFile:
+        """Put the bytes where *file* says, or where another announcement says if that address does not work.
+
+        Returns:
+            The file that has the bytes; create the job with its ``file_id``.
+        """
+        for _ in range(NEW_ADDRESSES):
+            try:
+                await self._put(file, data, part, content_type, watch)
+            except UploadError as error:
+                if not wants_new_address(error):
+                    raise
+            else:
+                return file
+            file = await self.create_file(data.name)
+        await self._put(file, data, part, content_type, watch)
+        return file
+
+    async def _put(
+        self, file: BatchFile, data: InputFile, part: Part, content_type: str | None, watch: Watcher | None
+    ) -> None:
+        expires = file.expires_at.timestamp() if file.expires_at else None
+        await self.storage.put(file.upload_url, data, part, content_type=content_type, expires=expires, watch=watch)
+
+    async def _create(self, body: Mapping[str, Any], timeout: Timeout) -> Batch:
+        try:
+            return await self._call(wire.batch_from, "POST", wire.BATCHES_PATH, timeout, body=body)
+        except ConflictError as error:
+            refusal = error
+        found = await self._find(str(body["request_id"]), timeout)
+        if found is None:
+            raise refusal
+        return found
+
+    async def _find(self, request_id: str, timeout: Timeout) -> Batch | None:
+        """Return the job with that *request_id*, should the service call it a conflict instead of returning it."""
+        after = None
+        for _ in range(_SEARCHED_PAGES):
+            page = await self.page(limit=_FULL_PAGE, after=after, status=None, timeout=timeout)
+            for batch in page.batches:
+                if batch.request_id == request_id:
+                    return batch
+            after = page.after
+            if after is None:
+                return None
+        return None
+
+    async def _call(
+        self,
+        read: Callable[[bytes], T],
+        method: str,
+        path: str,
+        timeout: Timeout,
+        *,
+        body: Mapping[str, Any] | None = None,
+        priority: Priority = "interactive",
+    ) -> T:
+        """Send a request that may be sent again: the jobs have their ``request_id``, announcements cost nothing."""
+        request = Request(
+            method=method,
+            path=path,
+            body=None if body is None else encode_json(body),
+            timeouts=self.timeouts.overridden(timeout),
+            idempotent=True,
+            priority=priority,
+        )
+        return await self.pipeline.answer(request, self.target(), read)

@@ -1,0 +1,1 @@
+"""`session.chat` and `session.agent()`: completions, streams, parse, tools, map."""

@@ -1,0 +1,1 @@
+"""The emulator's batch service: files, jobs, their lifecycle and result files."""

@@ -1,0 +1,1 @@
+"""One module for each endpoint that the emulator answers, and their request checks."""

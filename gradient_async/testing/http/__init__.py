@@ -1,0 +1,1 @@
+"""The emulator's web server: routing, dispatch, rate limits, delivery of responses."""

@@ -1,0 +1,1 @@
+"""The emulator's language model: deterministic text, token counts, schema samples."""

@@ -1,0 +1,1 @@
+"""Scripted behaviour: replies and faults that a test queues for the next calls."""

@@ -1,0 +1,1 @@
+"""The emulator's storage host: presigned uploads and downloads."""

@@ -1,0 +1,81 @@
+"""Closing a session ends every call at once, wherever it waits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gradient_async import AsyncSession, RateLimiter, RateLimits, SessionClosedError
+from gradient_async._io.http.attempt_timer import Progress
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async.testing import Emulator
+from tests.support.raw_server import serving
+
+HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[str]:
+    """The address of a server that takes connections and says nothing on them, until the client leaves."""
+
+    async with serving(lambda reader, _: reader.read(-1)) as address:
+        yield address
+
+
+async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:
+    """Close *session* while *calls* are under way: each fails with an error of ours before long."""
+    waiting = [asyncio.ensure_future(session.chat.completions.create(**HI)) for _ in range(calls)]
+    await asyncio.sleep(0.1)
+    await session.aclose()
+    async with asyncio.timeout(2):
+        for call in waiting:
+            with pytest.raises(SessionClosedError):
+                await call
+
+
+async def test_in_the_queue_for_a_connection(silent: str) -> None:
+    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", max_connections=1), calls=2)
+
+
+async def test_while_it_connects(silent: str) -> None:
+    await assert_closing_ends(AsyncSession("test", base_url=f"https://{silent}"))
+
+
+async def test_in_the_queue_of_a_limiter_that_others_use_too(silent: str) -> None:
+    limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
+    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", limits=limiter), calls=2)
+    assert (limiter.status().queued, limiter.status().windows[0].used) == (0, 1)
+
+
+async def test_before_the_next_attempt(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=429, retry_after=30)
+    await assert_closing_ends(AsyncSession("test", base_url=gradient_emulator.url))
+
+
+async def test_over_an_aiohttp_session_of_the_callers(silent: str) -> None:
+    async with aiohttp.ClientSession() as own:
+        await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", client_session=own))
+
+
+async def test_while_a_file_is_asked_for(silent: str) -> None:
+    session, loop = AsyncSession("test"), asyncio.get_running_loop()
+    transport = session._transport
+    progress = Progress(transport.timers(loop), loop.time() + 30, Timeouts(), None)
+    asking = asyncio.ensure_future(transport.fetch("GET", f"https://{silent}/file", headers={}, progress=progress))
+    await asyncio.sleep(0.1)
+    await session.aclose()
+    async with asyncio.timeout(2):
+        with pytest.raises(SessionClosedError):
+            await asking
+
+
+async def test_a_closed_session_says_so_without_waiting_for_its_limiter(gradient_emulator: Emulator) -> None:
+    limits = RateLimits(windows=[(1, 60.0)])
+    session = AsyncSession("test", base_url=gradient_emulator.url, limits=limits)
+    await session.chat.completions.create(**HI)
+    await session.aclose()
+    async with asyncio.timeout(2):
+        with pytest.raises(SessionClosedError, match="open a new AsyncSession"):
+            await session.chat.completions.create(**HI)

@@ -1,0 +1,215 @@
+"""A short post goes straight over the pool's connections, and is what aiohttp's session would have sent."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial, partialmethod
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradient_async import AsyncSession, RetryPolicy
+from gradient_async._io.http.attempt_timer import Progress
+from gradient_async._io.http.fast_post import MOST_BYTES, DirectPosts, known_ask
+from gradient_async._io.http.transport import Transport
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request
+from gradient_async.testing import Emulator
+from tests.support.raw_server import request, serving
+
+HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+known_aiohttp = pytest.mark.skipif(known_ask() is None, reason="this aiohttp has other parts")
+
+
+@attrs.define
+class Post:
+    """What is sent with which key."""
+
+    request: Request
+    key: str
+
+
+async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
+    """Return the bytes of each of *posts* as a server gets them."""
+    transport, found = Transport(), []
+    loop = asyncio.get_running_loop()
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            found.append(await request(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with serving(keep) as host:
+        await transport._ready_pool()
+        direct = transport._direct
+        transport._direct = direct if directly else None
+        for post in posts:
+            assert direct is not None
+            assert direct.takes(post.request)
+            progress = Progress(transport.timers(loop), loop.time() + 5, Timeouts(), None)
+            exchange = await transport.exchange(
+                post.request, base_url=f"http://{host}", key=post.key, progress=progress
+            )
+            assert await exchange.next_block() == b"{}"
+        await transport.aclose()
+    return [each.replace(host.encode(), b"HOST") for each in found]
+
+
+NAMES = st.sampled_from(
+    ["X-One", "x-one", "x-two", "Accept", "accept", "User-Agent", "Content-Type", "Accept-Encoding"]
+)
+PATHS = st.sampled_from(["/v1/chat/completions", "/api/v1/chat/completions?agent=true", "/v1/a%20b/%C3%A9?q=%2F"])
+POSTS = st.builds(
+    Post,
+    st.builds(
+        Request,
+        method=st.just("POST"),
+        path=PATHS,
+        body=st.binary(max_size=300) | st.integers(MOST_BYTES - 2, MOST_BYTES).map(bytes),
+        headers=st.just({}) | st.dictionaries(NAMES, st.text("abc é%", max_size=8)),
+        stream=st.booleans(),
+    ),
+    key=st.sampled_from(["one", "two", "percent%d"]),
+)
+
+
+@known_aiohttp
+@given(posts=st.lists(POSTS, min_size=1, max_size=6))
+def test_what_is_sent_is_what_the_session_would_send(posts: list[Post]) -> None:
+    assert asyncio.run(sent(posts, directly=True)) == asyncio.run(sent(posts, directly=False))
+
+
+@known_aiohttp
+def test_of_many_keys_each_is_sent_with_its_own_and_few_are_kept() -> None:
+    posts = [Post(Request(method="POST", path="/p", body=b"{}"), f"key-{number}") for number in (*range(200), 0)]
+    arrived = asyncio.run(sent(posts, directly=True))
+    assert all(f"Bearer {post.key}\r\n".encode() in one for post, one in zip(posts, arrived, strict=True))
+
+
+async def asked_of_the_session(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]
+) -> list[tuple[str, str]]:
+    """Return method and path of what *act* sends through `aiohttp.ClientSession`."""
+    asked, request = [], aiohttp.ClientSession.request
+
+    def note(pool: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> Any:
+        asked.append((method, url.path))
+        return request(pool, method, url, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "request", note)
+    await act()
+    return asked
+
+
+CHAT = ("POST", "/v1/chat/completions")
+
+
+@known_aiohttp
+async def test_chats_go_straight_and_the_rest_through_the_session(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        completions = session.chat.completions
+        long: Any = HI | {"messages": [{"role": "user", "content": "long " * MOST_BYTES}]}
+        await completions.create(**HI)  # makes the pool, and goes through it
+        assert not await asked_of_the_session(monkeypatch, partial(completions.create, **HI))
+        assert not await asked_of_the_session(monkeypatch, completions.stream(**HI).completion)
+        assert await asked_of_the_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
+        assert await asked_of_the_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
+    assert gradient_emulator.requests[3].json["messages"] == long["messages"]
+
+
+async def test_a_very_long_post_is_sent_without_a_warning(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=503)
+    very_long: Any = HI | {"messages": [{"role": "user", "content": "long" * 300_000}]}
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=RetryPolicy(first=0, longest=0)) as session:
+        assert (await session.chat.completions.create(**very_long)).text
+    assert [request.json["messages"] for request in gradient_emulator.requests] == [very_long["messages"]] * 2
+
+
+async def test_who_replaces_what_the_session_asks_with_gets_the_requests(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = partialmethod(aiohttp.ClientSession._request)  # as mocks of aiohttp do
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", replaced)
+        assert await asked_of_the_session(monkeypatch, partial(session.chat.completions.create, **HI)) == [CHAT]
+
+
+async def test_who_traces_aiohttp_sees_the_body_leave(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+
+    async def note(_session: object, _context: object, params: aiohttp.TraceRequestChunkSentParams) -> None:
+        sent.append(params.chunk)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_chunk_sent.append(note)
+    made = partial(aiohttp.ClientSession, trace_configs=[tracing])  # as those do who instrument aiohttp
+    monkeypatch.setattr(aiohttp, "ClientSession", made)
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        assert (await session.chat.completions.create(**HI)).text
+    assert sent == [gradient_emulator.requests[0].body]
+
+
+def test_a_session_class_that_somebody_wrapped_before_is_not_taken_for_aiohttps_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = aiohttp.ClientSession._request
+
+    async def wrapped(*args: Any, **options: Any) -> aiohttp.ClientResponse:
+        return await own(*args, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
+    assert known_ask() is None
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(wrapped))
+    assert known_ask() is None
+
+
+def test_an_aiohttp_with_other_parts_is_not_known() -> None:
+    assert known_ask({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")}) is None
+    assert known_ask({(aiohttp.ClientResponse, "begin"): ("self", "connection")}) is None
+    assert known_ask({(dict, "update"): ()}) is None
+
+
+@known_aiohttp
+async def test_a_request_is_written_without_a_task(gradient_emulator: Emulator) -> None:
+    loop, made = asyncio.get_running_loop(), 0
+
+    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        nonlocal made
+        made += "aiohttp/client" in coroutine.cr_code.co_filename
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+        await session.chat.completions.create(**HI)
+        loop.set_task_factory(factory)
+        try:
+            assert (await session.chat.completions.create(**HI)).text
+        finally:
+            loop.set_task_factory(None)
+    assert made == 0
+
+
+@known_aiohttp
+@pytest.mark.parametrize("transport", [None, SimpleNamespace(is_closing=lambda: True)])
+async def test_a_connection_that_closed_before_the_request_is_given_up(transport: object) -> None:
+    given_up: list[bool] = []
+    connection = SimpleNamespace(protocol=SimpleNamespace(transport=transport), close=partial(given_up.append, True))
+
+    async def connect(*_: object) -> object:
+        return connection
+
+    loop = asyncio.get_running_loop()
+    progress = Progress(Transport().timers(loop), loop.time() + 5, Timeouts(), None)
+    async with aiohttp.ClientSession() as pool:
+        direct = DirectPosts(connect, pool, loop, 1)  # type: ignore[arg-type]
+        with pytest.raises(aiohttp.ClientConnectionResetError):
+            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", progress)
+    assert given_up == [True]
+    assert not progress.sent

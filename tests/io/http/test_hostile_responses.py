@@ -1,0 +1,158 @@
+"""What a hostile or broken peer cannot do."""
+
+import asyncio
+import gzip
+import pickle
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import client_reqrep
+
+from gradient_async import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncSession,
+    GradientError,
+    ProtocolError,
+    RetryPolicy,
+)
+from gradient_async._io.http import exchange
+from gradient_async._io.http.fast_post import MOST_BYTES
+from gradient_async.testing import Emulator
+from tests.support.raw_server import request, serving
+
+HI = [{"role": "user", "content": "a prompt that is private"}]
+KEY = "sk-do-private"
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture
+async def session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
+    async with AsyncSession(api_key=KEY, base_url=gradient_emulator.url, retry=ONCE, limits=None) as session:
+        yield session
+
+
+async def test_an_answer_that_unpacks_to_too_much_is_refused(
+    gradient_emulator: Emulator, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_JSON_BYTES", 1_000_000)
+    bomb = gzip.compress(b" " * 20_000_000)
+    gradient_emulator.reply(body=bomb, content_type="application/json", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(ProtocolError, match="more than 1000000 bytes"):
+        await session.chat.completions.create(model="m", messages=HI)
+
+
+async def test_an_error_that_unpacks_to_too_much_is_cut(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    bomb = gzip.compress(b"x" * 50_000_000)
+    gradient_emulator.fail(status=500, body=bomb, content_type="text/plain", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(APIStatusError) as caught:
+        await session.chat.completions.create(model="m", messages=HI)
+    assert len(pickle.dumps(caught.value)) < 10_000
+
+
+async def test_a_stream_is_asked_for_uncompressed(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    await session.chat.completions.stream(model="m", messages=HI).completion()
+    headers = gradient_emulator.requests[0].headers
+    assert (headers["Accept"], headers["Accept-Encoding"]) == ("text/event-stream", "identity")
+
+
+def answer(text: str) -> bytes:
+    body = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "%b"}}]}' % text.encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+@pytest.mark.parametrize("size", [1, 2 * MOST_BYTES], ids=["directly", "by the session"])
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(size: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await request(reader):
+            writer.write(answer("asked for"))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(answer("not asked for"))
+
+    messages = [{"role": "user", "content": "x" * size}]
+    async with serving(serve) as address, AsyncSession(KEY, base_url=f"http://{address}", retry=ONCE) as session:
+        for _ in range(3):
+            assert (await session.chat.completions.create(model="m", messages=messages)).text == "asked for"
+            await asyncio.sleep(0.05)
+
+
+FAULTS = {
+    "refused": lambda gradient: gradient.fail(status=401),
+    "lost": lambda gradient: gradient.reset(),
+    "redirected": lambda gradient: gradient.redirect("https://elsewhere.example/"),
+    "undecodable": lambda gradient: gradient.reply(body=b"{", content_type="application/json"),
+    "truncated": lambda gradient: gradient.truncate(after=1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_error_holds_neither_key_nor_prompt_nor_anything_of_the_http_library(
+    gradient_emulator: Emulator, session: AsyncSession, fault: str
+) -> None:
+    FAULTS[fault](gradient_emulator)
+    streams = fault == "truncated"
+    with pytest.raises(GradientError) as caught:
+        if streams:
+            await session.chat.completions.stream(model="m", messages=HI).completion()
+        else:
+            await session.chat.completions.create(model="m", messages=HI)
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    kept = pickle.dumps(error) + repr(error).encode() + str(error).encode()
+    assert b"private" not in kept
+    assert b"aiohttp.client" not in kept
+
+
+async def test_the_pool_has_no_limit_of_its_own(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    gradient_emulator.hold_open(60, times=None)
+    streams = [session.chat.completions.stream(model="m", messages=HI) for _ in range(150)]
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(stream.open() for stream in streams))
+    assert gradient_emulator.open_connections == 150
+    for stream in streams:
+        stream.close()
+
+
+@pytest.fixture
+async def self_signed_host(tmp_path: Path) -> AsyncIterator[str]:
+    """An https address whose certificate nobody vouches for."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("openssl is not installed, so there is no certificate to refuse")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command = [openssl, "req", *options, "-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed_host: str) -> None:
+    async with AsyncSession(api_key=KEY, base_url=self_signed_host, retry=ONCE) as session:
+        with pytest.raises(APIConnectionError, match="certificate") as caught:
+            await session.chat.completions.create(model="m", messages=HI)
+    assert not caught.value.maybe_sent
+
+
+async def test_a_stream_closed_under_its_reader_leaves_nothing_on_the_exception_that_aiohttp_shares(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
+    gradient_emulator.hold_open(60, times=None)
+    gradient_emulator.stall(seconds=60, after=1, times=None)
+    for _ in range(3):
+        stream = session.chat.completions.stream(model="m", messages=HI)
+        reading = asyncio.ensure_future(stream.completion())
+        async with asyncio.timeout(5):
+            while not stream.snapshot.text:
+                await asyncio.sleep(0.002)
+            stream.cancel()
+            await reading
+    assert client_reqrep._CONNECTION_CLOSED_EXCEPTION.__traceback__ is None

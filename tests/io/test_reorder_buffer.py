@@ -1,0 +1,34 @@
+"""Who is next among results that arrive in any order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradient_async._io.concurrent_map import Turns
+
+ARRIVALS = st.integers(0, 12).flatmap(lambda size: st.permutations(range(size)))
+
+
+def taken(turns: Turns[int]) -> list[int]:
+    found = []
+    while (result := turns.take()) is not None:
+        found.append(result)
+    return found
+
+
+@given(ARRIVALS)
+def test_in_order_each_comes_as_soon_as_all_before_it_are_there(arrivals: list[int]) -> None:
+    turns: Turns[int] = Turns(ordered=True)
+    found: list[int] = []
+    for position, number in enumerate(arrivals):
+        turns.put(number, number)
+        found += taken(turns)
+        there = set(arrivals[: position + 1])
+        assert found == list(range(next((n for n in range(len(arrivals)) if n not in there), len(arrivals))))
+
+
+@given(ARRIVALS)
+def test_without_order_they_come_as_they_arrive(arrivals: list[int]) -> None:
+    turns: Turns[int] = Turns(ordered=False)
+    for number in arrivals:
+        turns.put(number, number)
+    assert taken(turns) == list(arrivals)

@@ -1,0 +1,219 @@
+"""The two wire shapes, names and bodies of calls."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gradient_async import (
+    Batch,
+    BatchFailedError,
+    BatchFault,
+    BatchNotReadyError,
+    ConfigurationError,
+    RequestCounts,
+    ResponseDecodeError,
+)
+from gradient_async._protocol.batch import api as wire
+from gradient_async.models.batch import BatchFile, ResultLinks
+
+REFERENCE = {
+    "batch_id": "0e9d1d35",
+    "cancelled_at": None,
+    "completed_at": "2019-08-24T14:15:22Z",
+    "completion_window": "24h",
+    "created_at": "2026-04-24T19:19:19Z",
+    "endpoint": "/v1/chat/completions",
+    "error_file_id": "497f6eca",
+    "errors": [{"code": "invalid_input_file", "line": 42, "message": "Line 42: missing required field 'custom_id'."}],
+    "expires_at": "2026-04-25T19:19:19Z",
+    "input_file_id": "a1b2c3d4",
+    "output_file_id": "497f6eca",
+    "provider": "openai",
+    "request_counts": {"completed": 0, "failed": 0, "total": 10000},
+    "request_id": "c7e3ad1e",
+    "status": "in_progress",
+}
+CAPTURED = {
+    "batch_id": "b-1",
+    "cancel_requested_at": "2026-04-21T17:42:03.123456789Z",
+    "completion_window": "24h",
+    "created_at": "2026-04-21T17:41:57Z",
+    "expires_at": None,
+    "file_id": "f-1",
+    "provider": "openai",
+    "request_counts": {"total": 2, "completed": 1, "failed": 1},
+    "request_id": "postman-1776793317",
+    "result_available": True,
+    "status": "queued",
+    "updated_at": "2026-04-21T17:42:03.5Z",
+}
+
+
+def encoded(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_the_reference_shape() -> None:
+    batch = wire.batch_from(encoded(REFERENCE))
+    assert (batch.input_file_id, batch.request_counts.total, batch.errors[0].line) == ("a1b2c3d4", 10000, 42)
+    assert batch.created_at == datetime(2026, 4, 24, 19, 19, 19, tzinfo=UTC)
+    assert batch.raw == REFERENCE
+    assert json.loads(batch.to_json()) == {name: value for name, value in REFERENCE.items() if value is not None}
+
+
+def test_the_captured_shape() -> None:
+    batch = wire.batch_from(encoded(CAPTURED))
+    assert (batch.input_file_id, batch.request_id, batch.is_terminal) == ("f-1", "postman-1776793317", False)
+    assert batch.cancel_requested_at == datetime(2026, 4, 21, 17, 42, 3, 123456, tzinfo=UTC)
+    assert batch.raw == CAPTURED
+
+
+@pytest.mark.parametrize("faults", [REFERENCE["errors"], []])
+def test_faults_in_a_list_object_do_not_lose_the_job(faults: Any) -> None:
+    batch = wire.batch_from(encoded(REFERENCE | {"errors": {"object": "list", "data": faults}}))
+    assert [fault.line for fault in batch.errors] == [fault["line"] for fault in faults]
+    assert batch.raw["errors"] == {"object": "list", "data": faults}
+
+
+@pytest.mark.parametrize("odd", ["", "soon", 1776793317, None, [], "2026-13-01T00:00:00Z", 1e300])
+def test_an_odd_date_does_not_lose_the_job(odd: Any) -> None:
+    batch = wire.batch_from(encoded({"batch_id": "b", "status": "x", "created_at": odd}))
+    assert batch.created_at is None or batch.created_at.tzinfo is UTC
+
+
+def test_id_and_status_are_enough() -> None:
+    batch = wire.batch_from(b'{"batch_id":"b","status":"new_status","request_counts":null,"errors":null}')
+    assert (batch.request_counts, batch.errors, batch.is_terminal) == (RequestCounts(), [], False)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"id":"bad_request","message":"no"}', b'{"status":"x"}'])
+def test_what_is_no_job_is_never_one(body: bytes) -> None:
+    with pytest.raises(ResponseDecodeError):
+        wire.batch_from(body)
+
+
+def test_both_shapes_of_a_page() -> None:
+    page = wire.page_from(encoded({"object": "list", "data": [REFERENCE], "last_id": "x", "has_more": True}))
+    assert ([batch.batch_id for batch in page.batches], page.after) == (["0e9d1d35"], "x")
+    edges = [{"cursor": "Y3Vy", "node": CAPTURED}]
+    page = wire.page_from(encoded({"edges": edges, "page_info": {"endCursor": "ZW5k", "hasNextPage": True}}))
+    assert ([batch.batch_id for batch in page.batches], page.after) == (["b-1"], "ZW5k")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": [REFERENCE], "last_id": "x", "has_more": False},
+        {"data": [], "last_id": None, "has_more": True},
+        {"data": None, "has_more": True},
+        {"edges": [], "page_info": {"endCursor": "x", "hasNextPage": True}},
+        {"edges": None},
+        {},
+    ],
+)
+def test_the_last_page_has_no_cursor(page: Any) -> None:
+    assert wire.page_from(encoded(page)).after is None
+
+
+def test_a_page_without_a_cursor_goes_on_after_its_last_job() -> None:
+    assert wire.page_from(encoded({"data": [REFERENCE], "has_more": True})).after == "0e9d1d35"
+
+
+def test_both_shapes_of_links() -> None:
+    reference = {
+        "batch_id": "b",
+        "result_available": True,
+        "output_file_url": "https://h/o?S=1",
+        "error_file_url": None,
+    }
+    links = wire.links_from(encoded(reference))
+    assert (links.output_file_url, links.error_file_url) == ("https://h/o?S=1", None)
+    download = {"presigned_url": "https://h/o?S=1", "expires_at": "2026-04-21T17:42:03.123456789Z"}
+    links = wire.links_from(encoded({"download": download, "output_file_id": "f"}))
+    assert (links.output_file_url, links.expires_at is not None) == ("https://h/o?S=1", True)
+
+
+def test_links_that_are_not_available_are_an_error() -> None:
+    with pytest.raises(BatchNotReadyError, match="b-7"):
+        wire.links_from(encoded({"batch_id": "b-7", "result_available": False}))
+
+
+def test_a_presigned_address_is_never_shown() -> None:
+    url = "https://host/path?X-Amz-Signature=secret"
+    shown = repr(BatchFile(file_id="f", upload_url=url)) + repr(ResultLinks(output_file_url=url, error_file_url=url))
+    assert "secret" not in shown
+    assert "https://host/path" in shown
+
+
+@pytest.mark.parametrize("batch_id", ["../models", "a/b", "a?b", "a b", "é"])
+def test_an_id_cannot_leave_its_place_in_the_path(batch_id: str) -> None:
+    path = wire.batch_path(batch_id, "/results")
+    assert path.count("/") == 4
+    assert "?" not in path
+
+
+def test_a_list_path_says_only_what_is_asked() -> None:
+    assert wire.list_path(limit=20, after=None, status=None) == "/v1/batches?limit=20"
+    assert wire.list_path(limit=5, after="a+b/=", status="failed").endswith("limit=5&after=a%2Bb%2F%3D&status=failed")
+
+
+def test_a_body_leaves_out_what_is_none() -> None:
+    facts: dict[str, Any] = {"file_id": "f", "request_id": "r", "provider": "anthropic", "completion_window": "24h"}
+    assert wire.create_body(**facts, endpoint=None, metadata=None) == facts
+    assert wire.create_body(**facts, endpoint="/v1/messages", metadata={"a": "b"})["metadata"] == {"a": "b"}
+
+
+def test_only_anthropic_may_lose_its_endpoint() -> None:
+    body = {"provider": "anthropic", "endpoint": "/v1/messages", "request_id": "r"}
+    assert wire.without_endpoint(body) == {"provider": "anthropic", "request_id": "r"}
+    assert wire.without_endpoint({**body, "provider": "openai"}) is None
+    assert wire.without_endpoint({"provider": "anthropic"}) is None
+
+
+def job(status: str, **fields: Any) -> Batch:
+    return Batch(batch_id=status, status=status, **fields)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["completed", "in_progress"], "in_progress"),
+        (["finalizing", "validating", "completed"], "validating"),
+        (["completed", "completed"], "completed"),
+        (["completed", "failed", "expired"], "failed"),
+        (["cancelled", "completed"], "cancelled"),
+        (["paused", "finalizing"], "paused"),
+        (["cancelling", "cancelled"], "cancelling"),
+    ],
+)
+def test_several_jobs_look_like_the_one_that_is_furthest_behind(statuses: list[str], expected: str) -> None:
+    assert wire.merged([job(status) for status in statuses]).status == expected
+
+
+def test_several_jobs_add_up() -> None:
+    counts = RequestCounts(total=10, completed=6, failed=1)
+    whole = wire.merged([job("completed", request_counts=counts), job("failed", request_counts=counts)])
+    assert (whole.batch_id, whole.request_counts) == (
+        "completed,failed",
+        RequestCounts(total=20, completed=12, failed=2),
+    )
+
+
+def test_a_failed_job_shows_its_first_faults_with_their_lines() -> None:
+    faults = [BatchFault(message="no body", line=7), BatchFault(message="Line 9: no id.", line=9)] * 3
+    error = wire.failed(job("failed", errors=faults))
+    assert "Line 7: no body Line 9: no id." in str(error)
+    assert "... and 3 more" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, BatchFailedError)
+    assert again.batch == error.batch
+
+
+def test_limits_are_checked() -> None:
+    with pytest.raises(ConfigurationError):
+        wire.BatchLimits(requests=0)

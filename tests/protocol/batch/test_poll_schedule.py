@@ -1,0 +1,45 @@
+"""How long to wait until the next look at a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradient_async import Batch, ConfigurationError, Poll, RequestCounts
+from gradient_async._protocol.batch.poll_schedule import PollSchedule
+
+
+def job(done: int = 0, total: int = 100) -> Batch:
+    return Batch(batch_id="b", status="in_progress", request_counts=RequestCounts(total=total, completed=done))
+
+
+def looks(progress: Callable[[float], int], seconds: float, total: int = 1000) -> Sequence[float]:
+    schedule, now, times = PollSchedule(Poll(), 0.0), 0.0, []
+    while now < seconds:
+        times.append(now)
+        now += schedule.after(job(done=progress(now), total=total), now=now, chance=0.0)
+    return times
+
+
+def test_the_wait_shrinks_when_the_end_is_near() -> None:
+    times = looks(lambda now: min(1000, int(now)), 1010)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(gaps) > 30
+    assert gaps[-1] <= 5
+
+
+@given(st.floats(0.01, 10), st.floats(1, 100), st.floats(0, 1, exclude_max=True), st.floats(0, 1e6))
+def test_the_wait_stays_in_its_bounds(first: float, factor: float, chance: float, age: float) -> None:
+    poll = Poll(first=first, longest=first * factor)
+    wait = PollSchedule(poll, 0.0).after(job(), now=age, chance=chance)
+    assert poll.first <= wait <= poll.longest * 1.2
+
+
+@pytest.mark.parametrize(("first", "longest"), [(0, 1), (2, 1), (-1, 1), (1, float("inf")), (float("nan"), 1)])
+def test_a_poll_that_cannot_work_is_refused(first: float, longest: float) -> None:
+    with pytest.raises(ConfigurationError):
+        Poll(first=first, longest=longest)

@@ -1,0 +1,198 @@
+"""What the storage host may be asked, and what its answers mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradient_async import APIConnectionError, ProtocolError, RetryPolicy, UploadError
+from gradient_async._protocol.batch.presigned import (
+    Transfer,
+    UrlPolicy,
+    storage_delay,
+    storage_error,
+    wants_new_address,
+)
+
+PUBLIC = UrlPolicy("inference.do-ai.run")
+LOCAL = UrlPolicy("127.0.0.1")
+SIGNED = "https://bucket.nyc3.digitaloceanspaces.com/u/a%2Fb~c.jsonl?X-Amz-Credential=k%2F20260424&X-Amz-Signature=s"
+LEAK = (
+    b'<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>nope</Message>'
+    b"<SignatureProvided>secret-signature</SignatureProvided><StringToSign>secret-string</StringToSign></Error>"
+)
+
+
+@pytest.mark.parametrize("url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x"])
+def test_a_public_https_address_is_taken_as_it_is(url: str) -> None:
+    assert PUBLIC.checked(url) is url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://bucket.example.com/x?s=secret",
+        "http://127.0.0.1:9000/x?s=secret",
+        "https://127.0.0.1/x?s=secret",
+        "https://localhost/x?s=secret",
+        "https://[::1]/x?s=secret",
+        "https://10.0.0.5/x?s=secret",
+        "https://169.254.169.254/latest?s=secret",
+        "https://192.168.1.1/x?s=secret",
+        "https://[fd00::1]/x?s=secret",
+        "https://user:password@bucket.example.com/x?s=secret",
+        "file:///etc/passwd?s=secret",
+        "ftp://host/x?s=secret",
+        "https:///x?s=secret",
+        "https://ho st/x?s=secret",
+        "https://host/x\r\nEvil: 1?s=secret",
+        "https://[broken?s=secret",
+        "",
+        "/uploads/x?s=secret",
+    ],
+)
+def test_any_other_address_is_refused_without_showing_its_query(url: str) -> None:
+    with pytest.raises(ProtocolError, match="nothing was sent to it") as caught:
+        PUBLIC.checked(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/x", "http://localhost/x", "https://[::1]/x", SIGNED])
+def test_this_machine_is_allowed_when_the_api_is_on_it(url: str) -> None:
+    assert LOCAL.checked(url) is url
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.5/x", "https://10.0.0.5/x", "http://bucket.example.com/x"])
+def test_an_api_on_this_machine_opens_no_other_network(url: str) -> None:
+    with pytest.raises(ProtocolError):
+        LOCAL.checked(url)
+    assert UrlPolicy("10.0.0.4", allow_insecure=True).checked(url) is url
+
+
+def test_an_error_shows_the_code_and_never_the_signature() -> None:
+    error = storage_error(403, {"x-amz-request-id": "r-1"}, LEAK, doing="upload", now=0.0)
+    assert (error.status, error.code, error.request_id) == (403, "SignatureDoesNotMatch", "r-1")
+    assert "content_type=" in str(error)
+    assert "secret" not in repr(error) + str(error) + repr(error.__dict__)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"<Code></Code>", b"<Code><script></Code>", b"\xff" * 100])
+def test_any_body_gives_an_error(body: bytes) -> None:
+    assert storage_error(500, {}, body, doing="download", now=0.0).code is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (403, "AccessDenied", True),
+        (403, "SignatureDoesNotMatch", True),
+        (401, None, True),
+        (400, "ExpiredToken", True),
+        (None, "RequestExpired", True),
+        (400, "InvalidArgument", False),
+        (404, "NoSuchKey", False),
+        (503, "SlowDown", False),
+    ],
+)
+def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, code: Any, expected: bool) -> None:
+    assert wants_new_address(UploadError("x", status=status, code=code)) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (UploadError("x", status=503), True),
+        (UploadError("x", status=429), True),
+        (UploadError("x", status=408), True),
+        (UploadError("x", status=403), False),
+        (UploadError("x", status=404), False),
+        (APIConnectionError("x", maybe_sent=True), True),
+        (ProtocolError("x"), False),
+    ],
+)
+def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
+    delay = storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5, longest=None)
+    assert (delay is not None) is again
+    assert storage_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5, longest=None) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "7"},
+        {"Retry-After": "Thu, 01 Jan 2026 00:00:07 GMT"},
+        {"Retry-After": "Thu, 01 Jan 2026 01:00:07 GMT", "Date": "Thu, 01 Jan 2026 01:00:00 GMT"},
+    ],
+)
+def test_a_retry_after_of_the_storage_host_is_added(headers: dict[str, str]) -> None:
+    error = storage_error(503, headers, b"", doing="upload", now=1_767_225_600.0)
+    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
+
+
+def test_a_storage_host_that_asks_for_a_day_is_not_waited_for() -> None:
+    error = storage_error(503, {"Retry-After": "86400"}, b"", doing="upload", now=0.0)
+    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
+
+
+def test_a_file_in_one_piece() -> None:
+    transfer = Transfer()
+    assert transfer.headers() == {"Accept-Encoding": "identity"}
+    transfer.begin(200, {"Content-Length": "6", "ETag": '"e"'})
+    assert transfer.take(b"abc") == b"abc"
+    assert not transfer.is_complete
+    assert transfer.take(b"def") == b"def"
+    assert transfer.is_complete
+
+
+def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
+    transfer = Transfer(3, 6, '"e"')
+    assert transfer.headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
+    transfer.begin(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
+    assert transfer.take(b"def") == b"def"
+    assert transfer.is_complete
+
+
+def test_a_weak_tag_is_no_condition() -> None:
+    assert "If-Range" not in Transfer(3, 6, 'W/"e"').headers()
+
+
+def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
+    transfer = Transfer(3, 6)
+    transfer.begin(200, {"Content-Length": "6"})
+    assert transfer.take(b"ab") == b""
+    assert transfer.take(b"cdef") == b"def"
+    assert transfer.is_complete
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (206, {"Content-Range": "bytes 2-5/6"}),
+        (206, {"Content-Range": "bytes 4-5/6"}),
+        (206, {"Content-Range": "bytes 3-6/7"}),
+        (206, {"Content-Range": "bytes 3-5/6", "ETag": '"other"'}),
+        (200, {"Content-Length": "6", "ETag": '"other"'}),
+        (200, {"Content-Length": "7"}),
+        (206, {}),
+        (206, {"Content-Range": "pages 1-2/3"}),
+        (206, {"Content-Range": "bytes 3-5/6", "Content-Encoding": "gzip"}),
+        (416, {"Content-Range": "bytes */2"}),
+    ],
+)
+def test_another_file_or_another_part_of_it_is_refused(status: int, headers: dict[str, str]) -> None:
+    with pytest.raises(ProtocolError):
+        Transfer(3, 6, '"e"').begin(status, headers)
+
+
+def test_nothing_left_is_the_end() -> None:
+    transfer = Transfer(6, None)
+    transfer.begin(416, {"Content-Range": "bytes */6"})
+    assert transfer.is_complete
+
+
+def test_more_bytes_than_the_file_has_are_refused() -> None:
+    transfer = Transfer()
+    transfer.begin(200, {"Content-Length": "2"})
+    with pytest.raises(ProtocolError):
+        transfer.take(b"abc")

@@ -1,0 +1,276 @@
+"""Results files to results."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageReply, ResponseDecodeError
+from gradient_async._protocol.batch.result_body import AnswerDecoder
+from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
+from gradient_async._protocol.codec.converter import structure
+from gradient_async._protocol.codec.fast_reader import ANY_FIELDS
+
+CHAT = "/v1/chat/completions"
+ANSWER = {"id": "c", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}], "x": 1}
+VECTOR = {"object": "list", "model": "m", "data": [{"index": 0, "object": "embedding", "embedding": [0.5, 1.0]}]}
+REPLY = {"id": "m", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hi"}]}
+
+
+def decode(data: bytes, endpoint: str | None = CHAT, *, step: int = 1 << 20) -> list[BatchResult]:
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(endpoint)))
+    results = []
+    for begin in range(0, len(data), step):
+        results += decoder.feed(data[begin : begin + step])
+    results += decoder.feed_eof()
+    return results
+
+
+def one(line: Any, endpoint: str | None = CHAT) -> BatchResult:
+    (result,) = decode(line if isinstance(line, bytes) else json.dumps(line).encode(), endpoint)
+    return result
+
+
+def openai(custom_id: str = "a", body: Any = ANSWER, status: Any = 200, error: Any = None) -> dict[str, Any]:
+    response = {"status_code": status, "request_id": "r", "body": body}
+    return {"id": "batch_req", "custom_id": custom_id, "response": response, "error": error}
+
+
+def anthropic(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"custom_id": "a", "result": {"type": kind, **fields}}
+
+
+def test_an_answer_is_the_class_that_the_endpoint_returns() -> None:
+    result = one(openai())
+    assert (result.custom_id, result.ok, result.text, result.error, result.line, result.file) == (
+        "a", True, "Hi", None, 1, "output",
+    )  # fmt: skip
+    assert isinstance(result.completion, ChatCompletion)
+    assert type(result.completion) is ChatCompletion
+    assert (result.message, result.embedding) == (None, None)
+    assert result.completion is result.completion
+
+
+def test_unknown_fields_stay() -> None:
+    result = one(openai() | {"later": 2})
+    assert result.raw["later"] == 2
+    assert result.completion is not None
+    assert (result.completion.extra, result.completion.raw) == ({"x": 1}, ANSWER)
+
+
+def test_an_embedding() -> None:
+    result = one(openai(body=VECTOR), "/v1/embeddings")
+    assert isinstance(result.embedding, EmbeddingList)
+    assert (result.embedding.data[0].embedding, result.text) == ([0.5, 1.0], "")
+
+
+def test_a_base64_embedding_becomes_numbers() -> None:
+    packed = base64.b64encode(struct.pack("<2f", 0.5, 1.0)).decode()
+    result = one(openai(body={**VECTOR, "data": [{"index": 0, "embedding": packed}]}), "/v1/embeddings")
+    assert result.embedding is not None
+    assert result.embedding.data[0].embedding == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("endpoint", [CHAT, "/v1/messages", None])
+def test_a_message(endpoint: str | None) -> None:
+    result = one(anthropic("succeeded", message=REPLY), endpoint)
+    assert isinstance(result.message, MessageReply)
+    assert result.text == "Hi"
+
+
+def test_a_response_is_a_dict_with_its_text() -> None:
+    output = [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]
+    result = one(openai(body={"object": "response", "output": output}), "/v1/responses")
+    assert isinstance(result.answer, dict)
+    assert result.text == "Hi"
+
+
+@pytest.mark.parametrize(("body", "kind"), [(ANSWER, ChatCompletion), (VECTOR, EmbeddingList), (REPLY, MessageReply)])
+def test_without_an_endpoint_the_answer_shows_what_it_is(body: Any, kind: type) -> None:
+    assert isinstance(one(openai(body=body), None).answer, kind)
+
+
+ERRORS = [
+    (openai(status=400, body={"error": {"message": "bad", "type": "t", "code": "c"}}), "c", "bad", 400),
+    (openai(status=429, body={"id": "too_many_requests", "message": "slow"}), "too_many_requests", "slow", 429),
+    (openai(status=500, body=None), None, "The service answered with status 500", 500),
+    ({"custom_id": "a", "response": None, "error": {"code": "batch_expired", "message": "late"}}, "batch_expired", "late", None),
+    ({"custom_id": "a", "response": None, "error": "broken"}, None, "broken", None),
+    (anthropic("errored", error={"type": "error", "error": {"type": "t", "message": "bad"}}), "t", "bad", None),
+    (anthropic("errored", error={"type": "t", "message": "bad"}), "t", "bad", None),
+    (anthropic("errored"), "errored", "errored", None),
+    (anthropic("expired"), "expired", "time was over", None),
+    (anthropic("canceled"), "canceled", "cancelled before", None),
+    ({"custom_id": "a"}, None, "neither a response nor an error", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "code", "message", "status"), ERRORS)
+def test_a_failure_says_why(line: Any, code: str | None, message: str, status: int | None) -> None:
+    result = one(line)
+    assert (result.custom_id, result.ok, result.answer, result.text) == ("a", False, None, "")
+    assert result.error is not None
+    assert (result.error.code, result.error.status) == (code, status)
+    assert message in str(result.error)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"null", b'{"custom_id":5}', b'{"response":{}}', b'{"custom_id":"a","x'])
+def test_a_line_that_cannot_be_read_is_a_result_that_says_so(line: bytes) -> None:
+    results = decode(b"\n\r\n" + line + b"\n" + json.dumps(openai()).encode())
+    assert [(result.line, result.ok) for result in results] == [(3, False), (4, True)]
+    assert results[0].error is not None
+    assert (results[0].error.code, str(results[0].error)) == (
+        "malformed_line", "Line 3 of the output file cannot be read as a result.",
+    )  # fmt: skip
+    assert results[0].raw == {}
+
+
+def test_what_json_lines_may_be() -> None:
+    line = json.dumps(openai(body={**ANSWER, "u": "\u2028\u2029\x85é" + "x" * (2 << 20)}), ensure_ascii=False).encode()
+    data = b"\xef\xbb\xbf" + line + b"\r\n\n \n" + line
+    for step in (1 << 16, 1 << 20, len(data)):
+        assert [(result.line, result.text) for result in decode(data, step=step)] == [(1, "Hi"), (4, "Hi")]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [("\ud800", "\ud800"), ([{"type": "text", "text": "Hi"}], "Hi"), (None, "")]
+)
+def test_what_the_quick_decoder_refuses_still_decodes(content: Any, text: str) -> None:
+    choices = [{"index": 0, "message": {"content": content}, "finish_reason": None, "logprobs": None}]
+    result = one(openai(body={"id": None, "choices": choices, "usage": None}))
+    assert (result.ok, result.text) == (True, text)
+
+
+def test_nan_still_decodes() -> None:
+    line = json.dumps(openai()).replace('"x": 1', '"x": NaN').encode()
+    assert one(line).text == "Hi"
+
+
+def test_an_answer_of_the_wrong_form_is_an_error_of_its_own() -> None:
+    results = decode(json.dumps(openai(body={"choices": 5})).encode() + b"\n" + json.dumps(openai()).encode())
+    with pytest.raises(ResponseDecodeError, match=r"\$\.choices"):
+        _ = results[0].completion
+    assert results[1].text == "Hi"
+
+
+def test_names_of_ours_inside_an_answer_do_no_harm() -> None:
+    result = one(openai(body={**ANSWER, "meta": {"status": 7}, "_raw": "AAAA"}))
+    assert result.completion is not None
+    assert result.completion.meta.status == 200
+    assert result.completion.extra == {"x": 1, "meta": {"status": 7}, "_raw": "AAAA"}
+
+
+def test_a_repr_shows_no_answer() -> None:
+    assert repr(one(openai())) == "BatchResult('a', ok, line 1 of the output file)"
+
+
+TEXT = st.text(max_size=5) | st.none()
+COUNT = st.integers(0, 9) | st.none()
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with any of *fields*, or with none."""
+    return st.fixed_dictionaries({}, optional={**fields, "odd": st.integers()})
+
+
+CALL = some(id=TEXT, type=TEXT, function=some(name=TEXT, arguments=TEXT) | st.none())
+MESSAGE = some(
+    role=TEXT, content=TEXT, refusal=TEXT, reasoning_content=TEXT, reasoning=TEXT, tool_calls=st.lists(CALL) | st.none()
+)
+LOGPROBS = some(content=st.lists(some(token=TEXT, logprob=st.floats(-9, 0), bytes=st.lists(COUNT))), refusal=st.none())
+CHOICE = some(
+    index=COUNT | st.floats(0, 3), message=MESSAGE | st.none(), finish_reason=TEXT, logprobs=LOGPROBS | st.none()
+)
+USAGE = some(
+    prompt_tokens=COUNT,
+    completion_tokens=COUNT,
+    total_tokens=COUNT | st.booleans(),
+    cache_created_input_tokens=COUNT,
+    cache_read_input_tokens=COUNT,
+    cache_creation=some(ephemeral_5m_input_tokens=COUNT) | st.none(),
+)
+BODY = some(
+    id=TEXT,
+    object=TEXT,
+    created=st.integers() | TEXT,
+    model=TEXT,
+    choices=st.lists(CHOICE, max_size=2) | st.none(),
+    usage=USAGE | st.none(),
+    system_fingerprint=TEXT,
+    service_tier=TEXT,
+    retrieval=some(retrieved_data=st.lists(some(id=TEXT, index=TEXT, score=st.floats(0, 1)), max_size=2)) | st.none(),
+    functions=some(called_functions=st.lists(TEXT, max_size=2)) | st.none(),
+    guardrails=some(triggered_guardrails=st.lists(some(message=TEXT, rule_name=TEXT), max_size=2)) | st.none(),
+)
+
+
+@given(BODY)
+def test_the_quick_ways_and_the_other_agree(body: dict[str, Any]) -> None:
+    decoder, raw = AnswerDecoder(CHAT), msgspec.Raw(json.dumps(body).encode())
+    try:
+        expected = structure(json.loads(bytes(raw)), ChatCompletion)
+    except ResponseDecodeError:
+        for read in (lambda: decoder.decode(raw), lambda: with_its_line(body).completion):
+            with pytest.raises(ResponseDecodeError):
+                read()
+        return
+    for found in (decoder.decode(raw), with_its_line(body).completion):
+        assert isinstance(found, ChatCompletion)
+        assert (found, found.extra, found.raw) == (expected, expected.extra, expected.raw)
+
+
+def with_its_line(body: dict[str, Any]) -> BatchResult:
+    """Return the result of a line that is decoded together with its answer, if that is possible."""
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    list(decoder.feed(b"\n"))
+    decoder.reader.asked = 1
+    (result,) = decoder.feed(json.dumps(openai(body=body)).encode() + b"\n")
+    return result
+
+
+LINES = st.sampled_from([
+    b"", b"\r", b"{", b"[]",
+    *[json.dumps(line).encode() for line, *_ in ERRORS],
+    *[json.dumps(openai(body=body)).encode() for body in (ANSWER, {"choices": 5}, {"choices": None}, None)],
+    json.dumps(openai(body={**ANSWER, "x": "NaN"})).replace('"NaN"', "NaN").encode(),
+])  # fmt: skip
+
+
+def facts(result: BatchResult) -> list[Any]:
+    try:
+        answer = result.answer
+    except ResponseDecodeError as error:
+        return [result.custom_id, result.line, error.path]
+    raw = getattr(answer, "raw", None)
+    return [result.custom_id, result.ok, result.line, str(result.error), repr(result.raw), answer, repr(raw)]
+
+
+@given(st.lists(LINES, max_size=40), st.integers(1, 2000))
+def test_neither_cuts_nor_reading_the_answers_makes_a_difference(lines: list[bytes], step: int) -> None:
+    data = b"\n".join(lines)
+    expected = [facts(result) for result in decode(data)]
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    found = [facts(result) for at in range(0, len(data), step) for result in decoder.feed(data[at : at + step])]
+    assert found + [facts(result) for result in decoder.feed_eof()] == expected
+
+
+def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
+    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    line = json.dumps(openai()).encode() + b"\n"
+    (first,) = decoder.feed(line)
+    assert first._envelope.response.body == msgspec.Raw(json.dumps(ANSWER).encode())
+    assert first.text == "Hi"
+    (second,) = decoder.feed(line)
+    assert type(second._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
+    assert (second.completion, second.completion and second.completion.raw) == (first.completion, ANSWER)
+    (third,) = decoder.feed(line)
+    assert type(third._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
+    (fourth,) = decoder.feed(line)
+    assert type(fourth._envelope.response.body) is msgspec.Raw

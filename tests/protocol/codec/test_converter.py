@@ -1,0 +1,189 @@
+"""JSON to models and back."""
+
+import json
+import math
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradient_async import ChatCompletion, ConfigurationError, Message, ResponseDecodeError
+from gradient_async._protocol.codec import converter as codec
+from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
+from gradient_async._protocol.http.body_reader import completion_from
+from gradient_async.models import Usage
+
+WHOLE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1677649420,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "logprobs": {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72], "top_logprobs": []}]},
+            "message": {"role": "assistant", "content": "Hi", "reasoning_content": "hm"},
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 1,
+        "completion_tokens": 2,
+        "total_tokens": 3,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+    },
+    "retrieval": {"retrieved_data": [{"id": "d", "index": "i", "score": 0.5}]},
+}
+
+
+def completion(value: dict[str, Any]) -> ChatCompletion:
+    return completion_from(json.dumps(value).encode())
+
+
+def test_a_whole_completion_round_trips() -> None:
+    decoded = completion(WHOLE)
+    assert decoded.to_dict() == WHOLE
+    assert completion(json.loads(decoded.to_json())) == decoded
+
+
+def test_unknown_fields_round_trip_and_are_reachable() -> None:
+    value = {"choices": [{"index": 0, "message": {"role": "assistant", "audio": {"id": "a"}}, "x": 1}], "y": [2]}
+    decoded = completion(value)
+    assert decoded.raw["y"] == [2]
+    assert decoded.choices[0].raw["x"] == 1
+    assert decoded.message.extra == {"audio": {"id": "a"}}
+    assert json.loads(decoded.to_json())["choices"][0]["message"]["audio"] == {"id": "a"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        # the agent reference's own example: no message, no logprobs
+        {"choices": [{"finish_reason": "stop", "index": 0}], "created": 1677649420, "id": "c", "object": "x"},
+        # the overview's: no refusal, no reasoning, no cache fields
+        {"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}]},
+        {"id": "", "choices": [{"message": {"role": "", "content": None}, "finish_reason": None}], "usage": None},
+        {"choices": [{"message": None, "logprobs": None, "index": None}], "functions": None},
+        {"choices": [], "created": 1.0, "service_tier": None, "audio": {}},
+        {"choices": None},
+    ],
+)
+def test_a_lean_completion_decodes(value: dict[str, Any]) -> None:
+    assert completion(value).text in ("", "Hi")
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({}, "$.choices"),
+        ([], "$"),
+        (3, "$"),
+        (None, "$"),
+        ({"choices": 3}, "$.choices"),
+        ({"choices": {"a": 1}}, "$.choices[0]"),
+        ({"choices": [3]}, "$.choices[0]"),
+        ({"choices": [None]}, "$.choices[0]"),
+        ({"id": 3, "choices": []}, "$.id"),
+        ({"choices": [{}, {"message": {"content": 3}}]}, "$.choices[1].message.content"),
+        ({"choices": [], "usage": {"total_tokens": "3"}}, "$.usage.total_tokens"),
+        ({"choices": [], "usage": {"total_tokens": 1.5}}, "$.usage.total_tokens"),
+        ({"choices": [], "created": True}, "$.created"),
+        ({"choices": [{"message": {"tool_calls": [{"function": {"name": {}}}]}}]},
+         "$.choices[0].message.tool_calls[0].function.name"),
+    ],
+)  # fmt: skip
+def test_a_bad_field_is_named(value: Any, path: str) -> None:
+    with pytest.raises(ResponseDecodeError) as caught:
+        completion(value)
+    assert caught.value.path == path
+    assert path in str(caught.value) or path == "$.choices"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b'{"id": "secret"', b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_json_is_a_decode_error_without_the_content(body: bytes) -> None:
+    with pytest.raises(ResponseDecodeError) as caught:
+        decode_json(body)
+    assert "secret" not in repr(caught.value)
+    assert caught.value.__context__ is None
+    assert len(caught.value.body) <= 503
+
+
+def test_odd_json_still_decodes() -> None:
+    value = decode_json(b'{"a": NaN, "b": "\\ud83d", "c": Infinity, "d": "\xff"}')
+    assert math.isnan(value["a"])
+    assert (value["b"], value["c"], value["d"]) == ("\ud83d", math.inf, "\ufffd")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+    )
+)
+def test_any_json_is_a_completion_or_our_error(value: Any) -> None:
+    try:
+        decoded = structure(value, ChatCompletion)
+    except ResponseDecodeError:
+        return
+    assert isinstance(decoded.text, str)
+
+
+def test_models_inside_a_body_become_objects() -> None:
+    body = encode_json({"messages": [Message(content="Hi"), {"role": "user"}], "m": (1, {"u": Usage(total_tokens=2)})})
+    assert json.loads(body) == {
+        "messages": [{"role": "assistant", "content": "Hi"}, {"role": "user"}],
+        "m": [1, {"u": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 2}}],
+    }
+
+
+def test_a_lone_surrogate_in_a_prompt_is_sent_escaped() -> None:
+    assert encode_json({"a": "\ud83d"}) == b'{"a":"\\ud83d"}'
+
+
+@pytest.mark.parametrize("value", [{"a": object()}, {"a": [{1: lambda: 2}]}, {"a": [b"\xff", object()]}])
+def test_what_has_no_json_form_is_refused(value: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="JSON"):
+        encode_json(value)
+
+
+def test_a_result_pickles_compares_and_shows_itself() -> None:
+    decoded = completion(WHOLE)
+    copy = pickle.loads(pickle.dumps(decoded))
+    assert copy == decoded
+    assert copy != completion({"choices": []})
+    assert copy != 3
+    assert "content='Hi'" in repr(copy)
+
+
+def test_raw_of_a_model_made_by_hand_is_its_dict() -> None:
+    assert Message(content="Hi").raw == {"role": "assistant", "content": "Hi"}
+
+
+def test_raw_given_as_bytes_is_decoded_when_asked_for() -> None:
+    assert Message(content="Hi", raw=b'{"content": "Hi", "x": 1}').extra == {"x": 1}
+
+
+def test_the_shortcuts_of_a_completion() -> None:
+    decoded = completion(WHOLE)
+    assert (decoded.text, decoded.reasoning, decoded.finish_reason, decoded.tool_calls) == ("Hi", "hm", "stop", [])
+    empty = completion({"choices": []})
+    assert (empty.text, empty.reasoning, empty.finish_reason, empty.tool_calls) == ("", "", None, [])
+
+
+def test_a_converter_is_made_when_the_first_object_of_its_class_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def noted(cls: type[Any], *args: Any, **options: Any) -> Any:
+        made.append(cls.__name__)
+        return make(cls, *args, **options)
+
+    make = codec.make_dict_structure_fn
+    monkeypatch.setattr(codec, "make_dict_structure_fn", noted)
+    monkeypatch.setattr(codec, "_quick", codec._new_converter(detailed=False))
+    structure({"choices": [{"index": 0, "message": {"content": "Hi"}}], "usage": None}, ChatCompletion)
+    assert made == ["ChatCompletion", "Choice", "Message"]
+    structure({"choices": [], "usage": {"total_tokens": 1}}, ChatCompletion)
+    assert made == ["ChatCompletion", "Choice", "Message", "Usage"]

@@ -1,0 +1,56 @@
+"""Values made up for JSON Schemas."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from gradient_async.testing.model.schema_sampler import Inventor
+
+TREE = {
+    "type": "object",
+    "required": ["child"],
+    "properties": {"child": {"$ref": "#/$defs/tree"}},
+    "$defs": {"tree": {"type": "object", "required": ["child"], "properties": {"child": {"$ref": "#/$defs/tree"}}}},
+}
+
+
+def invent(schema, question="Is it warm in New York on day 12?"):
+    return Inventor(root=schema, question=question, random=Random(0)).value()
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"const": 5}, 5),
+        ({"default": "x", "type": "string"}, "x"),
+        ({"enum": ["cold", "warm"]}, "warm"),
+        ({"type": "integer"}, 12),
+        ({"type": "integer", "maximum": 7}, 7),
+        ({"type": "integer", "exclusiveMinimum": 20}, 21),
+        ({"type": "number"}, 12.0),
+        ({"type": "string"}, "New York"),
+        ({"type": "string", "maxLength": 3}, "New"),
+        ({"type": "string", "format": "date"}, "2026-05-08"),
+        ({"type": ["null", "integer"]}, 12),
+        ({"type": "null"}, None),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [12, 12]),
+        ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, 12),
+        ({"allOf": [{"type": "integer"}, {"maximum": 3}]}, 3),
+        ({"properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}, {"n": 12}),
+        ({"properties": {"anything": True}}, {"anything": "New York"}),
+        ({"properties": {"query": {"type": "string"}}}, {"query": "Is it warm in New York on day 12?"}),
+    ],
+    ids=str,
+)
+def test_a_value_fits_its_schema(schema, value):
+    assert invent(schema) == value
+
+
+def test_a_schema_without_end_ends():
+    assert invent(TREE)["child"]["child"]["child"]
+
+
+def test_the_name_of_a_field_stands_in_where_the_question_has_none():
+    assert invent({"properties": {"city": {"type": "string"}}}, question="hello") == {"city": "city"}
