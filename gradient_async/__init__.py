@@ -125,7 +125,7 @@ else:
         modules=("models", "params", "session"),
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "APIConnectionError",
