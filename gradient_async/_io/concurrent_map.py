@@ -22,7 +22,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-class Fanout(Generic[Q, R]):
+class ConcurrentMap(Generic[Q, R]):
     """The results of many calls, to be entered and read: ``async with ... as results: async for result in results``.
 
     Args:
@@ -42,7 +42,7 @@ class Fanout(Generic[Q, R]):
     ) -> None:
         self._requests = aiter(requests) if isinstance(requests, AsyncIterable) else _Pulled(iter(requests))
         self._call, self._most = call, concurrency
-        self._turns: Turns[R] = Turns(ordered)
+        self._turns: ReorderBuffer[R] = ReorderBuffer(ordered)
         self._room = anyio.Semaphore(2 * concurrency)
         self._pulling = anyio.Lock()
         self._news = anyio.Event()
@@ -143,7 +143,7 @@ T = TypeVar("T")
 
 
 @attrs.define(eq=False, repr=False)
-class Turns(Generic[T]):
+class ReorderBuffer(Generic[T]):
     """Results by the number of their request, handed out in that order, or with ``ordered=False`` as they come."""
 
     ordered: bool

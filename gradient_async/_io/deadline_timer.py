@@ -18,7 +18,7 @@ from typing import Protocol, Self
 import attrs
 
 
-def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """Return what tells the time of *loop*.
 
     asyncio's own loops pass ``time.monotonic`` on; asking that saves a frame, ten times a call and at every read.
@@ -27,7 +27,7 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return time.monotonic if is_plain else loop.time
 
 
-class Watched(Protocol):
+class Expirable(Protocol):
     """Something whose time is limited."""
 
     @property
@@ -41,60 +41,60 @@ class Watched(Protocol):
 
 
 @attrs.define(eq=False, repr=False)
-class Timers:
+class DeadlineTimer:
     """Watches the limits of any number of requests and streams on one loop.
 
     Attributes:
         time: The clock of the loop.
-        next_look: When they are looked at next; a limit that moves to a later time needs no other look.
+        next_wake: When they are looked at next; a limit that moves to a later time needs no other look.
     """
 
     loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
     time: Callable[[], float] = attrs.field(init=False)
-    _active: set[Watched] = attrs.field(factory=set, init=False)
+    _active: set[Expirable] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
-    next_look: float = attrs.field(default=math.inf, init=False)
+    next_wake: float = attrs.field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.time = clock_of(self.loop)
+        self.time = loop_clock(self.loop)
 
-    def add(self, watched: Watched, limit: float) -> None:
+    def add(self, watched: Expirable, limit: float) -> None:
         """Watch *watched*, whose time is up at *limit* or later."""
         self._active.add(watched)
-        if limit < self.next_look:
-            self.look_by(limit)
+        if limit < self.next_wake:
+            self.wake_by(limit)
 
-    def discard(self, watched: Watched) -> None:
+    def discard(self, watched: Expirable) -> None:
         """Watch *watched* no more."""
         self._active.discard(watched)
 
-    def look_by(self, when: float) -> None:
+    def wake_by(self, when: float) -> None:
         """Look at the limits at *when*, if not sooner."""
-        if when < self.next_look:
+        if when < self.next_wake:
             self.stop()
-            self.next_look = when
+            self.next_wake = when
             self._handle = self.loop.call_at(when, self._look)
 
     def stop(self) -> None:
         """Leave the loop without a timer."""
         if self._handle is not None:
             self._handle.cancel()
-        self._handle, self.next_look = None, math.inf
+        self._handle, self.next_wake = None, math.inf
 
     def _look(self) -> None:
-        self._handle, self.next_look = None, math.inf
-        now, next_look = self.time(), math.inf
+        self._handle, self.next_wake = None, math.inf
+        now, next_wake = self.time(), math.inf
         for watched in list(self._active):
             if (limit := watched.limit) > now:
-                next_look = min(next_look, limit)
+                next_wake = min(next_wake, limit)
                 continue
             self._active.discard(watched)
             watched.expire()
-        self.look_by(next_look)
+        self.wake_by(next_wake)
 
 
 @attrs.define(eq=False, repr=False)
-class Block:
+class CancelBlock:
     """A ``with`` block that can be ended from outside by cancelling the task in it."""
 
     _task: asyncio.Task[object] | None = attrs.field(default=None, init=False)
@@ -123,31 +123,31 @@ class Block:
 
 
 @attrs.define(eq=False, repr=False)
-class PhaseTimer(Block):
+class PhaseTimer(CancelBlock):
     """Cancels the task inside its block when `limit`, on the loop's clock, has passed: at first the *deadline*."""
 
-    timers: Timers
+    deadline_timer: DeadlineTimer
     deadline: float
     limit: float = attrs.field(default=math.inf, init=False)
 
     def __enter__(self) -> Self:
-        self.begin(self.timers.loop)
+        self.begin(self.deadline_timer.loop)
         self.limit = min(self.limit, self.deadline)
-        self.timers.add(self, self.limit)
+        self.deadline_timer.add(self, self.limit)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.timers.discard(self)
+        self.deadline_timer.discard(self)
         if self.leave(kind):
             raise TimeoutError from error
 
-    def move(self, limit: float) -> None:
+    def reschedule(self, limit: float) -> None:
         """Let time be up at *limit* instead."""
         self.limit = limit
-        if limit < self.timers.next_look:
-            self.timers.look_by(limit)
+        if limit < self.deadline_timer.next_wake:
+            self.deadline_timer.wake_by(limit)
 
     def expire(self) -> None:
         """Cancel the task: time is up."""
@@ -155,7 +155,7 @@ class PhaseTimer(Block):
 
 
 @attrs.define(eq=False, repr=False)
-class Opening(Block):
+class OpenBlock(CancelBlock):
     """A block that `stop` ends without an error."""
 
     def __enter__(self) -> Self:
@@ -175,10 +175,10 @@ class Opening(Block):
 
 
 @attrs.define(eq=False, repr=False)
-class Member(Opening):
+class GroupedBlock(OpenBlock):
     """A block that is in its *group* while a task is inside, so that all such tasks can be stopped together."""
 
-    group: set[Opening]
+    group: set[OpenBlock]
 
     def __enter__(self) -> Self:
         self.begin()

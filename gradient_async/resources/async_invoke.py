@@ -18,11 +18,11 @@ from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.async_invoke import (
-    failed,
-    invocation_from,
-    invocation_request,
-    result_request,
-    status_request,
+    build_invocation_request,
+    build_result_request,
+    build_status_request,
+    invocation_error,
+    read_invocation,
 )
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.invocation import AsyncInvocation
@@ -56,7 +56,7 @@ class AsyncInvoke:
             APIConnectionError: No answer came.
             ProtocolError: The answer is no invocation.
         """
-        return await self._send(invocation_request(params, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_invocation_request(params, timeouts=self._timeouts.overridden(timeout)))
 
     async def status(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the invocation as it is now, without its output.
@@ -65,7 +65,7 @@ class AsyncInvoke:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
         """
-        return await self._send(status_request(request_id, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_status_request(request_id, timeouts=self._timeouts.overridden(timeout)))
 
     async def result(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the invocation as it is now, with its output if it has completed.
@@ -74,7 +74,7 @@ class AsyncInvoke:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
         """
-        return await self._send(result_request(request_id, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_result_request(request_id, timeouts=self._timeouts.overridden(timeout)))
 
     async def wait(
         self, request_id: str, *, timeout: float | None = None, poll: Poll = _POLL, check: bool = True
@@ -88,14 +88,14 @@ class AsyncInvoke:
             check: Whether an end other than ``COMPLETED`` is an error.
 
         Raises:
-            InvocationFailedError: It failed; the message says why, if the service does.
+            InvocationFailedError: It invocation_error; the message says why, if the service does.
             APITimeoutError: It has not ended in time; it goes on at the service.
             APIStatusError: The service refuses to say anything about it.
         """
         progress = JobProgress(partial(self._look, request_id), poll, timeout, what="invocation")
         *_, invocation = [seen async for seen in progress]
         if check and not invocation.is_completed:
-            raise failed(invocation)
+            raise invocation_error(invocation)
         return invocation
 
     async def _look(self, request_id: str, left: float | None) -> AsyncInvocation:
@@ -103,12 +103,12 @@ class AsyncInvoke:
         clock = asyncio.get_running_loop().time
         began = clock()
         timeouts = self._timeouts.overridden(left)
-        seen = await self._send(status_request(request_id, timeouts=timeouts, priority="bulk"))
+        seen = await self._send(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
         if not seen.is_terminal:
             return seen
         rest = None if left is None else max(left - (clock() - began), _SHORTEST)
         timeouts = self._timeouts.overridden(rest)
-        return await self._send(result_request(request_id, timeouts=timeouts, priority="bulk"))
+        return await self._send(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
 
     async def _send(self, request: Request) -> AsyncInvocation:
-        return await self._pipeline.answer(request, self._target(), invocation_from)
+        return await self._pipeline.answer(request, self._target(), read_invocation)

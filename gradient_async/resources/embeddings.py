@@ -13,7 +13,7 @@ import attrs
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.embeddings import embeddings_from, embeddings_request
+from gradient_async._protocol.requests.embeddings import build_embeddings_request, read_embeddings
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams
 
@@ -42,5 +42,5 @@ class Embeddings:
             APIConnectionError: No answer came.
             ProtocolError: The answer has no vectors.
         """
-        request = embeddings_request(params, timeouts=self._timeouts.overridden(timeout))
-        return await self._pipeline.answer(request, self._target(), embeddings_from)
+        request = build_embeddings_request(params, timeouts=self._timeouts.overridden(timeout))
+        return await self._pipeline.answer(request, self._target(), read_embeddings)

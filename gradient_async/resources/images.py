@@ -13,7 +13,7 @@ import attrs
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.images import images_from, images_request
+from gradient_async._protocol.requests.images import build_images_request, read_images
 from gradient_async.models.images import ImageList
 from gradient_async.params import ImageParams
 
@@ -40,5 +40,5 @@ class Images:
             APIConnectionError: No answer came.
             ProtocolError: The answer has no images.
         """
-        request = images_request(params, timeouts=self._timeouts.overridden(timeout))
-        return await self._pipeline.answer(request, self._target(), images_from)
+        request = build_images_request(params, timeouts=self._timeouts.overridden(timeout))
+        return await self._pipeline.answer(request, self._target(), read_images)

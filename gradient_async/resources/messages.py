@@ -14,7 +14,7 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.reply_bodies import message_from
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.messages_and_responses import message_request
+from gradient_async._protocol.requests.messages_and_responses import build_message_request
 from gradient_async.models.messages import MessageReply
 from gradient_async.params import MessagesParams
 
@@ -46,7 +46,7 @@ class Messages:
             APIConnectionError: No answer came.
             ProtocolError: The answer is not a message.
         """
-        request = message_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
+        request = build_message_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
         return await self._pipeline.answer(request, self._target(), message_from)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]) -> MessageStream:
@@ -63,6 +63,6 @@ class Messages:
             MessageStream,  # with all that events need; many never stream
         )
 
-        request = message_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
+        request = build_message_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
         opener = self._pipeline.opener(request, self._target())
         return MessageStream(opener, max_event_bytes=self._max_event_bytes)

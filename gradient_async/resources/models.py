@@ -16,7 +16,7 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models import ModelList
 
-_models_from = AnswerReader(ModelList, "data")
+_read_models = AnswerReader(ModelList, "data")
 """Returns the models in the body of a successful answer."""
 
 
@@ -38,4 +38,4 @@ class Models:
         """
         timeouts = self._timeouts.overridden(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
-        return await self._pipeline.answer(request, self._target(), _models_from)
+        return await self._pipeline.answer(request, self._target(), _read_models)

@@ -14,7 +14,7 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.reply_bodies import response_from
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.messages_and_responses import response_request
+from gradient_async._protocol.requests.messages_and_responses import build_response_request
 from gradient_async.models.responses import ResponseReply
 from gradient_async.params import ResponsesParams
 
@@ -46,7 +46,7 @@ class Responses:
             APIConnectionError: No answer came.
             ProtocolError: The answer is not a response.
         """
-        request = response_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
+        request = build_response_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
         return await self._pipeline.answer(request, self._target(), response_from)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]) -> ResponseStream:
@@ -63,6 +63,6 @@ class Responses:
             ResponseStream,  # with all that events need; many never stream
         )
 
-        request = response_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
+        request = build_response_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
         opener = self._pipeline.opener(request, self._target())
         return ResponseStream(opener, max_event_bytes=self._max_event_bytes)

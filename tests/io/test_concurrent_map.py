@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from gradient_async._io.concurrent_map import Fanout
+from gradient_async._io.concurrent_map import ConcurrentMap
 from gradient_async.errors import ConfigurationError
 
 pytestmark = pytest.mark.looptime
@@ -30,24 +30,24 @@ class Work:
         return request * 2
 
 
-async def read(fanout: Fanout[float, float]) -> list[float]:
+async def read(fanout: ConcurrentMap[float, float]) -> list[float]:
     async with fanout as results:
         return [result async for result in results]
 
 
 async def test_results_come_as_they_are_there() -> None:
-    assert await read(Fanout([3, 1, 2], Work(), concurrency=3, ordered=False)) == [2, 4, 6]
+    assert await read(ConcurrentMap([3, 1, 2], Work(), concurrency=3, ordered=False)) == [2, 4, 6]
 
 
 async def test_results_come_in_order_if_asked_for() -> None:
-    assert await read(Fanout([3, 1, 2], Work(), concurrency=3, ordered=True)) == [6, 2, 4]
+    assert await read(ConcurrentMap([3, 1, 2], Work(), concurrency=3, ordered=True)) == [6, 2, 4]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_so_many_are_under_way_and_no_more(concurrency: int) -> None:
     work, loop = Work(), asyncio.get_running_loop()
     began = loop.time()
-    assert await read(Fanout([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
+    assert await read(ConcurrentMap([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
     assert work.most == min(concurrency, 12)
     assert loop.time() - began == pytest.approx(-(-12 // concurrency))
 
@@ -62,7 +62,7 @@ async def test_requests_are_not_pulled_far_ahead_of_the_reader(ordered: bool) ->
             pulled += 1
             yield 0.1
 
-    async with Fanout(source(), Work(), concurrency=3, ordered=ordered) as results:
+    async with ConcurrentMap(source(), Work(), concurrency=3, ordered=ordered) as results:
         await asyncio.sleep(100)
         assert pulled == 6
         for read_ in range(1, 5):
@@ -73,7 +73,7 @@ async def test_requests_are_not_pulled_far_ahead_of_the_reader(ordered: bool) ->
 
 async def test_one_slow_call_does_not_stop_the_others() -> None:
     work = Work()
-    async with Fanout([1000, *[1.0] * 20], work, concurrency=2, ordered=False) as results:
+    async with ConcurrentMap([1000, *[1.0] * 20], work, concurrency=2, ordered=False) as results:
         assert [await anext(results) for _ in range(20)] == [2.0] * 20
         assert await anext(results) == 2000
 
@@ -84,12 +84,12 @@ async def test_the_requests_may_come_over_time() -> None:
             await asyncio.sleep(10)
             yield number
 
-    assert await read(Fanout(source(), Work(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
+    assert await read(ConcurrentMap(source(), Work(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
 
 
 @pytest.mark.parametrize("requests", [[], iter(())])
 async def test_of_nothing_comes_nothing(requests: list[float]) -> None:
-    assert await read(Fanout(requests, Work(), concurrency=2, ordered=True)) == []
+    assert await read(ConcurrentMap(requests, Work(), concurrency=2, ordered=True)) == []
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -101,7 +101,7 @@ async def test_what_goes_wrong_with_the_requests_is_raised_after_every_result(or
 
     found = []
     with pytest.raises(LookupError, match="in the middle"):
-        async with Fanout(source(), Work(), concurrency=4, ordered=ordered) as results:
+        async with ConcurrentMap(source(), Work(), concurrency=4, ordered=ordered) as results:
             async for result in results:
                 found.append(result)
     assert sorted(found) == [2, 10]
@@ -117,7 +117,7 @@ async def test_what_a_call_raises_ends_everything_once_the_others_have_ended(ord
 
     found = []
     with pytest.raises(LookupError, match="a bug"):
-        async with Fanout([1, 5, 2, *[1.0] * 50], fail_at_two, concurrency=3, ordered=ordered) as results:
+        async with ConcurrentMap([1, 5, 2, *[1.0] * 50], fail_at_two, concurrency=3, ordered=ordered) as results:
             async for result in results:
                 found.append(result)
     assert {1, 5} <= set(found)
@@ -126,7 +126,7 @@ async def test_what_a_call_raises_ends_everything_once_the_others_have_ended(ord
 
 async def test_leaving_the_block_ends_what_is_under_way() -> None:
     work = Work()
-    async with Fanout([1.0, *[9.0] * 100], work, concurrency=5, ordered=False) as results:
+    async with ConcurrentMap([1.0, *[9.0] * 100], work, concurrency=5, ordered=False) as results:
         await anext(results)
         await asyncio.sleep(1)
         assert work.under_way == 5
@@ -136,7 +136,7 @@ async def test_leaving_the_block_ends_what_is_under_way() -> None:
 
 async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with Fanout([1.0] * 100, Work(), concurrency=5, ordered=False) as results:
+        async with ConcurrentMap([1.0] * 100, Work(), concurrency=5, ordered=False) as results:
             await anext(results)
             raise ZeroDivisionError
     assert len(asyncio.all_tasks()) == 1
@@ -144,7 +144,7 @@ async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
 
 async def test_a_cancelled_reader_takes_everything_with_it() -> None:
     work = Work()
-    reader = asyncio.create_task(read(Fanout([1000.0] * 9, work, concurrency=3, ordered=False)))
+    reader = asyncio.create_task(read(ConcurrentMap([1000.0] * 9, work, concurrency=3, ordered=False)))
     await asyncio.sleep(1)
     assert work.under_way == 3
     reader.cancel()
@@ -154,7 +154,7 @@ async def test_a_cancelled_reader_takes_everything_with_it() -> None:
 
 
 async def test_a_reader_that_times_out_loses_nothing() -> None:
-    async with Fanout([1, 50, 2], Work(), concurrency=3, ordered=True) as results:
+    async with ConcurrentMap([1, 50, 2], Work(), concurrency=3, ordered=True) as results:
         assert await anext(results) == 2
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3):
@@ -163,7 +163,7 @@ async def test_a_reader_that_times_out_loses_nothing() -> None:
 
 
 async def test_two_readers_share_the_results() -> None:
-    async with Fanout([1.0, 2.0, 3.0, 4.0], Work(), concurrency=2, ordered=False) as results:
+    async with ConcurrentMap([1.0, 2.0, 3.0, 4.0], Work(), concurrency=2, ordered=False) as results:
 
         async def take() -> list[float]:
             return [result async for result in results]
@@ -173,6 +173,6 @@ async def test_two_readers_share_the_results() -> None:
 
 
 async def test_outside_of_its_block_there_is_nothing_to_read() -> None:
-    fanout = Fanout([1.0], Work(), concurrency=1, ordered=False)
+    fanout = ConcurrentMap([1.0], Work(), concurrency=1, ordered=False)
     with pytest.raises(ConfigurationError, match="async with"):
         await anext(fanout)

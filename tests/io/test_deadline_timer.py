@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from gradient_async._io.deadline_timer import Opening, PhaseTimer, Timers
+from gradient_async._io.deadline_timer import DeadlineTimer, OpenBlock, PhaseTimer
 
 pytestmark = pytest.mark.looptime
 
 
-def timer(seconds: float, timers: Timers | None = None) -> PhaseTimer:
-    return PhaseTimer(timers or Timers(), asyncio.get_running_loop().time() + seconds)
+def timer(seconds: float, deadline_timer: DeadlineTimer | None = None) -> PhaseTimer:
+    return PhaseTimer(deadline_timer or DeadlineTimer(), asyncio.get_running_loop().time() + seconds)
 
 
 async def elapsed(timer: PhaseTimer, sleep: float) -> float:
@@ -25,23 +25,23 @@ async def test_it_fires_at_its_limit() -> None:
 
 
 async def test_many_share_one_timer_of_the_loop_and_each_fires_at_its_own_limit() -> None:
-    timers = Timers()
+    deadline_timer = DeadlineTimer()
     limits = [5, 1, 3, 9, 2, 3]
-    took = await asyncio.gather(*(elapsed(timer(limit, timers), 100) for limit in limits))
+    took = await asyncio.gather(*(elapsed(timer(limit, deadline_timer), 100) for limit in limits))
     assert took == pytest.approx(limits)
 
 
 async def test_one_that_joins_later_with_an_earlier_limit_is_not_missed() -> None:
-    timers = Timers()
-    first = asyncio.ensure_future(elapsed(timer(10, timers), 100))
+    deadline_timer = DeadlineTimer()
+    first = asyncio.ensure_future(elapsed(timer(10, deadline_timer), 100))
     await asyncio.sleep(1)
-    assert await elapsed(timer(2, timers), 100) == pytest.approx(2)
+    assert await elapsed(timer(2, deadline_timer), 100) == pytest.approx(2)
     assert await first == pytest.approx(10)
 
 
 async def test_one_that_has_left_does_not_fire() -> None:
-    timers = Timers()
-    with timer(1, timers):
+    deadline_timer = DeadlineTimer()
+    with timer(1, deadline_timer):
         pass
     await asyncio.sleep(5)
     assert not asyncio.current_task().cancelling()
@@ -49,13 +49,13 @@ async def test_one_that_has_left_does_not_fire() -> None:
 
 async def test_a_limit_moved_later_is_kept() -> None:
     with timer(1) as moved:
-        moved.move(moved.timers.loop.time() + 5)
+        moved.reschedule(moved.deadline_timer.loop.time() + 5)
         await asyncio.sleep(4)
 
 
 async def test_a_limit_moved_earlier_is_kept() -> None:
     moved, loop = timer(100), asyncio.get_running_loop()
-    loop.call_later(1, lambda: moved.move(loop.time() + 1))
+    loop.call_later(1, lambda: moved.reschedule(loop.time() + 1))
     assert await elapsed(moved, 90) == pytest.approx(2)
 
 
@@ -100,7 +100,7 @@ async def test_an_error_inside_passes_through() -> None:
 # A block that is stopped.
 
 
-async def opened(opening: Opening, sleep: float = 100) -> float:
+async def opened(opening: OpenBlock, sleep: float = 100) -> float:
     began = asyncio.get_running_loop().time()
     with opening:
         await asyncio.sleep(sleep)
@@ -108,7 +108,7 @@ async def opened(opening: Opening, sleep: float = 100) -> float:
 
 
 async def test_a_stopped_block_ends_without_an_error() -> None:
-    opening, loop = Opening(), asyncio.get_running_loop()
+    opening, loop = OpenBlock(), asyncio.get_running_loop()
     loop.call_later(2, opening.stop)
     loop.call_later(2, opening.stop)
     assert await opened(opening) == pytest.approx(2)
@@ -116,7 +116,7 @@ async def test_a_stopped_block_ends_without_an_error() -> None:
 
 
 async def test_a_block_stopped_from_inside_ends_where_it_waits_next() -> None:
-    opening = Opening()
+    opening = OpenBlock()
     with opening:
         opening.stop()
         await asyncio.sleep(0)
@@ -125,7 +125,7 @@ async def test_a_block_stopped_from_inside_ends_where_it_waits_next() -> None:
 
 
 async def test_a_block_stopped_from_inside_that_never_waits_is_left_alone() -> None:
-    opening = Opening()
+    opening = OpenBlock()
     with opening:
         opening.stop()
     await asyncio.sleep(1)
@@ -133,7 +133,7 @@ async def test_a_block_stopped_from_inside_that_never_waits_is_left_alone() -> N
 
 
 async def test_a_block_that_was_left_is_not_stopped() -> None:
-    opening = Opening()
+    opening = OpenBlock()
     assert await opened(opening, 1) == pytest.approx(1)
     opening.stop()
     await asyncio.sleep(1)
@@ -141,7 +141,7 @@ async def test_a_block_that_was_left_is_not_stopped() -> None:
 
 @pytest.mark.parametrize("first", ["stop", "cancel"])
 async def test_stopping_does_not_eat_a_cancellation_from_outside(first: str) -> None:
-    opening = Opening()
+    opening = OpenBlock()
     task = asyncio.ensure_future(opened(opening))
     await asyncio.sleep(1)
     if first == "cancel":
@@ -155,7 +155,7 @@ async def test_stopping_does_not_eat_a_cancellation_from_outside(first: str) -> 
 
 
 async def test_a_time_limit_inside_a_stopped_block_does_not_show() -> None:
-    opening, loop = Opening(), asyncio.get_running_loop()
+    opening, loop = OpenBlock(), asyncio.get_running_loop()
     loop.call_later(2, opening.stop)
     with opening, timer(2):
         await asyncio.sleep(10)
@@ -164,7 +164,7 @@ async def test_a_time_limit_inside_a_stopped_block_does_not_show() -> None:
 
 @pytest.mark.looptime(False)
 async def test_a_block_is_stopped_from_another_thread() -> None:
-    opening = Opening()
+    opening = OpenBlock()
     task = asyncio.ensure_future(opened(opening))
     await asyncio.sleep(0)
     await asyncio.to_thread(opening.stop)
@@ -190,10 +190,10 @@ class Moving:
 
 
 async def test_limits_that_move_are_looked_at_rarely_and_kept() -> None:
-    timers, began = Timers(), asyncio.get_running_loop().time()
+    deadline_timer, began = DeadlineTimer(), asyncio.get_running_loop().time()
     many = [Moving(began + dies) for dies in (33.5, *range(500, 600))]
     for one in many:
-        timers.add(one, one.limit)
+        deadline_timer.add(one, one.limit)
         await asyncio.sleep(0.01)
     await asyncio.sleep(90)
     assert many[0].ended == pytest.approx(began + 43.5)

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async._io.concurrent_map import Turns
+from gradient_async._io.concurrent_map import ReorderBuffer
 
 ARRIVALS = st.integers(0, 12).flatmap(lambda size: st.permutations(range(size)))
 
 
-def taken(turns: Turns[int]) -> list[int]:
+def taken(turns: ReorderBuffer[int]) -> list[int]:
     found = []
     while (result := turns.take()) is not None:
         found.append(result)
@@ -17,7 +17,7 @@ def taken(turns: Turns[int]) -> list[int]:
 
 @given(ARRIVALS)
 def test_in_order_each_comes_as_soon_as_all_before_it_are_there(arrivals: list[int]) -> None:
-    turns: Turns[int] = Turns(ordered=True)
+    turns: ReorderBuffer[int] = ReorderBuffer(ordered=True)
     found: list[int] = []
     for position, number in enumerate(arrivals):
         turns.put(number, number)
@@ -28,7 +28,7 @@ def test_in_order_each_comes_as_soon_as_all_before_it_are_there(arrivals: list[i
 
 @given(ARRIVALS)
 def test_without_order_they_come_as_they_arrive(arrivals: list[int]) -> None:
-    turns: Turns[int] = Turns(ordered=False)
+    turns: ReorderBuffer[int] = ReorderBuffer(ordered=False)
     for number in arrivals:
         turns.put(number, number)
     assert taken(turns) == list(arrivals)

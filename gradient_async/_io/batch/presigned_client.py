@@ -18,7 +18,7 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.input_file import InputFile
-from gradient_async._io.deadline_timer import Timers
+from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import Progress
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
@@ -83,7 +83,7 @@ class _Body:
             self.watch(self._offset - self.part.start)
         progress = self.progress
         if not progress.answered and not self.ended:
-            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
+            progress.enter("first_byte", progress.deadline_timer.time(), progress.timeouts.first_byte)
 
 
 @attrs.define(eq=False)
@@ -166,7 +166,7 @@ class Storage:
         raise body.problem
 
     def _progress(self) -> Progress:
-        return Progress(Timers(), math.inf, self.timeouts, None)
+        return Progress(DeadlineTimer(), math.inf, self.timeouts, None)
 
 
 async def _timed(progress: Progress, step: Awaitable[T]) -> T:
@@ -178,7 +178,7 @@ async def _timed(progress: Progress, step: Awaitable[T]) -> T:
         raise
     except TimeoutError:
         pass
-    raise progress.timeout_error(progress.timers.time())
+    raise progress.timeout_error(progress.deadline_timer.time())
 
 
 async def _outcome(sending: Awaitable[Exchange], patience: float | None) -> GradientError | None:

@@ -42,7 +42,7 @@ class Progress(PhaseTimer):
         """Begin *phase*, which may take *limit* seconds."""
         self.phase = phase
         deadline = self.deadline
-        self.move(deadline if limit is None or now + limit > deadline else now + limit)
+        self.reschedule(deadline if limit is None or now + limit > deadline else now + limit)
 
     @property
     def reused(self) -> bool:

@@ -31,7 +31,7 @@ class WatchedConnector(aiohttp.TCPConnector):
         if progress.sent:
             raise aiohttp.ServerDisconnectedError  # aiohttp would try once more: uncounted, and past the policy
         connection = await self.connect_clean(req, traces, timeout)
-        progress.sending(progress.timers.time())  # nothing is awaited between here and the first byte written
+        progress.sending(progress.deadline_timer.time())  # nothing is awaited between here and the first byte written
         return connection
 
     async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
@@ -54,7 +54,7 @@ class WatchedConnector(aiohttp.TCPConnector):
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         progress = in_progress.get()
-        progress.connecting(progress.timers.time())
+        progress.connecting(progress.deadline_timer.time())
         protocol = await super()._create_connection(*args, **kwargs)
-        progress.connected(progress.timers.time())
+        progress.connected(progress.deadline_timer.time())
         return protocol

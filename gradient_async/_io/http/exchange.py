@@ -58,7 +58,7 @@ class Exchange:
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self.raw_headers: tuple[tuple[bytes, bytes], ...] = response.raw_headers
-        self.time: Callable[[], float] = progress.timers.time
+        self.time: Callable[[], float] = progress.deadline_timer.time
         self.arrived = self.time()
 
     @property
@@ -111,7 +111,7 @@ class Exchange:
     def close(self) -> None:
         """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
         self._owner.forget(self)
-        loop = self.progress.timers.loop
+        loop = self.progress.deadline_timer.loop
         if _runs_here(loop):
             self._response.close()
         elif not loop.is_closed():

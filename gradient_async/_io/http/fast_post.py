@@ -26,7 +26,7 @@ from aiohttp.helpers import TimerNoop
 from aiohttp.http import StreamWriter
 from yarl import URL
 
-from gradient_async._protocol.requests.request import Request, headers_of
+from gradient_async._protocol.requests.request import Request, build_headers
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -144,7 +144,7 @@ class DirectPosts:
         try:
             transport.write(b"%b%d%b%b" % (head.before, len(body), head.after, body))  # nobody keeps it while waiting
             # The server has it already, so what is made from here on takes no time: 45 µs of 290 to the first token.
-            progress.sending(progress.timers.time())
+            progress.sending(progress.deadline_timer.time())
             protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=self.read_bufsize)
             response = self._response(head.info)
             return await response.start(connection)
@@ -174,7 +174,7 @@ class DirectPosts:
         asked = ClientRequest(
             request.method,
             URL(url, encoded=True),
-            headers=headers_of(request, key),
+            headers=build_headers(request, key),
             data=b"",
             loop=self.loop,
             session=self.pool,

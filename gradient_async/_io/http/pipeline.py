@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from gradient_async._io.deadline_timer import Timers
+from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import Progress
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, error_of, read_body
 from gradient_async._io.http.hooks import AttemptDetails, Hook, logger, told
@@ -42,7 +42,7 @@ class _Call:
 
     request: Request
     target: Target
-    timers: Timers
+    deadline_timer: DeadlineTimer
     began: float
     deadline: float
     attempt: int = 0
@@ -96,9 +96,9 @@ class Pipeline:
             ProtocolError: The answer is not what the service documents.
             SessionClosedError: The session is closed, or was while the call waited for anything.
         """
-        timers, total = self.transport.timers(asyncio.get_running_loop()), request.timeouts.total
-        now = timers.time()
-        call = _Call(request, target, timers, began=now, deadline=math.inf if total is None else now + total)
+        deadline_timer, total = self.transport.deadline_timer(asyncio.get_running_loop()), request.timeouts.total
+        now = deadline_timer.time()
+        call = _Call(request, target, deadline_timer, began=now, deadline=math.inf if total is None else now + total)
         with self.transport.until_closed():
             while True:
                 try:
@@ -130,18 +130,18 @@ class Pipeline:
         """
         request, target, limiter, permit = call.request, call.target, call.target.limiter, None
         if limiter is not None:
-            now = call.timers.time() if call.attempt else call.began
-            is_unlimited = request.is_patient or call.deadline == math.inf
+            now = call.deadline_timer.time() if call.attempt else call.began
+            is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
             timeout = None if is_unlimited else max(call.deadline - now, 0.0)
             permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
-            if request.is_patient:
+            if request.timeout_excludes_limiter_wait:
                 call.deadline += permit.waited
         call.attempt += 1
-        progress = Progress(call.timers, call.deadline, request.timeouts, permit)
+        progress = Progress(call.deadline_timer, call.deadline, request.timeouts, permit)
         progress.distrusts_pool = call.replayed_stale
         attempt = _Attempt(progress, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
-        began = call.timers.time() if self.hooks else 0.0
+        began = call.deadline_timer.time() if self.hooks else 0.0
         try:
             with progress:
                 attempt.exchange = await self.transport.exchange(
@@ -153,7 +153,7 @@ class Pipeline:
             attempt.error = error
         except TimeoutError:
             if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # else the status says it all
-                attempt.error = progress.timeout_error(call.timers.time())
+                attempt.error = progress.timeout_error(call.deadline_timer.time())
         finally:
             if permit is not None and not progress.sent:
                 permit.refund()
@@ -161,7 +161,7 @@ class Pipeline:
                 permit.sent()
         self._settle(call, attempt)
         if self.hooks:
-            self._show(call, attempt, call.timers.time() - began)
+            self._show(call, attempt, call.deadline_timer.time() - began)
         return attempt
 
     def _settle(self, call: _Call, attempt: _Attempt) -> None:
@@ -184,7 +184,7 @@ class Pipeline:
         error, progress = attempt.error, attempt.progress
         if error is None:
             return None
-        now = call.timers.time()
+        now = call.deadline_timer.time()
         if _is_stale(error, progress, now) and not call.replayed_stale:
             call.replayed_stale = True
             return 0.0
@@ -235,7 +235,7 @@ def _reply(call: _Call, attempt: _Attempt) -> Reply:
             limiter_wait=call.limiter_wait,
             connect=progress.connect,
             first_byte=exchange.arrived - progress.sent_at if progress.sent_at is not None else None,
-            total=None if call.request.stream else call.timers.time() - call.began,
+            total=None if call.request.stream else call.deadline_timer.time() - call.began,
         ),
     )
     return Reply(exchange, attempt.body, meta, deadline=call.deadline, began=call.began)

@@ -17,12 +17,12 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from gradient_async._io.deadline_timer import Member, Opening, Timers
+from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
 from gradient_async._io.http.attempt_timer import Progress
 from gradient_async._io.http.connector import WatchedConnector, in_progress
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, DirectPosts
-from gradient_async._protocol.requests.request import Request, headers_of
+from gradient_async._protocol.requests.request import Request, build_headers
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
 
 READ_BUFFER_BYTES = 65_536
@@ -47,28 +47,28 @@ class Transport:
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _open: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
-    _under_way: set[Opening] = attrs.field(factory=set, init=False, repr=False)
-    _timers: Timers | None = attrs.field(default=None, init=False, repr=False)
+    _under_way: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
+    _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
     _bare: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
     _direct: DirectPosts | None = attrs.field(default=None, init=False, repr=False)
 
-    def timers(self, loop: asyncio.AbstractEventLoop) -> Timers:
+    def deadline_timer(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
         """Return what watches the time limits of requests on *loop*."""
-        if self._timers is None or self._timers.loop is not loop:
-            self._timers = Timers(loop)
-        return self._timers
+        if self._deadline_timer is None or self._deadline_timer.loop is not loop:
+            self._deadline_timer = DeadlineTimer(loop)
+        return self._deadline_timer
 
-    def until_closed(self) -> Member:
+    def until_closed(self) -> GroupedBlock:
         """Return a block that `aclose` ends; what follows it raises `closed_meanwhile`.
 
         Raises:
             SessionClosedError: The session is closed.
         """
         self._check_open()
-        return Member(self._under_way)
+        return GroupedBlock(self._under_way)
 
     def forget(self, exchange: Exchange) -> None:
         """Note that *exchange* has been read or given up."""
@@ -86,7 +86,11 @@ class Transport:
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
         url, direct = base_url + request.path, self._direct
-        if direct is not None and self._pool_at_home(progress.timers.loop) is not None and direct.takes(request):
+        if (
+            direct is not None
+            and self._pool_at_home(progress.deadline_timer.loop) is not None
+            and direct.takes(request)
+        ):
             return self._answered(direct.send(request, url, key, progress), progress)
         return self._answered(self._ask(request, url, key, progress), progress)
 
@@ -124,7 +128,7 @@ class Transport:
             request.method,
             URL(url, encoded=True),
             data=body if body is None or len(body) <= MOST_BYTES_AT_ONCE else BytesIO(body),
-            headers=headers_of(request, key),
+            headers=build_headers(request, key),
             allow_redirects=False,
             timeout=NO_LIMITS,
         )
@@ -148,10 +152,10 @@ class Transport:
 
     async def _pool_for(self, progress: Progress) -> aiohttp.ClientSession:
         """Return the pool, made if need be."""
-        pool = self._pool_at_home(progress.timers.loop) or await self._ready_pool()
+        pool = self._pool_at_home(progress.deadline_timer.loop) or await self._ready_pool()
         if pool is self.given:  # nothing tells how far a pool of the caller's has come
             progress.sent = True
-            progress.enter("first_byte", progress.timers.time(), progress.timeouts.first_byte)
+            progress.enter("first_byte", progress.deadline_timer.time(), progress.timeouts.first_byte)
         return pool
 
     async def aclose(self) -> None:
@@ -161,8 +165,8 @@ class Transport:
             call.stop()
         for exchange in list(self._open):
             exchange.close()
-        if self._timers is not None:
-            self._timers.stop()
+        if self._deadline_timer is not None:
+            self._deadline_timer.stop()
         if self._bare is not None:
             await self._bare.close()
         pool, self._pool = self._pool, None

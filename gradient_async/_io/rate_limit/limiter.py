@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gradient_async._io.deadline_timer import clock_of
+from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Limiter, Permit
 from gradient_async._io.rate_limit.wait_queue import Turnstile, Waiter, closed
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
@@ -152,7 +152,7 @@ class RateLimiter:
         """Move to *loop*, which is allowed when nobody waits on another one."""
         self._turnstile.bind(loop)
         if not self._own_clock:
-            self._exchange_clock(clock_of(loop))
+            self._exchange_clock(loop_clock(loop))
 
     def _exchange_clock(self, clock: Callable[[], float]) -> None:
         now = clock()

@@ -23,12 +23,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from gradient_async._io.deadline_timer import Opening
+from gradient_async._io.deadline_timer import OpenBlock
 from gradient_async._io.http.attempt_timer import timeout_error
 from gradient_async._io.http.exchange import BROKEN, MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
-from gradient_async._io.stream.idle_watchdog import Watchdog
-from gradient_async._io.stream.iterators import ChunkIterator, EventIterator, TextIterator
+from gradient_async._io.stream.idle_watchdog import IdleWatchdog
+from gradient_async._io.stream.iterators import EventIterator, SSEIterator, TextIterator
 from gradient_async._io.stream.tee import TeeBranch, tee
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event
 from gradient_async._protocol.stream.sse_encoder import Relay
@@ -53,7 +53,7 @@ DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
 
 
-class AnswerStream(ABC, Generic[E, S]):
+class BaseStream(ABC, Generic[E, S]):
     """The events of an answer as they arrive, and the answer they add up to.
 
     Attributes:
@@ -85,12 +85,12 @@ class AnswerStream(ABC, Generic[E, S]):
         self.outcome: Outcome = "running"
         self._meta: ResponseMeta | None = None
         self._opener: Opener | None = opener
-        self._opening: Opening | None = None
+        self._opening: OpenBlock | None = None
         self._decoder = decoder
         self._accumulator = accumulator
         self._ready: Iterator[E] = iter(())
         self._reply: Reply | None = None
-        self._watchdog: Watchdog | None = None
+        self._watchdog: IdleWatchdog | None = None
         self._at_eof = False
         self._busy = False
         self._entered = False
@@ -124,22 +124,22 @@ class AnswerStream(ABC, Generic[E, S]):
     def _output_tokens(self) -> int | None:
         """Return how many tokens the answer has, None if that is not known."""
 
-    def __aiter__(self) -> ChunkIterator[E]:
-        return ChunkIterator(self)
+    def __aiter__(self) -> EventIterator[E]:
+        return EventIterator(self)
 
     def __anext__(self) -> Coroutine[Any, Any, E]:
-        return self.next_chunk()
+        return self.next_event()
 
     def text(self) -> TextIterator[E]:
         """Iterate over the text as it arrives (of several choices, the first one's), leaving out what has none."""
         return TextIterator(self)
 
-    def sse(self) -> EventIterator[E]:
+    def sse(self) -> SSEIterator[E]:
         """Iterate over the stream as bytes of server-sent events in the service's own form, to pass it on.
 
         The end is told as the service tells it; an error comes as an event and ends the iteration without raising.
         """
-        return EventIterator(self, self._relay)
+        return SSEIterator(self, self._relay)
 
     def tee(self, n: int, *, buffer: int = 256) -> tuple[TeeBranch[E], ...]:
         """Return *n* iterators over the events, for as many tasks.
@@ -221,7 +221,7 @@ class AnswerStream(ABC, Generic[E, S]):
         finally:
             self._end_turn()
 
-    async def next_chunk(self, reader: object = None) -> E:
+    async def next_event(self, reader: object = None) -> E:
         """Return the next event; *reader*, if any, stays alive until then, and is the loop that reads the stream."""
         event = next(self._ready, None)
         if event is None:
@@ -229,7 +229,7 @@ class AnswerStream(ABC, Generic[E, S]):
         self._accumulator.add_fresh(event)
         return event
 
-    def left(self, reader: object) -> None:
+    def iterator_closed(self, reader: object) -> None:
         """Note that a loop over the stream was left; unless a block owns it, or another loop, nobody can want it now.
 
         A loop that was refused, because another was reading, leaves too.
@@ -290,7 +290,7 @@ class AnswerStream(ABC, Generic[E, S]):
     async def _open(self) -> None:
         opener, self._opener = self._opener, None
         reply = None
-        with Opening() as self._opening:
+        with OpenBlock() as self._opening:
             reply = await opener() if opener is not None else None
         if reply is None:
             return
@@ -299,7 +299,7 @@ class AnswerStream(ABC, Generic[E, S]):
             reply.exchange.close()
             self._tell_end(reply, None)
             return
-        self._watchdog = Watchdog(reply.exchange)
+        self._watchdog = IdleWatchdog(reply.exchange)
         self._watchdog.start()
         if (content_type := reply.exchange.content_type) not in EVENT_STREAM_TYPES:
             self._watchdog.asking_since = math.inf

@@ -1,11 +1,11 @@
-"""A stream of chat chunks: the reading is `AnswerStream`'s, with its contract; what is chat's own is here."""
+"""A stream of chat chunks: the reading is `BaseStream`'s, with its contract; what is chat's own is here."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from gradient_async._io.stream.base_stream import AnswerStream, Opener, Outcome
+from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import ChunkDecoder, verdict, whole_answer
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
@@ -20,7 +20,7 @@ _FINISHED: dict[str | None, Outcome] = {
 }
 
 
-class ChatStream(AnswerStream[ChatCompletionChunk, ChatCompletion]):
+class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     """The chunks of a chat completion as they arrive, and the completion they add up to.
 
     Iterating gives `ChatCompletionChunk`. The request is sent when the stream is entered or first read.

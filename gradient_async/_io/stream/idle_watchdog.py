@@ -15,7 +15,7 @@ from gradient_async.errors import TimeoutPhase
 
 
 @attrs.define(eq=False, repr=False)
-class Watchdog:
+class IdleWatchdog:
     """Closes an exchange that is silent for too long, or lasts too long; whoever reads it is woken.
 
     It refers to the exchange and never to the stream, so that a dropped stream can be noticed.
@@ -36,11 +36,11 @@ class Watchdog:
         """Begin to watch."""
         progress = self.exchange.progress
         silence = min(progress.timeouts.idle or math.inf, progress.timeouts.token_idle or math.inf)
-        progress.timers.add(self, min(progress.deadline, self.exchange.arrived + silence))
+        progress.deadline_timer.add(self, min(progress.deadline, self.exchange.arrived + silence))
 
     def stop(self) -> None:
         """Watch no more."""
-        self.exchange.progress.timers.discard(self)
+        self.exchange.progress.deadline_timer.discard(self)
 
     @property
     def limit(self) -> float:

@@ -18,7 +18,7 @@ E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-class Readable(Protocol[E_co]):
+class EventSource(Protocol[E_co]):
     """What a reader needs of a stream."""
 
     @property
@@ -26,31 +26,31 @@ class Readable(Protocol[E_co]):
         """``"running"``, or how the stream ended."""
         ...
 
-    def next_chunk(self, reader: object = None) -> Coroutine[Any, Any, E_co]:
+    def next_event(self, reader: object = None) -> Coroutine[Any, Any, E_co]:
         """Return the next event to *reader*."""
         ...
 
-    def left(self, reader: object) -> None:
+    def iterator_closed(self, reader: object) -> None:
         """Note that *reader* reads no more."""
         ...
 
 
-class ChunkIterator(Generic[E]):
+class EventIterator(Generic[E]):
     """Reads events, and gives the connection up when the loop over it is left."""
 
     __slots__ = ("stream",)
 
-    def __init__(self, stream: Readable[E]) -> None:
+    def __init__(self, stream: EventSource[E]) -> None:
         self.stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, E]:
-        return self.stream.next_chunk(self)
+        return self.stream.next_event(self)
 
     def __del__(self) -> None:
-        self.stream.left(self)
+        self.stream.iterator_closed(self)
 
 
 class TextIterator(Generic[E]):
@@ -58,8 +58,8 @@ class TextIterator(Generic[E]):
 
     __slots__ = ("_chunks",)
 
-    def __init__(self, stream: Readable[E]) -> None:
-        self._chunks = ChunkIterator(stream)
+    def __init__(self, stream: EventSource[E]) -> None:
+        self._chunks = EventIterator(stream)
 
     def __aiter__(self) -> Self:
         return self
@@ -71,13 +71,13 @@ class TextIterator(Generic[E]):
                 return text
 
 
-class EventIterator(Generic[E]):
+class SSEIterator(Generic[E]):
     """Reads the stream as the bytes of an event stream, its end or its error included."""
 
     __slots__ = ("_chunks", "_ended", "_relay")
 
-    def __init__(self, stream: Readable[E], relay: Relay) -> None:
-        self._chunks = ChunkIterator(stream)
+    def __init__(self, stream: EventSource[E], relay: Relay) -> None:
+        self._chunks = EventIterator(stream)
         self._relay = relay
         self._ended = False
 

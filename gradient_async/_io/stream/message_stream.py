@@ -1,11 +1,11 @@
-"""A stream of the messages API: the reading is `AnswerStream`'s, with its contract; what is this API's own is here."""
+"""A stream of the messages API: the reading is `BaseStream`'s, with its contract; what is this API's own is here."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from gradient_async._io.stream.base_stream import AnswerStream, Opener, Outcome
+from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_EVENTS, MessageAccumulator, whole_message
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
@@ -20,7 +20,7 @@ _FINISHED: dict[str | None, Outcome] = {
 }
 
 
-class MessageStream(AnswerStream[MessageEvent, MessageReply]):
+class MessageStream(BaseStream[MessageEvent, MessageReply]):
     """The events of a message as they arrive, and the `MessageReply` they add up to.
 
     Iterating gives `MessageEvent`. The request is sent when the stream is entered or first read. Who owns the

@@ -1,11 +1,11 @@
-"""A stream of the responses API: the reading is `AnswerStream`'s, with its contract; what is this API's own is here."""
+"""A stream of the responses API: the reading is `BaseStream`'s, with its contract; what is this API's own is here."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from gradient_async._io.stream.base_stream import AnswerStream, Opener, Outcome
+from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_EVENTS, ResponseAccumulator, whole_response
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
@@ -21,7 +21,7 @@ _FINISHED: dict[str | None, Outcome] = {
 }
 
 
-class ResponseStream(AnswerStream[ResponseEvent, ResponseReply]):
+class ResponseStream(BaseStream[ResponseEvent, ResponseReply]):
     """The events of a response as they arrive, and the `ResponseReply` they add up to.
 
     Iterating gives `ResponseEvent`. The request is sent when the stream is entered or first read. Who owns the

@@ -14,7 +14,15 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json, s
 from gradient_async._protocol.http.error_body import error_in_body
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
-from gradient_async._protocol.requests.request import Request, check_finite, given, listed, post, required_text, shown
+from gradient_async._protocol.requests.request import (
+    Request,
+    build_json_post,
+    describe_type,
+    require_finite,
+    require_iterable,
+    require_text,
+    without_unset,
+)
 from gradient_async.errors import ConfigurationError, InvocationFailedError
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams
@@ -23,37 +31,39 @@ _PATH = "/v1/async-invoke"
 _KNOWN = InvocationParams.__required_keys__ | InvocationParams.__optional_keys__
 
 
-def invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
     """Return the request that starts an invocation.
 
     Raises:
         ConfigurationError: The parameters cannot be meant: no model, no input, tags that are no objects.
     """
-    body = given(params, _KNOWN)
-    required_text(body, "model_id", "fal-ai/flux/schnell")
+    body = without_unset(params, _KNOWN)
+    require_text(body, "model_id", "fal-ai/flux/schnell")
     if not isinstance(body.get("input"), Mapping):
-        raise ConfigurationError(f"input must be an object, as {{'prompt': '...'}}; got {shown(body.get('input'))}.")
+        raise ConfigurationError(
+            f"input must be an object, as {{'prompt': '...'}}; got {describe_type(body.get('input'))}."
+        )
     body["input"] = dict(body["input"])
     for name, value in body["input"].items():
-        check_finite(f"input.{name}", value)
+        require_finite(f"input.{name}", value)
     if "tags" in body:
         body["tags"] = [
-            _checked_tag(position, tag) for position, tag in enumerate(listed("tags", body["tags"], "a list"))
+            _checked_tag(position, tag) for position, tag in enumerate(require_iterable("tags", body["tags"], "a list"))
         ]
-    return post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, timeouts=timeouts)
 
 
-def status_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
+def build_status_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
     """Return the request that asks how an invocation is."""
     return _get(request_id, "/status", timeouts, priority)
 
 
-def result_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
+def build_result_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
     """Return the request that asks for an invocation with its output."""
     return _get(request_id, "", timeouts, priority)
 
 
-def invocation_from(body: bytes) -> AsyncInvocation:
+def read_invocation(body: bytes) -> AsyncInvocation:
     """Return the invocation in the body of a successful answer.
 
     Raises:
@@ -68,7 +78,7 @@ def invocation_from(body: bytes) -> AsyncInvocation:
     return invocation
 
 
-def failed(invocation: AsyncInvocation) -> InvocationFailedError:
+def invocation_error(invocation: AsyncInvocation) -> InvocationFailedError:
     """Return the error for an invocation that did not complete."""
     reason = invocation.error or "The service does not say why."
     message = f"Invocation {invocation.request_id} of {invocation.model_id} ended as {invocation.status}: {reason}"
@@ -77,7 +87,7 @@ def failed(invocation: AsyncInvocation) -> InvocationFailedError:
 
 def _get(request_id: object, action: str, timeouts: Timeouts, priority: Priority) -> Request:
     if not isinstance(request_id, str) or not request_id:
-        raise ConfigurationError(f"request_id must be the id of an invocation; got {shown(request_id)}.")
+        raise ConfigurationError(f"request_id must be the id of an invocation; got {describe_type(request_id)}.")
     path = f"{_PATH}/{quote(request_id, safe='')}{action}"
     return Request(method="GET", path=path, timeouts=timeouts, idempotent=True, priority=priority)
 

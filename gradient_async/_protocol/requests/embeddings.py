@@ -12,7 +12,14 @@ from typing import Any
 from gradient_async._protocol.codec.base64_vectors import with_numbers
 from gradient_async._protocol.http.body_reader import AnswerReader
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import Request, given, listed, post, required_text, shown
+from gradient_async._protocol.requests.request import (
+    Request,
+    build_json_post,
+    describe_type,
+    require_iterable,
+    require_text,
+    without_unset,
+)
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams
@@ -24,19 +31,19 @@ _MOST_INPUTS = 2048
 _answer_from = AnswerReader(EmbeddingList, "data", with_numbers)
 
 
-def embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+def build_embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
     """Return the request for embeddings.
 
     Raises:
         ConfigurationError: The parameters cannot be meant: no model, no text, more texts than one call takes.
     """
-    body = given(params, _KNOWN)
-    required_text(body, "model", "qwen3-embedding-0.6b")
+    body = without_unset(params, _KNOWN)
+    require_text(body, "model", "qwen3-embedding-0.6b")
     body["input"] = _checked_input(body.get("input"))
-    return post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, timeouts=timeouts)
 
 
-def embeddings_from(body: bytes) -> EmbeddingList:
+def read_embeddings(body: bytes) -> EmbeddingList:
     """Return the vectors in the body of a successful answer, in the order of their texts.
 
     Raises:
@@ -54,10 +61,10 @@ def embeddings_from(body: bytes) -> EmbeddingList:
 def _checked_input(texts: object) -> str | list[str]:
     if isinstance(texts, str):
         return texts
-    checked = listed("input", texts, "a list")
+    checked = require_iterable("input", texts, "a list")
     if not 0 < len(checked) <= _MOST_INPUTS:
         raise ConfigurationError(f"input has {len(checked)} texts; one call takes 1 to {_MOST_INPUTS}.")
     for position, text in enumerate(checked):
         if not isinstance(text, str):
-            raise ConfigurationError(f"input[{position}] must be a text; got {shown(text)}.")
+            raise ConfigurationError(f"input[{position}] must be a text; got {describe_type(text)}.")
     return checked

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradient_async._protocol.http.body_reader import AnswerReader
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import Request, given, post, required_text
+from gradient_async._protocol.requests.request import Request, build_json_post, require_text, without_unset
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.images import ImageList
 from gradient_async.params import ImageParams
@@ -18,23 +18,23 @@ from gradient_async.params import ImageParams
 _PATH = "/v1/images/generations"
 _KNOWN = ImageParams.__required_keys__ | ImageParams.__optional_keys__
 
-images_from = AnswerReader(ImageList, "data")
+read_images = AnswerReader(ImageList, "data")
 """Returns the images in the body of a successful answer."""
 
 
-def images_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+def build_images_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
     """Return the request for images; ``n``, which the schema requires, is 1 unless given.
 
     Raises:
         ConfigurationError: The parameters cannot be meant: no model, no prompt, no image, or a stream.
     """
-    body = {"n": 1} | given(params, _KNOWN)
-    required_text(body, "model", "openai-gpt-image-1")
-    required_text(body, "prompt", "A cute baby sea otter")
+    body = {"n": 1} | without_unset(params, _KNOWN)
+    require_text(body, "model", "openai-gpt-image-1")
+    require_text(body, "prompt", "A cute baby sea otter")
     _check_count(body["n"])
     if (body | dict(body.get("extra_body") or {})).get("stream"):
         raise ConfigurationError("images.generate returns whole images; leave stream out.")
-    return post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, timeouts=timeouts)
 
 
 def _check_count(count: object) -> None:

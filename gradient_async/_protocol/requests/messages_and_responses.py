@@ -13,7 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import Request, check_model, checked_value, given, listed, posted
+from gradient_async._protocol.requests.request import (
+    Request,
+    build_post,
+    require_iterable,
+    require_model,
+    to_json_value,
+    without_unset,
+)
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.messages import MessageReply
 from gradient_async.models.responses import OutputItem
@@ -28,7 +35,7 @@ _LISTS = ("modalities", "stop", "stop_sequences", "system", "tools")
 _ROLES = ("user", "assistant")
 
 
-def message_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
+def build_message_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
     """Return the request for a message.
 
     Raises:
@@ -39,10 +46,10 @@ def message_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeou
     _check_max_tokens(params.get("max_tokens"))
     body = _body({**params, "messages": turns}, _MESSAGE_FIELDS)
     _describe_tools(body, _message_tool)
-    return posted(MESSAGES_PATH, _checked(body), stream=stream, timeouts=timeouts)
+    return build_post(MESSAGES_PATH, _checked(body), stream=stream, timeouts=timeouts)
 
 
-def response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
+def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
     """Return the request for a response.
 
     Raises:
@@ -56,18 +63,18 @@ def response_request(params: Mapping[str, Any], *, stream: bool, timeouts: Timeo
         _check_items(asked)
     body = _body({**params, "input": asked}, _RESPONSE_FIELDS)
     _describe_tools(body, _response_tool)
-    return posted(RESPONSES_PATH, _checked(body), stream=stream, timeouts=timeouts)
+    return build_post(RESPONSES_PATH, _checked(body), stream=stream, timeouts=timeouts)
 
 
 def _body(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return the body of *params*, ``extra_body`` and ``extra_headers`` still beside the others."""
     if params.get("stream") is not None:
         raise ConfigurationError("stream= is not a parameter here; use .stream(...) for a stream, .create(...) else.")
-    check_model(params.get("model"))
-    body = given(params, known)
+    require_model(params.get("model"))
+    body = without_unset(params, known)
     for name in _LISTS:
         if not isinstance(value := body.get(name, ""), str | list):
-            body[name] = listed(name, value, "a list")
+            body[name] = require_iterable(name, value, "a list")
     return body
 
 
@@ -92,12 +99,12 @@ def _response_tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: checked_value(name, value) for name, value in body.items()}
+    return {name: to_json_value(name, value) for name, value in body.items()}
 
 
 def _filled(name: str, value: object, example: str) -> list[Any]:
     """Return the items of the conversation, the parameter *name*, of which there has to be one."""
-    items = listed(name, value, f"a list, as {example}")
+    items = require_iterable(name, value, f"a list, as {example}")
     if not items:
         raise ConfigurationError(f"{name} is empty; give at least one, as {example}.")
     return items

@@ -28,7 +28,7 @@ from gradient_async.params import AgentParams, ChatParams, Role
 CHAT_PATH = "/v1/chat/completions"
 AGENT_CHAT_PATH = "/api/v1/chat/completions?agent=true"
 AGENT_MODEL = "ignored"
-MESSAGES = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
+MESSAGES_EXPECTED = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
 """What the messages of a chat must be."""
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
@@ -49,7 +49,7 @@ class Request:
         idempotent: Whether sending it twice does no harm.
         stream: Whether the answer is wanted as an event stream.
         priority: Whether it waits behind interactive requests at the limiter.
-        is_patient: Whether it may wait there for as long as it takes; the time limits begin after that.
+        timeout_excludes_limiter_wait: Whether the time limits begin after the wait at the limiter, which is unlimited.
     """
 
     method: str
@@ -60,10 +60,10 @@ class Request:
     idempotent: bool = False
     stream: bool = False
     priority: Priority = "interactive"
-    is_patient: bool = False
+    timeout_excludes_limiter_wait: bool = False
 
 
-def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
+def build_chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts: Timeouts) -> Request:
     """Return the request for a chat completion.
 
     Raises:
@@ -71,14 +71,14 @@ def chat_request(path: str, params: Mapping[str, Any], *, stream: bool, timeouts
     """
     body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
     body["messages"] = _checked_messages(body.get("messages"))
-    check_model(body.get("model"))
+    require_model(body.get("model"))
     for name, value in body.items():
         if name != "messages" and (type(value) not in _SCALARS or type(value) is float):
-            body[name] = checked_value(name, value)
-    return posted(path, body, stream=stream, timeouts=timeouts)
+            body[name] = to_json_value(name, value)
+    return build_post(path, body, stream=stream, timeouts=timeouts)
 
 
-def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
+def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
     """Return the request that posts *body*, whose ``extra_body`` and ``extra_headers`` go where they belong.
 
     Raises:
@@ -90,13 +90,13 @@ def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: T
     if extra_body:
         extra = plain(dict(_mapping("extra_body", extra_body)))
         for name, value in extra.items():
-            check_finite(name, value)
+            require_finite(name, value)
         body |= extra
     return Request(
         method="POST",
         path=path,
         body=encode_tree(body),
-        headers=checked_headers(_mapping("extra_headers", headers)) if headers else _NO_HEADERS,
+        headers=validate_headers(_mapping("extra_headers", headers)) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
     )
@@ -105,7 +105,7 @@ def posted(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: T
 def _mapping(name: str, value: object) -> Mapping[Any, Any]:
     if isinstance(value, Mapping):
         return value
-    raise ConfigurationError(f"{name} must be a dict of names and values; got {shown(value)}.")
+    raise ConfigurationError(f"{name} must be a dict of names and values; got {describe_type(value)}.")
 
 
 def _checked_messages(messages: object) -> Any:
@@ -113,7 +113,7 @@ def _checked_messages(messages: object) -> Any:
 
     Hot: that nothing is to be made plain, which is most often so, is seen without a call for each message.
     """
-    checked = messages if type(messages) is list else listed("messages", messages, MESSAGES)
+    checked = messages if type(messages) is list else require_iterable("messages", messages, MESSAGES_EXPECTED)
     if not checked:
         raise ConfigurationError("messages is empty; give at least one, as {'role': 'user', 'content': 'Hello'}.")
     are_plain = True
@@ -126,7 +126,7 @@ def _checked_messages(messages: object) -> Any:
     return checked if are_plain else plain(checked)
 
 
-def listed(name: str, value: object, expected: str) -> list[Any]:
+def require_iterable(name: str, value: object, expected: str) -> list[Any]:
     """Return the items of *value*, the parameter *name*, which must be what is *expected*.
 
     Raises:
@@ -134,15 +134,15 @@ def listed(name: str, value: object, expected: str) -> list[Any]:
     """
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Model):
         return list(value)
-    raise ConfigurationError(f"{name} must be {expected}; got {shown(value)}.")
+    raise ConfigurationError(f"{name} must be {expected}; got {describe_type(value)}.")
 
 
-def shown(value: object) -> str:
+def describe_type(value: object) -> str:
     """Return what *value* is, for an error: never the value, which may be a prompt."""
     return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__
 
 
-def refuse_stream(params: Mapping[str, Any]) -> None:
+def reject_stream(params: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` if *params* ask for a stream where a whole answer is needed."""
     if params.get("stream"):
         raise ConfigurationError("stream=True is for create; this call needs the whole answer, leave it out.")
@@ -159,7 +159,7 @@ def _check_message(message: object, position: int) -> None:
         )
 
 
-def check_model(model: object) -> None:
+def require_model(model: object) -> None:
     """Raise a `ConfigurationError` unless *model* names one."""
     if not isinstance(model, str) or not model:
         raise ConfigurationError(
@@ -167,11 +167,11 @@ def check_model(model: object) -> None:
         )
 
 
-def checked_value(name: str, value: Any) -> Any:
+def to_json_value(name: str, value: Any) -> Any:
     """Return the *value* of a parameter as JSON has it: without models, and with lists for what can be iterated."""
-    check_finite(name, value)
+    require_finite(name, value)
     if name in _LISTS and not isinstance(value, str):
-        value = listed(name, value, _LISTS[name])
+        value = require_iterable(name, value, _LISTS[name])
     if name == "tools" and any(map(callable, value)):
         value = _described(value)
     if name == "response_format" and isinstance(value, type):
@@ -181,7 +181,7 @@ def checked_value(name: str, value: Any) -> Any:
     return plain(value)
 
 
-def check_finite(name: str, value: object) -> None:
+def require_finite(name: str, value: object) -> None:
     """Raise a `ConfigurationError` if *value* is a number that JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
@@ -194,7 +194,7 @@ def _described(tools: list[Any]) -> list[Any]:
     return described_tools(tools)
 
 
-def checked_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
+def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """Return the caller's own *headers*.
 
     Raises:
@@ -206,13 +206,13 @@ def checked_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
         if name.lower() in _OUR_HEADERS:
             raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
         if not isinstance(value, str):
-            raise ConfigurationError(f"extra_headers: the value of {name} must be text; got {shown(value)}.")
+            raise ConfigurationError(f"extra_headers: the value of {name} must be text; got {describe_type(value)}.")
         if not value.isprintable():
             raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
     return headers
 
 
-def headers_of(request: Request, key: str) -> dict[str, str]:
+def build_headers(request: Request, key: str) -> dict[str, str]:
     """Return the headers of *request* when it is sent with *key*: each name once, whatever its case.
 
     A header of the caller's own replaces our User-Agent; what tells the form of body and answer is not replaced.
@@ -226,23 +226,23 @@ def headers_of(request: Request, key: str) -> dict[str, str]:
 
 
 # MERGED: Requests whose body is the call's parameters and nothing else: embeddings, images, invocations.
-def given(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+def without_unset(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return what is set of *params*, of which the schema knows *known*."""
     return {name: value for name, value in params.items() if value is not None or name not in known}
 
 
-def post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+def build_json_post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
     """Return the request that posts *body*, made plain.
 
     Raises:
         ConfigurationError: Something has no JSON form, or a header cannot be set.
     """
     for name, value in body.items():
-        check_finite(name, value)
-    return posted(path, {name: plain(value) for name, value in body.items()}, timeouts=timeouts)
+        require_finite(name, value)
+    return build_post(path, {name: plain(value) for name, value in body.items()}, timeouts=timeouts)
 
 
-def required_text(body: Mapping[str, Any], name: str, example: str) -> None:
+def require_text(body: Mapping[str, Any], name: str, example: str) -> None:
     """Check that *body* has some text under *name*.
 
     Raises:
@@ -250,4 +250,6 @@ def required_text(body: Mapping[str, Any], name: str, example: str) -> None:
     """
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} must be a text that is not empty, as {example!r}; got {shown(value)}.")
+        raise ConfigurationError(
+            f"{name} must be a text that is not empty, as {example!r}; got {describe_type(value)}."
+        )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gradient_async._io.deadline_timer import clock_of
+from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Turnstile, Waiter, closed
 from gradient_async._protocol.rate_limit.priority_queue import Priority
@@ -123,7 +123,7 @@ class RedisLimiter:
         """Move to *loop* with new connections, which belong to a loop."""
         had_one = self._turnstile.loop is not None
         self._turnstile.bind(loop)
-        self._turnstile.clock = clock_of(loop)
+        self._turnstile.clock = loop_clock(loop)
         self._errands.bind(loop)
         self._asking = None
         if had_one:

@@ -15,7 +15,7 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.body_reader import completion_from
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import Request, chat_request
+from gradient_async._protocol.requests.request import Request, build_chat_request
 from gradient_async.models.chat import ChatCompletion
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Caller:
         own = dict(params)
         timeout = own.pop("timeout", timeout)
         request = self._request(own, timeout, stream=False)
-        return self._answer(attrs.evolve(request, priority="bulk", is_patient=True))
+        return self._answer(attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True))
 
     def _answer(self, request: Request) -> Coroutine[Any, Any, ChatCompletion]:
         return self.pipeline.answer(request, self.target(), completion_from)
@@ -64,7 +64,7 @@ class Caller:
     def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         if self.model is not None and not params.get("model"):
             params = {**params, "model": self.model}
-        return chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
+        return build_chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
 
 
 @cache

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from functools import partial
 from typing import Any
 
-from gradient_async._io.concurrent_map import Fanout
-from gradient_async._protocol.requests.request import refuse_stream
+from gradient_async._io.concurrent_map import ConcurrentMap
+from gradient_async._protocol.requests.request import reject_stream
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult
 from gradient_async.models.response_meta import Timings
 
 Params = Mapping[str, Any]
-MapResults = Fanout[Params, MapResult]
+MapResults = ConcurrentMap[Params, MapResult]
 """What ``map`` returns; enter it, then read a `MapResult` for each request."""
 
 
@@ -42,7 +42,7 @@ def map_results(
             "requests must be an iterable of parameters, as [{'model': ..., 'messages': [...]}, ...]; "
             f"got {type(requests).__name__}."
         )
-    return Fanout(requests, partial(_result, ask), concurrency=concurrency, ordered=ordered)
+    return ConcurrentMap(requests, partial(_result, ask), concurrency=concurrency, ordered=ordered)
 
 
 async def _result(ask: Callable[[Params], Awaitable[ChatCompletion]], index: int, request: Params) -> MapResult:
@@ -51,7 +51,7 @@ async def _result(ask: Callable[[Params], Awaitable[ChatCompletion]], index: int
     try:
         if not isinstance(request, Mapping):
             raise ConfigurationError(f"requests[{index}] must be a dict of parameters; got {type(request).__name__}.")
-        refuse_stream(request)
+        reject_stream(request)
         completion = await ask(request)
     except SessionClosedError:
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from gradient_async._protocol.requests.request import refuse_stream
+from gradient_async._protocol.requests.request import reject_stream
 from gradient_async._protocol.schema.structured_output import parsed_completion, response_format
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.parsed import ParsedCompletion
@@ -22,6 +22,6 @@ async def parse(
         ConfigurationError: The class has no schema, or the call cannot work; nothing was sent.
         ResponseDecodeError: The answer does not fit; ``snapshot`` has it.
     """
-    refuse_stream(params)
+    reject_stream(params)
     completion = await ask({**params, "response_format": response_format(cls)})
     return parsed_completion(completion, cls)

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.requests.request import MESSAGES, listed, refuse_stream
+from gradient_async._protocol.requests.request import MESSAGES_EXPECTED, reject_stream, require_iterable
 from gradient_async._protocol.schema.tool_loop import (
     Conversation,
     Toolbox,
@@ -44,9 +44,15 @@ async def run_tools(
         ToolRoundsError: The model asked for tools in every answer.
         GradientError: An answer did not come; ``messages`` has the conversation until then.
     """
-    refuse_stream(params)
+    reject_stream(params)
     most = checked_rounds(max_rounds)
-    run = _Run(ask, params, toolbox(tools), listed("messages", params.get("messages"), MESSAGES), in_threads=in_threads)
+    run = _Run(
+        ask,
+        params,
+        toolbox(tools),
+        require_iterable("messages", params.get("messages"), MESSAGES_EXPECTED),
+        in_threads=in_threads,
+    )
     try:
         return await run.to_its_end(most)
     except GradientError as error:

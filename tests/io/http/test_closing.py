@@ -62,7 +62,7 @@ async def test_over_an_aiohttp_session_of_the_callers(silent: str) -> None:
 async def test_while_a_file_is_asked_for(silent: str) -> None:
     session, loop = AsyncSession("test"), asyncio.get_running_loop()
     transport = session._transport
-    progress = Progress(transport.timers(loop), loop.time() + 30, Timeouts(), None)
+    progress = Progress(transport.deadline_timer(loop), loop.time() + 30, Timeouts(), None)
     asking = asyncio.ensure_future(transport.fetch("GET", f"https://{silent}/file", headers={}, progress=progress))
     await asyncio.sleep(0.1)
     await session.aclose()

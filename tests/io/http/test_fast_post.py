@@ -50,7 +50,7 @@ async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
         for post in posts:
             assert direct is not None
             assert direct.takes(post.request)
-            progress = Progress(transport.timers(loop), loop.time() + 5, Timeouts(), None)
+            progress = Progress(transport.deadline_timer(loop), loop.time() + 5, Timeouts(), None)
             exchange = await transport.exchange(
                 post.request, base_url=f"http://{host}", key=post.key, progress=progress
             )
@@ -206,7 +206,7 @@ async def test_a_connection_that_closed_before_the_request_is_given_up(transport
         return connection
 
     loop = asyncio.get_running_loop()
-    progress = Progress(Transport().timers(loop), loop.time() + 5, Timeouts(), None)
+    progress = Progress(Transport().deadline_timer(loop), loop.time() + 5, Timeouts(), None)
     async with aiohttp.ClientSession() as pool:
         direct = DirectPosts(connect, pool, loop, 1)  # type: ignore[arg-type]
         with pytest.raises(aiohttp.ClientConnectionResetError):

@@ -7,13 +7,13 @@ import pytest
 
 from gradient_async import ConfigurationError, MessageReply, ResponseReply, Timeouts
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.requests.messages_and_responses import message_request, response_request
+from gradient_async._protocol.requests.messages_and_responses import build_message_request, build_response_request
 
 HI = {"role": "user", "content": "Hi"}
 
 
 def message(**params: Any) -> Any:
-    request = message_request(
+    request = build_message_request(
         {"model": "m", "max_tokens": 9, "messages": [HI], **params}, stream=False, timeouts=Timeouts()
     )
     assert request.path == "/v1/messages"
@@ -21,7 +21,7 @@ def message(**params: Any) -> Any:
 
 
 def response(**params: Any) -> Any:
-    request = response_request({"model": "m", "input": "Hi", **params}, stream=False, timeouts=Timeouts())
+    request = build_response_request({"model": "m", "input": "Hi", **params}, stream=False, timeouts=Timeouts())
     assert request.path == "/v1/responses"
     return json.loads(request.body or b"")
 
@@ -109,6 +109,6 @@ def test_a_function_is_a_tool_in_the_shape_of_each_api() -> None:
 
 
 def test_a_stream_is_asked_for_in_the_body() -> None:
-    request = response_request({"model": "m", "input": "Hi"}, stream=True, timeouts=Timeouts())
+    request = build_response_request({"model": "m", "input": "Hi"}, stream=True, timeouts=Timeouts())
     assert json.loads(request.body or b"")["stream"] is True
     assert request.stream

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from gradient_async import ConfigurationError, Message, Timeouts
-from gradient_async._protocol.requests.request import CHAT_PATH, Request, chat_request, headers_of
+from gradient_async._protocol.requests.request import CHAT_PATH, Request, build_chat_request, build_headers
 
 USER = {"role": "user", "content": "Hi"}
 
 
 def built(*, stream: bool = False, **params: Any) -> Request:
     params = {"model": "m", "messages": [USER], **params}
-    return chat_request(CHAT_PATH, params, stream=stream, timeouts=Timeouts())
+    return build_chat_request(CHAT_PATH, params, stream=stream, timeouts=Timeouts())
 
 
 def body(**params: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: Any) -> None:
 def test_headers_stand_once_whatever_their_case() -> None:
     own = {"user-agent": "mine", "x-own": "1", "X-Own": "2", "content-type": "text/plain", "ACCEPT": "image/png"}
     stream = built(stream=True, extra_headers=own)
-    assert headers_of(stream, "k") == {
+    assert build_headers(stream, "k") == {
         "Authorization": "Bearer k",
         "user-agent": "mine",
         "X-Own": "2",
@@ -137,4 +137,4 @@ def test_headers_stand_once_whatever_their_case() -> None:
 
 def test_headers_of_a_whole_answer_are_few() -> None:
     asked = Request(method="GET", path="/v1/models")
-    assert headers_of(asked, "k") == {"Authorization": "Bearer k", "User-Agent": "gradient-async"}
+    assert build_headers(asked, "k") == {"Authorization": "Bearer k", "User-Agent": "gradient-async"}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ConfigurationError, ResponseDecodeError, Timeouts
-from gradient_async._protocol.requests.request import CHAT_PATH, chat_request
+from gradient_async._protocol.requests.request import CHAT_PATH, build_chat_request
 from gradient_async._protocol.schema.docstrings import argument_descriptions, first_paragraph
 from gradient_async._protocol.schema.function_tool import function_tool
 
@@ -193,13 +193,13 @@ def test_a_function_that_cannot_be_a_tool_says_what_to_do(function: Callable[...
 def test_functions_and_descriptions_go_into_a_request_together() -> None:
     described = {"type": "function", "function": {"name": "f"}}
     params = {"model": "m", "messages": SENT, "tools": (plain, described)}
-    request = chat_request(CHAT_PATH, params, stream=True, timeouts=Timeouts())
+    request = build_chat_request(CHAT_PATH, params, stream=True, timeouts=Timeouts())
     assert json.loads(request.body or b"")["tools"] == [function_tool(plain).definition, described]
 
 
 def test_a_class_as_response_format_of_create_names_parse() -> None:
     with pytest.raises(ConfigurationError, match=r"class Place; chat\.completions\.parse"):
-        chat_request(
+        build_chat_request(
             CHAT_PATH, {"model": "m", "messages": SENT, "response_format": Place}, stream=False, timeouts=Timeouts()
         )
 
