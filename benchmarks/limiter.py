@@ -140,10 +140,10 @@ async def time_answers() -> float:
     answers = [
         RateLimitInfo(limit=5000, remaining=4990 - n % 200, reset=wall + 3000.0, date=float(wall)) for n in range(200)
     ]
-    limiter.observe(answers[0], status=200, sent_at=sent_at)
+    limiter.apply_response(answers[0], status=200, sent_at=sent_at)
     began = time.process_time()
     for n in range(ACQUIRES):
-        limiter.observe(answers[n % 200], status=200, sent_at=sent_at)
+        limiter.apply_response(answers[n % 200], status=200, sent_at=sent_at)
     return (time.process_time() - began) / ACQUIRES * 1e6
 
 
@@ -284,7 +284,7 @@ def measure(rounds: int) -> dict[str, dict[str, object]]:
             "RollingTokenBucket, guard=0": saturate(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
         },
         "CPU of an uncontended acquire, us": medians(acquires(), rounds),
-        "CPU of an answer that says nothing new, us": medians({"RateLimiter.observe": time_answers}, rounds),
+        "CPU of an answer that says nothing new, us": medians({"RateLimiter.apply_response": time_answers}, rounds),
         f"CPU per waiter when {WAITERS:,} wait, us": medians(waits(), rounds),
         "the same without the garbage collector, us": medians(without, rounds),
     }

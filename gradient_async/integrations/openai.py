@@ -125,7 +125,7 @@ class LimitedTransport(httpx.AsyncHTTPTransport):
             if permit.held:
                 permit.refund()
         info = rate_limit_info(response.headers, now=time.time())
-        self._limiter.observe(info, status=response.status_code, sent_at=permit.sent_at)
+        self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at)
         return response
 
     async def _acquire(self, limiter: Limiter, request: httpx.Request) -> Permit:

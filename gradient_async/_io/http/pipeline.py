@@ -172,7 +172,7 @@ class Pipeline:
             limits = attempt.limits = rate_limit_info(exchange.headers, now=now)
             if limiter is not None:
                 sent_at = attempt.progress.sent_at or call.began
-                limiter.observe(limits, status=exchange.status, sent_at=sent_at)
+                limiter.apply_response(limits, status=exchange.status, sent_at=sent_at)
             if exchange.status >= HTTP_OK_END and attempt.error is None:
                 attempt.error = error_of(exchange, attempt.body, now)
         if attempt.error is not None:

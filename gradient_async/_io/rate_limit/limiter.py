@@ -22,7 +22,7 @@ from gradient_async._io.rate_limit.wait_queue import Turnstile, Waiter, closed
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
-from gradient_async._protocol.rate_limit.server_feedback import Learner
+from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus, describe, describe_html
 from gradient_async._protocol.rate_limit.token_budget import TokenBudget
 from gradient_async.errors import APITimeoutError, ConfigurationError
@@ -62,7 +62,7 @@ class RateLimiter:
     ) -> None:
         self.limits = limits
         self._bucket = RollingTokenBucket(limits.windows, guard=guard, follow=limits.follow, share=limits.share)
-        self._learner = Learner(self._bucket, tiers=limits.tiers)
+        self._feedback = ServerFeedback(self._bucket, tiers=limits.tiers)
         tokens = limits.tokens_per_minute
         self._budget = None if tokens is None else TokenBudget(tokens, guard=guard)
         self._own_clock = clock is not None
@@ -161,7 +161,7 @@ class RateLimiter:
         if abs(shift) < _SAME_CLOCK:
             return
         self._bucket.rebase(shift, now=now)
-        self._learner.rebase(shift)
+        self._feedback.rebase(shift)
         if self._budget is not None:
             self._budget.rebase(shift)
 
@@ -195,7 +195,7 @@ class RateLimiter:
 
     # Learning and telling.
 
-    def observe(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
         """Learn from the headers of a response, refusals included; their order does not matter.
 
         Args:
@@ -205,7 +205,7 @@ class RateLimiter:
         """
         longest, turnstile = self._bucket.windows[-1], self._turnstile
         before = longest.capacity
-        paused = self._learner.learn(
+        paused = self._feedback.apply_response(
             info,
             status=status,
             sent_at=sent_at,

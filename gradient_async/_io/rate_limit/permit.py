@@ -89,7 +89,7 @@ class Limiter(Protocol):
         """Return once one request may be sent; *timeout* in seconds."""
         ...
 
-    def observe(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
         """Learn from the headers of a response to the request that was sent at *sent_at*."""
         ...
 

@@ -131,7 +131,7 @@ class RollingTokenBucket(Ledger):
                 if the service counts fewer than we sent, these may be missing.
         """
         asked = now if sent_at is None else sent_at
-        self.quota.learn(limit, remaining, reset, now=now, asked=asked, refused=refused)
+        self.quota.apply_quota(limit, remaining, reset, now=now, asked=asked, refused=refused)
 
     def exhaust(self, window: Window, *, now: float, until: float) -> None:
         """Believe that *window* is full until *until*, and that what we did not send ends evenly after it."""

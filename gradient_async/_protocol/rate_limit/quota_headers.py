@@ -56,7 +56,7 @@ class Quota:
         self._heard = asked
         return True
 
-    def learn(
+    def apply_quota(
         self,
         limit: int | None,
         remaining: int | None,

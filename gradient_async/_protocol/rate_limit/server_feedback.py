@@ -21,7 +21,7 @@ from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.window import Window
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["ClockSkew", "Learner"]
+__all__ = ["ClockSkew", "ServerFeedback"]
 
 _REFUSED = 429
 _MINUTE = 60.0
@@ -57,7 +57,7 @@ class ClockSkew:
 
 
 @attrs.define(eq=False, repr=False)
-class Learner:
+class ServerFeedback:
     """Turns responses into what the bucket believes.
 
     Attributes:
@@ -72,7 +72,7 @@ class Learner:
     _until: float = attrs.field(default=-math.inf, init=False)
     _refused_at: list[float] = attrs.field(factory=list, init=False, repr=False)
 
-    def learn(
+    def apply_response(
         self, info: RateLimitInfo, *, status: int, sent_at: float, now: float, wall: float, chance: float
     ) -> float:
         """Teach the bucket what a response said.

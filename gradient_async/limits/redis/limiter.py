@@ -26,7 +26,7 @@ from gradient_async.limits.redis.background_writer import Errands
 from gradient_async.limits.redis.local_log import SentHere
 from gradient_async.limits.redis.outage import Outage, WhenDown
 from gradient_async.limits.redis.permits import Permits
-from gradient_async.limits.redis.server_feedback import SharedLearning
+from gradient_async.limits.redis.server_feedback import SharedFeedback
 from gradient_async.limits.redis.store import Answer, RedisStore, StoreDown
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -83,7 +83,7 @@ class RedisLimiter:
         self._errands = Errands(self._settle, self._go_down, self._settled)
         self._permits = Permits(self._sent, self._errands, clock=self._now, slack=guard / 4)
         self._outage = Outage(when_down, self._sent, self._permits)
-        self._learning = SharedLearning(limits, self._whole, self._errands, wall=wall, chance=chance)
+        self._feedback = SharedFeedback(limits, self._whole, self._errands, wall=wall, chance=chance)
         self._generation: str | None = None
         self._ask_at = -math.inf
         self._used = [(0, 0) for _ in limits.windows]
@@ -198,9 +198,9 @@ class RedisLimiter:
 
     # Learning and telling.
 
-    def observe(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
-        """Learn from the headers of a response, and share what concerns everybody; see `RateLimiter.observe`."""
-        self._learning.learn(info, self._store, status=status, sent_at=sent_at, now=self._now())
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
+        """Learn from the headers of a response, and share what concerns everybody; see `RateLimiter.apply_response`."""
+        self._feedback.apply_response(info, self._store, status=status, sent_at=sent_at, now=self._now())
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Give out no permit, in any process, for *seconds*, or before *until* on the loop's clock."""

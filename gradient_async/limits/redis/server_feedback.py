@@ -1,4 +1,4 @@
-"""`SharedLearning`: what one process learns from a response, and what of it concerns all of them.
+"""`SharedFeedback`: what one process learns from a response, and what of it concerns all of them.
 
 Contract: nothing here waits; what others should know is told in the background. Times are in seconds on the
 loop's clock, ``wall`` in epoch seconds.
@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
-from gradient_async._protocol.rate_limit.server_feedback import Learner
+from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async.limits.redis.background_writer import Errands
 from gradient_async.limits.redis.store import RedisStore
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["SharedLearning"]
+__all__ = ["SharedFeedback"]
 
 _log = logging.getLogger("gradient_async")
 
@@ -26,7 +26,7 @@ _BLAME_EVERY = 1.0
 """Seconds between two comparisons of what the service counted with what all processes sent."""
 
 
-class SharedLearning:
+class SharedFeedback:
     """Learns for this process, and tells the others of pauses and of foreign use.
 
     Args:
@@ -47,15 +47,17 @@ class SharedLearning:
         chance: Callable[[], float],
     ) -> None:
         self._whole, self._errands, self._wall, self._chance = whole, errands, wall, chance
-        self._learner = Learner(whole, tiers=limits.tiers)
+        self._feedback = ServerFeedback(whole, tiers=limits.tiers)
         self._longest = len(limits.windows)
         self._blamed_at = -math.inf
 
-    def learn(self, info: RateLimitInfo, store: RedisStore, *, status: int, sent_at: float, now: float) -> None:
+    def apply_response(
+        self, info: RateLimitInfo, store: RedisStore, *, status: int, sent_at: float, now: float
+    ) -> None:
         """Learn from a response, and tell *store* what concerns everybody."""
         wall = self._wall()
         chance = self._chance() if status == _REFUSED else 0.0
-        paused = self._learner.learn(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        paused = self._feedback.apply_response(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
             self._share_pause(paused, store)

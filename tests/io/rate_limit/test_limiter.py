@@ -322,7 +322,7 @@ async def test_a_pause_holds_everybody_and_ends_at_the_limiters_pace():
 async def test_after_a_refusal_permits_come_one_by_one():
     limiter = limiter_of((60, 60.0), (1000, 3600.0))
     await limiter.acquire()
-    limiter.observe(RateLimitInfo(retry_after=10.0), status=429, sent_at=0.0)
+    limiter.apply_response(RateLimitInfo(retry_after=10.0), status=429, sent_at=0.0)
     log = Log(limiter)
     await asyncio.gather(*(log.start(n) for n in range(30)))
     gaps = [later - earlier for earlier, later in zip(log.times, log.times[1:], strict=False)]
@@ -336,7 +336,7 @@ async def test_many_refusals_pause_once():
         await limiter.acquire()
     for _ in range(200):
         await asyncio.sleep(0.004)
-        limiter.observe(RateLimitInfo(retry_after=5.0), status=429, sent_at=0.0)
+        limiter.apply_response(RateLimitInfo(retry_after=5.0), status=429, sent_at=0.0)
     assert limiter.status().paused_until == pytest.approx(5.004, abs=0.001)
 
 
@@ -448,7 +448,7 @@ async def test_two_saturated_hours_of_concurrent_workers_without_one_refusal(ser
             fine = server.receive(clock())
             info = RateLimitInfo(limit=5000, remaining=server.remaining(clock()))
             await asyncio.sleep(chance.uniform(0, 2))
-            limiter.observe(info, status=200 if fine else 429, sent_at=sent_at)
+            limiter.apply_response(info, status=200 if fine else 429, sent_at=sent_at)
 
     await asyncio.gather(*(worker() for _ in range(300)))
     assert server.refused == 0

@@ -200,7 +200,7 @@ async def test_a_refusal_pauses_every_process(url, request):
         limiter_of(url, (100, 60.0), key=request.node.name) as two,
     ):
         permit = await one.acquire()
-        one.observe(RateLimitInfo(retry_after=0.6), status=429, sent_at=permit.sent_at)
+        one.apply_response(RateLimitInfo(retry_after=0.6), status=429, sent_at=permit.sent_at)
         await asyncio.sleep(0.05)
         assert (await two.acquire()).waited > 0.4
         assert two.status().windows[0].foreign > 50
@@ -227,7 +227,7 @@ async def test_what_others_sent_is_counted_for_everybody(url, request):
         limiter_of(url, (50, 1.0), (100, 60.0), key=request.node.name) as two,
     ):
         permit = await one.acquire()
-        one.observe(RateLimitInfo(limit=100, remaining=39), status=200, sent_at=permit.sent_at)
+        one.apply_response(RateLimitInfo(limit=100, remaining=39), status=200, sent_at=permit.sent_at)
         await asyncio.sleep(0.1)
         await two.acquire()
         assert two.status().windows[1].foreign in (59, 60)
@@ -296,7 +296,7 @@ async def test_closing_tells_of_the_last_pause(url, request):
         limiter_of(url, (100, 60.0), key=request.node.name) as two,
     ):
         permit = await one.acquire()
-        one.observe(RateLimitInfo(retry_after=0.5), status=429, sent_at=permit.sent_at)
+        one.apply_response(RateLimitInfo(retry_after=0.5), status=429, sent_at=permit.sent_at)
         await one.aclose()
         assert (await two.acquire()).waited > 0.4
 
@@ -340,7 +340,7 @@ async def test_fail_closed_says_that_nothing_was_sent(caplog):
 async def test_closing_leaves_no_call_that_was_never_awaited():
     limiter = RedisLimiter(NOWHERE, key="k", when_down="fail_open")
     permit = await limiter.acquire()
-    limiter.observe(RateLimitInfo(retry_after=1.0), status=429, sent_at=permit.sent_at)
+    limiter.apply_response(RateLimitInfo(retry_after=1.0), status=429, sent_at=permit.sent_at)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         await limiter.aclose()

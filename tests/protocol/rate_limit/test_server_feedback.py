@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.quota_headers import Quota
-from gradient_async._protocol.rate_limit.server_feedback import ClockSkew, Learner
+from gradient_async._protocol.rate_limit.server_feedback import ClockSkew, ServerFeedback
 from gradient_async.models.response_meta import RateLimitInfo
 
 DOCUMENTED = [(250, 60.0), (5000, 3600.0)]
@@ -14,7 +14,7 @@ WALL = 1_700_000_000.0  # epoch seconds at the bucket's time 0
 
 
 def learner_of(windows=DOCUMENTED, *, sent=0, guard=0.25, tiers=False, **options):
-    learner = Learner(RollingTokenBucket(windows, guard=guard, **options), tiers=tiers)
+    learner = ServerFeedback(RollingTokenBucket(windows, guard=guard, **options), tiers=tiers)
     for _ in range(sent):
         learner.bucket.reserve(0.0)
     return learner
@@ -22,7 +22,7 @@ def learner_of(windows=DOCUMENTED, *, sent=0, guard=0.25, tiers=False, **options
 
 def hear(learner, *, status=200, now=0.0, sent_at=None, skew=0.0, chance=0.0, **headers):
     headers.setdefault("date", int(WALL + now + skew))
-    return learner.learn(
+    return learner.apply_response(
         RateLimitInfo(**headers),
         status=status,
         sent_at=now if sent_at is None else sent_at,
