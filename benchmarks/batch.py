@@ -34,7 +34,7 @@ from server import WORDS
 from gradient_async import AsyncSession, BatchLimits, ChatCompletion
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import InputValidator
-from gradient_async._protocol.batch.result_body import AnswerDecoder
+from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async.resources.batch.batches import Batches
 
@@ -154,7 +154,7 @@ def split_and(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
 
 def decode_results(blocks: list[bytes], *, read: bool) -> None:
     """Turn *blocks* into results as we do, and with *read* look at every answer."""
-    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     for block in blocks:
         for result in decoder.feed(block):
             if read:

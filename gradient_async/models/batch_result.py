@@ -29,11 +29,11 @@ class LineReader(Protocol):
 
     file: ResultFile
 
-    def answer(self, line: Any, text: Any) -> AnyAnswer | None:
+    def decode_body(self, line: Any, text: Any) -> AnyAnswer | None:
         """Return the answer in a decoded *line*, None if it has none; *text* is what it was decoded from."""
         ...
 
-    def error(self, line: Any, number: int) -> BatchFault:
+    def read_fault(self, line: Any, number: int) -> BatchFault:
         """Return what is wrong with a *line* that is no success; *number* is its place in the file."""
         ...
 
@@ -70,7 +70,7 @@ class BatchResult(Model):
             ResponseDecodeError: It is not what the endpoint returns.
         """
         if self._answer is None and self.ok:
-            self._answer = self._reader.answer(self._envelope, self._raw)
+            self._answer = self._reader.decode_body(self._envelope, self._raw)
         return self._answer
 
     @property
@@ -102,7 +102,7 @@ class BatchResult(Model):
     @property
     def error(self) -> BatchFault | None:
         """Why the request has no answer, None if it has one."""
-        return None if self.ok else self._reader.error(self._envelope, self.line)
+        return None if self.ok else self._reader.read_fault(self._envelope, self.line)
 
     def __repr__(self) -> str:
         outcome = "ok" if self.ok else str(self.error)

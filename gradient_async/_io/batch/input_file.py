@@ -20,12 +20,12 @@ from typing import Any, BinaryIO, cast
 import anyio
 import attrs
 
-from gradient_async._protocol.batch.api import file_name_of
+from gradient_async._protocol.batch.api import derive_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.presigned import changed_input
-from gradient_async._protocol.batch.validation_report import Part, ValidationReport
+from gradient_async._protocol.batch.presigned import input_changed_error
+from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import shortened
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import BatchRequest
@@ -35,7 +35,7 @@ Watcher = Callable[[int, int], object]
 """Told how many bytes are done, and of how many; 0 while that is not known."""
 
 BLOCK_BYTES = 262_144
-TURN_BYTES = 4_194_304
+STEP_BYTES = 4_194_304
 """Bytes between two chances for the task to be cancelled; about ten milliseconds of checking."""
 
 _PATH_CHARS = 200
@@ -64,7 +64,7 @@ class InputFile:
         """
         block = _read_at(self._fd, size, offset)
         if len(block) != size or (self._stamp is not None and os.fstat(self._fd).st_mtime_ns != self._stamp):
-            raise changed_input()
+            raise input_changed_error()
         return block
 
     def blocks(self, offset: int, end: int) -> Iterator[bytes]:
@@ -74,12 +74,12 @@ class InputFile:
             yield self.read(offset, size)
             offset += size
 
-    async def lines(self, part: Part | None = None) -> AsyncGenerator[list[bytes], None]:
+    async def lines(self, part: InputPart | None = None) -> AsyncGenerator[list[bytes], None]:
         """Yield the lines of the file, or of a part of it, some megabytes at a time."""
         splitter = LineSplitter()
         offset, stop = (0, self.size) if part is None else (part.start, part.end)
         while offset < stop:
-            end = min(offset + TURN_BYTES, stop)
+            end = min(offset + STEP_BYTES, stop)
             yield await anyio.to_thread.run_sync(self._lines, splitter, offset, end)
             offset = end
         yield splitter.feed_eof()
@@ -117,21 +117,21 @@ async def open_input(source: Source, schema: LineSchema, name: str | None = None
         return source
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        return await anyio.to_thread.run_sync(_open_path, path, name or file_name_of(path))
+        return await anyio.to_thread.run_sync(_open_path, path, name or derive_file_name(path))
     if isinstance(source, bytes | bytearray | memoryview):
-        return await anyio.to_thread.run_sync(_open_bytes, bytes(source), name or file_name_of(""))
+        return await anyio.to_thread.run_sync(_open_bytes, bytes(source), name or derive_file_name(""))
     if isinstance(source, Mapping | BatchRequest) or not isinstance(source, Iterable | AsyncIterable):
         raise ConfigurationError(
             f"A batch is read from a path, bytes, or an iterable of requests; got {type(source).__name__}."
         )
-    return await _open_requests(source, schema, name or file_name_of(""))
+    return await _open_requests(source, schema, name or derive_file_name(""))
 
 
 async def check_input(file: InputFile, validator: InputValidator, watch: Watcher | None = None) -> CheckedInput:
     """Check every line of *file*; the ids a second time if two of them may be equal."""
     offset = 0
     while offset < file.size:
-        end = min(offset + TURN_BYTES, file.size)
+        end = min(offset + STEP_BYTES, file.size)
         await anyio.to_thread.run_sync(_feed, validator, file, offset, end)
         offset = end
         if watch is not None:
@@ -185,13 +185,13 @@ def _unpacked(stream: BinaryIO, name: str) -> InputFile:
 
 
 def _copied(stream: BinaryIO, name: str) -> InputFile:
-    spool = Spool(name)
+    spool = TempInputWriter(name)
     while block := stream.read(BLOCK_BYTES):
         spool.write(block)
     return spool.file()
 
 
-class Spool:
+class TempInputWriter:
     """A temporary file without a name that is being written."""
 
     def __init__(self, name: str) -> None:
@@ -214,7 +214,7 @@ class Spool:
 
 
 async def _open_requests(source: Iterable[Any] | AsyncIterable[Any], schema: LineSchema, name: str) -> InputFile:
-    spool = await anyio.to_thread.run_sync(Spool, name)
+    spool = await anyio.to_thread.run_sync(TempInputWriter, name)
     async for block in _blocks_of(source, schema):
         await anyio.to_thread.run_sync(spool.write, block)
     return spool.file()
@@ -225,7 +225,7 @@ async def _blocks_of(source: Requests, schema: LineSchema) -> AsyncIterator[byte
     lines: list[bytes] = []
     size = 0
     async for request in _each(source):
-        lines.append(schema.line_of(request))
+        lines.append(schema.encode_line(request))
         size += len(lines[-1])
         if size >= BLOCK_BYTES:
             yield b"".join(lines)

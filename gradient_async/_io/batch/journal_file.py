@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Self
 
 import attrs
 
-from gradient_async._io.batch.threads import finished
+from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._protocol.batch.journal_records import JournalState, encode_record, read_journal
 from gradient_async.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ class Journal:
             BatchError: It is damaged.
         """
         try:
-            await finished(self._open)
+            await run_in_thread(self._open)
         except BaseException:
             self.close()
             raise
@@ -70,7 +70,7 @@ class Journal:
 
     async def write(self, record: bytes) -> None:
         """Write a *record*, and return when it is on disk; not even cancellation leaves that open."""
-        await finished(partial(self._write, record))
+        await run_in_thread(partial(self._write, record))
 
     def _write(self, record: bytes) -> None:
         assert self._file is not None  # noqa: S101 - it is entered

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Self, TypeVar
 
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.poll_schedule import Job, Poll, PollSchedule, seen
+from gradient_async._protocol.batch.poll_schedule import Poll, PollableJob, PollSchedule, snapshot_key
 from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=PollableJob)
 
 
 class JobProgress(Generic[J]):
@@ -63,7 +63,7 @@ class JobProgress(Generic[J]):
             if job is None:
                 continue
             self._ended = job.is_terminal
-            if (news := seen(job)) != self._news:
+            if (news := snapshot_key(job)) != self._news:
                 self._news = news
                 return job
         raise StopAsyncIteration
@@ -79,13 +79,13 @@ class JobProgress(Generic[J]):
         try:
             job = await self._look(None if math.isinf(left) else left)
         except GradientError as error:
-            delay = schedule.after_error(error, chance=_chance())
+            delay = schedule.next_delay_after_error(error, chance=_draw_jitter())
             if delay is None:
                 raise
             logger.info("looking at the %s failed, next look in %.1f s: %s", self._what, delay, error)
             self._next = loop.time() + delay
             return None
-        self._next = loop.time() + schedule.after(job, now=loop.time(), chance=_chance())
+        self._next = loop.time() + schedule.next_delay(job, now=loop.time(), chance=_draw_jitter())
         return job
 
     def _begin(self, now: float) -> PollSchedule:
@@ -98,5 +98,5 @@ class JobProgress(Generic[J]):
 _TOO_LATE = "The {} has not ended within the time; it goes on at the service, and can be waited for again."
 
 
-def _chance() -> float:
+def _draw_jitter() -> float:
     return random.random()  # noqa: S311 - jitter, no secret

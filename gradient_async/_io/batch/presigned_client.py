@@ -23,20 +23,20 @@ from gradient_async._io.http.attempt_timer import Progress
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
 from gradient_async._io.http.transport import Transport
-from gradient_async._protocol.batch.presigned import Transfer, UrlPolicy, storage_delay, storage_error
-from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.batch.presigned import DownloadState, UrlPolicy, storage_error, storage_retry_delay
+from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, UploadError
 
 BLOCK_BYTES = 1_048_576
-NEW_ADDRESSES = 2
+MAX_URL_RENEWALS = 2
 """How often a fresh address is asked for before the storage host's refusal counts."""
 
-NOTHING_LEFT = 416
+RANGE_NOT_SATISFIABLE = 416
 _ERROR_BYTES = 65_536
 _DRAIN_SECONDS = 1.0
-_BRINGS_FILE = frozenset({200, 206, NOTHING_LEFT})
+_DOWNLOAD_STATUSES = frozenset({200, 206, RANGE_NOT_SATISFIABLE})
 Watcher = Callable[[int], object]
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class _Body:
     """Gives the bytes of a part of a file to the connection, block by block."""
 
     file: InputFile
-    part: Part
+    part: InputPart
     watch: Watcher | None
     progress: Progress
     problem: Exception | None = None
@@ -87,7 +87,7 @@ class _Body:
 
 
 @attrs.define(eq=False)
-class Storage:
+class PresignedClient:
     """Sends to presigned addresses, over the session's pool."""
 
     transport: Transport
@@ -99,7 +99,7 @@ class Storage:
         self,
         url: str,
         file: InputFile,
-        part: Part,
+        part: InputPart,
         *,
         content_type: str | None,
         expires: float | None = None,
@@ -108,11 +108,11 @@ class Storage:
         """Upload a *part* of *file*; *expires* says until when the address may be tried again, in epoch seconds.
 
         Raises:
-            UploadError: The storage host refused; `wants_new_address` tells whether the address is to blame.
+            UploadError: The storage host refused; `needs_new_url` tells whether the address is to blame.
             APIConnectionError: No answer came.
             ProtocolError: The address is not one to send anything to.
         """
-        self.urls().checked(url)
+        self.urls().validate_url(url)
         attempt = 0
         while True:
             attempt += 1
@@ -130,9 +130,9 @@ class Storage:
     def delay(self, error: GradientError, attempt: int) -> float | None:
         """Return the seconds until the next *attempt* after *error*, None to give up."""
         longest = self.timeouts.total
-        return storage_delay(error, attempt=attempt, policy=self.retry, chance=_chance(), longest=longest)
+        return storage_retry_delay(error, attempt=attempt, policy=self.retry, chance=_draw_jitter(), longest=longest)
 
-    async def get(self, url: str, transfer: Transfer) -> Exchange:
+    async def get(self, url: str, transfer: DownloadState) -> Exchange:
         """Ask for the rest of a file; the answer's status is 200, 206 or 416.
 
         Raises:
@@ -140,16 +140,16 @@ class Storage:
             APIConnectionError: No answer came.
             ProtocolError: The address is not one to send anything to.
         """
-        self.urls().checked(url)
+        self.urls().validate_url(url)
         progress = self._progress()
         headers = transfer.headers()
         exchange = await _timed(progress, self.transport.fetch("GET", url, headers=headers, progress=progress))
-        if exchange.status in _BRINGS_FILE:
+        if exchange.status in _DOWNLOAD_STATUSES:
             return exchange
         raise await _refusal(exchange, "download", self.timeouts.idle)
 
     async def _try_put(
-        self, url: str, file: InputFile, part: Part, content_type: str | None, watch: Watcher | None
+        self, url: str, file: InputFile, part: InputPart, content_type: str | None, watch: Watcher | None
     ) -> GradientError | None:
         """Send the part once; an error of the host or of the network is the result, not raised."""
         progress = self._progress()
@@ -207,5 +207,5 @@ async def _refusal(exchange: Exchange, doing: str, patience: float | None) -> Gr
     return storage_error(exchange.status, exchange.headers, body, doing=doing, now=time.time())
 
 
-def _chance() -> float:
+def _draw_jitter() -> float:
     return random.random()  # noqa: S311 - jitter, no secret

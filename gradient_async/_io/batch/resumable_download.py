@@ -12,26 +12,26 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from gradient_async._io.batch.presigned_client import NEW_ADDRESSES, NOTHING_LEFT, Storage
+from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, RANGE_NOT_SATISFIABLE, PresignedClient
 from gradient_async._io.http.attempt_timer import timeout_error
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.presigned import Transfer, wants_new_address
+from gradient_async._protocol.batch.presigned import DownloadState, needs_new_url
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, UploadError
 
 
 @attrs.define(eq=False)
-class FileReader:
+class ResumableDownload:
     """Reads one file at the storage host, from where *transfer* stands to its last byte.
 
     Attributes:
         renew: Returns a fresh address of the same file.
     """
 
-    storage: Storage
+    storage: PresignedClient
     url: str
     renew: Callable[[], Awaitable[str]]
-    transfer: Transfer = attrs.field(factory=Transfer)
+    transfer: DownloadState = attrs.field(factory=DownloadState)
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _renewals: int = attrs.field(default=0, init=False)
@@ -80,7 +80,7 @@ class FileReader:
         except ProtocolError:
             self._hang_up()
             raise
-        if exchange.status == NOTHING_LEFT or self._done:
+        if exchange.status == RANGE_NOT_SATISFIABLE or self._done:
             self.close()
 
     async def _read(self, exchange: Exchange) -> bytes:
@@ -113,7 +113,7 @@ class FileReader:
 
     async def _recover(self, problem: GradientError) -> None:
         """Return when another try makes sense; raise *problem* if none does."""
-        if wants_new_address(problem) and self._renewals < NEW_ADDRESSES:
+        if needs_new_url(problem) and self._renewals < MAX_URL_RENEWALS:
             self._renewals += 1
             self.url = await self.renew()
             return

@@ -15,7 +15,7 @@ import anyio
 T = TypeVar("T")
 
 
-async def finished(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """Do *work* in a thread and return when it is over; a cancellation is raised only then."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     with anyio.CancelScope(shield=True):

@@ -48,7 +48,7 @@ class BatchLimits:
             raise ConfigurationError(f"{self}: give at least 1 request and 1 byte.")
 
 
-def endpoint_of(provider: str | None, endpoint: str | None) -> str | None:
+def resolve_endpoint(provider: str | None, endpoint: str | None) -> str | None:
     """Return *endpoint*, or what *provider* implies if it is left to that."""
     return _ENDPOINTS.get(provider or "") if endpoint == AUTO else endpoint
 
@@ -64,7 +64,7 @@ def list_path(*, limit: int, after: str | None, status: str | None) -> str:
     return f"{BATCHES_PATH}?{urlencode({name: value for name, value in given.items() if value is not None})}"
 
 
-def checked_file_name(name: str) -> str:
+def validate_file_name(name: str) -> str:
     """Return *name* if the service takes it.
 
     Raises:
@@ -76,7 +76,7 @@ def checked_file_name(name: str) -> str:
     return name
 
 
-def file_name_of(path: str) -> str:
+def derive_file_name(path: str) -> str:
     """Return a name that the service takes for the file at *path*: ``prompts.jsonl`` for ``prompts.jsonl.gz``."""
     name = path.replace("\\", "/").rpartition("/")[2]
     if name.lower().endswith(".gz"):
@@ -87,7 +87,7 @@ def file_name_of(path: str) -> str:
     return f"{stem or 'batch'}{_SUFFIX}"
 
 
-def create_body(
+def build_create_body(
     *,
     file_id: str,
     request_id: str,
@@ -118,7 +118,7 @@ def without_endpoint(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: value for name, value in body.items() if name != "endpoint"}
 
 
-def file_from(body: bytes) -> BatchFile:
+def read_batch_file(body: bytes) -> BatchFile:
     """Return the announced file in the body of an answer.
 
     Raises:
@@ -127,16 +127,16 @@ def file_from(body: bytes) -> BatchFile:
     return structure(decode_json(body), BatchFile)
 
 
-def batch_from(body: bytes) -> Batch:
+def read_batch(body: bytes) -> Batch:
     """Return the job in the body of an answer.
 
     Raises:
         ResponseDecodeError: It is none.
     """
-    return _batch(decode_json(body))
+    return _structure_batch(decode_json(body))
 
 
-def _batch(value: Any) -> Batch:
+def _structure_batch(value: Any) -> Batch:
     known = dict(value) if type(value) is dict else {}
     if known.get("input_file_id") is None and "file_id" in known:
         known["input_file_id"] = known["file_id"]
@@ -148,7 +148,7 @@ def _batch(value: Any) -> Batch:
 
 
 @attrs.define
-class Page:
+class BatchPage:
     """One page of the list of jobs; *after* is the cursor of the next one, None if this is the last."""
 
     batches: list[Batch]
@@ -156,7 +156,7 @@ class Page:
     meta: ResponseMeta = attrs.field(factory=ResponseMeta)
 
 
-def page_from(body: bytes) -> Page:
+def read_batch_page(body: bytes) -> BatchPage:
     """Return the page in the body of an answer.
 
     Raises:
@@ -168,13 +168,13 @@ def page_from(body: bytes) -> Page:
         edges = [edge for edge in page["edges"] or () if type(edge) is dict]
         info = page.get("page_info") or {}
         after = (info.get("endCursor") or edges[-1].get("cursor")) if edges and info.get("hasNextPage") else None
-        return Page([_batch(edge.get("node")) for edge in edges], after)
-    batches = [_batch(item) for item in page.get("data") or ()]
+        return BatchPage([_structure_batch(edge.get("node")) for edge in edges], after)
+    batches = [_structure_batch(item) for item in page.get("data") or ()]
     after = (page.get("last_id") or batches[-1].batch_id) if batches and page.get("has_more") else None
-    return Page(batches, after)
+    return BatchPage(batches, after)
 
 
-def links_from(body: bytes) -> ResultLinks:
+def read_result_links(body: bytes) -> ResultLinks:
     """Return the links to a job's files.
 
     Raises:
@@ -188,29 +188,29 @@ def links_from(body: bytes) -> ResultLinks:
     links = structure(known, ResultLinks)
     links._raw = value
     if not links.result_available:
-        raise not_ready(links.batch_id)
+        raise results_not_ready_error(links.batch_id)
     return links
 
 
-def not_ready(batch_id: str) -> BatchNotReadyError:
+def results_not_ready_error(batch_id: str) -> BatchNotReadyError:
     """Return the error for results that are asked for too early."""
     return BatchNotReadyError(f"The results of batch {batch_id} are not available yet; wait() for its end first.")
 
 
-def late(batch: Batch) -> BatchNotReadyError:
+def results_overdue_error(batch: Batch) -> BatchNotReadyError:
     """Return the error for an ended job whose results do not come although there must be some."""
-    return BatchNotReadyError(f"{_end_of(batch)} Its results are not available yet; ask for them again later.")
+    return BatchNotReadyError(f"{_describe_end(batch)} Its results are not available yet; ask for them again later.")
 
 
-def failed(batch: Batch) -> BatchFailedError:
+def batch_failed_error(batch: Batch) -> BatchFailedError:
     """Return the error for a job that did not complete; its message shows the first faults with their lines."""
     shown = [str(fault) for fault in batch.errors[:_SHOWN_FAULTS]]
     more = len(batch.errors) - len(shown)
     reasons = " ".join(shown) + (f" ... and {more} more in .batch.errors." if more else "")
-    return BatchFailedError(f"{_end_of(batch)} {reasons}".strip(), batch=batch)
+    return BatchFailedError(f"{_describe_end(batch)} {reasons}".strip(), batch=batch)
 
 
-def _end_of(batch: Batch) -> str:
+def _describe_end(batch: Batch) -> str:
     counts = batch.request_counts
     return f"Batch {batch.batch_id} ended as {batch.status}, with {counts.completed} of {counts.total} completed."
 
@@ -219,7 +219,7 @@ _PROGRESS = ("queued", "validating", "in_progress", "finalizing", "cancelling")
 _OUTCOMES = ("completed", "cancelled", "expired", "failed")
 
 
-def merged(batches: Sequence[Batch]) -> Batch:
+def merge_batches(batches: Sequence[Batch]) -> Batch:
     """Return several jobs as one: counts summed, the status of the one that is furthest behind.
 
     When all have ended, the worst outcome counts.

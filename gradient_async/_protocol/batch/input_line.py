@@ -23,7 +23,7 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json, s
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.batch import BatchRequest
 
-_ID_CHARS = 100
+_SHOWN_CHARS = 100
 _ANTHROPIC_ID = r"^[a-zA-Z0-9_-]{1,64}$"
 _NAMES = {str: "a string", int: "an integer", list: "an array", dict: "an object"}
 _KINDS = {type(None): "null", bool: "a boolean", float: "a number"} | _NAMES
@@ -81,7 +81,7 @@ class LineSchema:
             return [f"the line must be an object, not {_kind(value)}"]
         return list(self._field_faults(value))
 
-    def line_of(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
+    def encode_line(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
         """Return the line, with its LF, for a request or for a dict that is one or is the line itself.
 
         Raises:
@@ -135,9 +135,9 @@ class LineSchema:
     def _address_faults(self, line: dict[str, Any]) -> Iterator[str]:
         method, url = line.get("method"), line.get("url")
         if _is_text(method) and method != "POST":
-            yield f"field 'method' must be 'POST', not {shortened(method, _ID_CHARS)!r}"
+            yield f"field 'method' must be 'POST', not {shortened(method, _SHOWN_CHARS)!r}"
         if self.endpoint and _is_text(url) and url != self.endpoint:
-            yield f"field 'url' is {shortened(url, _ID_CHARS)!r}, but the job's endpoint is {self.endpoint!r}"
+            yield f"field 'url' is {shortened(url, _SHOWN_CHARS)!r}, but the job's endpoint is {self.endpoint!r}"
 
 
 class _Id(msgspec.Struct, gc=False):
@@ -147,7 +147,7 @@ class _Id(msgspec.Struct, gc=False):
 _read_id = msgspec.json.Decoder(_Id).decode
 
 
-def id_of(line: bytes) -> str | None:
+def read_custom_id(line: bytes) -> str | None:
     """Return the ``custom_id`` of any line, of an input or of results; None if it has none."""
     try:
         return _read_id(line).custom_id
@@ -161,7 +161,7 @@ def id_of(line: bytes) -> str | None:
     return custom_id if type(custom_id) is str else None
 
 
-def url_of(line: bytes) -> str | None:
+def read_url(line: bytes) -> str | None:
     """Return the ``url`` of a line of an input; None if it has none."""
     value = decode_json(line)
     url = value.get("url") if type(value) is dict else None

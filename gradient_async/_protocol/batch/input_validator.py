@@ -20,13 +20,13 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api import BatchLimits
-from gradient_async._protocol.batch.input_line import LineSchema, id_of
+from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.validation_report import Faults, Part, ValidationReport
+from gradient_async._protocol.batch.validation_report import Faults, InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import shortened
 
 _BUCKETS = 256
-_ID_CHARS = 100
+_SHOWN_CHARS = 100
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -59,7 +59,7 @@ class InputValidator:
     _ids: list[array[int]] = attrs.field(init=False)
     _offset: int = attrs.field(default=0, init=False)
     _requests: int = attrs.field(default=0, init=False)
-    _parts: list[Part] = attrs.field(factory=list, init=False)
+    _parts: list[InputPart] = attrs.field(factory=list, init=False)
     _open: _OpenPart = attrs.field(factory=lambda: _OpenPart(0), init=False)
     _tail_is_plain: bool = attrs.field(default=True, init=False)
 
@@ -118,7 +118,7 @@ class InputValidator:
                 self.lines, self._offset = self.lines + 1, self._offset + size
                 return
             problems = self.schema.faults(line)
-            found = [hash(custom_id)] if (custom_id := id_of(line)) else []
+            found = [hash(custom_id)] if (custom_id := read_custom_id(line)) else []
         else:
             problems = _text_faults(line)
         self._count(found, 1, size)
@@ -151,7 +151,7 @@ class InputValidator:
     def _close_part(self) -> None:
         part = self._open
         if part.requests or not self._parts:
-            self._parts.append(Part(part.start, self._offset, part.requests, part.lines_before))
+            self._parts.append(InputPart(part.start, self._offset, part.requests, part.lines_before))
         self._open = _OpenPart(self._offset, lines_before=self.lines)
 
     def _check_size(self) -> None:
@@ -198,12 +198,12 @@ class DuplicateFinder:
         """Look at the next *lines*."""
         for line in lines:
             self._line += 1
-            custom_id = id_of(line)
+            custom_id = read_custom_id(line)
             if custom_id and hash(custom_id) in self.suspects:
                 self._look(custom_id)
 
     def _look(self, custom_id: str) -> None:
         first = self._first.setdefault(custom_id, self._line)
         if first != self._line:
-            shown = shortened(custom_id, _ID_CHARS)
+            shown = shortened(custom_id, _SHOWN_CHARS)
             self.faults.add(self._line, f"duplicate custom_id {shown!r}, first used on line {first}")

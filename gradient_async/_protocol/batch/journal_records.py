@@ -3,7 +3,7 @@
 Contract: pure. Append-only JSON lines; every record is complete in itself and a later one outdates an earlier one.
 A record is written before the step it announces, so that what may have happened is always known: a job is created
 under the ``request_id`` of its ``submit`` record, whoever asks and however often. A last line that was cut off is
-as if it had not been written. No record holds a key: of the key there is a salted fingerprint.
+as if it had not been written. No record holds a key: of the key there is a salted fingerprint_key.
 
     begin    account, input, provider, endpoint, and how the input is cut into parts
     upload   the file of a part is at the service
@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.batch.validation_report import Part, ValidationReport
+from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 
@@ -31,17 +31,17 @@ _FIRST = ("begin", "save")
 _STARTS = tuple(f'{{"kind":"{kind}"'.encode() for kind in _FIRST)
 
 
-def fingerprint(key: str, salt: str) -> str:
+def fingerprint_key(key: str, salt: str) -> str:
     """Return what tells two keys apart and gives neither away."""
     return hashlib.sha256(f"gradient_async {salt} {key}".encode()).hexdigest()[:16]
 
 
 @attrs.frozen(kw_only=True)
-class Header:
+class JournalHeader:
     """What a journal is about.
 
     Attributes:
-        account: The fingerprint of the key, made with *salt*.
+        account: The fingerprint_key of the key, made with *salt*.
         parts: The jobs the input becomes.
     """
 
@@ -51,7 +51,7 @@ class Header:
     digest: str
     provider: str
     endpoint: str | None
-    parts: tuple[Part, ...]
+    parts: tuple[InputPart, ...]
 
     def record(self) -> bytes:
         """Return the first line of the journal."""
@@ -65,7 +65,7 @@ class Header:
             ConfigurationError: It is one; the message says which.
         """
         facts = [
-            ("another key", self.account, fingerprint(key, self.salt)),
+            ("another key", self.account, fingerprint_key(key, self.salt)),
             ("another host", self.host, host),
             ("another input", self.digest, report.digest),
             ("another provider", self.provider, provider),
@@ -89,7 +89,7 @@ class PartState:
 
 
 @attrs.frozen(kw_only=True)
-class Saved:
+class SavedPosition:
     """How far a results file was saved.
 
     Attributes:
@@ -109,9 +109,9 @@ class Saved:
 class JournalState:
     """What the records of a journal add up to."""
 
-    header: Header | None = None
+    header: JournalHeader | None = None
     parts: dict[int, PartState] = attrs.field(factory=dict)
-    saved: dict[str, Saved] = attrs.field(factory=dict)
+    saved: dict[str, SavedPosition] = attrs.field(factory=dict)
 
     def part(self, number: int) -> PartState:
         """Return how far part *number* has come."""
@@ -130,15 +130,15 @@ class JournalState:
             self.part(record["part"]).batch_id = record["batch_id"]
         elif kind == "save":
             places = {name: record[name] for name in ("part", "offset", "position", "tag")}
-            self.saved[record["file"]] = Saved(**places)
+            self.saved[record["file"]] = SavedPosition(**places)
 
 
-def _header(record: Mapping[str, Any]) -> Header:
+def _header(record: Mapping[str, Any]) -> JournalHeader:
     if record["version"] != VERSION:
         raise BatchError(f"The journal has version {record['version']}, this library writes {VERSION}.")
-    names = [field.name for field in attrs.fields(Header) if field.name != "parts"]
-    parts = tuple(Part(*(int(number) for number in part)) for part in record["parts"])
-    return Header(parts=parts, **{name: record[name] for name in names})
+    names = [field.name for field in attrs.fields(JournalHeader) if field.name != "parts"]
+    parts = tuple(InputPart(*(int(number) for number in part)) for part in record["parts"])
+    return JournalHeader(parts=parts, **{name: record[name] for name in names})
 
 
 def encode_record(kind: str, **fields: Any) -> bytes:

@@ -30,7 +30,7 @@ _PATIENCE = 5
 _PASSING = frozenset({408, 412, 429})
 
 
-class Job(Protocol):
+class PollableJob(Protocol):
     """What can be looked at until it has ended."""
 
     status: str
@@ -64,17 +64,17 @@ class PollSchedule:
     poll: Poll
     began: float
     _failures: int = attrs.field(default=0, init=False)
-    _nonsense: int = attrs.field(default=0, init=False)
+    _malformed_responses: int = attrs.field(default=0, init=False)
     _moved: tuple[float, int] | None = attrs.field(default=None, init=False)
     _rate: float = attrs.field(default=0.0, init=False)
 
-    def after(self, job: Job, *, now: float, chance: float) -> float:
+    def next_delay(self, job: PollableJob, *, now: float, chance: float) -> float:
         """Return the seconds until the next look, after one that saw *job*."""
-        self._failures = self._nonsense = 0
+        self._failures = self._malformed_responses = 0
         wait = (now - self.began) * _SHARE_OF_AGE
         return self._within(min(wait, self._until_end(job, now)), chance)
 
-    def after_error(self, error: GradientError, *, chance: float) -> float | None:
+    def next_delay_after_error(self, error: GradientError, *, chance: float) -> float | None:
         """Return the seconds until the next look, after one that failed; None if looking again cannot help."""
         if not self._may_pass(error):
             return None
@@ -85,7 +85,7 @@ class PollSchedule:
     def _within(self, wait: float, chance: float) -> float:
         return min(max(wait, self.poll.first), self.poll.longest) * (1 + _JITTER * chance)
 
-    def _until_end(self, job: Job, now: float) -> float:
+    def _until_end(self, job: PollableJob, now: float) -> float:
         """Return the seconds that the requests still need at the pace of the last ones; inf if it is not known."""
         counts = _counts(job)
         done = counts.completed + counts.failed
@@ -102,27 +102,27 @@ class PollSchedule:
             return True
         if isinstance(error, APIStatusError):
             return error.status in _PASSING or error.status >= 500
-        self._nonsense += isinstance(error, ProtocolError)
-        return isinstance(error, ProtocolError) and self._nonsense < _PATIENCE
+        self._malformed_responses += isinstance(error, ProtocolError)
+        return isinstance(error, ProtocolError) and self._malformed_responses < _PATIENCE
 
 
-def settling_delay(batch: Batch, attempt: int) -> float | None:
+def results_retry_delay(batch: Batch, attempt: int) -> float | None:
     """Return the seconds until the results of an ended job are asked for again; None to give up.
 
     Results have been seen to come a moment after the end. A job of which nothing was done may have none at all, and
     one that failed so has none.
     """
-    patience = 8 if owes_results(batch) else 0 if batch.status == "failed" else 2
+    patience = 8 if expects_results(batch) else 0 if batch.status == "failed" else 2
     return None if attempt > patience else 0.25 * 2.0 ** (attempt - 1)
 
 
-def owes_results(batch: Batch) -> bool:
+def expects_results(batch: Batch) -> bool:
     """Whether there are results of an ended job, now or soon: its requests were done, or some of them."""
     counts = batch.request_counts
     return batch.status == "completed" or counts.completed + counts.failed > 0
 
 
-def cancel_delay(batch: Batch, attempt: int) -> float | None:
+def cancel_retry_delay(batch: Batch, attempt: int) -> float | None:
     """Return the seconds until a job is cancelled once more that could not be; None if it cannot be.
 
     Right after a job is created the service may refuse to cancel it, and take it a little later.
@@ -135,12 +135,12 @@ def is_cancelled(batch: Batch, refusal: APIStatusError) -> bool:
     return batch.status == "cancelling" or (batch.status == "cancelled" and refusal.attempts > 1)
 
 
-def seen(job: Job) -> tuple[object, ...]:
+def snapshot_key(job: PollableJob) -> tuple[object, ...]:
     """Return what has to differ for a look to be news."""
     counts = _counts(job)
     return job.status, counts.total, counts.completed, counts.failed
 
 
-def _counts(job: Job) -> RequestCounts:
+def _counts(job: PollableJob) -> RequestCounts:
     """Return how many requests *job* has; only a batch has any."""
     return job.request_counts if isinstance(job, Batch) else RequestCounts()

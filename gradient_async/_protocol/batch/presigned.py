@@ -23,7 +23,7 @@ from gradient_async.errors import APIConnectionError, BatchError, GradientError,
 
 _TRANSIENT = frozenset({408, 425, 429})
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.-]{1,64})\s*</Code>")
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 _STALE_CODES = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredPresignRequest"})
 _HINTS = {
     "SignatureDoesNotMatch": "If the address was signed for another Content-Type, pass content_type=.",
@@ -44,7 +44,7 @@ class UrlPolicy:
     api_host: str
     allow_insecure: bool = False
 
-    def checked(self, url: str) -> str:
+    def validate_url(self, url: str) -> str:
         """Return *url* as it is.
 
         Raises:
@@ -101,12 +101,12 @@ def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, doing
     return error
 
 
-def wants_new_address(error: GradientError) -> bool:
+def needs_new_url(error: GradientError) -> bool:
     """Whether a fresh address may help: the old one has expired, or its signature does not match."""
     return isinstance(error, UploadError) and (error.status in (401, 403) or error.code in _STALE_CODES)
 
 
-def storage_delay(
+def storage_retry_delay(
     error: GradientError, *, attempt: int, policy: RetryPolicy, chance: float, longest: float | None
 ) -> float | None:
     """Return the seconds until the next attempt, None to give up. Nothing here is paid for, so all may be repeated.
@@ -133,7 +133,7 @@ def _may_pass(error: GradientError) -> bool:
 
 
 @attrs.frozen
-class Span:
+class ContentRange:
     """The part of a file that a response brings: from *start* to the end.
 
     Attributes:
@@ -144,7 +144,7 @@ class Span:
     total: int | None
 
 
-def span_of(status: int, headers: Mapping[str, str]) -> Span:
+def read_content_range(status: int, headers: Mapping[str, str]) -> ContentRange:
     """Return which part of the file a response with status 200, 206 or 416 brings.
 
     Raises:
@@ -154,16 +154,16 @@ def span_of(status: int, headers: Mapping[str, str]) -> Span:
         raise ProtocolError("The storage host compressed the file although it was asked not to; it cannot be resumed.")
     length = headers.get("Content-Length", "")
     if status == 200:
-        return Span(0, int(length) if length.isdecimal() else None)
-    found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
+        return ContentRange(0, int(length) if length.isdecimal() else None)
+    found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
         raise ProtocolError("The storage host sent a part of the file without saying which.")
     total = None if found[3] == "*" else int(found[3])
-    return Span(total or 0 if found[1] is None else int(found[1]), total)
+    return ContentRange(total or 0 if found[1] is None else int(found[1]), total)
 
 
 @attrs.define
-class Transfer:
+class DownloadState:
     """How far the reading of a file has come, whatever connections it takes.
 
     Attributes:
@@ -193,7 +193,7 @@ class Transfer:
         Raises:
             ProtocolError: It is another part, or another file, than the one that was begun.
         """
-        span, tag = span_of(status, headers), headers.get("ETag")
+        span, tag = read_content_range(status, headers), headers.get("ETag")
         other_tag = tag is not None and self.tag is not None and tag != self.tag
         other_size = span.total is not None and self.total is not None and span.total != self.total
         if self.offset and (other_tag or other_size):
@@ -225,6 +225,6 @@ class Transfer:
         return self.skip == 0 and (self.total is None or self.offset == self.total)
 
 
-def changed_input() -> BatchError:
+def input_changed_error() -> BatchError:
     """Return the error for an input that was written to after it was checked."""
     return BatchError("The input changed after it was checked; submit it again when nothing writes to it.")

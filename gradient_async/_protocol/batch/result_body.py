@@ -20,8 +20,8 @@ from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
 
-Kind = type[ChatCompletion] | type[MessageReply] | type[EmbeddingList]
-KINDS: dict[str | None, Kind] = {
+BodyType = type[ChatCompletion] | type[MessageReply] | type[EmbeddingList]
+BODY_TYPES: dict[str | None, BodyType] = {
     "/v1/chat/completions": ChatCompletion,
     "/v1/messages": MessageReply,
     "/v1/embeddings": EmbeddingList,
@@ -29,13 +29,13 @@ KINDS: dict[str | None, Kind] = {
 
 
 @cache
-def _quick_readers() -> dict[Kind, QuickReader[Any]]:
+def _quick_readers() -> dict[BodyType, QuickReader[Any]]:
     """Return what decodes most answers of each kind."""
-    return {kind: QuickReader(kind) for kind in KINDS.values()}
+    return {kind: QuickReader(kind) for kind in BODY_TYPES.values()}
 
 
 @attrs.define
-class AnswerDecoder:
+class ResultBodyDecoder:
     """Decodes the answers of one file; without an endpoint it looks at each to see what it is.
 
     Attributes:
@@ -43,12 +43,12 @@ class AnswerDecoder:
     """
 
     endpoint: str | None
-    kind: Kind | None = attrs.field(init=False)
+    kind: BodyType | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.kind = KINDS.get(self.endpoint)
+        self.kind = BODY_TYPES.get(self.endpoint)
 
-    def decode(self, body: msgspec.Raw, kind: Kind | None = None) -> AnyAnswer:
+    def decode(self, body: msgspec.Raw, kind: BodyType | None = None) -> AnyAnswer:
         """Return the answer in *body*, of a *kind* that may be known better than from the endpoint.
 
         Raises:
@@ -62,7 +62,7 @@ class AnswerDecoder:
         except REFUSALS:
             return self._structured(text, kind)
 
-    def _structured(self, text: bytes, kind: Kind | None) -> AnyAnswer:
+    def _structured(self, text: bytes, kind: BodyType | None) -> AnyAnswer:
         value = decode_json(text)
         kind = kind or _kind_of(value)
         if kind is None:
@@ -72,7 +72,7 @@ class AnswerDecoder:
         return structure(value, kind)
 
 
-def _kind_of(value: Any) -> Kind | None:
+def _kind_of(value: Any) -> BodyType | None:
     if type(value) is not dict:
         return None
     if "choices" in value:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.result_body import KINDS, AnswerDecoder, Kind
+from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import ANY_FIELDS, REFUSALS, TEXT, filled
 from gradient_async._protocol.http.error_body import error_in_body, status_error
@@ -74,9 +74,9 @@ _read = msgspec.json.Decoder(Envelope[Raw]).decode
 
 
 @cache
-def _whole_readers() -> dict[Kind, Callable[[bytes], Line]]:
+def _whole_readers() -> dict[BodyType, Callable[[bytes], Line]]:
     """Return what decodes a line and its answer in one go."""
-    return {kind: msgspec.json.Decoder(Envelope[ANY_FIELDS.of(kind)]).decode for kind in KINDS.values()}  # type: ignore[misc]
+    return {kind: msgspec.json.Decoder(Envelope[ANY_FIELDS.of(kind)]).decode for kind in BODY_TYPES.values()}  # type: ignore[misc]
 
 
 def succeeded(line: Line) -> bool:
@@ -98,10 +98,10 @@ class ResultLineReader:
     """
 
     file: ResultFile
-    answers: AnswerDecoder
+    answers: ResultBodyDecoder
     asked: int = attrs.field(default=0, init=False)
 
-    def answer(self, line: Line | None, text: Any) -> AnyAnswer | None:
+    def decode_body(self, line: Line | None, text: Any) -> AnyAnswer | None:
         """Return the answer in *line*, whose bytes are *text*."""
         self.asked += 1
         if line is None:
@@ -113,7 +113,7 @@ class ResultLineReader:
             return self.answers.decode(body)
         return filled(kind, body, (TEXT, [text], "response", "body"))
 
-    def error(self, line: Line | None, number: int) -> BatchFault:
+    def read_fault(self, line: Line | None, number: int) -> BatchFault:
         """Return what is wrong with *line*."""
         if line is None:
             message = f"Line {number} of the {self.file} file cannot be read as a result."

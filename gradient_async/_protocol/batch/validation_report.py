@@ -13,7 +13,7 @@ SHOWN = 100
 
 
 @attrs.frozen
-class Part:
+class InputPart:
     """A run of whole lines that becomes one job: the bytes from *start* to *end* of the input.
 
     Attributes:
@@ -72,7 +72,7 @@ class ValidationReport:
     total: int = 0
     requests: int = 0
     size: int = 0
-    parts: tuple[Part, ...] = ()
+    parts: tuple[InputPart, ...] = ()
     digest: str | None = attrs.field(default=None, repr=False)
 
     @property

@@ -27,7 +27,7 @@ from gradient_async.cli.batch.common import (
 from gradient_async.cli.batch.progress_view import counts_of, new_view, note, size_of
 from gradient_async.cli.exit_codes import Exit
 from gradient_async.resources.batch.options import SubmitOptions
-from gradient_async.resources.batch.result_download import check_distinct
+from gradient_async.resources.batch.result_download import require_distinct_paths
 
 
 @click.command("run")
@@ -63,7 +63,7 @@ def run(
         errors=errors or output.with_name(f"{_stem(output.name)}.errors.jsonl"),
         journal=journal or output.with_name(f"{output.name}.journal"),
     )
-    check_distinct(source=None if source == "-" else source, **attrs.asdict(files))
+    require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
     work = partial(_run, input_of(source), files, options_of(**options), every, timeout, as_json=as_json)
     try:
         with_session(base_url, work)

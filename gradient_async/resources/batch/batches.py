@@ -20,22 +20,28 @@ import attrs
 
 from gradient_async._io.batch.input_file import CheckedInput, Source, check_input, open_input
 from gradient_async._io.batch.journal_file import Journal
-from gradient_async._io.batch.presigned_client import Storage
+from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, create_body, endpoint_of
+from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, build_create_body, resolve_endpoint
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.batch.presigned import UrlPolicy
-from gradient_async._protocol.batch.validation_report import Part, ValidationReport
+from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
-from gradient_async.resources.batch.client import BatchCalls, Timeout
-from gradient_async.resources.batch.job import POLL, BatchJob, JobContext, JobPart
+from gradient_async.resources.batch.client import BatchClient, Timeout
+from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob, JobContext, JobPart
 from gradient_async.resources.batch.listing import BatchList
-from gradient_async.resources.batch.options import DAY, OCTETS, Options, StepWatcher, SubmitOptions
+from gradient_async.resources.batch.options import (
+    DEFAULT_CONTENT_TYPE,
+    DEFAULT_WINDOW,
+    ResolvedOptions,
+    StepCallback,
+    SubmitOptions,
+)
 from gradient_async.resources.batch.submission import Submission
 
 LIMITS = BatchLimits()
@@ -45,7 +51,7 @@ LIMITS = BatchLimits()
 class Batches:
     """``session.batches``."""
 
-    _calls: BatchCalls = attrs.field(repr=False)
+    _calls: BatchClient = attrs.field(repr=False)
 
     async def submit(self, source: Source, **options: Unpack[SubmitOptions]) -> BatchJob:
         """Validate an input, upload it and create its job.
@@ -62,7 +68,7 @@ class Batches:
             APIConnectionError: No answer came. The job may exist: with the same ``request_id`` or the same
                 journal, submitting again returns it.
         """
-        given = Options(**options)
+        given = ResolvedOptions(**options)
         checked = await self._checked(source, given)
         checked.report.raise_for_faults()
         async with _journal_at(given.journal) as journal:
@@ -74,7 +80,7 @@ class Batches:
         self,
         source: Source,
         *,
-        poll: Poll = POLL,
+        poll: Poll = DEFAULT_POLL,
         timeout: float | None = None,
         **options: Unpack[SubmitOptions],
     ) -> BatchJob:
@@ -128,14 +134,14 @@ class Batches:
         endpoint: str | None = AUTO,
         split: bool = False,
         limits: BatchLimits = LIMITS,
-        on_step: StepWatcher | None = None,
+        on_step: StepCallback | None = None,
     ) -> ValidationReport:
         """Check every line of an input; nothing is sent.
 
         Returns:
             The faults, each as ``Line 42: missing required field 'custom_id'.``, and what the input would become.
         """
-        given = Options(provider=provider, endpoint=endpoint, split=split, limits=limits, on_step=on_step)
+        given = ResolvedOptions(provider=provider, endpoint=endpoint, split=split, limits=limits, on_step=on_step)
         return (await self._checked(source, given)).report
 
     async def create_file(self, file_name: str, *, timeout: Timeout = None) -> BatchFile:
@@ -153,7 +159,7 @@ class Batches:
         *,
         provider: Provider = "openai",
         endpoint: str | None = AUTO,
-        content_type: str | None = OCTETS,
+        content_type: str | None = DEFAULT_CONTENT_TYPE,
         on_progress: Callable[[int, int], object] | None = None,
     ) -> BatchFile:
         """Send the bytes of an announced file, as they are, without looking at them.
@@ -174,9 +180,9 @@ class Batches:
             UploadError: The storage host refused, also at two more addresses.
             APIConnectionError: No answer came.
         """
-        data = await open_input(source, LineSchema(provider, endpoint_of(provider, endpoint)))
+        data = await open_input(source, LineSchema(provider, resolve_endpoint(provider, endpoint)))
         watch = partial(_tell_size, on_progress, data.size) if on_progress is not None else None
-        whole = Part(0, data.size, 0)
+        whole = InputPart(0, data.size, 0)
         return await self._calls.upload(file, data, whole, content_type=content_type, watch=watch)
 
     async def create(
@@ -186,7 +192,7 @@ class Batches:
         request_id: str | None = None,
         provider: Provider = "openai",
         endpoint: str | None = AUTO,
-        completion_window: str = DAY,
+        completion_window: str = DEFAULT_WINDOW,
         metadata: Mapping[str, str] | None = None,
         timeout: Timeout = None,
     ) -> Batch:
@@ -205,11 +211,11 @@ class Batches:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came; the job may exist.
         """
-        body = create_body(
+        body = build_create_body(
             file_id=file_id,
             request_id=request_id or str(uuid.uuid4()),
             provider=provider,
-            endpoint=endpoint_of(provider, endpoint),
+            endpoint=resolve_endpoint(provider, endpoint),
             completion_window=completion_window,
             metadata=metadata,
         )
@@ -249,7 +255,7 @@ class Batches:
         """
         return await self._calls.result_links(batch_id, timeout)
 
-    async def _checked(self, source: Source, options: Options) -> CheckedInput:
+    async def _checked(self, source: Source, options: ResolvedOptions) -> CheckedInput:
         schema = LineSchema(options.provider, options.endpoint)
         file = await open_input(source, schema, options.file_name)
         validator = InputValidator(schema, options.limits, options.split, digest=options.journal is not None)
@@ -264,8 +270,8 @@ def new_batches(
     def urls() -> UrlPolicy:
         return UrlPolicy(urlsplit(target().base_url).hostname or "", allow_insecure)
 
-    storage = Storage(pipeline.transport, pipeline.retry, timeouts, urls)
-    return Batches(BatchCalls(pipeline, target, timeouts, storage))
+    storage = PresignedClient(pipeline.transport, pipeline.retry, timeouts, urls)
+    return Batches(BatchClient(pipeline, target, timeouts, storage))
 
 
 def _journal_at(path: str | os.PathLike[str] | None) -> AbstractAsyncContextManager[Journal | None]:

@@ -12,13 +12,13 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.input_file import InputFile
-from gradient_async._io.batch.presigned_client import NEW_ADDRESSES, Storage, Watcher
+from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient, Watcher
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch import api as wire
-from gradient_async._protocol.batch.poll_schedule import cancel_delay, is_cancelled
-from gradient_async._protocol.batch.presigned import wants_new_address
-from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.batch.poll_schedule import cancel_retry_delay, is_cancelled
+from gradient_async._protocol.batch.presigned import needs_new_url
+from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async._protocol.codec.converter import encode_json
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
@@ -33,7 +33,7 @@ from gradient_async.errors import (
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 
 Timeout = float | Timeouts | None
-T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.Page)
+T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.BatchPage)
 
 _REFUSALS = (BadRequestError, UnprocessableEntityError)
 _FULL_PAGE = 100
@@ -41,26 +41,26 @@ _SEARCHED_PAGES = 3
 
 
 @attrs.define(eq=False)
-class BatchCalls:
+class BatchClient:
     """Sends the calls; remembers whether the service wants no endpoint for Anthropic's jobs."""
 
     pipeline: Pipeline
     target: Callable[[], Target]
     timeouts: Timeouts
-    storage: Storage
-    leaves_endpoint_out: bool = attrs.field(default=False, init=False)
+    storage: PresignedClient
+    omits_endpoint: bool = attrs.field(default=False, init=False)
 
     async def create_file(self, file_name: str, timeout: Timeout = None) -> BatchFile:
         """Announce an input file."""
-        body = {"file_name": wire.checked_file_name(file_name)}
-        return await self._call(wire.file_from, "POST", wire.FILES_PATH, timeout, body=body)
+        body = {"file_name": wire.validate_file_name(file_name)}
+        return await self._call(wire.read_batch_file, "POST", wire.FILES_PATH, timeout, body=body)
 
     async def create(self, body: Mapping[str, Any], timeout: Timeout = None) -> Batch:
         """Create the job that *body* describes; the same one however often it is called with one ``request_id``."""
         shorter = wire.without_endpoint(body)
         if shorter is None:
             return await self._create(body, timeout)
-        if self.leaves_endpoint_out:
+        if self.omits_endpoint:
             return await self._create(shorter, timeout)
         try:
             return await self._create(body, timeout)
@@ -70,17 +70,19 @@ class BatchCalls:
             batch = await self._create(shorter, timeout)
         except _REFUSALS:
             raise refusal from None
-        self.leaves_endpoint_out = True
+        self.omits_endpoint = True
         return batch
 
     async def retrieve(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
         """Return the job as it is now."""
-        return await self._call(wire.batch_from, "GET", wire.batch_path(batch_id), timeout, priority=priority)
+        return await self._call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
 
-    async def page(self, *, limit: int, after: str | None, status: str | None, timeout: Timeout = None) -> wire.Page:
+    async def page(
+        self, *, limit: int, after: str | None, status: str | None, timeout: Timeout = None
+    ) -> wire.BatchPage:
         """Return one page of the list of jobs."""
         path = wire.list_path(limit=limit, after=after, status=status)
-        return await self._call(wire.page_from, "GET", path, timeout)
+        return await self._call(wire.read_batch_page, "GET", path, timeout)
 
     async def cancel(self, batch_id: str, timeout: Timeout = None) -> Batch:
         """Ask for a job's end.
@@ -92,13 +94,13 @@ class BatchCalls:
         while True:
             attempt += 1
             try:
-                return await self._call(wire.batch_from, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
+                return await self._call(wire.read_batch, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
             except ConflictError as error:
                 refusal = error
             batch = await self.retrieve(batch_id, timeout)
             if is_cancelled(batch, refusal):
                 return batch
-            delay = cancel_delay(batch, attempt)
+            delay = cancel_retry_delay(batch, attempt)
             if delay is None:
                 raise refusal
             await anyio.sleep(delay)
@@ -111,24 +113,30 @@ class BatchCalls:
         """
         path = wire.batch_path(batch_id, "/results")
         try:
-            return await self._call(wire.links_from, "GET", path, timeout, priority="bulk")
+            return await self._call(wire.read_result_links, "GET", path, timeout, priority="bulk")
         except PreconditionFailedError:
             pass
-        raise wire.not_ready(batch_id)
+        raise wire.results_not_ready_error(batch_id)
 
     async def upload(
-        self, file: BatchFile, data: InputFile, part: Part, *, content_type: str | None, watch: Watcher | None = None
+        self,
+        file: BatchFile,
+        data: InputFile,
+        part: InputPart,
+        *,
+        content_type: str | None,
+        watch: Watcher | None = None,
     ) -> BatchFile:
         """Put the bytes where *file* says, or where another announcement says if that address does not work.
 
         Returns:
             The file that has the bytes; create the job with its ``file_id``.
         """
-        for _ in range(NEW_ADDRESSES):
+        for _ in range(MAX_URL_RENEWALS):
             try:
                 await self._put(file, data, part, content_type, watch)
             except UploadError as error:
-                if not wants_new_address(error):
+                if not needs_new_url(error):
                     raise
             else:
                 return file
@@ -137,14 +145,14 @@ class BatchCalls:
         return file
 
     async def _put(
-        self, file: BatchFile, data: InputFile, part: Part, content_type: str | None, watch: Watcher | None
+        self, file: BatchFile, data: InputFile, part: InputPart, content_type: str | None, watch: Watcher | None
     ) -> None:
         expires = file.expires_at.timestamp() if file.expires_at else None
         await self.storage.put(file.upload_url, data, part, content_type=content_type, expires=expires, watch=watch)
 
     async def _create(self, body: Mapping[str, Any], timeout: Timeout) -> Batch:
         try:
-            return await self._call(wire.batch_from, "POST", wire.BATCHES_PATH, timeout, body=body)
+            return await self._call(wire.read_batch, "POST", wire.BATCHES_PATH, timeout, body=body)
         except ConflictError as error:
             refusal = error
         found = await self._find(str(body["request_id"]), timeout)

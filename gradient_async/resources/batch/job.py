@@ -19,26 +19,33 @@ import attrs
 from gradient_async._io.batch.input_file import InputFile, Source, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.poller import JobProgress
-from gradient_async._protocol.batch.api import AUTO, Provider, endpoint_of, failed, merged, not_ready
+from gradient_async._protocol.batch.api import (
+    AUTO,
+    Provider,
+    batch_failed_error,
+    merge_batches,
+    resolve_endpoint,
+    results_not_ready_error,
+)
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
-from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchReport
-from gradient_async.resources.batch.client import BatchCalls
-from gradient_async.resources.batch.report import endpoint_in, report_of, selected
+from gradient_async.resources.batch.client import BatchClient
+from gradient_async.resources.batch.report import build_batch_report, read_endpoint, select_lines
 from gradient_async.resources.batch.result_download import (
     ResultSaver,
     SavedResults,
     Watcher,
-    check_distinct,
-    targets_of,
+    require_distinct_paths,
+    resolve_targets,
 )
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
 
-POLL = Poll()
-_MOMENT = 0.001
+DEFAULT_POLL = Poll()
+_SHORTEST_TIMEOUT = 0.001
 """Seconds for a call when none are left: it ends as one that took too long."""
 
 
@@ -52,10 +59,10 @@ class JobPart:
     """
 
     batch_id: str
-    part: Part | None = None
+    part: InputPart | None = None
     batch: Batch | None = None
 
-    def seen(self, batch: Batch) -> None:
+    def update(self, batch: Batch) -> None:
         """Note how the job is; line numbers become those of the whole input."""
         before = self.part.lines_before if self.part is not None else 0
         faults = [_moved(fault, before) for fault in batch.errors] if before else batch.errors
@@ -76,7 +83,7 @@ class JobContext:
         input: The checked file, or what it can be made of; None if it is not known here.
     """
 
-    calls: BatchCalls
+    calls: BatchClient
     submit: Callable[..., Awaitable[BatchJob]]
     options: Mapping[str, Any] = attrs.field(factory=dict)
     input: InputFile | Source | None = None
@@ -103,7 +110,7 @@ class BatchJob:
     def batch(self) -> Batch | None:
         """The job as it was last seen, None if it was not yet."""
         seen = [part.batch for part in self._parts if part.batch is not None]
-        return merged(seen) if len(seen) == len(self._parts) else None
+        return merge_batches(seen) if len(seen) == len(self._parts) else None
 
     def __repr__(self) -> str:
         status = self.batch.status if self.batch is not None else "not looked at yet"
@@ -123,11 +130,11 @@ class BatchJob:
         end = None if timeout is None else clock() + timeout
         for part in self._parts:
             if part.batch is None or not part.batch.is_terminal:
-                left = None if end is None else max(end - clock(), _MOMENT)
-                part.seen(await self._calls.retrieve(part.batch_id, left, priority="bulk"))
-        return merged([part.batch for part in self._parts if part.batch is not None])
+                left = None if end is None else max(end - clock(), _SHORTEST_TIMEOUT)
+                part.update(await self._calls.retrieve(part.batch_id, left, priority="bulk"))
+        return merge_batches([part.batch for part in self._parts if part.batch is not None])
 
-    def progress(self, *, poll: Poll = POLL, timeout: float | None = None) -> JobProgress[Batch]:
+    def progress(self, *, poll: Poll = DEFAULT_POLL, timeout: float | None = None) -> JobProgress[Batch]:
         """Iterate over the job each time that it has changed; ends at a terminal status, whichever it is.
 
         Args:
@@ -136,7 +143,7 @@ class BatchJob:
         """
         return JobProgress(self._look, poll, timeout)
 
-    async def wait(self, *, timeout: float | None = None, poll: Poll = POLL, check: bool = True) -> Batch:
+    async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
         """Return the job when it has ended.
 
         Args:
@@ -154,7 +161,7 @@ class BatchJob:
         batch = self.batch
         assert batch is not None  # noqa: S101 - progress ends with a look at every part
         if check and batch.status != "completed":
-            raise failed(batch)
+            raise batch_failed_error(batch)
         return batch
 
     async def cancel(self, *, timeout: float | None = None) -> Batch:
@@ -166,7 +173,7 @@ class BatchJob:
         refused: list[tuple[JobPart, ConflictError]] = []
         for part in self._parts:
             try:
-                part.seen(await self._calls.cancel(part.batch_id, timeout))
+                part.update(await self._calls.cancel(part.batch_id, timeout))
             except ConflictError as error:
                 refused.append((part, error))
         batch = await self.refresh(timeout=timeout)
@@ -199,8 +206,8 @@ class BatchJob:
             ConfigurationError: A file cannot be written, or two of them, the journal among them, are one.
             UploadError: The storage host refuses a file.
         """
-        targets = targets_of(path, errors)
-        check_distinct(journal=self._context.journal, path=path, errors=errors)
+        targets = resolve_targets(path, errors)
+        require_distinct_paths(journal=self._context.journal, path=path, errors=errors)
         sources = await self._files()
         async with AsyncExitStack() as stack:
             journal, tag = None, uuid.uuid4().hex
@@ -245,8 +252,8 @@ class BatchJob:
         wanted = {*report.failed, *report.missing}
         if not wanted:
             raise BatchError("Every request of the batch succeeded; there is nothing to try again.")
-        batch, lines = self.batch or await self.refresh(), await selected(file, wanted)
-        endpoint = self._endpoint(batch) or await endpoint_in(lines)
+        batch, lines = self.batch or await self.refresh(), await select_lines(file, wanted)
+        endpoint = self._endpoint(batch) or await read_endpoint(lines)
         facts = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
         known = {name: value for name, value in facts.items() if value is not None}
         options = {**known, **self._context.options, "journal": journal}
@@ -254,9 +261,9 @@ class BatchJob:
 
     async def _report(self, file: InputFile | None) -> BatchReport:
         """Hold all results against the input; before the end, what is still to come would count as missing."""
-        report = await report_of(self.results(), file)
+        report = await build_batch_report(self.results(), file)
         if self.batch is None or not self.batch.is_terminal:
-            raise not_ready(self.batch_id)
+            raise results_not_ready_error(self.batch_id)
         return report
 
     async def _look(self, timeout: float | None) -> Batch:
@@ -274,7 +281,7 @@ class BatchJob:
 
     def _endpoint(self, batch: Batch) -> str | None:
         """Return the endpoint of a job; the service has been seen to leave it out."""
-        implied = endpoint_of(batch.provider, AUTO) if batch.provider == "anthropic" else None
+        implied = resolve_endpoint(batch.provider, AUTO) if batch.provider == "anthropic" else None
         return batch.endpoint or self._context.options.get("endpoint") or implied
 
     async def _input(self, source: Source | None) -> InputFile | None:
@@ -284,6 +291,6 @@ class BatchJob:
             return known
         batch = self.batch or await self.refresh()
         provider: Provider = "anthropic" if batch.provider == "anthropic" else "openai"
-        endpoint = self._endpoint(batch) or endpoint_of(provider, AUTO)
+        endpoint = self._endpoint(batch) or resolve_endpoint(provider, AUTO)
         self._context.input = await open_input(known, LineSchema(provider, endpoint))
         return self._context.input

@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Protocol, Self
 
-from gradient_async._protocol.batch.api import Page
+from gradient_async._protocol.batch.api import BatchPage
 from gradient_async.models.batch import Batch
 
 
-class Pager(Protocol):
+class PageFetcher(Protocol):
     """Fetches one page."""
 
-    def __call__(self, *, after: str | None) -> Awaitable[Page]:
+    def __call__(self, *, after: str | None) -> Awaitable[BatchPage]:
         """Return the page that begins behind the cursor *after*."""
         ...
 
@@ -30,7 +30,7 @@ class BatchList:
         APIConnectionError: No answer came; iterating on asks for the page again.
     """
 
-    def __init__(self, fetch: Pager, after: str | None, status: str | None) -> None:
+    def __init__(self, fetch: PageFetcher, after: str | None, status: str | None) -> None:
         self._fetch, self._status = fetch, status
         self._after = after
         self._known: set[str | None] = {after}
@@ -52,7 +52,7 @@ class BatchList:
             self._take(await self._fetch(after=self._after))
         return self._queue.popleft()
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: BatchPage) -> None:
         self._queue.extend(batch for batch in page.batches if self._status in (None, batch.status))
         self._after = page.after
         self._ended = page.after is None or page.after in self._known

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypedDict
 
 import attrs
 
-from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, checked_file_name, endpoint_of
+from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, resolve_endpoint, validate_file_name
 
-OCTETS = "application/octet-stream"
-DAY = "24h"
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+DEFAULT_WINDOW = "24h"
 Stage = Literal["validate", "upload", "submit"]
 
 
@@ -24,7 +24,7 @@ class BatchStep:
     total: int
 
 
-StepWatcher = Callable[[BatchStep], object]
+StepCallback = Callable[[BatchStep], object]
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -54,27 +54,27 @@ class SubmitOptions(TypedDict, total=False):
     limits: BatchLimits
     journal: str | os.PathLike[str] | None
     content_type: str | None
-    on_step: StepWatcher | None
+    on_step: StepCallback | None
 
 
 @attrs.frozen(kw_only=True)
-class Options:
+class ResolvedOptions:
     """The same, complete."""
 
     provider: Provider = "openai"
     endpoint: str | None = AUTO
-    completion_window: str = DAY
+    completion_window: str = DEFAULT_WINDOW
     metadata: Mapping[str, str] | None = None
     request_id: str | None = None
-    file_name: str | None = attrs.field(default=None, converter=attrs.converters.optional(checked_file_name))
+    file_name: str | None = attrs.field(default=None, converter=attrs.converters.optional(validate_file_name))
     split: bool = False
     limits: BatchLimits = attrs.field(factory=BatchLimits)
     journal: str | os.PathLike[str] | None = None
-    content_type: str | None = OCTETS
-    on_step: StepWatcher | None = None
+    content_type: str | None = DEFAULT_CONTENT_TYPE
+    on_step: StepCallback | None = None
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "endpoint", endpoint_of(self.provider, self.endpoint))
+        object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
 
     def tell(self, stage: Stage, done: int, total: int) -> None:
         """Call ``on_step``."""

@@ -11,8 +11,8 @@ from contextlib import aclosing
 import anyio
 import attrs
 
-from gradient_async._io.batch.input_file import InputFile, Spool
-from gradient_async._protocol.batch.input_line import id_of, url_of
+from gradient_async._io.batch.input_file import InputFile, TempInputWriter
+from gradient_async._protocol.batch.input_line import read_custom_id, read_url
 from gradient_async.errors import BatchFailedError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
@@ -38,7 +38,7 @@ class _Outcomes:
             self.errors[result.custom_id] = fault
 
 
-async def report_of(results: ResultStream, file: InputFile | None) -> BatchReport:
+async def build_batch_report(results: ResultStream, file: InputFile | None) -> BatchReport:
     """Read all *results* and return what became of every request in *file*, if that is known."""
     outcomes = _Outcomes()
     try:
@@ -60,26 +60,26 @@ async def report_of(results: ResultStream, file: InputFile | None) -> BatchRepor
     )
 
 
-async def selected(file: InputFile, wanted: Container[str]) -> InputFile:
+async def select_lines(file: InputFile, wanted: Container[str]) -> InputFile:
     """Return a file of just the lines whose ids are *wanted*."""
-    spool = await anyio.to_thread.run_sync(Spool, file.name)
+    spool = await anyio.to_thread.run_sync(TempInputWriter, file.name)
     async for lines in file.lines():
         await anyio.to_thread.run_sync(_pick, lines, wanted, spool)
     return spool.file()
 
 
-async def endpoint_in(file: InputFile) -> str | None:
+async def read_endpoint(file: InputFile) -> str | None:
     """Return what the first line of *file* is sent to, as all of a job are; None if it does not say."""
     async with aclosing(file.lines()) as blocks:
         async for lines in blocks:
             for line in lines:
-                return url_of(line)
+                return read_url(line)
     return None
 
 
 def _missing(lines: Iterable[bytes], answered: Container[str]) -> list[str]:
-    return [found for line in lines if (found := id_of(line)) is not None and found not in answered]
+    return [found for line in lines if (found := read_custom_id(line)) is not None and found not in answered]
 
 
-def _pick(lines: Iterable[bytes], wanted: Container[str], spool: Spool) -> None:
-    spool.write(b"".join(line.rstrip(b"\r") + b"\n" for line in lines if id_of(line) in wanted))
+def _pick(lines: Iterable[bytes], wanted: Container[str], spool: TempInputWriter) -> None:
+    spool.write(b"".join(line.rstrip(b"\r") + b"\n" for line in lines if read_custom_id(line) in wanted))

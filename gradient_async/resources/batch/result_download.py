@@ -15,10 +15,10 @@ from typing import BinaryIO, Literal
 import attrs
 
 from gradient_async._io.batch.journal_file import Journal
-from gradient_async._io.batch.resumable_download import FileReader
-from gradient_async._io.batch.threads import finished
-from gradient_async._protocol.batch.journal_records import Saved
-from gradient_async._protocol.batch.presigned import Transfer
+from gradient_async._io.batch.resumable_download import ResumableDownload
+from gradient_async._io.batch.threads import run_in_thread
+from gradient_async._protocol.batch.journal_records import SavedPosition
+from gradient_async._protocol.batch.presigned import DownloadState
 from gradient_async.errors import ConfigurationError, ProtocolError
 from gradient_async.models.batch_result import ResultFile
 from gradient_async.resources.batch.result_stream import ResultFiles
@@ -45,7 +45,9 @@ class SavedResults:
     errors_size: int = 0
 
 
-def targets_of(path: str | os.PathLike[str], errors: str | os.PathLike[str] | None) -> list[tuple[ResultFile, Path]]:
+def resolve_targets(
+    path: str | os.PathLike[str], errors: str | os.PathLike[str] | None
+) -> list[tuple[ResultFile, Path]]:
     """Return which file goes where.
 
     Raises:
@@ -93,26 +95,26 @@ class ResultSaver:
     async def _save(self) -> None:
         begun = self._begun()
         try:
-            await finished(partial(self._open, begun.position))
+            await run_in_thread(partial(self._open, begun.position))
             for number in range(begun.part, len(self.sources)):
-                transfer = Transfer(begun.offset, tag=begun.tag) if number == begun.part else Transfer()
+                transfer = DownloadState(begun.offset, tag=begun.tag) if number == begun.part else DownloadState()
                 await self._copy(number, transfer)
-            await finished(self._sync)
+            await run_in_thread(self._sync)
         finally:
             if self._file is not None:
                 self._file.close()
-        await finished(partial(os.replace, self._partial, self.path))
+        await run_in_thread(partial(os.replace, self._partial, self.path))
 
     @property
     def _partial(self) -> Path:
         return self.path.with_name(f"{self.path.name}.{self.tag}.part")
 
-    def _begun(self) -> Saved:
+    def _begun(self) -> SavedPosition:
         """Return how far an earlier process came, as far as that is still there."""
         begun = self.journal.state.saved.get(self.name) if self.journal is not None else None
         if begun is None or begun.part >= len(self.sources) or not self._partial.exists():
-            return Saved(part=0, offset=0, position=0)
-        return begun if self._partial.stat().st_size >= begun.position else Saved(part=0, offset=0, position=0)
+            return SavedPosition(part=0, offset=0, position=0)
+        return begun if self._partial.stat().st_size >= begun.position else SavedPosition(part=0, offset=0, position=0)
 
     def _open(self, position: int) -> None:
         self._file = file = _opened(self._partial, "r+b" if position else "wb")
@@ -121,7 +123,7 @@ class ResultSaver:
         self._ends_in_line = bool(position) and file.read(1) != b"\n"
         self._position = self._synced = position
 
-    async def _copy(self, number: int, transfer: Transfer) -> None:
+    async def _copy(self, number: int, transfer: DownloadState) -> None:
         """Append what is left of the file of one job."""
         reader = self.sources[number].open(self.name)
         if reader is None:
@@ -134,23 +136,23 @@ class ResultSaver:
         finally:
             reader.close()
 
-    async def _copy_blocks(self, number: int, reader: FileReader) -> None:
+    async def _copy_blocks(self, number: int, reader: ResumableDownload) -> None:
         while block := await reader.next_block():
             await self._write(block)
             if self.watch is not None:
                 self.watch(self._position, self._position - reader.transfer.offset + (reader.transfer.total or 0))
             if self.journal is not None and self._position - self._synced >= SYNC_BYTES:
-                await finished(self._sync)
+                await run_in_thread(self._sync)
                 await self._note(number, reader.transfer)
 
     async def _write(self, block: bytes) -> None:
-        await finished(partial(self._write_all, block))
+        await run_in_thread(partial(self._write_all, block))
         self._position += len(block)
         self._ends_in_line = not block.endswith(b"\n")
 
-    async def _note(self, number: int, transfer: Transfer) -> None:
+    async def _note(self, number: int, transfer: DownloadState) -> None:
         assert self.journal is not None  # noqa: S101 - asked by the caller
-        place = Saved(part=number, offset=transfer.offset, position=self._position, tag=transfer.tag)
+        place = SavedPosition(part=number, offset=transfer.offset, position=self._position, tag=transfer.tag)
         await self.journal.append("save", file=self.name, **attrs.asdict(place))
         self._synced = self._position
 
@@ -178,7 +180,7 @@ def _unwritable(path: Path, problem: str) -> ConfigurationError:
     return ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")
 
 
-def check_distinct(**paths: str | os.PathLike[str] | None) -> None:
+def require_distinct_paths(**paths: str | os.PathLike[str] | None) -> None:
     """Check that no two of *paths*, by what each is for, are one file: the later would replace the earlier.
 
     Raises:

@@ -14,15 +14,15 @@ from typing import Self
 import anyio
 import attrs
 
-from gradient_async._io.batch.resumable_download import FileReader
-from gradient_async._protocol.batch.api import failed, late
-from gradient_async._protocol.batch.poll_schedule import owes_results, settling_delay
-from gradient_async._protocol.batch.result_body import AnswerDecoder
+from gradient_async._io.batch.resumable_download import ResumableDownload
+from gradient_async._protocol.batch.api import batch_failed_error, results_overdue_error
+from gradient_async._protocol.batch.poll_schedule import expects_results, results_retry_delay
+from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async.errors import BatchFailedError, BatchNotReadyError, StreamBusyError
 from gradient_async.models.batch import Batch, ResultLinks
 from gradient_async.models.batch_result import BatchResult, ResultFile
-from gradient_async.resources.batch.client import BatchCalls
+from gradient_async.resources.batch.client import BatchClient
 
 FILES: tuple[ResultFile, ...] = ("output", "error")
 
@@ -31,7 +31,7 @@ FILES: tuple[ResultFile, ...] = ("output", "error")
 class ResultFiles:
     """The files of one job at the service."""
 
-    calls: BatchCalls
+    calls: BatchClient
     batch: Batch
     endpoint: str | None
     _links: ResultLinks = attrs.field(factory=ResultLinks, init=False)
@@ -56,22 +56,22 @@ class ResultFiles:
                 return None
             if not self.batch.is_terminal:
                 raise problem
-            delay = settling_delay(self.batch, attempt)
+            delay = results_retry_delay(self.batch, attempt)
             if delay is None:
                 break
             await anyio.sleep(delay)
-        if owes_results(self.batch):
-            raise late(self.batch)
-        return failed(self.batch)
+        if expects_results(self.batch):
+            raise results_overdue_error(self.batch)
+        return batch_failed_error(self.batch)
 
-    def open(self, name: ResultFile) -> FileReader | None:
+    def open(self, name: ResultFile) -> ResumableDownload | None:
         """Return the reader of a file, None if the job has no such file."""
         url = _url(self._links, name)
-        return None if url is None else FileReader(self.calls.storage, url, lambda: self._fresh_url(name))
+        return None if url is None else ResumableDownload(self.calls.storage, url, lambda: self._fresh_url(name))
 
     def decoder(self, name: ResultFile) -> ResultDecoder:
         """Return what turns the bytes of a file into results."""
-        return ResultDecoder(ResultLineReader(name, AnswerDecoder(self.endpoint)))
+        return ResultDecoder(ResultLineReader(name, ResultBodyDecoder(self.endpoint)))
 
     async def _fresh_url(self, name: ResultFile) -> str:
         self._links = await self.calls.result_links(self.batch.batch_id)
@@ -104,7 +104,7 @@ class ResultStream:
     def __init__(self, look: Callable[[], Awaitable[Sequence[ResultFiles]]]) -> None:
         self._look: Callable[[], Awaitable[Sequence[ResultFiles]]] | None = look
         self._files: deque[tuple[ResultFiles, ResultFile]] = deque()
-        self._current: tuple[FileReader, ResultDecoder] | None = None
+        self._current: tuple[ResumableDownload, ResultDecoder] | None = None
         self._results: Iterator[BatchResult] = iter(())
         self._busy = self._closed = False
 
@@ -169,7 +169,7 @@ class ResultStream:
         if reader is not None:
             self._current = reader, files.decoder(name)
 
-    async def _read(self, reader: FileReader, decoder: ResultDecoder) -> None:
+    async def _read(self, reader: ResumableDownload, decoder: ResultDecoder) -> None:
         block = await reader.next_block()
         if self._closed:
             return

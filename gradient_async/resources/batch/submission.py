@@ -16,22 +16,22 @@ import attrs
 from gradient_async._io.batch.input_file import CheckedInput
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.api import create_body
-from gradient_async._protocol.batch.journal_records import Header, PartState, fingerprint
-from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.batch.api import build_create_body
+from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key
+from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import GradientError
-from gradient_async.resources.batch.client import BatchCalls
+from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job import JobPart
-from gradient_async.resources.batch.options import Options
+from gradient_async.resources.batch.options import ResolvedOptions
 
 
 @attrs.define(eq=False, kw_only=True)
 class Submission:
     """Turns one checked input into its jobs."""
 
-    calls: BatchCalls
+    calls: BatchClient
     input: CheckedInput
-    options: Options
+    options: ResolvedOptions
     journal: Journal | None
     _uploaded: int = attrs.field(default=0, init=False)
 
@@ -49,7 +49,7 @@ class Submission:
             raise
         return jobs
 
-    async def _parts(self) -> tuple[Part, ...]:
+    async def _parts(self) -> tuple[InputPart, ...]:
         """Return how the input is cut: as the journal says, which begins with that."""
         report, journal, target = self.input.report, self.journal, self.calls.target()
         if journal is None:
@@ -62,11 +62,11 @@ class Submission:
         header.check(key=target.key, host=target.base_url, report=report, provider=provider, endpoint=endpoint)
         return header.parts
 
-    def _header(self, key: str, host: str) -> Header:
+    def _header(self, key: str, host: str) -> JournalHeader:
         salt = uuid.uuid4().hex
-        return Header(
+        return JournalHeader(
             salt=salt,
-            account=fingerprint(key, salt),
+            account=fingerprint_key(key, salt),
             host=host,
             digest=self.input.report.digest or "",
             provider=self.options.provider,
@@ -74,7 +74,7 @@ class Submission:
             parts=self.input.report.parts,
         )
 
-    async def _job(self, number: int, part: Part) -> JobPart:
+    async def _job(self, number: int, part: InputPart) -> JobPart:
         state = self.journal.state.part(number) if self.journal is not None else PartState()
         if state.batch_id is not None:
             return JobPart(state.batch_id, part)
@@ -89,10 +89,10 @@ class Submission:
         batch = await self.calls.create(body)
         await self._note("create", part=number, batch_id=batch.batch_id)
         job = JobPart(batch.batch_id, part)
-        job.seen(batch)
+        job.update(batch)
         return job
 
-    async def _upload(self, number: int, part: Part) -> str:
+    async def _upload(self, number: int, part: InputPart) -> str:
         def watch(done: int) -> None:
             self.options.tell("upload", self._uploaded + done, self.input.report.size)
 
@@ -115,7 +115,7 @@ class Submission:
         given = options.request_id
         if given is not None and number:
             given = f"{given}-{number + 1}"
-        return create_body(
+        return build_create_body(
             file_id=file_id,
             request_id=announced.get("request_id") or given or str(uuid.uuid4()),
             provider=options.provider,

@@ -20,18 +20,18 @@ from hypothesis import strategies as st
 
 from gradient_async import BatchError, ConfigurationError, ValidationReport
 from gradient_async._io.batch.journal_file import Journal
-from gradient_async._protocol.batch.journal_records import Header, encode_record, fingerprint, read_journal
-from gradient_async._protocol.batch.validation_report import Part
+from gradient_async._protocol.batch.journal_records import JournalHeader, encode_record, fingerprint_key, read_journal
+from gradient_async._protocol.batch.validation_report import InputPart
 
 KEY = "sk-do-secret"
 FACTS: dict[str, Any] = {"key": KEY, "host": "https://h", "provider": "openai", "endpoint": "/v1/chat/completions"}
-REPORT = ValidationReport(digest="abc", parts=(Part(0, 10, 2), Part(10, 20, 2, 2)))
+REPORT = ValidationReport(digest="abc", parts=(InputPart(0, 10, 2), InputPart(10, 20, 2, 2)))
 
 
-def header() -> Header:
-    return Header(
+def header() -> JournalHeader:
+    return JournalHeader(
         salt="s",
-        account=fingerprint(KEY, "s"),
+        account=fingerprint_key(KEY, "s"),
         host="https://h",
         digest="abc",
         provider="openai",
@@ -112,7 +112,7 @@ def test_another_job_is_refused_and_named(other: dict[str, Any], what: str) -> N
 
 def test_the_key_is_nowhere_in_the_journal() -> None:
     assert KEY.encode() not in WHOLE
-    assert fingerprint(KEY, "s") != fingerprint(KEY, "t")
+    assert fingerprint_key(KEY, "s") != fingerprint_key(KEY, "t")
 
 
 async def test_what_is_appended_is_read_back(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def encoded(value: Any) -> bytes:
 
 
 def test_the_reference_shape() -> None:
-    batch = wire.batch_from(encoded(REFERENCE))
+    batch = wire.read_batch(encoded(REFERENCE))
     assert (batch.input_file_id, batch.request_counts.total, batch.errors[0].line) == ("a1b2c3d4", 10000, 42)
     assert batch.created_at == datetime(2026, 4, 24, 19, 19, 19, tzinfo=UTC)
     assert batch.raw == REFERENCE
@@ -67,7 +67,7 @@ def test_the_reference_shape() -> None:
 
 
 def test_the_captured_shape() -> None:
-    batch = wire.batch_from(encoded(CAPTURED))
+    batch = wire.read_batch(encoded(CAPTURED))
     assert (batch.input_file_id, batch.request_id, batch.is_terminal) == ("f-1", "postman-1776793317", False)
     assert batch.cancel_requested_at == datetime(2026, 4, 21, 17, 42, 3, 123456, tzinfo=UTC)
     assert batch.raw == CAPTURED
@@ -75,33 +75,33 @@ def test_the_captured_shape() -> None:
 
 @pytest.mark.parametrize("faults", [REFERENCE["errors"], []])
 def test_faults_in_a_list_object_do_not_lose_the_job(faults: Any) -> None:
-    batch = wire.batch_from(encoded(REFERENCE | {"errors": {"object": "list", "data": faults}}))
+    batch = wire.read_batch(encoded(REFERENCE | {"errors": {"object": "list", "data": faults}}))
     assert [fault.line for fault in batch.errors] == [fault["line"] for fault in faults]
     assert batch.raw["errors"] == {"object": "list", "data": faults}
 
 
 @pytest.mark.parametrize("odd", ["", "soon", 1776793317, None, [], "2026-13-01T00:00:00Z", 1e300])
 def test_an_odd_date_does_not_lose_the_job(odd: Any) -> None:
-    batch = wire.batch_from(encoded({"batch_id": "b", "status": "x", "created_at": odd}))
+    batch = wire.read_batch(encoded({"batch_id": "b", "status": "x", "created_at": odd}))
     assert batch.created_at is None or batch.created_at.tzinfo is UTC
 
 
 def test_id_and_status_are_enough() -> None:
-    batch = wire.batch_from(b'{"batch_id":"b","status":"new_status","request_counts":null,"errors":null}')
+    batch = wire.read_batch(b'{"batch_id":"b","status":"new_status","request_counts":null,"errors":null}')
     assert (batch.request_counts, batch.errors, batch.is_terminal) == (RequestCounts(), [], False)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"id":"bad_request","message":"no"}', b'{"status":"x"}'])
 def test_what_is_no_job_is_never_one(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError):
-        wire.batch_from(body)
+        wire.read_batch(body)
 
 
 def test_both_shapes_of_a_page() -> None:
-    page = wire.page_from(encoded({"object": "list", "data": [REFERENCE], "last_id": "x", "has_more": True}))
+    page = wire.read_batch_page(encoded({"object": "list", "data": [REFERENCE], "last_id": "x", "has_more": True}))
     assert ([batch.batch_id for batch in page.batches], page.after) == (["0e9d1d35"], "x")
     edges = [{"cursor": "Y3Vy", "node": CAPTURED}]
-    page = wire.page_from(encoded({"edges": edges, "page_info": {"endCursor": "ZW5k", "hasNextPage": True}}))
+    page = wire.read_batch_page(encoded({"edges": edges, "page_info": {"endCursor": "ZW5k", "hasNextPage": True}}))
     assert ([batch.batch_id for batch in page.batches], page.after) == (["b-1"], "ZW5k")
 
 
@@ -117,11 +117,11 @@ def test_both_shapes_of_a_page() -> None:
     ],
 )
 def test_the_last_page_has_no_cursor(page: Any) -> None:
-    assert wire.page_from(encoded(page)).after is None
+    assert wire.read_batch_page(encoded(page)).after is None
 
 
 def test_a_page_without_a_cursor_goes_on_after_its_last_job() -> None:
-    assert wire.page_from(encoded({"data": [REFERENCE], "has_more": True})).after == "0e9d1d35"
+    assert wire.read_batch_page(encoded({"data": [REFERENCE], "has_more": True})).after == "0e9d1d35"
 
 
 def test_both_shapes_of_links() -> None:
@@ -131,16 +131,16 @@ def test_both_shapes_of_links() -> None:
         "output_file_url": "https://h/o?S=1",
         "error_file_url": None,
     }
-    links = wire.links_from(encoded(reference))
+    links = wire.read_result_links(encoded(reference))
     assert (links.output_file_url, links.error_file_url) == ("https://h/o?S=1", None)
     download = {"presigned_url": "https://h/o?S=1", "expires_at": "2026-04-21T17:42:03.123456789Z"}
-    links = wire.links_from(encoded({"download": download, "output_file_id": "f"}))
+    links = wire.read_result_links(encoded({"download": download, "output_file_id": "f"}))
     assert (links.output_file_url, links.expires_at is not None) == ("https://h/o?S=1", True)
 
 
 def test_links_that_are_not_available_are_an_error() -> None:
     with pytest.raises(BatchNotReadyError, match="b-7"):
-        wire.links_from(encoded({"batch_id": "b-7", "result_available": False}))
+        wire.read_result_links(encoded({"batch_id": "b-7", "result_available": False}))
 
 
 def test_a_presigned_address_is_never_shown() -> None:
@@ -164,8 +164,8 @@ def test_a_list_path_says_only_what_is_asked() -> None:
 
 def test_a_body_leaves_out_what_is_none() -> None:
     facts: dict[str, Any] = {"file_id": "f", "request_id": "r", "provider": "anthropic", "completion_window": "24h"}
-    assert wire.create_body(**facts, endpoint=None, metadata=None) == facts
-    assert wire.create_body(**facts, endpoint="/v1/messages", metadata={"a": "b"})["metadata"] == {"a": "b"}
+    assert wire.build_create_body(**facts, endpoint=None, metadata=None) == facts
+    assert wire.build_create_body(**facts, endpoint="/v1/messages", metadata={"a": "b"})["metadata"] == {"a": "b"}
 
 
 def test_only_anthropic_may_lose_its_endpoint() -> None:
@@ -192,12 +192,12 @@ def job(status: str, **fields: Any) -> Batch:
     ],
 )
 def test_several_jobs_look_like_the_one_that_is_furthest_behind(statuses: list[str], expected: str) -> None:
-    assert wire.merged([job(status) for status in statuses]).status == expected
+    assert wire.merge_batches([job(status) for status in statuses]).status == expected
 
 
 def test_several_jobs_add_up() -> None:
     counts = RequestCounts(total=10, completed=6, failed=1)
-    whole = wire.merged([job("completed", request_counts=counts), job("failed", request_counts=counts)])
+    whole = wire.merge_batches([job("completed", request_counts=counts), job("failed", request_counts=counts)])
     assert (whole.batch_id, whole.request_counts) == (
         "completed,failed",
         RequestCounts(total=20, completed=12, failed=2),
@@ -206,7 +206,7 @@ def test_several_jobs_add_up() -> None:
 
 def test_a_failed_job_shows_its_first_faults_with_their_lines() -> None:
     faults = [BatchFault(message="no body", line=7), BatchFault(message="Line 9: no id.", line=9)] * 3
-    error = wire.failed(job("failed", errors=faults))
+    error = wire.batch_failed_error(job("failed", errors=faults))
     assert "Line 7: no body Line 9: no id." in str(error)
     assert "... and 3 more" in str(error)
     again = pickle.loads(pickle.dumps(error))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import BatchLimits, BatchRequest, BatchValidationError, ConfigurationError, ValidationReport
-from gradient_async._protocol.batch.api import checked_file_name, file_name_of
+from gradient_async._protocol.batch.api import derive_file_name, validate_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
 from gradient_async._protocol.batch.line_splitter import LineSplitter
@@ -227,13 +227,13 @@ def test_memory_is_eight_bytes_a_request() -> None:
 
 @pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a b.jsonl"])
 def test_a_file_name_ends_with_jsonl(name: str) -> None:
-    assert checked_file_name(name) == name
+    assert validate_file_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl.gz", "jsonl", ".jsonl", ""])
 def test_another_file_name_is_refused(name: str) -> None:
     with pytest.raises(BatchValidationError, match=r"must end with \.jsonl") as caught:
-        checked_file_name(name)
+        validate_file_name(name)
     assert caught.value.total == 1
 
 
@@ -250,7 +250,7 @@ def test_another_file_name_is_refused(name: str) -> None:
     ],
 )
 def test_a_file_gets_a_name_the_service_takes(path: str, name: str) -> None:
-    assert checked_file_name(file_name_of(path)) == name
+    assert validate_file_name(derive_file_name(path)) == name
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_file_gets_a_name_the_service_takes(path: str, name: str) -> None:
     ],
 )
 def test_requests_become_lines(schema: LineSchema, request_: Any, expected: Any) -> None:
-    written = schema.line_of(request_)
+    written = schema.encode_line(request_)
     assert written.endswith(b"\n")
     assert json.loads(written) == expected
 
@@ -272,7 +272,7 @@ def test_requests_become_lines(schema: LineSchema, request_: Any, expected: Any)
 @pytest.mark.parametrize("wrong", ["text", 5, None, ["a"]])
 def test_what_is_no_request_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match="BatchRequest"):
-        OPENAI.line_of(wrong)
+        OPENAI.encode_line(wrong)
 
 
 def test_an_unknown_provider_is_refused() -> None:

@@ -21,7 +21,7 @@ def looks(progress: Callable[[float], int], seconds: float, total: int = 1000) -
     schedule, now, times = PollSchedule(Poll(), 0.0), 0.0, []
     while now < seconds:
         times.append(now)
-        now += schedule.after(job(done=progress(now), total=total), now=now, chance=0.0)
+        now += schedule.next_delay(job(done=progress(now), total=total), now=now, chance=0.0)
     return times
 
 
@@ -35,7 +35,7 @@ def test_the_wait_shrinks_when_the_end_is_near() -> None:
 @given(st.floats(0.01, 10), st.floats(1, 100), st.floats(0, 1, exclude_max=True), st.floats(0, 1e6))
 def test_the_wait_stays_in_its_bounds(first: float, factor: float, chance: float, age: float) -> None:
     poll = Poll(first=first, longest=first * factor)
-    wait = PollSchedule(poll, 0.0).after(job(), now=age, chance=chance)
+    wait = PollSchedule(poll, 0.0).next_delay(job(), now=age, chance=chance)
     assert poll.first <= wait <= poll.longest * 1.2
 
 

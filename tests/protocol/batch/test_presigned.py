@@ -8,11 +8,11 @@ import pytest
 
 from gradient_async import APIConnectionError, ProtocolError, RetryPolicy, UploadError
 from gradient_async._protocol.batch.presigned import (
-    Transfer,
+    DownloadState,
     UrlPolicy,
-    storage_delay,
+    needs_new_url,
     storage_error,
-    wants_new_address,
+    storage_retry_delay,
 )
 
 PUBLIC = UrlPolicy("inference.do-ai.run")
@@ -26,7 +26,7 @@ LEAK = (
 
 @pytest.mark.parametrize("url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x"])
 def test_a_public_https_address_is_taken_as_it_is(url: str) -> None:
-    assert PUBLIC.checked(url) is url
+    assert PUBLIC.validate_url(url) is url
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,20 @@ def test_a_public_https_address_is_taken_as_it_is(url: str) -> None:
 )
 def test_any_other_address_is_refused_without_showing_its_query(url: str) -> None:
     with pytest.raises(ProtocolError, match="nothing was sent to it") as caught:
-        PUBLIC.checked(url)
+        PUBLIC.validate_url(url)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000/x", "http://localhost/x", "https://[::1]/x", SIGNED])
 def test_this_machine_is_allowed_when_the_api_is_on_it(url: str) -> None:
-    assert LOCAL.checked(url) is url
+    assert LOCAL.validate_url(url) is url
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.5/x", "https://10.0.0.5/x", "http://bucket.example.com/x"])
 def test_an_api_on_this_machine_opens_no_other_network(url: str) -> None:
     with pytest.raises(ProtocolError):
-        LOCAL.checked(url)
-    assert UrlPolicy("10.0.0.4", allow_insecure=True).checked(url) is url
+        LOCAL.validate_url(url)
+    assert UrlPolicy("10.0.0.4", allow_insecure=True).validate_url(url) is url
 
 
 def test_an_error_shows_the_code_and_never_the_signature() -> None:
@@ -96,7 +96,7 @@ def test_any_body_gives_an_error(body: bytes) -> None:
     ],
 )
 def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, code: Any, expected: bool) -> None:
-    assert wants_new_address(UploadError("x", status=status, code=code)) is expected
+    assert needs_new_url(UploadError("x", status=status, code=code)) is expected
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, 
     ],
 )
 def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
-    delay = storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5, longest=None)
+    delay = storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5, longest=None)
     assert (delay is not None) is again
-    assert storage_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5, longest=None) is None
+    assert storage_retry_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5, longest=None) is None
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,16 @@ def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
 )
 def test_a_retry_after_of_the_storage_host_is_added(headers: dict[str, str]) -> None:
     error = storage_error(503, headers, b"", doing="upload", now=1_767_225_600.0)
-    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
+    assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
 
 
 def test_a_storage_host_that_asks_for_a_day_is_not_waited_for() -> None:
     error = storage_error(503, {"Retry-After": "86400"}, b"", doing="upload", now=0.0)
-    assert storage_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
+    assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
 
 
 def test_a_file_in_one_piece() -> None:
-    transfer = Transfer()
+    transfer = DownloadState()
     assert transfer.headers() == {"Accept-Encoding": "identity"}
     transfer.begin(200, {"Content-Length": "6", "ETag": '"e"'})
     assert transfer.take(b"abc") == b"abc"
@@ -146,7 +146,7 @@ def test_a_file_in_one_piece() -> None:
 
 
 def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
-    transfer = Transfer(3, 6, '"e"')
+    transfer = DownloadState(3, 6, '"e"')
     assert transfer.headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
     transfer.begin(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
     assert transfer.take(b"def") == b"def"
@@ -154,11 +154,11 @@ def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
 
 
 def test_a_weak_tag_is_no_condition() -> None:
-    assert "If-Range" not in Transfer(3, 6, 'W/"e"').headers()
+    assert "If-Range" not in DownloadState(3, 6, 'W/"e"').headers()
 
 
 def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
-    transfer = Transfer(3, 6)
+    transfer = DownloadState(3, 6)
     transfer.begin(200, {"Content-Length": "6"})
     assert transfer.take(b"ab") == b""
     assert transfer.take(b"cdef") == b"def"
@@ -182,17 +182,17 @@ def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
 )
 def test_another_file_or_another_part_of_it_is_refused(status: int, headers: dict[str, str]) -> None:
     with pytest.raises(ProtocolError):
-        Transfer(3, 6, '"e"').begin(status, headers)
+        DownloadState(3, 6, '"e"').begin(status, headers)
 
 
 def test_nothing_left_is_the_end() -> None:
-    transfer = Transfer(6, None)
+    transfer = DownloadState(6, None)
     transfer.begin(416, {"Content-Range": "bytes */6"})
     assert transfer.is_complete
 
 
 def test_more_bytes_than_the_file_has_are_refused() -> None:
-    transfer = Transfer()
+    transfer = DownloadState()
     transfer.begin(200, {"Content-Length": "2"})
     with pytest.raises(ProtocolError):
         transfer.take(b"abc")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageReply, ResponseDecodeError
-from gradient_async._protocol.batch.result_body import AnswerDecoder
+from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.codec.fast_reader import ANY_FIELDS
@@ -25,7 +25,7 @@ REPLY = {"id": "m", "type": "message", "role": "assistant", "content": [{"type":
 
 
 def decode(data: bytes, endpoint: str | None = CHAT, *, step: int = 1 << 20) -> list[BatchResult]:
-    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(endpoint)))
+    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(endpoint)))
     results = []
     for begin in range(0, len(data), step):
         results += decoder.feed(data[begin : begin + step])
@@ -213,7 +213,7 @@ BODY = some(
 
 @given(BODY)
 def test_the_quick_ways_and_the_other_agree(body: dict[str, Any]) -> None:
-    decoder, raw = AnswerDecoder(CHAT), msgspec.Raw(json.dumps(body).encode())
+    decoder, raw = ResultBodyDecoder(CHAT), msgspec.Raw(json.dumps(body).encode())
     try:
         expected = structure(json.loads(bytes(raw)), ChatCompletion)
     except ResponseDecodeError:
@@ -228,7 +228,7 @@ def test_the_quick_ways_and_the_other_agree(body: dict[str, Any]) -> None:
 
 def with_its_line(body: dict[str, Any]) -> BatchResult:
     """Return the result of a line that is decoded together with its answer, if that is possible."""
-    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     list(decoder.feed(b"\n"))
     decoder.reader.asked = 1
     (result,) = decoder.feed(json.dumps(openai(body=body)).encode() + b"\n")
@@ -256,13 +256,13 @@ def facts(result: BatchResult) -> list[Any]:
 def test_neither_cuts_nor_reading_the_answers_makes_a_difference(lines: list[bytes], step: int) -> None:
     data = b"\n".join(lines)
     expected = [facts(result) for result in decode(data)]
-    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     found = [facts(result) for at in range(0, len(data), step) for result in decoder.feed(data[at : at + step])]
     assert found + [facts(result) for result in decoder.feed_eof()] == expected
 
 
 def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
-    decoder = ResultDecoder(ResultLineReader("output", AnswerDecoder(CHAT)))
+    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     line = json.dumps(openai()).encode() + b"\n"
     (first,) = decoder.feed(line)
     assert first._envelope.response.body == msgspec.Raw(json.dumps(ANSWER).encode())

@@ -73,7 +73,7 @@ async def test_an_upload_is_the_address_verbatim_with_a_length_and_nothing_else(
     (put,) = gradient_emulator.storage.requests
     assert file.upload_url.endswith(put.target)
     assert (put.headers["Content-Length"], put.headers["Content-Type"]) == (str(len(DATA)), "application/octet-stream")
-    assert {"Authorization", "Cookie", "Transfer-Encoding", "Expect"}.isdisjoint(put.headers)
+    assert {"Authorization", "Cookie", "DownloadState-Encoding", "Expect"}.isdisjoint(put.headers)
     assert put.received == len(DATA)
 
 

@@ -377,7 +377,7 @@ async def test_a_part_that_has_ended_does_not_keep_the_others_from_being_cancell
 async def test_a_cancellation_that_is_refused_is_told(
     gradient_emulator: Emulator, new_session: NewSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_calls, "cancel_delay", lambda *_: None)
+    monkeypatch.setattr(batch_calls, "cancel_retry_delay", lambda *_: None)
     gradient_emulator.batches.seconds = 30
     gradient_emulator.fail(409, path="/v1/batches/*/cancel")
     async with new_session() as session:
