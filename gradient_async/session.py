@@ -276,7 +276,7 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
         raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
     if not isinstance(timeouts, Timeouts):
         raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
-    if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "observe")):
+    if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "apply_response")):
         raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
     if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
         raise ConfigurationError(
