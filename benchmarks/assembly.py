@@ -1,10 +1,10 @@
 """What does it cost to put a completion together from its chunks?
 
-CPU per chunk of what streams call, `ChatAccumulator.add_fresh`, for answers of 1,000 and of 50,000 chunks: it must not
-grow with the answer. The long answer is made of the short one's chunks, again and again: a stream never has 50,000 in
-memory, and to have them measures how far away memory is (a third more). Plain chunks differ only in their text; varied
-ones carry a usage each and were decoded field by field. The snapshot is what `ChatStream.snapshot` builds, as often as
-it is asked for.
+CPU per chunk of `ChatAccumulator.add_decoded`, which streams call, for completions of 1,000 and of 50,000 chunks: it
+must not grow with the completion. The long completion repeats the chunks of the short one: a stream never has 50,000
+in memory, and holding them measures the distance to memory (a third more). Plain chunks differ only in their text;
+varied ones carry a usage each and were decoded field by field. The snapshot is what `ChatStream.snapshot` builds, as
+often as it is asked for.
 
 Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient assemble nothing.
 
@@ -22,7 +22,7 @@ import server
 from harness import CPU, Goal, Row, main, medians, note, rows_against
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
-from gradient_async._protocol.stream.chat_decoder import ChunkDecoder
+from gradient_async._protocol.stream.chat_decoder import ChatDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)
@@ -41,12 +41,12 @@ class Size:
 
 def plain(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ only in their text."""
-    return list(ChunkDecoder().feed(b"".join(server.events(number))))
+    return list(ChatDecoder().feed(b"".join(server.events(number))))
 
 
 def varied(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ in more."""
-    return list(ChunkDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
+    return list(ChatDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
 
 
 def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:
@@ -54,7 +54,7 @@ def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumula
     accumulator = ChatAccumulator()
     for _ in range(times):
         for chunk in chunks:
-            accumulator.add_fresh(chunk)
+            accumulator.add_decoded(chunk)
     return accumulator
 
 

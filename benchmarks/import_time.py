@@ -44,11 +44,11 @@ READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'use
 FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import completion_from; "
-    "from gradient_async._protocol.stream.chat_decoder import ChunkDecoder; answer = {answer!r}"
+    "from gradient_async._protocol.stream.chat_decoder import ChatDecoder; answer = {answer!r}"
 )
 FIRST_ANSWER = {
     "first completion decoded": "completion_from(answer)",
-    "first chunk decoded": "ChunkDecoder().feed(answer)",
+    "first chunk decoded": "ChatDecoder().feed(answer)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8

@@ -13,7 +13,7 @@ The house, from the top; imports point downwards only:
 
 from typing import TYPE_CHECKING
 
-from gradient_async._lazy import late_names
+from gradient_async._lazy import lazy_names
 from gradient_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from gradient_async.resources.batch.result_stream import ResultStream
     from gradient_async.session import AsyncSession
 else:
-    __getattr__, __dir__ = late_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "_io.http.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),

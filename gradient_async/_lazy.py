@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 
-def late_names(
+def lazy_names(
     package: str, homes: Mapping[str, tuple[str, ...]], modules: tuple[str, ...] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the ``__getattr__`` and ``__dir__`` of *package*.

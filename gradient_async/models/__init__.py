@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from gradient_async._lazy import late_names
+from gradient_async._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gradient_async.models._base import Model, plain
+    from gradient_async.models._base import Model, to_jsonable
     from gradient_async.models.chat import (
         CacheCreation,
         ChatCompletion,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from gradient_async.models.model_info import ModelInfo, ModelList
     from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
 else:
-    __getattr__, __dir__ = late_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "_base": ("Model", "plain"),
+            "_base": ("Model", "to_jsonable"),
             "chat": (
                 "CacheCreation",
                 "ChatCompletion",
@@ -93,5 +93,5 @@ __all__ = [
     "TopLogprob",
     "TriggeredGuardrail",
     "Usage",
-    "plain",
+    "to_jsonable",
 ]

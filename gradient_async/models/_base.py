@@ -17,23 +17,23 @@ NOT_WIRE = {"wire": False}
 """Metadata of a field that is ours and not part of the service's JSON."""
 
 
-def plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """Return *value* with every model inside it turned into a dict, every date into RFC 3339."""
     if type(value) is str:
         return value
     if isinstance(value, dict):  # most of what is in a body is text, and a call is dearer than the question
-        return {key: item if type(item) is str else plain(item) for key, item in value.items()}
+        return {key: item if type(item) is str else to_jsonable(item) for key, item in value.items()}
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_jsonable(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value
 
 
 @attrs.frozen
-class JSONText:
+class JSONTextSource:
     """What a result was decoded from, if that was text.
 
     Attributes:
@@ -84,7 +84,7 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: every field that is set, then every unknown field that arrived."""
         known = {name: value for name in self.wire_fields if (value := getattr(self, name)) is not None}
-        return {name: plain(value) for name, value in known.items()} | self.extra
+        return {name: to_jsonable(value) for name, value in known.items()} | self.extra
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text, ASCII only, so that odd characters survive any transport."""

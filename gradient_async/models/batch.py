@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 """The statuses that a job never leaves. Any other, a new one too, means that it goes on."""
@@ -60,7 +60,7 @@ class BatchFault(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Batch(Answer):
+class Batch(ResponseModel):
     """A job as the service describes it at one moment.
 
     Attributes:
@@ -100,7 +100,7 @@ class Batch(Answer):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class BatchFile(Answer):
+class BatchFile(ResponseModel):
     """An announced input file: where to put its bytes, once, and the id to create the job with.
 
     Attributes:
@@ -118,7 +118,7 @@ class BatchFile(Answer):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ResultLinks(Answer):
+class ResultLinks(ResponseModel):
     """Where a job's files can be read, for a short time.
 
     Attributes:

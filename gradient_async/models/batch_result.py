@@ -21,7 +21,7 @@ from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
 
 ResultFile = Literal["output", "error"]
-AnyAnswer = ChatCompletion | MessageReply | EmbeddingList | dict[str, Any]
+AnyResponse = ChatCompletion | MessageReply | EmbeddingList | dict[str, Any]
 
 
 class LineReader(Protocol):
@@ -29,7 +29,7 @@ class LineReader(Protocol):
 
     file: ResultFile
 
-    def decode_body(self, line: Any, text: Any) -> AnyAnswer | None:
+    def decode_body(self, line: Any, text: Any) -> AnyResponse | None:
         """Return the answer in a decoded *line*, None if it has none; *text* is what it was decoded from."""
         ...
 
@@ -55,7 +55,7 @@ class BatchResult(Model):
     _envelope: Any = attrs.field(metadata=NOT_WIRE)
     # Once more, to be positional: with a keyword a result takes half as long again to make.
     _raw: dict[str, Any] | bytes | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
-    _answer: AnyAnswer | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
+    _answer: AnyResponse | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
 
     @property
     def file(self) -> ResultFile:
@@ -63,7 +63,7 @@ class BatchResult(Model):
         return self._reader.file
 
     @property
-    def answer(self) -> AnyAnswer | None:
+    def answer(self) -> AnyResponse | None:
         """The answer, as the class that the endpoint's calls return; a dict where there is none; None if it failed.
 
         Raises:

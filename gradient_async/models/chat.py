@@ -9,7 +9,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -146,7 +146,7 @@ class Guardrails(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ChatCompletion(Answer):
+class ChatCompletion(ResponseModel):
     """A whole answer, or what has been assembled of one.
 
     Attributes:

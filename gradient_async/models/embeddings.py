@@ -9,7 +9,7 @@ import attrs
 
 from gradient_async.models._base import Model
 from gradient_async.models.chat import Usage
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -22,7 +22,7 @@ class Embedding(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class EmbeddingList(Answer):
+class EmbeddingList(ResponseModel):
     """The vectors of all inputs; iterating and ``len()`` go over ``data``."""
 
     object: str = "list"

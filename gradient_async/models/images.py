@@ -11,7 +11,7 @@ import attrs
 
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -61,7 +61,7 @@ class ImageUsage(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ImageList(Answer):
+class ImageList(ResponseModel):
     """The images of one prompt; iterating and ``len()`` go over ``data``.
 
     Attributes:

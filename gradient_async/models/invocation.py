@@ -9,14 +9,14 @@ from typing import Any
 
 import attrs
 
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 _COMPLETED = frozenset({"COMPLETED", "COMPLETE"})  # the guide's text has the second, its sample the first
 _FAILED = frozenset({"FAILED"})
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class AsyncInvocation(Answer):
+class AsyncInvocation(ResponseModel):
     """An invocation as the service describes it at one moment.
 
     Attributes:

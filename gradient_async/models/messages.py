@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -35,7 +35,7 @@ class MessageUsage(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class MessageReply(Answer):
+class MessageReply(ResponseModel):
     """A whole answer of the messages API.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -22,7 +22,7 @@ class ModelInfo(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ModelList(Answer):
+class ModelList(ResponseModel):
     """Every model that the key may use; iterating and ``len()`` go over ``data``."""
 
     object: str = "list"

@@ -78,7 +78,7 @@ class ResponseMeta:
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Answer(Model):
+class ResponseModel(Model):
     """A result that a call returned, with what surrounded it."""
 
     _meta: ResponseMeta | None = attrs.field(default=None, alias="meta", metadata=NOT_WIRE)

@@ -6,7 +6,7 @@ Source: ``POST /v1/responses`` of the serverless reference; fields that only cap
 import attrs
 
 from gradient_async.models._base import Model
-from gradient_async.models.response_meta import Answer
+from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -72,7 +72,7 @@ class IncompleteDetails(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ResponseReply(Answer):
+class ResponseReply(ResponseModel):
     """A whole answer of the responses API.
 
     Attributes:

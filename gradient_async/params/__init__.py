@@ -6,7 +6,7 @@ is loaded when one of its names is first asked for.
 
 from typing import TYPE_CHECKING
 
-from gradient_async._lazy import late_names
+from gradient_async._lazy import lazy_names
 
 if TYPE_CHECKING:
     from gradient_async.params.agent import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
     from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
 else:
-    __getattr__, __dir__ = late_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "agent": (

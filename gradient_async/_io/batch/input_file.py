@@ -26,7 +26,7 @@ from gradient_async._protocol.batch.input_validator import DuplicateFinder, Inpu
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.presigned import input_changed_error
 from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
-from gradient_async._protocol.codec.converter import shortened
+from gradient_async._protocol.codec.converter import shorten_text
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import BatchRequest
 
@@ -156,7 +156,7 @@ def _open_path(path: str, name: str) -> InputFile:
             return _open_stream(stream, name)
     except OSError as error:
         problem = error.strerror or str(error)
-    raise ConfigurationError(f"The input {shortened(path, _PATH_CHARS)!r} cannot be read: {problem}.")
+    raise ConfigurationError(f"The input {shorten_text(path, _PATH_CHARS)!r} cannot be read: {problem}.")
 
 
 def _open_stream(stream: io.BufferedReader, name: str) -> InputFile:

@@ -31,7 +31,7 @@ from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async._io.stream.iterators import EventIterator, SSEIterator, TextIterator
 from gradient_async._io.stream.tee import TeeBranch, tee
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event
-from gradient_async._protocol.stream.sse_encoder import Relay
+from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 from gradient_async.errors import (
     APIConnectionError,
     GradientError,
@@ -78,7 +78,7 @@ class BaseStream(ABC, Generic[E, S]):
         "_watchdog",
         "outcome",
     )
-    _relay: ClassVar[Relay]
+    _relay: ClassVar[SSEEncoder]
     """How the stream is passed on."""
 
     def __init__(self, opener: Opener, decoder: Decoder[E], accumulator: Accumulator[E, S]) -> None:
@@ -226,7 +226,7 @@ class BaseStream(ABC, Generic[E, S]):
         event = next(self._ready, None)
         if event is None:
             event = await self._fill(reader)
-        self._accumulator.add_fresh(event)
+        self._accumulator.add_decoded(event)
         return event
 
     def iterator_closed(self, reader: object) -> None:
@@ -365,7 +365,7 @@ class BaseStream(ABC, Generic[E, S]):
             return
         self.outcome, self._opener = outcome, None
         for event in self._ready:
-            self._accumulator.add_fresh(event)
+            self._accumulator.add_decoded(event)
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._reply is not None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
-from gradient_async._protocol.stream.chat_decoder import ChunkDecoder, verdict, whole_answer
+from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async._protocol.stream.sse_encoder import CHAT
+from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk
 
@@ -39,22 +39,22 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     """
 
     __slots__ = ()
-    _relay = CHAT
-    _decoder: ChunkDecoder
+    _relay = CHAT_ENCODER
+    _decoder: ChatDecoder
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        super().__init__(opener, ChunkDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
+        super().__init__(opener, ChatDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""
         return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
-        return [whole_answer(body, content_type)]
+        return completion_to_chunks(body, content_type)
 
     def _verdict(self) -> GradientError | None:
-        return verdict(self._decoder, self._accumulator)
+        return find_stream_error(self._decoder, self._accumulator)
 
     def _ending(self) -> Outcome:
         return _FINISHED.get(self._accumulator.finish_reason, "done")

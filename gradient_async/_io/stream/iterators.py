@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from gradient_async._protocol.stream.interfaces import Event
-from gradient_async._protocol.stream.sse_encoder import Relay
+from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 from gradient_async.errors import GradientError
 
 _NOT_WHOLE = ("cancelled", "truncated", "error")
@@ -76,7 +76,7 @@ class SSEIterator(Generic[E]):
 
     __slots__ = ("_chunks", "_ended", "_relay")
 
-    def __init__(self, stream: EventSource[E], relay: Relay) -> None:
+    def __init__(self, stream: EventSource[E], relay: SSEEncoder) -> None:
         self._chunks = EventIterator(stream)
         self._relay = relay
         self._ended = False
@@ -88,12 +88,12 @@ class SSEIterator(Generic[E]):
         if self._ended:
             raise StopAsyncIteration
         try:
-            return self._relay.event(await self._chunks.__anext__())
+            return self._relay.encode_event(await self._chunks.__anext__())
         except StopAsyncIteration:
             self._ended = True
         except GradientError as error:
             self._ended = True
-            return self._relay.error(error)
-        if self._chunks.stream.outcome in _NOT_WHOLE or not self._relay.end:
+            return self._relay.encode_error(error)
+        if self._chunks.stream.outcome in _NOT_WHOLE or not self._relay.end_marker:
             raise StopAsyncIteration
-        return self._relay.end
+        return self._relay.end_marker

@@ -7,9 +7,9 @@ from typing import Any
 
 from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.event_decoder import EventDecoder
-from gradient_async._protocol.stream.message_accumulator import MESSAGE_EVENTS, MessageAccumulator, whole_message
+from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MessageAccumulator, message_to_events
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async._protocol.stream.sse_encoder import MESSAGES
+from gradient_async._protocol.stream.sse_encoder import MESSAGE_ENCODER
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
 
@@ -38,18 +38,18 @@ class MessageStream(BaseStream[MessageEvent, MessageReply]):
     """
 
     __slots__ = ()
-    _relay = MESSAGES
+    _relay = MESSAGE_ENCODER
     _accumulator: MessageAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        super().__init__(opener, EventDecoder(MESSAGE_EVENTS, max_event_bytes=max_event_bytes), MessageAccumulator())
+        super().__init__(opener, EventDecoder(MESSAGE_DIALECT, max_event_bytes=max_event_bytes), MessageAccumulator())
 
     def message(self) -> Coroutine[Any, Any, MessageReply]:
         """Read to the end and return the assembled message."""
         return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[MessageEvent]:
-        return whole_message(body, content_type)
+        return message_to_events(body, content_type)
 
     def _ending(self) -> Outcome:
         return _FINISHED.get(self._accumulator.stop_reason, "done")

@@ -7,9 +7,13 @@ from typing import Any
 
 from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
 from gradient_async._protocol.stream.event_decoder import EventDecoder
-from gradient_async._protocol.stream.response_accumulator import RESPONSE_EVENTS, ResponseAccumulator, whole_response
+from gradient_async._protocol.stream.response_accumulator import (
+    RESPONSE_DIALECT,
+    ResponseAccumulator,
+    response_to_events,
+)
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async._protocol.stream.sse_encoder import RESPONSES
+from gradient_async._protocol.stream.sse_encoder import RESPONSE_ENCODER
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import ResponseReply
 
@@ -39,18 +43,18 @@ class ResponseStream(BaseStream[ResponseEvent, ResponseReply]):
     """
 
     __slots__ = ()
-    _relay = RESPONSES
+    _relay = RESPONSE_ENCODER
     _accumulator: ResponseAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        super().__init__(opener, EventDecoder(RESPONSE_EVENTS, max_event_bytes=max_event_bytes), ResponseAccumulator())
+        super().__init__(opener, EventDecoder(RESPONSE_DIALECT, max_event_bytes=max_event_bytes), ResponseAccumulator())
 
     def response(self) -> Coroutine[Any, Any, ResponseReply]:
         """Read to the end and return the assembled response."""
         return self._read_to_end()
 
     def _whole(self, body: bytes, content_type: str) -> Iterable[ResponseEvent]:
-        return whole_response(body, content_type)
+        return response_to_events(body, content_type)
 
     def _ending(self) -> Outcome:
         otherwise: Outcome = "tool_calls" if self._accumulator.calls_functions else "done"

@@ -19,7 +19,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api import Provider
-from gradient_async._protocol.codec.converter import decode_json, encode_json, shortened
+from gradient_async._protocol.codec.converter import decode_json, encode_json, shorten_text
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.batch import BatchRequest
 
@@ -135,9 +135,9 @@ class LineSchema:
     def _address_faults(self, line: dict[str, Any]) -> Iterator[str]:
         method, url = line.get("method"), line.get("url")
         if _is_text(method) and method != "POST":
-            yield f"field 'method' must be 'POST', not {shortened(method, _SHOWN_CHARS)!r}"
+            yield f"field 'method' must be 'POST', not {shorten_text(method, _SHOWN_CHARS)!r}"
         if self.endpoint and _is_text(url) and url != self.endpoint:
-            yield f"field 'url' is {shortened(url, _SHOWN_CHARS)!r}, but the job's endpoint is {self.endpoint!r}"
+            yield f"field 'url' is {shorten_text(url, _SHOWN_CHARS)!r}, but the job's endpoint is {self.endpoint!r}"
 
 
 class _Id(msgspec.Struct, gc=False):

@@ -23,7 +23,7 @@ from gradient_async._protocol.batch.api import BatchLimits
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.validation_report import Faults, InputPart, ValidationReport
-from gradient_async._protocol.codec.converter import shortened
+from gradient_async._protocol.codec.converter import shorten_text
 
 _BUCKETS = 256
 _SHOWN_CHARS = 100
@@ -205,5 +205,5 @@ class DuplicateFinder:
     def _look(self, custom_id: str) -> None:
         first = self._first.setdefault(custom_id, self._line)
         if first != self._line:
-            shown = shortened(custom_id, _SHOWN_CHARS)
+            shown = shorten_text(custom_id, _SHOWN_CHARS)
             self.faults.add(self._line, f"duplicate custom_id {shown!r}, first used on line {first}")

@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 import msgspec
 
-from gradient_async._protocol.codec.base64_vectors import with_numbers
+from gradient_async._protocol.codec.base64_vectors import decode_base64_vectors
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
-from gradient_async.models.batch_result import AnyAnswer
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
+from gradient_async.models.batch_result import AnyResponse
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
@@ -29,9 +29,9 @@ BODY_TYPES: dict[str | None, BodyType] = {
 
 
 @cache
-def _quick_readers() -> dict[BodyType, QuickReader[Any]]:
+def _quick_readers() -> dict[BodyType, FastReader[Any]]:
     """Return what decodes most answers of each kind."""
-    return {kind: QuickReader(kind) for kind in BODY_TYPES.values()}
+    return {kind: FastReader(kind) for kind in BODY_TYPES.values()}
 
 
 @attrs.define
@@ -48,7 +48,7 @@ class ResultBodyDecoder:
     def __attrs_post_init__(self) -> None:
         self.kind = BODY_TYPES.get(self.endpoint)
 
-    def decode(self, body: msgspec.Raw, kind: BodyType | None = None) -> AnyAnswer:
+    def decode(self, body: msgspec.Raw, kind: BodyType | None = None) -> AnyResponse:
         """Return the answer in *body*, of a *kind* that may be known better than from the endpoint.
 
         Raises:
@@ -59,16 +59,16 @@ class ResultBodyDecoder:
             return self._structured(text, None)
         try:
             return _quick_readers()[kind](text)  # type: ignore[no-any-return]  # the kind is of no one class
-        except REFUSALS:
+        except FAST_READ_ERRORS:
             return self._structured(text, kind)
 
-    def _structured(self, text: bytes, kind: BodyType | None) -> AnyAnswer:
+    def _structured(self, text: bytes, kind: BodyType | None) -> AnyResponse:
         value = decode_json(text)
         kind = kind or _kind_of(value)
         if kind is None:
             return value if type(value) is dict else {"value": value}
         if kind is EmbeddingList:
-            value = with_numbers(value)
+            value = decode_base64_vectors(value)
         return structure(value, kind)
 
 

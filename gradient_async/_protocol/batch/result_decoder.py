@@ -21,11 +21,11 @@ from msgspec import Raw
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
-from gradient_async._protocol.codec.fast_reader import ANY_FIELDS, REFUSALS, TEXT, filled
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, build_model
 from gradient_async._protocol.http.error_body import error_in_body, status_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
-from gradient_async.models.batch_result import AnyAnswer, BatchResult, ResultFile
+from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile
 from gradient_async.models.messages import MessageReply
 
 _NULL = Raw(b"null")
@@ -76,7 +76,7 @@ _read = msgspec.json.Decoder(Envelope[Raw]).decode
 @cache
 def _whole_readers() -> dict[BodyType, Callable[[bytes], Line]]:
     """Return what decodes a line and its answer in one go."""
-    return {kind: msgspec.json.Decoder(Envelope[ANY_FIELDS.of(kind)]).decode for kind in BODY_TYPES.values()}  # type: ignore[misc]
+    return {kind: msgspec.json.Decoder(Envelope[OPEN_STRUCTS.struct_for(kind)]).decode for kind in BODY_TYPES.values()}  # type: ignore[misc]
 
 
 def succeeded(line: Line) -> bool:
@@ -101,7 +101,7 @@ class ResultLineReader:
     answers: ResultBodyDecoder
     asked: int = attrs.field(default=0, init=False)
 
-    def decode_body(self, line: Line | None, text: Any) -> AnyAnswer | None:
+    def decode_body(self, line: Line | None, text: Any) -> AnyResponse | None:
         """Return the answer in *line*, whose bytes are *text*."""
         self.asked += 1
         if line is None:
@@ -111,7 +111,7 @@ class ResultLineReader:
         body, kind = line.response.body, self.answers.kind
         if kind is None or type(body) is Raw:
             return self.answers.decode(body)
-        return filled(kind, body, (TEXT, [text], "response", "body"))
+        return build_model(kind, body, text, "response", "body")
 
     def read_fault(self, line: Line | None, number: int) -> BatchFault:
         """Return what is wrong with *line*."""
@@ -171,7 +171,7 @@ class ResultDecoder:
         for number, line in enumerate(lines, began + 1):
             try:
                 envelope = read(line)
-            except REFUSALS:
+            except FAST_READ_ERRORS:
                 if line.strip():
                     yield self._odd(line, number)
                 continue
@@ -186,7 +186,7 @@ class ResultDecoder:
         value: Any = line
         try:
             envelope: Line | None = _read(line)
-        except REFUSALS:
+        except FAST_READ_ERRORS:
             value = _value_of(line)
             envelope = _lenient(value)
         if envelope is None:

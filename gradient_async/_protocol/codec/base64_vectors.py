@@ -13,7 +13,7 @@ from binascii import Error as Base64Error
 from typing import Any
 
 
-def with_numbers(value: Any) -> Any:
+def decode_base64_vectors(value: Any) -> Any:
     """Return an embeddings answer whose base64 vectors are lists."""
     if type(value) is not dict or type(value.get("data")) is not list:
         return value

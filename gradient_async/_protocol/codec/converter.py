@@ -19,11 +19,11 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from gradient_async._protocol.codec.json_text import decode_json, encode_json, is_whole_json, shortened
+from gradient_async._protocol.codec.json_text import decode_json, encode_json, is_complete_json, shorten_text
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
 
-__all__ = ["decode_json", "encode_json", "is_whole_json", "shortened", "structure"]
+__all__ = ["decode_json", "encode_json", "is_complete_json", "shorten_text", "structure"]
 
 M = TypeVar("M", bound=Model)
 Hook = Callable[[Any, Any], Any]
@@ -50,7 +50,7 @@ def _structure_or_explain(value: Any, cls: type[M]) -> M:
         problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
     what, _, path = problem.rpartition(" @ ")
     message = f"The service sent a {cls.__name__} that does not decode: {path}: {what}."
-    raise ResponseDecodeError(message, path=path, body=shortened(json.dumps(value, default=str)))
+    raise ResponseDecodeError(message, path=path, body=shorten_text(json.dumps(value, default=str)))
 
 
 def _new_converter(*, detailed: bool) -> cattrs.Converter:

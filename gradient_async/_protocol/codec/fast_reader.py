@@ -18,19 +18,19 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import attrs
 import msgspec
 
-from gradient_async.models._base import JSONText, Model
+from gradient_async.models._base import JSONTextSource, Model
 
-__all__ = ["ANY_FIELDS", "REFUSALS", "TEXT", "Forms", "QuickReader", "filled"]
+__all__ = ["FAST_READ_ERRORS", "OPEN_STRUCTS", "FastReader", "StructTypes", "build_model"]
 
 M = TypeVar("M", bound=Model)
 Raw = tuple[Any, ...]
-Fill = Callable[[Any, Raw], Any]
-REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+Builder = Callable[[Any, Raw], Any]
+FAST_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of forms raises for what it does not take."""
 
 
 @attrs.frozen(eq=False, repr=False)
-class Forms:
+class StructTypes:
     """The structs that have the fields of models.
 
     Attributes:
@@ -40,13 +40,13 @@ class Forms:
     is_all_known: bool
     _made: dict[type[Model], type[msgspec.Struct]] = attrs.field(factory=dict, init=False)
 
-    def of(self, cls: type[Model]) -> type[msgspec.Struct]:
+    def struct_for(self, cls: type[Model]) -> type[msgspec.Struct]:
         """Return the struct of *cls*."""
         if cls not in self._made:
-            self._made[cls] = self.new(cls)
+            self._made[cls] = self.define_struct(cls)
         return self._made[cls]
 
-    def new(self, cls: type[Model], *more: Any, required: tuple[str, ...] = ()) -> type[msgspec.Struct]:
+    def define_struct(self, cls: type[Model], *more: Any, required: tuple[str, ...] = ()) -> type[msgspec.Struct]:
         """Return a new struct of *cls* with *more* fields, where those that are *required* have no default."""
         fields = [self._field(field, is_required=field.name in required) for field in _wire_fields(cls)]
         return msgspec.defstruct(
@@ -61,51 +61,51 @@ class Forms:
 
     def _type(self, kind: Any) -> Any:
         if _is_model(kind):
-            return self.of(kind)
+            return self.struct_for(kind)
         if get_origin(kind) is list:
             return list[self._type(*get_args(kind))]  # type: ignore[misc]
         return self._type(_without_none(kind)) | None if isinstance(kind, UnionType) else kind
 
 
-ANY_FIELDS, KNOWN_FIELDS = Forms(is_all_known=False), Forms(is_all_known=True)
-TEXT, KNOWN_TEXT = JSONText(is_known=False), JSONText(is_known=True)
+OPEN_STRUCTS, CLOSED_STRUCTS = StructTypes(is_all_known=False), StructTypes(is_all_known=True)
+TEXT, KNOWN_TEXT = JSONTextSource(is_known=False), JSONTextSource(is_known=True)
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Fills:
+class ModelBuilders:
     """The functions that move a form's fields to its model.
 
     They are written out, because a loop over the names of the fields takes three times as long.
     """
 
-    _made: dict[type[Model], Fill] = attrs.field(factory=dict, init=False)
+    _made: dict[type[Model], Builder] = attrs.field(factory=dict, init=False)
 
-    def of(self, cls: type[Model]) -> Fill:
+    def builder_for(self, cls: type[Model]) -> Builder:
         """Return the function for *cls*."""
         if cls not in self._made:
             self._made[cls] = self._new(cls)
         return self._made[cls]
 
-    def _new(self, cls: type[Model]) -> Fill:
+    def _new(self, cls: type[Model]) -> Builder:
         names: dict[str, Any] = {"new": object.__new__, "cls": cls}
         values = {field.name: "None" for field in attrs.fields(cls)} | {"_raw": "raw"}
         for field in _wire_fields(cls):
             inner = _model_in(field.type)
             if inner is not None:
-                names |= {f"{field.name}_class": inner, f"{field.name}_of": self.of(inner)}
+                names |= {f"{field.name}_class": inner, f"{field.name}_of": self.builder_for(inner)}
             values[field.name] = _value(field, holds_models=inner is not None)
         stores = [f"    model.{name} = {value}" for name, value in values.items()]
-        source = ["def fill(form, raw):", "    model = new(cls)", *stores, "    return model"]
+        source = ["def build(struct, raw):", "    model = new(cls)", *stores, "    return model"]
         code = compile("\n".join(source), f"<{cls.__module__}.{cls.__name__} of its form>", "exec")
         exec(code, names)  # noqa: S102  nothing of it comes from outside
-        fill: Fill = names["fill"]
-        return fill
+        build: Builder = names["build"]
+        return build
 
 
-_FILLS = _Fills()
+_BUILDERS = ModelBuilders()
 
 
-class QuickReader(Generic[M]):
+class FastReader(Generic[M]):
     """Reads models of one class.
 
     Args:
@@ -115,30 +115,31 @@ class QuickReader(Generic[M]):
     """
 
     def __init__(self, cls: type[M], *, required: tuple[str, ...] = (), is_all_known: bool = False) -> None:
-        forms = KNOWN_FIELDS if is_all_known else ANY_FIELDS
-        form = forms.new(cls, ("error", None, None), required=required)
-        self._decode = msgspec.json.Decoder(form).decode
-        self._fill: Callable[[Any, Raw], M] = _FILLS.of(cls)
+        structs = CLOSED_STRUCTS if is_all_known else OPEN_STRUCTS
+        struct = structs.define_struct(cls, ("error", None, None), required=required)
+        self._decode = msgspec.json.Decoder(struct).decode
+        self._build: Callable[[Any, Raw], M] = _BUILDERS.builder_for(cls)
         self._source = KNOWN_TEXT if is_all_known else TEXT
 
     def __call__(self, text: bytes) -> M:
         """Return the model in *text*.
 
         Raises:
-            One of `REFUSALS`: It is not as simple as that.
+            One of `FAST_READ_ERRORS`: It is not as simple as that.
         """
-        return self._fill(self._decode(text), (self._source, [text]))
+        return self._build(self._decode(text), (self._source, [text]))
 
 
-def filled(cls: type[M], form: Any, raw: Raw) -> M:
-    """Return the *cls* whose fields *form* has; see `Model` for *raw*."""
-    model: M = _FILLS.of(cls)(form, raw)
+def build_model(cls: type[M], struct: Any, text: bytes, *path: str | int) -> M:
+    """Return the *cls* with the fields of *struct*, which was decoded from the object at *path* in *text*."""
+    model: M = _BUILDERS.builder_for(cls)(struct, (TEXT, [text], *path))
+    return model
     return model
 
 
 def _value(field: attrs.Attribute[Any], *, holds_models: bool) -> str:
     """Return the expression for a model's field: *form* is its form and *raw* what that was decoded from."""
-    name, here = field.name, f"form.{field.name}"
+    name, here = field.name, f"struct.{field.name}"
     has_factory = _has_factory(field)
     if not holds_models and not has_factory:
         return here

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
-from gradient_async.models._base import plain
+from gradient_async.models._base import to_jsonable
 
 EXCERPT_CHARS = 500
 
@@ -19,7 +19,7 @@ _quick_json = msgspec.json.Decoder().decode
 _quick_bytes = msgspec.json.Encoder().encode
 
 
-def shortened(text: str, chars: int = EXCERPT_CHARS) -> str:
+def shorten_text(text: str, chars: int = EXCERPT_CHARS) -> str:
     """Return the beginning of *text*, short enough for an error."""
     return text if len(text) <= chars else f"{text[:chars]}..."
 
@@ -41,10 +41,10 @@ def decode_json(body: bytes | str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
-    raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shortened(text))
+    raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shorten_text(text))
 
 
-def is_whole_json(text: str) -> bool:
+def is_complete_json(text: str) -> bool:
     """Whether *text* is one complete JSON value."""
     try:
         json.loads(text)
@@ -59,10 +59,10 @@ def encode_json(value: Any) -> bytes:
     Raises:
         ConfigurationError: Something inside it has no JSON form.
     """
-    return encode_tree(plain(value))
+    return encode_jsonable(to_jsonable(value))
 
 
-def encode_tree(tree: Any) -> bytes:
+def encode_jsonable(tree: Any) -> bytes:
     """Return *tree*, which has no models in it, as JSON bytes.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_body import error_in_body
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
@@ -50,7 +50,7 @@ class AnswerReader(Generic[M]):
         """
         try:
             return self._quick(body)
-        except REFUSALS:
+        except FAST_READ_ERRORS:
             pass
         value = decode_json(body)
         if type(value) is dict:
@@ -65,8 +65,8 @@ class AnswerReader(Generic[M]):
             raise ResponseDecodeError(message, path=f"$.{self.required}")
 
     @cached_property
-    def _quick(self) -> QuickReader[M]:
-        return QuickReader(self.cls, required=(self.required,))
+    def _quick(self) -> FastReader[M]:
+        return FastReader(self.cls, required=(self.required,))
 
 
 completion_from = AnswerReader(ChatCompletion, "choices")

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gradient_async._protocol.codec.json_text import decode_json, shortened
+from gradient_async._protocol.codec.json_text import decode_json, shorten_text
 from gradient_async._protocol.http.rate_limit_headers import rate_limit_info, request_id_of
 from gradient_async.errors import APIStatusError, ProtocolError, ResponseDecodeError, status_error_class
 
@@ -119,7 +119,7 @@ def _facts_of(value: Any) -> tuple[str | None, str | None, str | None]:
     inner = error if isinstance(error, dict) else value
     code = _text(inner.get("code")) or _text(inner.get("type")) or _text(value.get("id"))
     message = _text(inner.get("message")) or _text(error) or _detail(value.get("detail"))
-    return code, message and shortened(message, _MESSAGE_CHARS), _text(value.get("request_id"))
+    return code, message and shorten_text(message, _MESSAGE_CHARS), _text(value.get("request_id"))
 
 
 def _text(value: Any) -> str | None:
@@ -142,4 +142,4 @@ def _fault(item: dict[str, Any]) -> str:
 def _described(body: bytes) -> str:
     """Describe a body that is no error object."""
     text = " ".join(re.sub(r"<[^>]*>", " ", body[:10_000].decode(errors="replace")).split())
-    return f"this text: {shortened(text, _EXCERPT_CHARS)!r}" if text else "no explanation"
+    return f"this text: {shorten_text(text, _EXCERPT_CHARS)!r}" if text else "no explanation"

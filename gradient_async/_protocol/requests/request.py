@@ -17,12 +17,12 @@ from typing import Any, get_args
 
 import attrs
 
-from gradient_async._protocol.codec.json_text import encode_tree
+from gradient_async._protocol.codec.json_text import encode_jsonable
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async.errors import ConfigurationError
 from gradient_async.models import Message
-from gradient_async.models._base import Model, plain
+from gradient_async.models._base import Model, to_jsonable
 from gradient_async.params import AgentParams, ChatParams, Role
 
 CHAT_PATH = "/v1/chat/completions"
@@ -88,14 +88,14 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     if stream:
         body["stream"] = True
     if extra_body:
-        extra = plain(dict(_mapping("extra_body", extra_body)))
+        extra = to_jsonable(dict(_mapping("extra_body", extra_body)))
         for name, value in extra.items():
             require_finite(name, value)
         body |= extra
     return Request(
         method="POST",
         path=path,
-        body=encode_tree(body),
+        body=encode_jsonable(body),
         headers=validate_headers(_mapping("extra_headers", headers)) if headers else _NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
@@ -123,7 +123,7 @@ def _checked_messages(messages: object) -> Any:
             are_plain = False
         else:
             are_plain = are_plain and _SCALARS.issuperset(map(type, message.values()))
-    return checked if are_plain else plain(checked)
+    return checked if are_plain else to_jsonable(checked)
 
 
 def require_iterable(name: str, value: object, expected: str) -> list[Any]:
@@ -178,7 +178,7 @@ def to_json_value(name: str, value: Any) -> Any:
         raise ConfigurationError(
             f"response_format is the class {value.__name__}; chat.completions.parse takes classes."
         )
-    return plain(value)
+    return to_jsonable(value)
 
 
 def require_finite(name: str, value: object) -> None:
@@ -239,7 +239,7 @@ def build_json_post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -
     """
     for name, value in body.items():
         require_finite(name, value)
-    return build_post(path, {name: plain(value) for name, value in body.items()}, timeouts=timeouts)
+    return build_post(path, {name: to_jsonable(value) for name, value in body.items()}, timeouts=timeouts)
 
 
 def require_text(body: Mapping[str, Any], name: str, example: str) -> None:

@@ -25,7 +25,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn
 
-from gradient_async._protocol.codec.json_text import shortened
+from gradient_async._protocol.codec.json_text import shorten_text
 from gradient_async._protocol.schema.annotations import (
     ARRAYS,
     OBJECTS,
@@ -89,7 +89,7 @@ def _told(value: Any, read: Callable[[Any], T], what: str) -> T:
     except Exception as error:  # noqa: BLE001 - validators and converters of the caller raise what they like
         problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
     reason, _, path = problem.rpartition(" @ ")
-    body = shortened(json.dumps(value, default=str))
+    body = shorten_text(json.dumps(value, default=str))
     raise ResponseDecodeError(f"{what}: {path}: {reason}.", path=path, body=body)
 
 
@@ -154,14 +154,14 @@ def _one_of(value: Any, choices: list[tuple[Any, Any]]) -> Any:
         if type(said) is type(value) and said == value:
             return meant
     allowed = ", ".join(json.dumps(said) for said, _ in choices)
-    raise TypeError(f"expected one of {allowed}, got {shortened(json.dumps(value), 80)}")
+    raise TypeError(f"expected one of {allowed}, got {shorten_text(json.dumps(value), 80)}")
 
 
 def _day(value: Any, kind: Any) -> Any:
     try:
         return kind.fromisoformat(_checked(str, value))
     except ValueError:
-        raise TypeError(f"expected a {kind.__name__} as ISO 8601 has it, got {shortened(value, 80)!r}") from None
+        raise TypeError(f"expected a {kind.__name__} as ISO 8601 has it, got {shorten_text(value, 80)!r}") from None
 
 
 def _array(converter: cattrs.Converter, value: Any, kind: Any) -> Any:

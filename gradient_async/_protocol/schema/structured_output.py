@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gradient_async._protocol.codec.json_text import decode_json, shortened
+from gradient_async._protocol.codec.json_text import decode_json, shorten_text
 from gradient_async._protocol.schema.annotations import is_object_class
 from gradient_async._protocol.schema.convert import fit
 from gradient_async._protocol.schema.json_schema import object_schema
@@ -74,7 +74,7 @@ def _content(completion: ChatCompletion, cls: type[T]) -> T:
         raise ResponseDecodeError(
             "The model refused to answer; error.snapshot.message.refusal has its words.",
             path="$.choices[0].message.refusal",
-            body=shortened(completion.message.refusal),
+            body=shorten_text(completion.message.refusal),
         )
     if completion.tool_calls and not completion.text:
         raise ResponseDecodeError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.codec.json_text import encode_json, shortened
+from gradient_async._protocol.codec.json_text import encode_json, shorten_text
 from gradient_async._protocol.schema.function_tool import FunctionTool, function_tool
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
 from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, Usage
@@ -97,7 +97,7 @@ def failed(step: ToolStep, error: Exception) -> ToolStep:
     """Return *step* with the *error* that ended it, told to the model in a sentence."""
     is_ours = isinstance(error, ResponseDecodeError) or (step.arguments is None and isinstance(error, LookupError))
     said = error.args[0] if is_ours else f"{type(error).__name__}: {error}"
-    return attrs.evolve(step, error=error, content=shortened(f"Error: {said}"))
+    return attrs.evolve(step, error=error, content=shorten_text(f"Error: {said}"))
 
 
 def tool_message(step: ToolStep) -> MessageParam:

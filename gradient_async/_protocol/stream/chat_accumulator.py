@@ -13,8 +13,15 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.stream.chunk_template import Frame
-from gradient_async._protocol.stream.tool_call_assembler import ToolCalls, copied, grown, merge, text_of, unknown_in
+from gradient_async._protocol.stream.chunk_template import TemplateSource
+from gradient_async._protocol.stream.tool_call_assembler import (
+    ToolCallAssembler,
+    append_part,
+    copy_unknown,
+    join_parts,
+    merge_unknown,
+    unknown_fields,
+)
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -42,7 +49,7 @@ class _ChoiceParts:
     refusal: list[str] | None = None
     reasoning_content: list[str] | None = None
     reasoning: list[str] | None = None
-    calls: ToolCalls | None = None
+    calls: ToolCallAssembler | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     extra: dict[str, Any] = attrs.field(factory=dict)
@@ -52,7 +59,7 @@ class _ChoiceParts:
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         if delta.content is not None:
-            self.content = grown(self.content, delta.content)
+            self.content = append_part(self.content, delta.content)
         if choice.finish_reason:  # some upstreams say "" as long as there is none
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
@@ -60,23 +67,23 @@ class _ChoiceParts:
         if delta.role and self.role is None:
             self.role = delta.role
         if delta.reasoning_content is not None:
-            self.reasoning_content = grown(self.reasoning_content, delta.reasoning_content)
+            self.reasoning_content = append_part(self.reasoning_content, delta.reasoning_content)
         if delta.reasoning is not None:
-            self.reasoning = grown(self.reasoning, delta.reasoning)
+            self.reasoning = append_part(self.reasoning, delta.reasoning)
         if delta.refusal is not None:
-            self.refusal = grown(self.refusal, delta.refusal)
+            self.refusal = append_part(self.refusal, delta.refusal)
         if delta.tool_calls:
-            self.calls = self.calls or ToolCalls()
+            self.calls = self.calls or ToolCallAssembler()
             self.calls.add(delta.tool_calls)
         raw = choice._raw
         if type(raw) is not tuple or not raw[0].is_known:  # else there is nothing unknown in it, nor in its delta
             self._add_unknown(choice)
 
     def _add_unknown(self, choice: ChunkChoice) -> None:
-        if extra := unknown_in(choice.delta, _DELTA_FIELDS):
-            merge(self.extra, extra)
-        if around := unknown_in(choice, _CHOICE_FIELDS):
-            merge(self.around, around)
+        if extra := unknown_fields(choice.delta, _DELTA_FIELDS):
+            merge_unknown(self.extra, extra)
+        if around := unknown_fields(choice, _CHOICE_FIELDS):
+            merge_unknown(self.around, around)
 
     def _add_logprobs(self, news: Logprobs) -> None:
         known = self.logprobs = self.logprobs or Logprobs()
@@ -90,14 +97,14 @@ class _ChoiceParts:
             logprobs=self._logprobs(),
             message=Message(
                 role=self.role or "assistant",
-                content=text_of(self.content),
-                refusal=text_of(self.refusal),
-                reasoning_content=text_of(self.reasoning_content),
-                reasoning=text_of(self.reasoning),
+                content=join_parts(self.content),
+                refusal=join_parts(self.refusal),
+                reasoning_content=join_parts(self.reasoning_content),
+                reasoning=join_parts(self.reasoning),
                 tool_calls=self.calls.value() if self.calls else None,
-                raw=copied(self.extra),
+                raw=copy_unknown(self.extra),
             ),
-            raw=copied(self.around),
+            raw=copy_unknown(self.around),
         )
 
     def _logprobs(self) -> Logprobs | None:
@@ -147,7 +154,7 @@ class ChatAccumulator:
         self._add_choices(chunk)
         self._add_head(chunk)
 
-    def add_fresh(self, chunk: ChatCompletionChunk) -> None:
+    def add_decoded(self, chunk: ChatCompletionChunk) -> None:
         """Add the next chunk as the decoder made it and before anyone could change it.
 
         Hot: of chunks that share all but their text only the first is taken apart.
@@ -159,10 +166,10 @@ class ChatAccumulator:
             self._grow(raw[1])
         else:
             self.add(chunk)
-            if type(source) is Frame:
+            if type(source) is TemplateSource:
                 self._follow(source)
 
-    def _follow(self, frame: Frame) -> None:
+    def _follow(self, frame: TemplateSource) -> None:
         """Remember where the texts of *frame* go: the first of them, and the rest of its chunk, have been added."""
         pieces: list[str] | None = getattr(self._choices[frame.index], frame.field)
         if pieces is not None:
@@ -193,7 +200,7 @@ class ChatAccumulator:
             head.functions = chunk.functions
         if chunk.guardrails is not None:
             head.guardrails = chunk.guardrails
-        if extra := unknown_in(chunk, _CHUNK_FIELDS):
+        if extra := unknown_fields(chunk, _CHUNK_FIELDS):
             self._extra.update({name: value for name, value in extra.items() if value is not None})
 
     @property

@@ -17,12 +17,12 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.body_reader import completion_from
 from gradient_async._protocol.http.error_body import check_is_json, error_event, error_in_body
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
-from gradient_async._protocol.stream.chunk_template import TextPattern, learn, string_of
-from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_plain
+from gradient_async._protocol.stream.chunk_template import ChunkTemplate, infer_template, parse_json_string
+from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_single_line
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk
 
@@ -34,7 +34,7 @@ _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
 
 @attrs.define(eq=False, repr=False)
-class ChunkDecoder:
+class ChatDecoder:
     """Turns the body of a chat stream into chunks, fed in any pieces.
 
     Attributes:
@@ -48,7 +48,7 @@ class ChunkDecoder:
     _parser: SSEParser | None = attrs.field(default=None, init=False)
     _at_start: bool = attrs.field(default=True, init=False)
     _between_events: bool = attrs.field(default=False, init=False)
-    _pattern: TextPattern | None = attrs.field(default=None, init=False)
+    _pattern: ChunkTemplate | None = attrs.field(default=None, init=False)
     _pattern_was_used: bool = attrs.field(default=False, init=False)
     _rest: bytes = attrs.field(default=b"", init=False)
     _last: bytes = attrs.field(default=b"", init=False)
@@ -137,13 +137,13 @@ class ChunkDecoder:
                     self._pattern_was_used = True
                     continue
             end = block.find(EVENT_END, at) + len(EVENT_END)
-            if not is_plain(event := block[at : max(at, end)]):
+            if not is_single_line(event := block[at : max(at, end)]):
                 break
             self._take("message", event[len(EVENT_BEGIN) : -len(EVENT_END)], found)
             at = end
         return at
 
-    def _take_run(self, block: bytes, at: int, found: list[Chunks], pattern: TextPattern) -> int:
+    def _take_run(self, block: bytes, at: int, found: list[Chunks], pattern: ChunkTemplate) -> int:
         """Decode the events from *at* on that follow *pattern*, and return where they end."""
         if (last := block.rfind(pattern.tail, at)) < 0:
             return at
@@ -153,7 +153,7 @@ class ChunkDecoder:
         found.append(map(pattern.chunk, texts))
         return end
 
-    def _take_each(self, block: bytes, at: int, found: list[Chunks], pattern: TextPattern) -> int:
+    def _take_each(self, block: bytes, at: int, found: list[Chunks], pattern: ChunkTemplate) -> int:
         """Do the same where some texts have escapes, or other events stand between."""
         tail, joint = pattern.tail, pattern.joint
         begin = at + len(pattern.head)
@@ -165,7 +165,7 @@ class ChunkDecoder:
             if not (more := block.startswith(joint, end)) and not block.startswith(tail, end):
                 end = block.find(tail, begin)  # the quotation mark was one of the text's own
                 more = block.startswith(joint, end)
-            if end < begin or (text := string_of(escaped := block[begin:end])) is None:
+            if end < begin or (text := parse_json_string(escaped := block[begin:end])) is None:
                 break
             texts.append(text)
             sources.append(escaped)
@@ -192,14 +192,14 @@ class ChunkDecoder:
         """
         self._lessons_left = _VAIN_LESSONS if self._pattern_was_used else self._lessons_left - 1
         self._pattern_was_used = False
-        self._pattern = learn(self._last, data, chunk) if self._lessons_left > 0 and self._last else None
+        self._pattern = infer_template(self._last, data, chunk) if self._lessons_left > 0 and self._last else None
         self._last = data
 
 
 def _chunk(data: bytes) -> ChatCompletionChunk:
     try:
         return _quick_reader()(data)
-    except REFUSALS:
+    except FAST_READ_ERRORS:
         pass
     value = decode_json(data)
     if type(value) is dict and (error := error_in_body(value)):
@@ -211,12 +211,12 @@ def _chunk(data: bytes) -> ChatCompletionChunk:
 
 
 @cache
-def _quick_reader() -> QuickReader[ChatCompletionChunk]:
+def _quick_reader() -> FastReader[ChatCompletionChunk]:
     """Return what reads most chunks; only of those whose every field is known, for the others have to be looked at."""
-    return QuickReader(ChatCompletionChunk, required=("choices",), is_all_known=True)
+    return FastReader(ChatCompletionChunk, required=("choices",), is_all_known=True)
 
 
-def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
+def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionChunk]:
     """Return a body that came instead of a stream as one chunk.
 
     Raises:
@@ -226,7 +226,7 @@ def whole_answer(body: bytes, content_type: str) -> ChatCompletionChunk:
     check_is_json(body, content_type)
     completion = completion_from(body).to_dict()
     choices = [_as_piece(choice) for choice in completion["choices"]]
-    return structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)
+    return [structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)]
 
 
 def _as_piece(choice: dict[str, Any]) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _as_piece(choice: dict[str, Any]) -> dict[str, Any]:
     return choice | {"delta": message}
 
 
-def verdict(decoder: ChunkDecoder, accumulator: ChatAccumulator) -> GradientError | None:
+def find_stream_error(decoder: ChatDecoder, accumulator: ChatAccumulator) -> GradientError | None:
     """Return why a stream whose body has ended is not complete, None if it is."""
     if decoder.error is not None:
         return decoder.error

@@ -33,7 +33,7 @@ _as_string = msgspec.json.Decoder(str).decode
 
 
 @attrs.frozen(eq=False, repr=False)
-class Frame:
+class TemplateSource:
     """What the chunks of a run have in common: everything but one text of one choice.
 
     Attributes:
@@ -60,7 +60,7 @@ class Frame:
 
 
 @attrs.frozen(eq=False, repr=False)
-class TextPattern:
+class ChunkTemplate:
     """How the events look whose chunks have one frame.
 
     Attributes:
@@ -77,7 +77,7 @@ class TextPattern:
     _words: tuple[str, str, str]
 
     @classmethod
-    def of(cls, frame: Frame, like: ChatCompletionChunk) -> TextPattern:
+    def of(cls, frame: TemplateSource, like: ChatCompletionChunk) -> ChunkTemplate:
         """Return the pattern of *frame*, whose chunks are *like* this one."""
         head, tail = EVENT_BEGIN + frame.before, frame.after + EVENT_END
         words = head.decode(), tail.decode(), (tail + head).decode()
@@ -105,7 +105,7 @@ def _is_unescaped(text: str) -> bool:
     return text.isprintable() and '"' not in text and "\\" not in text
 
 
-def string_of(escaped: bytes) -> str | None:
+def parse_json_string(escaped: bytes) -> str | None:
     """Return the text that JSON writes as *escaped*, None if no JSON string is written so."""
     try:
         text = escaped.decode()
@@ -114,7 +114,7 @@ def string_of(escaped: bytes) -> str | None:
         return None
 
 
-def learn(last: bytes, data: bytes, chunk: ChatCompletionChunk) -> TextPattern | None:
+def infer_template(last: bytes, data: bytes, chunk: ChatCompletionChunk) -> ChunkTemplate | None:
     """Return the pattern of two events in a row, if they differ in a text alone and the next may add nothing else.
 
     Args:
@@ -129,7 +129,7 @@ def learn(last: bytes, data: bytes, chunk: ChatCompletionChunk) -> TextPattern |
             if alike and _is_proved(before, after, name, chunk):
                 choice = chunk.choices[0]
                 is_known = not chunk.extra and not choice.extra and not choice.delta.extra
-                return TextPattern.of(Frame(before, after, name, choice.index, is_known), chunk)
+                return ChunkTemplate.of(TemplateSource(before, after, name, choice.index, is_known), chunk)
     return None
 
 
@@ -155,7 +155,7 @@ def _adds_text_alone(chunk: ChatCompletionChunk) -> bool:
     return sum(map(bool, texts)) == 1 and not lists and all(value is None for value in objects)
 
 
-def _maker(frame: Frame, like: ChatCompletionChunk) -> ChunkMaker:
+def _maker(frame: TemplateSource, like: ChatCompletionChunk) -> ChunkMaker:
     """Return what makes the chunks of *frame*, each with objects of its own, *like* one that was decoded.
 
     Hot: a slot that is set costs 7 ns; the constructors of attrs with their keywords would take twice as long.

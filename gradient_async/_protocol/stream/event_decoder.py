@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.codec.fast_reader import REFUSALS, QuickReader
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_body import error_event, error_from, error_in_body
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, SSEParser
 from gradient_async.errors import APIStatusError, GradientError, ResponseDecodeError
@@ -37,16 +37,16 @@ class Dialect(Generic[M]):
         failure: Returns the error that an event stands for, None if it is none.
     """
 
-    event: type[M]
-    known: frozenset[str]
-    last: frozenset[str]
-    ends_by_mark: bool
-    failure: Callable[[dict[str, Any]], APIStatusError | None]
+    event_class: type[M]
+    known_types: frozenset[str]
+    final_types: frozenset[str]
+    has_done_marker: bool
+    find_error: Callable[[dict[str, Any]], APIStatusError | None]
 
     @cached_property
-    def read(self) -> QuickReader[M]:
+    def fast_reader(self) -> FastReader[M]:
         """Reads an event that says its type, if it is as documented; made when the first one arrives."""
-        return QuickReader(self.event, required=("type",))
+        return FastReader(self.event_class, required=("type",))
 
 
 @attrs.define(eq=False, repr=False)
@@ -99,38 +99,38 @@ class EventDecoder(Generic[M]):
         if name == "error":
             raise error_event(data.encode())
         if text == "[DONE]":
-            self.done = self.dialect.ends_by_mark
+            self.done = self.dialect.has_done_marker
             return
         event = self._quickly(text) or self._slowly(data, name)
         if event is not None:
             found.append(event)
-            self.done = event.type in self.dialect.last
+            self.done = event.type in self.dialect.final_types
 
     def _quickly(self, text: str) -> Any:
         """Return the event in *text* if it is one whose fields are read, with nothing odd about it; else None."""
         try:
-            event: Any = self.dialect.read(text.encode())
-        except REFUSALS:
+            event: Any = self.dialect.fast_reader(text.encode())
+        except FAST_READ_ERRORS:
             return None
-        return event if event.type in self.dialect.known else None
+        return event if event.type in self.dialect.known_types else None
 
     def _slowly(self, data: str, name: str) -> Any:
         """Return the event in *data*, None if it is a ping; raise the error that it stands for."""
         value = _object(data, name)
         if value.get("type") == "ping":
             return None
-        if error := _error_in(value) or self.dialect.failure(value):
+        if error := _error_in(value) or self.dialect.find_error(value):
             raise error
         return self._event(value)
 
     def _event(self, value: dict[str, Any]) -> M:
         kind = value.get("type")
-        if isinstance(kind, str) and kind not in self.dialect.known:
+        if isinstance(kind, str) and kind not in self.dialect.known_types:
             value, whole = {"type": kind}, value
-            event = structure(value, self.dialect.event)
+            event = structure(value, self.dialect.event_class)
             event._raw = whole
             return event
-        return structure(value, self.dialect.event)
+        return structure(value, self.dialect.event_class)
 
 
 def _object(data: str, name: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Accumulator(Protocol[E_contra, S_co]):
         """Whether what arrived is whole, so that the body may end."""
         ...
 
-    def add_fresh(self, event: E_contra) -> None:
+    def add_decoded(self, event: E_contra) -> None:
         """Add the next event, before anyone could change it."""
         ...
 

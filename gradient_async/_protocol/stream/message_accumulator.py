@@ -12,18 +12,18 @@ from typing import Any, Self
 
 import attrs
 
-from gradient_async._protocol.codec.converter import decode_json, is_whole_json, structure
+from gradient_async._protocol.codec.converter import decode_json, is_complete_json, structure
 from gradient_async._protocol.http.error_body import check_is_json
 from gradient_async._protocol.http.reply_bodies import message_from
 from gradient_async._protocol.stream.event_decoder import Dialect
-from gradient_async._protocol.stream.tool_call_assembler import grown, text_of
+from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
 from gradient_async.models.message_event import MessageDelta, MessageEvent
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
 
 _TYPE_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
-MESSAGE_EVENTS = Dialect(
-    event=MessageEvent,
-    known=frozenset(
+MESSAGE_DIALECT = Dialect(
+    event_class=MessageEvent,
+    known_types=frozenset(
         {
             "message_start",
             "content_block_start",
@@ -33,13 +33,13 @@ MESSAGE_EVENTS = Dialect(
             "message_stop",
         }
     ),
-    last=frozenset({"message_stop"}),
-    ends_by_mark=False,
-    failure=lambda _value: None,
+    final_types=frozenset({"message_stop"}),
+    has_done_marker=False,
+    find_error=lambda _value: None,
 )
 
 
-def whole_message(body: bytes, content_type: str) -> list[MessageEvent]:
+def message_to_events(body: bytes, content_type: str) -> list[MessageEvent]:
     """Return the events of a whole message that came instead of a stream.
 
     Raises:
@@ -70,13 +70,13 @@ class _Block:
 
     def add(self, delta: MessageDelta) -> None:
         if delta.text is not None:
-            self.text = grown(self.text, delta.text)
+            self.text = append_part(self.text, delta.text)
         if delta.thinking is not None:
-            self.thinking = grown(self.thinking, delta.thinking)
+            self.thinking = append_part(self.thinking, delta.thinking)
         if delta.signature is not None:
-            self.signature = grown(self.signature, delta.signature)
+            self.signature = append_part(self.signature, delta.signature)
         if delta.partial_json is not None:
-            self.input = grown(self.input, delta.partial_json)
+            self.input = append_part(self.input, delta.partial_json)
         if delta.type == "citations_delta" and "citation" in (extra := delta.extra):
             self.citations.append(extra["citation"])
 
@@ -84,24 +84,24 @@ class _Block:
         known, extra = self.begun.input, self.begun.extra
         if self.citations:
             extra["citations"] = [*(extra.get("citations") or ()), *self.citations]
-        if written := text_of(self.input):
+        if written := join_parts(self.input):
             known, broken = _input(known, written)
             extra |= broken
         return ContentBlock(
             type=self.begun.type,
-            text=text_of(self.text),
-            thinking=text_of(self.thinking),
+            text=join_parts(self.text),
+            thinking=join_parts(self.thinking),
             id=self.begun.id,
             name=self.begun.name,
             input=known,
-            signature=text_of(self.signature),
+            signature=join_parts(self.signature),
             raw=extra or None,
         )
 
 
 def _input(known: dict[str, Any] | None, written: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the input of a tool; while its JSON is not whole, what there was before, and the JSON beside it."""
-    value = decode_json(written) if is_whole_json(written) else None
+    value = decode_json(written) if is_complete_json(written) else None
     return (value, {}) if isinstance(value, dict) else (known, {"partial_json": written})
 
 
@@ -115,7 +115,7 @@ class MessageAccumulator:
     _latest: int = attrs.field(default=-1, init=False)
     _usage: dict[str, Any] = attrs.field(factory=dict, init=False)
 
-    def add_fresh(self, event: MessageEvent) -> None:
+    def add_decoded(self, event: MessageEvent) -> None:
         """Add the next event of the stream."""
         if event.message is not None:
             self._begin(event.message)

@@ -19,7 +19,7 @@ from gradient_async._protocol.http.error_body import check_is_json, error_from
 from gradient_async._protocol.http.reply_bodies import response_from
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
-from gradient_async._protocol.stream.tool_call_assembler import grown, text_of
+from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
 from gradient_async.models.chat_chunk import ChatCompletionChunk
@@ -46,7 +46,7 @@ def _failure(value: dict[str, Any]) -> APIStatusError | None:
     return error_from({"error": error if isinstance(error, dict) else {}})
 
 
-def whole_response(body: bytes, content_type: str) -> list[ResponseEvent]:
+def response_to_events(body: bytes, content_type: str) -> list[ResponseEvent]:
     """Return the events of a whole response that came instead of a stream.
 
     Raises:
@@ -78,7 +78,7 @@ class _Part:
         return cls(part.type, text, refusal, part.extra)
 
     def value(self) -> OutputPart:
-        text, refusal = text_of(self.text), text_of(self.refusal)
+        text, refusal = join_parts(self.text), join_parts(self.refusal)
         return OutputPart(type=self.type, text=text, refusal=refusal, raw=dict(self.extra) or None)
 
 
@@ -113,7 +113,7 @@ class _Item:
             self.head,
             content=_values(self.content),
             summary=_values(self.summary),
-            arguments=text_of(self.arguments) if self.arguments else self.head.arguments,
+            arguments=join_parts(self.arguments) if self.arguments else self.head.arguments,
             raw=dict(self.extra) or None,
         )
 
@@ -135,7 +135,7 @@ class ResponseAccumulator:
     _chat: ChatAccumulator | None = attrs.field(default=None, init=False)
     _is_ended: bool = attrs.field(default=False, init=False)
 
-    def add_fresh(self, event: ResponseEvent) -> None:
+    def add_decoded(self, event: ResponseEvent) -> None:
         """Add the next event of the stream."""
         if (add := _STEPS.get(event.type)) is not None:
             add(self, event)
@@ -169,15 +169,15 @@ class ResponseAccumulator:
         if (part := parts.get(index)) is None:
             part = parts[index] = _Part(_PART_OF_DELTA[event.type])
         if event.type == "response.refusal.delta":
-            part.refusal = grown(part.refusal, event.delta or "")
+            part.refusal = append_part(part.refusal, event.delta or "")
         else:
-            part.text = grown(part.text, event.delta or "")
+            part.text = append_part(part.text, event.delta or "")
 
     def take_arguments(self, event: ResponseEvent) -> None:
         """Add a piece of a function call's arguments, or take them over."""
         item = self._item(event, OutputItem(type="function_call", id=event.item_id))
         if event.delta is not None:
-            item.arguments = grown(item.arguments, event.delta)
+            item.arguments = append_part(item.arguments, event.delta)
         elif event.arguments:
             item.arguments = [event.arguments]
 
@@ -282,10 +282,10 @@ _STEPS: dict[str, Callable[[ResponseAccumulator, ResponseEvent], None]] = {
     "response.chunk": ResponseAccumulator.take_chunk,
 }
 _READ_ALSO = ("response.output_text.done", "response.reasoning_text.done", "response.refusal.done")
-RESPONSE_EVENTS = Dialect(
-    event=ResponseEvent,
-    known=frozenset({*_STEPS, *_READ_ALSO}),
-    last=_LAST,
-    ends_by_mark=True,
-    failure=_failure,
+RESPONSE_DIALECT = Dialect(
+    event_class=ResponseEvent,
+    known_types=frozenset({*_STEPS, *_READ_ALSO}),
+    final_types=_LAST,
+    has_done_marker=True,
+    find_error=_failure,
 )

@@ -35,7 +35,7 @@ class ServerSentEvent:
     retry: int | None = None
 
 
-def is_plain(event: bytes) -> bool:
+def is_single_line(event: bytes) -> bool:
     """Whether *event* is whole and one ``data: `` line alone, as the service writes them: it needs no parser."""
     return (
         event.startswith(EVENT_BEGIN) and event.endswith(EVENT_END) and b"\r" not in event and event.count(b"\n") == 2

@@ -18,7 +18,7 @@ from gradient_async.errors import APIStatusError, GradientError
 
 
 @attrs.frozen
-class Relay:
+class SSEEncoder:
     """How one API writes its streams.
 
     Attributes:
@@ -27,9 +27,9 @@ class Relay:
         end: The bytes of the end, ``b""`` if the last event is the end.
     """
 
-    event: Callable[[Event], bytes]
-    error: Callable[[GradientError], bytes]
-    end: bytes
+    encode_event: Callable[[Event], bytes]
+    encode_error: Callable[[GradientError], bytes]
+    end_marker: bytes
 
 
 def _unnamed(event: Event) -> bytes:
@@ -65,6 +65,6 @@ def _code(error: GradientError) -> str | None:
     return error.code if isinstance(error, APIStatusError) else None
 
 
-CHAT = Relay(_unnamed, _chat_error, b"data: [DONE]\n\n")
-MESSAGES = Relay(_named, _message_error, b"")
-RESPONSES = Relay(_named, _response_error, b"data: [DONE]\n\n")
+CHAT_ENCODER = SSEEncoder(_unnamed, _chat_error, b"data: [DONE]\n\n")
+MESSAGE_ENCODER = SSEEncoder(_named, _message_error, b"")
+RESPONSE_ENCODER = SSEEncoder(_named, _response_error, b"data: [DONE]\n\n")

@@ -11,14 +11,14 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.codec.converter import is_whole_json
+from gradient_async._protocol.codec.converter import is_complete_json
 from gradient_async.models import FunctionCall, Model, ToolCall, ToolCallDelta
 
 _NOTHING: dict[str, Any] = {}
 _CALL_FIELDS = frozenset(ToolCallDelta.wire_fields)
 
 
-def grown(pieces: list[str] | None, piece: str) -> list[str]:
+def append_part(pieces: list[str] | None, piece: str) -> list[str]:
     """Return the *pieces* of a text with one more; None has become a list."""
     if pieces is None:
         return [piece]
@@ -26,7 +26,7 @@ def grown(pieces: list[str] | None, piece: str) -> list[str]:
     return pieces
 
 
-def text_of(pieces: list[str] | None) -> str | None:
+def join_parts(pieces: list[str] | None) -> str | None:
     """Return the text of *pieces*, which become one; None if there is none."""
     if pieces is None:
         return None
@@ -54,7 +54,7 @@ def _paired(text: str) -> bool:
     return True
 
 
-def unknown_in(model: Model, known: frozenset[str]) -> dict[str, Any]:
+def unknown_fields(model: Model, known: frozenset[str]) -> dict[str, Any]:
     """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
     raw = model._raw
     if type(raw) is dict:
@@ -63,16 +63,16 @@ def unknown_in(model: Model, known: frozenset[str]) -> dict[str, Any]:
     return _NOTHING if has_none else model.extra
 
 
-def merge(known: dict[str, Any], news: Mapping[str, Any]) -> None:
+def merge_unknown(known: dict[str, Any], news: Mapping[str, Any]) -> None:
     """Add unknown fields: lists are extended, of anything else the last value that is not null wins."""
     for name, value in news.items():
-        if type(value) is list and type(grown := known.get(name)) is list:
-            grown.extend(value)
+        if type(value) is list and type(items := known.get(name)) is list:
+            items.extend(value)
         elif value is not None:
             known[name] = value.copy() if type(value) is list else value
 
 
-def copied(extra: dict[str, Any]) -> dict[str, Any] | None:
+def copy_unknown(extra: dict[str, Any]) -> dict[str, Any] | None:
     """Return *extra* for a snapshot, which later pieces do not change; None if there is nothing."""
     return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
 
@@ -91,14 +91,14 @@ class _Call:
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or delta.id
         self.type = self.type or delta.type
-        if extra := unknown_in(delta, _CALL_FIELDS):
-            merge(self.extra, extra)
+        if extra := unknown_fields(delta, _CALL_FIELDS):
+            merge_unknown(self.extra, extra)
         if (function := delta.function) is None:
             return
         if function.name and function.name != self.name:
             self.name += function.name
         if function.arguments is not None:
-            self.arguments = grown(self.arguments, function.arguments)
+            self.arguments = append_part(self.arguments, function.arguments)
 
     def is_finished_before(self, delta: ToolCallDelta) -> bool:
         """Whether *delta*, which has neither index nor id, must begin another call."""
@@ -108,15 +108,15 @@ class _Call:
     def _is_whole(self) -> bool:
         """Whether the arguments are an object that has ended; they are read only if their last piece could end it."""
         last = next(filter(str.strip, reversed(self.arguments or ())), "")
-        return last.rstrip().endswith("}") and is_whole_json(text_of(self.arguments) or "")
+        return last.rstrip().endswith("}") and is_complete_json(join_parts(self.arguments) or "")
 
     def value(self) -> ToolCall:
-        function = FunctionCall(name=self.name, arguments=text_of(self.arguments) or "")
-        return ToolCall(id=self.id or "", type=self.type or "function", function=function, raw=copied(self.extra))
+        function = FunctionCall(name=self.name, arguments=join_parts(self.arguments) or "")
+        return ToolCall(id=self.id or "", type=self.type or "function", function=function, raw=copy_unknown(self.extra))
 
 
 @attrs.define(eq=False, repr=False)
-class ToolCalls:
+class ToolCallAssembler:
     """The tool calls of one choice, found by index, then by id, then by position."""
 
     calls: list[_Call] = attrs.field(factory=list)
@@ -159,7 +159,7 @@ class ToolCalls:
 
 
 @attrs.frozen
-class CallPiece:
+class RoutedDelta:
     """What a delta adds to the tool call at a position."""
 
     position: int
@@ -169,20 +169,20 @@ class CallPiece:
 
 
 @attrs.define
-class CallPieces:
+class ToolCallDeltaRouter:
     """Tells which tool call of a stream each delta belongs to, for those who put the calls together themselves."""
 
-    _calls: ToolCalls = attrs.field(factory=ToolCalls, init=False)
+    _calls: ToolCallAssembler = attrs.field(factory=ToolCallAssembler, init=False)
     _names: dict[int, str] = attrs.field(factory=dict, init=False)
 
-    def add(self, deltas: list[ToolCallDelta]) -> list[CallPiece]:
+    def route_deltas(self, deltas: list[ToolCallDelta]) -> list[RoutedDelta]:
         """Return what *deltas*, those of one chunk, add."""
         positions = self._calls.add(deltas)
         return [self._piece(position, delta) for position, delta in zip(positions, deltas, strict=True)]
 
-    def _piece(self, position: int, delta: ToolCallDelta) -> CallPiece:
+    def _piece(self, position: int, delta: ToolCallDelta) -> RoutedDelta:
         """Return what *delta* adds; of the name what is new, because some models repeat it."""
         told, name = self._names.get(position, ""), self._calls.calls[position].name
         self._names[position] = name
         arguments = delta.function.arguments if delta.function else None
-        return CallPiece(position, delta.id or None, name[len(told) :] or None, arguments)
+        return RoutedDelta(position, delta.id or None, name[len(told) :] or None, arguments)

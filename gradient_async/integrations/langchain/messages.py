@@ -24,7 +24,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
-from gradient_async._protocol.stream.tool_call_assembler import CallPiece, CallPieces
+from gradient_async._protocol.stream.tool_call_assembler import RoutedDelta, ToolCallDeltaRouter
 from gradient_async.integrations._usage import token_details
 from gradient_async.models import (
     ChatCompletion,
@@ -34,7 +34,7 @@ from gradient_async.models import (
     Message,
     Usage,
 )
-from gradient_async.models._base import plain
+from gradient_async.models._base import to_jsonable
 
 PROVIDER = "gradient"
 _HEAD = ("system_fingerprint", "service_tier", "retrieval", "functions", "guardrails")
@@ -125,7 +125,7 @@ def _metadata(completion: ChatCompletion, choice: Choice) -> dict[str, Any]:
         "logprobs": choice.logprobs,
         **{name: getattr(completion, name) for name in _HEAD},
     }
-    return {name: plain(value) for name, value in facts.items() if value}
+    return {name: to_jsonable(value) for name, value in facts.items() if value}
 
 
 def _usage(usage: Usage | None) -> UsageMetadata | None:
@@ -150,7 +150,7 @@ def _known(**counts: int | None) -> Any:
 class Pieces:
     """Turns the chunks of one stream into messages; it remembers which tool calls there are."""
 
-    _calls: CallPieces = attrs.field(factory=CallPieces, init=False)
+    _calls: ToolCallDeltaRouter = attrs.field(factory=ToolCallDeltaRouter, init=False)
 
     def piece(self, chunk: ChatCompletionChunk) -> AIMessageChunk | None:
         """Return what *chunk* adds to the first choice; None for nothing."""
@@ -162,7 +162,7 @@ class Pieces:
             content=delta.content or "",
             id=chunk.id or None,
             additional_kwargs=besides,
-            tool_call_chunks=[_call_chunk(piece) for piece in self._calls.add(delta.tool_calls or [])],
+            tool_call_chunks=[_call_chunk(piece) for piece in self._calls.route_deltas(delta.tool_calls or [])],
         )
 
     def last(self, completion: ChatCompletion) -> AIMessageChunk:
@@ -177,5 +177,5 @@ class Pieces:
         )
 
 
-def _call_chunk(piece: CallPiece) -> ToolCallChunk:
+def _call_chunk(piece: RoutedDelta) -> ToolCallChunk:
     return tool_call_chunk(name=piece.name, args=piece.arguments, id=piece.id, index=piece.position)

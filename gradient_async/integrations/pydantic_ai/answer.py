@@ -27,7 +27,7 @@ from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
 from pydantic_ai.usage import RequestUsage
 
 from gradient_async._io.stream.chat_stream import ChatStream
-from gradient_async._protocol.stream.tool_call_assembler import CallPieces
+from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._usage import token_details
 from gradient_async.integrations.pydantic_ai.errors import translated
 from gradient_async.models.chat import ChatCompletion, Usage
@@ -62,7 +62,7 @@ class GradientStreamedResponse(StreamedResponse):
     _stream: ChatStream
     _model: str
     _profile: ModelProfile
-    _calls: CallPieces = field(default_factory=CallPieces, init=False)
+    _calls: ToolCallDeltaRouter = field(default_factory=ToolCallDeltaRouter, init=False)
     _usage_received: bool | None = field(default=False, init=False)
     _began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
 
@@ -88,7 +88,7 @@ class GradientStreamedResponse(StreamedResponse):
                 thinking_tags=self._profile.get("thinking_tags", DEFAULT_THINKING_TAGS),
                 ignore_leading_whitespace=self._profile.get("ignore_streamed_leading_whitespace", False),
             )
-        for call in self._calls.add(delta.tool_calls or []):
+        for call in self._calls.route_deltas(delta.tool_calls or []):
             yield from self._parts_manager.handle_tool_call_delta_events(
                 vendor_part_id=call.position, tool_name=call.name, args=call.arguments, tool_call_id=call.id
             )

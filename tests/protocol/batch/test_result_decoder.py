@@ -16,7 +16,7 @@ from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageRe
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.codec.fast_reader import ANY_FIELDS
+from gradient_async._protocol.codec.fast_reader import OPEN_STRUCTS
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c", "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}], "x": 1}
@@ -268,9 +268,9 @@ def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
     assert first._envelope.response.body == msgspec.Raw(json.dumps(ANSWER).encode())
     assert first.text == "Hi"
     (second,) = decoder.feed(line)
-    assert type(second._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
+    assert type(second._envelope.response.body) is OPEN_STRUCTS.struct_for(ChatCompletion)
     assert (second.completion, second.completion and second.completion.raw) == (first.completion, ANSWER)
     (third,) = decoder.feed(line)
-    assert type(third._envelope.response.body) is ANY_FIELDS.of(ChatCompletion)
+    assert type(third._envelope.response.body) is OPEN_STRUCTS.struct_for(ChatCompletion)
     (fourth,) = decoder.feed(line)
     assert type(fourth._envelope.response.body) is msgspec.Raw

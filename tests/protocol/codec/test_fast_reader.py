@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatCompletion, ChatCompletionChunk, ResponseDecodeError
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.codec.fast_reader import ANY_FIELDS, REFUSALS, QuickReader
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, FastReader
 from gradient_async._protocol.http.body_reader import completion_from
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.message_accumulator import MESSAGE_EVENTS
-from gradient_async._protocol.stream.response_accumulator import RESPONSE_EVENTS
+from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT
+from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT
 from gradient_async.models import Model
 from gradient_async.models.chat import Choice, Message, Usage
 from gradient_async.models.embeddings import EmbeddingList
@@ -92,8 +92,8 @@ def test_what_is_read_quickly_is_what_the_converter_returns(
 ) -> None:
     value = data.draw(objects(cls) | damaged(cls))
     try:
-        found = QuickReader(cls, is_all_known=is_all_known)(json.dumps(value).encode())
-    except REFUSALS:
+        found = FastReader(cls, is_all_known=is_all_known)(json.dumps(value).encode())
+    except FAST_READ_ERRORS:
         return
     assert "error" not in value
     assert whole(found) == whole(structure(json.loads(json.dumps(value)), cls))
@@ -102,7 +102,7 @@ def test_what_is_read_quickly_is_what_the_converter_returns(
 @given(st.data(), st.sampled_from(ROOTS))
 def test_what_is_as_documented_is_read_quickly(data: st.DataObject, cls: type[Model]) -> None:
     value = data.draw(objects(cls).map(without_nulls))
-    assert QuickReader(cls, is_all_known=True)(json.dumps(value).encode()) == structure(value, cls)
+    assert FastReader(cls, is_all_known=True)(json.dumps(value).encode()) == structure(value, cls)
 
 
 class PlainDecoder(EventDecoder[Any]):
@@ -118,10 +118,10 @@ def decoded(decoder: EventDecoder[Any], body: bytes) -> tuple[Any, ...]:
     return events, decoder.done, type(decoder.error), str(decoder.error)
 
 
-@given(st.data(), st.sampled_from([MESSAGE_EVENTS, RESPONSE_EVENTS]))
+@given(st.data(), st.sampled_from([MESSAGE_DIALECT, RESPONSE_DIALECT]))
 def test_events_are_those_that_the_converter_returns(data: st.DataObject, dialect: Dialect[Any]) -> None:
-    value = data.draw(objects(dialect.event) | damaged(dialect.event))
-    kinds = st.sampled_from([*sorted(dialect.known), "response.failed", "ping", "error", "newer", "", None, 1])
+    value = data.draw(objects(dialect.event_class) | damaged(dialect.event_class))
+    kinds = st.sampled_from([*sorted(dialect.known_types), "response.failed", "ping", "error", "newer", "", None, 1])
     value |= data.draw(st.fixed_dictionaries({}, optional={"type": kinds}))
     name = data.draw(st.sampled_from(["", "event: ping\n", "event: error\n", "event: message_stop\n"]))
     body = f"{name}data: {json.dumps(value)}\n\n".encode()
@@ -136,28 +136,28 @@ def without_nulls(value: Any) -> Any:
 
 @pytest.mark.parametrize("text", [b"{}", b'{"choices": null}', b'{"choices": [], "error": "no"}', b"[]", b"", b"\xff"])
 def test_what_may_be_an_error_is_not_read_quickly(text: bytes) -> None:
-    with pytest.raises(REFUSALS):
-        QuickReader(ChatCompletion, required=("choices",))(text)
+    with pytest.raises(FAST_READ_ERRORS):
+        FastReader(ChatCompletion, required=("choices",))(text)
 
 
 def test_what_may_have_unknown_fields_is_not_read_quickly_where_all_have_to_be_known() -> None:
     text = b'{"choices": [{"delta": {"audio": 1}}]}'
-    assert QuickReader(ChatCompletionChunk)(text).choices[0].delta.extra == {"audio": 1}
-    with pytest.raises(REFUSALS):
-        QuickReader(ChatCompletionChunk, is_all_known=True)(text)
+    assert FastReader(ChatCompletionChunk)(text).choices[0].delta.extra == {"audio": 1}
+    with pytest.raises(FAST_READ_ERRORS):
+        FastReader(ChatCompletionChunk, is_all_known=True)(text)
 
 
 def test_every_default_is_the_models_own() -> None:
-    found = QuickReader(ChatCompletion)(b'{"choices": [{"message": {}}, {}], "usage": {}}')
+    found = FastReader(ChatCompletion)(b'{"choices": [{"message": {}}, {}], "usage": {}}')
     made = ChatCompletion(choices=[Choice(message=Message()), Choice()], usage=Usage())
     assert whole(found)[3:] == whole(attrs.evolve(made, choices=found.choices, usage=found.usage))[3:]
     assert (found.choices[0].message, found.choices[1], found.usage) == (Message(), Choice(), Usage())
-    assert found.choices[1].message is not QuickReader(ChatCompletion)(b'{"choices": [{}]}').message
+    assert found.choices[1].message is not FastReader(ChatCompletion)(b'{"choices": [{}]}').message
 
 
 def test_a_form_has_the_fields_of_its_model() -> None:
-    assert ANY_FIELDS.of(ChatCompletion).__struct_fields__ == ChatCompletion.wire_fields
-    assert ANY_FIELDS.of(ChatCompletion) is ANY_FIELDS.of(ChatCompletion)
+    assert OPEN_STRUCTS.struct_for(ChatCompletion).__struct_fields__ == ChatCompletion.wire_fields
+    assert OPEN_STRUCTS.struct_for(ChatCompletion) is OPEN_STRUCTS.struct_for(ChatCompletion)
 
 
 def test_what_was_read_quickly_can_be_pickled_with_all_that_arrived() -> None:

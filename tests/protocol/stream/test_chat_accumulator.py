@@ -73,7 +73,7 @@ def test_tool_calls_are_assembled(deltas: list[list[dict[str, Any]]], expected: 
 
 def test_arguments_are_not_read_again_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr(pieces, "is_whole_json", lambda text: bool(read.append(text)))
+    monkeypatch.setattr(pieces, "is_complete_json", lambda text: bool(read.append(text)))
     texts = ['{"x":', *["1"] * 50, "}"]
     assert calls(*([part(text, name="f")] for text in texts)) == [("", "f", "".join(texts))]
     assert read == []

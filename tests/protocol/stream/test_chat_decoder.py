@@ -15,7 +15,7 @@ from gradient_async import (
     ResponseDecodeError,
     StreamTruncatedError,
 )
-from gradient_async._protocol.stream.chat_decoder import ChunkDecoder, verdict
+from gradient_async._protocol.stream.chat_decoder import ChatDecoder, find_stream_error
 
 
 def frame(value: object) -> bytes:
@@ -36,12 +36,12 @@ DONE = b"data: [DONE]\n\n"
 BODY = frame(delta("Hel")) + frame(delta("lo")) + frame(delta(finish="stop")) + DONE
 
 
-def decoded(*blocks: bytes) -> tuple[str, GradientError | None, ChunkDecoder]:
-    decoder, accumulator = ChunkDecoder(), ChatAccumulator()
+def decoded(*blocks: bytes) -> tuple[str, GradientError | None, ChatDecoder]:
+    decoder, accumulator = ChatDecoder(), ChatAccumulator()
     chunks = [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]
     for chunk in chunks:
         accumulator.add(chunk)
-    return accumulator.snapshot().text, verdict(decoder, accumulator), decoder
+    return accumulator.snapshot().text, find_stream_error(decoder, accumulator), decoder
 
 
 @pytest.mark.parametrize("cut", range(len(BODY)))

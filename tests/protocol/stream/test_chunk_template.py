@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.stream.chat_decoder import ChunkDecoder
-from gradient_async._protocol.stream.chunk_template import Frame, string_of
+from gradient_async._protocol.stream.chat_decoder import ChatDecoder
+from gradient_async._protocol.stream.chunk_template import TemplateSource, parse_json_string
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 
 PLAIN: dict[str, Any] = {
@@ -26,7 +26,7 @@ def encoded(value: Any, *, ascii_only: bool = True, spaced: bool = False) -> byt
 
 
 def decoded(*events: bytes) -> list[ChatCompletionChunk]:
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     chunks = [chunk for event in events for chunk in decoder.feed(b"data: " + event + b"\n\n")]
     assert decoder.error is None, decoder.error
     return chunks
@@ -37,7 +37,7 @@ def with_text(text: str, **delta: Any) -> dict[str, Any]:
 
 
 def has_a_frame(chunk: ChatCompletionChunk) -> bool:
-    return type(chunk._raw) is tuple and type(chunk._raw[0]) is Frame
+    return type(chunk._raw) is tuple and type(chunk._raw[0]) is TemplateSource
 
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
@@ -82,7 +82,7 @@ def test_every_chunk_is_what_the_converter_makes_of_its_bytes(stream: list[bytes
 def test_the_assembled_answer_is_the_same(stream: list[bytes]) -> None:
     quick, plain = ChatAccumulator(), ChatAccumulator()
     for data, chunk in zip(stream, decoded(*stream), strict=True):
-        quick.add_fresh(chunk)
+        quick.add_decoded(chunk)
         plain.add(decode_json(data))
         assert quick.is_complete == plain.is_complete
     assert quick.snapshot() == plain.snapshot()
@@ -93,7 +93,7 @@ def test_the_assembled_answer_is_the_same(stream: list[bytes]) -> None:
 def test_an_accumulator_that_joins_late_misses_nothing_of_what_it_sees(stream: list[bytes], first: int) -> None:
     quick, plain = ChatAccumulator(), ChatAccumulator()
     for data, chunk in list(zip(stream, decoded(*stream), strict=True))[first:]:
-        quick.add_fresh(chunk)
+        quick.add_decoded(chunk)
         plain.add(decode_json(data))
     assert quick.snapshot() == plain.snapshot()
 
@@ -120,9 +120,9 @@ def test_anything_else_takes_the_plain_one(second: bytes) -> None:
 
 @pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00", b"a\n\nb", b"\r"])
 def test_what_is_no_json_string_is_no_text(inner: bytes) -> None:
-    assert string_of(inner) is None
+    assert parse_json_string(inner) is None
     first = encoded(with_text("Hi"))
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     bodies = [first, first, first, first.replace(b"Hi", inner)]
     chunks = [chunk for body in bodies for chunk in decoder.feed(EVENT_BEGIN + body + EVENT_END)]
     assert [has_a_frame(chunk) for chunk in chunks[:3]] == [False, False, True]
@@ -132,7 +132,7 @@ def test_what_is_no_json_string_is_no_text(inner: bytes) -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_an_event_shorter_than_its_frame_is_no_match(cut: int) -> None:
     first = encoded(with_text("Hi"))
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     list(decoder.feed((EVENT_BEGIN + first + EVENT_END) * 2))
     block = EVENT_BEGIN + first + EVENT_END
     assert list(decoder.feed(block)) != []
@@ -156,7 +156,7 @@ def test_another_field_of_the_same_name_may_change_meanwhile() -> None:
 
 def test_a_stream_without_a_pattern_stops_being_studied() -> None:
     stream = [encoded(with_text(f"{i} ") | {"id": f"c{i}"}) for i in range(100)]
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     for data in stream:
         decoder.feed(b"data: " + data + b"\n\n")
     assert decoder._pattern is None
@@ -177,7 +177,7 @@ def test_a_quick_chunk_can_be_changed_copied_and_pickled() -> None:
 @given(events(), st.integers(1, 400))
 def test_blocks_of_any_size_give_the_same_chunks(stream: list[bytes], size: int) -> None:
     body = b"".join(EVENT_BEGIN + event + EVENT_END for event in stream) + b"data: [DONE]\n\n"
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     chunks = [chunk for at in range(0, len(body), size) for chunk in decoder.feed(body[at : at + size])]
     assert decoder.done
     assert chunks == [structure(decode_json(event), ChatCompletionChunk) for event in stream]
@@ -186,7 +186,7 @@ def test_blocks_of_any_size_give_the_same_chunks(stream: list[bytes], size: int)
 def test_a_block_of_many_tokens_is_learnt_within_the_block() -> None:
     texts = [f"token {i} " for i in range(50)]
     body = b"".join(EVENT_BEGIN + encoded(with_text(text)) + EVENT_END for text in texts)
-    decoder = ChunkDecoder()
+    decoder = ChatDecoder()
     chunks = [*decoder.feed(body[:1]), *decoder.feed(body[1:])]
     assert [chunk.text for chunk in chunks] == texts
     assert sum(map(has_a_frame, chunks)) >= 48

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gradient_async import APIStatusError, GradientError, InternalServerError, ProtocolError, RateLimitError
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.stream.event_decoder import EventDecoder
-from gradient_async._protocol.stream.message_accumulator import MESSAGE_EVENTS, MessageAccumulator
-from gradient_async._protocol.stream.response_accumulator import RESPONSE_EVENTS, ResponseAccumulator
+from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MessageAccumulator
+from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, ResponseAccumulator
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.testing.endpoints.messages import _events as message_events
@@ -52,16 +52,16 @@ def read(dialect: Any, accumulator: Any, *blocks: bytes) -> Any:
     events = [event for block in blocks for event in decoder.feed(block)]
     events += decoder.feed_eof()
     for event in events:
-        accumulator.add_fresh(event)
+        accumulator.add_decoded(event)
     return decoder, events, accumulator
 
 
 def message(*blocks: bytes) -> Any:
-    return read(MESSAGE_EVENTS, MessageAccumulator(), *blocks)
+    return read(MESSAGE_DIALECT, MessageAccumulator(), *blocks)
 
 
 def response(*blocks: bytes) -> Any:
-    return read(RESPONSE_EVENTS, ResponseAccumulator(), *blocks)
+    return read(RESPONSE_DIALECT, ResponseAccumulator(), *blocks)
 
 
 BODIES = [
@@ -121,7 +121,7 @@ def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
         taken = []
         for value in stream:
             if value["type"] != "ping":
-                accumulator.add_fresh(structure(value, kind))  # type: ignore[type-var, attr-defined]
+                accumulator.add_decoded(structure(value, kind))  # type: ignore[type-var, attr-defined]
                 snapshot = accumulator.snapshot()  # type: ignore[attr-defined]
                 taken.append((snapshot, snapshot.to_json()))
         assert all(snapshot.to_json() == text for snapshot, text in taken)
@@ -396,7 +396,7 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )  # fmt: skip
-TYPES = sorted(MESSAGE_EVENTS.known | RESPONSE_EVENTS.known | {"error", "response.failed", "ping", "new"})
+TYPES = sorted(MESSAGE_DIALECT.known_types | RESPONSE_DIALECT.known_types | {"error", "response.failed", "ping", "new"})
 VALUES = st.dictionaries(
     st.sampled_from(["index", "delta", "message", "content_block", "usage", "item", "part", "response", "output_index",
                      "content_index", "choices", "error", "arguments", "item_id", "id"]), JSON, max_size=4,
