@@ -43,11 +43,11 @@ ASK = "(await session.chat.completions.create(model='m', messages=[{'role': 'use
 READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).completion()"
 FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
 FIRST = (
-    "from gradient_async._protocol.http.body_reader import completion_from; "
+    "from gradient_async._protocol.http.body_reader import read_completion; "
     "from gradient_async._protocol.stream.chat_decoder import ChatDecoder; answer = {answer!r}"
 )
 FIRST_ANSWER = {
-    "first completion decoded": "completion_from(answer)",
+    "first completion decoded": "read_completion(answer)",
     "first chunk decoded": "ChatDecoder().feed(answer)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}

@@ -217,10 +217,10 @@ class AsyncSession:
     def _address(
         self, argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]
     ) -> credentials.Setting:
-        setting = credentials.find(argument, given, variables, environ)
+        setting = credentials.find_setting(argument, given, variables, environ)
         if setting.value is None and argument == "base_url":
             setting = credentials.Setting(argument, variables, credentials.DEFAULT_BASE_URL, "the default")
-        return credentials.normalised(setting, allow_insecure=self._allow_insecure)
+        return credentials.normalize_address(setting, allow_insecure=self._allow_insecure)
 
     @cached_property
     def _transport(self) -> Transport:
@@ -236,9 +236,9 @@ class AsyncSession:
         watching = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
         if not watching:
             return Pipeline(self._transport, self._retry, hooks)
-        from gradient_async._io.http.observed_pipeline import WatchedPipeline  # few calls are watched
+        from gradient_async._io.http.observed_pipeline import ObservedPipeline  # few calls are watched
 
-        return WatchedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=watching)
+        return ObservedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=watching)
 
     @cached_property
     def _limiter(self) -> Limiter | None:
@@ -249,12 +249,12 @@ class AsyncSession:
 
     @cached_property
     def _inference(self) -> Target:
-        key = self._api_key.required("Inference needs a model access key or a full-access token.")
-        return Target(self._base_url.required("Inference needs an address."), key, self._limiter)
+        key = self._api_key.require_value("Inference needs a model access key or a full-access token.")
+        return Target(self._base_url.require_value("Inference needs an address."), key, self._limiter)
 
     def _agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
-        address = url.required("An agent has an address of its own.")
-        secret = key.required("An agent has an endpoint access key of its own.")
+        address = url.require_value("An agent has an address of its own.")
+        secret = key.require_value("An agent has an endpoint access key of its own.")
         if (address, secret) not in self._agent_limiters:
             self._agent_limiters[address, secret] = self._new_limiter()
         return Target(address, secret, self._agent_limiters[address, secret])

@@ -84,4 +84,4 @@ def _find_key(variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting
 
 
 def _find_address(variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
-    return credentials.normalised(credentials.find("base_url", None, variables, environ))
+    return credentials.normalize_address(credentials.find_setting("base_url", None, variables, environ))

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gradient_async._io.rate_limit.permit import Limiter, Permit
-from gradient_async._protocol.http.rate_limit_headers import rate_limit_info
+from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError
 from gradient_async.session import AsyncSession
@@ -124,7 +124,7 @@ class LimitedTransport(httpx.AsyncHTTPTransport):
         finally:
             if permit.held:
                 permit.refund()
-        info = rate_limit_info(response.headers, now=time.time())
+        info = parse_rate_limits(response.headers, now=time.time())
         self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at)
         return response
 

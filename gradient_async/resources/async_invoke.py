@@ -56,7 +56,7 @@ class AsyncInvoke:
             APIConnectionError: No answer came.
             ProtocolError: The answer is no invocation.
         """
-        return await self._send(build_invocation_request(params, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_invocation_request(params, timeouts=self._timeouts.override_with(timeout)))
 
     async def status(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the invocation as it is now, without its output.
@@ -65,7 +65,7 @@ class AsyncInvoke:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
         """
-        return await self._send(build_status_request(request_id, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_status_request(request_id, timeouts=self._timeouts.override_with(timeout)))
 
     async def result(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the invocation as it is now, with its output if it has completed.
@@ -74,7 +74,7 @@ class AsyncInvoke:
             APIStatusError: The service refused; the class says how.
             APIConnectionError: No answer came.
         """
-        return await self._send(build_result_request(request_id, timeouts=self._timeouts.overridden(timeout)))
+        return await self._send(build_result_request(request_id, timeouts=self._timeouts.override_with(timeout)))
 
     async def wait(
         self, request_id: str, *, timeout: float | None = None, poll: Poll = _POLL, check: bool = True
@@ -102,13 +102,13 @@ class AsyncInvoke:
         """Return the invocation, with its output if it has ended, within the seconds that are *left*."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        timeouts = self._timeouts.overridden(left)
+        timeouts = self._timeouts.override_with(left)
         seen = await self._send(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
         if not seen.is_terminal:
             return seen
         rest = None if left is None else max(left - (clock() - began), _SHORTEST)
-        timeouts = self._timeouts.overridden(rest)
+        timeouts = self._timeouts.override_with(rest)
         return await self._send(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
 
     async def _send(self, request: Request) -> AsyncInvocation:
-        return await self._pipeline.answer(request, self._target(), read_invocation)
+        return await self._pipeline.send_and_decode(request, self._target(), read_invocation)

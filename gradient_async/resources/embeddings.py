@@ -42,5 +42,5 @@ class Embeddings:
             APIConnectionError: No answer came.
             ProtocolError: The answer has no vectors.
         """
-        request = build_embeddings_request(params, timeouts=self._timeouts.overridden(timeout))
-        return await self._pipeline.answer(request, self._target(), read_embeddings)
+        request = build_embeddings_request(params, timeouts=self._timeouts.override_with(timeout))
+        return await self._pipeline.send_and_decode(request, self._target(), read_embeddings)

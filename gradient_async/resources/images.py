@@ -40,5 +40,5 @@ class Images:
             APIConnectionError: No answer came.
             ProtocolError: The answer has no images.
         """
-        request = build_images_request(params, timeouts=self._timeouts.overridden(timeout))
-        return await self._pipeline.answer(request, self._target(), read_images)
+        request = build_images_request(params, timeouts=self._timeouts.override_with(timeout))
+        return await self._pipeline.send_and_decode(request, self._target(), read_images)

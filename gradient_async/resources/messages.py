@@ -12,7 +12,7 @@ import attrs
 
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.http.reply_bodies import message_from
+from gradient_async._protocol.http.reply_bodies import read_message
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.messages_and_responses import build_message_request
 from gradient_async.models.messages import MessageReply
@@ -46,8 +46,8 @@ class Messages:
             APIConnectionError: No answer came.
             ProtocolError: The answer is not a message.
         """
-        request = build_message_request(params, stream=False, timeouts=self._timeouts.overridden(timeout))
-        return await self._pipeline.answer(request, self._target(), message_from)
+        request = build_message_request(params, stream=False, timeouts=self._timeouts.override_with(timeout))
+        return await self._pipeline.send_and_decode(request, self._target(), read_message)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]) -> MessageStream:
         """Return the answer as a stream; the request is sent when it is entered or first read.
@@ -63,6 +63,6 @@ class Messages:
             MessageStream,  # with all that events need; many never stream
         )
 
-        request = build_message_request(params, stream=True, timeouts=self._timeouts.overridden(timeout))
-        opener = self._pipeline.opener(request, self._target())
+        request = build_message_request(params, stream=True, timeouts=self._timeouts.override_with(timeout))
+        opener = self._pipeline.build_opener(request, self._target())
         return MessageStream(opener, max_event_bytes=self._max_event_bytes)

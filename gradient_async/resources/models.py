@@ -11,12 +11,12 @@ import attrs
 
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.http.body_reader import AnswerReader
+from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models import ModelList
 
-_read_models = AnswerReader(ModelList, "data")
+_read_models = ResponseReader(ModelList, "data")
 """Returns the models in the body of a successful answer."""
 
 
@@ -36,6 +36,6 @@ class Models:
             APIConnectionError: No answer came.
             ProtocolError: The answer has no models.
         """
-        timeouts = self._timeouts.overridden(timeout)
+        timeouts = self._timeouts.override_with(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)
-        return await self._pipeline.answer(request, self._target(), _read_models)
+        return await self._pipeline.send_and_decode(request, self._target(), _read_models)

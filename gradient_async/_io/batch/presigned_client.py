@@ -19,7 +19,7 @@ import attrs
 
 from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.deadline_timer import DeadlineTimer
-from gradient_async._io.http.attempt_timer import Progress
+from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
 from gradient_async._io.http.transport import Transport
@@ -48,7 +48,7 @@ class _Body:
     file: InputFile
     part: InputPart
     watch: Watcher | None
-    progress: Progress
+    timer: AttemptTimer
     problem: Exception | None = None
     ended: bool = False
     _offset: int = attrs.field(default=0, init=False)
@@ -81,9 +81,9 @@ class _Body:
         """Tell how far it is, and let the time limit count from now: the last block has gone."""
         if self.watch is not None:
             self.watch(self._offset - self.part.start)
-        progress = self.progress
-        if not progress.answered and not self.ended:
-            progress.enter("first_byte", progress.deadline_timer.time(), progress.timeouts.first_byte)
+        timer = self.timer
+        if not timer.response_started and not self.ended:
+            timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
 
 
 @attrs.define(eq=False)
@@ -141,9 +141,9 @@ class PresignedClient:
             ProtocolError: The address is not one to send anything to.
         """
         self.urls().validate_url(url)
-        progress = self._progress()
+        timer = self._new_timer()
         headers = transfer.headers()
-        exchange = await _timed(progress, self.transport.fetch("GET", url, headers=headers, progress=progress))
+        exchange = await _timed(timer, self.transport.fetch_presigned("GET", url, headers=headers, timer=timer))
         if exchange.status in _DOWNLOAD_STATUSES:
             return exchange
         raise await _refusal(exchange, "download", self.timeouts.idle)
@@ -152,12 +152,12 @@ class PresignedClient:
         self, url: str, file: InputFile, part: InputPart, content_type: str | None, watch: Watcher | None
     ) -> GradientError | None:
         """Send the part once; an error of the host or of the network is the result, not raised."""
-        progress = self._progress()
-        body = _Body(file, part, watch, progress)
+        timer = self._new_timer()
+        body = _Body(file, part, watch, timer)
         headers = {"Content-Length": str(part.size)} | ({"Content-Type": content_type} if content_type else {})
-        sending = self.transport.fetch("PUT", url, headers=headers, data=body, progress=progress)
+        sending = self.transport.fetch_presigned("PUT", url, headers=headers, data=body, timer=timer)
         try:
-            return await _timed(progress, _outcome(sending, self.timeouts.idle))
+            return await _timed(timer, _outcome(sending, self.timeouts.idle))
         except (APIConnectionError, ProtocolError) as error:
             if body.problem is None:
                 return error.with_traceback(None)
@@ -165,27 +165,27 @@ class PresignedClient:
             body.ended = True
         raise body.problem
 
-    def _progress(self) -> Progress:
-        return Progress(DeadlineTimer(), math.inf, self.timeouts, None)
+    def _new_timer(self) -> AttemptTimer:
+        return AttemptTimer(DeadlineTimer(), math.inf, self.timeouts, None)
 
 
-async def _timed(progress: Progress, step: Awaitable[T]) -> T:
-    """Return what *step* comes to, within the limits of *progress*."""
+async def _timed(timer: AttemptTimer, step: Awaitable[T]) -> T:
+    """Return what *step* comes to, within the limits of *timer*."""
     try:
-        with progress:
+        with timer:
             return await step
     except GradientError:
         raise
     except TimeoutError:
         pass
-    raise progress.timeout_error(progress.deadline_timer.time())
+    raise timer.build_timeout_error(timer.deadline_timer.time())
 
 
 async def _outcome(sending: Awaitable[Exchange], patience: float | None) -> GradientError | None:
     exchange = await sending
     if exchange.status >= 300:
         return await _refusal(exchange, "upload", patience)
-    await exchange.drain(_DRAIN_SECONDS)
+    await exchange.drain_body(_DRAIN_SECONDS)
     return None
 
 
@@ -197,7 +197,7 @@ async def _refusal(exchange: Exchange, doing: str, patience: float | None) -> Gr
     body = b""
     try:
         async with asyncio.timeout(patience):
-            while len(body) < _ERROR_BYTES and (block := await exchange.next_block()):
+            while len(body) < _ERROR_BYTES and (block := await exchange.read_block()):
                 body += block
     except (APIConnectionError, TimeoutError):
         pass  # what came of it will do

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, RANGE_NOT_SATISFIABLE, PresignedClient
-from gradient_async._io.http.attempt_timer import timeout_error
+from gradient_async._io.http.attempt_timer import body_timeout_error
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.presigned import DownloadState, needs_new_url
@@ -37,7 +37,7 @@ class ResumableDownload:
     _renewals: int = attrs.field(default=0, init=False)
     _done: bool = attrs.field(default=False, init=False)
 
-    async def next_block(self) -> bytes:
+    async def read_block(self) -> bytes:
         """Return the next bytes, ``b""`` when the file is complete.
 
         Raises:
@@ -87,11 +87,11 @@ class ResumableDownload:
         """Return what is new of the next block: nothing at the end, while bytes are skipped, or after a cut."""
         try:
             async with asyncio.timeout(self.storage.timeouts.idle):
-                block = await exchange.next_block()
+                block = await exchange.read_block()
         except APIConnectionError as error:
             problem = error.with_traceback(None)
         except TimeoutError:
-            problem = timeout_error("idle")
+            problem = body_timeout_error("idle")
         else:
             if block:
                 return self._new(block)

@@ -14,31 +14,31 @@ from gradient_async.errors import APITimeoutError, TimeoutPhase
 
 
 @attrs.define(eq=False, repr=False)
-class Progress(PhaseTimer):
+class AttemptTimer(PhaseTimer):
     """How far an attempt has come: a timer that goes from phase to phase.
 
     Attributes:
         sent: Whether any part of the request may have left this machine.
-        answered: Whether the status line has arrived.
-        lost_before_answer: Whether the connection ended instead, without a byte of it.
-        distrusts_pool: Whether a connection that has served before will not do.
+        response_started: Whether the status line has arrived.
+        lost_before_response: Whether the connection ended instead, without a byte of it.
+        require_new_connection: Whether a connection that has served before will not do.
     """
 
     timeouts: Timeouts
     permit: Permit | None
     phase: TimeoutPhase = attrs.field(default="pool", init=False)
     sent: bool = attrs.field(default=False, init=False)
-    answered: bool = attrs.field(default=False, init=False)
-    lost_before_answer: bool = attrs.field(default=False, init=False)
-    distrusts_pool: bool = attrs.field(default=False, init=False)
-    connect_began: float | None = attrs.field(default=None, init=False)
+    response_started: bool = attrs.field(default=False, init=False)
+    lost_before_response: bool = attrs.field(default=False, init=False)
+    require_new_connection: bool = attrs.field(default=False, init=False)
+    connect_started_at: float | None = attrs.field(default=None, init=False)
     connect: float | None = attrs.field(default=None, init=False)
     sent_at: float | None = attrs.field(default=None, init=False)
 
-    def __deepcopy__(self, _memo: object) -> Progress:
+    def __deepcopy__(self, _memo: object) -> AttemptTimer:
         return self  # aioresponses copies what a request was called with, and a live timer has no copy
 
-    def enter(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
+    def enter_phase(self, phase: TimeoutPhase, now: float, limit: float | None) -> None:
         """Begin *phase*, which may take *limit* seconds."""
         self.phase = phase
         deadline = self.deadline
@@ -47,26 +47,26 @@ class Progress(PhaseTimer):
     @property
     def reused(self) -> bool:
         """Whether the request went over a connection that had served before."""
-        return self.sent_at is not None and self.connect_began is None
+        return self.sent_at is not None and self.connect_started_at is None
 
-    def connecting(self, now: float) -> None:
+    def start_connect(self, now: float) -> None:
         """Note that a new connection is being opened."""
-        self.connect_began = now
-        self.enter("connect", now, self.timeouts.connect)
+        self.connect_started_at = now
+        self.enter_phase("connect", now, self.timeouts.connect)
 
-    def connected(self, now: float) -> None:
+    def finish_connect(self, now: float) -> None:
         """Note that the connection stands."""
-        if self.connect_began is not None:
-            self.connect = now - self.connect_began
+        if self.connect_started_at is not None:
+            self.connect = now - self.connect_started_at
 
-    def sending(self, now: float) -> None:
+    def mark_sent(self, now: float) -> None:
         """Note that the request is being written: from here on it may be processed and billed."""
         self.sent, self.sent_at = True, now
         if self.permit is not None:
             self.permit.sent()
-        self.enter("first_byte", now, self.timeouts.first_byte)
+        self.enter_phase("first_byte", now, self.timeouts.first_byte)
 
-    def timeout_error(self, now: float) -> APITimeoutError:
+    def build_timeout_error(self, now: float) -> APITimeoutError:
         """Return the error for the timer that just ran out."""
         phase: TimeoutPhase = "total" if now >= self.deadline and self.phase != "pool" else self.phase
         return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=self.sent)
@@ -82,6 +82,6 @@ _TIMEOUT_ADVICE: dict[TimeoutPhase, str] = {
 }
 
 
-def timeout_error(phase: TimeoutPhase) -> APITimeoutError:
+def body_timeout_error(phase: TimeoutPhase) -> APITimeoutError:
     """Return the error for a body that stayed away for too long."""
     return APITimeoutError(_TIMEOUT_ADVICE[phase], phase=phase, maybe_sent=True)

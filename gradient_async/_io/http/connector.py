@@ -1,6 +1,6 @@
 """aiohttp's pool of connections, with what is missing there: it tells how far a request is, and guards its queue.
 
-Contract: whoever connects has set `in_progress` in its context. Of aiohttp's own parts, only what the subclasses of
+Contract: whoever connects has set `current_attempt` in its context. Of aiohttp's own parts, only what the subclasses of
 its connector replace is touched here, and what wakes the next one in its queue.
 """
 
@@ -15,35 +15,37 @@ from aiohttp import ClientRequest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-from gradient_async._io.http.attempt_timer import Progress
+from gradient_async._io.http.attempt_timer import AttemptTimer
 
-in_progress: ContextVar[Progress] = ContextVar("gradient_async_progress")
+current_attempt: ContextVar[AttemptTimer] = ContextVar("gradient_async_progress")
 
 
-class WatchedConnector(aiohttp.TCPConnector):
-    """A pool that tells the `Progress` of the request at hand how far it has come.
+class TimingConnector(aiohttp.TCPConnector):
+    """A pool that tells the `AttemptTimer` of the request at hand how far it has come.
 
     aiohttp's own tracing tells the same and costs a fifth of a request.
     """
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
-        progress = in_progress.get()
-        if progress.sent:
+        timer = current_attempt.get()
+        if timer.sent:
             raise aiohttp.ServerDisconnectedError  # aiohttp would try once more: uncounted, and past the policy
-        connection = await self.connect_clean(req, traces, timeout)
-        progress.sending(progress.deadline_timer.time())  # nothing is awaited between here and the first byte written
+        connection = await self.acquire_connection(req, traces, timeout)
+        timer.mark_sent(timer.deadline_timer.time())  # nothing is awaited between here and the first byte written
         return connection
 
-    async def connect_clean(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+    async def acquire_connection(
+        self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
         """Return a connection: a new one if the request wants that, and none on which something came unasked for.
 
         aiohttp would take that for the answer to the next request, and every answer from then on for another's.
         """
-        progress = in_progress.get()
+        timer = current_attempt.get()
         try:
             connection = await super().connect(req, traces, timeout)
-            while progress.connect_began is None and (
-                progress.distrusts_pool or (served := connection.protocol) is None or served.should_close
+            while timer.connect_started_at is None and (
+                timer.require_new_connection or (served := connection.protocol) is None or served.should_close
             ):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
@@ -53,8 +55,8 @@ class WatchedConnector(aiohttp.TCPConnector):
         return connection
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
-        progress = in_progress.get()
-        progress.connecting(progress.deadline_timer.time())
+        timer = current_attempt.get()
+        timer.start_connect(timer.deadline_timer.time())
         protocol = await super()._create_connection(*args, **kwargs)
-        progress.connected(progress.deadline_timer.time())
+        timer.finish_connect(timer.deadline_timer.time())
         return protocol

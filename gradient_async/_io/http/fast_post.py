@@ -5,9 +5,9 @@ makes them again for each, and before Python 3.14 writes the body in a task of i
 that a request takes on Python 3.11. Here the head is made once, by aiohttp, and leaves together with the body; pool,
 sockets, parser and response are aiohttp's.
 
-Contract: what is sent is, byte for byte, what the session would send. `DirectPosts.takes` leaves to the session what
-is long or no post, and everything when somebody wraps, mocks or traces aiohttp, or when it is an aiohttp whose parts
-are not those known here.
+Contract: what is sent is, byte for byte, what the session would send. `FastPostSender.can_send` leaves to the session
+what is long or not a post, and everything when somebody wraps, mocks or traces aiohttp, or when it is an aiohttp whose
+signatures are not those known here.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from gradient_async._protocol.requests.request import Request, build_headers
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-    from gradient_async._io.http.attempt_timer import Progress
+    from gradient_async._io.http.attempt_timer import AttemptTimer
 
-MOST_BYTES = 32 * 1024
+MAX_BODY_BYTES = 32 * 1024
 """A connection takes twice as many without pausing its writer, so that writing never waits."""
 
-_MOST_HEADS = 64
+_MAX_HEADS = 64
 _LENGTH, _END = b"\r\nContent-Length: ", b"\r\n"
 _NO_LENGTH = _LENGTH + b"0" + _END
 _NO_TIMER = TimerNoop()
@@ -45,8 +45,8 @@ _NO_WRITER: Any = SimpleNamespace(output_size=0)
 """A response asks the writer of its request how much it wrote, to tell those who ask for that: here nobody does."""
 NO_LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
-Parts = Mapping[tuple[type, str], tuple[str, ...]]
-KNOWN_PARTS: Parts = {
+Signatures = Mapping[tuple[type, str], tuple[str, ...]]
+KNOWN_SIGNATURES: Signatures = {
     (ClientResponse, "__init__"): (
         *("self", "method", "url", "writer", "continue100", "timer", "request_info"),
         *("traces", "loop", "session", "stream_writer"),
@@ -60,20 +60,20 @@ KNOWN_PARTS: Parts = {
     (StreamWriter, "write_headers"): ("self", "status_line", "headers"),
     (StreamWriter, "send_headers"): ("self",),
 }
-"""What is called here of aiohttp's own parts, and the parameters that it takes."""
+"""What is called here of aiohttp's own signatures, and the parameters that it takes."""
 
 
-def known_ask(parts: Parts = KNOWN_PARTS) -> object:
-    """Return the method by which an aiohttp session asks, if it is aiohttp's own, whose *parts* are as they were.
+def find_request_method(signatures: Signatures = KNOWN_SIGNATURES) -> object:
+    """Return the method by which an aiohttp session asks, if it is aiohttp's own, whose *signatures* are as they were.
 
     Else None. Tools that mock or trace aiohttp replace that method, maybe before this is imported.
     """
     ask = vars(ClientSession).get("_request")
     is_own = type(ask) is FunctionType and ask.__globals__ is vars(aiohttp.client)
-    return ask if is_own and all(_takes(*part, names) for part, names in parts.items()) else None
+    return ask if is_own and all(_has_parameters(*part, names) for part, names in signatures.items()) else None
 
 
-def _takes(owner: type, name: str, names: tuple[str, ...]) -> bool:
+def _has_parameters(owner: type, name: str, names: tuple[str, ...]) -> bool:
     part = getattr(owner, name, None)
     try:
         return part is not None and tuple(inspect.signature(part).parameters) == names
@@ -81,11 +81,11 @@ def _takes(owner: type, name: str, names: tuple[str, ...]) -> bool:
         return False
 
 
-_ASK = known_ask()
+_SESSION_REQUEST = find_request_method()
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Head:
+class _RequestHead:
     """What all posts to an address with a key have in common.
 
     Attributes:
@@ -101,7 +101,7 @@ class _Head:
 
 
 @attrs.define(eq=False, repr=False)
-class DirectPosts:
+class FastPostSender:
     """Sends short posts over the connections of *pool*, which has no time limits of aiohttp's own.
 
     Attributes:
@@ -112,27 +112,32 @@ class DirectPosts:
     pool: ClientSession
     loop: asyncio.AbstractEventLoop
     read_bufsize: int
-    _heads: dict[tuple[str, str, bool], _Head] = attrs.field(factory=dict, init=False)
+    _heads: dict[tuple[str, str, bool], _RequestHead] = attrs.field(factory=dict, init=False)
     _traces: list[aiohttp.TraceConfig] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._traces = self.pool.trace_configs  # the list itself: who is added to it later is seen, too
 
-    def takes(self, request: Request) -> bool:
+    def can_send(self, request: Request) -> bool:
         """Whether *request* can be sent from here."""
         body = request.body
-        is_short_post = body is not None and len(body) <= MOST_BYTES and request.method == hdrs.METH_POST
-        return is_short_post and _ASK is not None and type(self.pool)._request is _ASK and not self._traces
+        is_short_post = body is not None and len(body) <= MAX_BODY_BYTES and request.method == hdrs.METH_POST
+        return (
+            is_short_post
+            and _SESSION_REQUEST is not None
+            and type(self.pool)._request is _SESSION_REQUEST
+            and not self._traces
+        )
 
-    async def send(self, request: Request, url: str, key: str, progress: Progress) -> ClientResponse:
-        """Return the answer to *request*, its body unread; *progress* is told when it is written.
+    async def send(self, request: Request, url: str, key: str, timer: AttemptTimer) -> ClientResponse:
+        """Return the answer to *request*, its body unread; *timer* is told when it is written.
 
         Raises:
             aiohttp.ClientError, OSError: As the session would.
         """
         head = None if request.headers else self._heads.get((url, key, request.stream))
         if head is None:
-            head = await self._new_head(request, url, key)
+            head = await self._render_head(request, url, key)
         connection = await self.connect(head.request, _NO_TRACES, NO_LIMITS)
         protocol = connection.protocol
         transport = None if protocol is None else protocol.transport
@@ -144,9 +149,9 @@ class DirectPosts:
         try:
             transport.write(b"%b%d%b%b" % (head.before, len(body), head.after, body))  # nobody keeps it while waiting
             # The server has it already, so what is made from here on takes no time: 45 µs of 290 to the first token.
-            progress.sending(progress.deadline_timer.time())
+            timer.mark_sent(timer.deadline_timer.time())
             protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=self.read_bufsize)
-            response = self._response(head.info)
+            response = self._build_response(head.info)
             return await response.start(connection)
         except BaseException:
             if response is not None:
@@ -154,7 +159,7 @@ class DirectPosts:
             connection.close()
             raise
 
-    def _response(self, info: aiohttp.RequestInfo) -> ClientResponse:
+    def _build_response(self, info: aiohttp.RequestInfo) -> ClientResponse:
         """Return the response to the request that *info* describes."""
         return ClientResponse(
             info.method,
@@ -169,7 +174,7 @@ class DirectPosts:
             stream_writer=_NO_WRITER,
         )
 
-    async def _new_head(self, request: Request, url: str, key: str) -> _Head:
+    async def _render_head(self, request: Request, url: str, key: str) -> _RequestHead:
         """Return the head that aiohttp writes for *request*, and keep it if others are likely to have the same."""
         asked = ClientRequest(
             request.method,
@@ -185,9 +190,9 @@ class DirectPosts:
         await writer.write_headers(f"{asked.method} {asked.url.raw_path_qs} HTTP/1.1", asked.headers)
         writer.send_headers()
         before, after = b"".join(written).split(_NO_LENGTH)
-        head = _Head(asked, asked.request_info, before + _LENGTH, _END + after)
+        head = _RequestHead(asked, asked.request_info, before + _LENGTH, _END + after)
         if not request.headers:
-            if len(self._heads) >= _MOST_HEADS:
+            if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
             self._heads[url, key, request.stream] = head
         return head

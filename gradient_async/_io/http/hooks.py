@@ -92,7 +92,7 @@ D = TypeVar("D")
 R = TypeVar("R")
 
 
-def told(hook: Callable[[D], R], details: D) -> R | None:
+def call_hook(hook: Callable[[D], R], details: D) -> R | None:
     """Tell *hook* the *details* and return what it returns; one that fails is logged and breaks nothing."""
     try:
         return hook(details)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import attrs
 
-from gradient_async._io.http.hooks import CallDetails, CallHook, CallOutcome, told
+from gradient_async._io.http.hooks import CallDetails, CallHook, CallOutcome, call_hook
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
@@ -25,7 +25,7 @@ End = Callable[[CallOutcome], object]
 
 
 @attrs.define(eq=False, repr=False)
-class Watched:
+class ObservedCall:
     """A call under way that somebody watches; leaving its block by an error tells them that."""
 
     _ends: Sequence[End]
@@ -43,50 +43,50 @@ class Watched:
     ) -> None:
         if error is not None:
             outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
-            self.ended(None, outcome, error)
+            self.report_end(None, outcome, error)
 
-    def ended(self, result: Any, outcome: str, error: BaseException | None = None) -> None:
+    def report_end(self, result: Any, outcome: str, error: BaseException | None = None) -> None:
         """Tell how the call ended."""
         details = CallOutcome(outcome=outcome, result=result, error=error, elapsed=self._clock() - self._began)
         ends, self._ends = self._ends, ()
         for end in ends:
-            told(end, details)
+            call_hook(end, details)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
-class WatchedPipeline(Pipeline):
+class ObservedPipeline(Pipeline):
     """A pipeline whose calls are told to hooks."""
 
     call_hooks: Sequence[CallHook]
 
-    async def answer(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
+    async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
         """Return what *decode* makes of the answer to *request*.
 
         Raises:
             GradientError: As `send`, or what *decode* raises.
         """
-        with self._begun(request, target) as watched:
-            result = await super().answer(request, target, decode)
-        watched.ended(result, "done")
+        with self._observe_call(request, target) as observed:
+            result = await super().send_and_decode(request, target, decode)
+        observed.report_end(result, "done")
         return result
 
-    def opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
+    def build_opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
         """Return what sends *request* for a stream, which then says itself how the call ended."""
         return partial(self._open, request, target)
 
     async def _open(self, request: Request, target: Target) -> Reply:
-        with self._begun(request, target) as watched:
+        with self._observe_call(request, target) as observed:
             reply = await self.send(request, target)
-        reply.on_end = watched.ended
+        reply.on_end = observed.report_end
         return reply
 
-    def _begun(self, request: Request, target: Target) -> Watched:
-        details = _details(request, target)
-        ends = [told(hook.begin_call, details) for hook in self.call_hooks]
-        return Watched([end for end in ends if end is not None], asyncio.get_running_loop().time)
+    def _observe_call(self, request: Request, target: Target) -> ObservedCall:
+        details = _describe_call(request, target)
+        ends = [call_hook(hook.begin_call, details) for hook in self.call_hooks]
+        return ObservedCall([end for end in ends if end is not None], asyncio.get_running_loop().time)
 
 
-def _details(request: Request, target: Target) -> CallDetails:
+def _describe_call(request: Request, target: Target) -> CallDetails:
     params = _params(request)
     model = params.get("model", params.get("model_id"))
     return CallDetails(

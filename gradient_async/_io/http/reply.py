@@ -15,13 +15,13 @@ from gradient_async.errors import GradientError
 from gradient_async.models.response_meta import ResponseMeta
 
 
-class Result(Protocol):
+class DecodedResult(Protocol):
     """A decoded answer."""
 
     meta: ResponseMeta
 
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=DecodedResult)
 
 
 @attrs.define(eq=False, repr=False)
@@ -36,10 +36,10 @@ class Reply:
     body: bytes
     meta: ResponseMeta
     deadline: float
-    began: float
+    started_at: float
     on_end: Callable[[Any, str, BaseException | None], None] | None = None
 
-    def decoded(self, decode: Callable[[bytes], R]) -> R:
+    def decode_body(self, decode: Callable[[bytes], R]) -> R:
         """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""
         try:
             result = decode(self.body)

@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from gradient_async._io.deadline_timer import OpenBlock
-from gradient_async._io.http.attempt_timer import timeout_error
-from gradient_async._io.http.exchange import BROKEN, MAX_JSON_BYTES
+from gradient_async._io.http.attempt_timer import body_timeout_error
+from gradient_async._io.http.exchange import MAX_JSON_BYTES, READ_ERRORS
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async._io.stream.iterators import EventIterator, SSEIterator, TextIterator
@@ -334,12 +334,12 @@ class BaseStream(ABC, Generic[E, S]):
             watchdog.asking_since = now
         try:
             return await exchange.read()
-        except BROKEN as caught:
-            error = exchange.problem(caught)
+        except READ_ERRORS as caught:
+            error = exchange.translate_error(caught)
         finally:
             watchdog.waiting_since = None
         if watchdog.expired is not None:
-            raise timeout_error(watchdog.expired)
+            raise body_timeout_error(watchdog.expired)
         if not isinstance(error, APIConnectionError):
             raise error
         if self._accumulator.is_complete:
@@ -352,7 +352,7 @@ class BaseStream(ABC, Generic[E, S]):
             raise problem
         assert self._reply is not None  # noqa: S101 - a verdict is about what was received
         if not self._reply.exchange.at_eof:
-            await self._reply.exchange.drain(DRAIN_SECONDS)
+            await self._reply.exchange.drain_body(DRAIN_SECONDS)
         self._end(self._ending())
 
     def _fail(self, error: GradientError) -> None:
@@ -384,11 +384,11 @@ class BaseStream(ABC, Generic[E, S]):
         events = list(self._ready)
         self._ready = iter(events)
         if any(map(self._has_token, events)):
-            reply.meta.timings.first_token = reply.exchange.time() - reply.began
+            reply.meta.timings.first_token = reply.exchange.time() - reply.started_at
 
     def _note_total(self, reply: Reply) -> None:
         timings = self.meta.timings
-        timings.total = reply.exchange.time() - reply.began
+        timings.total = reply.exchange.time() - reply.started_at
         tokens = self._output_tokens()
         if tokens is not None and timings.first_token is not None and timings.total > timings.first_token:
             timings.tokens_per_second = tokens / (timings.total - timings.first_token)

@@ -34,27 +34,27 @@ class IdleWatchdog:
 
     def start(self) -> None:
         """Begin to watch."""
-        progress = self.exchange.progress
-        silence = min(progress.timeouts.idle or math.inf, progress.timeouts.token_idle or math.inf)
-        progress.deadline_timer.add(self, min(progress.deadline, self.exchange.arrived + silence))
+        timer = self.exchange.timer
+        silence = min(timer.timeouts.idle or math.inf, timer.timeouts.token_idle or math.inf)
+        timer.deadline_timer.add(self, min(timer.deadline, self.exchange.arrived_at + silence))
 
     def stop(self) -> None:
         """Watch no more."""
-        self.exchange.progress.deadline_timer.discard(self)
+        self.exchange.timer.deadline_timer.discard(self)
 
     @property
     def limit(self) -> float:
         """When the first limit runs out if nothing happens from now on."""
-        return min(self.exchange.progress.deadline, self._silent_until())
+        return min(self.exchange.timer.deadline, self._silent_until())
 
     def expire(self) -> None:
         """Close the exchange: time is up."""
-        self.expired = "idle" if self._silent_until() <= self.exchange.progress.deadline else "total"
+        self.expired = "idle" if self._silent_until() <= self.exchange.timer.deadline else "total"
         self.exchange.close()
 
     def _silent_until(self) -> float:
         """Return when silence will have lasted too long."""
-        timeouts, now = self.exchange.progress.timeouts, self.exchange.time()
+        timeouts, now = self.exchange.timer.timeouts, self.exchange.time()
         until = math.inf
         if timeouts.idle is not None:
             until = (now if self.waiting_since is None else self.waiting_since) + timeouts.idle

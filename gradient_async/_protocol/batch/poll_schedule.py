@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-from gradient_async._protocol.http.retry import requested_wait
+from gradient_async._protocol.http.retry import requested_delay
 from gradient_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -80,7 +80,7 @@ class PollSchedule:
             return None
         self._failures += 1
         backoff = self.poll.first * 2.0 ** min(self._failures - 1, 30)
-        return max(self._within(backoff, chance), requested_wait(error))
+        return max(self._within(backoff, chance), requested_delay(error))
 
     def _within(self, wait: float, chance: float) -> float:
         return min(max(wait, self.poll.first), self.poll.longest) * (1 + _JITTER * chance)

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from gradient_async._protocol.http.credentials import is_loopback
-from gradient_async._protocol.http.rate_limit_headers import rate_limit_info
-from gradient_async._protocol.http.retry import RetryPolicy, backoff
+from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
+from gradient_async._protocol.http.retry import RetryPolicy, backoff_delay
 from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
 
 _TRANSIENT = frozenset({408, 425, 429})
@@ -97,7 +97,7 @@ def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, doing
     hint = _HINTS.get(code or "", "")
     error = UploadError(f"The storage host refused the {doing} ({reason}). {hint}".strip(), status=status, code=code)
     error.request_id = headers.get("x-amz-request-id")
-    error.retry_after = rate_limit_info(headers, now=now).retry_after
+    error.retry_after = parse_rate_limits(headers, now=now).retry_after
     return error
 
 
@@ -123,7 +123,7 @@ def storage_retry_delay(
     requested = (error.retry_after if isinstance(error, UploadError) else None) or 0.0
     if longest is not None and requested > longest:
         return None
-    return backoff(policy, attempt, chance) + requested
+    return backoff_delay(policy, attempt, chance) + requested
 
 
 def _may_pass(error: GradientError) -> bool:

@@ -22,7 +22,7 @@ from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, build_model
-from gradient_async._protocol.http.error_body import error_in_body, status_error
+from gradient_async._protocol.http.error_body import build_status_error, find_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile
@@ -132,14 +132,14 @@ def _vendor_fault(error: Fault, response: Response[Any] | None) -> BatchFault:
 
 def _outcome_fault(outcome: Outcome) -> BatchFault:
     value = decode_json(bytes(outcome.error))
-    error = error_in_body(value if "error" in value else {"error": value}) if type(value) is dict else None
+    error = find_error(value if "error" in value else {"error": value}) if type(value) is dict else None
     if error is None:
         return BatchFault(code=outcome.type or None, message=_SENTENCES.get(outcome.type))
     return BatchFault(code=error.code, message=error.message)
 
 
 def _response_fault(response: Response[Raw]) -> BatchFault:
-    error = status_error(response.status_code or 500, {}, bytes(response.body), now=0.0)
+    error = build_status_error(response.status_code or 500, {}, bytes(response.body), now=0.0)
     return BatchFault(code=error.code, message=error.message, status=response.status_code)
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.error_body import error_in_body
+from gradient_async._protocol.http.error_body import find_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
 from gradient_async.models.chat import ChatCompletion
@@ -22,13 +22,13 @@ from gradient_async.models.chat import ChatCompletion
 M = TypeVar("M", bound=Model)
 
 
-def as_it_is(value: Any) -> Any:
+def identity(value: Any) -> Any:
     """Return *value*."""
     return value
 
 
 @attrs.define(eq=False, repr=False, slots=False)  # a cached property needs a dict
-class AnswerReader(Generic[M]):
+class ResponseReader(Generic[M]):
     """Reads bodies as one class; what decodes them is made when the first one arrives.
 
     Attributes:
@@ -39,7 +39,7 @@ class AnswerReader(Generic[M]):
 
     cls: type[M]
     required: str
-    prepare: Callable[[Any], Any] = as_it_is
+    prepare: Callable[[Any], Any] = identity
 
     def __call__(self, body: bytes) -> M:
         """Return the answer in *body*.
@@ -49,7 +49,7 @@ class AnswerReader(Generic[M]):
             ResponseDecodeError: It is no such answer.
         """
         try:
-            return self._quick(body)
+            return self._fast_reader(body)
         except FAST_READ_ERRORS:
             pass
         value = decode_json(body)
@@ -58,16 +58,16 @@ class AnswerReader(Generic[M]):
         return structure(self.prepare(value), self.cls)
 
     def _check(self, value: dict[str, Any]) -> None:
-        if error := error_in_body(value):
+        if error := find_error(value):
             raise error
         if self.required not in value:
             message = f"The service sent something that is no {self.cls.__name__}: it has no {self.required}."
             raise ResponseDecodeError(message, path=f"$.{self.required}")
 
     @cached_property
-    def _quick(self) -> FastReader[M]:
+    def _fast_reader(self) -> FastReader[M]:
         return FastReader(self.cls, required=(self.required,))
 
 
-completion_from = AnswerReader(ChatCompletion, "choices")
+read_completion = ResponseReader(ChatCompletion, "choices")
 """Returns the completion in the body of a successful answer."""

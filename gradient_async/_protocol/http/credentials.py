@@ -45,7 +45,7 @@ class Setting:
     value: str | None = attrs.field(default=None, repr=False)
     source: str | None = None
 
-    def required(self, purpose: str) -> str:
+    def require_value(self, purpose: str) -> str:
         """Return the value.
 
         Raises:
@@ -57,7 +57,7 @@ class Setting:
         return self.value
 
 
-def find(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
+def find_setting(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
     """Return the setting: *given*, else the first of *variables* that is not blank."""
     if given is not None:
         return Setting(argument, variables, given, f"{argument}=")
@@ -73,7 +73,7 @@ def find_key(argument: str, given: str | None, variables: tuple[str, ...], envir
     Raises:
         ConfigurationError: It is empty, or holds a character that no header may carry.
     """
-    setting = find(argument, given, variables, environ)
+    setting = find_setting(argument, given, variables, environ)
     if setting.value is None:
         return setting
     key = setting.value.strip()
@@ -87,7 +87,7 @@ def find_key(argument: str, given: str | None, variables: tuple[str, ...], envir
     return attrs.evolve(setting, value=key)
 
 
-def normalised(address: Setting, *, allow_insecure: bool = False) -> Setting:
+def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Setting:
     """Return *address* as an origin with its path prefix, ready for a path that begins with ``/``.
 
     A scheme may be missing (https is meant); a trailing ``/``, ``/v1`` or ``/api/v1`` is taken off.

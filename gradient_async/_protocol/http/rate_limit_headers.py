@@ -15,7 +15,7 @@ _LONGEST_COUNT = 18
 
 
 @lru_cache(maxsize=64)  # every answer carries one, and it changes once a second
-def http_date(value: str | None) -> float | None:
+def parse_http_date(value: str | None) -> float | None:
     """Return an HTTP date in epoch seconds, None if it is not one; one that names no zone is in GMT."""
     if not value:
         return None
@@ -26,7 +26,7 @@ def http_date(value: str | None) -> float | None:
         return None
 
 
-def retry_after_seconds(value: str | None, *, now: float) -> float | None:
+def parse_retry_after(value: str | None, *, now: float) -> float | None:
     """Return the seconds a ``Retry-After`` header asks for, None if it asks for nothing usable.
 
     Args:
@@ -38,12 +38,12 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        date = http_date(value)
+        date = parse_http_date(value)
         return None if date is None else max(date - now, 0.0)
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def rate_limit_info(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
+def parse_rate_limits(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
     """Return what the rate-limit headers say.
 
     Args:
@@ -51,22 +51,22 @@ def rate_limit_info(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
         now: The caller's clock in epoch seconds, for when the response carries no date.
     """
     get = headers.get
-    date, retry_after = http_date(get("Date")), get("Retry-After")
+    date, retry_after = parse_http_date(get("Date")), get("Retry-After")
     return RateLimitInfo(
-        limit=_integer(get("ratelimit-limit")),
-        remaining=_integer(get("ratelimit-remaining")),
-        reset=_number(get("ratelimit-reset")),
-        retry_after=retry_after_seconds(retry_after, now=now if date is None else date) if retry_after else None,
+        limit=_parse_integer(get("ratelimit-limit")),
+        remaining=_parse_integer(get("ratelimit-remaining")),
+        reset=_parse_number(get("ratelimit-reset")),
+        retry_after=parse_retry_after(retry_after, now=now if date is None else date) if retry_after else None,
         date=date,
-        **_tier_quotas(headers) if _TIER_MARK in headers or _OTHER_TIER_MARK in headers else _NO_QUOTAS,
+        **_parse_quotas(headers) if _TIER_MARK in headers or _OTHER_TIER_MARK in headers else _NO_QUOTAS,
     )
 
 
-def _tier_quotas(headers: Mapping[str, str]) -> dict[str, Any]:
+def _parse_quotas(headers: Mapping[str, str]) -> dict[str, Any]:
     return {field: read(headers[name]) for field, name, read in _TIER_HEADERS if name in headers}
 
 
-def _number(text: str | None) -> float | None:
+def _parse_number(text: str | None) -> float | None:
     if text is None:
         return None
     try:
@@ -76,12 +76,12 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _integer(text: str | None) -> int | None:
+def _parse_integer(text: str | None) -> int | None:
     if text is None:
         return None
     if text.isdecimal() and len(text) <= _LONGEST_COUNT:
         return int(text)
-    number = _number(text)
+    number = _parse_number(text)
     return None if number is None else max(0, int(number))  # some services count on below zero
 
 
@@ -97,10 +97,10 @@ _NO_QUOTAS: dict[str, Any] = {}
 _TIER_HEADERS: list[_Header] = [
     (f"{what}_{quota.replace('-', '_')}", f"x-ratelimit-{what}-{quota}", read)
     for quota in ("requests", "tokens-per-minute", "tokens-per-day")
-    for what, read in (("limit", _integer), ("remaining", _integer), ("reset", _number))
+    for what, read in (("limit", _parse_integer), ("remaining", _parse_integer), ("reset", _parse_number))
 ]
 
 
-def request_id_of(headers: Mapping[str, str]) -> str | None:
+def get_request_id(headers: Mapping[str, str]) -> str | None:
     """Return the service's id of the request."""
     return headers.get("x-request-id") or headers.get("cf-ray")

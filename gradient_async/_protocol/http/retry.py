@@ -57,7 +57,7 @@ class RetryPolicy:
                 f"replay={self.replay!r}."
             )
 
-    def delay(
+    def next_delay(
         self, error: GradientError, *, attempt: int, idempotent: bool, remaining: float, chance: float
     ) -> float | None:
         """Return the seconds to wait before the next attempt, None to give up.
@@ -69,12 +69,12 @@ class RetryPolicy:
             remaining: Seconds left of the whole call.
             chance: A random number from 0 to 1.
         """
-        if attempt >= self.attempts or not self._may_replay(error, idempotent):
+        if attempt >= self.attempts or not self._may_resend(error, idempotent):
             return None
-        wait = backoff(self, attempt, chance) + requested_wait(error)
+        wait = backoff_delay(self, attempt, chance) + requested_delay(error)
         return wait if wait < remaining else None
 
-    def _may_replay(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
+    def _may_resend(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
         if isinstance(error, APITimeoutError) and error.phase in _FINAL_PHASES:
             return False
         free = idempotent or self.replay == "always"
@@ -85,13 +85,13 @@ class RetryPolicy:
         return False
 
 
-def backoff(policy: RetryPolicy, attempt: int, chance: float) -> float:
+def backoff_delay(policy: RetryPolicy, attempt: int, chance: float) -> float:
     """Return the seconds to wait of our own accord after the *attempt* with this number; *chance* is from 0 to 1."""
     doublings = min(attempt - 1, _MOST_DOUBLINGS)
     return chance * min(policy.longest, policy.first * 2.0**doublings)
 
 
-def requested_wait(error: GradientError) -> float:
+def requested_delay(error: GradientError) -> float:
     """Return the seconds the service asked to wait: ``Retry-After``, else for a 429 until a quota resets."""
     if not isinstance(error, APIStatusError):
         return 0.0
@@ -118,7 +118,7 @@ class RetryBudget:
     def __attrs_post_init__(self) -> None:
         self._tenths = 10 * self.retries
 
-    def take(self, error: GradientError) -> bool:
+    def try_spend(self, error: GradientError) -> bool:
         """Spend one retry on *error*; False if none is left."""
         if isinstance(error, RateLimitError):
             return True
@@ -127,7 +127,7 @@ class RetryBudget:
         self._tenths -= 10
         return True
 
-    def success(self) -> None:
+    def refill(self) -> None:
         """Earn a tenth of a retry."""
         if self._tenths < 10 * self.retries:
             self._tenths += 1

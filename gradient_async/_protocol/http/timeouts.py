@@ -40,7 +40,7 @@ class Timeouts:
         """The shortest limit of a phase, in seconds; infinite if none has one."""
         return min(self.connect or math.inf, self.first_byte or math.inf, self.idle or math.inf)
 
-    def overridden(self, timeout: float | Timeouts | None) -> Timeouts:
+    def override_with(self, timeout: float | Timeouts | None) -> Timeouts:
         """Return these limits with a call's own: a number replaces ``total``, a `Timeouts` all of them."""
         if timeout is None:
             return self

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
-from gradient_async._protocol.http.error_body import error_in_body
+from gradient_async._protocol.http.error_body import find_error
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.requests.request import (
@@ -71,7 +71,7 @@ def read_invocation(body: bytes) -> AsyncInvocation:
         ResponseDecodeError: It is no invocation.
     """
     value = decode_json(body)
-    if type(value) is dict and type(value.get("status")) is not str and (error := error_in_body(value)):
+    if type(value) is dict and type(value.get("status")) is not str and (error := find_error(value)):
         raise error
     invocation = structure(_with_text(value), AsyncInvocation)
     invocation._raw = value

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from gradient_async._protocol.codec.base64_vectors import decode_base64_vectors
-from gradient_async._protocol.http.body_reader import AnswerReader
+from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import (
     Request,
@@ -28,7 +28,7 @@ _PATH = "/v1/embeddings"
 _KNOWN = EmbeddingParams.__required_keys__ | EmbeddingParams.__optional_keys__
 _MOST_INPUTS = 2048
 
-_answer_from = AnswerReader(EmbeddingList, "data", decode_base64_vectors)
+_answer_from = ResponseReader(EmbeddingList, "data", decode_base64_vectors)
 
 
 def build_embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:

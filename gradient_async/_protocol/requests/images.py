@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradient_async._protocol.http.body_reader import AnswerReader
+from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request, build_json_post, require_text, without_unset
 from gradient_async.errors import ConfigurationError
@@ -18,7 +18,7 @@ from gradient_async.params import ImageParams
 _PATH = "/v1/images/generations"
 _KNOWN = ImageParams.__required_keys__ | ImageParams.__optional_keys__
 
-read_images = AnswerReader(ImageList, "data")
+read_images = ResponseReader(ImageList, "data")
 """Returns the images in the body of a successful answer."""
 
 

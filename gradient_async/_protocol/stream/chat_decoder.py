@@ -18,8 +18,8 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.body_reader import completion_from
-from gradient_async._protocol.http.error_body import check_is_json, error_event, error_in_body
+from gradient_async._protocol.http.body_reader import read_completion
+from gradient_async._protocol.http.error_body import find_error, parse_error_event, require_json
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chunk_template import ChunkTemplate, infer_template, parse_json_string
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_single_line
@@ -176,7 +176,7 @@ class ChatDecoder:
 
     def _take(self, event: str, data: bytes, found: list[Chunks]) -> None:
         if event == "error":
-            raise error_event(data)
+            raise parse_error_event(data)
         text = data.strip()
         if text == _DONE:
             self.done = True
@@ -202,7 +202,7 @@ def _chunk(data: bytes) -> ChatCompletionChunk:
     except FAST_READ_ERRORS:
         pass
     value = decode_json(data)
-    if type(value) is dict and (error := error_in_body(value)):
+    if type(value) is dict and (error := find_error(value)):
         raise error
     if type(value) is dict and _CHUNK_FIELDS.isdisjoint(value):
         names = ", ".join(sorted(_CHUNK_FIELDS))
@@ -223,8 +223,8 @@ def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionC
         APIStatusError: It is an error object.
         ProtocolError: It is no JSON completion.
     """
-    check_is_json(body, content_type)
-    completion = completion_from(body).to_dict()
+    require_json(body, content_type)
+    completion = read_completion(body).to_dict()
     choices = [_as_piece(choice) for choice in completion["choices"]]
     return [structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)]
 

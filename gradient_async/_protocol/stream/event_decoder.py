@@ -16,7 +16,7 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.error_body import error_event, error_from, error_in_body
+from gradient_async._protocol.http.error_body import find_error, parse_error_event, parse_error_object
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, SSEParser
 from gradient_async.errors import APIStatusError, GradientError, ResponseDecodeError
 from gradient_async.models._base import Model
@@ -97,7 +97,7 @@ class EventDecoder(Generic[M]):
         if self.done or not text or name == "ping":
             return
         if name == "error":
-            raise error_event(data.encode())
+            raise parse_error_event(data.encode())
         if text == "[DONE]":
             self.done = self.dialect.has_done_marker
             return
@@ -148,12 +148,12 @@ def _object(data: str, name: str) -> dict[str, Any]:
 def _error_in(value: dict[str, Any]) -> APIStatusError | None:
     """Return the error that an event's object is, None if it is an event."""
     if value.get("error"):
-        return error_from(value)
+        return parse_error_object(value)
     if value.get("type") == "error":
-        return error_from({name: item for name, item in value.items() if name != "type"})
+        return parse_error_object({name: item for name, item in value.items() if name != "type"})
     if "type" in value or "choices" in value:
         return None
-    return error_in_body(value) or _untyped()
+    return find_error(value) or _untyped()
 
 
 def _untyped() -> APIStatusError:

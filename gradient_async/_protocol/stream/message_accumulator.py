@@ -13,8 +13,8 @@ from typing import Any, Self
 import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, is_complete_json, structure
-from gradient_async._protocol.http.error_body import check_is_json
-from gradient_async._protocol.http.reply_bodies import message_from
+from gradient_async._protocol.http.error_body import require_json
+from gradient_async._protocol.http.reply_bodies import read_message
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
 from gradient_async.models.message_event import MessageDelta, MessageEvent
@@ -46,8 +46,8 @@ def message_to_events(body: bytes, content_type: str) -> list[MessageEvent]:
         APIStatusError: It is an error object.
         ProtocolError: It is no message.
     """
-    check_is_json(body, content_type)
-    return [MessageEvent(type="message_start", message=message_from(body))]
+    require_json(body, content_type)
+    return [MessageEvent(type="message_start", message=read_message(body))]
 
 
 @attrs.define(eq=False, repr=False)

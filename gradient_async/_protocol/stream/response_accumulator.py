@@ -15,8 +15,8 @@ from typing import Any, Self
 
 import attrs
 
-from gradient_async._protocol.http.error_body import check_is_json, error_from
-from gradient_async._protocol.http.reply_bodies import response_from
+from gradient_async._protocol.http.error_body import parse_error_object, require_json
+from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
@@ -43,7 +43,7 @@ def _failure(value: dict[str, Any]) -> APIStatusError | None:
         return None
     response = value.get("response")
     error = response.get("error") if isinstance(response, dict) else None
-    return error_from({"error": error if isinstance(error, dict) else {}})
+    return parse_error_object({"error": error if isinstance(error, dict) else {}})
 
 
 def response_to_events(body: bytes, content_type: str) -> list[ResponseEvent]:
@@ -53,8 +53,8 @@ def response_to_events(body: bytes, content_type: str) -> list[ResponseEvent]:
         APIStatusError: It is an error object.
         ProtocolError: It is no response.
     """
-    check_is_json(body, content_type)
-    response = response_from(body)
+    require_json(body, content_type)
+    response = read_response(body)
     items = [
         ResponseEvent(type="response.output_item.added", output_index=index, item=item)
         for index, item in enumerate(response.output)

@@ -188,8 +188,8 @@ class BatchClient:
             method=method,
             path=path,
             body=None if body is None else encode_json(body),
-            timeouts=self.timeouts.overridden(timeout),
+            timeouts=self.timeouts.override_with(timeout),
             idempotent=True,
             priority=priority,
         )
-        return await self.pipeline.answer(request, self.target(), read)
+        return await self.pipeline.send_and_decode(request, self.target(), read)

@@ -137,7 +137,7 @@ class ResultSaver:
             reader.close()
 
     async def _copy_blocks(self, number: int, reader: ResumableDownload) -> None:
-        while block := await reader.next_block():
+        while block := await reader.read_block():
             await self._write(block)
             if self.watch is not None:
                 self.watch(self._position, self._position - reader.transfer.offset + (reader.transfer.total or 0))

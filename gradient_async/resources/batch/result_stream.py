@@ -170,7 +170,7 @@ class ResultStream:
             self._current = reader, files.decoder(name)
 
     async def _read(self, reader: ResumableDownload, decoder: ResultDecoder) -> None:
-        block = await reader.next_block()
+        block = await reader.read_block()
         if self._closed:
             return
         self._results = decoder.feed(block) if block else decoder.feed_eof()

@@ -13,7 +13,7 @@ import attrs
 
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.http.body_reader import completion_from
+from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request, build_chat_request
 from gradient_async.models.chat import ChatCompletion
@@ -53,18 +53,18 @@ class Caller:
         return self._answer(attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True))
 
     def _answer(self, request: Request) -> Coroutine[Any, Any, ChatCompletion]:
-        return self.pipeline.answer(request, self.target(), completion_from)
+        return self.pipeline.send_and_decode(request, self.target(), read_completion)
 
     def stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         """Return an answer as a stream that is not opened yet."""
         request = self._request(params, timeout, stream=True)
-        opener = self.pipeline.opener(request, self.target())
+        opener = self.pipeline.build_opener(request, self.target())
         return _stream_class()(opener, max_event_bytes=self.max_event_bytes)
 
     def _request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         if self.model is not None and not params.get("model"):
             params = {**params, "model": self.model}
-        return build_chat_request(self.path, params, stream=stream, timeouts=self.timeouts.overridden(timeout))
+        return build_chat_request(self.path, params, stream=stream, timeouts=self.timeouts.override_with(timeout))
 
 
 @cache

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from gradient_async import AsyncSession, RateLimiter, RateLimits, SessionClosedError
-from gradient_async._io.http.attempt_timer import Progress
+from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.testing import Emulator
 from tests.support.raw_server import serving
@@ -62,8 +62,8 @@ async def test_over_an_aiohttp_session_of_the_callers(silent: str) -> None:
 async def test_while_a_file_is_asked_for(silent: str) -> None:
     session, loop = AsyncSession("test"), asyncio.get_running_loop()
     transport = session._transport
-    progress = Progress(transport.deadline_timer(loop), loop.time() + 30, Timeouts(), None)
-    asking = asyncio.ensure_future(transport.fetch("GET", f"https://{silent}/file", headers={}, progress=progress))
+    timer = AttemptTimer(transport.get_deadline_timer(loop), loop.time() + 30, Timeouts(), None)
+    asking = asyncio.ensure_future(transport.fetch_presigned("GET", f"https://{silent}/file", headers={}, timer=timer))
     await asyncio.sleep(0.1)
     await session.aclose()
     async with asyncio.timeout(2):

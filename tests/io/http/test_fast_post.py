@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import AsyncSession, RetryPolicy
-from gradient_async._io.http.attempt_timer import Progress
-from gradient_async._io.http.fast_post import MOST_BYTES, DirectPosts, known_ask
+from gradient_async._io.http.attempt_timer import AttemptTimer
+from gradient_async._io.http.fast_post import MAX_BODY_BYTES, FastPostSender, find_request_method
 from gradient_async._io.http.transport import Transport
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
@@ -22,7 +22,7 @@ from gradient_async.testing import Emulator
 from tests.support.raw_server import request, serving
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-known_aiohttp = pytest.mark.skipif(known_ask() is None, reason="this aiohttp has other parts")
+known_aiohttp = pytest.mark.skipif(find_request_method() is None, reason="this aiohttp has other parts")
 
 
 @attrs.define
@@ -44,17 +44,17 @@ async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     async with serving(keep) as host:
-        await transport._ready_pool()
-        direct = transport._direct
-        transport._direct = direct if directly else None
+        await transport._open_pool()
+        direct = transport._fast_posts
+        transport._fast_posts = direct if directly else None
         for post in posts:
             assert direct is not None
-            assert direct.takes(post.request)
-            progress = Progress(transport.deadline_timer(loop), loop.time() + 5, Timeouts(), None)
-            exchange = await transport.exchange(
-                post.request, base_url=f"http://{host}", key=post.key, progress=progress
+            assert direct.can_send(post.request)
+            timer = AttemptTimer(transport.get_deadline_timer(loop), loop.time() + 5, Timeouts(), None)
+            exchange = await transport.start_exchange(
+                post.request, base_url=f"http://{host}", key=post.key, timer=timer
             )
-            assert await exchange.next_block() == b"{}"
+            assert await exchange.read_block() == b"{}"
         await transport.aclose()
     return [each.replace(host.encode(), b"HOST") for each in found]
 
@@ -69,7 +69,7 @@ POSTS = st.builds(
         Request,
         method=st.just("POST"),
         path=PATHS,
-        body=st.binary(max_size=300) | st.integers(MOST_BYTES - 2, MOST_BYTES).map(bytes),
+        body=st.binary(max_size=300) | st.integers(MAX_BODY_BYTES - 2, MAX_BODY_BYTES).map(bytes),
         headers=st.just({}) | st.dictionaries(NAMES, st.text("abc é%", max_size=8)),
         stream=st.booleans(),
     ),
@@ -114,7 +114,7 @@ async def test_chats_go_straight_and_the_rest_through_the_session(
 ) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         completions = session.chat.completions
-        long: Any = HI | {"messages": [{"role": "user", "content": "long " * MOST_BYTES}]}
+        long: Any = HI | {"messages": [{"role": "user", "content": "long " * MAX_BODY_BYTES}]}
         await completions.create(**HI)  # makes the pool, and goes through it
         assert not await asked_of_the_session(monkeypatch, partial(completions.create, **HI))
         assert not await asked_of_the_session(monkeypatch, completions.stream(**HI).completion)
@@ -166,15 +166,15 @@ def test_a_session_class_that_somebody_wrapped_before_is_not_taken_for_aiohttps_
         return await own(*args, **options)
 
     monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
-    assert known_ask() is None
+    assert find_request_method() is None
     monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(wrapped))
-    assert known_ask() is None
+    assert find_request_method() is None
 
 
 def test_an_aiohttp_with_other_parts_is_not_known() -> None:
-    assert known_ask({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")}) is None
-    assert known_ask({(aiohttp.ClientResponse, "begin"): ("self", "connection")}) is None
-    assert known_ask({(dict, "update"): ()}) is None
+    assert find_request_method({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")}) is None
+    assert find_request_method({(aiohttp.ClientResponse, "begin"): ("self", "connection")}) is None
+    assert find_request_method({(dict, "update"): ()}) is None
 
 
 @known_aiohttp
@@ -206,10 +206,10 @@ async def test_a_connection_that_closed_before_the_request_is_given_up(transport
         return connection
 
     loop = asyncio.get_running_loop()
-    progress = Progress(Transport().deadline_timer(loop), loop.time() + 5, Timeouts(), None)
+    timer = AttemptTimer(Transport().get_deadline_timer(loop), loop.time() + 5, Timeouts(), None)
     async with aiohttp.ClientSession() as pool:
-        direct = DirectPosts(connect, pool, loop, 1)  # type: ignore[arg-type]
+        direct = FastPostSender(connect, pool, loop, 1)  # type: ignore[arg-type]
         with pytest.raises(aiohttp.ClientConnectionResetError):
-            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", progress)
+            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", timer)
     assert given_up == [True]
-    assert not progress.sent
+    assert not timer.sent

@@ -21,7 +21,7 @@ from gradient_async import (
     RetryPolicy,
 )
 from gradient_async._io.http import exchange
-from gradient_async._io.http.fast_post import MOST_BYTES
+from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from gradient_async.testing import Emulator
 from tests.support.raw_server import request, serving
 
@@ -65,7 +65,7 @@ def answer(text: str) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-@pytest.mark.parametrize("size", [1, 2 * MOST_BYTES], ids=["directly", "by the session"])
+@pytest.mark.parametrize("size", [1, 2 * MAX_BODY_BYTES], ids=["directly", "by the session"])
 async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(size: int) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await request(reader):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gradient_async import ChatCompletion, ConfigurationError, Message, ResponseDecodeError
 from gradient_async._protocol.codec import converter as codec
 from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
-from gradient_async._protocol.http.body_reader import completion_from
+from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async.models import Usage
 
 WHOLE = {
@@ -40,7 +40,7 @@ WHOLE = {
 
 
 def completion(value: dict[str, Any]) -> ChatCompletion:
-    return completion_from(json.dumps(value).encode())
+    return read_completion(json.dumps(value).encode())
 
 
 def test_a_whole_completion_round_trips() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gradient_async import ChatCompletion, ChatCompletionChunk, ResponseDecodeError
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, FastReader
-from gradient_async._protocol.http.body_reader import completion_from
+from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT
@@ -161,14 +161,14 @@ def test_a_form_has_the_fields_of_its_model() -> None:
 
 
 def test_what_was_read_quickly_can_be_pickled_with_all_that_arrived() -> None:
-    found = pickle.loads(pickle.dumps(completion_from(b'{"choices": [{"message": {"content": "Hi", "x": 1}}]}')))
+    found = pickle.loads(pickle.dumps(read_completion(b'{"choices": [{"message": {"content": "Hi", "x": 1}}]}')))
     assert (found.text, found.message.raw) == ("Hi", {"content": "Hi", "x": 1})
 
 
 def test_a_text_is_decoded_once_for_all_the_models_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     token = {"token": "a", "logprob": -0.5, "top_logprobs": [], "newer": 1}
     value = {"choices": [{"index": 0, "logprobs": {"content": [token] * 3}}]}
-    completion = completion_from(json.dumps(value).encode())
+    completion = read_completion(json.dumps(value).encode())
     texts: list[str] = []
     monkeypatch.setattr(json, "loads", lambda text, loads=json.loads: [texts.append(text), loads(text)][1])
     assert completion.to_dict()["choices"][0]["logprobs"] == {"content": [token] * 3}
@@ -177,4 +177,4 @@ def test_a_text_is_decoded_once_for_all_the_models_in_it(monkeypatch: pytest.Mon
 
 def test_a_number_beyond_every_float_is_a_decode_error() -> None:
     with pytest.raises(ResponseDecodeError, match="logprob"):
-        completion_from(b'{"choices": [{"logprobs": {"content": [{"logprob": 1%s}]}}]}' % (b"0" * 400))
+        read_completion(b'{"choices": [{"logprobs": {"content": [{"logprob": 1%s}]}}]}' % (b"0" * 400))

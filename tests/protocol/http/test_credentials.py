@@ -3,22 +3,22 @@
 import pytest
 
 from gradient_async import ConfigurationError
-from gradient_async._protocol.http.credentials import Setting, find, find_key, is_loopback, normalised
+from gradient_async._protocol.http.credentials import Setting, find_key, find_setting, is_loopback, normalize_address
 
 NAMES = ("FIRST", "SECOND")
 
 
 def test_an_argument_comes_before_the_environment() -> None:
-    assert find("api_key", "given", NAMES, {"FIRST": "x"}) == Setting("api_key", NAMES, "given", "api_key=")
+    assert find_setting("api_key", "given", NAMES, {"FIRST": "x"}) == Setting("api_key", NAMES, "given", "api_key=")
 
 
 def test_the_first_variable_that_is_not_blank_is_used() -> None:
-    assert find("api_key", None, NAMES, {"FIRST": " ", "SECOND": "x"}).source == "SECOND"
+    assert find_setting("api_key", None, NAMES, {"FIRST": " ", "SECOND": "x"}).source == "SECOND"
 
 
 def test_a_missing_value_names_everything_that_was_tried() -> None:
     with pytest.raises(ConfigurationError, match=r"Pass api_key=\.\.\. or set one of FIRST, SECOND"):
-        find("api_key", None, NAMES, {}).required("A key is needed.")
+        find_setting("api_key", None, NAMES, {}).require_value("A key is needed.")
 
 
 def test_whitespace_around_a_key_is_taken_off() -> None:
@@ -38,7 +38,7 @@ def test_a_setting_does_not_show_its_value() -> None:
 
 
 def url(address: str, *, allow_insecure: bool = False) -> str | None:
-    return normalised(Setting("base_url", (), address, "base_url="), allow_insecure=allow_insecure).value
+    return normalize_address(Setting("base_url", (), address, "base_url="), allow_insecure=allow_insecure).value
 
 
 @pytest.mark.parametrize(

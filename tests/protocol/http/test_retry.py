@@ -27,7 +27,7 @@ def status(code: int, **facts: Any) -> GradientError:
 
 def delay(error: GradientError, policy: RetryPolicy | None = None, **facts: Any) -> float | None:
     facts = {"attempt": 1, "idempotent": False, "remaining": math.inf, "chance": 0.5} | facts
-    return (policy or RetryPolicy()).delay(error, **facts)
+    return (policy or RetryPolicy()).next_delay(error, **facts)
 
 
 @pytest.mark.parametrize("code", [408, 429, 502, 503, 504])
@@ -123,21 +123,21 @@ def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, float]) -> None:
 
 def test_an_outage_spends_the_budget_and_successes_earn_it_back() -> None:
     budget, error = RetryBudget(3), status(503)
-    assert [budget.take(error) for _ in range(5)] == [True, True, True, False, False]
+    assert [budget.try_spend(error) for _ in range(5)] == [True, True, True, False, False]
     for _ in range(10):
-        budget.success()
-    assert [budget.take(error) for _ in range(2)] == [True, False]
+        budget.refill()
+    assert [budget.try_spend(error) for _ in range(2)] == [True, False]
 
 
 def test_a_thousand_calls_in_an_outage_are_hardly_multiplied() -> None:
     budget = RetryBudget(RetryPolicy().budget)
-    retries = sum(budget.take(status(503)) for _ in range(1000) for _ in range(3))
+    retries = sum(budget.try_spend(status(503)) for _ in range(1000) for _ in range(3))
     assert retries <= 20
 
 
 def test_the_budget_is_bounded_and_a_429_costs_nothing() -> None:
     budget = RetryBudget(1)
     for _ in range(100):
-        budget.success()
-    assert budget.take(RateLimitError("m"))
-    assert [budget.take(status(503)) for _ in range(2)] == [True, False]
+        budget.refill()
+    assert budget.try_spend(RateLimitError("m"))
+    assert [budget.try_spend(status(503)) for _ in range(2)] == [True, False]

@@ -109,9 +109,9 @@ def test_a_call_that_cannot_be_meant_says_what_to_do(params: dict[str, Any], hin
 
 def test_timeouts_are_overridden_by_a_number_or_by_others() -> None:
     own = Timeouts(connect=1, total=2)
-    assert own.overridden(None) is own
-    assert own.overridden(5) == Timeouts(connect=1, total=5)
-    assert own.overridden(Timeouts(idle=3)) == Timeouts(idle=3)
+    assert own.override_with(None) is own
+    assert own.override_with(5) == Timeouts(connect=1, total=5)
+    assert own.override_with(Timeouts(idle=3)) == Timeouts(idle=3)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "5", timedelta(seconds=5)])
@@ -119,7 +119,7 @@ def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: Any) -> None:
     with pytest.raises(ConfigurationError, match="above 0"):
         Timeouts(idle=seconds)
     with pytest.raises(ConfigurationError, match="above 0"):
-        Timeouts().overridden(seconds)
+        Timeouts().override_with(seconds)
 
 
 def test_headers_stand_once_whatever_their_case() -> None:
