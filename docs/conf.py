@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, is_typeddict
@@ -22,11 +23,13 @@ from sphinx.pycode import ModuleAnalyzer
 import gradient_async
 from gradient_async.params import agent, chat, media, messages, responses
 
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "gradient_async"
 version = release = gradient_async.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build"]
+extensions = ["myst_parser", "sequence_diagram", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 3  # so that page.md#a-heading leads there, as in the repository
 default_role = "py:obj"
 nitpicky = True

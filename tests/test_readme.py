@@ -28,8 +28,13 @@ from gradient_async.testing import Emulator
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if DOCS / "_build" not in page.parents)]
+PAGES = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    *sorted(page for page in DOCS.rglob("*.md") if DOCS / "_build" not in page.parents),
+]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+QUOTED_PROGRAM = re.compile(r'-c "[^"]*\n[^"]*"')
 LONGEST_README = 200
 
 
@@ -60,9 +65,10 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each command of a page's shell blocks: where it is, and its words."""
+    """Yield the position and the words of each command in a page's shell blocks."""
     for block in blocks(page, "sh", "bash", "console"):
-        for number, line in enumerate(block.code.splitlines(), block.line):
+        code = QUOTED_PROGRAM.sub("-c program", block.code)
+        for number, line in enumerate(code.splitlines(), block.line):
             for part in line.removeprefix("$ ").split(" | "):
                 if words := shlex.split(part, comments=True):
                     yield f"{page.relative_to(ROOT)}:{number}", words
@@ -142,6 +148,12 @@ def test_every_command_and_option_exists(words):
 def test_every_make_target_exists(words):
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {word for word in words if "=" not in word} <= set(targets)
+
+
+@pytest.mark.parametrize("words", [*all_commands("python"), *all_commands(".venv/bin/python")])
+def test_every_script_and_test_that_is_run_exists(words: list[str]) -> None:
+    paths = [word for word in words if word.startswith(("benchmarks/", "tests/"))]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("words", all_commands("pip"))
