@@ -91,5 +91,22 @@ def test_a_type_checker_finds_the_types() -> None:
     assert (ROOT / "gradient_async" / "py.typed").exists()
 
 
-def test_the_changelog_has_a_place_for_what_comes_next() -> None:
-    assert "\n## [Unreleased]\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_changelog_lists_versions_newest_first_below_the_unreleased_changes() -> None:
+    first, *released = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d{2}-\d{2}))?$", CHANGELOG, re.MULTILINE)
+    assert first == ("Unreleased", "")
+    assert released == sorted(released, key=lambda entry: entry[1], reverse=True)
+    assert [name for name, date in released if not date] == []
+
+
+def test_the_version_in_development_is_the_next_of_the_changelog() -> None:
+    unreleased = CHANGELOG.partition("## [Unreleased]")[2].partition("\n## [")[0]
+    planned = re.search(r"The next release is (\d+\.\d+\.\d+)\.", unreleased)
+    assert planned
+    assert gradient_async.__version__ == f"{planned[1]}.dev0"
+
+
+def test_an_entry_of_the_changelog_is_one_line() -> None:
+    assert re.findall(r"^  +\S.*$", CHANGELOG, re.MULTILINE) == []
