@@ -189,9 +189,9 @@ def require_finite(name: str, value: object) -> None:
 
 def _described(tools: list[Any]) -> list[Any]:
     """Return *tools* with the functions among them as the API has it."""
-    from gradient_async._protocol.schema.function_tool import described_tools  # many programs have none
+    from gradient_async._protocol.schema.function_tool import describe_tools  # many programs have none
 
-    return described_tools(tools)
+    return describe_tools(tools)
 
 
 def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:

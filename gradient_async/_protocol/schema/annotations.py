@@ -1,6 +1,6 @@
-"""What an annotation is: without its wrappers, and the fields of the classes that are objects in JSON.
+"""Type annotations: remove their wrappers and list the fields of object classes.
 
-Contract: the schema and the reading of values ask here, so that they agree on what a type means.
+Contract: JSON Schema and conversion both read annotations through this module, so they agree on what a type means.
 Source: typing, attrs, dataclasses.
 """
 
@@ -25,10 +25,10 @@ from typing import (
 
 import attrs
 
-from gradient_async._protocol.schema.docstrings import argument_descriptions
+from gradient_async._protocol.schema.docstrings import parse_argument_descriptions
 from gradient_async.errors import ConfigurationError
 
-ARRAYS: Mapping[Any, Callable[[list[Any]], Any]] = {
+ARRAY_FACTORIES: Mapping[Any, Callable[[list[Any]], Any]] = {
     list: list,
     Sequence: list,
     MutableSequence: list,
@@ -38,13 +38,13 @@ ARRAYS: Mapping[Any, Callable[[list[Any]], Any]] = {
     AbstractSet: set,
     frozenset: frozenset,
 }
-"""What is an array in JSON, and what makes it of a list."""
+"""Container classes that are arrays in JSON, each with the factory that builds it from a list."""
 
-OBJECTS = (dict, Mapping, MutableMapping)
-"""What is an object with any names in JSON."""
+MAPPING_CLASSES = (dict, Mapping, MutableMapping)
+"""Container classes that are objects with arbitrary names in JSON."""
 
-MISSING: Any = object()
-"""The default of a field that has none, or one that is made."""
+NO_DEFAULT: Any = object()
+"""Default of a field without one, or with one that a factory makes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,127 +52,137 @@ class Field:
     """A field of a class, or a parameter of a function.
 
     Attributes:
-        name: Its name in JSON.
-        kind: Its annotation.
-        is_required: Whether it has no default.
-        default: The default, if it is a value.
-        description: What it means, ``""`` if nobody said.
+        name: Name in JSON.
+        annotation: Type annotation as written.
+        is_required: Whether the field has no default.
+        default: Default value, `NO_DEFAULT` if there is none.
+        description: Text for the model, ``""`` if there is none.
     """
 
     name: str
-    kind: Any
+    annotation: Any
     is_required: bool = True
-    default: Any = MISSING
+    default: Any = NO_DEFAULT
     description: str = ""
 
 
-def bare(kind: Any) -> tuple[Any, str]:
-    """Return *kind* without Annotated, Required, NewType and aliases, and the description that was among them."""
+def unwrap(annotation: Any) -> tuple[Any, str]:
+    """Remove Annotated, Required, NotRequired, NewType and type aliases.
+
+    Returns:
+        The type inside, and the first text among the metadata of Annotated (``""`` if there is none):
+        ``Annotated[int, "Seconds."]`` gives ``(int, "Seconds.")``.
+    """
     description = ""
     while True:
-        if get_origin(kind) is Annotated:
-            kind, *notes = get_args(kind)
-            description = description or next((note for note in notes if isinstance(note, str)), "")
-        elif get_origin(kind) in (Required, NotRequired):
-            (kind,) = get_args(kind)
-        elif hasattr(kind, "__supertype__"):
-            kind = kind.__supertype__
-        elif type(kind).__name__ == "TypeAliasType":  # of Python 3.12, or of typing_extensions
-            kind = kind.__value__
+        if get_origin(annotation) is Annotated:
+            annotation, *metadata = get_args(annotation)
+            description = description or next((item for item in metadata if isinstance(item, str)), "")
+        elif get_origin(annotation) in (Required, NotRequired):
+            (annotation,) = get_args(annotation)
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":  # of Python 3.12, or of typing_extensions
+            annotation = annotation.__value__
         else:
-            return kind, description
+            return annotation, description
 
 
-def is_union(kind: Any) -> bool:
-    """Whether *kind* is a union, or Optional."""
-    return get_origin(kind) in (Union, UnionType)
+def is_union(annotation: Any) -> bool:
+    """Whether *annotation* is a union or Optional."""
+    return get_origin(annotation) in (Union, UnionType)
 
 
-def is_literal(kind: Any) -> bool:
-    """Whether *kind* is a Literal."""
-    return get_origin(kind) is Literal
+def is_literal(annotation: Any) -> bool:
+    """Whether *annotation* is a Literal."""
+    return get_origin(annotation) is Literal
 
 
-def is_typed_dict(kind: Any) -> bool:
-    """Whether *kind* is a TypedDict, of any module."""
-    return isinstance(kind, type) and issubclass(kind, dict) and hasattr(kind, "__required_keys__")
+def is_typed_dict(annotation: Any) -> bool:
+    """Whether *annotation* is a TypedDict of typing or typing_extensions."""
+    return isinstance(annotation, type) and issubclass(annotation, dict) and hasattr(annotation, "__required_keys__")
 
 
-def is_object_class(kind: Any) -> TypeGuard[type]:
-    """Whether *kind* is a class whose values are objects with known names in JSON."""
-    return isinstance(kind, type) and (attrs.has(kind) or dataclasses.is_dataclass(kind) or is_typed_dict(kind))
+def is_object_class(annotation: Any) -> TypeGuard[type]:
+    """Whether *annotation* is an attrs class, a dataclass or a TypedDict: an object with known names in JSON."""
+    return isinstance(annotation, type) and (
+        attrs.has(annotation) or dataclasses.is_dataclass(annotation) or is_typed_dict(annotation)
+    )
 
 
-def container(kind: Any) -> Any:
-    """Return the class of a container's annotation, whether it says what is inside or not."""
-    return get_origin(kind) or kind
+def container_class(annotation: Any) -> Any:
+    """Return the class of a container's annotation: ``list`` for both ``list`` and ``list[int]``."""
+    return get_origin(annotation) or annotation
 
 
-def fields_of(cls: type) -> list[Field]:
-    """Return the fields of a class that `is_object_class`.
+def list_fields(cls: type) -> list[Field]:
+    """Return the fields of a class for which `is_object_class` is true.
+
+    Descriptions come from Annotated or from the field's metadata, else from the class docstring.
 
     Raises:
         ConfigurationError: An annotation names something that cannot be found.
     """
     try:
-        fields = _fields(cls)
+        fields = _read_fields(cls)
     except NameError as error:
-        raise unresolved(cls.__name__, error) from None
-    said = argument_descriptions(own_doc(cls))
-    return [attrs.evolve(field, description=field.description or said.get(field.name, "")) for field in fields]
+        raise unresolved_annotation_error(cls.__name__, error) from None
+    descriptions = parse_argument_descriptions(explicit_docstring(cls))
+    return [attrs.evolve(field, description=field.description or descriptions.get(field.name, "")) for field in fields]
 
 
-def unresolved(name: str, error: NameError) -> ConfigurationError:
+def unresolved_annotation_error(name: str, error: NameError) -> ConfigurationError:
     """Return the error for annotations of *name* that cannot be resolved."""
     return ConfigurationError(
         f"{name} has an annotation that cannot be resolved: {error}. Define that name at the top of its module."
     )
 
 
-def own_doc(cls: type) -> str | None:
-    """Return the docstring that somebody wrote for *cls*."""
-    doc = cls.__doc__ if "__doc__" in vars(cls) else None  # which Python 3.15 writes for a dataclass when it is read
+def explicit_docstring(cls: type) -> str | None:
+    """Return the docstring written in *cls* itself: not an inherited one, and not a dataclass's generated one."""
+    doc = cls.__doc__ if "__doc__" in vars(cls) else None  # Python 3.15 generates a dataclass's when it is read
     is_generated = dataclasses.is_dataclass(cls) and (doc or "").startswith(f"{cls.__name__}(")
     return None if is_generated else doc
 
 
-def _fields(cls: type) -> list[Field]:
+def _read_fields(cls: type) -> list[Field]:
     if attrs.has(cls):
         attrs.resolve_types(cls)
-        return [_attrs_field(field) for field in attrs.fields(cls) if field.init]
+        return [_read_attrs_field(field) for field in attrs.fields(cls) if field.init]
     hints = get_type_hints(cls, include_extras=True)
     if dataclasses.is_dataclass(cls):
-        return [_dataclass_field(field, hints[field.name]) for field in dataclasses.fields(cls) if field.init]
-    required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
+        return [_read_dataclass_field(field, hints[field.name]) for field in dataclasses.fields(cls) if field.init]
+    required_keys: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     return [
-        Field(name=name, kind=kind, is_required=_is_required(kind, name in required)) for name, kind in hints.items()
+        Field(name=name, annotation=annotation, is_required=_is_required_key(annotation, name in required_keys))
+        for name, annotation in hints.items()
     ]
 
 
-def _attrs_field(field: attrs.Attribute[Any]) -> Field:
+def _read_attrs_field(field: attrs.Attribute[Any]) -> Field:
     has_value = field.default is not attrs.NOTHING and not isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]  # a class, though typed as a function
     return Field(
         name=field.alias or field.name,
-        kind=field.type,
+        annotation=field.type,
         is_required=field.default is attrs.NOTHING,
-        default=field.default if has_value else MISSING,
+        default=field.default if has_value else NO_DEFAULT,
         description=str(field.metadata.get("description", "")),
     )
 
 
-def _dataclass_field(field: dataclasses.Field[Any], kind: Any) -> Field:
+def _read_dataclass_field(field: dataclasses.Field[Any], annotation: Any) -> Field:
     has_value = field.default is not dataclasses.MISSING
     return Field(
         name=field.name,
-        kind=kind,
+        annotation=annotation,
         is_required=not has_value and field.default_factory is dataclasses.MISSING,
-        default=field.default if has_value else MISSING,
+        default=field.default if has_value else NO_DEFAULT,
         description=str(field.metadata.get("description", "")),
     )
 
 
-def _is_required(kind: Any, by_class: bool) -> bool:  # noqa: FBT001 - what the class says, unless the field does
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    origin = get_origin(kind)
+def _is_required_key(annotation: Any, by_class: bool) -> bool:  # noqa: FBT001 - total=, which the field may override
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    origin = get_origin(annotation)
     return origin is Required or (by_class and origin is not NotRequired)

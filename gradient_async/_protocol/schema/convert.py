@@ -1,9 +1,10 @@
-"""JSON values as the types of the caller: the arguments of a tool, the content of an answer.
+"""Conversion of decoded JSON to the caller's types: the arguments of a tool, the content of a completion.
 
-Contract: what does not fit is a `ResponseDecodeError` that names the path and says what was expected. Nothing is
-converted: a number in quotes is no number, only an integer may stand for a float. Names that a class does not know do
-not fit it, as its schema says. Whatever the caller's own validators and converters raise is a misfit too.
-Source: the types are those of `schema`; cattrs makes the classes.
+Contract: a value that does not fit raises `ResponseDecodeError` with its path and the expected type. Conversion is
+strict: a number in quotes is not a number, and only an integer may stand for a float. An unknown name does not fit a
+class, because the schema of the class forbids it. An error of the caller's own validators and converters counts as a
+value that does not fit.
+Source: the types that `json_schema` supports; cattrs builds the classes.
 """
 
 from __future__ import annotations
@@ -27,23 +28,23 @@ from cattrs.gen import make_dict_structure_fn
 
 from gradient_async._protocol.codec.json_text import shorten_text
 from gradient_async._protocol.schema.annotations import (
-    ARRAYS,
-    OBJECTS,
+    ARRAY_FACTORIES,
+    MAPPING_CLASSES,
     Field,
-    bare,
-    container,
-    fields_of,
+    container_class,
     is_literal,
     is_object_class,
     is_typed_dict,
     is_union,
+    list_fields,
+    unwrap,
 )
 from gradient_async.errors import ResponseDecodeError
 
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
-_NAMES = {
+_TYPE_NAMES = {
     str: "a string",
     bool: "true or false",
     int: "an integer",
@@ -54,204 +55,218 @@ _NAMES = {
 }
 
 
-def fit(value: Any, kind: type[T], *, what: str) -> T:
-    """Return *value*, decoded JSON, as a *kind*.
+def convert(value: Any, target: type[T], *, subject: str) -> T:
+    """Convert decoded JSON to a type.
 
     Args:
-        value: The value.
-        kind: A type that has a schema.
-        what: How an error calls the value: ``The answer``.
+        value: Decoded JSON.
+        target: Type that has a JSON Schema.
+        subject: Name of the value in errors: ``The answer``.
 
     Raises:
-        ResponseDecodeError: It does not fit.
+        ResponseDecodeError: *value* does not fit *target*.
     """
-    return _told(value, partial(_converter().structure, cl=kind), f"{what} does not fit {kind.__name__}")
+    structure = partial(_get_converter().structure, cl=target)
+    return _reraise_with_path(structure, value, f"{subject} does not fit {target.__name__}")
 
 
-def fit_fields(value: Any, fields: Sequence[Field], *, what: str) -> dict[str, Any]:
-    """Return *value*, decoded JSON, as a dict of those of the *fields* that it has.
+def convert_arguments(value: Any, fields: Sequence[Field], *, subject: str) -> dict[str, Any]:
+    """Convert the arguments of a call: a decoded JSON object whose names are those of *fields*.
 
     Args:
-        value: The value.
-        fields: Fields whose types have schemas.
-        what: How an error begins: ``An argument does not fit weather``.
+        value: Decoded JSON.
+        fields: Fields whose types have a JSON Schema.
+        subject: Beginning of an error: ``An argument does not fit weather``.
+
+    Returns:
+        The converted values of the fields that *value* has, by name.
 
     Raises:
-        ResponseDecodeError: It does not fit.
+        ResponseDecodeError: *value* is not an object, or a field is missing, unknown or of another type.
     """
-    return _told(value, partial(_by_name, _converter(), fields), what)
+    return _reraise_with_path(partial(_convert_fields, _get_converter(), fields), value, subject)
 
 
-def _told(value: Any, read: Callable[[Any], T], what: str) -> T:
-    """Return what *read* makes of *value*; *what* begins the error that tells why it makes nothing of it."""
+def _reraise_with_path(read: Callable[[Any], T], value: Any, subject: str) -> T:
+    """Call ``read(value)``; on failure raise `ResponseDecodeError` with *subject* and the path of the bad field."""
     try:
         return read(value)
-    except Exception as error:  # noqa: BLE001 - validators and converters of the caller raise what they like
-        problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
+    except Exception as error:  # noqa: BLE001 - the caller's validators and converters may raise anything
+        problem = cattrs.transform_error(error, path="$", format_exception=_format_problem)[0]
     reason, _, path = problem.rpartition(" @ ")
     body = shorten_text(json.dumps(value, default=str))
-    raise ResponseDecodeError(f"{what}: {path}: {reason}.", path=path, body=body)
+    raise ResponseDecodeError(f"{subject}: {path}: {reason}.", path=path, body=body)
 
 
 @cache
-def _converter() -> cattrs.Converter:
+def _get_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     for scalar in (str, bool, int, float, Enum):
-        converter.register_structure_hook(scalar, _scalar)
-    for day in (datetime, date):
-        converter.register_structure_hook(day, _day)
-    converter.register_structure_hook_func(lambda kind: kind in (None, NoneType), partial(_checked, NoneType))
-    converter.register_structure_hook_func(is_literal, _literal)
-    converter.register_structure_hook_func(lambda kind: container(kind) in ARRAYS, partial(_array, converter))
-    converter.register_structure_hook_func(lambda kind: container(kind) in OBJECTS, partial(_mapping, converter))
-    converter.register_structure_hook_func(is_union, partial(_union, converter))
-    converter.register_structure_hook_factory(is_object_class, partial(_class_hook, converter))
+        converter.register_structure_hook(scalar, _convert_scalar)
+    for date_class in (datetime, date):
+        converter.register_structure_hook(date_class, _convert_date)
+    register = converter.register_structure_hook_func
+    register(lambda target: target in (None, NoneType), partial(_require_type, NoneType))
+    register(is_literal, _convert_literal)
+    register(lambda target: container_class(target) in ARRAY_FACTORIES, partial(_convert_array, converter))
+    register(lambda target: container_class(target) in MAPPING_CLASSES, partial(_convert_mapping, converter))
+    register(is_union, partial(_convert_union, converter))
+    converter.register_structure_hook_factory(is_object_class, partial(_lazy_class_hook, converter))
     return converter
 
 
-def _problem(error: BaseException, _type: type | None) -> str:
+def _format_problem(error: BaseException, _type: type | None) -> str:
     if isinstance(error, KeyError):
         return "it is missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        return f"there is no {' and no '.join(sorted(map(repr, error.extra_fields)))}"
+        names = ", ".join(sorted(map(repr, error.extra_fields)))
+        return f"unknown name {names}"
     return str(error) or type(error).__name__
 
 
-def _checked(expected: type, value: Any, _kind: Any = None) -> Any:
+def _require_type(expected: type, value: Any, _target: Any = None) -> Any:
     if type(value) is not expected:
-        raise TypeError(f"expected {_NAMES[expected]}, got {_named(value)}")
+        raise TypeError(f"expected {_TYPE_NAMES[expected]}, got {_describe_value(value)}")
     return value
 
 
-def _named(value: Any) -> str:
-    return "null" if value is None else _NAMES[type(value)]
+def _describe_value(value: Any) -> str:
+    return "null" if value is None else _TYPE_NAMES[type(value)]
 
 
-def _scalar(value: Any, kind: Any) -> Any:
-    """Return a scalar as it is, or the member of an Enum that it stands for."""
-    if issubclass(kind, Enum):
-        return _one_of(value, [(member.value, member) for member in kind])
-    if kind is float and type(value) is int:
-        return _float(value)
-    if kind is int and type(value) is float and value.is_integer():
+def _convert_scalar(value: Any, target: Any) -> Any:
+    """Return *value* unchanged if it is of the type; convert enum values, and integers to floats and back."""
+    if issubclass(target, Enum):
+        return _match_choice(value, [(member.value, member) for member in target])
+    if target is float and type(value) is int:
+        return _convert_int_to_float(value)
+    if target is int and type(value) is float and value.is_integer():
         return int(value)
-    return _checked(kind, value)
+    return _require_type(target, value)
 
 
-def _float(value: int) -> float:
+def _convert_int_to_float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise TypeError("expected a number, got one beyond all floats") from None
+        raise TypeError("expected a number, got one too large for a float") from None
 
 
-def _literal(value: Any, kind: Any) -> Any:
-    return _one_of(value, [(one.value if isinstance(one, Enum) else one, one) for one in get_args(kind)])
+def _convert_literal(value: Any, target: Any) -> Any:
+    return _match_choice(value, [(one.value if isinstance(one, Enum) else one, one) for one in get_args(target)])
 
 
-def _one_of(value: Any, choices: list[tuple[Any, Any]]) -> Any:
-    for said, meant in choices:
-        if type(said) is type(value) and said == value:
-            return meant
-    allowed = ", ".join(json.dumps(said) for said, _ in choices)
+def _match_choice(value: Any, choices: list[tuple[Any, Any]]) -> Any:
+    """Return the Python value of the choice whose JSON value equals *value*, type included."""
+    for json_value, python_value in choices:
+        if type(json_value) is type(value) and json_value == value:
+            return python_value
+    allowed = ", ".join(json.dumps(json_value) for json_value, _ in choices)
     raise TypeError(f"expected one of {allowed}, got {shorten_text(json.dumps(value), 80)}")
 
 
-def _day(value: Any, kind: Any) -> Any:
+def _convert_date(value: Any, target: Any) -> Any:
     try:
-        return kind.fromisoformat(_checked(str, value))
+        return target.fromisoformat(_require_type(str, value))
     except ValueError:
-        raise TypeError(f"expected a {kind.__name__} as ISO 8601 has it, got {shorten_text(value, 80)!r}") from None
+        raise TypeError(f"expected a {target.__name__} in ISO 8601 format, got {shorten_text(value, 80)!r}") from None
 
 
-def _array(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
-    items, inside = _checked(list, value), get_args(kind) or (Any,)
-    make = ARRAYS[container(kind)]
-    if make is not tuple or inside[-1] is ...:
-        return make(_each(converter, ((i, item, inside[0]) for i, item in enumerate(items))))
-    if inside == (Any,):
-        return make(items)
-    if len(items) != len(inside):
-        raise TypeError(f"expected {len(inside)} items, got {len(items)}")
-    return make(_each(converter, zip(range(len(items)), items, inside, strict=True)))
+def _convert_array(converter: cattrs.Converter, value: Any, target: Any) -> Any:
+    items, item_types = _require_type(list, value), get_args(target) or (Any,)
+    build = ARRAY_FACTORIES[container_class(target)]
+    if build is not tuple or item_types[-1] is ...:
+        return build(_convert_items(converter, ((i, item, item_types[0]) for i, item in enumerate(items))))
+    if item_types == (Any,):
+        return build(items)
+    if len(items) != len(item_types):
+        raise TypeError(f"expected {len(item_types)} items, got {len(items)}")
+    return build(_convert_items(converter, zip(range(len(items)), items, item_types, strict=True)))
 
 
-def _mapping(converter: cattrs.Converter, value: Any, kind: Any) -> dict[str, Any]:
-    found = _checked(dict, value)
-    _, inside = get_args(kind) or (str, Any)
-    return dict(zip(found, _each(converter, ((name, item, inside) for name, item in found.items())), strict=True))
+def _convert_mapping(converter: cattrs.Converter, value: Any, target: Any) -> dict[str, Any]:
+    items = _require_type(dict, value)
+    _, item_type = get_args(target) or (str, Any)
+    converted = _convert_items(converter, ((name, item, item_type) for name, item in items.items()))
+    return dict(zip(items, converted, strict=True))
 
 
-def _each(converter: cattrs.Converter, items: Iterable[tuple[int | str, Any, Any]]) -> list[Any]:
-    """Return each item as its type; an error knows its place."""
-    made = []
-    for place, item, kind in items:
+def _convert_items(converter: cattrs.Converter, items: Iterable[tuple[int | str, Any, Any]]) -> list[Any]:
+    """Convert each (place, item, type); an error carries the place as a cattrs note."""
+    converted = []
+    for place, item, target in items:
         try:
-            made.append(converter.structure(item, kind))
-        except Exception as error:  # noqa: BLE001 - passed on with its place
-            _note(error, IterableValidationNote(f"at {place!r}", place, kind))
-            raise IterableValidationError("does not fit", [error], kind) from None
-    return made
+            converted.append(converter.structure(item, target))
+        except Exception as error:  # noqa: BLE001 - raised again with its place
+            _add_note(error, IterableValidationNote(f"at {place!r}", place, target))
+            raise IterableValidationError("does not fit", [error], target) from None
+    return converted
 
 
-def _note(error: Exception, note: str) -> None:
+def _add_note(error: Exception, note: str) -> None:
     error.__notes__ = [*getattr(error, "__notes__", ()), note]
 
 
-def _union(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
-    """Return *value* as the type it already is, else as the first that it fits."""
-    kinds = [one for one in get_args(kind) if one is not NoneType]
-    if value is None and len(kinds) < len(get_args(kind)):
+def _convert_union(converter: cattrs.Converter, value: Any, target: Any) -> Any:
+    """Return *value* unchanged if it already is of a member type, else as the first member that it fits."""
+    members = [member for member in get_args(target) if member is not NoneType]
+    if value is None and len(members) < len(get_args(target)):
         return None
-    if any(bare(one)[0] is type(value) and type(value) not in (list, dict) for one in kinds):
+    if any(unwrap(member)[0] is type(value) and type(value) not in (list, dict) for member in members):
         return value
-    if len(kinds) == 1:
-        return converter.structure(value, kinds[0])
-    return _first_fit(converter, value, kinds)
+    if len(members) == 1:
+        return converter.structure(value, members[0])
+    return _convert_to_first_match(converter, value, members)
 
 
-def _first_fit(converter: cattrs.Converter, value: Any, kinds: list[Any]) -> Any:
-    for kind in kinds:
+def _convert_to_first_match(converter: cattrs.Converter, value: Any, members: list[Any]) -> Any:
+    for member in members:
         try:
-            return converter.structure(value, kind)
-        except Exception:  # noqa: BLE001, S112 - whatever it is, it does not fit this one
+            return converter.structure(value, member)
+        except Exception:  # noqa: BLE001, S112 - any error means that the value does not fit this member
             continue
-    names = " or ".join(getattr(kind, "__name__", repr(kind)) for kind in kinds)
-    raise TypeError(f"expected {names}, got {_named(value)} that is none of them")
+    names = " or ".join(getattr(member, "__name__", repr(member)) for member in members)
+    raise TypeError(f"expected {names}, got {_describe_value(value)} that fits none of them")
 
 
-def _class_hook(converter: cattrs.Converter, cls: type) -> Hook:
-    """Return the hook of a class of fields, made when the first object arrives: a class may contain itself."""
-    fill: Hook | None = None
+def _lazy_class_hook(converter: cattrs.Converter, cls: type) -> Hook:
+    """Return a hook that builds the class's real hook on first use: a class may contain itself."""
+    hook: Hook | None = None
 
-    def build(value: Any, kind: Any) -> Any:
-        nonlocal fill
-        if fill is None:
-            fill = _filler(converter, cls)
-        return fill(_checked(dict, value), kind)
+    def convert_object(value: Any, target: Any) -> Any:
+        nonlocal hook
+        if hook is None:
+            hook = _build_class_hook(converter, cls)
+        return hook(_require_type(dict, value), target)
 
-    return build
+    return convert_object
 
 
-def _filler(converter: cattrs.Converter, cls: type) -> Hook:
-    if is_typed_dict(cls):  # and not by cattrs: if its annotations are postponed, it does not know what it requires
-        return partial(_by_name, converter, fields_of(cls))
+def _build_class_hook(converter: cattrs.Converter, cls: type) -> Hook:
+    if is_typed_dict(cls):  # cattrs does not know the required keys of one with postponed annotations
+        return partial(_convert_fields, converter, list_fields(cls))
     return make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
 
 
-def _by_name(converter: cattrs.Converter, fields: Sequence[Field], value: Any, _kind: Any = None) -> dict[str, Any]:
-    """Return the object *value* as a dict of those of the *fields* that it has."""
-    given = _checked(dict, value)
-    made = {field.name: _field(converter, field, given) for field in fields if field.is_required or field.name in given}
-    if unknown := given.keys() - made.keys():
+def _convert_fields(
+    converter: cattrs.Converter, fields: Sequence[Field], value: Any, _target: Any = None
+) -> dict[str, Any]:
+    """Convert the object *value* to a dict of the *fields* that it has."""
+    items = _require_type(dict, value)
+    converted = {
+        field.name: _convert_field(converter, field, items)
+        for field in fields
+        if field.is_required or field.name in items
+    }
+    if unknown := items.keys() - converted.keys():
         raise cattrs.ForbiddenExtraKeysError(None, dict, unknown)
-    return made
+    return converted
 
 
-def _field(converter: cattrs.Converter, field: Field, given: dict[str, Any]) -> Any:
-    """Return the *field* of what was *given* as its type; an error knows its name."""
+def _convert_field(converter: cattrs.Converter, field: Field, items: dict[str, Any]) -> Any:
+    """Convert one field of *items*; an error carries the field's name as a cattrs note."""
     try:
-        return converter.structure(given[field.name], bare(field.kind)[0])
-    except Exception as error:  # noqa: BLE001 - passed on with its place
-        _note(error, AttributeValidationNote(f"at {field.name}", field.name, field.kind))
+        return converter.structure(items[field.name], unwrap(field.annotation)[0])
+    except Exception as error:  # noqa: BLE001 - raised again with its place
+        _add_note(error, AttributeValidationNote(f"at {field.name}", field.name, field.annotation))
         raise ClassValidationError("does not fit", [error], dict) from None

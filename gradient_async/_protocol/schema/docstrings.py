@@ -1,6 +1,6 @@
-"""What a docstring says to a model: its first paragraph, and the descriptions of its arguments.
+"""Docstrings for models: the first paragraph, and the description of each argument.
 
-Contract: a docstring of any shape yields something; only sections as Google's style has them describe arguments.
+Contract: any docstring is accepted; only sections in Google style describe arguments.
 Source: Google Python Style Guide, 3.8.3 and 3.8.4.
 """
 
@@ -21,22 +21,22 @@ def first_paragraph(doc: str | None) -> str:
     return "" if not lines or lines[0] in _SECTIONS else " ".join(line.strip() for line in lines)
 
 
-def argument_descriptions(doc: str | None) -> dict[str, str]:
-    """Return what the sections of *doc* say about each argument or attribute."""
-    found: dict[str, str] = {}
+def parse_argument_descriptions(doc: str | None) -> dict[str, str]:
+    """Return the descriptions of arguments and attributes in the sections of *doc*, by name."""
+    descriptions: dict[str, str] = {}
     name = ""
     for depth, line in _section_lines(inspect.cleandoc(doc or "").splitlines()):
         entry = _ENTRY.fullmatch(line) if depth == 0 else None
         if entry is not None:
             name = entry["name"]
-            found[name] = entry["text"]
+            descriptions[name] = entry["text"]
         elif name:
-            found[name] = f"{found[name]} {line}".strip()
-    return found
+            descriptions[name] = f"{descriptions[name]} {line}".strip()
+    return descriptions
 
 
 def _section_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines of the sections, and how much deeper each is indented than the section's first."""
+    """Yield each line inside a section, with its indentation relative to the section's first line."""
     first: int | None = None
     is_inside = False
     for line in lines:

@@ -1,8 +1,8 @@
-"""Python functions as tools: what a model is told of one, and its arguments as the function's types.
+"""Python functions as tools: the definition for the model, and the conversion of a call's arguments.
 
-Contract: pure; a function is described once, and one that was made for a single call is kept alive by nothing here:
-what it refers to may be large. The names and types of the parameters are the schema, which allows no other; a parameter
-without an annotation, ``*args`` and what JSON cannot say are a `ConfigurationError` that names it.
+Contract: pure. A function is described once, in a weak cache: a function made for a single call may refer to large
+objects and is not kept alive. The schema lists the parameters by name and forbids others. A parameter without an
+annotation, ``*args`` and types that JSON cannot express raise a `ConfigurationError` that names the parameter.
 Source: ``tools`` of the chat completions; names have 1 to 64 letters, digits, ``_`` and ``-``.
 """
 
@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from gradient_async._protocol.codec.json_text import decode_json
-from gradient_async._protocol.schema.annotations import MISSING, Field, unresolved
-from gradient_async._protocol.schema.convert import fit_fields
-from gradient_async._protocol.schema.docstrings import argument_descriptions, first_paragraph
+from gradient_async._protocol.schema.annotations import NO_DEFAULT, Field, unresolved_annotation_error
+from gradient_async._protocol.schema.convert import convert_arguments
+from gradient_async._protocol.schema.docstrings import first_paragraph, parse_argument_descriptions
 from gradient_async._protocol.schema.json_schema import Schema, fields_schema
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 
@@ -31,29 +31,34 @@ class FunctionTool:
     """A function as a tool.
 
     Attributes:
-        name: What the model calls it.
-        definition: What the model is told.
-        parameters: The function's parameters.
+        name: Name of the function and of the tool.
+        definition: Entry of ``tools`` in the request.
+        parameters: Parameters of the function.
     """
 
     name: str
     definition: Schema
     parameters: tuple[Field, ...]
 
-    def arguments(self, text: str) -> dict[str, Any]:
-        """Return the keyword arguments in the JSON *text* of a call; of one that was not given, none.
+    def parse_arguments(self, text: str) -> dict[str, Any]:
+        """Decode and convert the JSON arguments of a call.
+
+        Returns:
+            The keyword arguments for the function, without those that the model left out.
 
         Raises:
-            ResponseDecodeError: They are not JSON, or do not fit.
+            ResponseDecodeError: The text is not JSON, or an argument does not fit.
         """
-        return fit_fields(_decoded(text), self.parameters, what=f"An argument does not fit {self.name}")
+        return convert_arguments(
+            _decode_arguments(text), self.parameters, subject=f"An argument does not fit {self.name}"
+        )
 
 
-_described: WeakKeyDictionary[Callable[..., Any], FunctionTool] = WeakKeyDictionary()
+_tools_by_function: WeakKeyDictionary[Callable[..., Any], FunctionTool] = WeakKeyDictionary()
 
 
-def described_tools(tools: Iterable[Any]) -> list[Any]:
-    """Return *tools* with every function among them as the API has it.
+def describe_tools(tools: Iterable[Any]) -> list[Any]:
+    """Return *tools* with each function replaced by its definition; dicts stay as they are.
 
     Raises:
         ConfigurationError: A function cannot be a tool.
@@ -64,39 +69,39 @@ def described_tools(tools: Iterable[Any]) -> list[Any]:
 
 
 def function_tool(function: Callable[..., Any]) -> FunctionTool:
-    """Return *function* as a tool.
+    """Describe *function* as a tool.
 
     Raises:
-        ConfigurationError: It cannot be one; the error names the parameter.
+        ConfigurationError: The function cannot be a tool; the error names the parameter.
     """
-    name = _checked_name(function)
+    name = _check_tool_name(function)
     if not inspect.isfunction(function):
-        return _made_tool(function, name)  # a method is a new object each time it is asked for
-    tool = _described.get(function)
+        return _build_tool(function, name)  # each access to a method makes a new object: caching it is useless
+    tool = _tools_by_function.get(function)
     if tool is None or tool.name != name:
-        tool = _described[function] = _made_tool(function, name)
+        tool = _tools_by_function[function] = _build_tool(function, name)
     return tool
 
 
-def _made_tool(function: Callable[..., Any], name: str) -> FunctionTool:
+def _build_tool(function: Callable[..., Any], name: str) -> FunctionTool:
     doc = inspect.getdoc(function)
-    parameters = _parameters(function, name, argument_descriptions(doc))
-    told: Schema = {"name": name, "parameters": fields_schema(name, parameters)}
+    parameters = _read_parameters(function, name, parse_argument_descriptions(doc))
+    definition: Schema = {"name": name, "parameters": fields_schema(name, parameters)}
     if summary := first_paragraph(doc):
-        told = {"name": name, "description": summary, "parameters": told["parameters"]}
-    return FunctionTool(name, {"type": "function", "function": told}, parameters)
+        definition = {"name": name, "description": summary, "parameters": definition["parameters"]}
+    return FunctionTool(name, {"type": "function", "function": definition}, parameters)
 
 
-def _decoded(arguments: str) -> Any:
-    """Return the JSON of a call's *arguments*; none at all are what some models send when there are no parameters."""
+def _decode_arguments(text: str) -> Any:
+    """Decode the JSON arguments of a call. Empty text and ``null`` count as ``{}``: some models send them."""
     try:
-        value = decode_json(arguments) if arguments.strip() else {}
+        value = decode_json(text) if text.strip() else {}
     except ResponseDecodeError as error:
         raise ResponseDecodeError("The arguments are not valid JSON.", body=error.body) from None
     return {} if value is None else value
 
 
-def _checked_name(function: Callable[..., Any]) -> str:
+def _check_tool_name(function: Callable[..., Any]) -> str:
     if not inspect.isroutine(function):
         raise ConfigurationError(f"{function!r} cannot be a tool; give a function, made with def or async def.")
     name = function.__name__
@@ -105,21 +110,20 @@ def _checked_name(function: Callable[..., Any]) -> str:
     return name
 
 
-def _parameters(function: Callable[..., Any], name: str, said: Mapping[str, str]) -> tuple[Field, ...]:
-    """Return the parameters of *function*."""
+def _read_parameters(function: Callable[..., Any], name: str, descriptions: Mapping[str, str]) -> tuple[Field, ...]:
     try:
         signature, hints = inspect.signature(function), get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise unresolved(name, error) from None
+        raise unresolved_annotation_error(name, error) from None
     except (TypeError, ValueError):
         raise ConfigurationError(f"{name} has no signature; wrap it in a function with annotations.") from None
     return tuple(
-        _field(parameter, hints, f"{name}.{parameter.name}", said.get(parameter.name, ""))
+        _read_parameter(parameter, hints, f"{name}.{parameter.name}", descriptions.get(parameter.name, ""))
         for parameter in signature.parameters.values()
     )
 
 
-def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, description: str) -> Field:
+def _read_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, description: str) -> Field:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise ConfigurationError(
             f"{where} takes any number of arguments; a tool's parameters need names: spell them out."
@@ -131,8 +135,8 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], where: str, d
     is_required = parameter.default is parameter.empty
     return Field(
         name=parameter.name,
-        kind=hints.get(parameter.name),
+        annotation=hints.get(parameter.name),
         is_required=is_required,
-        default=MISSING if is_required else parameter.default,
+        default=NO_DEFAULT if is_required else parameter.default,
         description=description,
     )

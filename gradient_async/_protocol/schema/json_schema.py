@@ -1,8 +1,8 @@
-"""Python types as JSON Schema: what a model is told of a function's parameters and of the form of an answer.
+"""JSON Schema of Python types: for the parameters of a function and for structured output.
 
-Contract: pure; the same type gives the same schema. What `typed.fit` takes for a type is what its schema allows.
-Classes are written where they are used, those that contain themselves under ``$defs``. A strict schema has every
-property among the required ones and no keyword that strict decoding refuses. What has no schema is a
+Contract: pure; the same type always gives the same schema, and `convert` accepts exactly the values that the schema
+allows. A class is written in place; only a class that contains itself goes under ``$defs``. A strict schema lists every
+property as required and uses no keyword that strict decoding refuses. A type without a schema raises a
 `ConfigurationError` that names the field.
 Source: JSON Schema 2020-12; OpenAI's supported schemas of structured outputs, which the service passes on.
 """
@@ -19,16 +19,16 @@ from typing import Any, get_args
 import attrs
 
 from gradient_async._protocol.schema.annotations import (
-    ARRAYS,
-    OBJECTS,
+    ARRAY_FACTORIES,
+    MAPPING_CLASSES,
     Field,
-    bare,
-    container,
-    fields_of,
+    container_class,
+    explicit_docstring,
     is_literal,
     is_object_class,
     is_union,
-    own_doc,
+    list_fields,
+    unwrap,
 )
 from gradient_async._protocol.schema.docstrings import first_paragraph
 from gradient_async.errors import ConfigurationError
@@ -37,127 +37,130 @@ Schema = dict[str, Any]
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null", None: "null"}
 _FORMATS = {datetime: "date-time", date: "date"}
-_ADVICE = (
-    "give str, int, float, bool, None, a Literal, an Enum, a list, tuple, set, dict[str, ...], a union of these, "
+_SUPPORTED_TYPES = (
+    "str, int, float, bool, None, a Literal, an Enum, a list, tuple, set, dict[str, ...], a union of these, "
     "datetime, date, a TypedDict, a dataclass or an attrs class"
 )
 
 
 def object_schema(cls: type, *, is_strict: bool = False) -> Schema:
-    """Return the schema of a class of fields, as a whole document.
+    """Return the schema document of a class for which `is_object_class` is true.
 
     Raises:
         ConfigurationError: A field has no schema; the error names it.
     """
-    writer = _Writer(is_strict)
-    schema = writer.schema(cls, cls.__name__)
+    builder = _SchemaBuilder(is_strict)
+    schema = builder.build(cls, cls.__name__)
     if "$ref" in schema:
-        schema = writer.definitions[writer.names[cls]]
-    return writer.document(schema)
+        schema = builder.definitions[builder.names[cls]]
+    return builder.add_definitions(schema)
 
 
 def fields_schema(name: str, fields: Sequence[Field]) -> Schema:
-    """Return the schema of an object with these *fields*, as a whole document; errors call it *name*.
+    """Return the schema document of an object with these *fields*; errors call the object *name*.
 
     Raises:
         ConfigurationError: A field has no schema; the error names it.
     """
-    writer = _Writer(is_strict=False)
-    return writer.document(writer.fields(name, fields))
+    builder = _SchemaBuilder(is_strict=False)
+    return builder.add_definitions(builder.build_object(name, fields))
 
 
 @attrs.define
-class _Writer:
-    """Writes one document.
+class _SchemaBuilder:
+    """Builds one schema document.
+
+    A class found inside itself becomes a reference. For ``class Tree: children: list[Tree]`` the document is
+    ``{"properties": {"children": {"items": {"$ref": "#/$defs/Tree"}}}, "$defs": {"Tree": ...}}``.
 
     Attributes:
-        is_strict: Whether it is for strict decoding.
-        definitions: The classes that contain themselves, by name.
-        names: Those names.
+        is_strict: Whether the schema is for strict decoding.
+        definitions: Schemas of the classes that contain themselves, by name.
+        names: Names of those classes under ``$defs``.
     """
 
     is_strict: bool
     definitions: dict[str, Schema] = attrs.field(factory=dict, init=False)
     names: dict[type, str] = attrs.field(factory=dict, init=False)
-    _open: list[type] = attrs.field(factory=list, init=False)
+    _open_classes: list[type] = attrs.field(factory=list, init=False)
 
-    def document(self, schema: Schema) -> Schema:
+    def add_definitions(self, schema: Schema) -> Schema:
         """Return *schema* with the definitions that it refers to."""
         return {**schema, "$defs": self.definitions} if self.definitions else schema
 
-    def schema(self, kind: Any, where: str) -> Schema:
-        """Return the schema of *kind*, the annotation of *where*."""
-        kind, description = bare(kind)
-        schema = self._kind(kind, where)
-        return _described(schema, description)
+    def build(self, annotation: Any, where: str) -> Schema:
+        """Return the schema of *annotation*, which is that of the field *where*."""
+        target, description = unwrap(annotation)
+        return _add_description(self._build_type(target, where), description)
 
-    def _kind(self, kind: Any, where: str) -> Schema:
+    def _build_type(self, target: Any, where: str) -> Schema:
         try:
-            name = _SCALARS.get(kind)
-        except TypeError:  # an annotation that is no type at all: [str]
-            raise _refusal(kind, where) from None
+            name = _SCALARS.get(target)
+        except TypeError:  # an unhashable annotation, which is not a type: [str]
+            raise _unsupported_type_error(target, where) from None
         if name is not None:
             return {"type": name}
-        if kind in _FORMATS:
-            return {"type": "string", "format": _FORMATS[kind]}
-        if kind is Any:
+        if target in _FORMATS:
+            return {"type": "string", "format": _FORMATS[target]}
+        if target is Any:
             return {}
-        return self._compound(kind, where)
+        return self._build_compound(target, where)
 
-    def _compound(self, kind: Any, where: str) -> Schema:
-        if is_literal(kind):
-            return _choice([_json_value(value, where) for value in get_args(kind)])
-        if isinstance(kind, type) and issubclass(kind, Enum):
-            return _choice([_json_value(member, where) for member in kind])
-        if is_union(kind):
-            return {"anyOf": [self.schema(one, where) for one in get_args(kind)]}
-        if is_object_class(kind):
-            return self._class(kind)
-        if container(kind) in ARRAYS:
-            return self._array(kind, where)
-        if container(kind) in OBJECTS:
-            return self._mapping(kind, where)
-        raise _refusal(kind, where)
+    def _build_compound(self, target: Any, where: str) -> Schema:
+        if is_literal(target):
+            return _enum_schema([_to_json_scalar(value, where) for value in get_args(target)])
+        if isinstance(target, type) and issubclass(target, Enum):
+            return _enum_schema([_to_json_scalar(member, where) for member in target])
+        if is_union(target):
+            return {"anyOf": [self.build(member, where) for member in get_args(target)]}
+        if is_object_class(target):
+            return self._build_class(target)
+        if container_class(target) in ARRAY_FACTORIES:
+            return self._build_array(target, where)
+        if container_class(target) in MAPPING_CLASSES:
+            return self._build_mapping(target, where)
+        raise _unsupported_type_error(target, where)
 
-    def _array(self, kind: Any, where: str) -> Schema:
-        inside = get_args(kind)
-        if container(kind) is tuple and inside and inside[-1] is not ...:
-            items = [self.schema(one, where) for one in inside]
+    def _build_array(self, target: Any, where: str) -> Schema:
+        item_types = get_args(target)
+        if container_class(target) is tuple and item_types and item_types[-1] is not ...:
+            items = [self.build(item_type, where) for item_type in item_types]
             return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
-        schema: Schema = {"type": "array", "items": self.schema(inside[0], where) if inside else {}}
-        is_set = issubclass(ARRAYS[container(kind)], set | frozenset)  # type: ignore[arg-type]  # each is a class
+        schema: Schema = {"type": "array", "items": self.build(item_types[0], where) if item_types else {}}
+        is_set = issubclass(ARRAY_FACTORIES[container_class(target)], set | frozenset)  # type: ignore[arg-type]  # each is a class
         return schema | ({"uniqueItems": True} if is_set and not self.is_strict else {})
 
-    def _mapping(self, kind: Any, where: str) -> Schema:
-        names, values = get_args(kind) or (str, Any)
-        if bare(names)[0] is not str:
-            raise ConfigurationError(f"{where} is {_shown(kind)}; JSON has text as names: make it dict[str, ...].")
-        return {"type": "object", "additionalProperties": self.schema(values, where)}
+    def _build_mapping(self, target: Any, where: str) -> Schema:
+        name_type, value_type = get_args(target) or (str, Any)
+        if unwrap(name_type)[0] is not str:
+            raise ConfigurationError(
+                f"{where} is {_describe_type(target)}; names in JSON are text: make it dict[str, ...]."
+            )
+        return {"type": "object", "additionalProperties": self.build(value_type, where)}
 
-    def _class(self, cls: type) -> Schema:
-        """Return the schema of a class, or a reference to it if it is inside itself."""
-        if cls in self._open or cls in self.names:
-            return {"$ref": f"#/$defs/{self._named(cls)}"}
-        self._open.append(cls)
-        schema = self._object(cls)
-        self._open.pop()
+    def _build_class(self, cls: type) -> Schema:
+        """Return the schema of a class, or a reference to it if the class contains itself."""
+        if cls in self._open_classes or cls in self.names:
+            return {"$ref": f"#/$defs/{self._definition_name(cls)}"}
+        self._open_classes.append(cls)
+        schema = self.build_object(cls.__name__, list_fields(cls))
+        schema = _add_description(schema, first_paragraph(explicit_docstring(cls)))
+        self._open_classes.pop()
         if cls not in self.names:
             return schema
         self.definitions[self.names[cls]] = schema
         return {"$ref": f"#/$defs/{self.names[cls]}"}
 
-    def _named(self, cls: type) -> str:
+    def _definition_name(self, cls: type) -> str:
+        """Return the name of *cls* under ``$defs``, with a number if another class has the same name."""
         if cls not in self.names:
-            taken = [other for other in self.names if other.__name__ == cls.__name__]
-            self.names[cls] = f"{cls.__name__}{len(taken) + 1}" if taken else cls.__name__
+            namesakes = [other for other in self.names if other.__name__ == cls.__name__]
+            self.names[cls] = f"{cls.__name__}{len(namesakes) + 1}" if namesakes else cls.__name__
         return self.names[cls]
 
-    def _object(self, cls: type) -> Schema:
-        return _described(self.fields(cls.__name__, fields_of(cls)), first_paragraph(own_doc(cls)))
-
-    def fields(self, name: str, fields: Sequence[Field]) -> Schema:
+    def build_object(self, name: str, fields: Sequence[Field]) -> Schema:
         """Return the schema of an object called *name* with these *fields*."""
-        properties = {field.name: self._property(field, f"{name}.{field.name}") for field in fields}
+        properties = {field.name: self._build_property(field, f"{name}.{field.name}") for field in fields}
         return {
             "type": "object",
             "properties": properties,
@@ -165,40 +168,44 @@ class _Writer:
             "additionalProperties": False,
         }
 
-    def _property(self, field: Field, where: str) -> Schema:
-        if field.kind is None:
-            raise ConfigurationError(f"{where} has no annotation; say what it is: {_ADVICE}.")
-        schema = _described(self.schema(field.kind, where), field.description)
+    def _build_property(self, field: Field, where: str) -> Schema:
+        if field.annotation is None:
+            raise ConfigurationError(f"{where} has no annotation; say what it is: give {_SUPPORTED_TYPES}.")
+        schema = _add_description(self.build(field.annotation, where), field.description)
         default = field.default.value if isinstance(field.default, Enum) else field.default
-        is_told = _is_json_scalar(default) and "$ref" not in schema and not self.is_strict
-        return {**schema, "default": default} if is_told else schema
+        has_json_default = _is_json_scalar(default) and "$ref" not in schema and not self.is_strict
+        return {**schema, "default": default} if has_json_default else schema
 
 
-def _described(schema: Schema, description: str) -> Schema:
-    """Add a description; one beside a reference is refused by strict decoding."""
+def _add_description(schema: Schema, description: str) -> Schema:
+    """Add a description, except beside a reference: strict decoding refuses that."""
     return schema if not description or "$ref" in schema else {**schema, "description": description}
 
 
-def _choice(values: list[Any]) -> Schema:
-    kinds = list(dict.fromkeys(_SCALARS[type(value)] for value in values))
-    return {"type": kinds[0] if len(kinds) == 1 else kinds, "enum": values}
+def _enum_schema(values: list[Any]) -> Schema:
+    types = list(dict.fromkeys(_SCALARS[type(value)] for value in values))
+    return {"type": types[0] if len(types) == 1 else types, "enum": values}
 
 
-def _json_value(value: Any, where: str) -> Any:
-    """Return what stands for a member of a Literal or an Enum."""
-    found = value.value if isinstance(value, Enum) else value
-    if type(found) not in _SCALARS:
-        raise ConfigurationError(f"{where} may be {value!r}, which JSON cannot say; give it a str or an int as value.")
-    return found
+def _to_json_scalar(value: Any, where: str) -> Any:
+    """Return the JSON value of a member of a Literal or an Enum."""
+    scalar = value.value if isinstance(value, Enum) else value
+    if type(scalar) not in _SCALARS:
+        raise ConfigurationError(
+            f"{where} may be {value!r}, which JSON cannot express; give it a str or an int as value."
+        )
+    return scalar
 
 
 def _is_json_scalar(value: Any) -> bool:
     return type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value))
 
 
-def _refusal(kind: Any, where: str) -> ConfigurationError:
-    return ConfigurationError(f"{where} is {_shown(kind)}, which has no JSON Schema; {_ADVICE}.")
+def _unsupported_type_error(target: Any, where: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where} is {_describe_type(target)}, which has no JSON Schema; give {_SUPPORTED_TYPES}."
+    )
 
 
-def _shown(kind: Any) -> str:
-    return kind.__name__ if isinstance(kind, type) and not get_args(kind) else repr(kind)
+def _describe_type(target: Any) -> str:
+    return target.__name__ if isinstance(target, type) and not get_args(target) else repr(target)

@@ -1,8 +1,25 @@
-"""Rounds of tool calls as data: which functions there are, what a call asks for, what the model is told.
+"""The bounded tool loop as data: the tools, the parameters of each round, and the result of each call.
 
-Contract: pure; everything that can go wrong with one call has a sentence for the model, which never holds a traceback.
+Contract: pure. Every failure of a call has a one-sentence message for the model, without a traceback.
 Source: ``tools``, ``tool_calls`` and the role ``tool`` of the chat completions.
 """
+
+# A model cannot run a function. It returns `tool_calls` instead of text, and expects the conversation back with one
+# `tool` message for each call. `run_tools` repeats that until the model answers with text, in at most max_rounds
+# requests (rounds). With tools=[weather] and max_rounds=3:
+#
+#   round 1   send      [user "Is it warm in Lisbon?"]              tool_choice as the caller gave it
+#             receive   tool_calls=[weather({"city": "Lisbon"})]
+#             run       weather(city="Lisbon") -> {"celsius": 31}   one `ToolStep`, round=1
+#   round 2   send      [user, assistant with tool_calls, tool '{"celsius":31}']
+#             receive   "Yes, 31 degrees."                          no tool_calls: the loop ends
+#
+# - Termination: the calls of round max_rounds are not run, because no round is left to send their results in; the loop
+#   raises `ToolRoundsError` instead. A forced `tool_choice` would force a call in every round, so it becomes "auto"
+#   from round 2 on.
+# - Failure: an unknown tool, arguments that do not fit and an exception of the function become the content of the
+#   `tool` message ("Error: ..."), so that the model can correct itself. A failed request ends the loop and is raised.
+# - Order: the calls of one round run concurrently; their messages keep the order of the calls.
 
 from __future__ import annotations
 
@@ -23,37 +40,42 @@ Conversation = list[MessageParam | Message]
 
 @attrs.frozen
 class Toolbox:
-    """The functions that can be run, by name, and everything that the model is told of."""
+    """The tools of one conversation.
+
+    Attributes:
+        functions: Python functions with their descriptions, by tool name.
+        definitions: The ``tools`` parameter: definitions of the functions, and tools that the service runs itself.
+    """
 
     functions: Mapping[str, tuple[Callable[..., Any], FunctionTool]]
     definitions: list[Any]
 
-    def found(self, name: str) -> tuple[Callable[..., Any], FunctionTool]:
-        """Return the function called *name*.
+    def get_function(self, name: str) -> tuple[Callable[..., Any], FunctionTool]:
+        """Return the function called *name* and its description.
 
         Raises:
-            LookupError: There is none; it says which there are.
+            LookupError: There is no such function; the error lists the names.
         """
         if name not in self.functions:
-            raise LookupError(f"There is no tool {name!r}; there is {', '.join(self.functions)}.")
+            raise LookupError(f"There is no tool {name!r}; the tools are {', '.join(self.functions)}.")
         return self.functions[name]
 
 
-def toolbox(tools: Iterable[Any]) -> Toolbox:
-    """Return *tools* for running them.
+def build_toolbox(tools: Iterable[Any]) -> Toolbox:
+    """Describe *tools* and index the functions by name.
 
     Raises:
-        ConfigurationError: There is none, two have one name, or one cannot be run here.
+        ConfigurationError: There is no function, two have the same name, or a tool cannot run here.
     """
     functions: dict[str, tuple[Callable[..., Any], FunctionTool]] = {}
     definitions: list[Any] = []
     for tool in tools:
         if isinstance(tool, Mapping):
-            definitions.append(_service_tool(tool))
+            definitions.append(_check_service_tool(tool))
             continue
         described = function_tool(tool)
         if described.name in functions:
-            raise ConfigurationError(f"Two tools are called {described.name}; give each a name of its own.")
+            raise ConfigurationError(f"Two tools are called {described.name}; give each its own name.")
         functions[described.name] = tool, described
         definitions.append(described.definition)
     if not functions:
@@ -61,19 +83,28 @@ def toolbox(tools: Iterable[Any]) -> Toolbox:
     return Toolbox(functions, definitions)
 
 
-def checked_rounds(max_rounds: int) -> int:
+def _check_service_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return *tool* if the service runs it itself; refuse the description of a function."""
+    if tool.get("type", "function") == "function":
+        raise ConfigurationError("run_tools runs Python functions; give the function instead of its description.")
+    return tool
+
+
+def check_max_rounds(max_rounds: int) -> int:
     """Return *max_rounds*.
 
     Raises:
-        ConfigurationError: It leaves no call.
+        ConfigurationError: It is less than 1.
     """
     if max_rounds < 1:
-        raise ConfigurationError(f"max_rounds={max_rounds}: give at least 1, the number of answers of the model.")
+        raise ConfigurationError(f"max_rounds={max_rounds}: give at least 1, the number of requests to the model.")
     return max_rounds
 
 
-def round_params(params: Mapping[str, Any], messages: Conversation, tools: list[Any], number: int) -> dict[str, Any]:
-    """Return the parameters of round *number*; a tool that was forced is forced in the first alone."""
+def build_round_params(
+    params: Mapping[str, Any], messages: Conversation, tools: list[Any], number: int
+) -> dict[str, Any]:
+    """Return the parameters of round *number* (from 1); a forced ``tool_choice`` holds for the first round only."""
     choice = params.get("tool_choice")
     is_forced = choice not in (None, "auto", "none")
     return {
@@ -84,74 +115,70 @@ def round_params(params: Mapping[str, Any], messages: Conversation, tools: list[
     }
 
 
-def answered(step: ToolStep, result: Any) -> ToolStep:
-    """Return *step* with its *result*: text as it is, anything else as JSON."""
+def with_result(step: ToolStep, result: Any) -> ToolStep:
+    """Return *step* with its *result*; the content for the model is text unchanged, any other value as JSON."""
     try:
         content = result if isinstance(result, str) else encode_json(result).decode()
     except ConfigurationError as error:
-        return failed(step, TypeError(f"{step.call.function.name} returned what has no JSON form: {error}"))
+        return with_error(step, TypeError(f"{step.call.function.name} returned a value without a JSON form: {error}"))
     return attrs.evolve(step, result=result, content=content)
 
 
-def failed(step: ToolStep, error: Exception) -> ToolStep:
-    """Return *step* with the *error* that ended it, told to the model in a sentence."""
-    is_ours = isinstance(error, ResponseDecodeError) or (step.arguments is None and isinstance(error, LookupError))
-    said = error.args[0] if is_ours else f"{type(error).__name__}: {error}"
-    return attrs.evolve(step, error=error, content=shorten_text(f"Error: {said}"))
+def with_error(step: ToolStep, error: Exception) -> ToolStep:
+    """Return *step* with the *error* that ended it; the content for the model is one sentence."""
+    is_own_error = isinstance(error, ResponseDecodeError) or (step.arguments is None and isinstance(error, LookupError))
+    message = error.args[0] if is_own_error else f"{type(error).__name__}: {error}"
+    return attrs.evolve(step, error=error, content=shorten_text(f"Error: {message}"))
 
 
-def tool_message(step: ToolStep) -> MessageParam:
-    """Return the message that tells the model what became of its call."""
+def extend_conversation(
+    messages: Conversation, completion: ChatCompletion, steps: Iterable[ToolStep] = ()
+) -> Conversation:
+    """Return *messages*, then the message of *completion*, then one ``tool`` message for each of *steps*."""
+    return [*messages, completion.message, *map(_build_tool_message, steps)]
+
+
+def _build_tool_message(step: ToolStep) -> MessageParam:
     return {"role": "tool", "tool_call_id": step.call.id, "content": step.content}
 
 
-def with_answer(messages: Conversation, completion: ChatCompletion, steps: Iterable[ToolStep] = ()) -> Conversation:
-    """Return the conversation with the model's answer, and what became of the calls it asked for."""
-    return [*messages, completion.message, *map(tool_message, steps)]
-
-
-def too_many_rounds(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:
-    """Return the error of a model that still asks for tools in its *last* answer."""
+def too_many_rounds_error(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:
+    """Return the error for a model that still calls tools in its *last* completion."""
     names = ", ".join(dict.fromkeys(call.function.name for call in last.tool_calls))
     error = ToolRoundsError(
-        f"The model still asks for {names} in the last of max_rounds={max_rounds} answers, and those were not run; "
-        "allow more rounds, or go on from error.messages."
+        f"The model still calls {names} in the last of max_rounds={max_rounds} rounds, and those calls were not run; "
+        "allow more rounds, or continue from error.messages."
     )
     error.snapshot, error.request_id, error.attempts = last, last.meta.request_id, last.meta.attempts
     return error
 
 
-def total_usage(completions: Iterable[ChatCompletion]) -> Usage | None:
-    """Return the tokens of all *completions* together, None if none told its own."""
-    told = [completion.usage for completion in completions if completion.usage is not None]
-    if not told:
+def sum_usage(completions: Iterable[ChatCompletion]) -> Usage | None:
+    """Return the total token counts of *completions*, None if none of them has usage."""
+    usages = [completion.usage for completion in completions if completion.usage is not None]
+    if not usages:
         return None
     return Usage(
-        prompt_tokens=sum(usage.prompt_tokens for usage in told),
-        completion_tokens=sum(usage.completion_tokens for usage in told),
-        total_tokens=sum(usage.total_tokens for usage in told),
-        cache_created_input_tokens=_sum(usage.cache_created_input_tokens for usage in told),
-        cache_read_input_tokens=_sum(usage.cache_read_input_tokens for usage in told),
-        cache_creation=_total_creation([usage.cache_creation for usage in told if usage.cache_creation is not None]),
+        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
+        completion_tokens=sum(usage.completion_tokens for usage in usages),
+        total_tokens=sum(usage.total_tokens for usage in usages),
+        cache_created_input_tokens=_sum_known(usage.cache_created_input_tokens for usage in usages),
+        cache_read_input_tokens=_sum_known(usage.cache_read_input_tokens for usage in usages),
+        cache_creation=_sum_cache_creation(
+            [usage.cache_creation for usage in usages if usage.cache_creation is not None]
+        ),
     )
 
 
-def _total_creation(told: list[CacheCreation]) -> CacheCreation | None:
-    if not told:
+def _sum_cache_creation(creations: list[CacheCreation]) -> CacheCreation | None:
+    if not creations:
         return None
     return CacheCreation(
-        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in told),
-        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in told),
+        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in creations),
+        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in creations),
     )
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
-    told = [count for count in counts if count is not None]
-    return sum(told) if told else None
-
-
-def _service_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool that the service runs itself."""
-    if tool.get("type", "function") == "function":
-        raise ConfigurationError("run_tools runs Python functions; give the function and not its description.")
-    return tool
+def _sum_known(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

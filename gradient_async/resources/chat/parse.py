@@ -1,4 +1,4 @@
-"""Answers in the form of a class: what ``parse`` does."""
+"""Structured output: request a completion in the form of a class and parse it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from gradient_async._protocol.requests.request import reject_stream
-from gradient_async._protocol.schema.structured_output import parsed_completion, response_format
+from gradient_async._protocol.schema.structured_output import build_response_format, parse_completion
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.parsed import ParsedCompletion
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 async def parse(
-    ask: Callable[[Mapping[str, Any]], Awaitable[ChatCompletion]], params: Mapping[str, Any], cls: type[T]
+    send: Callable[[Mapping[str, Any]], Awaitable[ChatCompletion]], params: Mapping[str, Any], cls: type[T]
 ) -> ParsedCompletion[T]:
-    """Return the answer that *ask* fetches, read as a *cls*.
+    """Fetch a completion with *send* and convert its content to *cls*.
 
     Raises:
         ConfigurationError: The class has no schema, or the call cannot work; nothing was sent.
-        ResponseDecodeError: The answer does not fit; ``snapshot`` has it.
+        ResponseDecodeError: The content does not fit; ``snapshot`` has the completion.
     """
     reject_stream(params)
-    completion = await ask({**params, "response_format": response_format(cls)})
-    return parsed_completion(completion, cls)
+    completion = await send({**params, "response_format": build_response_format(cls)})
+    return parse_completion(completion, cls)

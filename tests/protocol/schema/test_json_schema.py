@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gradient_async import ConfigurationError, ResponseDecodeError
 from gradient_async._protocol.codec.json_text import encode_json
-from gradient_async._protocol.schema.convert import fit
+from gradient_async._protocol.schema.convert import convert
 from gradient_async._protocol.schema.json_schema import object_schema
 from gradient_async.testing.model.schema_sampler import Inventor
 
@@ -111,7 +111,7 @@ def schema_of(kind: Any) -> dict[str, Any]:
 
 
 def fitted(value: Any, kind: Any) -> Any:
-    return fit({"x": value}, holder(kind), what="It").x  # type: ignore[attr-defined]  # made above
+    return convert({"x": value}, holder(kind), subject="It").x  # type: ignore[attr-defined]  # made above
 
 
 ITEM = {
@@ -232,10 +232,10 @@ def test_a_type_has_a_schema_and_reads_what_fits_it(kind: Any, schema: Any, valu
         (list[bytes], "Holder.x is bytes"),
         (object, "Holder.x is object"),
         (Pair, "Holder.x is Pair"),
-        (dict[int, str], r"Holder.x is dict\[int, str\]; JSON has text as names"),
+        (dict[int, str], r"Holder.x is dict\[int, str\]; names in JSON are text"),
         ([str], "which has no JSON Schema"),
-        (Odd, "JSON cannot say"),
-        (Literal[b"a"], "JSON cannot say"),
+        (Odd, "JSON cannot express"),
+        (Literal[b"a"], "JSON cannot express"),
         (list[dict[str, set[complex]]], "Holder.x is complex"),
     ],
     ids=str,
@@ -290,7 +290,7 @@ def test_a_strict_schema_requires_everything_and_has_no_defaults() -> None:
         (None, str, "$.x", "expected a string, got null"),
         (1, None | str, "$.x", "expected a string, got an integer"),
         (1, type(None), "$.x", "expected null, got an integer"),
-        (10**400, float, "$.x", "beyond all floats"),
+        (10**400, float, "$.x", "too large for a float"),
         ("c", Unit, "$.x", 'expected one of "celsius", "fahrenheit", got "c"'),
         (True, Literal[1, 2], "$.x", "expected one of 1, 2, got true"),
         ("abc", list[str], "$.x", "expected a list, got a string"),
@@ -299,19 +299,22 @@ def test_a_strict_schema_requires_everything_and_has_no_defaults() -> None:
         ({"a": {"b": "c"}}, dict[str, dict[str, int]], "$.x['a']['b']", "expected an integer"),
         ([], dict[str, int], "$.x", "expected an object, got a list"),
         ({}, Item, "$.x.name", "it is missing"),
-        ({"name": "a", "size": 1}, Item, "$.x", "there is no 'size'"),
+        ({"name": "a", "size": 1}, Item, "$.x", "unknown name 'size'"),
         ([{"name": "a", "price": "1"}], list[Item], "$.x[0].price", "expected a number, got a string"),
         ({"title": "a"}, Options, "$.x.depth", "it is missing"),
-        ({"depth": 1, "other": 2}, Options, "$.x", "there is no 'other'"),
+        ({"depth": 1, "other": 2}, Options, "$.x", "unknown name 'other'"),
         ({"name": "a", "children": [{"name": 1}]}, Tree, "$.x.children[0].name", "expected a string"),
-        ([], int | Item, "$.x", "expected int or Item, got a list that is none of them"),
-        ("yesterday", date, "$.x", "expected a date as ISO 8601 has it, got 'yesterday'"),
+        ([], int | Item, "$.x", "expected int or Item, got a list that fits none of them"),
+        ("yesterday", date, "$.x", "expected a date in ISO 8601 format, got 'yesterday'"),
     ],
 )
 def test_what_does_not_fit_says_where_and_why(value: Any, kind: Any, path: str, reason: str) -> None:
     with pytest.raises(ResponseDecodeError) as caught:
         fitted(value, kind)
-    assert (caught.value.path, str(caught.value)[: len("It does not fit Holder")]) == (path, "It does not fit Holder")
+    assert (caught.value.path, str(caught.value)[: len("It does not convert Holder")]) == (
+        path,
+        "It does not convert Holder",
+    )
     assert reason in str(caught.value)
 
 
@@ -321,7 +324,7 @@ def test_what_a_validator_of_the_caller_says_is_told() -> None:
         low: int = attrs.field(validator=attrs.validators.ge(0))
 
     with pytest.raises(ResponseDecodeError, match=r"'low' must be >= 0: -1"):
-        fit({"low": -1}, Range, what="It")
+        convert({"low": -1}, Range, subject="It")
 
 
 SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
@@ -365,7 +368,7 @@ def test_what_another_reader_makes_of_a_schema_fits_its_type(pair: Any, seed: in
     kind, _ = pair
     for is_strict in (False, True):
         schema = object_schema(holder(kind), is_strict=is_strict)
-        fit(Inventor(root=schema, question="Is it 5?", random=Random(seed)).value(), holder(kind), what="It")
+        convert(Inventor(root=schema, question="Is it 5?", random=Random(seed)).value(), holder(kind), subject="It")
 
 
 @given(KINDS, JSON)

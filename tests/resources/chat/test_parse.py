@@ -162,7 +162,7 @@ async def test_a_whole_answer_at_the_limit_is_an_answer(
     ("params", "advice"),
     [
         ({"response_format": list[int]}, "no object in JSON; give an attrs class"),
-        ({"response_format": int}, "response_format is int, which is no object"),
+        ({"response_format": int}, "response_format is int, which is not an object"),
         ({"response_format": {"type": "json_object"}}, "no object in JSON; give an attrs class"),
         ({"response_format": Callback}, "Callback.run is bytes, which has no JSON Schema"),
         ({"response_format": Person, "stream": True}, "leave it out"),

@@ -137,14 +137,14 @@ async def unsayable() -> object:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        (call("nothing"), "Error: There is no tool 'nothing'; there is add, broken, unsayable."),
+        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, unsayable."),
         (call("add", a=1), "Error: An argument does not fit add: $.b: it is missing."),
         (call("add", a="1", b=2), "Error: An argument does not fit add: $.a: expected an integer, got a string."),
-        (call("add", a=1, b=2, c=3), "Error: An argument does not fit add: $: there is no 'c'."),
+        (call("add", a=1, b=2, c=3), "Error: An argument does not fit add: $: unknown name 'c'."),
         ({"name": "add", "arguments": '{"a": 1, "b'}, "Error: The arguments are not valid JSON."),
         (call("broken", why="It was zero"), "Error: ZeroDivisionError: It was zero"),
         (call("broken", why="w" * 9000), "Error: ZeroDivisionError: " + "w" * 474 + "..."),
-        (call("unsayable"), "Error: TypeError: unsayable returned what has no JSON form"),
+        (call("unsayable"), "Error: TypeError: unsayable returned a value without a JSON form"),
     ],
 )
 async def test_what_goes_wrong_is_told_to_the_model_and_kept(
