@@ -18,7 +18,7 @@ from pydantic_ai.settings import ModelSettings, ToolOrOutput
 from pydantic_ai.tools import ToolDefinition
 
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.schema.structured_output import schema_name
+from gradient_async._protocol.schema.structured_output import sanitize_schema_name
 
 _NAMES = {
     "max_tokens": "max_tokens",
@@ -71,7 +71,7 @@ def _response_format(parameters: ModelRequestParameters, profile: ModelProfile) 
 
 
 def _schema(output: OutputObjectDefinition) -> dict[str, Any]:
-    schema = {"name": schema_name(output.name or "output"), "schema": output.json_schema}
+    schema = {"name": sanitize_schema_name(output.name or "output"), "schema": output.json_schema}
     more = {"description": output.description, "strict": output.strict}
     return schema | {name: value for name, value in more.items() if value is not None}
 

@@ -311,9 +311,9 @@ def test_a_strict_schema_requires_everything_and_has_no_defaults() -> None:
 def test_what_does_not_fit_says_where_and_why(value: Any, kind: Any, path: str, reason: str) -> None:
     with pytest.raises(ResponseDecodeError) as caught:
         fitted(value, kind)
-    assert (caught.value.path, str(caught.value)[: len("It does not convert Holder")]) == (
+    assert (caught.value.path, str(caught.value)[: len("It does not fit Holder")]) == (
         path,
-        "It does not convert Holder",
+        "It does not fit Holder",
     )
     assert reason in str(caught.value)
 

@@ -126,12 +126,12 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         (message(content='{"number": 7, "lines": [{"text": "a"}]}'), "$.lines[0].cents", "it is missing"),
         (message(content='{"number": 7, "lines": [], "state": "lost"}'), "$.state", 'one of "open", "paid"'),
         (message(content="[7]"), "$", "expected an object, got a list"),
-        (message(content="Seven."), "$", "not valid JSON; perhaps the model does not know response_format"),
+        (message(content="Seven."), "$", "not valid JSON; the model may not support response_format"),
         (message(content=None), "$", "The answer is empty"),
-        (message("length", content='{"number": 7, "li'), "$", "cut off at the limit of its tokens"),
+        (message("length", content='{"number": 7, "li'), "$", "cut off by the token limit"),
         (message("content_filter", content='{"number"'), "$", "stopped by the content filter"),
         (message(content=None, refusal="I cannot."), "$.choices[0].message.refusal", "The model refused to answer"),
-        (message("tool_calls", tool_calls=[CALL]), "$.choices[0].message.tool_calls", "asked for tools"),
+        (message("tool_calls", tool_calls=[CALL]), "$.choices[0].message.tool_calls", "called tools and did not answer"),
         ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The answer is empty"),
     ],
 )
@@ -161,9 +161,9 @@ async def test_a_whole_answer_at_the_limit_is_an_answer(
 @pytest.mark.parametrize(
     ("params", "advice"),
     [
-        ({"response_format": list[int]}, "no object in JSON; give an attrs class"),
+        ({"response_format": list[int]}, "not an object in JSON; give an attrs class"),
         ({"response_format": int}, "response_format is int, which is not an object"),
-        ({"response_format": {"type": "json_object"}}, "no object in JSON; give an attrs class"),
+        ({"response_format": {"type": "json_object"}}, "not an object in JSON; give an attrs class"),
         ({"response_format": Callback}, "Callback.run is bytes, which has no JSON Schema"),
         ({"response_format": Person, "stream": True}, "leave it out"),
         ({"response_format": Person, "messages": []}, "messages is empty"),

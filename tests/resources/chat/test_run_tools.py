@@ -186,7 +186,7 @@ async def test_too_many_rounds_keep_the_conversation(
 
     for number in range(3):
         gradient_emulator.reply(tool_calls=[call("note", number=number)])
-    with pytest.raises(ToolRoundsError, match=r"still asks for note in the last of max_rounds=3") as caught:
+    with pytest.raises(ToolRoundsError, match=r"still calls note in the last of max_rounds=3") as caught:
         await run(gradient_session, [note], max_rounds=3)
     error = pickle.loads(pickle.dumps(caught.value))
     assert called == [0, 1]
@@ -301,7 +301,7 @@ async def test_an_agent_has_it_too(gradient_emulator: Emulator, gradient_session
     [
         ({"tools": []}, "run_tools needs functions to run"),
         ({"tools": [{"type": "web_search"}]}, "run_tools needs functions to run"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "give the function and not its description"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "give the function instead of its description"),
         ({"tools": [add, add]}, "Two tools are called add"),
         ({"tools": [add], "max_rounds": 0}, "at least 1"),
         ({"tools": [add], "stream": True}, "leave it out"),
