@@ -5,9 +5,8 @@ Source: ``POST /v1/chat/completions``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
 
 import attrs
 
@@ -17,24 +16,20 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import CHAT_PATH
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import ChatParams, ParseParams, RunToolsParams, ToolParam
-from gradient_async.resources.chat.caller import Caller
+from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async.models.parsed import ParsedCompletion
     from gradient_async.models.tool_run import ToolRun
-    from gradient_async.resources.chat.map import MapResults
 
 T = TypeVar("T")
 
 
-class ChatCompletions:
-    """``session.chat.completions``: answers of a model, whole or as a stream."""
+class ChatCompletions(BaseChatCompletions[ChatParams]):
+    """``session.chat.completions``: completions of a serverless model, whole or as a stream."""
 
-    def __init__(
-        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
-    ) -> None:
-        self._caller = Caller(pipeline, target, CHAT_PATH, timeouts, max_event_bytes)
+    _path = CHAT_PATH
 
     @overload
     async def create(
@@ -60,55 +55,65 @@ class ChatCompletions:
         timeout: float | Timeouts | None = None,
         **params: Unpack[ChatParams],
     ) -> ChatCompletion | ChatStream:
-        """Ask a model and return its answer, or with ``stream=True`` the opened stream of it.
+        """Send one request and return the completion, or with ``stream=True`` the opened stream.
+
+        Example:
+            ``completion = await session.chat.completions.create(model="llama3.3-70b-instruct", messages=messages)``
 
         Args:
-            stream: Whether to return a `ChatStream` instead.
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            stream: Whether to return a `ChatStream` instead of the whole completion.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The `ChatCompletion`; with ``stream=True`` a `ChatStream` whose response has begun.
 
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
-            ProtocolError: The answer is not a completion.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
+            ProtocolError: The response is not a completion.
         """
         if not stream:
-            return await self._caller.create(params, timeout)
-        opened = self._caller.stream(params, timeout)
+            return await self._send(params, timeout)
+        opened = self._new_stream(params, timeout)
         await opened.open()
         return opened
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ChatParams]) -> ChatStream:
-        """Return the answer as a stream; the request is sent when it is entered or first read.
+        """Return the completion as a stream; the request is sent when the stream is entered or first read.
 
         Args:
-            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            timeout: Seconds for the whole stream, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            An async iterator of `ChatCompletionChunk`; ``text()`` iterates over the text alone.
 
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
         """
-        return self._caller.stream(params, timeout)
+        return self._new_stream(params, timeout)
 
     async def parse(
         self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[ParseParams]
     ) -> ParsedCompletion[T]:
-        """Ask the model for an answer in the form of a class, and return it with its ``parsed``.
+        """Request a completion in the form of a class; its ``parsed`` is an instance of that class.
 
         Args:
-            response_format: An attrs class, a dataclass or a TypedDict; its fields may be such classes too.
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            response_format: An attrs class, a dataclass or a TypedDict; fields may be such classes too.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The completion, with its content converted in ``parsed``.
 
         Raises:
             ConfigurationError: The class has no JSON Schema, or the call cannot work; nothing was sent.
-            ResponseDecodeError: The answer does not fit, was refused or cut off; ``snapshot`` has it.
-            GradientError: As `create` does.
+            ResponseDecodeError: The content does not fit, was refused or cut off; ``snapshot`` has the completion.
+            GradientError: As for `create`.
         """
-        from gradient_async.resources.chat.parse import parse  # many programs want text
-
-        return await parse(partial(self._caller.create, timeout=timeout), params, response_format)
+        return await self._send_parsed(params, response_format, timeout)
 
     async def run_tools(
         self,
@@ -119,58 +124,27 @@ class ChatCompletions:
         timeout: float | Timeouts | None = None,
         **params: Unpack[RunToolsParams],
     ) -> ToolRun:
-        """Ask the model, run the functions it asks for and tell it, until it answers without.
+        """Call the model, run the functions it calls and send their results, until it answers without tool calls.
 
-        The functions of one answer run at the same time. One that fails, arguments that do not fit and a name that
-        there is not are told to the model; a ``tool_choice`` that forces a tool holds for the first answer.
+        The functions of one round run concurrently. An unknown name, arguments that do not fit and an error of a
+        function are reported to the model. A ``tool_choice`` that forces a tool holds for the first round.
 
         Args:
-            tools: Functions with annotations, plain or async; tools that the service itself runs may be among them.
-            max_rounds: The most answers to ask for.
-            in_threads: Whether plain functions are called in threads; without, one that waits stops the event loop.
-            timeout: Seconds for each answer, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            tools: Annotated functions, plain or async, and tools that the service runs itself.
+            max_rounds: Maximum number of requests to the model.
+            in_threads: Whether plain functions run in threads; otherwise one that blocks stops the event loop.
+            timeout: Seconds for each request, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The last completion, the whole conversation and the steps taken.
 
         Raises:
             ConfigurationError: A function has no JSON Schema, or the call cannot work.
-            ToolRoundsError: Every answer asked for tools.
-            GradientError: As `create` does; ``messages`` has the conversation until then.
+            ToolRoundsError: The model called tools in every round.
+            GradientError: As for `create`; ``messages`` has the conversation so far.
         """
-        from gradient_async.resources.chat.run_tools import run_tools  # many programs have no tools
-
-        ask = partial(self._caller.create, timeout=timeout)
-        return await run_tools(ask, params, tools, max_rounds=max_rounds, in_threads=in_threads)
-
-    def map(
-        self,
-        requests: Iterable[ChatParams | Mapping[str, Any]] | AsyncIterable[ChatParams | Mapping[str, Any]],
-        *,
-        concurrency: int = 64,
-        ordered: bool = False,
-        timeout: float | Timeouts | None = None,
-    ) -> MapResults:
-        """Ask for many answers at once: ``async with ....map(requests) as results: async for result in results``.
-
-        Requests are pulled as there is room for them: at most twice *concurrency* have been taken whose results were
-        not read. They wait at the limiter behind single calls, without a time limit. A request that fails is a
-        `MapResult` with an ``error``; leaving the block ends those under way.
-
-        Args:
-            requests: The parameters of each answer, as `create` takes them.
-            concurrency: The most requests under way at once.
-            ordered: Whether results come in the order of the requests, or as they are there.
-            timeout: Seconds for each call once it may be sent, or a `Timeouts` for every part of it; a request may
-                have one of its own.
-
-        Raises:
-            ConfigurationError: There is nothing to iterate over, or no concurrency.
-            SessionClosedError: While the results are read: the session was closed.
-        """
-        from gradient_async.resources.chat.map import map_results  # with anyio; many programs ask one by one
-
-        return map_results(
-            requests, partial(self._caller.create_in_bulk, timeout), concurrency=concurrency, ordered=ordered
-        )
+        return await self._run_tool_loop(params, tools, timeout, max_rounds=max_rounds, in_threads=in_threads)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -181,5 +155,5 @@ class Chat:
 
 
 def new_chat(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Chat:
-    """Return ``session.chat``."""
+    """Create ``session.chat``."""
     return Chat(ChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes))

@@ -1,7 +1,7 @@
-"""Many chat completions at once: what `ChatCompletions.map` returns.
+"""Many chat completions concurrently: the results that `ChatCompletions.map` returns.
 
-Contract: a request that fails is a result like any other. Requests wait at the limiter behind interactive ones and for
-as long as it takes; their time limits begin after that.
+Contract: a request that fails is a result with an error. Requests wait at the limiter behind interactive ones, without
+a time limit; their own time limits begin after that wait.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from gradient_async.models.response_meta import Timings
 
 Params = Mapping[str, Any]
 MapResults = ConcurrentMap[Params, MapResult]
-"""What ``map`` returns; enter it, then read a `MapResult` for each request."""
+"""Results of ``map``: enter it, then iterate over one `MapResult` for each request."""
 
 
 def map_results(
     requests: Iterable[Params] | AsyncIterable[Params],
-    ask: Callable[[Params], Awaitable[ChatCompletion]],
+    send: Callable[[Params], Awaitable[ChatCompletion]],
     *,
     concurrency: int,
     ordered: bool,
 ) -> MapResults:
-    """Return the results of *requests*, each of which *ask* sends.
+    """Return the results of *requests*, each sent by *send*.
 
     Raises:
-        ConfigurationError: There is nothing to iterate over, or no concurrency.
+        ConfigurationError: *requests* is not an iterable of parameters, or *concurrency* is less than 1.
     """
     if concurrency < 1:
         raise ConfigurationError(f"concurrency={concurrency}: give at least 1.")
@@ -42,19 +42,20 @@ def map_results(
             "requests must be an iterable of parameters, as [{'model': ..., 'messages': [...]}, ...]; "
             f"got {type(requests).__name__}."
         )
-    return ConcurrentMap(requests, partial(_result, ask), concurrency=concurrency, ordered=ordered)
+    return ConcurrentMap(requests, partial(_fetch_result, send), concurrency=concurrency, ordered=ordered)
 
 
-async def _result(ask: Callable[[Params], Awaitable[ChatCompletion]], index: int, request: Params) -> MapResult:
+async def _fetch_result(send: Callable[[Params], Awaitable[ChatCompletion]], index: int, request: Params) -> MapResult:
+    """Send one request; a failure becomes the result's error, except that of a closed session."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started_at = loop.time()
     try:
         if not isinstance(request, Mapping):
             raise ConfigurationError(f"requests[{index}] must be a dict of parameters; got {type(request).__name__}.")
         reject_stream(request)
-        completion = await ask(request)
+        completion = await send(request)
     except SessionClosedError:
         raise
     except GradientError as error:
-        return MapResult(index=index, request=request, error=error, timings=Timings(total=loop.time() - began))
+        return MapResult(index=index, request=request, error=error, timings=Timings(total=loop.time() - started_at))
     return MapResult(index=index, request=request, completion=completion, timings=completion.meta.timings)

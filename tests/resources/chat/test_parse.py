@@ -131,7 +131,11 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         (message("length", content='{"number": 7, "li'), "$", "cut off by the token limit"),
         (message("content_filter", content='{"number"'), "$", "stopped by the content filter"),
         (message(content=None, refusal="I cannot."), "$.choices[0].message.refusal", "The model refused to answer"),
-        (message("tool_calls", tool_calls=[CALL]), "$.choices[0].message.tool_calls", "called tools and did not answer"),
+        (
+            message("tool_calls", tool_calls=[CALL]),
+            "$.choices[0].message.tool_calls",
+            "called tools and did not answer",
+        ),
         ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The answer is empty"),
     ],
 )

@@ -1,0 +1,133 @@
+"""Chat completions of one host: the methods that `ChatCompletions` and `AgentChatCompletions` share.
+
+Contract: the subclasses declare the typed keyword arguments (PEP 692 offers no way to share those) and delegate here.
+Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=true``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import attrs
+
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.body_reader import read_completion
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request, build_chat_request
+from gradient_async.models.chat import ChatCompletion
+
+if TYPE_CHECKING:
+    from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.tool_run import ToolRun
+    from gradient_async.resources.chat.map import MapResults
+
+P = TypeVar("P", bound=Mapping[str, Any])
+T = TypeVar("T")
+
+
+class BaseChatCompletions(Generic[P]):
+    """Sends chat requests to one host; *P* is the type of the parameters of one request.
+
+    Attributes:
+        _path: Path of the endpoint.
+        _default_model: Model of a request that names none, None where a model is required.
+    """
+
+    _path: ClassVar[str]
+    _default_model: ClassVar[str | None] = None
+
+    def __init__(
+        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
+    ) -> None:
+        self._pipeline = pipeline
+        self._target = target
+        self._timeouts = timeouts
+        self._max_event_bytes = max_event_bytes
+
+    def map(
+        self,
+        requests: Iterable[P | Mapping[str, Any]] | AsyncIterable[P | Mapping[str, Any]],
+        *,
+        concurrency: int = 64,
+        ordered: bool = False,
+        timeout: float | Timeouts | None = None,
+    ) -> MapResults:
+        """Send many requests concurrently: ``async with ....map(requests) as results: async for result in results``.
+
+        Requests are pulled from the iterable as results are read: at most twice *concurrency* are taken whose results
+        were not read yet. They wait at the limiter behind single calls, without a time limit. A request that fails is a
+        `MapResult` with an ``error``. Leaving the block cancels the running requests.
+
+        Args:
+            requests: Parameters of each request, as `create` takes them.
+            concurrency: Maximum number of concurrent requests.
+            ordered: Whether results come in the order of the requests instead of the order of completion.
+            timeout: Seconds for each request once the limiter admits it, or a `Timeouts` for each part of it; a
+                request may have its own ``timeout``.
+
+        Raises:
+            ConfigurationError: *requests* is not an iterable of parameters, or *concurrency* is less than 1.
+            SessionClosedError: The session was closed while the results were read.
+        """
+        from gradient_async.resources.chat.map import map_results  # loads anyio; many programs send single requests
+
+        return map_results(requests, partial(self._send_in_bulk, timeout), concurrency=concurrency, ordered=ordered)
+
+    def _send(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> Coroutine[Any, Any, ChatCompletion]:
+        return self._pipeline.send_and_decode(
+            self._build_request(params, timeout, stream=False), self._target(), read_completion
+        )
+
+    def _send_in_bulk(
+        self, timeout: float | Timeouts | None, params: Mapping[str, Any]
+    ) -> Coroutine[Any, Any, ChatCompletion]:
+        """Send one of many requests, behind single calls; ``timeout`` in *params* overrides *timeout*."""
+        params = dict(params)
+        timeout = params.pop("timeout", timeout)
+        request = self._build_request(params, timeout, stream=False)
+        request = attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True)
+        return self._pipeline.send_and_decode(request, self._target(), read_completion)
+
+    def _new_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
+        """Return a stream whose request is not sent yet."""
+        request = self._build_request(params, timeout, stream=True)
+        opener = self._pipeline.build_opener(request, self._target())
+        return _stream_class()(opener, max_event_bytes=self._max_event_bytes)
+
+    def _send_parsed(
+        self, params: Mapping[str, Any], response_format: type[T], timeout: float | Timeouts | None
+    ) -> Coroutine[Any, Any, ParsedCompletion[T]]:
+        from gradient_async.resources.chat.parse import parse  # many programs only want text
+
+        return parse(partial(self._send, timeout=timeout), params, response_format)
+
+    def _run_tool_loop(
+        self,
+        params: Mapping[str, Any],
+        tools: Iterable[Any],
+        timeout: float | Timeouts | None,
+        *,
+        max_rounds: int,
+        in_threads: bool,
+    ) -> Coroutine[Any, Any, ToolRun]:
+        from gradient_async.resources.chat.run_tools import run_tools  # many programs have no tools
+
+        send = partial(self._send, timeout=timeout)
+        return run_tools(send, params, tools, max_rounds=max_rounds, in_threads=in_threads)
+
+    def _build_request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
+        if self._default_model is not None and not params.get("model"):
+            params = {**params, "model": self._default_model}
+        return build_chat_request(self._path, params, stream=stream, timeouts=self._timeouts.override_with(timeout))
+
+
+@cache
+def _stream_class() -> type[ChatStream]:
+    """Return `ChatStream`, imported on first use with all that chunks need: many programs never stream."""
+    from gradient_async._io.stream.chat_stream import ChatStream
+
+    return ChatStream
