@@ -124,7 +124,7 @@ async def test_a_response_that_failed_is_an_error(
     gradient_emulator: Emulator, gradient_session: AsyncSession, error: Any
 ) -> None:
     gradient_emulator.reply(body={"output": [], "status": "failed", "error": error}, path="/v1/responses")
-    with pytest.raises(InternalServerError, match="Out of order" if error else "without saying which"):
+    with pytest.raises(InternalServerError, match="Out of order" if error else "without a message"):
         await response(gradient_session)
 
 

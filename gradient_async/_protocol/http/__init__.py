@@ -1,1 +1,1 @@
-"""Responses and retries: bodies, errors, headers, credentials, timeouts."""
+"""Decisions about HTTP: response bodies, errors, headers, retries, credentials, time limits."""

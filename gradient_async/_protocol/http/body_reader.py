@@ -1,7 +1,7 @@
-"""The body of a success, as the class that the call returns.
+"""Readers of response bodies: from the bytes of a successful response to an object of one class.
 
-Contract: an error object with a success status is raised, never returned. What the form of the class refuses is for the
-converter, and the two agree on every field.
+Contract: pure; an error object with a success status is raised, never returned. Input that the fast reader rejects
+falls back to the cattrs converter, which reports the path of the bad field; both build equal objects.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def identity(value: Any) -> Any:
     return value
 
 
-@attrs.define(eq=False, repr=False, slots=False)  # a cached property needs a dict
+@attrs.define(eq=False, repr=False, slots=False)  # a cached property needs a __dict__
 class ResponseReader(Generic[M]):
-    """Reads bodies as one class; what decodes them is made when the first one arrives.
+    """Reads response bodies as objects of one class. Its decoder is built on first use, not at import.
 
     Attributes:
-        cls: The class.
-        required: The field without which it is no such answer.
-        prepare: Makes the converter's input of the JSON value.
+        cls: Class of the objects.
+        required: Field without which a body is rejected.
+        prepare: Transforms the decoded JSON for the converter.
     """
 
     cls: type[M]
@@ -42,11 +42,11 @@ class ResponseReader(Generic[M]):
     prepare: Callable[[Any], Any] = identity
 
     def __call__(self, body: bytes) -> M:
-        """Return the answer in *body*.
+        """Read *body*.
 
         Raises:
-            APIStatusError: It is an error object.
-            ResponseDecodeError: It is no such answer.
+            APIStatusError: The body is an error object.
+            ResponseDecodeError: The body is not JSON, lacks the required field, or does not fit the class.
         """
         try:
             return self._fast_reader(body)
@@ -54,15 +54,12 @@ class ResponseReader(Generic[M]):
             pass
         value = decode_json(body)
         if type(value) is dict:
-            self._check(value)
+            if error := find_error(value):
+                raise error
+            if self.required not in value:
+                message = f"The service's response is not a {self.cls.__name__}: it has no {self.required}."
+                raise ResponseDecodeError(message, path=f"$.{self.required}")
         return structure(self.prepare(value), self.cls)
-
-    def _check(self, value: dict[str, Any]) -> None:
-        if error := find_error(value):
-            raise error
-        if self.required not in value:
-            message = f"The service sent something that is no {self.cls.__name__}: it has no {self.required}."
-            raise ResponseDecodeError(message, path=f"$.{self.required}")
 
     @cached_property
     def _fast_reader(self) -> FastReader[M]:
@@ -70,4 +67,4 @@ class ResponseReader(Generic[M]):
 
 
 read_completion = ResponseReader(ChatCompletion, "choices")
-"""Returns the completion in the body of a successful answer."""
+"""Reads the body of a chat completion."""

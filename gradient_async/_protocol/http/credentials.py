@@ -1,7 +1,7 @@
-"""Which key goes to which host.
+"""Credentials: which key goes to which host.
 
-Contract: pure; the environment is an argument. A key that cannot be a header is refused by a message that does not
-show it. An address is normalised to its origin and path prefix, without ``/v1``.
+Contract: pure; the environment is an argument. No message or ``repr`` shows a key. An address is normalized to its
+origin and path prefix, without ``/v1``.
 
 Source: authentication sections of the agent and batch references; the variable names that the documents and the
 service's other clients use.
@@ -32,12 +32,13 @@ AGENT_ENDPOINTS = ("AGENT_ENDPOINT", "AGENT_URL", "GRADIENT_AGENT_ENDPOINT")
 
 @attrs.frozen
 class Setting:
-    """A value from an argument or the first environment variable that has one.
+    """A value from an argument or from the first environment variable that is set.
 
     Attributes:
-        argument: The name of the argument that sets it.
-        variables: The environment variables that were tried, in order.
-        source: Where the value came from; None if there is none.
+        argument: Name of the argument.
+        variables: Names of the environment variables, in the order of look-up.
+        value: The value; None if neither the argument nor a variable is set.
+        source: The argument or variable that the value came from; None without a value.
     """
 
     argument: str
@@ -49,7 +50,7 @@ class Setting:
         """Return the value.
 
         Raises:
-            ConfigurationError: There is none; the message names every place that was tried.
+            ConfigurationError: There is no value; the message names the argument and every variable.
         """
         if self.value is None:
             tried = ", ".join(self.variables)
@@ -58,7 +59,7 @@ class Setting:
 
 
 def find_setting(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
-    """Return the setting: *given*, else the first of *variables* that is not blank."""
+    """Look a setting up: *given*, else the first of *variables* that is not blank."""
     if given is not None:
         return Setting(argument, variables, given, f"{argument}=")
     for name in variables:
@@ -68,10 +69,10 @@ def find_setting(argument: str, given: str | None, variables: tuple[str, ...], e
 
 
 def find_key(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
-    """Return a key, stripped and fit to be a header.
+    """Look a key up as `find_setting` does, and strip it.
 
     Raises:
-        ConfigurationError: It is empty, or holds a character that no header may carry.
+        ConfigurationError: The key is empty, or has a character that a header cannot carry.
     """
     setting = find_setting(argument, given, variables, environ)
     if setting.value is None:
@@ -88,17 +89,19 @@ def find_key(argument: str, given: str | None, variables: tuple[str, ...], envir
 
 
 def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Setting:
-    """Return *address* as an origin with its path prefix, ready for a path that begins with ``/``.
+    """Normalize *address* to an origin with its path prefix, to which a path that begins with ``/`` is appended.
 
-    A scheme may be missing (https is meant); a trailing ``/``, ``/v1`` or ``/api/v1`` is taken off.
+    A missing scheme means https; a trailing ``/``, ``/v1`` or ``/api/v1`` is removed. For example,
+    ``gateway.example/team/v1/`` becomes ``https://gateway.example/team``.
 
     Raises:
-        ConfigurationError: It is no address (a word may be a key), or plain http to a host that is not this machine.
+        ConfigurationError: The address is malformed, is a single word (maybe a key), or is plain http to another
+            machine without *allow_insecure*.
     """
     if address.value is None:
         return address
     text, source = address.value.strip(), address.source or address.argument
-    parts = _split(_with_scheme(text, source), source)
+    parts = _split_address(_add_scheme(text, source), source)
     if parts.scheme == "http" and not allow_insecure and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
             f"{source} is an http:// address, which would send the key unencrypted to {parts.hostname}; "
@@ -110,34 +113,6 @@ def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Sett
     return attrs.evolve(address, value=f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}")
 
 
-def _with_scheme(text: str, source: str) -> str:
-    """Return *text* with the scheme it may lack, unless it is a mere word: a key would be looked up as a host."""
-    if "://" in text:
-        return text
-    host = text.partition("/")[0]
-    if host and not (is_loopback(host) or "." in host or ":" in host):
-        raise ConfigurationError(
-            f"{source} is not an address like https://host/prefix, and a key is none; "
-            "a host without a dot needs its https:// in front."
-        )
-    return f"https://{text}"
-
-
-def _split(text: str, source: str) -> SplitResult:
-    problem = ""
-    try:
-        parts = urlsplit(text)
-        host = (parts.hostname or "").encode("idna")  # as it is looked up: a host that has no such form is none
-        usable = parts.scheme in ("http", "https") and host and (parts.port is None or parts.port > 0)
-    except ValueError as error:
-        problem, usable = f" ({error})", False
-    if not usable or any(ord(c) <= 32 or c in "\\\x7f" for c in text):
-        raise ConfigurationError(f"{source} is not an address like https://host/prefix{problem}.")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigurationError(f"{source} must be an address alone, without user, query or fragment.")
-    return parts
-
-
 def is_loopback(host: str) -> bool:
     """Whether *host* is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -146,3 +121,31 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _add_scheme(text: str, source: str) -> str:
+    """Prepend ``https://`` to an address without a scheme. Refuse a single word: a key would reach a DNS server."""
+    if "://" in text:
+        return text
+    host = text.partition("/")[0]
+    if host and not (is_loopback(host) or "." in host or ":" in host):
+        raise ConfigurationError(
+            f"{source} is not an address like https://host/prefix. It may be a key, which belongs elsewhere; "
+            "a host without a dot needs its https:// in front."
+        )
+    return f"https://{text}"
+
+
+def _split_address(text: str, source: str) -> SplitResult:
+    problem = ""
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").encode("idna")  # DNS look-ups need this form
+        usable = parts.scheme in ("http", "https") and host and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        problem, usable = f" ({error})", False
+    if not usable or any(ord(c) <= 32 or c in "\\\x7f" for c in text):
+        raise ConfigurationError(f"{source} is not an address like https://host/prefix{problem}.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError(f"{source} must be an address alone, without user, query or fragment.")
+    return parts

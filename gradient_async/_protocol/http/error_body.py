@@ -1,20 +1,19 @@
-"""What a response says besides its result: rate limits, request id, errors.
+"""Error bodies: from any JSON or text that stands for an error to an `APIStatusError` of the right class.
 
-Contract: every function takes what arrived and returns a value; whatever the body of an error is, the outcome is
-an `APIStatusError` of the right class with a bounded message.
+Contract: pure; any input yields an error with a bounded message, and never another exception. The shapes are
+    the service's own ``{"id", "message", "request_id"}``, as a body or as an event of a stream;
+    ``{"error": {"message", "type", "code"}}`` of OpenAI-like upstreams, and Anthropic's without ``code``;
+    ``{"detail": ...}`` of agents, which is FastAPI's;
+    HTML, plain text or nothing from load balancers.
 
-The error bodies that exist: the service's own ``{"id", "message", "request_id"}``, also inside streams; the
-``{"error": {...}}`` of OpenAI-like upstreams and of Anthropic's; FastAPI's ``{"detail": ...}`` from agents; HTML or
-nothing from load balancers.
-
-Source: sections "HTTP Statuses" and "Rate Limit" of the inference overview; RFC 9110 for ``Retry-After``.
+Source: section "HTTP Statuses" of the inference overview.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradient_async._protocol.codec.json_text import decode_json, shorten_text
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
@@ -23,7 +22,8 @@ from gradient_async.errors import APIStatusError, ProtocolError, ResponseDecodeE
 _MESSAGE_CHARS = 1_000
 _EXCERPT_CHARS = 200
 _EXCERPT_BYTES = 200
-_STATUS_OF_CODE = {
+_HTML_BYTES = 10_000
+_STATUS_BY_CODE = {
     "bad_request": 400,
     "invalid_request_error": 400,
     "unauthorized": 401,
@@ -43,30 +43,42 @@ _STATUS_OF_CODE = {
     "overloaded_error": 529,
     "server_error": 500,
 }
+_DEFAULT_STATUS = 500
+
+
+class _ErrorFields(NamedTuple):
+    """The fields of an error object; None for a field that it does not have."""
+
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
 
 
 def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
-    """Return the error that a response with an error status stands for."""
-    code, message, request_id = _read_error_body(body)
+    """Build the error for a response with an error *status*; *now* is in epoch seconds."""
+    try:
+        fields = _parse_fields(decode_json(body))
+    except ResponseDecodeError:
+        fields = _ErrorFields()
     limits = parse_rate_limits(headers, now=now)
     return status_error_class(status)(
-        message or f"The service answered with status {status} and {_describe_body(body)}.",
+        fields.message or f"The service answered with status {status} and {_describe_text(body)}.",
         status=status,
-        code=code,
-        request_id=request_id or get_request_id(headers),
+        code=fields.code,
+        request_id=fields.request_id or get_request_id(headers),
         retry_after=limits.retry_after,
         rate_limit=limits,
     )
 
 
 def find_error(value: dict[str, Any]) -> APIStatusError | None:
-    """Return the error that a JSON object with a success status is, None if it is none."""
+    """Return the error in the JSON object of a response with a success status, None if it is not an error."""
     is_error = value.get("error") or ("choices" not in value and ("message" in value or "detail" in value))
     return parse_error_object(value) if is_error else None
 
 
 def parse_error_event(data: bytes) -> APIStatusError:
-    """Return the error that an event named ``error`` carries."""
+    """Build the error for the *data* of a server-sent event named ``error``."""
     try:
         value = decode_json(data)
     except ResponseDecodeError:
@@ -74,27 +86,39 @@ def parse_error_event(data: bytes) -> APIStatusError:
     return parse_error_object(value)
 
 
+def parse_error_object(value: Any) -> APIStatusError:
+    """Build the error for an error object of any shape; its status is stated in it or follows from its code."""
+    fields = _parse_fields(value)
+    status = _find_status(value) or _STATUS_BY_CODE.get(fields.code or "", _DEFAULT_STATUS)
+    message = fields.message or "The service reported an error inside the response, without a message."
+    return status_error_class(status)(message, status=status, code=fields.code, request_id=fields.request_id)
+
+
 def require_json(body: bytes, content_type: str) -> None:
-    """Check that what came instead of an event stream is JSON at least.
+    """Check that a response that is not an event stream is at least JSON.
 
     Raises:
-        ProtocolError: It is not.
+        ProtocolError: The content type is not JSON; the message quotes the beginning of *body*.
     """
     if "json" not in content_type:
         text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
         raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
 
 
-def parse_error_object(value: Any) -> APIStatusError:
-    """Return the error that *value*, an error object of any known shape, stands for."""
-    code, message, request_id = _read_error_object(value)
-    status = _find_status(value) or _STATUS_OF_CODE.get(code or "", 500)
-    message = message or "The service reported an error inside the answer, without saying which."
-    return status_error_class(status)(message, status=status, code=code, request_id=request_id)
+def _parse_fields(value: Any) -> _ErrorFields:
+    """Return the fields of an error object of any shape."""
+    if not isinstance(value, dict):
+        return _ErrorFields()
+    error = value.get("error")
+    inner = error if isinstance(error, dict) else value
+    code = _nonempty_text(inner.get("code")) or _nonempty_text(inner.get("type")) or _nonempty_text(value.get("id"))
+    message = _nonempty_text(inner.get("message")) or _nonempty_text(error) or _format_detail(value.get("detail"))
+    request_id = _nonempty_text(value.get("request_id"))
+    return _ErrorFields(code, message and shorten_text(message, _MESSAGE_CHARS), request_id)
 
 
 def _find_status(value: Any) -> int | None:
-    """Return the HTTP status that an error object names as its code."""
+    """Return the HTTP status that an error object states as a number."""
     error = value.get("error") if isinstance(value, dict) else None
     holder = error if isinstance(error, dict) else value if isinstance(value, dict) else {}
     for name in ("status_code", "status", "code"):
@@ -104,42 +128,24 @@ def _find_status(value: Any) -> int | None:
     return None
 
 
-def _read_error_body(body: bytes) -> tuple[str | None, str | None, str | None]:
-    try:
-        return _read_error_object(decode_json(body))
-    except ResponseDecodeError:
-        return None, None, None
-
-
-def _read_error_object(value: Any) -> tuple[str | None, str | None, str | None]:
-    """Return code, message and request id of an error object, whichever of the known shapes it has."""
-    if not isinstance(value, dict):
-        return None, None, None
-    error = value.get("error")
-    inner = error if isinstance(error, dict) else value
-    code = _nonempty_text(inner.get("code")) or _nonempty_text(inner.get("type")) or _nonempty_text(value.get("id"))
-    message = _nonempty_text(inner.get("message")) or _nonempty_text(error) or _format_detail(value.get("detail"))
-    return code, message and shorten_text(message, _MESSAGE_CHARS), _nonempty_text(value.get("request_id"))
-
-
 def _nonempty_text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
 def _format_detail(value: Any) -> str | None:
-    """Return FastAPI's ``detail`` as text: a string, or a list of faults with their places."""
+    """Return FastAPI's ``detail`` as text: a string, or a list of faults with the path of each."""
     if not isinstance(value, list):
         return _nonempty_text(value)
     return "; ".join(_format_fault(item) for item in value if isinstance(item, dict)) or None
 
 
 def _format_fault(item: dict[str, Any]) -> str:
-    place = item.get("loc")
-    where = ".".join(str(part) for part in place) if isinstance(place, list) else "request"
+    path = item.get("loc")
+    where = ".".join(str(part) for part in path) if isinstance(path, list) else "request"
     return f"{where}: {item.get('msg', 'not accepted')}"
 
 
-def _describe_body(body: bytes) -> str:
-    """Describe a body that is no error object."""
-    text = " ".join(re.sub(r"<[^>]*>", " ", body[:10_000].decode(errors="replace")).split())
+def _describe_text(body: bytes) -> str:
+    """Describe a body that is not an error object by its text without HTML tags."""
+    text = " ".join(re.sub(r"<[^>]*>", " ", body[:_HTML_BYTES].decode(errors="replace")).split())
     return f"this text: {shorten_text(text, _EXCERPT_CHARS)!r}" if text else "no explanation"

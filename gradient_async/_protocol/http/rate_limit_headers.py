@@ -1,4 +1,9 @@
-"""The headers of a response: rate limits, request id, date."""
+"""Response headers: rate limits, ``Retry-After``, the date and the request id.
+
+Contract: pure; a header that is missing or malformed yields None, never an error. Counts below zero are 0.
+
+Source: section "Rate Limit" of the inference overview; RFC 9110 for ``Date`` and ``Retry-After``.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +16,38 @@ from typing import Any
 
 from gradient_async.models import RateLimitInfo
 
-_LONGEST_COUNT = 18
+_MAX_DIGITS = 18
+_REQUESTS_MARKER, _TOKENS_MARKER = "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute"
+"""Each response with quotas of a tier carries one of these headers; other responses need no further look-up."""
+_NO_QUOTAS: dict[str, Any] = {}
 
 
-@lru_cache(maxsize=64)  # every answer carries one, and it changes once a second
-def parse_http_date(value: str | None) -> float | None:
-    """Return an HTTP date in epoch seconds, None if it is not one; one that names no zone is in GMT."""
-    if not value:
-        return None
-    try:
-        date = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
+def parse_rate_limits(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
+    """Parse the rate-limit headers of a response.
+
+    Args:
+        headers: Response headers; names are case-insensitive.
+        now: Epoch seconds on the caller's clock, used when the response has no ``Date``.
+    """
+    get = headers.get
+    date, retry_after = parse_http_date(get("Date")), get("Retry-After")
+    has_quotas = _REQUESTS_MARKER in headers or _TOKENS_MARKER in headers
+    return RateLimitInfo(
+        limit=_parse_count(get("ratelimit-limit")),
+        remaining=_parse_count(get("ratelimit-remaining")),
+        reset=_parse_number(get("ratelimit-reset")),
+        retry_after=parse_retry_after(retry_after, now=now if date is None else date) if retry_after else None,
+        date=date,
+        **_parse_quotas(headers) if has_quotas else _NO_QUOTAS,
+    )
 
 
 def parse_retry_after(value: str | None, *, now: float) -> float | None:
-    """Return the seconds a ``Retry-After`` header asks for, None if it asks for nothing usable.
+    """Return the seconds to wait that a ``Retry-After`` header asks for, None if it is missing or malformed.
 
     Args:
-        value: Seconds, whole or not, or an HTTP date.
-        now: The service's clock in epoch seconds, for a date.
+        value: Seconds (a decimal fraction is accepted) or an HTTP date.
+        now: Epoch seconds on the service's clock, to which a date is relative.
     """
     if not value:
         return None
@@ -43,27 +59,25 @@ def parse_retry_after(value: str | None, *, now: float) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def parse_rate_limits(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
-    """Return what the rate-limit headers say.
+@lru_cache(maxsize=64)  # every response has a Date, which changes once a second
+def parse_http_date(value: str | None) -> float | None:
+    """Return an HTTP date in epoch seconds, None if it is missing or malformed. A date without a zone is in GMT."""
+    if not value:
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
 
-    Args:
-        headers: Response headers; their names match whatever the case.
-        now: The caller's clock in epoch seconds, for when the response carries no date.
-    """
-    get = headers.get
-    date, retry_after = parse_http_date(get("Date")), get("Retry-After")
-    return RateLimitInfo(
-        limit=_parse_integer(get("ratelimit-limit")),
-        remaining=_parse_integer(get("ratelimit-remaining")),
-        reset=_parse_number(get("ratelimit-reset")),
-        retry_after=parse_retry_after(retry_after, now=now if date is None else date) if retry_after else None,
-        date=date,
-        **_parse_quotas(headers) if _TIER_MARK in headers or _OTHER_TIER_MARK in headers else _NO_QUOTAS,
-    )
+
+def get_request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the service's id of the request, or else the one of the CDN in front of it."""
+    return headers.get("x-request-id") or headers.get("cf-ray")
 
 
 def _parse_quotas(headers: Mapping[str, str]) -> dict[str, Any]:
-    return {field: read(headers[name]) for field, name, read in _TIER_HEADERS if name in headers}
+    return {field: parse(headers[name]) for field, name, parse in _QUOTA_HEADERS if name in headers}
 
 
 def _parse_number(text: str | None) -> float | None:
@@ -76,31 +90,19 @@ def _parse_number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _parse_integer(text: str | None) -> int | None:
+def _parse_count(text: str | None) -> int | None:
+    """Return a count, 0 for a negative one: some services count on below zero."""
     if text is None:
         return None
-    if text.isdecimal() and len(text) <= _LONGEST_COUNT:
+    if text.isdecimal() and len(text) <= _MAX_DIGITS:
         return int(text)
     number = _parse_number(text)
-    return None if number is None else max(0, int(number))  # some services count on below zero
+    return None if number is None else max(0, int(number))
 
 
-_Header = tuple[str, str, Callable[[str], Any]]
-
-
-_TIER_MARK, _OTHER_TIER_MARK = "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute"
-
-
-_NO_QUOTAS: dict[str, Any] = {}
-
-
-_TIER_HEADERS: list[_Header] = [
-    (f"{what}_{quota.replace('-', '_')}", f"x-ratelimit-{what}-{quota}", read)
+_QUOTA_HEADERS: list[tuple[str, str, Callable[[str], Any]]] = [
+    (f"{kind}_{quota.replace('-', '_')}", f"x-ratelimit-{kind}-{quota}", parse)
     for quota in ("requests", "tokens-per-minute", "tokens-per-day")
-    for what, read in (("limit", _parse_integer), ("remaining", _parse_integer), ("reset", _parse_number))
+    for kind, parse in (("limit", _parse_count), ("remaining", _parse_count), ("reset", _parse_number))
 ]
-
-
-def get_request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the service's id of the request."""
-    return headers.get("x-request-id") or headers.get("cf-ray")
+"""Field of `RateLimitInfo`, header and parser of each quota of a tier."""

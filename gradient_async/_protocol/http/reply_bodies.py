@@ -1,4 +1,8 @@
-"""The bodies of a message and of a response that are not streams."""
+"""Readers of the bodies of messages and responses that are not streams.
+
+Contract: as `body_reader`. These readers stand apart from it, so that a program that only chats does not load the
+models of the other two APIs.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,19 @@ from gradient_async.models.messages import MessageReply
 from gradient_async.models.responses import ResponseReply
 
 read_message = ResponseReader(MessageReply, "content")
-"""Returns the message in the body of a successful answer."""
-_response_reader = ResponseReader(ResponseReply, "output")
+"""Reads the body of a message."""
+
+_read_any_response = ResponseReader(ResponseReply, "output")
 
 
 def read_response(body: bytes) -> ResponseReply:
-    """Return the response in the body of a successful answer.
+    """Read the body of a response.
 
     Raises:
-        APIStatusError: It is an error object, or a response that failed.
-        ResponseDecodeError: It is no response.
+        APIStatusError: The body is an error object, or a response with the status ``"failed"``.
+        ResponseDecodeError: The body is not a response.
     """
-    response = _response_reader(body)
+    response = _read_any_response(body)
     if response.status == "failed":
         raise parse_error_object({})
     return response

@@ -1,10 +1,10 @@
-"""When to try again, and how long to wait first.
+"""Retries: which failures are sent again, after which delay, and how many a session may spend.
 
-Contract: an answer may have been paid for as soon as the request was written, so by default only what surely was
-not processed is sent again: a connection never made, a 429, and the refusals 408, 502, 503 and 504. A request that
-changes nothing (`idempotent`) is also sent again after any other 5xx and after a lost connection.
+Contract: pure; time and chance are arguments. A completion may be billed as soon as its request was written, so by
+default only requests that the service surely did not process are sent again.
 
-Source: exponential backoff with full jitter; ``Retry-After`` in RFC 9110.
+Source: section "HTTP Statuses" of the inference overview; "Exponential Backoff And Jitter" (AWS Architecture Blog)
+for full jitter; the retry token bucket of the AWS SDKs and of gRPC (gRFC A6); ``Retry-After`` in RFC 9110.
 """
 
 from __future__ import annotations
@@ -22,24 +22,63 @@ from gradient_async.errors import (
     RateLimitError,
 )
 
+# What is sent again, and why:
+#
+#   failure                                     sent again              because
+#   ------------------------------------------  ----------------------  ---------------------------------------------
+#   no connection was made                      always                  the service has not seen the request
+#   time limit in phase pool or connect         always                  nothing was sent
+#   status 408, 429, 502, 503, 504              always                  the service or a gateway refused the request
+#   any other 5xx                               idempotent or "always"  the service may have processed it, then failed
+#   connection lost after the request was sent  idempotent or "always"  a response, and its bill, may have been due
+#   time limit in phase first_byte or idle      idempotent or "always"  the service may still be generating
+#   time limit in phase limiter or total        never                   no time is left for another attempt
+#   any other 4xx, an undecodable response      never                   the same request fails in the same way
+#
+# "idempotent" is a request that changes nothing (a GET); "always" is `RetryPolicy.replay`. Beyond this table, the
+# pipeline resends a request at once, and once, when a pooled connection turned out to be closed already.
+#
+# How long, and how often:
+#
+# Delay. Attempt n waits chance * min(longest, first * 2**(n-1)) seconds (full jitter: clients that failed together
+# come back apart), plus the seconds that the service asked for. Jitter is added to a requested wait and never
+# shortens it. A wait that does not end before the deadline of the call is not begun: the error is raised at once.
+#
+# Budget. A session's retries are tokens in a bucket: a retry takes one, a success returns a tenth, and the bucket
+# never holds more than `RetryPolicy.budget`. In an outage the bucket empties and each call fails after one attempt,
+# so that retries add at most a tenth to the traffic instead of multiplying it by `attempts`. A 429 takes no token: the
+# rate limiter already paces the request that follows.
+#
+# Example: first=0.5, longest=30, budget=2, chance=0.5; every attempt of call A gets 503. A waits 0.25 s (a token is
+# taken, 1 remains), then 0.5 s (0 remain), then raises the 503 although attempts=4 would allow a fourth attempt. Ten
+# later successes return one token. With "Retry-After: 20" the first wait is 20.25 s.
+
 Replay = Literal["safe", "always"]
-_REFUSALS = frozenset({408, 429, 502, 503, 504})
-_MOST_DOUBLINGS = 100
-"""A thousand and no float could hold the wait."""
+_REFUSED_STATUSES = frozenset({408, 429, 502, 503, 504})
 _FINAL_PHASES = frozenset({"limiter", "total"})
+_MAX_DOUBLINGS = 100
+"""Keeps ``2.0**n`` finite; a thousand doublings overflow a float."""
+_TENTHS_PER_RETRY = 10
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how patiently a call is tried again.
+    """How often and after which delays a failed call is sent again.
 
     Attributes:
-        attempts: Tries in all, the first included; 1 switches retries off.
-        first: Upper bound of the first wait, in seconds; it doubles with every attempt.
-        longest: Upper bound of any wait of our own, in seconds. A ``Retry-After`` may ask for more.
-        replay: ``"safe"`` never sends again what may have been processed and billed; ``"always"`` does.
-        budget: Retries a session may spend at once beyond those its successes earn; it keeps an outage from
-            multiplying the traffic. A 429 costs nothing: the limiter paces it.
+        attempts: Maximum number of attempts, the first included; 1 switches retries off.
+        first: Upper bound of the first delay, in seconds; it doubles with each attempt.
+        longest: Upper bound of the policy's own delays, in seconds. A ``Retry-After`` may ask for more.
+        replay: ``"safe"`` sends again only what was surely not processed; ``"always"`` also sends again what may have
+            been processed and billed.
+        budget: Retries that a session may spend beyond those that its successes earn (ten successes earn one). It
+            keeps an outage from multiplying the traffic. A 429 costs nothing: the limiter paces it.
+
+    Raises:
+        ConfigurationError: A value is out of range; the message lists all five.
+
+    Example:
+        ``AsyncSession(retry=RetryPolicy(attempts=6, longest=60.0))``
     """
 
     attempts: int = 4
@@ -49,8 +88,8 @@ class RetryPolicy:
     budget: int = 20
 
     def __attrs_post_init__(self) -> None:
-        can_work = self.attempts >= 1 and 0 <= self.first <= self.longest and self.budget >= 0
-        if not can_work or self.replay not in get_args(Replay):
+        in_range = self.attempts >= 1 and 0 <= self.first <= self.longest and self.budget >= 0
+        if not in_range or self.replay not in get_args(Replay):
             raise ConfigurationError(
                 "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe' or 'always'; "
                 f"got attempts={self.attempts}, first={self.first}, longest={self.longest}, budget={self.budget}, "
@@ -60,74 +99,78 @@ class RetryPolicy:
     def next_delay(
         self, error: GradientError, *, attempt: int, idempotent: bool, remaining: float, chance: float
     ) -> float | None:
-        """Return the seconds to wait before the next attempt, None to give up.
+        """Return the delay before the next attempt in seconds, None to give up.
 
         Args:
-            error: How the attempt failed.
-            attempt: Its number, from 1.
-            idempotent: Whether sending the request twice does no harm.
-            remaining: Seconds left of the whole call.
+            error: The error of the failed attempt.
+            attempt: The number of the failed attempt, from 1.
+            idempotent: Whether processing the request twice is harmless.
+            remaining: Seconds until the deadline of the call.
             chance: A random number from 0 to 1.
         """
         if attempt >= self.attempts or not self._may_resend(error, idempotent):
             return None
-        wait = backoff_delay(self, attempt, chance) + requested_delay(error)
-        return wait if wait < remaining else None
+        delay = backoff_delay(self, attempt, chance) + requested_delay(error)
+        return delay if delay < remaining else None
 
     def _may_resend(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
         if isinstance(error, APITimeoutError) and error.phase in _FINAL_PHASES:
             return False
-        free = idempotent or self.replay == "always"
+        may_repeat = idempotent or self.replay == "always"
         if isinstance(error, APIConnectionError):
-            return free or not error.maybe_sent
+            return may_repeat or not error.maybe_sent
         if isinstance(error, APIStatusError):
-            return error.status in _REFUSALS or (free and error.status >= 500)
+            return error.status in _REFUSED_STATUSES or (may_repeat and error.status >= 500)
         return False
 
 
 def backoff_delay(policy: RetryPolicy, attempt: int, chance: float) -> float:
-    """Return the seconds to wait of our own accord after the *attempt* with this number; *chance* is from 0 to 1."""
-    doublings = min(attempt - 1, _MOST_DOUBLINGS)
+    """Return the policy's own delay in seconds after *attempt* (from 1); *chance* is a random number from 0 to 1."""
+    doublings = min(attempt - 1, _MAX_DOUBLINGS)
     return chance * min(policy.longest, policy.first * 2.0**doublings)
 
 
 def requested_delay(error: GradientError) -> float:
-    """Return the seconds the service asked to wait: ``Retry-After``, else for a 429 until a quota resets."""
+    """Return the seconds that the service asked to wait: ``Retry-After``, or for a 429 the soonest quota reset."""
     if not isinstance(error, APIStatusError):
         return 0.0
     limits = error.rate_limit
     if error.retry_after is not None or error.status != 429 or limits is None or limits.date is None:
         return error.retry_after or 0.0
-    quotas = (
+    resets = (
         limits.reset_requests,
         limits.reset_tokens_per_minute,
         limits.reset_tokens_per_day,
         limits.reset,
     )
-    waits = [reset - limits.date for reset in quotas if reset and reset > limits.date]
-    return min(waits, default=0.0)
+    delays = [reset - limits.date for reset in resets if reset and reset > limits.date]
+    return min(delays, default=0.0)
 
 
 @attrs.define(eq=False, repr=False)
 class RetryBudget:
-    """Retries that a session may still spend: ten successes earn one."""
+    """The retries that a session may still spend: a token bucket that successes refill.
 
-    retries: int
+    Attributes:
+        capacity: Retries in the full bucket, where it starts.
+    """
+
+    capacity: int
     _tenths: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tenths = 10 * self.retries
+        self._tenths = _TENTHS_PER_RETRY * self.capacity
 
     def try_spend(self, error: GradientError) -> bool:
-        """Spend one retry on *error*; False if none is left."""
+        """Take one retry for *error* and return True, or return False if the bucket is empty. A 429 is free."""
         if isinstance(error, RateLimitError):
             return True
-        if self._tenths < 10:
+        if self._tenths < _TENTHS_PER_RETRY:
             return False
-        self._tenths -= 10
+        self._tenths -= _TENTHS_PER_RETRY
         return True
 
     def refill(self) -> None:
-        """Earn a tenth of a retry."""
-        if self._tenths < 10 * self.retries:
+        """Return a tenth of a retry to the bucket: a call has succeeded."""
+        if self._tenths < _TENTHS_PER_RETRY * self.capacity:
             self._tenths += 1

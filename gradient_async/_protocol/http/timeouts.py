@@ -1,4 +1,7 @@
-"""How long each part of a call may take."""
+"""Time limits of a call and of its phases.
+
+Contract: pure; every limit is in seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,20 @@ from gradient_async.errors import ConfigurationError
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Limits in seconds; None stands for no limit.
+    """Time limits in seconds; None means no limit.
 
     Attributes:
-        connect: Opening a connection, TLS included.
-        first_byte: From the request being sent to the status line.
-        idle: Between two pieces of a body.
-        total: The whole call: limiter wait, backoff, every attempt, and the whole of a stream.
-        token_idle: Between two chunks of a stream; unlike ``idle``, keep-alive comments do not count as life.
+        connect: Opening a connection, TLS handshake included.
+        first_byte: From sending the request to the status line of the response.
+        idle: Between two blocks of a response body.
+        total: The whole call: limiter wait, backoff, every attempt, and a stream to its end.
+        token_idle: Between two chunks of a stream. Keep-alive comments reset ``idle`` but not this limit.
+
+    Raises:
+        ConfigurationError: A limit is not a number above 0.
+
+    Example:
+        ``AsyncSession(timeouts=Timeouts(connect=5.0, total=120.0))``
     """
 
     connect: float | None = 10.0
@@ -37,11 +46,11 @@ class Timeouts:
 
     @property
     def shortest(self) -> float:
-        """The shortest limit of a phase, in seconds; infinite if none has one."""
+        """The shortest limit of a phase in seconds; infinite if no phase has a limit."""
         return min(self.connect or math.inf, self.first_byte or math.inf, self.idle or math.inf)
 
     def override_with(self, timeout: float | Timeouts | None) -> Timeouts:
-        """Return these limits with a call's own: a number replaces ``total``, a `Timeouts` all of them."""
+        """Return the limits of a call: a number as *timeout* replaces ``total``, a `Timeouts` replaces every limit."""
         if timeout is None:
             return self
         return timeout if isinstance(timeout, Timeouts) else attrs.evolve(self, total=timeout)

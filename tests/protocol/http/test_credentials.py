@@ -8,7 +8,7 @@ from gradient_async._protocol.http.credentials import Setting, find_key, find_se
 NAMES = ("FIRST", "SECOND")
 
 
-def test_an_argument_comes_before_the_environment() -> None:
+def test_an_argument_takes_precedence_over_the_environment() -> None:
     assert find_setting("api_key", "given", NAMES, {"FIRST": "x"}) == Setting("api_key", NAMES, "given", "api_key=")
 
 
@@ -16,12 +16,12 @@ def test_the_first_variable_that_is_not_blank_is_used() -> None:
     assert find_setting("api_key", None, NAMES, {"FIRST": " ", "SECOND": "x"}).source == "SECOND"
 
 
-def test_a_missing_value_names_everything_that_was_tried() -> None:
+def test_a_missing_setting_names_its_argument_and_variables() -> None:
     with pytest.raises(ConfigurationError, match=r"Pass api_key=\.\.\. or set one of FIRST, SECOND"):
         find_setting("api_key", None, NAMES, {}).require_value("A key is needed.")
 
 
-def test_whitespace_around_a_key_is_taken_off() -> None:
+def test_whitespace_around_a_key_is_stripped() -> None:
     assert find_key("api_key", " sk-do-1\n", NAMES, {}).value == "sk-do-1"
 
 
@@ -37,7 +37,7 @@ def test_a_setting_does_not_show_its_value() -> None:
     assert "sk-do-1" not in repr(find_key("api_key", "sk-do-1", NAMES, {}))
 
 
-def url(address: str, *, allow_insecure: bool = False) -> str | None:
+def normalized_url(address: str, *, allow_insecure: bool = False) -> str | None:
     return normalize_address(Setting("base_url", (), address, "base_url="), allow_insecure=allow_insecure).value
 
 
@@ -58,15 +58,15 @@ def url(address: str, *, allow_insecure: bool = False) -> str | None:
         ("https://bücher.example.", "https://bücher.example."),
     ],
 )
-def test_an_address_is_normalised(address: str, expected: str) -> None:
-    assert url(address) == expected
+def test_an_address_is_normalized(address: str, expected: str) -> None:
+    assert normalized_url(address) == expected
 
 
 @pytest.mark.parametrize("address", ["http://example.com", "http://10.0.0.1:80", "http://127.0.0.1.example.com"])
-def test_plain_http_is_for_this_machine_only(address: str) -> None:
+def test_plain_http_to_another_machine_needs_allow_insecure(address: str) -> None:
     with pytest.raises(ConfigurationError, match="allow_insecure"):
-        url(address)
-    assert url(address, allow_insecure=True) == address
+        normalized_url(address)
+    assert normalized_url(address, allow_insecure=True) == address
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_plain_http_is_for_this_machine_only(address: str) -> None:
      "https://host#f", "https://ho st", "https://[::1", "https://host\r\nX", "https://a..b", "https://host\\x",
      f"https://{'x' * 64}.example"],
 )  # fmt: skip
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_a_malformed_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationError, match="address"):
-        url(address)
+        normalized_url(address)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_loopback_is_this_machine(host: str, *, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("word", ["sk-do-secret", "secret/", "secret/v1"])
-def test_a_word_is_no_host_because_it_may_be_a_key(word: str) -> None:
-    with pytest.raises(ConfigurationError, match="a key is none") as caught:
-        url(word)
+def test_a_single_word_is_refused_as_a_host_because_it_may_be_a_key(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="may be a key") as caught:
+        normalized_url(word)
     assert "secret" not in str(caught.value)
