@@ -1,8 +1,19 @@
-"""Many calls at once, of requests that are pulled when there is room for them.
+"""Many concurrent calls over an iterable of requests, with backpressure.
 
-Contract: at most *concurrency* calls are under way, and at most twice as many requests have been taken whose results
-were not read. What goes wrong with the requests' own source is raised when every result before it was read. Leaving
-the block ends all calls and waits until they have ended.
+Contract: at most *concurrency* calls are in flight, and at most twice as many requests are pulled whose results were
+not read. An error of the iterable is raised after every result before it was read. Leaving the block cancels all calls
+and waits until they have ended.
+
+How it works: a worker pulls a request, calls, and puts the result into a `ReorderBuffer`; each worker that finds a
+request spawns the next one until there are *concurrency* of them. A semaphore of twice as many slots holds the workers
+back: a worker takes a slot before it pulls, the reader returns it with each result.
+
+Example, ``concurrency=2, ordered=True``, calls that take 3, 1 and 1 s (r0 to r2 are the results)::
+
+    0 s   worker 1 calls request 0, worker 2 calls request 1
+    1 s   r1 is early: the buffer holds it            worker 2 calls request 2
+    2 s   r2 is early too                             worker 2 finds no request and ends
+    3 s   r0 is next: the reader gets r0, r1, r2      worker 1 finds no request and ends
 """
 
 from __future__ import annotations
@@ -22,14 +33,38 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
+@attrs.define(eq=False, repr=False)
+class ReorderBuffer(Generic[R]):
+    """Results by the index of their request, handed out in that order, or as they arrive with ``ordered=False``."""
+
+    ordered: bool
+    _next_index: int = attrs.field(default=0, init=False)
+    _early: dict[int, R] = attrs.field(factory=dict, init=False)
+    _ready: deque[R] = attrs.field(factory=deque, init=False)
+
+    def put_result(self, index: int, result: R) -> None:
+        """Add the *result* of the request at *index*; the first index is 0."""
+        if not self.ordered:
+            self._ready.append(result)
+            return
+        self._early[index] = result
+        while self._next_index in self._early:
+            self._ready.append(self._early.pop(self._next_index))
+            self._next_index += 1
+
+    def pop_result(self) -> R | None:
+        """Return the next result, None if it has not arrived."""
+        return self._ready.popleft() if self._ready else None
+
+
 class ConcurrentMap(Generic[Q, R]):
-    """The results of many calls, to be entered and read: ``async with ... as results: async for result in results``.
+    """The results of many concurrent calls: ``async with ... as results: async for result in results``.
 
     Args:
-        requests: What is to be called with, pulled one by one.
-        call: Makes one call, of the request with this number; what it raises ends everything.
-        concurrency: The most calls under way at once.
-        ordered: Whether results come in the order of the requests, or as they are there.
+        requests: The inputs of the calls, pulled one by one.
+        call: Makes one call from index and request; an exception of it ends the whole map.
+        concurrency: Maximum number of calls in flight.
+        ordered: Whether results come in the order of the requests; else as they arrive.
     """
 
     def __init__(
@@ -40,31 +75,31 @@ class ConcurrentMap(Generic[Q, R]):
         concurrency: int,
         ordered: bool,
     ) -> None:
-        self._requests = aiter(requests) if isinstance(requests, AsyncIterable) else _Pulled(iter(requests))
-        self._call, self._most = call, concurrency
-        self._turns: ReorderBuffer[R] = ReorderBuffer(ordered)
-        self._room = anyio.Semaphore(2 * concurrency)
-        self._pulling = anyio.Lock()
-        self._news = anyio.Event()
+        self._requests = aiter(requests) if isinstance(requests, AsyncIterable) else _AsyncIterator(iter(requests))
+        self._call, self._concurrency = call, concurrency
+        self._results: ReorderBuffer[R] = ReorderBuffer(ordered)
+        self._slots = anyio.Semaphore(2 * concurrency)
+        self._pull_lock = anyio.Lock()
+        self._changed = anyio.Event()
         self._group: TaskGroup | None = None
-        self._workers = self._pulled = self._under_way = 0
+        self._workers = self._pulled = self._in_flight = 0
         self._is_exhausted = False
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
-        self._hire(self._group)
+        self._spawn_worker(self._group)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         group, self._group = self._group, None
-        self._end(None)
+        self._stop_pulling(None)
         if group is not None:
             group.cancel_scope.cancel()
-            await group.__aexit__(None, None, None)  # told of the block's error, it would wrap that in a group
+            await group.__aexit__(None, None, None)  # with the block's error, it would raise an exception group
 
     def __aiter__(self) -> Self:
         return self
@@ -72,62 +107,60 @@ class ConcurrentMap(Generic[Q, R]):
     async def __anext__(self) -> R:
         if self._group is None:
             raise ConfigurationError("These results belong to a block: async with ....map(requests) as results: ...")
-        while (result := self._turns.take()) is None:
-            if self._is_exhausted and not self._under_way:
+        while (result := self._results.pop_result()) is None:
+            if self._is_exhausted and not self._in_flight:
                 raise self._failure or StopAsyncIteration
-            self._news = anyio.Event() if self._news.is_set() else self._news
-            await self._news.wait()
-        self._room.release()
+            self._changed = anyio.Event() if self._changed.is_set() else self._changed
+            await self._changed.wait()
+        self._slots.release()
         return result
 
-    def _hire(self, group: TaskGroup) -> None:
-        """Begin another worker, if there may be; the last one hired found something to do."""
-        if self._workers < self._most and not self._is_exhausted:
+    def _spawn_worker(self, group: TaskGroup) -> None:
+        if self._workers < self._concurrency and not self._is_exhausted:
             self._workers += 1
-            group.start_soon(self._work, group)
+            group.start_soon(self._run_worker, group)
 
-    async def _work(self, group: TaskGroup) -> None:
+    async def _run_worker(self, group: TaskGroup) -> None:
         while not self._is_exhausted:
-            await self._room.acquire()
-            pulled = await self._pull()
+            await self._slots.acquire()
+            pulled = await self._pull_request()
             if pulled is None:
                 return
-            self._hire(group)
-            number, request = pulled
+            self._spawn_worker(group)
+            index, request = pulled
             try:
-                self._turns.put(number, await self._call(number, request))
+                self._results.put_result(index, await self._call(index, request))
             except Exception as error:  # noqa: BLE001 - raised where the results are read
-                self._end(error)
+                self._stop_pulling(error)
             finally:
-                self._under_way -= 1
-                self._news.set()
+                self._in_flight -= 1
+                self._changed.set()
 
-    async def _pull(self) -> tuple[int, Q] | None:
-        """Return the next request and its number, None if there is no other."""
-        async with self._pulling:
+    async def _pull_request(self) -> tuple[int, Q] | None:
+        """Return index and request of the next call, None at the end of the requests."""
+        async with self._pull_lock:
             if self._is_exhausted:
                 return None
             try:
                 request = await anext(self._requests)
             except StopAsyncIteration:
-                self._end(None)
-            except Exception as error:  # noqa: BLE001 - of the caller's own source, raised where the results are read
-                self._end(error)
+                self._stop_pulling(None)
+            except Exception as error:  # noqa: BLE001 - of the caller's iterable, raised where the results are read
+                self._stop_pulling(error)
             else:
                 self._pulled += 1
-                self._under_way += 1
+                self._in_flight += 1
                 return self._pulled - 1, request
         return None
 
-    def _end(self, failure: Exception | None) -> None:
-        """Take no more requests."""
+    def _stop_pulling(self, failure: Exception | None) -> None:
         self._is_exhausted = True
         self._failure = self._failure or failure
-        self._news.set()
+        self._changed.set()
 
 
-class _Pulled(AsyncIterator[Q]):
-    """An ordinary iterator as an asynchronous one."""
+class _AsyncIterator(AsyncIterator[Q]):
+    """Adapts an ordinary iterator to an asynchronous one."""
 
     def __init__(self, values: Iterator[Q]) -> None:
         self._values = values
@@ -136,31 +169,3 @@ class _Pulled(AsyncIterator[Q]):
         for value in self._values:
             return value
         raise StopAsyncIteration
-
-
-# MERGED: Who is next among results that arrive in any order.
-T = TypeVar("T")
-
-
-@attrs.define(eq=False, repr=False)
-class ReorderBuffer(Generic[T]):
-    """Results by the number of their request, handed out in that order, or with ``ordered=False`` as they come."""
-
-    ordered: bool
-    _next: int = attrs.field(default=0, init=False)
-    _early: dict[int, T] = attrs.field(factory=dict, init=False)
-    _ready: deque[T] = attrs.field(factory=deque, init=False)
-
-    def put(self, number: int, result: T) -> None:
-        """Add the *result* of request *number*; the first has the number 0."""
-        if not self.ordered:
-            self._ready.append(result)
-            return
-        self._early[number] = result
-        while self._next in self._early:
-            self._ready.append(self._early.pop(self._next))
-            self._next += 1
-
-    def take(self) -> T | None:
-        """Return the next result, None if it is not there yet."""
-        return self._ready.popleft() if self._ready else None

@@ -1,10 +1,35 @@
-"""The time limits of requests and streams, all watched by one timer of the loop, and the blocks that they end.
+"""One event-loop timer for all deadlines of requests and streams, and the blocks that a deadline or a close ends.
 
-`asyncio.timeout` makes a timer for every block and another at every reschedule; a heap of them costs a tenth of a
-request. Here a limit that moves is a number that changes, and the loop's timer is set again only for one that is
-sooner than all others. The cancellation follows asyncio's rules: the task is cancelled once, and what arrives as
-cancellation is a `TimeoutError` only if nobody else cancelled the task meanwhile.
+Contract: cancellation follows asyncio's rules. A block cancels its task once, and turns that `CancelledError` into a
+`TimeoutError` (or, for an `OpenBlock`, into a normal exit) only if nobody else cancelled the task meanwhile.
+
+Source: ``asyncio.timeouts`` of CPython, for the use of ``Task.cancelling`` and ``Task.uncancel``.
 """
+
+# How it works: lazily re-armed deadlines.
+#
+# `asyncio.timeout` creates a loop timer for each block and a new one for each reschedule. A request reschedules at each
+# phase and a stream at each block, so the loop's heap of timers takes a tenth of the time of a request.
+#
+# Here each item (a request's `PhaseTimer`, a stream's `IdleWatchdog`) computes `expires_at` when it is asked, and
+# `DeadlineTimer` keeps a single timer of the loop, armed for `next_wake`. The invariant is that `next_wake` is never
+# later than the earliest `expires_at`:
+#
+# - A deadline that moves later needs nothing. The wake-up comes too early, finds nothing expired and re-arms.
+# - A deadline that moves earlier re-arms only if it is before `next_wake`.
+# - A wake-up asks every item, expires those that are due and arms for the earliest of the others.
+#
+# Example, with times in seconds:
+#
+#     0   add A, expires at 10                      armed for 10
+#     1   add B, expires at 5: before 10            armed for 5
+#     4   B receives a block, expires at 9 now      nothing to do
+#     5   wake-up: A at 10, B at 9, nobody is due   armed for 9
+#     9   wake-up: B is due, B.expire()             armed for 10
+#     9.5 A is done and discarded                   nothing to do
+#     10  wake-up: no items                         not armed
+#
+# The price is one visit of every item per wake-up. Deadlines are seconds away and move later, so wake-ups are rare.
 
 from __future__ import annotations
 
@@ -19,169 +44,177 @@ import attrs
 
 
 def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """Return what tells the time of *loop*.
+    """Return the function that reads the clock of *loop*.
 
-    asyncio's own loops pass ``time.monotonic`` on; asking that saves a frame, ten times a call and at every read.
+    asyncio's own loops forward to ``time.monotonic``. Calling that directly saves a frame, ten times per request and
+    once per block.
     """
-    is_plain = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
-    return time.monotonic if is_plain else loop.time
+    is_standard = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    return time.monotonic if is_standard else loop.time
 
 
 class Expirable(Protocol):
-    """Something whose time is limited."""
+    """An item with a deadline."""
 
     @property
-    def limit(self) -> float:
-        """When its time is up, on the loop's clock, if nothing happens from now on."""
+    def expires_at(self) -> float:
+        """The current deadline, seconds on the loop's clock."""
         ...
 
     def expire(self) -> None:
-        """End it: its time is up."""
+        """Handle that the deadline has passed."""
         ...
 
 
 @attrs.define(eq=False, repr=False)
 class DeadlineTimer:
-    """Watches the limits of any number of requests and streams on one loop.
+    """Expires any number of items on one loop at their deadlines.
 
     Attributes:
-        time: The clock of the loop.
-        next_wake: When they are looked at next; a limit that moves to a later time needs no other look.
+        loop: The event loop.
+        time: The clock of the loop, in seconds.
+        next_wake: The time the loop's timer is armed for; infinite if it is not armed.
     """
 
     loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
     time: Callable[[], float] = attrs.field(init=False)
-    _active: set[Expirable] = attrs.field(factory=set, init=False)
+    _items: set[Expirable] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
     next_wake: float = attrs.field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.time = loop_clock(self.loop)
 
-    def add(self, watched: Expirable, limit: float) -> None:
-        """Watch *watched*, whose time is up at *limit* or later."""
-        self._active.add(watched)
-        if limit < self.next_wake:
-            self.wake_by(limit)
+    def add(self, item: Expirable, expires_at: float) -> None:
+        """Watch *item*, which expires at *expires_at* or later."""
+        self._items.add(item)
+        if expires_at < self.next_wake:
+            self.wake_by(expires_at)
 
-    def discard(self, watched: Expirable) -> None:
-        """Watch *watched* no more."""
-        self._active.discard(watched)
+    def discard(self, item: Expirable) -> None:
+        """Stop watching *item*."""
+        self._items.discard(item)
 
     def wake_by(self, when: float) -> None:
-        """Look at the limits at *when*, if not sooner."""
+        """Arm the timer for *when*, unless it is armed for an earlier time."""
         if when < self.next_wake:
-            self.stop()
+            self.disarm()
             self.next_wake = when
-            self._handle = self.loop.call_at(when, self._look)
+            self._handle = self.loop.call_at(when, self._expire_due)
 
-    def stop(self) -> None:
-        """Leave the loop without a timer."""
+    def disarm(self) -> None:
+        """Remove the timer from the loop."""
         if self._handle is not None:
             self._handle.cancel()
         self._handle, self.next_wake = None, math.inf
 
-    def _look(self) -> None:
+    def _expire_due(self) -> None:
         self._handle, self.next_wake = None, math.inf
-        now, next_wake = self.time(), math.inf
-        for watched in list(self._active):
-            if (limit := watched.limit) > now:
-                next_wake = min(next_wake, limit)
+        now, earliest = self.time(), math.inf
+        for item in list(self._items):
+            if (expires_at := item.expires_at) > now:
+                earliest = min(earliest, expires_at)
                 continue
-            self._active.discard(watched)
-            watched.expire()
-        self.wake_by(next_wake)
+            self._items.discard(item)
+            item.expire()
+        self.wake_by(earliest)
 
 
 @attrs.define(eq=False, repr=False)
 class CancelBlock:
-    """A ``with`` block that can be ended from outside by cancelling the task in it."""
+    """A ``with`` block that can be ended from outside by cancelling the task inside it."""
 
     _task: asyncio.Task[object] | None = attrs.field(default=None, init=False)
     _cancelling: int = attrs.field(default=0, init=False)
-    _ended: bool = attrs.field(default=False, init=False)
+    _was_cancelled: bool = attrs.field(default=False, init=False)
 
-    def begin(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Begin the block, in the task at hand; to be told the running *loop* saves asking for it."""
+    def enter_task(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Enter the block in the current task. Passing the running *loop* saves the look-up."""
         self._task = task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("requests are made inside a task; use asyncio.run or asyncio.create_task")
         self._cancelling = task.cancelling()
 
-    def end(self) -> None:
-        """Cancel the task, once, if it is in the block and waits there."""
-        if self._task is not None and not self._ended:
-            self._ended = True
+    def cancel_task(self) -> None:
+        """Cancel the task, once, if it is inside the block."""
+        if self._task is not None and not self._was_cancelled:
+            self._was_cancelled = True
             self._task.cancel()
 
-    def leave(self, kind: type[BaseException] | None) -> bool:
-        """Leave the block by an exception of this *kind*; say whether that is our cancellation and nobody else's."""
+    def exit_task(self, kind: type[BaseException] | None) -> bool:
+        """Leave the block by an exception of class *kind*; return True if it is our cancellation and nobody else's."""
         task, self._task = self._task, None
-        if not self._ended or task is None:
+        if not self._was_cancelled or task is None:
             return False
         return task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError)
 
 
 @attrs.define(eq=False, repr=False)
 class PhaseTimer(CancelBlock):
-    """Cancels the task inside its block when `limit`, on the loop's clock, has passed: at first the *deadline*."""
+    """A block that raises `TimeoutError` at `expires_at`, which moves from phase to phase.
+
+    Attributes:
+        deadline_timer: The timer of the loop.
+        deadline: The deadline of the whole block, seconds on the loop's clock; the first value of `expires_at`.
+        expires_at: The deadline of the current phase, likewise.
+    """
 
     deadline_timer: DeadlineTimer
     deadline: float
-    limit: float = attrs.field(default=math.inf, init=False)
+    expires_at: float = attrs.field(default=math.inf, init=False)
 
     def __enter__(self) -> Self:
-        self.begin(self.deadline_timer.loop)
-        self.limit = min(self.limit, self.deadline)
-        self.deadline_timer.add(self, self.limit)
+        self.enter_task(self.deadline_timer.loop)
+        self.expires_at = min(self.expires_at, self.deadline)
+        self.deadline_timer.add(self, self.expires_at)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.deadline_timer.discard(self)
-        if self.leave(kind):
+        if self.exit_task(kind):
             raise TimeoutError from error
 
-    def reschedule(self, limit: float) -> None:
-        """Let time be up at *limit* instead."""
-        self.limit = limit
-        if limit < self.deadline_timer.next_wake:
-            self.deadline_timer.wake_by(limit)
+    def reschedule(self, when: float) -> None:
+        """Move `expires_at` to *when*."""
+        self.expires_at = when
+        if when < self.deadline_timer.next_wake:
+            self.deadline_timer.wake_by(when)
 
     def expire(self) -> None:
-        """Cancel the task: time is up."""
-        self.end()
+        """Cancel the task inside the block."""
+        self.cancel_task()
 
 
 @attrs.define(eq=False, repr=False)
 class OpenBlock(CancelBlock):
-    """A block that `stop` ends without an error."""
+    """A block that `request_stop` ends without an error: the statement after the block runs next."""
 
     def __enter__(self) -> Self:
-        self.begin()
+        self.enter_task()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        return self.leave(kind)
+        return self.exit_task(kind)
 
-    def stop(self) -> None:
-        """End the block, from any task or thread, the one inside included: so not before that one waits."""
+    def request_stop(self) -> None:
+        """End the block when its task awaits next. Safe from any task and thread, the task inside included."""
         task = self._task
         if task is not None and not (loop := task.get_loop()).is_closed():
-            loop.call_soon_threadsafe(self.end)
+            loop.call_soon_threadsafe(self.cancel_task)
 
 
 @attrs.define(eq=False, repr=False)
 class GroupedBlock(OpenBlock):
-    """A block that is in its *group* while a task is inside, so that all such tasks can be stopped together."""
+    """A block that is a member of *group* while a task is inside, so that all members can be stopped together."""
 
     group: set[OpenBlock]
 
     def __enter__(self) -> Self:
-        self.begin()
+        self.enter_task()
         self.group.add(self)
         return self
 
@@ -189,4 +222,4 @@ class GroupedBlock(OpenBlock):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self.group.discard(self)
-        return self.leave(kind)
+        return self.exit_task(kind)

@@ -109,8 +109,8 @@ async def opened(opening: OpenBlock, sleep: float = 100) -> float:
 
 async def test_a_stopped_block_ends_without_an_error() -> None:
     opening, loop = OpenBlock(), asyncio.get_running_loop()
-    loop.call_later(2, opening.stop)
-    loop.call_later(2, opening.stop)
+    loop.call_later(2, opening.request_stop)
+    loop.call_later(2, opening.request_stop)
     assert await opened(opening) == pytest.approx(2)
     assert not asyncio.current_task().cancelling()
 
@@ -118,7 +118,7 @@ async def test_a_stopped_block_ends_without_an_error() -> None:
 async def test_a_block_stopped_from_inside_ends_where_it_waits_next() -> None:
     opening = OpenBlock()
     with opening:
-        opening.stop()
+        opening.request_stop()
         await asyncio.sleep(0)
         pytest.fail("it went on")
     assert not asyncio.current_task().cancelling()
@@ -127,7 +127,7 @@ async def test_a_block_stopped_from_inside_ends_where_it_waits_next() -> None:
 async def test_a_block_stopped_from_inside_that_never_waits_is_left_alone() -> None:
     opening = OpenBlock()
     with opening:
-        opening.stop()
+        opening.request_stop()
     await asyncio.sleep(1)
     assert not asyncio.current_task().cancelling()
 
@@ -135,7 +135,7 @@ async def test_a_block_stopped_from_inside_that_never_waits_is_left_alone() -> N
 async def test_a_block_that_was_left_is_not_stopped() -> None:
     opening = OpenBlock()
     assert await opened(opening, 1) == pytest.approx(1)
-    opening.stop()
+    opening.request_stop()
     await asyncio.sleep(1)
 
 
@@ -146,7 +146,7 @@ async def test_stopping_does_not_eat_a_cancellation_from_outside(first: str) -> 
     await asyncio.sleep(1)
     if first == "cancel":
         task.cancel()
-    opening.stop()
+    opening.request_stop()
     await asyncio.sleep(0)
     if first == "stop":
         task.cancel()
@@ -156,7 +156,7 @@ async def test_stopping_does_not_eat_a_cancellation_from_outside(first: str) -> 
 
 async def test_a_time_limit_inside_a_stopped_block_does_not_show() -> None:
     opening, loop = OpenBlock(), asyncio.get_running_loop()
-    loop.call_later(2, opening.stop)
+    loop.call_later(2, opening.request_stop)
     with opening, timer(2):
         await asyncio.sleep(10)
     assert not asyncio.current_task().cancelling()
@@ -167,7 +167,7 @@ async def test_a_block_is_stopped_from_another_thread() -> None:
     opening = OpenBlock()
     task = asyncio.ensure_future(opened(opening))
     await asyncio.sleep(0)
-    await asyncio.to_thread(opening.stop)
+    await asyncio.to_thread(opening.request_stop)
     assert await task < 5
 
 
@@ -181,7 +181,7 @@ class Moving:
         self.loop, self.dies, self.ended, self.looks = asyncio.get_running_loop(), dies, None, 0
 
     @property
-    def limit(self) -> float:
+    def expires_at(self) -> float:
         self.looks += 1
         return min(self.loop.time(), self.dies) + 10
 
@@ -193,7 +193,7 @@ async def test_limits_that_move_are_looked_at_rarely_and_kept() -> None:
     deadline_timer, began = DeadlineTimer(), asyncio.get_running_loop().time()
     many = [Moving(began + dies) for dies in (33.5, *range(500, 600))]
     for one in many:
-        deadline_timer.add(one, one.limit)
+        deadline_timer.add(one, one.expires_at)
         await asyncio.sleep(0.01)
     await asyncio.sleep(90)
     assert many[0].ended == pytest.approx(began + 43.5)

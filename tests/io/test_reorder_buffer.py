@@ -10,7 +10,7 @@ ARRIVALS = st.integers(0, 12).flatmap(lambda size: st.permutations(range(size)))
 
 def taken(turns: ReorderBuffer[int]) -> list[int]:
     found = []
-    while (result := turns.take()) is not None:
+    while (result := turns.pop_result()) is not None:
         found.append(result)
     return found
 
@@ -20,7 +20,7 @@ def test_in_order_each_comes_as_soon_as_all_before_it_are_there(arrivals: list[i
     turns: ReorderBuffer[int] = ReorderBuffer(ordered=True)
     found: list[int] = []
     for position, number in enumerate(arrivals):
-        turns.put(number, number)
+        turns.put_result(number, number)
         found += taken(turns)
         there = set(arrivals[: position + 1])
         assert found == list(range(next((n for n in range(len(arrivals)) if n not in there), len(arrivals))))
@@ -30,5 +30,5 @@ def test_in_order_each_comes_as_soon_as_all_before_it_are_there(arrivals: list[i
 def test_without_order_they_come_as_they_arrive(arrivals: list[int]) -> None:
     turns: ReorderBuffer[int] = ReorderBuffer(ordered=False)
     for number in arrivals:
-        turns.put(number, number)
+        turns.put_result(number, number)
     assert taken(turns) == list(arrivals)

@@ -160,11 +160,11 @@ class Transport:
         """Close every connection of the pool; whoever waits for one, or on one, is woken."""
         self.closed = True
         for call in list(self._active_calls):  # aiohttp would leave those who connect, and cancel those who queue
-            call.stop()
+            call.request_stop()
         for exchange in list(self._open):
             exchange.close()
         if self._deadline_timer is not None:
-            self._deadline_timer.stop()
+            self._deadline_timer.disarm()
         if self._bare_session is not None:
             await self._bare_session.close()
         pool, self._pool = self._pool, None

@@ -1,19 +1,21 @@
-"""A stream of chat chunks: the reading is `BaseStream`'s, with its contract; what is chat's own is here."""
+"""The stream of the chat completions API."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from gradient_async._io.stream.base_stream import BaseStream, Opener, Outcome
+from gradient_async._io.stream.base_stream import BaseStream
+from gradient_async._io.stream.stream_reader import Opener
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
+from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk
 
-_FINISHED: dict[str | None, Outcome] = {
+_OUTCOMES: dict[str | None, StreamOutcome] = {
     "length": "length",
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
@@ -21,17 +23,24 @@ _FINISHED: dict[str | None, Outcome] = {
 
 
 class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
-    """The chunks of a chat completion as they arrive, and the completion they add up to.
+    """The chunks of a chat completion as they arrive, and the completion assembled from them.
 
     Iterating gives `ChatCompletionChunk`. The request is sent when the stream is entered or first read.
+
+    Example::
+
+        async with session.chat.completions.stream(model=M, messages=messages) as stream:
+            async for chunk in stream:
+                print(chunk.text, end="")
+            print(stream.snapshot.usage)
 
     Raises:
         APIStatusError: The service refused the request, or reported an error inside the stream.
         APIConnectionError: The connection was not made, or a time limit ran out.
         StreamTruncatedError: The stream ended, or its connection broke, before it was complete.
-        ProtocolError: What came is no stream of chat chunks.
+        ProtocolError: The response is not a stream of chat chunks.
 
-    Each carries ``snapshot``, the completion as far as it arrived.
+    Each error carries ``snapshot``, the completion as far as it arrived.
 
     Attributes:
         outcome: ``"running"``, then how it ended: ``"done"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``,
@@ -39,7 +48,7 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     """
 
     __slots__ = ()
-    _relay = CHAT_ENCODER
+    _encoder = CHAT_ENCODER
     _decoder: ChatDecoder
     _accumulator: ChatAccumulator
 
@@ -50,14 +59,14 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
         """Read to the end and return the assembled completion."""
         return self._read_to_end()
 
-    def _whole(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
+    def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
         return completion_to_chunks(body, content_type)
 
-    def _verdict(self) -> GradientError | None:
+    def _completion_error(self) -> GradientError | None:
         return find_stream_error(self._decoder, self._accumulator)
 
-    def _ending(self) -> Outcome:
-        return _FINISHED.get(self._accumulator.finish_reason, "done")
+    def _final_outcome(self) -> StreamOutcome:
+        return _OUTCOMES.get(self._accumulator.finish_reason, "done")
 
     def _has_token(self, event: ChatCompletionChunk) -> bool:
         for choice in event.choices:

@@ -1,7 +1,9 @@
-"""The time limits of a stream: the whole of it, and the silence in it.
+"""The time limits of a stream: its whole duration, and the silence between its blocks and its events.
 
-An awaited time limit around every read costs more than the read; noting the time of a read costs 80 ns. The limit is
-worked out when the one timer of the loop looks at it.
+An `asyncio.timeout` around each read costs more than the read itself. `IdleWatchdog` notes the start of each read
+(80 ns) instead, and computes its limit only when the loop's one `DeadlineTimer` asks for it.
+
+Contract: the watchdog refers to the exchange and never to the stream, so that a dropped stream is collected at once.
 """
 
 from __future__ import annotations
@@ -10,54 +12,83 @@ import math
 
 import attrs
 
-from gradient_async._io.http.exchange import Exchange
-from gradient_async.errors import TimeoutPhase
+from gradient_async._io.http.attempt_timer import body_timeout_error
+from gradient_async._io.http.exchange import READ_ERRORS, Exchange
+from gradient_async.errors import APIConnectionError, TimeoutPhase
 
 
 @attrs.define(eq=False, repr=False)
 class IdleWatchdog:
-    """Closes an exchange that is silent for too long, or lasts too long; whoever reads it is woken.
-
-    It refers to the exchange and never to the stream, so that a dropped stream can be noticed.
+    """Reads the body of an exchange, and closes the exchange when it is silent or lasts for too long.
 
     Attributes:
-        expired: Which limit ran out, None while none has.
-        waiting_since: When the read began that is under way now; None between reads, when silence is the reader's.
-        asking_since: When the reader began to wait for the chunk it wants now; None while it wants none, infinite
-            while a whole answer is read, which has no chunks.
+        exchange: The open response.
+        expired: The limit that ran out, None if none did.
+        lost: The error of a connection that broke in the middle of the body, None if it did not.
+        read_began: Start of the current read, seconds on the loop's clock; None between reads, when the consumer is at
+            work and silence does not count.
+        event_wait_began: Start of the wait for the next event, likewise; None while nobody waits for one, infinite
+            while a JSON body is read, which has no events.
     """
 
     exchange: Exchange
     expired: TimeoutPhase | None = attrs.field(default=None, init=False)
-    waiting_since: float | None = attrs.field(default=None, init=False)
-    asking_since: float | None = attrs.field(default=None, init=False)
+    lost: APIConnectionError | None = attrs.field(default=None, init=False)
+    read_began: float | None = attrs.field(default=None, init=False)
+    event_wait_began: float | None = attrs.field(default=None, init=False)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start to watch the exchange."""
         timer = self.exchange.timer
         silence = min(timer.timeouts.idle or math.inf, timer.timeouts.token_idle or math.inf)
         timer.deadline_timer.add(self, min(timer.deadline, self.exchange.arrived_at + silence))
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching the exchange."""
         self.exchange.timer.deadline_timer.discard(self)
 
+    async def read_block(self) -> bytes:
+        """Return the next bytes of the body; ``b""`` at its end, or when the connection broke, which sets `lost`.
+
+        Hot: runs once for each block.
+
+        Raises:
+            APITimeoutError: A time limit ran out.
+            GradientError: The session was closed, or the body cannot be read for another reason.
+        """
+        exchange = self.exchange
+        self.read_began = now = exchange.time()
+        if self.event_wait_began is None:
+            self.event_wait_began = now
+        try:
+            return await exchange.read()
+        except READ_ERRORS as caught:
+            error = exchange.translate_error(caught)
+        finally:
+            self.read_began = None
+        if self.expired is not None:
+            raise body_timeout_error(self.expired)
+        if not isinstance(error, APIConnectionError):
+            raise error
+        self.lost = error
+        return b""
+
     @property
-    def limit(self) -> float:
-        """When the first limit runs out if nothing happens from now on."""
-        return min(self.exchange.timer.deadline, self._silent_until())
+    def expires_at(self) -> float:
+        """The time at which the first limit runs out, seconds on the loop's clock."""
+        return min(self.exchange.timer.deadline, self._idle_deadline())
 
     def expire(self) -> None:
-        """Close the exchange: time is up."""
-        self.expired = "idle" if self._silent_until() <= self.exchange.timer.deadline else "total"
+        """Close the exchange and note the limit that ran out."""
+        self.expired = "idle" if self._idle_deadline() <= self.exchange.timer.deadline else "total"
         self.exchange.close()
 
-    def _silent_until(self) -> float:
-        """Return when silence will have lasted too long."""
+    def _idle_deadline(self) -> float:
         timeouts, now = self.exchange.timer.timeouts, self.exchange.time()
-        until = math.inf
+        deadline = math.inf
         if timeouts.idle is not None:
-            until = (now if self.waiting_since is None else self.waiting_since) + timeouts.idle
+            deadline = (now if self.read_began is None else self.read_began) + timeouts.idle
         if timeouts.token_idle is not None:
-            until = min(until, (now if self.asking_since is None else self.asking_since) + timeouts.token_idle)
-        return until
+            began = now if self.event_wait_began is None else self.event_wait_began
+            deadline = min(deadline, began + timeouts.token_idle)
+        return deadline

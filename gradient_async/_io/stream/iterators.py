@@ -1,7 +1,7 @@
-"""The ways to read a stream: its events one by one, their text alone, or as bytes to pass on.
+"""Iterators over a stream: its events, their text, or the stream as bytes of server-sent events.
 
-Contract: whoever holds a reader holds the stream; when the last reader of a loop goes, the connection goes with it.
-All are classes and no async generators, so that this happens at once and needs nobody to run it.
+Contract: an iterator holds its stream. When the last iterator of a loop is dropped, the stream is told and releases its
+connection. All three are classes, because the cleanup of an async generator waits for the event loop to run it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from gradient_async._protocol.stream.interfaces import Event
 from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 from gradient_async.errors import GradientError
 
-_NOT_WHOLE = ("cancelled", "truncated", "error")
+_INCOMPLETE = ("cancelled", "truncated", "error")
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 class EventSource(Protocol[E_co]):
-    """What a reader needs of a stream."""
+    """The part of a stream that an iterator uses."""
 
     @property
     def outcome(self) -> str:
@@ -27,16 +27,16 @@ class EventSource(Protocol[E_co]):
         ...
 
     def next_event(self, reader: object = None) -> Coroutine[Any, Any, E_co]:
-        """Return the next event to *reader*."""
+        """Return the next event for *reader*."""
         ...
 
     def iterator_closed(self, reader: object) -> None:
-        """Note that *reader* reads no more."""
+        """Handle that *reader* was dropped."""
         ...
 
 
 class EventIterator(Generic[E]):
-    """Reads events, and gives the connection up when the loop over it is left."""
+    """Iterates over the events of a stream; dropping it releases the connection."""
 
     __slots__ = ("stream",)
 
@@ -54,31 +54,31 @@ class EventIterator(Generic[E]):
 
 
 class TextIterator(Generic[E]):
-    """Reads the text, leaving out pieces without any."""
+    """Iterates over the text of the events; skips events without text."""
 
-    __slots__ = ("_chunks",)
+    __slots__ = ("_events",)
 
     def __init__(self, stream: EventSource[E]) -> None:
-        self._chunks = EventIterator(stream)
+        self._events = EventIterator(stream)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
         while True:
-            chunk = await self._chunks.__anext__()
-            if text := chunk.text:
+            event = await self._events.__anext__()
+            if text := event.text:
                 return text
 
 
 class SSEIterator(Generic[E]):
-    """Reads the stream as the bytes of an event stream, its end or its error included."""
+    """Iterates over the stream as bytes of server-sent events, including its end marker or its error."""
 
-    __slots__ = ("_chunks", "_ended", "_relay")
+    __slots__ = ("_encoder", "_ended", "_events")
 
-    def __init__(self, stream: EventSource[E], relay: SSEEncoder) -> None:
-        self._chunks = EventIterator(stream)
-        self._relay = relay
+    def __init__(self, stream: EventSource[E], encoder: SSEEncoder) -> None:
+        self._events = EventIterator(stream)
+        self._encoder = encoder
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -88,12 +88,12 @@ class SSEIterator(Generic[E]):
         if self._ended:
             raise StopAsyncIteration
         try:
-            return self._relay.encode_event(await self._chunks.__anext__())
+            return self._encoder.encode_event(await self._events.__anext__())
         except StopAsyncIteration:
             self._ended = True
         except GradientError as error:
             self._ended = True
-            return self._relay.encode_error(error)
-        if self._chunks.stream.outcome in _NOT_WHOLE or not self._relay.end_marker:
+            return self._encoder.encode_error(error)
+        if self._events.stream.outcome in _INCOMPLETE or not self._encoder.end_marker:
             raise StopAsyncIteration
-        return self._relay.end_marker
+        return self._encoder.end_marker

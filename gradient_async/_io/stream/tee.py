@@ -1,8 +1,8 @@
 """Several consumers of one stream.
 
-Contract: every branch gets every event, in order, and the stream's end or error. No branch runs more than ``buffer``
-events ahead of the slowest; a branch that is closed or dropped is waited for no longer, and when the last one goes
-the stream is closed. A consumer that is cancelled disturbs only itself: one task of the tee reads the stream.
+Contract: every branch gets every event in order, and the end or the error of the stream. No branch runs more than
+*buffer* events ahead of the slowest. A branch that is closed or dropped no longer holds the others back; closing the
+last one closes the stream. A cancelled consumer affects only itself, because a task of the tee reads the stream.
 """
 
 from __future__ import annotations
@@ -21,120 +21,117 @@ E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
 
-class Closable(Protocol[E_co]):
-    """What a tee needs of a stream."""
+class CloseableStream(Protocol[E_co]):
+    """The part of a stream that a tee uses."""
 
     def __aiter__(self) -> AsyncIterator[E_co]:
         """Iterate over the events."""
         ...
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Release the connection."""
         ...
 
 
 @attrs.define(eq=False, repr=False)
-class _Lane(Generic[E]):
-    """What one branch has not read yet, and the future it waits on."""
+class _BranchQueue(Generic[E]):
+    """The unread events of one branch, and the future its consumer waits on."""
 
     events: deque[E] = attrs.field(factory=deque)
-    waiting: asyncio.Future[None] | None = None
+    waiter: asyncio.Future[None] | None = None
 
-    def wake(self) -> None:
-        if self.waiting is not None and not self.waiting.done():
-            self.waiting.set_result(None)
+    def wake_consumer(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 @attrs.define(eq=False, repr=False)
-class _Hub(Generic[E]):
-    """Reads the stream and fills the lanes."""
+class _TeeReader(Generic[E]):
+    """Reads the stream in a task of its own and appends each event to the queue of every branch."""
 
-    stream: Closable[E]
+    stream: CloseableStream[E]
     buffer: int
-    lanes: list[_Lane[E]] = attrs.field(factory=list)
+    queues: list[_BranchQueue[E]] = attrs.field(factory=list)
     ended: bool = False
     error: GradientError | None = None
-    pump: asyncio.Task[None] | None = None
-    room: asyncio.Future[None] | None = None
+    task: asyncio.Task[None] | None = None
+    space_waiter: asyncio.Future[None] | None = None
 
     def start(self) -> None:
-        if self.pump is None and not self.ended:
-            self.pump = asyncio.create_task(self._read())
+        if self.task is None and not self.ended:
+            self.task = asyncio.create_task(self._read_stream())
 
-    async def _read(self) -> None:
+    async def _read_stream(self) -> None:
         try:
             async for event in self.stream:
-                for lane in self.lanes:
-                    lane.events.append(event)
-                    lane.wake()
-                await self._wait_for_room()
+                for queue in self.queues:
+                    queue.events.append(event)
+                    queue.wake_consumer()
+                while any(len(queue.events) >= self.buffer for queue in self.queues):
+                    self.space_waiter = asyncio.get_running_loop().create_future()
+                    await self.space_waiter
         except GradientError as error:
             self.error = error
         finally:
             self.ended = True
-            for lane in self.lanes:
-                lane.wake()
+            for queue in self.queues:
+                queue.wake_consumer()
 
-    async def _wait_for_room(self) -> None:
-        while any(len(lane.events) >= self.buffer for lane in self.lanes):
-            self.room = asyncio.get_running_loop().create_future()
-            await self.room
+    def notify_space(self) -> None:
+        if self.space_waiter is not None and not self.space_waiter.done():
+            self.space_waiter.set_result(None)
 
-    def made_room(self) -> None:
-        if self.room is not None and not self.room.done():
-            self.room.set_result(None)
-
-    def leave(self, lane: _Lane[E]) -> None:
-        if lane in self.lanes:
-            self.lanes.remove(lane)
-            self.made_room()
-        if not self.lanes:
+    def remove_branch(self, queue: _BranchQueue[E]) -> None:
+        if queue in self.queues:
+            self.queues.remove(queue)
+            self.notify_space()
+        if not self.queues:
             self.stream.close()
-            if self.pump is not None:
-                self.pump.cancel()
+            if self.task is not None:
+                self.task.cancel()
 
 
 class TeeBranch(Generic[E]):
-    """One consumer's view of a stream that several read. Iterating gives every event."""
+    """One consumer's view of a shared stream. Iterating gives every event."""
 
-    __slots__ = ("_hub", "_lane")
+    __slots__ = ("_queue", "_reader")
 
-    def __init__(self, hub: _Hub[E]) -> None:
-        self._hub = hub
-        self._lane: _Lane[E] = _Lane()
-        hub.lanes.append(self._lane)
+    def __init__(self, reader: _TeeReader[E]) -> None:
+        self._reader = reader
+        self._queue: _BranchQueue[E] = _BranchQueue()
+        reader.queues.append(self._queue)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> E:
-        hub, lane = self._hub, self._lane
-        hub.start()
-        while not lane.events:
-            if hub.ended or lane not in hub.lanes:
-                raise copy.copy(hub.error) if hub.error is not None else StopAsyncIteration
-            if lane.waiting is not None and not lane.waiting.done():
+        reader, queue = self._reader, self._queue
+        reader.start()
+        while not queue.events:
+            if reader.ended or queue not in reader.queues:
+                raise copy.copy(reader.error) if reader.error is not None else StopAsyncIteration
+            if queue.waiter is not None and not queue.waiter.done():
                 raise StreamBusyError("Another task is reading this branch; give each a branch of its own with tee(n).")
-            lane.waiting = asyncio.get_running_loop().create_future()
+            queue.waiter = asyncio.get_running_loop().create_future()
             try:
-                await lane.waiting
+                await queue.waiter
             except asyncio.CancelledError:
                 self.close()
                 raise
-        event = lane.events.popleft()
-        hub.made_room()
+        event = queue.events.popleft()
+        reader.notify_space()
         return event
 
     def close(self) -> None:
-        """Leave; the others read on. The stream is closed when the last branch leaves."""
-        self._hub.leave(self._lane)
-        self._lane.wake()
+        """Leave the tee; the other branches go on. Closing the last branch closes the stream."""
+        self._reader.remove_branch(self._queue)
+        self._queue.wake_consumer()
 
     def __del__(self) -> None:
-        self._hub.leave(self._lane)
+        self._reader.remove_branch(self._queue)
 
 
-def tee(stream: Closable[E], n: int, buffer: int) -> tuple[TeeBranch[E], ...]:
+def tee_stream(stream: CloseableStream[E], n: int, buffer: int) -> tuple[TeeBranch[E], ...]:
     """Return *n* branches of *stream*.
 
     Raises:
@@ -142,5 +139,5 @@ def tee(stream: Closable[E], n: int, buffer: int) -> tuple[TeeBranch[E], ...]:
     """
     if n < 1 or buffer < 1:
         raise ConfigurationError(f"tee(n={n}, buffer={buffer}): give at least 1 of each.")
-    hub = _Hub(stream, buffer)
-    return tuple(TeeBranch(hub) for _ in range(n))
+    reader = _TeeReader(stream, buffer)
+    return tuple(TeeBranch(reader) for _ in range(n))

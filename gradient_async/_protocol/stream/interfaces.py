@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from gradient_async.errors import GradientError
 
 E_co = TypeVar("E_co", covariant=True)
 E_contra = TypeVar("E_contra", contravariant=True)
 S_co = TypeVar("S_co", covariant=True)
+StreamOutcome = Literal["running", "done", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"]
 
 
 class Event(Protocol):
@@ -60,4 +61,18 @@ class Accumulator(Protocol[E_contra, S_co]):
 
     def snapshot(self) -> S_co:
         """Return what has been assembled so far."""
+        ...
+
+
+class EventAccumulator(Accumulator[E_contra, S_co], Protocol[E_contra, S_co]):
+    """An accumulator of the messages or the responses API."""
+
+    @property
+    def outcome(self) -> StreamOutcome:
+        """The outcome of the stream, once it is complete."""
+        ...
+
+    @property
+    def output_tokens(self) -> int | None:
+        """The number of generated tokens, None if the service did not report it."""
         ...

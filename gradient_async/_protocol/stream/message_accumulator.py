@@ -16,11 +16,17 @@ from gradient_async._protocol.codec.converter import decode_json, is_complete_js
 from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.reply_bodies import read_message
 from gradient_async._protocol.stream.event_decoder import Dialect
+from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
 from gradient_async.models.message_event import MessageDelta, MessageEvent
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
 
 _TYPE_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
+_OUTCOMES: dict[str | None, StreamOutcome] = {
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
 MESSAGE_DIALECT = Dialect(
     event_class=MessageEvent,
     known_types=frozenset(
@@ -157,9 +163,9 @@ class MessageAccumulator:
         return bool(self._head.stop_reason)  # some upstreams say "" as long as there is none
 
     @property
-    def stop_reason(self) -> str | None:
-        """Why the message ended, None if it has not."""
-        return self._head.stop_reason
+    def outcome(self) -> StreamOutcome:
+        """The outcome of the stream, by the stop reason of the message."""
+        return _OUTCOMES.get(self._head.stop_reason, "done")
 
     @property
     def output_tokens(self) -> int | None:

@@ -19,6 +19,7 @@ from gradient_async._protocol.http.error_body import parse_error_object, require
 from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
+from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
@@ -32,6 +33,12 @@ _PART_OF_DELTA = {
     "response.refusal.delta": "refusal",
     "response.reasoning_text.delta": "reasoning_text",
     "response.reasoning_summary_text.delta": "summary_text",
+}
+_OUTCOMES: dict[str | None, StreamOutcome] = {
+    "max_output_tokens": "length",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
 }
 _HEAD_FIELDS = ("id", "created", "created_at", "model", "usage")
 _LAST = frozenset({"response.completed", "response.incomplete"})
@@ -227,9 +234,10 @@ class ResponseAccumulator:
         return None
 
     @property
-    def calls_functions(self) -> bool:
-        """Whether a function call is among the output."""
-        return any(item.head.type == "function_call" for item in self._items.values())
+    def outcome(self) -> StreamOutcome:
+        """The outcome of the stream, by its end reason, else by the function calls in the output."""
+        calls_functions = any(item.head.type == "function_call" for item in self._items.values())
+        return _OUTCOMES.get(self.reason, "tool_calls" if calls_functions else "done")
 
     @property
     def output_tokens(self) -> int | None:

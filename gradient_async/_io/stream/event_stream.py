@@ -1,0 +1,62 @@
+"""The stream of an API whose events name their type: the messages and the responses API.
+
+An API is described by an `EventFormat`; a subclass adds its public names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+from gradient_async._io.stream.base_stream import BaseStream
+from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
+from gradient_async._protocol.stream.interfaces import EventAccumulator, StreamOutcome
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
+
+if TYPE_CHECKING:  # each stream imports the classes of its own events only
+    from gradient_async.models.message_event import MessageEvent
+    from gradient_async.models.messages import MessageReply
+    from gradient_async.models.response_event import ResponseEvent
+    from gradient_async.models.responses import ResponseReply
+
+E = TypeVar("E", bound="MessageEvent | ResponseEvent")
+S = TypeVar("S", bound="MessageReply | ResponseReply")
+
+
+@attrs.frozen(kw_only=True)
+class EventFormat(Generic[E, S]):
+    """The events of one API, and what to make of them.
+
+    Attributes:
+        dialect: The event types.
+        accumulator: Returns an empty accumulator.
+        decode_json_body: Returns the events of a JSON body, sent in place of a stream, with its content type.
+    """
+
+    dialect: Dialect[E]
+    accumulator: Callable[[], EventAccumulator[E, S]]
+    decode_json_body: Callable[[bytes, str], Iterable[E]]
+
+
+class EventStream(BaseStream[E, S]):
+    """The typed events of a response as they arrive, and the result assembled from them."""
+
+    __slots__ = ()
+    _format: EventFormat[E, S]
+    _accumulator: EventAccumulator[E, S]
+
+    def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        decoder = EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes)
+        super().__init__(opener, decoder, self._format.accumulator())
+
+    def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[E]:
+        return self._format.decode_json_body(body, content_type)
+
+    def _final_outcome(self) -> StreamOutcome:
+        return self._accumulator.outcome
+
+    def _output_tokens(self) -> int | None:
+        return self._accumulator.output_tokens
