@@ -1,1 +1,1 @@
-"""One request on its way: retries, limiter, hooks, connection pool, response body."""
+"""One HTTP request: retries, limiter, hooks, connection pool, response body."""

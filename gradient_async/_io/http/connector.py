@@ -1,7 +1,8 @@
-"""aiohttp's pool of connections, with what is missing there: it tells how far a request is, and guards its queue.
+"""aiohttp's connection pool, extended: it times the phases of each attempt and guards its own queue.
 
-Contract: whoever connects has set `current_attempt` in its context. Of aiohttp's own parts, only what the subclasses of
-its connector replace is touched here, and what wakes the next one in its queue.
+Contract: the caller sets `current_attempt` in its context before it connects. Of aiohttp's private names, this module
+uses `_create_connection`, which subclasses of its connector override, and `_release_waiter`, which wakes the next
+waiter in its queue.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from aiohttp.connector import Connection
 
 from gradient_async._io.http.attempt_timer import AttemptTimer
 
-current_attempt: ContextVar[AttemptTimer] = ContextVar("gradient_async_progress")
+current_attempt: ContextVar[AttemptTimer] = ContextVar("gradient_async_attempt")
 
 
 class TimingConnector(aiohttp.TCPConnector):
-    """A pool that tells the `AttemptTimer` of the request at hand how far it has come.
+    """A connection pool that records the phases of the current attempt on its `AttemptTimer`.
 
-    aiohttp's own tracing tells the same and costs a fifth of a request.
+    aiohttp's own tracing reports the same and costs a fifth of a request.
     """
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
         timer = current_attempt.get()
         if timer.sent:
-            raise aiohttp.ServerDisconnectedError  # aiohttp would try once more: uncounted, and past the policy
+            raise aiohttp.ServerDisconnectedError  # aiohttp would retry: uncounted, and past the retry policy
         connection = await self.acquire_connection(req, traces, timeout)
         timer.mark_sent(timer.deadline_timer.time())  # nothing is awaited between here and the first byte written
         return connection
@@ -37,20 +38,21 @@ class TimingConnector(aiohttp.TCPConnector):
     async def acquire_connection(
         self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """Return a connection: a new one if the request wants that, and none on which something came unasked for.
+        """Return a pooled connection, or a new one if the attempt requires that.
 
-        aiohttp would take that for the answer to the next request, and every answer from then on for another's.
+        Discard connections with unsolicited bytes: aiohttp would parse them as the response to this request, and
+        shift all later responses by one.
         """
         timer = current_attempt.get()
         try:
             connection = await super().connect(req, traces, timeout)
             while timer.connect_started_at is None and (
-                timer.require_new_connection or (served := connection.protocol) is None or served.should_close
+                timer.require_new_connection or (protocol := connection.protocol) is None or protocol.should_close
             ):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
         except asyncio.CancelledError:
-            self._release_waiter()  # whoever is cancelled as its turn comes would keep that from all behind it
+            self._release_waiter()  # a waiter cancelled at its turn would otherwise keep the slot from those behind it
             raise
         return connection
 

@@ -1,6 +1,7 @@
-"""An answer that has begun: reading its body, or giving its connection up.
+"""A response that has begun: its status and headers, and reading its body within limits.
 
-Contract: `close` needs no await, works from any thread and wakes whoever reads.
+Contract: `Exchange.close` needs no await, works from any thread and wakes the task that reads. A body that is read
+whole has a maximum size: more is a `ProtocolError` for a success, and cut off for an error.
 """
 
 from __future__ import annotations
@@ -18,37 +19,41 @@ from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.http.rate_limit_headers import get_request_id
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError
 
+HTTP_OK_END = 300
+HTTP_ERROR_START = 400
+MAX_JSON_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
-"""What reading a body raises; RuntimeError is aiohttp's word for "not connected"."""
+"""Exceptions of reading a body; aiohttp raises RuntimeError when the connection is gone."""
 
 
 class ExchangeOwner(Protocol):
-    """What an exchange needs of the transport that made it."""
+    """The part of a transport that its exchanges call."""
 
     def translate_error(self, caught: Exception, timer: AttemptTimer) -> GradientError:
-        """Return our error for one of aiohttp's."""
+        """Return our error for an exception of aiohttp."""
         ...
 
     def forget_exchange(self, exchange: Exchange) -> None:
-        """Note that *exchange* has been read or given up."""
+        """Stop tracking *exchange*: its body was read, or its connection closed."""
         ...
 
 
 class Exchange:
-    """An answer whose status line has arrived; its body is read here, or the connection given up.
+    """A request whose response has begun: its body can be read, or its connection closed.
 
     Attributes:
-        status: The HTTP status.
-        headers: The response headers; names match whatever the case.
-        raw_headers: The same as they arrived.
-        arrived_at: When the status line came, on the loop's clock.
-        time: Tells the time on the clock of the loop that this belongs to.
-        read: What `read_block` awaits, for those who read so often that they deal with `READ_ERRORS` themselves.
+        status: HTTP status.
+        headers: Response headers; names are case-insensitive.
+        raw_headers: Response headers as they arrived.
+        arrived_at: When the status line arrived, on the loop's clock.
+        time: The clock of the loop that the exchange belongs to.
+        read: The coroutine function behind `read_block`, for hot loops that handle `READ_ERRORS` themselves.
     """
 
     __slots__ = (
         *("_content", "_owner", "_response"),
-        *("arrived_at", "headers", "timer", "raw_headers", "read", "status", "time"),
+        *("arrived_at", "headers", "raw_headers", "read", "status", "time", "timer"),
     )
 
     def __init__(self, timer: AttemptTimer, response: aiohttp.ClientResponse, owner: ExchangeOwner) -> None:
@@ -63,16 +68,16 @@ class Exchange:
 
     @property
     def content_type(self) -> str:
-        """The media type, lower case, without parameters; ``""`` if there is none."""
+        """The media type in lower case, without parameters; ``""`` if the header is missing."""
         return _parse_media_type(self.headers.get("Content-Type", ""))
 
     @property
     def at_eof(self) -> bool:
-        """Whether the whole body was read, and the connection is back in the pool."""
+        """Whether the whole body was read, so that the connection is back in the pool."""
         return self._content.at_eof()
 
     def take_buffered_body(self) -> bytes | None:
-        """Return the body if all of it has arrived and none was read, as is so with most answers; else None."""
+        """Return the body if all of it has arrived and none was read, which is the common case; else None."""
         if not self._content.is_eof() or self._content.exception() is not None:
             return None
         self._owner.forget_exchange(self)
@@ -82,7 +87,7 @@ class Exchange:
         """Return the next bytes of the body, ``b""`` at its end.
 
         Raises:
-            APIConnectionError: The connection broke, or `close` was called.
+            APIConnectionError: The connection was lost, or `close` was called.
         """
         try:
             block = await self.read()
@@ -95,12 +100,12 @@ class Exchange:
         raise error
 
     def translate_error(self, caught: Exception) -> GradientError:
-        """Return our error for one of those that `read` raises."""
+        """Return our error for one of the `READ_ERRORS`."""
         caught.__traceback__ = None  # aiohttp raises one and the same object for every closed response
         return self._owner.translate_error(caught, self.timer)
 
     async def drain_body(self, seconds: float) -> None:
-        """Read to the end of the body, so that the connection can be used again; give it up after *seconds*."""
+        """Read the rest of the body, so that the connection can be reused; close it after *seconds*."""
         try:
             async with asyncio.timeout(seconds):
                 while await self.read_block():
@@ -109,7 +114,7 @@ class Exchange:
             self.close()
 
     def close(self) -> None:
-        """Give the connection up, now; whoever reads the body is woken. Safe from any thread."""
+        """Close the connection now, from any thread; the task that reads the body is woken."""
         self._owner.forget_exchange(self)
         loop = self.timer.deadline_timer.loop
         if _is_running_loop(loop):
@@ -118,27 +123,15 @@ class Exchange:
             loop.call_soon_threadsafe(self._response.close)
 
 
-@lru_cache(maxsize=64)
-def _parse_media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _is_running_loop(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
-
-
-# MERGED: What an answer brings besides its status line: its body, and the error it stands for.
-HTTP_OK_END = 300
-HTTP_ERROR_START = 400
-MAX_JSON_BYTES = 64 * 1024 * 1024
-MAX_ERROR_BYTES = 64 * 1024
-
-
 async def read_body(exchange: Exchange, timer: AttemptTimer) -> bytes:
-    """Return the body, or give the connection up; of an error's, return what came of it."""
+    """Read the whole body.
+
+    Of an error's body, return the part that arrived before its limit or before the connection was lost.
+
+    Raises:
+        APIConnectionError: The connection was lost in the body of a success.
+        ProtocolError: The body of a success is larger than `MAX_JSON_BYTES`.
+    """
     is_error = exchange.status >= HTTP_OK_END
     limit = MAX_ERROR_BYTES if is_error else MAX_JSON_BYTES
     body = exchange.take_buffered_body()
@@ -149,8 +142,15 @@ async def read_body(exchange: Exchange, timer: AttemptTimer) -> bytes:
     return body
 
 
+def build_response_error(exchange: Exchange, body: bytes, now: float) -> GradientError:
+    """Build the error for a response that is not a success; *now* is in epoch seconds."""
+    if exchange.status < HTTP_ERROR_START:
+        return _build_redirect_error(exchange)
+    return build_status_error(exchange.status, exchange.headers, body, now=now)
+
+
 async def _read_blocks(exchange: Exchange, timer: AttemptTimer, limit: int, *, is_error: bool) -> bytes:
-    """Return the body, or what came of it when it passed its *limit* or, if it *is_error*, broke off."""
+    """Read to the end of the body, or close the connection once more than *limit* bytes have arrived."""
     idle = timer.timeouts.idle
     blocks: list[bytes] = []
     size, now = 0, exchange.arrived_at
@@ -171,25 +171,26 @@ async def _read_blocks(exchange: Exchange, timer: AttemptTimer, limit: int, *, i
     return b"".join(blocks)
 
 
-def build_response_error(exchange: Exchange, body: bytes, now: float) -> GradientError:
-    """Return the error that an answer without success stands for; *now* is the wall clock's."""
-    if exchange.status < HTTP_ERROR_START:
-        return _build_redirect_error(exchange)
-    return build_status_error(exchange.status, exchange.headers, body, now=now)
-
-
 def _build_redirect_error(exchange: Exchange) -> ProtocolError:
-    host = _parse_host(exchange.headers.get("Location", "")) or "an address of its own"
+    try:
+        host = urlsplit(exchange.headers.get("Location", "")).hostname
+    except ValueError:
+        host = None
     error = ProtocolError(
-        f"The service redirected ({exchange.status}) to {host}. Redirects are not followed, because the prompt "
-        "would go along; set base_url to that host if it is the right one."
+        f"The service redirected ({exchange.status}) to {host or 'an address without a host'}. Redirects are not "
+        "followed, because the prompt would go along; set base_url to that host if it is the right one."
     )
     error.request_id = get_request_id(exchange.headers)
     return error
 
 
-def _parse_host(address: str) -> str | None:
+@lru_cache(maxsize=64)
+def _parse_media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _is_running_loop(loop: asyncio.AbstractEventLoop) -> bool:
     try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -1,6 +1,8 @@
-"""What hooks see: attempts, and calls from beginning to end.
+"""Hooks and the logger: how a program observes attempts and calls.
 
-Contract: frozen values; a session needs them for its own signature, so this loads nothing else.
+Contract: hooks receive frozen values; an exception in a hook is logged and does not reach the call. The logger
+``gradient_async`` is silent until the program configures logging. Sessions need these names for their signature, so
+this module loads no other module of ours but `errors`.
 """
 
 from __future__ import annotations
@@ -13,19 +15,27 @@ import attrs
 
 from gradient_async.errors import GradientError
 
+logger = logging.getLogger("gradient_async")
+logger.addHandler(logging.NullHandler())
+
+D = TypeVar("D")
+R = TypeVar("R")
+
 
 @attrs.frozen(kw_only=True)
 class AttemptDetails:
-    """One attempt, as hooks see it.
+    """One attempt that has ended, successful or not.
 
     Attributes:
-        url: Without its query.
-        attempt: Its number within the call, from 1.
-        limiter_wait: Seconds spent waiting for a permit.
-        status: The HTTP status, None if no answer came.
-        error: How it failed, None if it did not.
-        elapsed: Seconds from the request being handed to the pool to the end of the attempt; for a stream, to its
-            status line.
+        method: HTTP method.
+        url: Address without its query.
+        attempt: Number of the attempt within its call, from 1.
+        limiter_wait: Seconds spent waiting for the rate limiter.
+        status: HTTP status; None if no response came.
+        request_id: The service's id of the request; None if it sent none.
+        error: The error of the attempt; None if it succeeded.
+        elapsed: Seconds from handing the request to the pool to the end of the attempt; for a stream, to its status
+            line.
     """
 
     method: str
@@ -40,13 +50,14 @@ class AttemptDetails:
 
 @attrs.frozen(kw_only=True)
 class CallDetails:
-    """A call that begins, as hooks see it: it lasts until its answer or the end of its stream, over every attempt.
+    """A call that begins. It spans every attempt, and ends with its response or with its stream.
 
     Attributes:
-        url: Without its query.
-        model: The model that is asked; None if none is, as where an agent chooses its own.
-        stream: Whether the answer is wanted as a stream.
-        params: What is sent, the prompt included; empty if nothing is.
+        method: HTTP method.
+        url: Address without its query.
+        model: Name of the model; None if the call has none, for example because an agent chooses its own.
+        stream: Whether the response is a stream.
+        params: The decoded request body, prompt included; empty without a body.
     """
 
     method: str
@@ -58,12 +69,13 @@ class CallDetails:
 
 @attrs.frozen(kw_only=True)
 class CallOutcome:
-    """How a call ended, as hooks see it.
+    """The end of a call.
 
     Attributes:
-        outcome: ``"done"``, ``"error"``, ``"cancelled"``, or how its stream ended.
-        result: The answer, None if there is none; of a stream what arrived of it. Its ``meta`` has the timings.
-        error: What was raised, None if nothing was.
+        outcome: ``"done"``, ``"error"``, ``"cancelled"``, or the outcome of its stream.
+        result: The decoded response, or of a stream the part that arrived; None without a response. Its ``meta`` has
+            the timings.
+        error: The exception that ended the call; None after a success.
         elapsed: Seconds from the beginning of the call.
     """
 
@@ -74,26 +86,23 @@ class CallOutcome:
 
 
 class CallHook(Protocol):
-    """Something that watches calls."""
+    """An observer of calls."""
 
     def begin_call(self, call: CallDetails, /) -> Callable[[CallOutcome], object] | None:
-        """Note that *call* begins; return what is to be called at its end."""
+        """Observe the beginning of *call*.
+
+        Returns:
+            A function to be called once with the `CallOutcome`, or None to ignore the end.
+        """
         ...
 
 
 Hook = Callable[[AttemptDetails], object]
-"""Called with the details of each attempt when it has ended; an error in it is logged and goes no further."""
-
-
-# MERGED: The library's logger: silent unless the application listens.
-logger = logging.getLogger("gradient_async")
-logger.addHandler(logging.NullHandler())
-D = TypeVar("D")
-R = TypeVar("R")
+"""An observer of attempts: called with the details of each when it has ended. Its exceptions are logged and ignored."""
 
 
 def call_hook(hook: Callable[[D], R], details: D) -> R | None:
-    """Tell *hook* the *details* and return what it returns; one that fails is logged and breaks nothing."""
+    """Return ``hook(details)``; log an exception of the hook and return None."""
     try:
         return hook(details)
     except Exception:

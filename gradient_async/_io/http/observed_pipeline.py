@@ -1,7 +1,7 @@
-"""Those who watch calls: told when one begins and how it ended.
+"""A pipeline that reports the beginning and the end of each call to hooks.
 
-Contract: a watcher that fails breaks nothing of what it watches; it is told the end of a call exactly once if it was
-told its beginning, whichever way the call or its stream ends.
+Contract: a hook that saw the beginning of a call sees its end exactly once, however the call or its stream ends. An
+exception in a hook does not reach the call.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from gradient_async._io.http.target import Target
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.requests.request import AGENT_MODEL, Request
 
-End = Callable[[CallOutcome], object]
+EndHook = Callable[[CallOutcome], object]
 
 
 @attrs.define(eq=False, repr=False)
 class ObservedCall:
-    """A call under way that somebody watches; leaving its block by an error tells them that."""
+    """A call that has begun; an exception that leaves its ``with`` block is reported as the end of the call."""
 
-    _ends: Sequence[End]
+    _end_hooks: Sequence[EndHook]
     _clock: Callable[[], float]
-    _began: float = attrs.field(init=False)
+    _started_at: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._began = self._clock()
+        self._started_at = self._clock()
 
     def __enter__(self) -> Self:
         return self
@@ -42,52 +42,53 @@ class ObservedCall:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
-            self.report_end(None, outcome, error)
+            self.report_end(None, "cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
 
     def report_end(self, result: Any, outcome: str, error: BaseException | None = None) -> None:
-        """Tell how the call ended."""
-        details = CallOutcome(outcome=outcome, result=result, error=error, elapsed=self._clock() - self._began)
-        ends, self._ends = self._ends, ()
-        for end in ends:
-            call_hook(end, details)
+        """Report the end of the call to its hooks; a second end is ignored."""
+        details = CallOutcome(outcome=outcome, result=result, error=error, elapsed=self._clock() - self._started_at)
+        hooks, self._end_hooks = self._end_hooks, ()
+        for hook in hooks:
+            call_hook(hook, details)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class ObservedPipeline(Pipeline):
-    """A pipeline whose calls are told to hooks."""
+    """A pipeline with call hooks."""
 
     call_hooks: Sequence[CallHook]
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
-        """Return what *decode* makes of the answer to *request*.
+        """Send *request* and return its decoded response.
 
         Raises:
-            GradientError: As `send`, or what *decode* raises.
+            GradientError: As `send`, or raised by *decode*.
         """
-        with self._observe_call(request, target) as observed:
+        with self._begin_call(request, target) as call:
             result = await super().send_and_decode(request, target, decode)
-        observed.report_end(result, "done")
+        call.report_end(result, "done")
         return result
 
     def build_opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
-        """Return what sends *request* for a stream, which then says itself how the call ended."""
-        return partial(self._open, request, target)
+        """Return a function that sends *request*, for a stream that reports its own end."""
+        return partial(self._open_stream, request, target)
 
-    async def _open(self, request: Request, target: Target) -> Reply:
-        with self._observe_call(request, target) as observed:
+    async def _open_stream(self, request: Request, target: Target) -> Reply:
+        with self._begin_call(request, target) as call:
             reply = await self.send(request, target)
-        reply.on_end = observed.report_end
+        reply.on_end = call.report_end
         return reply
 
-    def _observe_call(self, request: Request, target: Target) -> ObservedCall:
+    def _begin_call(self, request: Request, target: Target) -> ObservedCall:
         details = _describe_call(request, target)
         ends = [call_hook(hook.begin_call, details) for hook in self.call_hooks]
         return ObservedCall([end for end in ends if end is not None], asyncio.get_running_loop().time)
 
 
 def _describe_call(request: Request, target: Target) -> CallDetails:
-    params = _params(request)
+    params = None if request.body is None else decode_json(request.body)
+    if not isinstance(params, dict):
+        params = {}
     model = params.get("model", params.get("model_id"))
     return CallDetails(
         method=request.method,
@@ -96,8 +97,3 @@ def _describe_call(request: Request, target: Target) -> CallDetails:
         stream=request.stream,
         params=params,
     )
-
-
-def _params(request: Request) -> dict[str, Any]:
-    params = {} if request.body is None else decode_json(request.body)
-    return params if isinstance(params, dict) else {}

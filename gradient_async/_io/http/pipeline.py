@@ -1,7 +1,8 @@
-"""The one retry loop: permit, send, classify, wait, again.
+"""The retry loop: acquire a permit, send, classify the response, wait, repeat.
 
-Contract: a permit is taken for every attempt and given back when surely nothing was sent. Every attempt is shown to
-the hooks. What is raised is the last attempt's error. Whether and how long to wait is decided by `RetryPolicy`.
+Contract: each attempt takes a permit of the limiter, and refunds it when surely nothing was sent. Hooks see each
+attempt. The error raised is that of the last attempt. `RetryPolicy` decides whether and after which delay an attempt
+is repeated; this loop only waits.
 """
 
 from __future__ import annotations
@@ -31,14 +32,22 @@ from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Tim
 if TYPE_CHECKING:
     from gradient_async._protocol.requests.request import Request
 
-
 STALE_SECONDS = 2.0
-"""A closed connection says so within one round trip."""
+"""A pooled connection that the server has closed is lost within one round trip; a later loss means something else."""
 
 
 @attrs.define(eq=False, repr=False)
 class _Call:
-    """What one call has come to so far."""
+    """The state of one call across its attempts.
+
+    Attributes:
+        started_at: When the call began, on the loop's clock.
+        deadline: When the call must have ended, on the loop's clock; infinite without a total limit.
+        attempt: Number of attempts so far.
+        limiter_wait: Seconds that all attempts have waited for the limiter.
+        resent_stale: Whether the request was resent because its pooled connection was already closed.
+        rate_limit_error: The 429 that the previous attempt ended with.
+    """
 
     request: Request
     target: Target
@@ -48,12 +57,17 @@ class _Call:
     attempt: int = 0
     limiter_wait: float = 0.0
     resent_stale: bool = False
-    refusal: RateLimitError | None = None
+    rate_limit_error: RateLimitError | None = None
 
 
 @attrs.define(eq=False, repr=False)
 class _Attempt:
-    """What one attempt has come to."""
+    """The result of one attempt: a response, an error, or both.
+
+    Attributes:
+        limiter_wait: Seconds that this attempt has waited for the limiter.
+        body: The body of the response; empty for a successful stream.
+    """
 
     timer: AttemptTimer
     limiter_wait: float
@@ -65,7 +79,13 @@ class _Attempt:
 
 @attrs.define(eq=False, repr=False)
 class Pipeline:
-    """Sends requests until one succeeds or the policy gives up."""
+    """Sends requests until one attempt succeeds or the retry policy gives up.
+
+    Attributes:
+        transport: Makes the attempts.
+        retry: The policy that decides about retries.
+        hooks: Observers of attempts.
+    """
 
     transport: Transport
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
@@ -76,25 +96,25 @@ class Pipeline:
         self._budget = RetryBudget(self.retry.budget)
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
-        """Return what *decode* makes of the answer to *request*.
+        """Send *request* and return its decoded response.
 
         Raises:
-            GradientError: As `send`, or what *decode* raises.
+            GradientError: As `send`, or raised by *decode*.
         """
         return (await self.send(request, target)).decode_body(decode)
 
     def build_opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
-        """Return what sends *request* for a stream."""
+        """Return a function that sends *request*, for a stream."""
         return partial(self.send, request, target)
 
     async def send(self, request: Request, target: Target) -> Reply:
-        """Return the answer to *request*.
+        """Send *request*, with retries, and return the successful response.
 
         Raises:
-            APIConnectionError: No answer came.
-            APIStatusError: The answer is an error.
-            ProtocolError: The answer is not what the service documents.
-            SessionClosedError: The session is closed, or was while the call waited for anything.
+            APIConnectionError: No response arrived.
+            APIStatusError: The response is an error.
+            ProtocolError: The response is not as documented.
+            SessionClosedError: The session is closed, or was closed while the call waited.
         """
         deadline_timer, total = self.transport.get_deadline_timer(asyncio.get_running_loop()), request.timeouts.total
         now = deadline_timer.time()
@@ -106,7 +126,7 @@ class Pipeline:
                 try:
                     attempt = await self._make_attempt(call)
                 except APITimeoutError:
-                    if (refusal := call.refusal) is None:
+                    if (rate_limit_error := call.rate_limit_error) is None:
                         raise
                     break
                 if attempt.error is None:
@@ -115,19 +135,19 @@ class Pipeline:
                 delay = self._next_delay(call, attempt)
                 if delay is None:
                     raise attempt.error
-                call.refusal = attempt.error if isinstance(attempt.error, RateLimitError) else None
+                call.rate_limit_error = attempt.error if isinstance(attempt.error, RateLimitError) else None
                 logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
                 await asyncio.sleep(delay)
-            raise refusal  # what the service said tells more than that its pause does not fit
+            raise rate_limit_error  # more informative than the limiter's timeout that its pause led to
         error = build_closed_error()
         error.attempts = call.attempt
         raise error
 
     async def _make_attempt(self, call: _Call) -> _Attempt:
-        """Make one attempt; an error of ours is its result, not raised.
+        """Make one attempt. Its errors are returned in the result, except those of the limiter.
 
         Raises:
-            APITimeoutError: The limiter gave no permit in time.
+            APITimeoutError: The limiter granted no permit in time.
             SessionClosedError: The limiter was closed.
         """
         request, target, limiter, permit = call.request, call.target, call.target.limiter, None
@@ -143,7 +163,7 @@ class Pipeline:
         timer.require_new_connection = call.resent_stale
         attempt = _Attempt(timer, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
-        began = call.deadline_timer.time() if self.hooks else 0.0
+        started_at = call.deadline_timer.time() if self.hooks else 0.0
         try:
             with timer:
                 attempt.exchange = await self.transport.start_exchange(
@@ -154,20 +174,20 @@ class Pipeline:
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
-            if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # else the status says it all
+            if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # an error status says more
                 attempt.error = timer.build_timeout_error(call.deadline_timer.time())
         finally:
             if permit is not None and not timer.sent:
                 permit.refund()
-            elif permit is not None and permit.held:  # a pool of the caller's did not tell when it was sent
+            elif permit is not None and permit.held:  # the caller's own aiohttp session does not report the sending
                 permit.sent()
         self._process_response(call, attempt)
         if self.hooks:
-            self._report_attempt(call, attempt, call.deadline_timer.time() - began)
+            self._report_attempt(call, attempt, call.deadline_timer.time() - started_at)
         return attempt
 
     def _process_response(self, call: _Call, attempt: _Attempt) -> None:
-        """Read what the headers say, teach it the limiter, and see whether the answer is an error."""
+        """Parse the rate-limit headers, apply them to the limiter, and turn an error status into an error."""
         exchange, limiter = attempt.exchange, call.target.limiter
         if exchange is not None:
             now = time.time()
@@ -216,9 +236,9 @@ class Pipeline:
 
 
 def _is_stale_connection(error: GradientError, timer: AttemptTimer, now: float) -> bool:
-    """Whether a pooled connection turned out at once to be closed: nothing was answered on it, not even in part.
+    """Whether a pooled connection turned out to be closed: lost at once, without a byte of a response.
 
-    One that is lost later had been open, and its request may have been processed.
+    A connection that is lost later was open, and its request may have been processed.
     """
     is_lost = isinstance(error, APIConnectionError) and timer.reused and timer.lost_before_response
     return is_lost and timer.sent_at is not None and now - timer.sent_at <= STALE_SECONDS
@@ -226,7 +246,7 @@ def _is_stale_connection(error: GradientError, timer: AttemptTimer, now: float) 
 
 def _build_reply(call: _Call, attempt: _Attempt) -> Reply:
     exchange, timer = attempt.exchange, attempt.timer
-    assert exchange is not None  # noqa: S101 - an attempt without an error has an answer
+    assert exchange is not None  # noqa: S101 - an attempt without an error has a response
     meta = ResponseMeta(
         status=exchange.status,
         request_id=get_request_id(exchange.headers),

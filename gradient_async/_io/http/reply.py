@@ -1,6 +1,6 @@
-"""What comes of a call, between the pipeline and whoever decodes the answer.
+"""The successful response of a call, on its way from the pipeline to its decoder.
 
-Contract: values without behaviour of their own.
+Contract: built once per call, when the status line has arrived and, unless it is a stream, the body.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gradient_async.models.response_meta import ResponseMeta
 
 
 class DecodedResult(Protocol):
-    """A decoded answer."""
+    """An object that was decoded from a response body."""
 
     meta: ResponseMeta
 
@@ -26,10 +26,15 @@ R = TypeVar("R", bound=DecodedResult)
 
 @attrs.define(eq=False, repr=False)
 class Reply:
-    """A successful answer: its body, or for a stream the exchange that is still open.
+    """A successful response: its body, or for a stream the open exchange.
 
     Attributes:
-        on_end: Called with result, outcome and error when a stream ends; None if nobody watches.
+        exchange: The response; of a stream, with its body still unread.
+        body: The whole body; empty for a stream.
+        meta: Status, request id, limits and timings of the call.
+        deadline: When the call must have ended, on the loop's clock; infinite without a total limit.
+        started_at: When the call began, on the loop's clock.
+        on_end: Called with result, outcome and error when a stream ends; None without observers.
     """
 
     exchange: Exchange
@@ -40,7 +45,7 @@ class Reply:
     on_end: Callable[[Any, str, BaseException | None], None] | None = None
 
     def decode_body(self, decode: Callable[[bytes], R]) -> R:
-        """Return the body as what *decode* makes of it, with its meta; an error of *decode* tells the request."""
+        """Return the result of ``decode(body)`` with its meta; its errors get the request id and attempts."""
         try:
             result = decode(self.body)
         except GradientError as error:

@@ -1,6 +1,6 @@
-"""Where a call goes.
+"""The destination of a call: host, key and limiter.
 
-Contract: the key is not shown. A session makes one for every call, so this loads nothing else.
+Contract: no ``repr`` shows the key. A session builds a target for its calls, so this module loads nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False, repr=False)
 class Target:
-    """A host, the key that belongs to it, and the budget that both share."""
+    """A host, the key that is valid there, and the limiter of that key.
+
+    Attributes:
+        base_url: Origin with path prefix, without a trailing ``/``.
+        key: Bearer token.
+        limiter: Paces the requests of the key; None to send without waiting.
+    """
 
     base_url: str
     key: str = attrs.field(repr=False)

@@ -1,8 +1,8 @@
-"""One exchange with a host, over a pool that is made when it is first needed.
+"""The transport: one exchange with a host, over a connection pool that is created on first use.
 
-Contract: owns the aiohttp session and is where aiohttp's exceptions become ours, which hold no request, no key and
-nothing of aiohttp's. Keys travel with a request, never with the pool. No
-cookies, no redirects, no proxy from the environment, no time limit of aiohttp's own.
+Contract: owns the aiohttp session, and translates aiohttp's exceptions into ours, which hold no request, no key and no
+object of aiohttp. Keys belong to a request, never to the pool. The pool has no cookies, no redirects, no proxy from
+the environment and no time limits of aiohttp.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ from gradient_async.errors import APIConnectionError, GradientError, ProtocolErr
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
 MAX_BYTES_AT_ONCE = 1_048_576
-"""aiohttp warns of bodies beyond that, unless it may read them piece by piece."""
+"""aiohttp warns of longer bodies, unless it may read them block by block."""
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
 
 
 @attrs.define(eq=False, repr=False)
 class Transport:
-    """Owns the pool.
+    """Sends requests over a pool of connections.
 
-    Args:
-        max_connections: How many connections may be open at once; None for any number.
-        client_session: A session of the caller's, used as it is and never closed.
+    Attributes:
+        max_connections: Maximum number of open connections; None for any number.
+        client_session: The caller's aiohttp session, used as it is and never closed; None to create a pool.
+        closed: Whether `aclose` was called.
     """
 
     max_connections: int | None = None
     client_session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
-    _open: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
+    _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
     _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
     _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
     _bare_session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
@@ -56,13 +57,13 @@ class Transport:
     _fast_posts: FastPostSender | None = attrs.field(default=None, init=False, repr=False)
 
     def get_deadline_timer(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
-        """Return what watches the time limits of requests on *loop*."""
+        """Return the timer of all requests on *loop*."""
         if self._deadline_timer is None or self._deadline_timer.loop is not loop:
             self._deadline_timer = DeadlineTimer(loop)
         return self._deadline_timer
 
     def cancel_on_close(self) -> GroupedBlock:
-        """Return a block that `aclose` ends; what follows it raises `build_closed_error`.
+        """Return a ``with`` block that `aclose` ends; code after the block raises `build_closed_error`.
 
         Raises:
             SessionClosedError: The session is closed.
@@ -71,56 +72,60 @@ class Transport:
         return GroupedBlock(self._active_calls)
 
     def forget_exchange(self, exchange: Exchange) -> None:
-        """Note that *exchange* has been read or given up."""
-        self._open.discard(exchange)
+        """Stop tracking *exchange*: its body was read, or its connection closed."""
+        self._open_exchanges.discard(exchange)
 
     def start_exchange(
         self, request: Request, *, base_url: str, key: str, timer: AttemptTimer
     ) -> Coroutine[Any, Any, Exchange]:
         """Send *request* once and return when its status line has arrived.
 
-        Once there is a pool, most requests go straight over its connections, past aiohttp's session.
+        Once the pool exists, most requests take the fast path past aiohttp's session.
 
         Raises:
-            APIConnectionError: No answer came.
+            APIConnectionError: No response arrived.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        url, direct = base_url + request.path, self._fast_posts
-        if direct is not None and self._usable_pool(timer.deadline_timer.loop) is not None and direct.can_send(request):
-            return self._await_exchange(direct.send(request, url, key, timer), timer)
+        url, fast_posts = base_url + request.path, self._fast_posts
+        if (
+            fast_posts is not None
+            and self._usable_pool(timer.deadline_timer.loop) is not None
+            and fast_posts.can_send(request)
+        ):
+            return self._await_exchange(fast_posts.send(request, url, key, timer), timer)
         return self._await_exchange(self._send_with_session(request, url, key, timer), timer)
 
     async def fetch_presigned(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, timer: AttemptTimer
     ) -> Exchange:
-        """Send a request to a presigned *url*, byte for byte as it is, without key, cookies or default headers.
+        """Send a request to a presigned *url*, byte for byte as given, without key, cookies or default headers.
 
         Raises:
-            APIConnectionError: No answer came.
+            APIConnectionError: No response arrived.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
         with self.cancel_on_close():
             return await self._await_exchange(self._send_presigned(method, url, headers, data, timer), timer)
         raise build_closed_error()
 
-    async def _await_exchange(self, asked: Awaitable[aiohttp.ClientResponse], timer: AttemptTimer) -> Exchange:
-        """Return what comes of *asked* when its status line has arrived."""
+    async def _await_exchange(self, sending: Awaitable[aiohttp.ClientResponse], timer: AttemptTimer) -> Exchange:
+        """Await the status line of the response that *sending* yields, and track its exchange."""
         current_attempt.set(timer)
         try:
-            response = await asked
+            response = await sending
         except (aiohttp.ClientError, OSError) as caught:
             error = self.translate_error(caught, timer)
         else:
             timer.response_started = True
             exchange = Exchange(timer, response, self)
-            self._open.add(exchange)
+            self._open_exchanges.add(exchange)
             return exchange
         raise error
 
     async def _send_with_session(
         self, request: Request, url: str, key: str, timer: AttemptTimer
     ) -> aiohttp.ClientResponse:
-        """Send *request* as aiohttp does."""
+        """Send *request* through aiohttp's session."""
         pool, body = await self._get_pool(timer), request.body
         return await pool.request(
             request.method,
@@ -134,9 +139,9 @@ class Transport:
     async def _send_presigned(
         self, method: str, url: str, headers: Mapping[str, str], data: Any, timer: AttemptTimer
     ) -> aiohttp.ClientResponse:
-        """Send a request with nothing of a session's own."""
+        """Send a request without the headers and cookies of the caller's session."""
         pool = await self._get_pool(timer)
-        bare = self._presigned_session(pool) if pool is self.client_session else pool
+        bare = self._get_bare_session(pool) if pool is self.client_session else pool
         return await bare.request(
             method,
             URL(url, encoded=True),
@@ -149,19 +154,19 @@ class Transport:
         )
 
     async def _get_pool(self, timer: AttemptTimer) -> aiohttp.ClientSession:
-        """Return the pool, made if need be."""
+        """Return the pool of the running loop, created if it does not exist."""
         pool = self._usable_pool(timer.deadline_timer.loop) or await self._open_pool()
-        if pool is self.client_session:  # nothing tells how far a pool of the caller's has come
+        if pool is self.client_session:  # the caller's session does not report the phases of a request
             timer.sent = True
             timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
         return pool
 
     async def aclose(self) -> None:
-        """Close every connection of the pool; whoever waits for one, or on one, is woken."""
+        """Close every connection, and wake the calls that wait for one or on one."""
         self.closed = True
-        for call in list(self._active_calls):  # aiohttp would leave those who connect, and cancel those who queue
+        for call in list(self._active_calls):  # aiohttp would ignore those that connect, and cancel those in its queue
             call.request_stop()
-        for exchange in list(self._open):
+        for exchange in list(self._open_exchanges):
             exchange.close()
         if self._deadline_timer is not None:
             self._deadline_timer.disarm()
@@ -177,17 +182,18 @@ class Transport:
             asyncio.run_coroutine_threadsafe(pool.close(), loop)
 
     def translate_error(self, caught: Exception, timer: AttemptTimer) -> GradientError:
-        """Return our error for one that aiohttp raised."""
+        """Return our error for an exception of aiohttp or of the operating system."""
         if self.closed:
             return build_closed_error()
         return _translate_exception(caught, timer)
 
     def _usable_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:
-        """Return the pool if it belongs to *loop*, which runs, and to this process; most often it does."""
-        is_home = self._loop is loop and self._pid == os.getpid()
-        return self._pool if is_home and not self.closed else None
+        """Return the pool if it belongs to the running *loop* and to this process, as it usually does."""
+        is_ours = self._loop is loop and self._pid == os.getpid()
+        return self._pool if is_ours and not self.closed else None
 
     async def _open_pool(self) -> aiohttp.ClientSession:
+        """Return the caller's session, or a new pool for the running loop in place of a stale one."""
         self._require_open()
         if self.client_session is not None:
             if self.client_session.closed:
@@ -203,7 +209,7 @@ class Transport:
         if self.closed:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
 
-    def _presigned_session(self, client_session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    def _get_bare_session(self, client_session: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session over *client_session*'s connections, without its headers and cookies."""
         if self._bare_session is None or self._bare_session.connector is not client_session.connector:
             self._bare_session = aiohttp.ClientSession(
@@ -215,11 +221,11 @@ class Transport:
         return self._bare_session
 
     async def _abandon_pool(self, pid: int) -> None:
-        """Part with the pool of a loop that has ended, or of the parent process; refuse to leave one in use."""
+        """Give up the pool of a closed loop or of the parent process; refuse to abandon one of an open loop."""
         if self._pool is None or self._loop is None:
             return
         if self._pid != pid:
-            self._inherited = self._pool  # kept and never touched: its sockets carry the parent's conversations
+            self._inherited = self._pool  # kept and never used: closing its sockets would disturb the parent process
             return
         if not self._loop.is_closed():
             raise SessionClosedError(
@@ -237,18 +243,18 @@ class Transport:
         pool = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_LIMITS, read_bufsize=READ_BUFFER_BYTES
         )
-        # Who writes without aiohttp tells so without it too, hence not `connect`.
+        # Not `connector.connect`: it would mark the request as sent, which the fast path does itself.
         self._fast_posts = FastPostSender(connector.acquire_connection, pool, loop, READ_BUFFER_BYTES)
         return pool
 
 
 def build_closed_error() -> SessionClosedError:
-    """Return the error for a call that closing the session ended."""
-    return SessionClosedError("The session was closed while an answer was waited for.")
+    """Build the error for a call that was under way when the session was closed."""
+    return SessionClosedError("The session was closed while a response was awaited; open a new AsyncSession.")
 
 
 def _translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError:
-    """Return our error for one of aiohttp's or of the operating system's."""
+    """Return our error for an exception of aiohttp or of the operating system."""
     if isinstance(caught, aiohttp.ClientConnectorCertificateError):
         return APIConnectionError(
             f"The certificate of {caught.host} was not accepted; check the address and the clock."
@@ -257,14 +263,14 @@ def _translate_exception(caught: Exception, timer: AttemptTimer) -> GradientErro
         reason = caught.os_error.strerror or type(caught.os_error).__name__
         return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.")
     if isinstance(caught, aiohttp.ClientResponseError):
-        return ProtocolError("The service's answer is not readable as HTTP.")
-    timer.lost_before_response = not timer.response_started and not _received_partial_head(caught)
+        return ProtocolError("The service's response is not readable as HTTP.")
+    timer.lost_before_response = not timer.response_started and not _has_partial_head(caught)
     when = "in the middle of" if timer.response_started else "before"
     return APIConnectionError(
-        f"The connection was lost {when} the answer ({type(caught).__name__}).", maybe_sent=timer.sent
+        f"The connection was lost {when} the response ({type(caught).__name__}).", maybe_sent=timer.sent
     )
 
 
-def _received_partial_head(caught: Exception) -> bool:
-    """Whether the connection was lost within the head of the answer, which aiohttp then hands over."""
+def _has_partial_head(caught: Exception) -> bool:
+    """Whether the connection was lost within the head of the response; aiohttp's exception then carries it."""
     return isinstance(caught, aiohttp.ServerDisconnectedError) and not isinstance(caught.message, str)
