@@ -13,7 +13,6 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import click
 import pytest
 
 from gradient_async import AsyncSession
-from gradient_async.cli.app import COMMANDS
+from gradient_async.cli.app import COMMANDS, load_command
 from gradient_async.testing import Emulator
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +135,7 @@ async def run_tests(names: dict[str, Any]) -> None:
 @pytest.mark.parametrize("words", all_commands("gradient-async"))
 def test_every_command_and_option_exists(words):
     assert words[0] in COMMANDS
-    command = import_module(COMMANDS[words[0]]).command
+    command = load_command(words[0])
     for word in words[1:]:
         if isinstance(command, click.Group) and word in command.commands:
             command = command.commands[word]

@@ -13,7 +13,11 @@ __all__ = ["main"]
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command and exit with its code; *args* defaults to those of the process."""
+    """Run a command and exit with its code.
+
+    Args:
+        args: Command-line arguments; default: those of the process.
+    """
     if find_spec("click") is None or find_spec("rich") is None:
         print("The command line needs two more packages: pip install 'gradient-async[cli]'", file=sys.stderr)
         return 2
@@ -22,5 +26,5 @@ def main(args: Sequence[str] | None = None) -> int:
 
         cli.main(args=args, prog_name="gradient-async")
     except KeyboardInterrupt:
-        pass  # before a command began; those that run end by themselves, with the same code
+        pass  # before a command began; a running command exits by itself, with the same code
     return 130

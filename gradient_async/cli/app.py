@@ -1,6 +1,6 @@
-"""The group of all commands; the module of a command is imported when it is used.
+"""The command group ``gradient-async``; a command's module is imported when the command is used.
 
-To add a command: a module with a click command called ``command``, and its line in `COMMANDS`.
+To add a command: a module with a click command, and its line in `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -15,53 +15,59 @@ from typing import Any, NoReturn
 import click
 
 from gradient_async import __version__
-from gradient_async.cli.exit_codes import Exit, exit_of
-from gradient_async.cli.terminal import printable
+from gradient_async.cli.exit_codes import ExitCode, exit_code_for
+from gradient_async.cli.terminal import remove_controls
 from gradient_async.errors import GradientError
 
 COMMANDS = {
-    "batch": "gradient_async.cli.batch.commands",
-    "chat": "gradient_async.cli.chat",
-    "demo": "gradient_async.cli.demo",
-    "doctor": "gradient_async.cli.doctor",
-    "emulate": "gradient_async.cli.emulate",
-    "limits": "gradient_async.cli.limits",
-    "map": "gradient_async.cli.map",
-    "models": "gradient_async.cli.models",
+    "batch": "gradient_async.cli.batch.commands:batch_command",
+    "chat": "gradient_async.cli.chat:chat_command",
+    "demo": "gradient_async.cli.demo:demo_command",
+    "doctor": "gradient_async.cli.doctor:doctor_command",
+    "emulate": "gradient_async.cli.emulate:emulate_command",
+    "limits": "gradient_async.cli.limits:limits_command",
+    "map": "gradient_async.cli.map:map_command",
+    "models": "gradient_async.cli.models:models_command",
 }
+"""Import paths of the commands, by the name that users type."""
 
 
-class Commands(click.Group):
-    """The commands, and the one place where an error becomes a message and an exit code."""
+def load_command(name: str) -> click.Command:
+    """Import the command that users type as *name*, a key of `COMMANDS`."""
+    module, _, attribute = COMMANDS[name].partition(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    return command
+
+
+class CommandGroup(click.Group):
+    """Imports commands on use, and turns errors into a message and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return every name."""
+        """Return the names of all commands."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """Import and return a command, None if there is no such name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
-        return command
+        """Import and return a command, None if the name is unknown."""
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; our own errors, and those of files, end it without a traceback."""
-        _stand_in_for_closed_streams()
-        _never_fail_on_odd_characters()
+        """Run the command; a `GradientError` or OSError ends it with one line instead of a traceback."""
+        _replace_closed_streams()
+        _replace_unencodable_characters()
         try:
             return super().invoke(ctx)
         except GradientError as error:
-            _end(ctx, str(error), exit_of(error))
+            _exit_with_message(ctx, str(error), exit_code_for(error))
         except BrokenPipeError:
-            raise  # nobody reads on: click ends without a word
+            raise  # the reader of the pipe has closed it: click exits silently
         except OSError as error:
-            _end(ctx, f"{error.filename or 'Input or output failed'}: {error.strerror or error}.", Exit.API_ERROR)
+            message = f"{error.filename or 'Input or output failed'}: {error.strerror or error}."
+            _exit_with_message(ctx, message, ExitCode.API_ERROR)
         except KeyboardInterrupt:
-            ctx.exit(Exit.INTERRUPTED)
+            ctx.exit(ExitCode.INTERRUPTED)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="gradient-async")
 def cli() -> None:
     """DigitalOcean Gradient AI inference from the command line.
@@ -71,19 +77,20 @@ def cli() -> None:
     """
 
 
-def _end(ctx: click.Context, message: str, code: Exit) -> NoReturn:
-    click.echo(f"{ctx.info_name}: {printable(message, sys.stderr)}", err=True)
+def _exit_with_message(ctx: click.Context, message: str, code: ExitCode) -> NoReturn:
+    click.echo(f"{ctx.info_name}: {remove_controls(message, sys.stderr)}", err=True)
     ctx.exit(code)
 
 
-def _stand_in_for_closed_streams() -> None:
-    """Read nothing and write nowhere where the process was started with a stream closed: Python has None there."""
+def _replace_closed_streams() -> None:
+    """Open the null device for each standard stream that is closed: Python sets such a stream to None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
 
 
-def _never_fail_on_odd_characters() -> None:
+def _replace_unencodable_characters() -> None:
+    """Print a replacement for characters that a stream's encoding lacks, instead of failing."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

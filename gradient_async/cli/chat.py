@@ -1,4 +1,4 @@
-"""``gradient-async chat``: one question, its answer on stdout."""
+"""``gradient-async chat``: send one prompt and print the completion on stdout."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ import attrs
 import click
 
 from gradient_async import ChatCompletion, ChatStream
-from gradient_async.cli.answer_summary import facts
 from gradient_async.cli.chat_options import (
     agent_option,
     base_url_option,
-    completions_of,
-    conversation,
+    build_messages,
     max_tokens_option,
-    model_for,
     model_option,
+    open_completions,
+    select_model,
 )
-from gradient_async.cli.terminal import printable, put
+from gradient_async.cli.completion_summary import summarize_completion
+from gradient_async.cli.terminal import print_line, remove_controls
 
 
 @attrs.frozen(kw_only=True)
-class Question:
-    """What is asked, of whom, and how the answer is shown.
+class ChatOptions:
+    """The request of one chat, and the form of its output.
 
     Attributes:
-        params: The parameters of the completion.
-        base_url: The address of the inference service, or with *agent* of the agent; None for the configured one.
+        params: Parameters of the completion.
+        base_url: Address of the inference service, or with *agent* of the agent; None for the configured one.
+        agent: Whether to send the request to the agent.
+        as_json: Whether to print the whole completion as one line of JSON.
+        stream: Whether to request a stream and print text as it arrives.
+        stats: Whether to print tokens, timings and rate limits on stderr.
     """
 
     params: dict[str, Any]
@@ -43,15 +47,15 @@ class Question:
 @click.command("chat")
 @click.argument("prompt", required=False)
 @model_option
-@click.option("-s", "--system", help="Instructions that go before the prompt.")
+@click.option("-s", "--system", help="System instructions, sent before the prompt.")
 @agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Print the answer as it arrives.")
 @click.option("--stats", is_flag=True, help="Print tokens, timings and rate limits on stderr.")
 @max_tokens_option
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0 for the likeliest words, more for others.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="Randomness: 0 always takes the likeliest word.")
 @base_url_option
-def command(
+def chat_command(
     *,
     prompt: str | None,
     model: str | None,
@@ -64,21 +68,22 @@ def command(
     temperature: float | None,
     base_url: str | None,
 ) -> None:
-    """Ask PROMPT, or what stdin holds, and print the answer.
+    """Send PROMPT and print the answer.
 
-    Ctrl-C stops the answer; what came of it stays, and the exit code is 130.
+    Without PROMPT, or with -, the prompt is read from stdin. Ctrl-C stops the answer; the text received so far stays,
+    and the exit code is 130.
     """
     params = {
-        "model": model_for(model, agent=agent),
-        "messages": conversation(system, _prompt(prompt)),
+        "model": select_model(model, agent=agent),
+        "messages": build_messages(system, _read_prompt(prompt)),
         "max_tokens": max_tokens,
         "temperature": temperature,
     }
-    how = {"agent": agent, "as_json": as_json, "stream": stream, "stats": stats, "base_url": base_url}
-    asyncio.run(_ask(Question(params=params, **how)))  # type: ignore[arg-type]  # a mixed dict, each value typed above
+    options = {"agent": agent, "as_json": as_json, "stream": stream, "stats": stats, "base_url": base_url}
+    asyncio.run(_run_chat(ChatOptions(params=params, **options)))  # type: ignore[arg-type]  # a mixed dict, each value typed above
 
 
-def _prompt(prompt: str | None) -> str:
+def _read_prompt(prompt: str | None) -> str:
     if prompt is None and sys.stdin.isatty():
         raise click.UsageError("Give a prompt, or pipe one in.")
     text = sys.stdin.read() if prompt in (None, "-") else prompt or ""
@@ -87,41 +92,37 @@ def _prompt(prompt: str | None) -> str:
     return text
 
 
-async def _ask(question: Question) -> None:
-    async with completions_of(question.base_url, agent=question.agent) as completions:
-        if question.stream:
-            completion = await _show_stream(completions.stream(**_stream_params(question)), question)
+async def _run_chat(options: ChatOptions) -> None:
+    async with open_completions(options.base_url, agent=options.agent) as completions:
+        if options.stream:
+            params = options.params
+            if options.stats or options.as_json:
+                params = {**params, "stream_options": {"include_usage": True}}
+            completion = await print_stream(completions.stream(**params), options)
         else:
-            completion = await completions.create(**question.params)
-            put(completion.to_json() if question.as_json else completion.text)
-    _show_notes(completion, question)
+            completion = await completions.create(**options.params)
+            print_line(completion.to_json() if options.as_json else completion.text)
+    if completion.finish_reason == "length":
+        click.echo("The answer was cut off by the token limit.", err=True)
+    for name, value in summarize_completion(completion) if options.stats else ():
+        click.echo(f"{name:<10}  {remove_controls(value, sys.stderr)}", err=True)
 
 
-def _stream_params(question: Question) -> dict[str, Any]:
-    if question.stats or question.as_json:
-        return {**question.params, "stream_options": {"include_usage": True}}
-    return question.params
+async def print_stream(stream: ChatStream, options: ChatOptions) -> ChatCompletion:
+    """Print text as it arrives, or the whole completion as JSON at the end.
 
-
-async def _show_stream(stream: ChatStream, question: Question) -> ChatCompletion:
-    """Print the answer as it arrives, or at the end as JSON; whatever stops it, what came is printed."""
-    began = False
+    An error or a cancellation still prints the partial completion.
+    """
+    has_text = False
     try:
         async with stream:
             async for text in stream.text():
-                began = True
-                if not question.as_json:
-                    click.echo(printable(text, sys.stdout), nl=False)
+                has_text = True
+                if not options.as_json:
+                    click.echo(remove_controls(text, sys.stdout), nl=False)
     finally:
-        if question.as_json and (began or stream.snapshot.choices):
-            put(stream.snapshot.to_json())
-        elif began:
+        if options.as_json and (has_text or stream.snapshot.choices):
+            print_line(stream.snapshot.to_json())
+        elif has_text:
             click.echo()
     return stream.snapshot
-
-
-def _show_notes(completion: ChatCompletion, question: Question) -> None:
-    if completion.finish_reason == "length":
-        click.echo("The answer was cut off by the token limit.", err=True)
-    for name, value in facts(completion) if question.stats else ():
-        click.echo(f"{name:<10}  {printable(value, sys.stderr)}", err=True)

@@ -1,4 +1,4 @@
-"""What the commands that ask for completions share: their options, whom they ask, and the conversation."""
+"""Shared by the commands that request completions: their options, session and messages."""
 
 from __future__ import annotations
 
@@ -13,26 +13,32 @@ from gradient_async.resources.chat.agent import AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
 
 model_option = click.option(
-    "-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Who answers."
+    "-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Model to use."
 )
-agent_option = click.option("--agent", is_flag=True, help="Ask the agent of AGENT_ENDPOINT with AGENT_ACCESS_KEY.")
-max_tokens_option = click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
-base_url_option = click.option("--base-url", help="Another address of the service; with --agent, of the agent.")
+agent_option = click.option(
+    "--agent", is_flag=True, help="Use the agent at AGENT_ENDPOINT, with the key AGENT_ACCESS_KEY."
+)
+max_tokens_option = click.option(
+    "--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens to generate."
+)
+base_url_option = click.option("--base-url", help="Address of the service; with --agent, address of the agent.")
 
 
-def model_for(model: str | None, *, agent: bool) -> str | None:
-    """Return the *model* to name; an agent needs none."""
+def select_model(model: str | None, *, agent: bool) -> str | None:
+    """Return *model*, else the default model; None for an agent, which has its own."""
     return model or (None if agent else DEFAULT_MODEL)
 
 
-def conversation(system: str | None, prompt: str) -> list[dict[str, str]]:
-    """Return the messages of a *prompt*, with the instructions before it if there are any."""
-    before = [{"role": "system", "content": system}] if system else []
-    return [*before, {"role": "user", "content": prompt}]
+def build_messages(system: str | None, prompt: str) -> list[dict[str, str]]:
+    """Return the messages for *prompt*, with the *system* instructions first if there are any."""
+    instructions = [{"role": "system", "content": system}] if system else []
+    return [*instructions, {"role": "user", "content": prompt}]
 
 
 @asynccontextmanager
-async def completions_of(base_url: str | None, *, agent: bool) -> AsyncIterator[ChatCompletions | AgentChatCompletions]:
-    """Open a session, for the service or for the agent at *base_url*, and yield its chat completions."""
+async def open_completions(
+    base_url: str | None, *, agent: bool
+) -> AsyncIterator[ChatCompletions | AgentChatCompletions]:
+    """Open a session for the service, or for the agent, at *base_url* and yield its chat completions."""
     async with AsyncSession(agent_endpoint=base_url) if agent else AsyncSession(base_url=base_url) as session:
         yield session.agent().chat.completions if agent else session.chat.completions

@@ -1,4 +1,4 @@
-"""``gradient-async demo``: the library at work, in a few seconds and without a key."""
+"""``gradient-async demo``: a tour of the library in a few seconds, without a key."""
 
 from __future__ import annotations
 
@@ -11,40 +11,37 @@ import click
 from rich.console import Console
 
 from gradient_async import AsyncSession, __version__
-from gradient_async.cli.demo_steps import STEPS, Stage, Step
-from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE, agent_endpoint, agent_key
+from gradient_async.cli.demo_steps import STEPS, Stage
+from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE, look_up_agent_endpoint, look_up_agent_key
 from gradient_async.testing import Emulator
 
 TOKEN_DELAY = 0.03
+"""Seconds between the tokens of the emulator."""
 
 
 @click.command("demo")
-@click.option("--live", is_flag=True, help="Ask the real service, with the key from the environment.")
-def command(*, live: bool) -> None:
+@click.option("--live", is_flag=True, help="Use the real service, with the key from the environment.")
+def demo_command(*, live: bool) -> None:
     """Show a chat, a stream, an agent, a batch and the rate limits.
 
-    Without --live everything happens on this machine: the client talks to the emulator.
+    Without --live nothing leaves this machine: the client talks to the emulator.
     """
-    asyncio.run(_demo(live=live))
+    asyncio.run(_run_demo(live=live))
 
 
-async def _demo(*, live: bool) -> None:
+async def _run_demo(*, live: bool) -> None:
     console = Console(highlight=False)
-    async with _live_stage(console) if live else _emulated_stage(console) as stage:
+    async with _open_live_stage(console) if live else _open_emulated_stage(console) as stage:
         where = "the real service" if live else "the emulator on this machine; nothing leaves it"
         console.print(f"[bold]gradient_async {__version__}[/] with {where}")
         for number, step in enumerate(STEPS, 1):
-            await _perform(step, number, stage)
+            console.print(f"\n[bold cyan]{number}. {step.title}[/]  [dim]{step.call}[/]", soft_wrap=True)
+            await step.run(stage)
     console.print()
 
 
-async def _perform(step: Step, number: int, stage: Stage) -> None:
-    stage.console.print(f"\n[bold cyan]{number}. {step.title}[/]  [dim]{step.call}[/]", soft_wrap=True)
-    await step.run(stage)
-
-
 @asynccontextmanager
-async def _emulated_stage(console: Console) -> AsyncIterator[Stage]:
+async def _open_emulated_stage(console: Console) -> AsyncIterator[Stage]:
     async with (
         Emulator(limits="documented", token_delay=TOKEN_DELAY) as gradient,
         AsyncSession(
@@ -55,9 +52,9 @@ async def _emulated_stage(console: Console) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def _live_stage(console: Console) -> AsyncIterator[Stage]:
-    has_agent = bool(agent_endpoint(os.environ).found and agent_key(os.environ).found)
+async def _open_live_stage(console: Console) -> AsyncIterator[Stage]:
+    has_agent = bool(look_up_agent_endpoint(os.environ).found and look_up_agent_key(os.environ).found)
     async with AsyncSession() as session:
-        await session.models.list()  # a missing or wrong key ends the demo before it begins
+        await session.models.list()  # a missing or wrong key ends the demo before its first step
         model = os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
         yield Stage(console=console, session=session, model=model, live=True, has_agent=has_agent)

@@ -1,6 +1,6 @@
-"""``gradient-async doctor``: is everything in place?
+"""``gradient-async doctor``: check the configuration, the hosts and the installation.
 
-Contract: shows names of environment variables, never their values; sends no key anywhere.
+Contract: prints names of environment variables, never their values; sends no key anywhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
@@ -18,22 +18,22 @@ import aiohttp
 import attrs
 import click
 
-from gradient_async.cli.exit_codes import Exit
-from gradient_async.cli.settings import Lookup, lookups
+from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.settings import SettingLookup, look_up_settings
 
 PACKAGES = ("gradient-async", "aiohttp", "anyio", "attrs", "cattrs", "msgspec", "click", "rich", "redis")
 PATHS = {"inference address": "/v1/models", "agent address": "/health"}
 
 
 @attrs.frozen(kw_only=True)
-class Probe:
-    """How a host answered a GET without a key.
+class HostProbe:
+    """Result of a GET without a key.
 
     Attributes:
         host: Scheme, host and port.
-        status: The HTTP status, None if no answer came.
-        seconds: How long it took, name resolution, TCP and TLS included.
-        problem: Why it cannot be used, None if it can.
+        status: HTTP status, None if no response came.
+        seconds: Duration, including name resolution, TCP and TLS.
+        problem: Reason why the host cannot be used, None if it can.
     """
 
     host: str
@@ -44,91 +44,90 @@ class Probe:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """Everything that was looked at."""
+    """Results of all checks."""
 
     python: str
     system: str
     packages: dict[str, str | None]
-    settings: tuple[Lookup, ...]
-    hosts: tuple[Probe, ...]
+    settings: tuple[SettingLookup, ...]
+    hosts: tuple[HostProbe, ...]
 
     @property
     def problems(self) -> list[str]:
-        """What must be mended before anything works."""
-        wrong = [lookup.problem for lookup in self.settings] + [probe.problem for probe in self.hosts]
-        return [*filter(None, wrong), *_missing({lookup.name: lookup for lookup in self.settings})]
+        """The problems to fix, one sentence each."""
+        problems = [lookup.problem for lookup in self.settings] + [probe.problem for probe in self.hosts]
+        return [*filter(None, problems), *_find_missing_settings({lookup.name: lookup for lookup in self.settings})]
 
     def to_dict(self) -> dict[str, object]:
-        """Return it for JSON, without any value of a setting."""
-        shown = attrs.asdict(self, filter=lambda field, _: field.name != "value")
-        for entry, lookup in zip(shown["settings"], self.settings, strict=True):
+        """Return the report for JSON, without the values of settings."""
+        report = attrs.asdict(self, filter=lambda field, _: field.name != "value")
+        for entry, lookup in zip(report["settings"], self.settings, strict=True):
             entry["used"] = lookup.used
-        return {"ok": not self.problems, **shown, "problems": self.problems}
+        return {"ok": not self.problems, **report, "problems": self.problems}
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
-@click.option("--timeout", type=click.FloatRange(min=0.01), default=10.0, show_default=True, help="Seconds.")
-def command(*, as_json: bool, timeout: float) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.01),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for each host.",
+)
+def doctor_command(*, as_json: bool, timeout: float) -> None:
     """Check the configuration, the hosts and the installation.
 
-    Names the environment variables that are set and the hosts of their addresses, and never shows a key. Exits with 1
-    if something is wrong.
+    Prints the names of the environment variables that are set and the hosts of their addresses, never a key. The exit
+    code is 1 if there is a problem.
     """
-    report = asyncio.run(_examine(timeout))
+    report = asyncio.run(_build_report(timeout))
     if as_json:
         click.echo(json.dumps(report.to_dict()))
     else:
-        click.echo("\n".join(_lines(report)))
-    sys.exit(Exit.API_ERROR if report.problems else Exit.OK)
+        click.echo("\n".join(_format_report(report)))
+    sys.exit(ExitCode.API_ERROR if report.problems else ExitCode.OK)
 
 
-async def _examine(timeout: float) -> Report:
-    settings = tuple(lookups(os.environ))
+async def _build_report(timeout: float) -> Report:
+    settings = tuple(look_up_settings(os.environ))
     addresses = [(lookup.value, PATHS[lookup.name]) for lookup in settings if lookup.name in PATHS]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as http:
-        hosts = await asyncio.gather(*(_probe(http, url, path) for url, path in addresses if url))
+        hosts = await asyncio.gather(*(_probe_host(http, url, path) for url, path in addresses if url))
     return Report(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        packages={name: _version(name) for name in PACKAGES},
+        packages={name: _installed_version(name) for name in PACKAGES},
         settings=settings,
         hosts=tuple(hosts),
     )
 
 
-async def _probe(http: aiohttp.ClientSession, url: str, path: str) -> Probe:
+async def _probe_host(http: aiohttp.ClientSession, url: str, path: str) -> HostProbe:
     loop = asyncio.get_running_loop()
-    began, host = loop.time(), _origin(url)
+    parts = urlsplit(url)
+    started_at, host = loop.time(), f"{parts.scheme}://{parts.netloc}"
     try:
         async with http.get(url + path, allow_redirects=False) as response:
             status = response.status
     except TimeoutError:
-        return Probe(host=host, problem=f"{host} did not answer in time.")
+        return HostProbe(host=host, problem=f"{host} did not answer in time.")
     except (aiohttp.ClientError, OSError) as error:
-        return Probe(host=host, problem=f"{host} cannot be reached: {_reason(error)}.")
+        # The text of any other error could contain the path of the address.
+        reason = str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
+        return HostProbe(host=host, problem=f"{host} cannot be reached: {reason}.")
     problem = f"{host} answers with status {status}." if status >= 500 else None
-    return Probe(host=host, status=status, seconds=round(loop.time() - began, 3), problem=problem)
+    return HostProbe(host=host, status=status, seconds=round(loop.time() - started_at, 3), problem=problem)
 
 
-def _reason(error: Exception) -> str:
-    """Return why; the text of other errors than these could hold the path of an address."""
-    return str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _version(package: str) -> str | None:
+def _installed_version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def _missing(settings: dict[str, Lookup]) -> Iterator[str]:
+def _find_missing_settings(settings: dict[str, SettingLookup]) -> Iterator[str]:
     if not settings["inference key"].found:
         yield f"No inference key: set one of {', '.join(settings['inference key'].tried)}."
     for one, other in (("agent key", "agent address"), ("agent address", "agent key")):
@@ -136,34 +135,31 @@ def _missing(settings: dict[str, Lookup]) -> Iterator[str]:
             yield f"There is an {one} and no {other}: set one of {', '.join(settings[other].tried)}."
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _format_report(report: Report) -> Iterator[str]:
     yield f"Python {report.python} on {report.system}"
     yield "  ".join(f"{name} {installed or '(not installed)'}" for name, installed in report.packages.items())
     yield from ("", "Environment")
     for lookup in report.settings:
-        yield f"  {lookup.name:<18} {_origin_of(lookup)}"
+        yield f"  {lookup.name:<18} {_format_origin(lookup)}"
     yield from ("", "Hosts")
     for probe in report.hosts:
-        yield f"  {probe.host:<40} {_answer_of(probe)}"
-    yield from _verdict(report.problems)
+        yield f"  {probe.host:<40} {_format_probe(probe)}"
+    yield ""
+    if not report.problems:
+        yield "Everything is in place."
+    for problem in report.problems:
+        yield f"Problem: {problem}"
 
 
-def _origin_of(lookup: Lookup) -> str:
+def _format_origin(lookup: SettingLookup) -> str:
+    """Return the variable that a setting comes from, and the set variables that it overrides."""
     if lookup.used is None:
         return "the default" if lookup.value else f"not set ({', '.join(lookup.tried)})"
-    rest = f"; not used: {', '.join(lookup.found[1:])}" if lookup.found[1:] else ""
-    return f"{lookup.used}{rest}"
+    unused = f"; not used: {', '.join(lookup.found[1:])}" if lookup.found[1:] else ""
+    return f"{lookup.used}{unused}"
 
 
-def _answer_of(probe: Probe) -> str:
+def _format_probe(probe: HostProbe) -> str:
     if probe.status is None:
         return "no answer"
     return f"answers: {probe.status} without a key, after {probe.seconds:.3f} s"
-
-
-def _verdict(problems: Sequence[str]) -> Iterator[str]:
-    yield ""
-    if not problems:
-        yield "Everything is in place."
-    for problem in problems:
-        yield f"Problem: {problem}"

@@ -1,4 +1,4 @@
-"""``gradient-async emulate``: the service on loopback, for any client in any language."""
+"""``gradient-async emulate``: run the emulator on loopback, for clients in any language."""
 
 from __future__ import annotations
 
@@ -15,18 +15,31 @@ POLL_SECONDS = 0.25
 
 
 @click.command("emulate")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
-@click.option("--agent-port", type=click.IntRange(0, 65535), default=0, help="The agent's port; by default a free one.")
-@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, help="How fast the limits run.")
-@click.option("--token-delay", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds per token.")
-@click.option("--limits/--no-limits", default=True, show_default=True, help="Refuse what the documents would refuse.")
-@click.option("--upstream", help="Let an OpenAI-compatible server at this address give the answers.")
-def command(
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 picks a free one."
+)
+@click.option(
+    "--agent-port", type=click.IntRange(0, 65535), default=0, help="Port of the agent; by default a free one."
+)
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Speed of the rate-limit windows: 60 makes a minute pass in a second.",
+)
+@click.option(
+    "--token-delay", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds between tokens."
+)
+@click.option(
+    "--limits/--no-limits", default=True, show_default=True, help="Refuse requests beyond the documented rate limits."
+)
+@click.option("--upstream", help="Address of an OpenAI-compatible server that generates the answers.")
+def emulate_command(
     *, port: int, agent_port: int, time_scale: float, token_delay: float, limits: bool, upstream: str | None
 ) -> None:
     """Run an emulator of the service on this machine until Ctrl-C.
 
-    Prints the environment variables that point a client at it; any key is accepted.
+    Prints the environment variables that point a client at it; it accepts any key.
     """
     emulator = Emulator(
         port=port,
@@ -37,12 +50,26 @@ def command(
         upstream=upstream,
     )
     try:
-        asyncio.run(_serve(emulator))
+        asyncio.run(_serve_emulator(emulator))
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
 
 
-def exports(emulator: Emulator) -> str:
+async def _serve_emulator(emulator: Emulator) -> None:
+    async with aclosing(emulator):
+        try:
+            await emulator.__aenter__()
+        except OSError as error:
+            raise click.UsageError(f"Cannot listen: {error.strerror}. Give another --port.") from None
+        click.echo(_format_exports(emulator))
+        click.echo("Running; Ctrl-C stops it.", err=True)
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            _log_finished_requests(emulator.requests)
+            _log_finished_requests(emulator.storage.requests)
+
+
+def _format_exports(emulator: Emulator) -> str:
     """Return the shell lines that point a client at a running *emulator*."""
     variables = {
         "GRADIENT_INFERENCE_ENDPOINT": emulator.url,
@@ -53,26 +80,8 @@ def exports(emulator: Emulator) -> str:
     return "\n".join(f"export {name}={value}" for name, value in variables.items())
 
 
-async def _serve(emulator: Emulator) -> None:
-    async with aclosing(emulator):
-        await _start(emulator)
-        click.echo(exports(emulator))
-        click.echo("Running; Ctrl-C stops it.", err=True)
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            _log(emulator.requests)
-            _log(emulator.storage.requests)
-
-
-async def _start(emulator: Emulator) -> None:
-    try:
-        await emulator.__aenter__()
-    except OSError as error:
-        raise click.UsageError(f"Cannot listen: {error.strerror}. Give another --port.") from None
-
-
-def _log(seen: list[R]) -> None:
-    """Print what was answered, and forget it: an emulator that runs for days must not remember everything."""
-    for record in [record for record in seen if record.finished or record.disconnected]:
+def _log_finished_requests(records: list[R]) -> None:
+    """Print the finished requests and remove them: their list must not grow for as long as the emulator runs."""
+    for record in [record for record in records if record.finished or record.disconnected]:
         click.echo(f"{record.method} {record.path} {record.status or 'no answer'}", err=True)
-        seen.remove(record)
+        records.remove(record)

@@ -1,4 +1,4 @@
-"""Exit codes, and the error each stands for."""
+"""Exit codes of the commands, and the code for each error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from enum import IntEnum
 from gradient_async.errors import BatchValidationError, ConfigurationError, GradientError
 
 
-class Exit(IntEnum):
-    """How a command ended."""
+class ExitCode(IntEnum):
+    """Exit code of a command."""
 
     OK = 0
     API_ERROR = 1
@@ -17,6 +17,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_of(error: GradientError) -> Exit:
-    """Return the code for *error*: what the caller can mend before anything is sent is a usage error."""
-    return Exit.USAGE if isinstance(error, ConfigurationError | BatchValidationError) else Exit.API_ERROR
+def exit_code_for(error: GradientError) -> ExitCode:
+    """Return the code for *error*: ``USAGE`` if the user can fix it before anything is sent."""
+    is_usage_error = isinstance(error, ConfigurationError | BatchValidationError)
+    return ExitCode.USAGE if is_usage_error else ExitCode.API_ERROR

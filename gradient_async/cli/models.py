@@ -1,4 +1,4 @@
-"""``gradient-async models``: the models the key may use."""
+"""``gradient-async models``: list the models that the key may use."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from datetime import UTC, datetime
 import click
 
 from gradient_async import AsyncSession, ModelInfo, ModelList
-from gradient_async.cli.terminal import printable, put
+from gradient_async.cli.terminal import print_line, remove_controls
 
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print the service's list as one line of JSON.")
-@click.option("--base-url", help="Another address of the service.")
-def command(*, as_json: bool, base_url: str | None) -> None:
+@click.option("--base-url", help="Address of the service.")
+def models_command(*, as_json: bool, base_url: str | None) -> None:
     """List the models that the key may use.
 
-    In a pipe: one line for each, with its slug, owner and date separated by tabs.
+    In a pipe: one line for each model, with slug, owner and date separated by tabs.
     """
-    models = asyncio.run(_list(base_url))
+    models = asyncio.run(_fetch_models(base_url))
     if as_json:
-        put(models.to_json())
+        print_line(models.to_json())
     elif sys.stdout.isatty():
-        _print_table(models)
+        _print_models_table(models)
     else:
         for model in models:
-            click.echo("\t".join(_row(model)))
+            click.echo("\t".join(_model_cells(model)))
 
 
-async def _list(base_url: str | None) -> ModelList:
+async def _fetch_models(base_url: str | None) -> ModelList:
     async with AsyncSession(base_url=base_url) as session:
         return await session.models.list()
 
 
-def _row(model: ModelInfo) -> tuple[str, str, str]:
+def _model_cells(model: ModelInfo) -> tuple[str, str, str]:
+    """Return slug, owner and date of creation."""
     created = datetime.fromtimestamp(model.created, UTC).date().isoformat() if model.created else ""
     return model.id, model.owned_by, created
 
 
-def _print_table(models: ModelList) -> None:
+def _print_models_table(models: ModelList) -> None:
     from rich.console import Console  # only for a terminal
     from rich.table import Table
     from rich.text import Text
@@ -49,5 +50,5 @@ def _print_table(models: ModelList) -> None:
     for heading in ("model", "owner", "since"):
         table.add_column(heading, overflow="fold")
     for model in models:
-        table.add_row(*(Text(printable(cell, sys.stdout)) for cell in _row(model)))
+        table.add_row(*(Text(remove_controls(cell, sys.stdout)) for cell in _model_cells(model)))
     Console().print(table)

@@ -1,6 +1,6 @@
-"""Where the command line takes its configuration from, by name; values stay where they are.
+"""Settings of the command line, looked up in environment variables by name.
 
-Contract: pure; the environment is an argument. Nothing here returns or shows a key.
+Contract: pure; the environment is an argument. Nothing here returns or prints a key.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ MODEL_VARIABLE = "GRADIENT_MODEL"
 
 
 @attrs.frozen(kw_only=True)
-class Lookup:
-    """One setting, as it was looked up.
+class SettingLookup:
+    """Result of looking up one setting.
 
     Attributes:
-        name: What it is.
-        tried: The environment variables it may come from, the first one that is set wins.
-        found: Those that are set.
-        problem: Why it cannot be used, None if it can or is not set.
+        name: Name of the setting, as the doctor prints it.
+        tried: Environment variables that may hold it, in order of precedence.
+        found: Those of them that are set.
+        problem: Reason why the value cannot be used, None if it can or if no variable is set.
+        value: Address, or None for a key that is not set; hidden in ``repr``.
     """
 
     name: str
@@ -36,43 +37,45 @@ class Lookup:
 
     @property
     def used(self) -> str | None:
-        """The variable that wins."""
+        """The variable that takes precedence, None if none is set."""
         return self.found[0] if self.found else None
 
 
-def inference_key(environ: Mapping[str, str]) -> Lookup:
+def look_up_inference_key(environ: Mapping[str, str]) -> SettingLookup:
     """Look up the key for the serverless models."""
-    return _lookup("inference key", credentials.INFERENCE_KEYS, environ, _find_key)
+    return _look_up("inference key", credentials.INFERENCE_KEYS, environ, _find_key)
 
 
-def agent_key(environ: Mapping[str, str]) -> Lookup:
+def look_up_agent_key(environ: Mapping[str, str]) -> SettingLookup:
     """Look up the key for the agent."""
-    return _lookup("agent key", credentials.AGENT_KEYS, environ, _find_key)
+    return _look_up("agent key", credentials.AGENT_KEYS, environ, _find_key)
 
 
-def inference_endpoint(environ: Mapping[str, str]) -> Lookup:
-    """Look up the address of the serverless models; without one, `value` is the documented address."""
-    lookup = _lookup("inference address", credentials.INFERENCE_ENDPOINTS, environ, _find_address)
+def look_up_inference_endpoint(environ: Mapping[str, str]) -> SettingLookup:
+    """Look up the address of the serverless models; without a variable, `value` is the documented address."""
+    lookup = _look_up("inference address", credentials.INFERENCE_ENDPOINTS, environ, _find_address)
     return lookup if lookup.found else attrs.evolve(lookup, value=credentials.DEFAULT_BASE_URL)
 
 
-def agent_endpoint(environ: Mapping[str, str]) -> Lookup:
+def look_up_agent_endpoint(environ: Mapping[str, str]) -> SettingLookup:
     """Look up the address of the agent."""
-    return _lookup("agent address", credentials.AGENT_ENDPOINTS, environ, _find_address)
+    return _look_up("agent address", credentials.AGENT_ENDPOINTS, environ, _find_address)
 
 
-def lookups(environ: Mapping[str, str]) -> Iterator[Lookup]:
-    """Look up everything."""
-    for look_up in (inference_key, inference_endpoint, agent_key, agent_endpoint):
-        yield look_up(environ)
+def look_up_settings(environ: Mapping[str, str]) -> Iterator[SettingLookup]:
+    """Look up all settings."""
+    yield look_up_inference_key(environ)
+    yield look_up_inference_endpoint(environ)
+    yield look_up_agent_key(environ)
+    yield look_up_agent_endpoint(environ)
 
 
 _Find = Callable[[tuple[str, ...], Mapping[str, str]], Setting]
 
 
-def _lookup(name: str, variables: tuple[str, ...], environ: Mapping[str, str], find: _Find) -> Lookup:
+def _look_up(name: str, variables: tuple[str, ...], environ: Mapping[str, str], find: _Find) -> SettingLookup:
     found = tuple(variable for variable in variables if environ.get(variable, "").strip())
-    lookup = Lookup(name=name, tried=variables, found=found)
+    lookup = SettingLookup(name=name, tried=variables, found=found)
     try:
         return attrs.evolve(lookup, value=find(variables, environ).value)
     except ConfigurationError as error:

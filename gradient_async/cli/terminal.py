@@ -1,6 +1,6 @@
-"""What a terminal needs: safe text, word wrap for text that arrives in pieces, bars.
+"""Terminal output: safe text, word wrap for streamed text, bars and the table of rate limits.
 
-Contract: `printable`, `Wrapper` and `bar` are pure.
+Contract: only `print_line` prints.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ BAR_CELLS = 24
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def printable(text: str, stream: IO[str]) -> str:
-    """Return *text* for *stream*: a terminal gets no control characters, which could redraw or rename it."""
+def remove_controls(text: str, stream: IO[str]) -> str:
+    """Replace control characters if *stream* is a terminal, which they could redraw or rename."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if stream.isatty() else text
 
 
-def put(line: str) -> None:
-    """Print what the service said on stdout, as `printable` has it."""
-    click.echo(printable(line, sys.stdout))
+def print_line(line: str) -> None:
+    """Print text from the service on stdout, made safe by `remove_controls`."""
+    click.echo(remove_controls(line, sys.stdout))
 
 
 @attrs.define
 class Wrapper:
-    """Breaks pieces of text into indented lines of *width* columns, at the spaces that pieces begin with."""
+    """Wraps streamed text into indented lines of *width* columns; breaks only where a piece begins with a space."""
 
     width: int
     indent: str = ""
@@ -50,55 +50,51 @@ class Wrapper:
         return "\n" + line if breaks else line
 
 
-def bar(used: int, capacity: int, *, cells: int = BAR_CELLS, marks: str = "█░") -> str:
-    """Return *used* of *capacity* as a bar; anything used shows, and only a full window looks full."""
+def draw_bar(used: int, capacity: int, *, cells: int = BAR_CELLS, marks: str = "█░") -> str:
+    """Return *used* of *capacity* as a bar: any use fills at least one cell, only full use fills all."""
     if used >= capacity:
         return marks[0] * cells
     filled = max(used > 0, used * cells // capacity)
     return marks[0] * filled + marks[1] * (cells - filled)
 
 
-def limits_table(status: LimiterStatus, *, marks: str = "█░") -> Table:
-    """Return one row for each window."""
+def build_limits_table(status: LimiterStatus, *, marks: str = "█░") -> Table:
+    """Return a table with one row for each window of the limiter."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("window", "", "used", "free", "by others", "next free"):
         table.add_column(heading, justify="left" if heading in ("window", "") else "right")
     for window in status.windows:
+        wait = window.next_free_at - status.now
         table.add_row(
-            period_name(window.period),
-            f"[{_colour(window)}]{bar(window.used, window.capacity, marks=marks)}[/]",
+            format_period(window.period),
+            f"[{_choose_colour(window)}]{draw_bar(window.used, window.capacity, marks=marks)}[/]",
             f"{window.used} of {window.capacity}",
             str(window.free),
             str(window.foreign),
-            _next_free(window, status.now),
+            f"in {wait:.1f} s" if wait > 0 else "now",
         )
     return table
 
 
-def limits_notes(status: LimiterStatus) -> list[str]:
-    """Return what a table of windows does not show: the queue and the pause."""
+def describe_waiting(status: LimiterStatus) -> list[str]:
+    """Return one sentence each for the limiter's queue and pause, if there are any."""
     notes = [f"{status.queued} requests wait."] if status.queued else []
     if status.paused_until is not None:
         notes.append(f"Paused by the service for {status.paused_until - status.now:.1f} s.")
     return notes
 
 
-def bar_marks(console: Console) -> str:
-    """Return the two characters of a bar that *console* can show."""
+def choose_bar_marks(console: Console) -> str:
+    """Return two characters for a bar, full and empty, that *console* can print."""
     return "#." if console.options.ascii_only else "█░"
 
 
-def period_name(seconds: float) -> str:
-    """Return the name of a window."""
+def format_period(seconds: float) -> str:
+    """Return the name of a window with this period: ``per minute``."""
     return {60.0: "per minute", 3600.0: "per hour"}.get(seconds, f"per {seconds:g} s")
 
 
-def _next_free(window: WindowStatus, now: float) -> str:
-    wait = window.next_free_at - now
-    return f"in {wait:.1f} s" if wait > 0 else "now"
-
-
-def _colour(window: WindowStatus) -> str:
+def _choose_colour(window: WindowStatus) -> str:
     if window.free == 0:
         return "red"
     return "green" if window.free * 4 > window.capacity else "yellow"

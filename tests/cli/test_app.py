@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import gradient_async
 from gradient_async import errors
-from gradient_async.cli.app import COMMANDS
-from gradient_async.cli.exit_codes import Exit, exit_of
+from gradient_async.cli.app import COMMANDS, load_command
+from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_a_module_with_a_command_of_that_name(name):
-    assert import_module(COMMANDS[name]).command.name == name
+def test_a_command_has_the_name_that_users_type(name):
+    assert load_command(name).name == name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -38,30 +37,30 @@ def test_the_version_is_that_of_the_package(invoke):
 
 
 def test_an_unknown_command_is_a_usage_error(invoke):
-    assert invoke("chatt").exit_code == Exit.USAGE
+    assert invoke("chatt").exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (errors.ConfigurationError("x"), Exit.USAGE),
-        (errors.BatchValidationError("x"), Exit.USAGE),
-        (errors.AuthenticationError("x"), Exit.API_ERROR),
-        (errors.APITimeoutError("x", phase="total"), Exit.API_ERROR),
-        (errors.StreamTruncatedError("x"), Exit.API_ERROR),
+        (errors.ConfigurationError("x"), ExitCode.USAGE),
+        (errors.BatchValidationError("x"), ExitCode.USAGE),
+        (errors.AuthenticationError("x"), ExitCode.API_ERROR),
+        (errors.APITimeoutError("x", phase="total"), ExitCode.API_ERROR),
+        (errors.StreamTruncatedError("x"), ExitCode.API_ERROR),
     ],
 )
 def test_an_error_has_its_exit_code(error, code):
-    assert exit_of(error) is code
+    assert exit_code_for(error) is code
 
 
 @pytest.mark.parametrize(
     ("args", "closed", "code"),
     [
-        (["chat", "Hello"], ">&-", Exit.OK),
-        (["chat", "Hello"], "2>&-", Exit.OK),
-        (["chat"], "<&-", Exit.USAGE),
-        (["map"], "<&-", Exit.USAGE),
+        (["chat", "Hello"], ">&-", ExitCode.OK),
+        (["chat", "Hello"], "2>&-", ExitCode.OK),
+        (["chat"], "<&-", ExitCode.USAGE),
+        (["map"], "<&-", ExitCode.USAGE),
     ],
 )
 def test_a_closed_stream_is_an_empty_one(args, closed, code, gradient, start):
@@ -76,7 +75,7 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(gradient, in
     source.write_text(json.dumps({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}))
     invoke("batch", "run", str(source), "--every", "0.02")
     result = invoke("batch", "results", gradient.batches.jobs[0].id, "-o", str(tmp_path / "none" / "out.jsonl"))
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert str(tmp_path / "none") in result.stderr.replace("\n", "")
     assert "No such file or directory" in result.stderr
 
@@ -87,7 +86,7 @@ def test_a_full_disk_is_told_without_a_traceback(gradient, start):
         process = start("chat", "Hello", stdout=full.fileno())
         _, said = process.communicate(timeout=5)
     assert (process.returncode, said) == (
-        Exit.API_ERROR,
+        ExitCode.API_ERROR,
         "gradient-async: Input or output failed: No space left on device.\n",
     )
 
@@ -96,7 +95,7 @@ def test_a_full_disk_is_told_without_a_traceback(gradient, start):
 def test_without_the_extra_it_says_what_to_install(absent):
     program = f"import sys; sys.modules[{absent!r}] = None; from gradient_async.cli import main; sys.exit(main())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert done.stdout == ""
     assert "pip install 'gradient-async[cli]'" in done.stderr
     assert "Traceback" not in done.stderr

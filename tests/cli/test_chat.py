@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from gradient_async.cli.chat import Question, _show_stream
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.chat import ChatOptions, print_stream
+from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
 
 
@@ -86,13 +86,13 @@ def test_another_address_can_be_given(gradient, invoke, monkeypatch):
 
 @pytest.mark.parametrize("prompt", ["", "  \n"])
 def test_an_empty_prompt_is_a_usage_error(prompt, gradient, invoke):
-    assert invoke("chat", prompt).exit_code == Exit.USAGE
+    assert invoke("chat", prompt).exit_code == ExitCode.USAGE
     assert gradient.requests == []
 
 
 def test_a_missing_key_is_a_configuration_error_that_names_every_variable(invoke):
     result = invoke("chat", "Hello")
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "MODEL_ACCESS_KEY" in result.stderr
     assert "DIGITALOCEAN_TOKEN" in result.stderr
 
@@ -101,7 +101,7 @@ def test_a_missing_key_is_a_configuration_error_that_names_every_variable(invoke
 def test_a_refusal_is_one_line_on_stderr(mode, gradient, invoke):
     gradient.fail(status=401)
     result = invoke("chat", "Hello", *mode)
-    assert (result.exit_code, result.stdout) == (Exit.API_ERROR, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.API_ERROR, "")
     assert result.stderr.startswith("gradient-async: ")
     assert "401" in result.stderr
     assert "secret" not in result.stderr
@@ -111,7 +111,7 @@ def test_what_came_of_a_broken_stream_stays(gradient, invoke):
     gradient.reply("One two three four five six.")
     gradient.truncate(after=3)
     result = invoke("chat", "Count.")
-    assert result.exit_code == Exit.API_ERROR
+    assert result.exit_code == ExitCode.API_ERROR
     assert result.stdout.startswith("One two")
     assert result.stdout.endswith("\n")
     assert "gradient-async: " in result.stderr
@@ -132,16 +132,16 @@ def test_ctrl_c_leaves_what_came_and_exits_130(gradient, start):
     rest, notes = process.communicate(timeout=5)
     assert came == "One two"
     assert rest.endswith("\n")
-    assert process.returncode == Exit.INTERRUPTED
+    assert process.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in notes
 
 
 async def test_an_interruption_prints_the_partial_json(gradient_emulator, gradient_session, capsys):
     gradient_emulator.reply("One two three four five six.")
     gradient_emulator.stall(30, after=3)
-    question = Question(params={"model": "m", "messages": [{"role": "user", "content": "Count."}]}, as_json=True)
+    question = ChatOptions(params={"model": "m", "messages": [{"role": "user", "content": "Count."}]}, as_json=True)
     stream = gradient_session.chat.completions.stream(**question.params)
-    showing = asyncio.create_task(_show_stream(stream, question))
+    showing = asyncio.create_task(print_stream(stream, question))
     async with asyncio.timeout(5):
         while stream.snapshot.text != "One two three":
             await asyncio.sleep(0.001)

@@ -6,7 +6,7 @@ import pytest
 
 from gradient_async.cli import demo
 from gradient_async.cli.demo_steps import STEPS
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.exit_codes import ExitCode
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_in_a_pipe_it_is_plain_text(invoke):
 
 def test_live_without_a_key_names_the_variables(invoke):
     result = invoke("demo", "--live")
-    assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert "MODEL_ACCESS_KEY" in result.stderr
 
 

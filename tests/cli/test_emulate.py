@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from gradient_async import AsyncSession
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.exit_codes import ExitCode
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_ctrl_c_stops_it_with_success(emulating):
     process, _ = emulating()
     process.send_signal(signal.SIGINT)
     _, notes = process.communicate(timeout=5)
-    assert process.returncode == Exit.OK
+    assert process.returncode == ExitCode.OK
     assert notes.endswith("Stopped.\n")
 
 
@@ -65,5 +65,5 @@ def test_a_port_that_is_taken_is_a_usage_error(invoke):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         result = invoke("emulate", "--port", str(taken.getsockname()[1]))
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "Cannot listen" in result.stderr

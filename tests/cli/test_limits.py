@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.exit_codes import ExitCode
 
 
 def test_it_shows_a_row_for_each_window_after_one_request(gradient, invoke):
@@ -52,4 +52,4 @@ def test_ctrl_c_without_watching_is_an_interruption(gradient, start, wait_until)
     process = start("limits")
     wait_until(lambda: gradient.requests)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=5) == Exit.INTERRUPTED
+    assert process.wait(timeout=5) == ExitCode.INTERRUPTED

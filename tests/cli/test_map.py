@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
 
 
@@ -52,7 +52,7 @@ def test_a_stdin_that_cannot_be_read_ends_it(gradient, start, tmp_path):
     process = start("map", stdin=unreadable)
     os.close(unreadable)
     _, said = process.communicate(timeout=5)
-    assert (process.returncode, "Bad file descriptor" in said, "Traceback" in said) == (Exit.API_ERROR, True, False)
+    assert (process.returncode, "Bad file descriptor" in said, "Traceback" in said) == (ExitCode.API_ERROR, True, False)
 
 
 def test_json_is_the_whole_completion(gradient, invoke):
@@ -62,7 +62,7 @@ def test_json_is_the_whole_completion(gradient, invoke):
     assert line["completion"]["usage"]["total_tokens"] > 0
 
 
-@pytest.mark.parametrize(("times", "code"), [(1, Exit.PARTIAL), (3, Exit.API_ERROR)])
+@pytest.mark.parametrize(("times", "code"), [(1, ExitCode.PARTIAL), (3, ExitCode.API_ERROR)])
 def test_a_failure_is_a_line_and_an_exit_code(times, code, gradient, invoke):
     gradient.fail(status=400, times=times)
     result = invoke("map", "-c", "1", "--ordered", stdin="1\n2\n3\n")
@@ -77,15 +77,15 @@ def test_a_failure_is_a_line_and_an_exit_code(times, code, gradient, invoke):
 def test_what_is_no_object_ends_it_after_what_came_before(gradient, invoke):
     gradient.reply("Yes.")
     result = invoke("map", stdin='Really?\n{"messages": \nNever asked\n')
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert lines(result.stdout) == [{"index": 0, "text": "Yes."}]
-    assert "Line 2 begins with a brace and is no JSON object" in result.stderr
+    assert "Line 2 begins with a brace and is not a JSON object" in result.stderr
 
 
 def test_of_nothing_it_says_so(gradient, invoke):
     result = invoke("map", stdin="\n \n")
-    assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
-    assert "nothing to ask" in result.stderr
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+    assert "The input is empty" in result.stderr
 
 
 def test_an_agent_answers_too(gradient, invoke):
@@ -97,7 +97,7 @@ def test_an_agent_answers_too(gradient, invoke):
 def test_a_missing_key_is_told_once_for_each_and_nothing_is_sent(gradient, invoke, monkeypatch):
     monkeypatch.delenv("MODEL_ACCESS_KEY")
     result = invoke("map", stdin="Hello")
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "MODEL_ACCESS_KEY" in result.stdout
     assert gradient.requests == []
 
@@ -109,7 +109,7 @@ def test_ctrl_c_stops_it_while_it_waits_for_stdin(gradient, start):
         process = start("map", stdin=read_end)
         assert json.loads(process.stdout.readline())["index"] == 0
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == Exit.INTERRUPTED
+        assert process.wait(timeout=5) == ExitCode.INTERRUPTED
     finally:
         os.close(read_end)
         os.close(write_end)

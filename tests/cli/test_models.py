@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.exit_codes import ExitCode
 
 
 def test_in_a_pipe_it_is_one_line_for_each_model(gradient, invoke):
@@ -27,4 +27,4 @@ def test_in_a_terminal_it_is_a_table(gradient, start_in_terminal):
 def test_a_refusal_is_an_api_error(gradient, invoke):
     gradient.fail(status=403)
     result = invoke("models")
-    assert (result.exit_code, result.stdout) == (Exit.API_ERROR, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.API_ERROR, "")

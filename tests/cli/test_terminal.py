@@ -1,4 +1,4 @@
-"""Bars, word wrap and safe text."""
+"""BarView, word wrap and safe text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import pytest
 
 from gradient_async._protocol.rate_limit.status import LimiterStatus
-from gradient_async.cli.terminal import Wrapper, bar, limits_notes, period_name, printable
+from gradient_async.cli.terminal import Wrapper, describe_waiting, draw_bar, format_period, remove_controls
 
 
 class Terminal(io.StringIO):
@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
     [(0, "...."), (1, "#..."), (49, "#..."), (50, "##.."), (99, "###."), (100, "####"), (120, "####")],
 )
 def test_a_bar_shows_any_use_and_is_full_only_when_nothing_is_left(used, drawn):
-    assert bar(used, 100, cells=4, marks="#.") == drawn
+    assert draw_bar(used, 100, cells=4, marks="#.") == drawn
 
 
 def test_text_that_arrives_in_pieces_is_wrapped_between_words():
@@ -30,7 +30,7 @@ def test_text_that_arrives_in_pieces_is_wrapped_between_words():
 
 
 def test_a_terminal_gets_no_control_characters():
-    assert printable("a\x1b[31mb\x07\x9b\tc\n", Terminal()) == "a�[31mb��\tc\n"
+    assert remove_controls("a\x1b[31mb\x07\x9b\tc\n", Terminal()) == "a�[31mb��\tc\n"
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_no_command_lets_the_service_drive_the_terminal(args, path, gradient, st
 
 
 def test_a_pipe_gets_every_byte():
-    assert printable("a\x1b[31m", io.StringIO()) == "a\x1b[31m"
+    assert remove_controls("a\x1b[31m", io.StringIO()) == "a\x1b[31m"
 
 
 def test_the_queue_and_the_pause_are_noted():
-    notes = limits_notes(LimiterStatus(windows=(), queued=3, paused_until=12.5, now=10.0))
+    notes = describe_waiting(LimiterStatus(windows=(), queued=3, paused_until=12.5, now=10.0))
     assert notes == ["3 requests wait.", "Paused by the service for 2.5 s."]
 
 
 @pytest.mark.parametrize(("seconds", "name"), [(60.0, "per minute"), (3600.0, "per hour"), (12.5, "per 12.5 s")])
 def test_a_window_is_named_by_its_period(seconds, name):
-    assert period_name(seconds) == name
+    assert format_period(seconds) == name

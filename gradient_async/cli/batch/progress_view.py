@@ -1,6 +1,6 @@
-"""How a job is watched on stderr: bars in a terminal, a line for each change elsewhere.
+"""Progress of a batch job on stderr: bars in a terminal, one line for each change elsewhere.
 
-Contract: shows what it is told and decides nothing; nothing goes to stdout.
+Contract: only displays; nothing goes to stdout.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gradient_async.cli.terminal import printable
+from gradient_async.cli.terminal import remove_controls
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.options import BatchStep
 
-_STAGES = {"validate": "checked", "upload": "uploaded", "submit": "created"}
+_STAGE_VERBS = {"validate": "checked", "upload": "uploaded", "submit": "created"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-class View(Protocol):
-    """What the commands tell."""
+class ProgressView(Protocol):
+    """Displays the progress of one command."""
 
     def __enter__(self) -> Self: ...
 
@@ -31,28 +31,28 @@ class View(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def step(self, step: BatchStep) -> None:
-        """Show how far a submission is."""
+    def show_step(self, step: BatchStep) -> None:
+        """Display the progress of a submission."""
 
-    def batch(self, batch: Batch) -> None:
-        """Show how a job is now."""
+    def show_job(self, batch: Batch) -> None:
+        """Display the status and counts of a job."""
 
-    def saved(self, done: int, total: int) -> None:
-        """Show how many bytes of the results are on disk."""
-
-
-def new_view() -> View:
-    """Return the view that fits stderr."""
-    return Bars() if sys.stderr.isatty() else Lines()
+    def show_download(self, done: int, total: int) -> None:
+        """Display how many bytes of the results are on disk."""
 
 
-def note(text: str) -> None:
-    """Say something on stderr."""
-    click.echo(printable(text, sys.stderr), err=True)
+def create_view() -> ProgressView:
+    """Return a view that suits stderr: bars for a terminal, else lines."""
+    return BarView() if sys.stderr.isatty() else LineView()
 
 
-def size_of(count: float) -> str:
-    """Return a number of bytes for people: ``1.5 MB``."""
+def print_note(text: str) -> None:
+    """Print a note on stderr."""
+    click.echo(remove_controls(text, sys.stderr), err=True)
+
+
+def format_size(count: float) -> str:
+    """Return a number of bytes with its unit: ``1.5 MB``."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -60,23 +60,23 @@ def size_of(count: float) -> str:
     raise AssertionError  # pragma: no cover - the last unit returns
 
 
-def counts_of(batch: Batch) -> str:
-    """Return the counts of a job in words."""
+def format_counts(batch: Batch) -> str:
+    """Return the request counts of a job: ``5 of 6 completed, 1 failed``."""
     counts = batch.request_counts
     failed = f", {counts.failed} failed" if counts.failed else ""
     return f"{counts.completed} of {counts.total} completed{failed}" if counts.total else "no requests counted yet"
 
 
-def describe(step: BatchStep) -> str:
-    """Return a step in words."""
+def describe_step(step: BatchStep) -> str:
+    """Return the progress of a step: ``uploaded 1.0 MB of 1.5 MB``."""
     if step.stage == "submit":
         return f"created {step.done} of {step.total} job(s)"
-    return f"{_STAGES[step.stage]} {size_of(step.done)} of {size_of(step.total)}"
+    return f"{_STAGE_VERBS[step.stage]} {format_size(step.done)} of {format_size(step.total)}"
 
 
 @attrs.define(eq=False)
-class Lines:
-    """A line for every step that is complete and every change of status."""
+class LineView:
+    """Prints one line for each finished step and each change of status."""
 
     _status: str = attrs.field(default="", init=False)
 
@@ -88,26 +88,26 @@ class Lines:
     ) -> None:
         pass
 
-    def step(self, step: BatchStep) -> None:
-        """Say what is complete."""
+    def show_step(self, step: BatchStep) -> None:
+        """Print a finished step."""
         if step.done == step.total:
-            note(describe(step))
+            print_note(describe_step(step))
 
-    def batch(self, batch: Batch) -> None:
-        """Say a new status."""
+    def show_job(self, batch: Batch) -> None:
+        """Print a new status."""
         if batch.status != self._status:
             self._status = batch.status
-            note(f"{batch.status}: {counts_of(batch)}")
+            print_note(f"{batch.status}: {format_counts(batch)}")
 
-    def saved(self, done: int, total: int) -> None:
-        """Say when a file is complete."""
+    def show_download(self, done: int, total: int) -> None:
+        """Print a finished file."""
         if done == total:
-            note(f"saved {size_of(done)}")
+            print_note(f"saved {format_size(done)}")
 
 
 @attrs.define(eq=False)
-class Bars:
-    """A bar for each stage, with what is left of it."""
+class BarView:
+    """Draws one bar for each stage, with the elapsed and the estimated remaining time."""
 
     _progress: Progress = attrs.field(init=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
@@ -116,7 +116,7 @@ class Bars:
         self._progress = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True, highlight=False),
@@ -131,21 +131,21 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def step(self, step: BatchStep) -> None:
-        """Move the bar of its stage."""
-        self._move(step.stage, step.done, step.total, describe(step))
+    def show_step(self, step: BatchStep) -> None:
+        """Update the bar of the step's stage."""
+        self._update_bar(step.stage, step.done, step.total, describe_step(step))
 
-    def batch(self, batch: Batch) -> None:
-        """Move the bar of the requests."""
+    def show_job(self, batch: Batch) -> None:
+        """Update the bar of the requests."""
         counts = batch.request_counts
-        facts = printable(f"{batch.status}: {counts_of(batch)}", sys.stderr)
-        self._move("requests", counts.completed + counts.failed, counts.total, facts)
+        note = remove_controls(f"{batch.status}: {format_counts(batch)}", sys.stderr)
+        self._update_bar("requests", counts.completed + counts.failed, counts.total, note)
 
-    def saved(self, done: int, total: int) -> None:
-        """Move the bar of the results."""
-        self._move("results", done, total, f"{size_of(done)} of {size_of(total)}")
+    def show_download(self, done: int, total: int) -> None:
+        """Update the bar of the results."""
+        self._update_bar("results", done, total, f"{format_size(done)} of {format_size(total)}")
 
-    def _move(self, name: str, done: int, total: int, facts: str) -> None:
+    def _update_bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=None, facts="")
-        self._progress.update(self._tasks[name], completed=done, total=total or None, facts=facts)
+            self._tasks[name] = self._progress.add_task(name, total=None, note="")
+        self._progress.update(self._tasks[name], completed=done, total=total or None, note=note)

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from gradient_async import Batch, BatchStep
-from gradient_async.cli.batch.progress_view import Bars, size_of
-from gradient_async.cli.exit_codes import Exit
+from gradient_async.cli.batch.progress_view import BarView, format_size
+from gradient_async.cli.exit_codes import ExitCode
 
 CHAT = "/v1/chat/completions"
 
@@ -39,7 +39,7 @@ def ids(text):
 def test_run_leaves_the_results_and_prints_where(gradient, invoke, source, tmp_path):
     result = invoke("batch", "run", str(source), "--every", "0.02")
     output = tmp_path / "in.results.jsonl"
-    assert (result.exit_code, result.stdout.strip()) == (Exit.OK, str(output))
+    assert (result.exit_code, result.stdout.strip()) == (ExitCode.OK, str(output))
     assert ids(output.read_text()) == [f"r{number}" for number in range(6)]
     assert (tmp_path / "in.results.errors.jsonl").read_text() == ""
     assert "uploaded" in result.stderr
@@ -53,20 +53,20 @@ def test_run_never_writes_over_one_of_its_own_files(gradient, invoke, source, fi
     monkeypatch.chdir(source.parent)
     before = source.read_text()
     result = invoke("batch", "run", str(source), *files, "--every", "0.02")
-    assert (result.exit_code, "are the same file" in result.stderr) == (Exit.USAGE, True)
+    assert (result.exit_code, "are the same file" in result.stderr) == (ExitCode.USAGE, True)
     assert (source.read_text(), gradient.requests) == (before, [])
 
 
 def test_run_again_is_the_same_job(gradient, invoke, source):
     for _ in range(2):
-        assert invoke("batch", "run", str(source), "--every", "0.02").exit_code == Exit.OK
+        assert invoke("batch", "run", str(source), "--every", "0.02").exit_code == ExitCode.OK
     assert len(gradient.batches.jobs) == 1
 
 
 def test_run_with_failures_is_a_partial_failure(gradient, invoke, source, tmp_path):
     gradient.batches.fail_line("r2", status=400)
     result = invoke("batch", "run", str(source), "--every", "0.02", "--json", "-o", str(tmp_path / "o.jsonl"))
-    assert result.exit_code == Exit.PARTIAL
+    assert result.exit_code == ExitCode.PARTIAL
     said = json.loads(result.stdout)
     assert (said["status"], said["request_counts"]["failed"]) == ("completed", 1)
     assert ids((tmp_path / "o.errors.jsonl").read_text()) == ["r2"]
@@ -75,9 +75,9 @@ def test_run_with_failures_is_a_partial_failure(gradient, invoke, source, tmp_pa
 def test_run_of_a_job_that_fails_says_how_to_begin_anew(gradient, invoke, source, tmp_path):
     gradient.batches.max_requests = 1
     result = invoke("batch", "run", str(source), "--every", "0.02")
-    assert result.exit_code == Exit.API_ERROR
+    assert result.exit_code == ExitCode.API_ERROR
     assert "1 to 1 are allowed" in result.stderr
-    assert f"{tmp_path / 'in.results.jsonl.journal'} keeps this job" in result.stderr
+    assert f"{tmp_path / 'in.results.jsonl.journal'} still refers to this job" in result.stderr
 
 
 def test_run_that_is_interrupted_says_so_and_goes_on_with_the_same_command(
@@ -90,8 +90,8 @@ def test_run_that_is_interrupted_says_so_and_goes_on_with_the_same_command(
     wait_until(lambda: any(request.method == "GET" for request in gradient.requests))
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=5)
-    assert first.returncode == Exit.INTERRUPTED
-    assert "the same command goes on with it" in said
+    assert first.returncode == ExitCode.INTERRUPTED
+    assert "run the same command to resume it" in said
     second = start(*command)
     assert second.wait(timeout=15) == 0
     assert len(gradient.batches.jobs) == 1
@@ -101,7 +101,7 @@ def test_run_that_is_interrupted_says_so_and_goes_on_with_the_same_command(
 def test_an_invalid_input_is_a_usage_error_with_its_lines(gradient, invoke, source):
     source.write_text(line("a") + line(""))
     result = invoke("batch", "submit", str(source))
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "Line 2: field 'custom_id' is empty." in result.stderr
     assert gradient.requests == []
 
@@ -115,11 +115,11 @@ def test_submit_prints_the_id(gradient, invoke, source):
 
 def test_metadata_without_a_value_is_a_usage_error(gradient, invoke, source):
     result = invoke("batch", "submit", str(source), "--metadata", "team")
-    assert (result.exit_code, "team=VALUE" in result.stderr, gradient.requests) == (Exit.USAGE, True, [])
+    assert (result.exit_code, "team=VALUE" in result.stderr, gradient.requests) == (ExitCode.USAGE, True, [])
 
 
 def test_submit_reads_stdin(gradient, invoke):
-    assert invoke("batch", "submit", "-", "--json", stdin=line("a")).exit_code == Exit.OK
+    assert invoke("batch", "submit", "-", "--json", stdin=line("a")).exit_code == ExitCode.OK
     assert len(gradient.batches.jobs) == 1
 
 
@@ -134,20 +134,20 @@ def test_wait_of_a_job_that_failed_is_an_error(gradient, invoke, source):
     gradient.batches.max_requests = 1
     batch_id = invoke("batch", "submit", str(source)).stdout.strip()
     result = invoke("batch", "wait", batch_id, "--every", "0.02")
-    assert (result.exit_code, "ended as failed" in result.stderr) == (Exit.API_ERROR, True)
+    assert (result.exit_code, "ended as failed" in result.stderr) == (ExitCode.API_ERROR, True)
 
 
 def test_results_are_lines_on_stdout(gradient, invoke, submitted):
     result = invoke("batch", "results", submitted)
-    assert result.exit_code == Exit.OK
+    assert result.exit_code == ExitCode.OK
     assert ids(result.stdout) == [f"r{number}" for number in range(6)]
 
 
 def test_results_can_be_saved(gradient, invoke, submitted, tmp_path):
     result = invoke("batch", "results", submitted, "-o", str(tmp_path / "saved.jsonl"))
-    assert result.exit_code == Exit.OK
+    assert result.exit_code == ExitCode.OK
     assert len(ids((tmp_path / "saved.jsonl").read_text())) == 6
-    assert invoke("batch", "results", submitted, "--errors", "x").exit_code == Exit.USAGE
+    assert invoke("batch", "results", submitted, "--errors", "x").exit_code == ExitCode.USAGE
 
 
 def test_cancel(gradient, invoke, source):
@@ -157,7 +157,7 @@ def test_cancel(gradient, invoke, source):
 
 
 def test_cancel_of_what_has_ended_is_an_api_error(gradient, invoke, submitted):
-    assert invoke("batch", "cancel", submitted).exit_code == Exit.API_ERROR
+    assert invoke("batch", "cancel", submitted).exit_code == ExitCode.API_ERROR
 
 
 def test_list_is_newest_first_and_bounded(gradient, invoke, source):
@@ -170,7 +170,7 @@ def test_list_is_newest_first_and_bounded(gradient, invoke, source):
 def test_validate_lists_every_fault(invoke, source):
     source.write_text(line("a") + "{\n" + line("a"))
     result = invoke("batch", "validate", str(source))
-    assert result.exit_code == Exit.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert [each.split(":")[0] for each in result.stdout.splitlines()] == ["Line 2", "Line 3"]
     said = json.loads(invoke("batch", "validate", str(source), "--json").stdout)
     assert (said["ok"], said["total"], said["requests"]) == (False, 2, 3)
@@ -178,19 +178,19 @@ def test_validate_lists_every_fault(invoke, source):
 
 def test_validate_needs_no_key(invoke, source):
     result = invoke("batch", "validate", str(source), "--split")
-    assert (result.exit_code, result.stdout) == (Exit.OK, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
     assert "6 requests" in result.stderr
 
 
 def test_bars_show_every_stage(capsys):
-    with Bars() as bars:
-        bars.step(BatchStep("upload", 1, 2))
-        bars.batch(Batch(batch_id="b", status="in_progress"))
-        bars.saved(1, 2)
+    with BarView() as bars:
+        bars.show_step(BatchStep("upload", 1, 2))
+        bars.show_job(Batch(batch_id="b", status="in_progress"))
+        bars.show_download(1, 2)
     shown = capsys.readouterr().err
     assert all(word in shown for word in ("uploaded 1 B of 2 B", "in_progress", "results"))
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB")])
 def test_sizes_are_for_people(count, text):
-    assert size_of(count) == text
+    assert format_size(count) == text
