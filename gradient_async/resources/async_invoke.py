@@ -1,4 +1,4 @@
-"""Asynchronous invocations: models that need longer than a request lasts.
+"""Asynchronous invocations: models whose work takes longer than one request may last.
 
 Source: ``POST /v1/async-invoke``, ``GET /v1/async-invoke/{request_id}`` and its ``/status``.
 """
@@ -6,109 +6,126 @@ Source: ``POST /v1/async-invoke``, ``GET /v1/async-invoke/{request_id}`` and its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Coroutine
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import attrs
 
 from gradient_async._io.batch.poller import JobProgress
-from gradient_async._io.http.pipeline import Pipeline
-from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.async_invoke import (
+    build_invocation_error,
     build_invocation_request,
     build_result_request,
     build_status_request,
-    invocation_error,
     read_invocation,
 )
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams
+from gradient_async.resources.base import Resource
 
 _POLL = Poll(first=1.0, longest=15.0)
-_SHORTEST = 0.001
-"""Seconds: a time limit has to be above 0."""
+_MIN_TIMEOUT = 0.001
+"""Seconds; a time limit must be above 0."""
 
 
 @attrs.frozen(eq=False, repr=False)
-class AsyncInvoke:
-    """``session.async_invoke``."""
+class AsyncInvoke(Resource):
+    """``session.async_invoke``.
 
-    _pipeline: Pipeline
-    _target: Callable[[], Target]
-    _timeouts: Timeouts
+    Example::
+
+        created = await session.async_invoke.create(model_id="fal-ai/flux/schnell", input={"prompt": "A city"})
+        done = await session.async_invoke.wait(created.request_id, timeout=300)
+        print(done.urls)
+    """
 
     async def create(
         self, *, timeout: float | Timeouts | None = None, **params: Unpack[InvocationParams]
     ) -> AsyncInvocation:
-        """Start an invocation and return it as it is then, most often ``QUEUED``.
+        """Start an invocation.
 
         Args:
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The `AsyncInvocation` in its first state, usually ``QUEUED``.
 
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
-            ProtocolError: The answer is no invocation.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
+            ProtocolError: The response is not an invocation.
         """
         return await self._send(build_invocation_request(params, timeouts=self._timeouts.override_with(timeout)))
 
     async def status(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
-        """Return the invocation as it is now, without its output.
+        """Return the current state of an invocation, without its output.
+
+        Args:
+            request_id: The id that `create` returned.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
 
         Raises:
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
         """
         return await self._send(build_status_request(request_id, timeouts=self._timeouts.override_with(timeout)))
 
     async def result(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
-        """Return the invocation as it is now, with its output if it has completed.
+        """Return the current state of an invocation, with its output if it has completed.
+
+        Args:
+            request_id: The id that `create` returned.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
 
         Raises:
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
         """
         return await self._send(build_result_request(request_id, timeouts=self._timeouts.override_with(timeout)))
 
     async def wait(
         self, request_id: str, *, timeout: float | None = None, poll: Poll = _POLL, check: bool = True
     ) -> AsyncInvocation:
-        """Return the invocation with its output when it has ended.
+        """Poll an invocation until it has ended.
 
         Args:
             request_id: The id that `create` returned.
-            timeout: Seconds in all; None for any time.
-            poll: How often to look; the wait between two looks grows with the age of the invocation.
-            check: Whether an end other than ``COMPLETED`` is an error.
+            timeout: Seconds in total; None for no limit.
+            poll: Seconds between two polls; they grow with the age of the invocation.
+            check: Whether an end other than ``COMPLETED`` raises.
+
+        Returns:
+            The ended `AsyncInvocation`, with its output.
 
         Raises:
-            InvocationFailedError: It invocation_error; the message says why, if the service does.
-            APITimeoutError: It has not ended in time; it goes on at the service.
-            APIStatusError: The service refuses to say anything about it.
+            InvocationFailedError: The invocation failed; the message has the reason if the service gives one.
+            APITimeoutError: The invocation has not ended in time; it goes on at the service.
+            APIStatusError: The service refused to return the invocation.
         """
-        progress = JobProgress(partial(self._look, request_id), poll, timeout, what="invocation")
-        *_, invocation = [seen async for seen in progress]
+        progress = JobProgress(partial(self._poll_once, request_id), poll, timeout, what="invocation")
+        *_, invocation = [state async for state in progress]
         if check and not invocation.is_completed:
-            raise invocation_error(invocation)
+            raise build_invocation_error(invocation)
         return invocation
 
-    async def _look(self, request_id: str, left: float | None) -> AsyncInvocation:
-        """Return the invocation, with its output if it has ended, within the seconds that are *left*."""
+    async def _poll_once(self, request_id: str, remaining: float | None) -> AsyncInvocation:
+        """Return the state of an invocation, with its output if it has ended, within *remaining* seconds."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        timeouts = self._timeouts.override_with(left)
-        seen = await self._send(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
-        if not seen.is_terminal:
-            return seen
-        rest = None if left is None else max(left - (clock() - began), _SHORTEST)
-        timeouts = self._timeouts.override_with(rest)
+        timeouts = self._timeouts.override_with(remaining)
+        state = await self._send(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
+        if not state.is_terminal:
+            return state
+        if remaining is not None:
+            remaining = max(remaining - (clock() - began), _MIN_TIMEOUT)
+        timeouts = self._timeouts.override_with(remaining)
         return await self._send(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
 
-    async def _send(self, request: Request) -> AsyncInvocation:
-        return await self._pipeline.send_and_decode(request, self._target(), read_invocation)
+    def _send(self, request: Request) -> Coroutine[Any, Any, AsyncInvocation]:
+        return self._pipeline.send_and_decode(request, self._target(), read_invocation)

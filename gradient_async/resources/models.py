@@ -1,40 +1,41 @@
-"""The models a key may use.
+"""The models that a key may use.
 
-Source: ``GET /v1/models``.
+Source: ``GET /v1/models`` of the serverless reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
-from gradient_async._io.http.pipeline import Pipeline
-from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models import ModelList
+from gradient_async.resources.base import Resource
 
 _read_models = ResponseReader(ModelList, "data")
-"""Returns the models in the body of a successful answer."""
 
 
-@attrs.frozen
-class Models:
+@attrs.frozen(eq=False, repr=False)
+class Models(Resource):
     """``session.models``."""
 
-    _pipeline: Pipeline
-    _target: Callable[[], Target]
-    _timeouts: Timeouts
-
     async def list(self, *, timeout: float | Timeouts | None = None) -> ModelList:
-        """Return every model that the key may use, in ``data``.
+        """Return the models that the key may use.
+
+        Example:
+            ``print([model.id for model in await session.models.list()])``
+
+        Args:
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+
+        Returns:
+            The `ModelList`, with the models in ``data``.
 
         Raises:
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
-            ProtocolError: The answer has no models.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
+            ProtocolError: The response has no models.
         """
         timeouts = self._timeouts.override_with(timeout)
         request = Request(method="GET", path="/v1/models", timeouts=timeouts, idempotent=True)

@@ -1,68 +1,70 @@
-"""Responses: answers made of items, as in the Responses API of OpenAI.
+"""Responses: results of models as lists of items, in the form of OpenAI's Responses API.
 
 Source: ``POST /v1/responses`` of the serverless reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
-from gradient_async._io.http.pipeline import Pipeline
-from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.messages_and_responses import build_response_request
 from gradient_async.models.responses import ResponseReply
 from gradient_async.params import ResponsesParams
+from gradient_async.resources.base import StreamingResource
 
 if TYPE_CHECKING:
     from gradient_async._io.stream.response_stream import ResponseStream
 
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
-class Responses:
+class Responses(StreamingResource):
     """``session.responses``."""
-
-    _pipeline: Pipeline
-    _target: Callable[[], Target]
-    _timeouts: Timeouts
-    _max_event_bytes: int
 
     async def create(
         self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]
     ) -> ResponseReply:
-        """Ask a model and return its answer.
+        """Send one request and return the response.
+
+        Example:
+            ``response = await session.responses.create(model=M, input="Hello")``
 
         Args:
-            timeout: Seconds for the whole call, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The `ResponseReply`.
 
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
-            ProtocolError: The answer is not a response.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
+            ProtocolError: The response is not a response object.
         """
         request = build_response_request(params, stream=False, timeouts=self._timeouts.override_with(timeout))
         return await self._pipeline.send_and_decode(request, self._target(), read_response)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]) -> ResponseStream:
-        """Return the answer as a stream; the request is sent when it is entered or first read.
+        """Return the response as a stream; the request is sent when the stream is entered or first read.
+
+        Example:
+            ``async for text in session.responses.stream(model=M, input="Hello").text(): ...``
 
         Args:
-            timeout: Seconds for the whole stream, or a `Timeouts` for every part of it.
-            **params: The documented parameters; any other keyword goes into the body as it is.
+            timeout: Seconds for the whole stream, or a `Timeouts` for each part of it.
+            **params: Documented parameters; any other keyword goes into the body unchanged.
+
+        Returns:
+            The `ResponseStream`.
 
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
         """
-        from gradient_async._io.stream.response_stream import (
-            ResponseStream,  # with all that events need; many never stream
-        )
+        from gradient_async._io.stream.response_stream import ResponseStream  # many programs never stream
 
         request = build_response_request(params, stream=True, timeouts=self._timeouts.override_with(timeout))
-        opener = self._pipeline.build_opener(request, self._target())
-        return ResponseStream(opener, max_event_bytes=self._max_event_bytes)
+        return self._new_stream(ResponseStream, request)

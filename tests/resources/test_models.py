@@ -10,9 +10,9 @@ from gradient_async import APIStatusError, AsyncSession, ResponseDecodeError
 from gradient_async.testing import Emulator
 
 
-async def test_a_body_that_is_no_list_is_an_error(gradient_session: AsyncSession, gradient_emulator: Emulator) -> None:
+async def test_a_body_without_data_is_an_error(gradient_session: AsyncSession, gradient_emulator: Emulator) -> None:
     gradient_emulator.reply(body={"status": "ok"}, path="/v1/models")
-    with pytest.raises(ResponseDecodeError, match="no ModelList"):
+    with pytest.raises(ResponseDecodeError, match="not a ModelList"):
         await gradient_session.models.list()
 
 

@@ -19,7 +19,8 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.codec.converter import decode_json
-from gradient_async._protocol.requests.request import AGENT_MODEL, Request
+from gradient_async._protocol.requests.chat import AGENT_MODEL
+from gradient_async._protocol.requests.request import Request
 
 EndHook = Callable[[CallOutcome], object]
 

@@ -1,7 +1,7 @@
-"""Invocations: the requests that start one and ask for it, and the answer to all of them.
+"""Asynchronous invocations: the requests that start and poll one, and their response body.
 
-Contract: pure. An error that is no text, which the reference does not have but fal's own models do, becomes one.
-Source: ``POST /v1/async-invoke`` of the serverless reference, and its how-to guide for the two ways to ask.
+Contract: pure. An ``error`` that is an object, which fal's models send although the reference says text, becomes text.
+Source: ``POST /v1/async-invoke`` of the serverless reference, and its how-to guide for the two ways to poll.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json, s
 from gradient_async._protocol.http.error_body import find_error
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
-from gradient_async._protocol.requests.request import (
-    Request,
-    build_json_post,
+from gradient_async._protocol.requests.parameters import (
     describe_type,
     require_finite,
     require_iterable,
     require_text,
     without_unset,
 )
+from gradient_async._protocol.requests.request import Request, build_json_post
 from gradient_async.errors import ConfigurationError, InvocationFailedError
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams
@@ -32,10 +31,10 @@ _KNOWN = InvocationParams.__required_keys__ | InvocationParams.__optional_keys__
 
 
 def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
-    """Return the request that starts an invocation.
+    """Build the request that starts an invocation.
 
     Raises:
-        ConfigurationError: The parameters cannot be meant: no model, no input, tags that are no objects.
+        ConfigurationError: A parameter is missing or invalid: the model, the input or a tag.
     """
     body = without_unset(params, _KNOWN)
     require_text(body, "model_id", "fal-ai/flux/schnell")
@@ -47,58 +46,60 @@ def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -
     for name, value in body["input"].items():
         require_finite(f"input.{name}", value)
     if "tags" in body:
-        body["tags"] = [
-            _checked_tag(position, tag) for position, tag in enumerate(require_iterable("tags", body["tags"], "a list"))
-        ]
+        body["tags"] = _copy_tags(body["tags"])
     return build_json_post(_PATH, body, timeouts=timeouts)
 
 
 def build_status_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
-    """Return the request that asks how an invocation is."""
-    return _get(request_id, "/status", timeouts, priority)
+    """Build the request for the state of an invocation."""
+    return _build_get(request_id, "/status", timeouts, priority)
 
 
 def build_result_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:
-    """Return the request that asks for an invocation with its output."""
-    return _get(request_id, "", timeouts, priority)
+    """Build the request for an invocation with its output."""
+    return _build_get(request_id, "", timeouts, priority)
 
 
 def read_invocation(body: bytes) -> AsyncInvocation:
-    """Return the invocation in the body of a successful answer.
+    """Decode the body of a successful response.
 
     Raises:
-        APIStatusError: It is an error object.
-        ResponseDecodeError: It is no invocation.
+        APIStatusError: The body is an error object.
+        ResponseDecodeError: The body is not an invocation.
     """
     value = decode_json(body)
     if type(value) is dict and type(value.get("status")) is not str and (error := find_error(value)):
         raise error
-    invocation = structure(_with_text(value), AsyncInvocation)
+    invocation = structure(_with_error_text(value), AsyncInvocation)
     invocation._raw = value
     return invocation
 
 
-def invocation_error(invocation: AsyncInvocation) -> InvocationFailedError:
-    """Return the error for an invocation that did not complete."""
+def build_invocation_error(invocation: AsyncInvocation) -> InvocationFailedError:
+    """Return the error of an invocation that ended without completing."""
     reason = invocation.error or "The service does not say why."
     message = f"Invocation {invocation.request_id} of {invocation.model_id} ended as {invocation.status}: {reason}"
     return InvocationFailedError(message, invocation=invocation)
 
 
-def _get(request_id: object, action: str, timeouts: Timeouts, priority: Priority) -> Request:
+def _build_get(request_id: object, action: str, timeouts: Timeouts, priority: Priority) -> Request:
     if not isinstance(request_id, str) or not request_id:
         raise ConfigurationError(f"request_id must be the id of an invocation; got {describe_type(request_id)}.")
     path = f"{_PATH}/{quote(request_id, safe='')}{action}"
     return Request(method="GET", path=path, timeouts=timeouts, idempotent=True, priority=priority)
 
 
-def _checked_tag(position: int, tag: object) -> dict[str, Any]:
-    if isinstance(tag, Mapping) and {"key", "value"} <= tag.keys():
-        return dict(tag)
-    raise ConfigurationError(f"tags[{position}] must be an object with a key and a value.")
+def _copy_tags(tags: object) -> list[dict[str, Any]]:
+    copies = []
+    for position, tag in enumerate(require_iterable("tags", tags, "a list")):
+        if not isinstance(tag, Mapping) or not {"key", "value"} <= tag.keys():
+            raise ConfigurationError(f"tags[{position}] must be an object with a key and a value.")
+        copies.append(dict(tag))
+    return copies
 
 
-def _with_text(value: Any) -> Any:
+def _with_error_text(value: Any) -> Any:
+    """Return *value* with its ``error`` as text: the message of the error object, else its JSON."""
     error = value.get("error") if type(value) is dict else None
     if error is None or type(error) is str:
         return value

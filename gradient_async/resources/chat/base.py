@@ -16,7 +16,8 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import Request, build_chat_request
+from gradient_async._protocol.requests.chat import build_chat_request
+from gradient_async._protocol.requests.request import Request
 from gradient_async.models.chat import ChatCompletion
 
 if TYPE_CHECKING:

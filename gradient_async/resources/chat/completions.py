@@ -13,7 +13,7 @@ import attrs
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.request import CHAT_PATH
+from gradient_async._protocol.requests.chat import CHAT_PATH
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import ChatParams, ParseParams, RunToolsParams, ToolParam
 from gradient_async.resources.chat.base import BaseChatCompletions

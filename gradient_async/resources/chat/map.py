@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from gradient_async._io.concurrent_map import ConcurrentMap
-from gradient_async._protocol.requests.request import reject_stream
+from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from gradient_async._protocol.requests.request import reject_stream
+from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async._protocol.schema.structured_output import build_response_format, parse_completion
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.parsed import ParsedCompletion

@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.requests.request import MESSAGES_EXPECTED, reject_stream, require_iterable
+from gradient_async._protocol.requests.chat import MESSAGES_EXPECTED, reject_stream
+from gradient_async._protocol.requests.parameters import require_iterable
 from gradient_async._protocol.schema.tool_loop import (
     Conversation,
     Toolbox,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gradient_async import ConfigurationError, Message, Timeouts
-from gradient_async._protocol.requests.request import CHAT_PATH, Request, build_chat_request, build_headers
+from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
+from gradient_async._protocol.requests.request import Request, build_headers
 
 USER = {"role": "user", "content": "Hi"}
 

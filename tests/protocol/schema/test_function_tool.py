@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ConfigurationError, ResponseDecodeError, Timeouts
-from gradient_async._protocol.requests.request import CHAT_PATH, build_chat_request
+from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
 from gradient_async._protocol.schema.docstrings import first_paragraph, parse_argument_descriptions
 from gradient_async._protocol.schema.function_tool import function_tool
 

@@ -1,0 +1,56 @@
+"""The untyped half of the resources: their fields, and how a stream is created.
+
+Contract: the subclasses declare the typed keyword arguments of each call; PEP 692 offers no way to share those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import attrs
+
+from gradient_async._io.http.pipeline import Pipeline
+from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.request import Request
+
+if TYPE_CHECKING:  # the modules of streams are imported with the first stream
+    from gradient_async._io.stream.stream_reader import Opener
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Resource:
+    """A part of the API, as an attribute of a session.
+
+    Attributes:
+        _pipeline: Sends the requests.
+        _target: Returns address, key and limiter; raises if the key is missing.
+        _timeouts: The time limits of the session.
+    """
+
+    _pipeline: Pipeline
+    _target: Callable[[], Target]
+    _timeouts: Timeouts
+
+
+class _StreamClass(Protocol[T_co]):
+    def __call__(self, opener: Opener, *, max_event_bytes: int) -> T_co: ...
+
+
+@attrs.frozen(eq=False, repr=False, kw_only=True)
+class StreamingResource(Resource):
+    """A resource whose results can be streamed.
+
+    Attributes:
+        _max_event_bytes: Maximum size of one server-sent event, in bytes.
+    """
+
+    _max_event_bytes: int
+
+    def _new_stream(self, stream_class: _StreamClass[T_co], request: Request) -> T_co:
+        """Return a stream whose request is not sent yet."""
+        opener = self._pipeline.build_opener(request, self._target())
+        return stream_class(opener, max_event_bytes=self._max_event_bytes)
