@@ -1,9 +1,10 @@
-"""`RateLimiter`: the bucket, a queue in front of it, and the clocks.
+"""`RateLimiter`: the limiter of one process, a bucket with a queue in front of it.
 
 Contract: an uncontended `RateLimiter.acquire` neither waits nor locks. The limiter belongs to one event loop
 at a time. Times are in seconds on that loop's clock.
 
-Every decision is made in `gradient_async._protocol`, all waiting in `gradient_async._io.rate_limit.wait_queue`.
+Every decision is made in `gradient_async._protocol.rate_limit`; every wait is in
+`gradient_async._io.rate_limit.wait_queue`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import Final
 
 from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Limiter, Permit
-from gradient_async._io.rate_limit.wait_queue import Turnstile, Waiter, closed
+from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
+from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
-from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus, describe, describe_html
+from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 from gradient_async._protocol.rate_limit.token_budget import TokenBudget
 from gradient_async.errors import APITimeoutError, ConfigurationError
 from gradient_async.models.response_meta import RateLimitInfo
@@ -34,21 +36,30 @@ _log = logging.getLogger("gradient_async")
 
 _DEFAULT: Final = RateLimits()
 _SAME_CLOCK = 1.0
-_REFUSED = 429
+"""Seconds: two clocks that differ by less are taken for the same."""
+_TOO_MANY_REQUESTS = 429
 
 
-class RateLimiter:
-    """Gives out permits as fast as every window allows.
+class RateLimiter(QueuedLimiter):
+    """Grants permits as fast as every window allows.
 
     One limiter may serve any number of sessions of an event loop: they share its budget.
 
     Args:
         limits: The budget.
-        guard: Seconds that every window is longer than the service's, against requests that overtake
-            each other on the way.
+        guard: Seconds added to every window. Requests whose delays on the way differ by at most this are not
+            refused for overtaking each other.
         clock: Seconds that never go backwards; the running loop's clock by default.
         wall: Epoch seconds, to read ``ratelimit-reset``.
         chance: A random number in [0, 1), for the jitter of a pause.
+
+    Raises:
+        ConfigurationError: The guard is negative or not finite.
+
+    Example:
+        >>> limiter = RateLimiter(RateLimits(per_minute=100))
+        >>> limiter.status().free
+        100
     """
 
     def __init__(
@@ -60,197 +71,163 @@ class RateLimiter:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        super().__init__(clock or time.monotonic)
         self.limits = limits
         self._bucket = RollingTokenBucket(limits.windows, guard=guard, follow=limits.follow, share=limits.share)
         self._feedback = ServerFeedback(self._bucket, tiers=limits.tiers)
         tokens = limits.tokens_per_minute
-        self._budget = None if tokens is None else TokenBudget(tokens, guard=guard)
-        self._own_clock = clock is not None
+        self._token_budget = None if tokens is None else TokenBudget(tokens, guard=guard)
+        self._has_own_clock = clock is not None
         self._wall, self._chance = wall, chance
-        self._turnstile = Turnstile(clock or time.monotonic, self._serve)
 
-    async def acquire(
-        self,
-        priority: Priority = "interactive",
-        *,
-        timeout: float | None = None,
-        tokens: int = 0,
-        hold: bool = False,
-    ) -> Permit:
-        """Return once one request may be sent.
+    # Granting.
 
-        Args:
-            priority: ``"interactive"`` goes before ``"bulk"``, which still gets one of eight while both wait.
-            timeout: Seconds to wait at most, None for no limit.
-            tokens: The model tokens the request is expected to use, for ``tokens_per_minute``.
-            hold: Let the permit count until `Permit.sent` or `Permit.refund`, however long that takes,
-                because a place in a pool or a connection is still to be waited for.
+    def _try_acquire(self, tokens: int, hold: bool) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
+        """Return a permit if a request and its model tokens are free, else None. Hot: every uncontended request."""
+        now, budget, bucket = self._wait_queue.clock(), self._token_budget, self._bucket
+        if budget is not None and budget.compute_delay(now, tokens):
+            return None
+        if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
+            return None
+        return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold))
 
-        Raises:
-            APITimeoutError: The wait is longer than *timeout*: at once if that can be known, else after it.
-            SessionClosedError: Requests of another running event loop wait for this limiter.
+    def _enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
+        """Add *waiter* to the queue, unless its place in the queue is surely worth more than its timeout.
+
+        Model tokens are left out of that: estimates of requests ahead may still be corrected.
         """
-        turnstile = self._turnstile
-        loop = asyncio.get_running_loop()
-        if loop is not turnstile.loop:
-            self._bind(loop)
-        permit = None if turnstile.queue.size else self._grant(turnstile.clock(), tokens, hold)
-        if permit is not None:
-            return permit
+        wait_queue, timeout = self._wait_queue, waiter.timeout
         if timeout is not None:
-            self._check(priority, timeout)
-        waiter = Waiter(priority, timeout, tokens, hold)
-        granted = turnstile.enter(waiter)
-        try:
-            permit = await granted
-        except BaseException:
-            turnstile.leave(waiter)
-            raise
-        permit.waited = turnstile.clock() - waiter.since
-        return permit
+            now, ahead = wait_queue.clock(), wait_queue.waiters.count_ahead(waiter.priority)
+            wait = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout) - now
+            if wait > timeout:
+                raise APITimeoutError(
+                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {ahead} before it, "
+                    f"but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
+                    phase="limiter",
+                )
+        return wait_queue.enqueue(waiter)
 
-    def _check(self, priority: Priority, timeout: float) -> None:
-        """Refuse to wait if that is surely longer than *timeout*; estimates of model tokens may yet be corrected."""
-        now, ahead = self._turnstile.clock(), self._turnstile.ahead(priority)
-        wait = self._bucket.earliest(now, ahead + 1, enough=timeout) - now
-        if wait <= timeout:
-            return
-        raise APITimeoutError(
-            f"the rate limit allows this request in {wait:.1f} s at the earliest, with {ahead} before it, "
-            f"but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
-            phase="limiter",
-        )
-
-    def _grant(self, now: float, tokens: int, hold: bool) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
-        """Take a token, and its model tokens, if both are free."""
-        budget, bucket = self._budget, self._bucket
-        if budget is not None and budget.delay(now, tokens):
-            return None
-        if bucket.hold(now) if hold else bucket.reserve(now):
-            return None
-        return Permit(self, now, hold, None if budget is None else budget.spend(now, tokens, hold=hold))
-
-    def _serve(self, now: float) -> float:
-        """Let through whom the bucket admits; return the seconds until it may admit the next one."""
-        bucket, budget, turnstile = self._bucket, self._budget, self._turnstile
-        free = bucket.free(now)  # counted once: to ask the bucket for every waiter takes as long as to wake it
-        while (waiter := turnstile.next()) is not None:
-            delay = 0.0 if free > 0 else bucket.delay(now)
+    def _grant_ready(self, now: float) -> float:
+        """Grant permits to the waiters that the bucket admits; return the seconds until it may admit the next one."""
+        bucket, budget, wait_queue = self._bucket, self._token_budget, self._wait_queue
+        free = bucket.count_free(now)  # counted once: asking the bucket for each waiter costs as much as waking it
+        while (waiter := wait_queue.next_waiter()) is not None:
+            delay = 0.0 if free > 0 else bucket.compute_delay(now)
             if budget is not None:
-                delay = max(delay, budget.delay(now, waiter.tokens))
+                delay = max(delay, budget.compute_delay(now, waiter.tokens))
             if delay:
                 return delay
             free -= 1
-            bucket.take(now, waiter.hold)
-            spend = None if budget is None else budget.spend(now, waiter.tokens, hold=waiter.hold)
-            turnstile.let_in(Permit(self, now, waiter.hold, spend))
+            bucket.take_token(now, waiter.hold)
+            spend = None if budget is None else budget.spend_tokens(now, waiter.tokens, hold=waiter.hold)
+            wait_queue.grant(Permit(self, now, waiter.hold, spend))
         return math.inf
 
     # The event loop.
 
-    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Move to *loop*, which is allowed when nobody waits on another one."""
-        self._turnstile.bind(loop)
-        if not self._own_clock:
-            self._exchange_clock(loop_clock(loop))
+    def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Move the queue to *loop*, and use its clock unless the limiter has its own."""
+        self._wait_queue.bind_loop(loop)
+        if not self._has_own_clock:
+            self._switch_clock(loop_clock(loop))
 
-    def _exchange_clock(self, clock: Callable[[], float]) -> None:
+    def _switch_clock(self, clock: Callable[[], float]) -> None:
+        """Use *clock*; move every recorded time to it."""
         now = clock()
-        shift = now - self._turnstile.clock()
-        self._turnstile.clock = clock
+        shift = now - self._wait_queue.clock()
+        self._wait_queue.clock = clock
         if abs(shift) < _SAME_CLOCK:
             return
-        self._bucket.rebase(shift, now=now)
-        self._feedback.rebase(shift)
-        if self._budget is not None:
-            self._budget.rebase(shift)
+        self._bucket.shift_times(shift, now=now)
+        self._feedback.shift_refusals(shift)
+        if self._token_budget is not None:
+            self._token_budget.shift_spends(shift)
 
-    # Permits.
+    # The owner of the permits.
 
-    def _permit_sent(self, permit: Permit) -> None:
-        now = self._turnstile.clock()
-        if permit.spend is not None and self._budget is not None:
-            permit.spend = self._budget.sent(permit.spend, now=now)
+    def _record_sent(self, permit: Permit) -> None:
+        now = self._wait_queue.clock()
+        if permit.spend is not None and self._token_budget is not None:
+            permit.spend = self._token_budget.restart_spend(permit.spend, now=now)
         if permit.held:
             permit.held = False
-            permit.sent_at = self._bucket.stamp(now)
+            permit.sent_at = self._bucket.start_reserved(now)
             return
         self._bucket.refund(permit.sent_at)
-        permit.sent_at = self._bucket.spend(now)
+        permit.sent_at = self._bucket.record_sent(now)
 
-    def _permit_refunded(self, permit: Permit) -> None:
+    def _record_refund(self, permit: Permit) -> None:
         if permit.held:
             permit.held = False
-            self._bucket.release()
+            self._bucket.release_reserved()
         else:
             self._bucket.refund(permit.sent_at)
-        if permit.spend is not None and self._budget is not None:
-            self._budget.settle(permit.spend, 0, now=self._turnstile.clock())
-        self._turnstile.pump()
+        if permit.spend is not None and self._token_budget is not None:
+            self._token_budget.correct_spend(permit.spend, 0, now=self._wait_queue.clock())
+        self._wait_queue.dispatch()
 
-    def _permit_settled(self, permit: Permit, tokens: int) -> None:
-        if permit.spend is not None and self._budget is not None:
-            self._budget.settle(permit.spend, tokens, now=self._turnstile.clock())
-            self._turnstile.pump()
+    def _record_tokens(self, permit: Permit, tokens: int) -> None:
+        if permit.spend is not None and self._token_budget is not None:
+            self._token_budget.correct_spend(permit.spend, tokens, now=self._wait_queue.clock())
+            self._wait_queue.dispatch()
 
-    # Learning and telling.
+    # Feedback, pauses and status.
 
     def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
-        """Learn from the headers of a response, refusals included; their order does not matter.
+        """Update the limiter from the headers of a response or a refusal. Responses may come in any order.
 
         Args:
             info: The headers.
             status: The HTTP status.
             sent_at: When its request was sent: ``Permit.sent_at``.
         """
-        longest, turnstile = self._bucket.windows[-1], self._turnstile
-        before = longest.capacity
+        longest, wait_queue = self._bucket.windows[-1], self._wait_queue
+        previous_capacity = longest.capacity
         paused = self._feedback.apply_response(
             info,
             status=status,
             sent_at=sent_at,
-            now=turnstile.clock(),
+            now=wait_queue.clock(),
             wall=self._wall(),
-            chance=self._chance() if status == _REFUSED else 0.0,
+            chance=self._chance() if status == _TOO_MANY_REQUESTS else 0.0,
         )
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
-        if longest.capacity != before:
-            _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, before)
-        if turnstile.queue.size:
-            turnstile.pump()
+        if longest.capacity != previous_capacity:
+            _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, previous_capacity)
+        if wait_queue.waiters.size:
+            wait_queue.dispatch()
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
-        """Give out no permit for *seconds*, or before *until* on the loop's clock; never shortens a pause."""
-        until = self._turnstile.clock() + seconds if until is None else until
+        """Grant no permit for *seconds*, or before *until* on the loop's clock. A pause is never shortened.
+
+        Raises:
+            ConfigurationError: The end of the pause is not finite.
+        """
+        until = self._wait_queue.clock() + seconds if until is None else until
         if not -math.inf < until < math.inf:
             raise ConfigurationError(f"a pause until {until}: give a finite number of seconds")
         self._bucket.pause(until)
 
     def status(self) -> LimiterStatus:
-        """Return what is used, free and waited for."""
-        now = self._turnstile.clock()
+        """Return the usage of every window, the queue length and the pause."""
+        now = self._wait_queue.clock()
         paused_until = self._bucket.paused_until
         return LimiterStatus(
-            windows=tuple(self._bucket.use(now)),
-            queued=self._turnstile.queue.size,
-            held=self._bucket.held,
+            windows=tuple(self._bucket.describe_windows(now)),
+            queued=self._wait_queue.waiters.size,
+            held=self._bucket.reserved,
             paused_until=paused_until if paused_until > now else None,
-            tokens_used=None if self._budget is None else self._budget.used(now),
+            tokens_used=None if self._token_budget is None else self._token_budget.count_tokens(now),
             now=now,
         )
 
     def estimate(self, n: int = 1) -> float:
-        """Return the seconds until *n* more requests could have been sent, after all that wait already."""
-        now = self._turnstile.clock()
-        return self._bucket.forecast(now, self._turnstile.queue.size + n) - now
+        """Return the seconds until *n* more requests could have been sent, after all that already wait."""
+        now = self._wait_queue.clock()
+        return self._bucket.forecast_send_time(now, self._wait_queue.waiters.size + n) - now
 
     async def aclose(self) -> None:
-        """Let everybody who waits go with a `SessionClosedError`; the limiter itself stays usable."""
-        self._turnstile.turn_away(closed)
-
-    def __repr__(self) -> str:
-        return describe(type(self).__name__, self.status())
-
-    def _repr_html_(self) -> str:
-        return describe_html(type(self).__name__, self.status())
+        """Reject every waiting request with a `SessionClosedError`; the limiter itself stays usable."""
+        self._wait_queue.reject_all(limiter_closed_error)

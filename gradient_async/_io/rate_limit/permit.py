@@ -1,7 +1,7 @@
-"""`Permit`, which allows one request, and `Limiter`, what every limiter can do.
+"""`Permit`, which allows one request, and `Limiter`, the interface of every limiter.
 
-Contract: a permit counts from the moment it was given, or, if it was acquired with ``hold=True``, from
-`Permit.sent`, and until then it counts without end. Nothing here waits.
+Contract: a permit counts from the moment it was granted. If it was acquired with ``hold=True``, it counts without
+end until `Permit.sent`, and from then on for one window. Nothing here waits.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["Limiter", "Permit", "PermitOwner"]
 
 
 class PermitOwner(Protocol):
-    """What a permit needs of the limiter that gave it."""
+    """The limiter that granted a permit, as the permit sees it."""
 
-    def _permit_sent(self, permit: Permit) -> None: ...
+    def _record_sent(self, permit: Permit) -> None: ...
 
-    def _permit_refunded(self, permit: Permit) -> None: ...
+    def _record_refund(self, permit: Permit) -> None: ...
 
-    def _permit_settled(self, permit: Permit, tokens: int) -> None: ...
+    def _record_tokens(self, permit: Permit, tokens: int) -> None: ...
 
 
 @attrs.define(eq=False)
@@ -34,10 +34,10 @@ class Permit:
     """Allows one request.
 
     Attributes:
-        sent_at: When the request counts from, on the limiter's clock; when it was given, until `sent`.
-        held: Whether it counts without end because its request is not sent yet.
-        waited: Seconds it was waited for.
-        refunded: Whether it was given back.
+        sent_at: Time from which the request counts, on the limiter's clock; the time of the grant until `sent`.
+        held: Whether the permit counts without end because its request is not sent yet.
+        waited: Seconds from asking for the permit to getting it.
+        refunded: Whether the permit was given back.
     """
 
     _owner: PermitOwner = attrs.field(repr=False)
@@ -48,35 +48,35 @@ class Permit:
     refunded: bool = False
 
     def sent(self) -> float:
-        """Let the permit count from now: its request is being written. Return `sent_at`.
+        """Count the permit from now: its request is being written. Return `sent_at`.
 
         Raises:
             RuntimeError: The permit was given back.
         """
         if self.refunded:
             raise RuntimeError("this permit was given back: acquire another one")
-        self._owner._permit_sent(self)
+        self._owner._record_sent(self)
         return self.sent_at
 
     def refund(self) -> None:
-        """Give the permit back because surely nothing was sent; any number of times."""
+        """Give the permit back because surely nothing was sent. Further calls do nothing."""
         if not self.refunded:
             self.refunded = True
-            self._owner._permit_refunded(self)
+            self._owner._record_refund(self)
 
     def settle(self, tokens: int) -> None:
-        """Correct the estimate of ``acquire(tokens=...)`` to the *tokens* the response reports."""
+        """Replace the estimate of ``acquire(tokens=...)`` by the *tokens* that the response reports."""
         if not self.refunded:
-            self._owner._permit_settled(self, tokens)
+            self._owner._record_tokens(self, tokens)
 
     def __del__(self) -> None:
-        # A held permit that is forgotten would be lost for ever; it counts as sent instead.
+        # A held permit that is dropped would count for ever: count it as sent instead.
         if self.held and not self.refunded:
-            self._owner._permit_sent(self)
+            self._owner._record_sent(self)
 
 
 class Limiter(Protocol):
-    """What the request pipeline needs: `RateLimiter` in one process, `RedisLimiter` across many."""
+    """The interface that the request pipeline needs: `RateLimiter` in one process, `RedisLimiter` across many."""
 
     async def acquire(
         self,
@@ -86,19 +86,19 @@ class Limiter(Protocol):
         tokens: int = 0,
         hold: bool = False,
     ) -> Permit:
-        """Return once one request may be sent; *timeout* in seconds."""
+        """Wait until one request may be sent; *timeout* in seconds."""
         ...
 
     def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
-        """Learn from the headers of a response to the request that was sent at *sent_at*."""
+        """Update the limiter from the response to the request that was sent at *sent_at*."""
         ...
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
-        """Give out no permit for *seconds*, or before *until*."""
+        """Grant no permit for *seconds*, or before *until*."""
         ...
 
     def status(self) -> LimiterStatus:
-        """Return what is used, free and waited for."""
+        """Return the usage of every window, the queue length and the pause."""
         ...
 
     def estimate(self, n: int = 1) -> float:
@@ -106,5 +106,5 @@ class Limiter(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let everybody who waits go with an error, and release what the limiter opened."""
+        """Reject every waiting request, and release the resources of the limiter."""
         ...

@@ -1,7 +1,7 @@
-"""`Turnstile`: the queue in front of a limiter, with its deadlines and its one timer.
+"""`WaitQueue`: the requests that wait for a limiter, with their deadlines and one timer.
 
-Contract: first come, first served within a priority; a wait that is cancelled or runs out of time takes
-nothing; one loop timer for the whole queue. Whoever owns it decides who may go; here is only the waiting.
+Contract: first come, first served within a priority; a request that is cancelled or times out takes no permit; one
+loop timer serves the whole queue. The owner decides who gets a permit; the queue only waits.
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ from collections.abc import Callable
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
-from gradient_async._protocol.rate_limit.priority_queue import FairQueue, Priority
+from gradient_async._protocol.rate_limit.priority_queue import Priority, PriorityQueue
 from gradient_async.errors import APITimeoutError, GradientError, SessionClosedError
 
-__all__ = ["Turnstile", "Waiter"]
+__all__ = ["WaitQueue", "Waiter", "limiter_closed_error"]
 
 _TICK = 0.001
-"""The shortest timer, in seconds: a loop may fire a little early, and tokens that return together go together."""
+"""Shortest timer in seconds. A loop may fire slightly early, and tokens that return together are granted together."""
+_MIN_DEAD_DEADLINES = 64
+"""Deadlines of finished waiters that are kept before it is worth rebuilding the heap."""
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
 class Waiter:
-    """What somebody asks of a limiter, and where the answer goes.
+    """One request that waits for a permit.
 
     Attributes:
-        priority: Which lane of the queue.
-        timeout: Seconds to wait at most, None for no limit.
-        tokens: Model tokens the request is expected to use.
-        hold: Whether the permit counts until it is sent.
-        since: When it began to wait.
-        granted: Its permit, once it has one.
-        queued: Whether it is in the queue, which keeps this.
+        priority: Lane of the queue.
+        timeout: Longest wait in seconds, None for no limit.
+        tokens: Model tokens that the request is expected to use.
+        hold: Whether the permit counts without end until it is sent.
+        since: Time when the wait began.
+        granted: Future of the permit.
+        queued: Whether the waiter is in the queue, which maintains this.
     """
 
     priority: Priority
@@ -47,168 +49,162 @@ class Waiter:
     queued: bool = attrs.field(init=False)
 
 
-class Turnstile:
-    """Lets waiters through in order, when its owner says so.
-
-    Attributes:
-        queue: Who waits; ``queue.size`` says how many.
+class WaitQueue:
+    """Grants permits to waiting requests in order, as the owner of the queue allows.
 
     Args:
         clock: Seconds that never go backwards.
-        serve: Lets through whom it can with `let_in`; returns the seconds after which to ask it again.
+        grant_ready: Called with the time; calls `grant` for each waiter that may go, and returns the seconds
+            after which to call it again.
+
+    Attributes:
+        clock: The clock in use.
+        waiters: Waiting requests; ``waiters.size`` is their number.
+        loop: Event loop of the waiting requests, None before `bind_loop`.
     """
 
-    def __init__(self, clock: Callable[[], float], serve: Callable[[float], float]) -> None:
+    def __init__(self, clock: Callable[[], float], grant_ready: Callable[[float], float]) -> None:
         self.clock = clock
-        self._serve = serve
-        self.queue: FairQueue[Waiter] = FairQueue()
+        self._grant_ready = grant_ready
+        self.waiters: PriorityQueue[Waiter] = PriorityQueue()
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def ahead(self, priority: Priority) -> int:
-        """Return how many would go before a newcomer of *priority*."""
-        return self.queue.ahead(priority)
+    def enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
+        """Append *waiter*; return the future to await, and call `cancel` if that raises.
 
-    def enter(self, waiter: Waiter) -> asyncio.Future[Permit]:
-        """Let *waiter* queue; return what it has to await, and to `leave` if that raises.
-
-        There is no coroutine for both: one more for each of ten thousand is a tenth of what waiting costs.
+        This is not one coroutine with the await in it: with 10,000 waiters, that costs a tenth of all waiting.
 
         Raises:
-            APITimeoutError: From the future: its time ran out.
+            APITimeoutError: From the future: the wait took longer than *waiter*'s timeout.
         """
-        assert self.loop is not None  # noqa: S101  the owner binds first; this tells mypy
+        assert self.loop is not None  # noqa: S101  the owner calls bind_loop first; this tells mypy
         waiter.since = now = self.clock()
         waiter.granted = granted = self.loop.create_future()
-        self.queue.push(waiter, waiter.priority)
+        self.waiters.push(waiter, waiter.priority)
         timeout = waiter.timeout
         if timeout is not None and timeout < math.inf:
-            self._set_deadline(waiter, now + timeout)
+            self._add_deadline(waiter, now + timeout)
         if self._timer is None:
-            self.pump()
+            self.dispatch()
         return granted
 
-    def leave(self, waiter: Waiter) -> None:
-        """Take *waiter* out of the queue, or give back the permit that came too late to be taken."""
+    def cancel(self, waiter: Waiter) -> None:
+        """Remove *waiter* from the queue, or refund the permit that it was granted but did not take."""
         granted = waiter.granted
-        if self.queue.discard(waiter, waiter.priority):
-            return self.pump()
+        if self.waiters.discard(waiter, waiter.priority):
+            return self.dispatch()
         if granted.done() and not granted.cancelled() and granted.exception() is None:
             granted.result().refund()
         return None
 
-    def next(self) -> Waiter | None:
-        """Return who is next, None if nobody waits."""
-        while (waiter := self.queue.head()) is not None and waiter.granted.done():
-            self.queue.pop()
+    def next_waiter(self) -> Waiter | None:
+        """Return the waiter to serve next, None if nobody waits. Drops those whose future is done."""
+        while (waiter := self.waiters.peek()) is not None and waiter.granted.done():
+            self.waiters.pop()
         return waiter
 
-    def let_in(self, permit: Permit) -> None:
-        """Let the `next` one through."""
-        self.queue.pop().granted.set_result(permit)
+    def grant(self, permit: Permit) -> None:
+        """Give *permit* to the waiter that the preceding `next_waiter` returned."""
+        self.waiters.pop().granted.set_result(permit)
 
-    def pump(self) -> None:
-        """Let everybody through who may go, and set the timer for the next one."""
-        if not self.queue.size:
-            return self._disarm()
+    def dispatch(self) -> None:
+        """Reject waiters whose time is over, grant permits to those that may go, and set the timer."""
+        if not self.waiters.size:
+            return self._cancel_timer()
         now = self.clock()
-        self._expire(now)
-        return self._arm(now, self._serve(now))
+        self._reject_expired(now)
+        return self._schedule_dispatch(now, self._grant_ready(now))
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Move to *loop*.
+    def bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start anew on *loop*. Forget the waiters of a loop that was closed.
 
         Raises:
-            SessionClosedError: Somebody waits on another running loop.
+            SessionClosedError: Requests of another running loop wait.
         """
-        if self.loop is not None and self.queue.size and not self.loop.is_closed():
+        if self.loop is not None and self.waiters.size and not self.loop.is_closed():
             raise SessionClosedError(
-                f"{self.queue.size} requests of another event loop wait for this limiter: use one limiter per "
+                f"{self.waiters.size} requests of another event loop wait for this limiter: use one limiter per "
                 "running loop, and RedisLimiter or RateLimits.split to share a budget"
             )
-        self._disarm()
-        self.queue, self._deadlines, self.loop = FairQueue(), [], loop
+        self._cancel_timer()
+        self.waiters, self._deadlines, self.loop = PriorityQueue(), [], loop
 
-    def turn_away(self, error: Callable[[], GradientError]) -> None:
-        """Let everybody who waits go with an error."""
-        for waiter in self.queue:
-            self.queue.discard(waiter, waiter.priority)
+    # Rejections.
+
+    def reject_all(self, make_error: Callable[[], GradientError]) -> None:
+        """Reject every waiter with an error of its own."""
+        for waiter in self.waiters:
+            self.waiters.discard(waiter, waiter.priority)
             if not waiter.granted.done():
-                waiter.granted.set_exception(error())
-        self._disarm()
+                waiter.granted.set_exception(make_error())
+        self._cancel_timer()
+
+    def reject_before(self, at: float) -> None:
+        """Reject the waiters whose deadline is before *at*, the earliest time of the next grant."""
+        now = self.clock()
+        while self._deadlines and self._deadlines[0][0] < at:
+            self._reject_waiter(
+                heapq.heappop(self._deadlines)[2],
+                f"the rate limit allows this request in {at - now:.1f} s at the earliest, which is longer than it "
+                "may wait: allow more time, or send less",
+            )
+
+    def _reject_expired(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            waiter = heapq.heappop(self._deadlines)[2]
+            waited = now - waiter.since
+            self._reject_waiter(
+                waiter, f"no permit of the rate limit came within {waited:.1f} s: allow more time, or send less"
+            )
+
+    def _reject_waiter(self, waiter: Waiter, message: str) -> None:
+        if self.waiters.discard(waiter, waiter.priority) and not waiter.granted.done():
+            waiter.granted.set_exception(APITimeoutError(message, phase="limiter"))
 
     # The timer.
 
-    def _arm(self, now: float, delay: float) -> None:
-        if not self.queue.size:
+    def _schedule_dispatch(self, now: float, delay: float) -> None:
+        """Set the timer for *delay* seconds from *now*, or for the first deadline if that is earlier."""
+        if not self.waiters.size:
             self._deadlines.clear()
-            return self._disarm()
+            return self._cancel_timer()
         while self._deadlines and self._deadlines[0][2].granted.done():
             heapq.heappop(self._deadlines)
         if self._deadlines:
             delay = min(delay, self._deadlines[0][0] - now)
-        return self._wake_after(delay) if delay < math.inf else None
+        return self._set_timer(delay) if delay < math.inf else None
 
-    def _wake_after(self, delay: float) -> None:
+    def _set_timer(self, delay: float) -> None:
+        """Dispatch in *delay* seconds, unless the timer fires earlier anyway."""
         assert self.loop is not None  # noqa: S101  as above
         if self.loop.is_closed():
             return
         when = self.loop.time() + max(_TICK, delay)
         if self._timer is None or when < self._timer.when():
-            self._disarm()
-            self._timer = self.loop.call_at(when, self._wake)
+            self._cancel_timer()
+            self._timer = self.loop.call_at(when, self._on_timer)
 
-    def _wake(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self.pump()
+        self.dispatch()
 
-    def _disarm(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # Deadlines.
-
-    def _set_deadline(self, waiter: Waiter, at: float) -> None:
-        if len(self._deadlines) > 2 * self.queue.size + 64:
+    def _add_deadline(self, waiter: Waiter, at: float) -> None:
+        if len(self._deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].granted.done()]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (at, next(self._numbers), waiter))
         if self._timer is not None and self._deadlines[0][2] is waiter:
-            self._wake_after(at - self.clock())
-
-    def refuse_before(self, at: float) -> None:
-        """Let those go with an error at once whose time ends before anybody can be let in, which is *at*."""
-        now = self.clock()
-        while self._deadlines and self._deadlines[0][0] < at:
-            waiter = heapq.heappop(self._deadlines)[2]
-            if self.queue.discard(waiter, waiter.priority) and not waiter.granted.done():
-                waiter.granted.set_exception(_too_early(at - now))
-
-    def _expire(self, now: float) -> None:
-        """Let those go with an error whose time ran out."""
-        while self._deadlines and self._deadlines[0][0] <= now:
-            waiter = heapq.heappop(self._deadlines)[2]
-            if self.queue.discard(waiter, waiter.priority) and not waiter.granted.done():
-                waiter.granted.set_exception(_out_of_time(now - waiter.since))
+            self._set_timer(at - self.clock())
 
 
-def _out_of_time(waited: float) -> APITimeoutError:
-    return APITimeoutError(
-        f"no permit of the rate limit came within {waited:.1f} s: allow more time, or send less", phase="limiter"
-    )
-
-
-def _too_early(wait: float) -> APITimeoutError:
-    return APITimeoutError(
-        f"the rate limit allows this request in {wait:.1f} s at the earliest, which is longer than it may wait: "
-        "allow more time, or send less",
-        phase="limiter",
-    )
-
-
-def closed() -> SessionClosedError:
-    """Return the error for those who wait while a limiter is closed."""
+def limiter_closed_error() -> SessionClosedError:
+    """Return the error of a request that waits while its limiter is closed."""
     return SessionClosedError("the limiter was closed while this request waited for it; nothing was sent")

@@ -1,1 +1,1 @@
-"""Rolling windows: counting, waiting times, priorities, feedback from the service."""
+"""Rolling rate limits without I/O: counting, waiting times, priorities, feedback from the service."""

@@ -1,45 +1,51 @@
-"""`RollingTokenBucket`: says whether a request may be sent now, and when the next one may be.
+"""`RollingTokenBucket`: decides whether a request may be sent now, and when the next one may be.
 
 Contract: pure. Time is an argument, in seconds on any clock that does not go backwards; every ``now``,
-``until`` and ``reset`` here is on that one clock.
+``until`` and ``reset`` is on that one clock.
 
-Source: seed document 001, "Rate Limit". A bucket that refills continuously lets 499 requests into the first
-minute and is refused.
+Source: seed document 001, "Rate Limit".
 
-Counting is in `window_counter`, reconciling the service's headers in `quota_headers`.
+`window_counter` counts and explains the theory; `quota_headers` reconciles the count with the service's headers.
+The bucket adds forecasts: when the n-th next request can be sent.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from gradient_async._protocol.rate_limit.quota_headers import Quota
-from gradient_async._protocol.rate_limit.rate_limits import RateLimits, checked_windows
+from gradient_async._protocol.rate_limit.quota_headers import QuotaReconciler
+from gradient_async._protocol.rate_limit.rate_limits import validate_windows
 from gradient_async._protocol.rate_limit.window import Window, WindowStatus
-from gradient_async._protocol.rate_limit.window_counter import Ledger
+from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 from gradient_async.errors import ConfigurationError
 
-__all__ = ["RateLimits", "RollingTokenBucket"]
+__all__ = ["RollingTokenBucket"]
+
+_MAX_SIMULATED = 20_000
+"""Requests that `RollingTokenBucket.forecast_send_time` simulates one by one; beyond, it returns a lower bound."""
 
 
-_ONE_BY_ONE = 20_000
-"""Grants that `forecast` follows one by one; beyond, it is a lower bound."""
-
-
-class RollingTokenBucket(Ledger):
-    """Tokens that each come back exactly one window, and the guard, after they were spent.
+class RollingTokenBucket(WindowCounter):
+    """Tokens that each return exactly one window, plus the guard, after they were spent.
 
     A request takes a token in every window or in none. Memory is bounded by the largest capacity.
 
     Args:
         windows: ``(capacity, seconds)`` pairs.
-        guard: Seconds added to every window: a request that was delayed on its way by up to this much
-            still counts at the service when the next one arrives undelayed.
-        follow: Whether `observe` may raise the capacity; it always may lower it.
-        share: Our part of the limit the service announces, see ``RateLimits.split``.
+        guard: Seconds added to every window. Requests whose delays on the way differ by at most this are not
+            refused for overtaking each other.
+        follow: Whether `observe` may raise the capacity; it may always lower it.
+        share: The fraction of the announced limit that is ours, see ``RateLimits.split``.
+
+    Raises:
+        ConfigurationError: A window or the guard cannot work.
+
+    Example:
+        >>> bucket = RollingTokenBucket([(2, 60.0)], guard=0.25)
+        >>> [bucket.reserve(now) for now in (0.0, 10.0, 20.0)]
+        [0.0, 0.0, 40.25]
     """
 
     __slots__ = ("guard", "quota")
@@ -54,59 +60,14 @@ class RollingTokenBucket(Ledger):
     ) -> None:
         if not 0 <= guard < math.inf:
             raise ConfigurationError(f"guard is {guard!r}: give seconds of at least 0")
-        super().__init__([Window(size, size, period, period + guard) for size, period in checked_windows(windows)])
+        super().__init__([Window(size, size, period, period + guard) for size, period in validate_windows(windows)])
         self.guard = guard
-        self.quota = Quota(self, follow=follow, share=share)
+        self.quota = QuotaReconciler(self, follow=follow, share=share)
 
     @property
     def share(self) -> float:
-        """Our part of the limit the service announces."""
+        """The fraction of the announced limit that is ours."""
         return self.quota.share
-
-    @property
-    def has_quota(self) -> bool:
-        """Whether the quota headers describe one of the windows: the hour, or the longest of several."""
-        return self.quota.is_told
-
-    def earliest(self, now: float, nth: int = 1, *, enough: float = 0.0) -> float:
-        """Return a time before which the *nth* next token is surely not free; constant work.
-
-        Whatever is less than *enough* seconds away need not be exact: it may be any earlier time.
-        """
-        result, taken = max(now, self.paused_until), len(self.stamps) + self.held
-        for window in self.windows:
-            # All that is remembered is more than what counts: most long windows need no closer look.
-            may_be_full = taken + len(window.others) + nth > window.capacity
-            if may_be_full and ((nth - 1) // window.capacity + 1) * window.span > enough:
-                result = max(result, _earliest_in(window, self, now, nth))
-        return result
-
-    def forecast(self, now: float, n: int) -> float:
-        """Return when the *n*-th next request could be sent if all before it went as early as possible."""
-        if n > _ONE_BY_ONE:
-            return max(self.earliest(now, n), self.forecast(now, _ONE_BY_ONE))
-        queues = [_expiries(window, self, now) for window in self.windows]
-        at = max(now, self.paused_until)
-        for _ in range(n):
-            for queue, window in zip(queues, self.windows, strict=True):
-                while len(queue) >= window.capacity:
-                    at = max(at, queue.popleft())
-            for queue, window in zip(queues, self.windows, strict=True):
-                queue.append(at + window.span)
-        return at
-
-    def use(self, now: float) -> list[WindowStatus]:
-        """Return the state of every window at *now*."""
-        return [
-            WindowStatus(
-                capacity=window.capacity,
-                period=window.period,
-                used=self.held + self.used(window, now),
-                foreign=window.taken_by_others(now),
-                next_free_at=max(now, self.paused_until, _earliest_in(window, self, now, 1)),
-            )
-            for window in self.windows
-        ]
 
     def observe(
         self,
@@ -118,52 +79,81 @@ class RollingTokenBucket(Ledger):
         sent_at: float | None = None,
         refused: Sequence[float] = (),
     ) -> None:
-        """Believe the quota headers of a response that arrived at *now*.
+        """Apply the quota headers of a response that arrived at *now*.
 
         Args:
             limit: Requests per longest window, as the service counts.
-            remaining: How many of them it had left; fewer than we know of were taken by others.
-            reset: When the oldest request it counts ends. Nothing of others ends before.
+            remaining: How many of them were left. A lower number than our own count explains is foreign usage.
+            reset: When the oldest request that the service counts expires; no foreign request expires earlier.
             now: When the response arrived.
-            sent_at: When its request was sent: what we sent since may not be counted in it. Older ones
-                than the newest seen only ever lower what is free.
-            refused: When those of our requests were sent, in order, that were refused in the longest window;
-                if the service counts fewer than we sent, these may be missing.
+            sent_at: When its request was sent; requests sent later may be missing from the service's count.
+                A response to an older request than the newest seen can only lower the number of free tokens.
+            refused: Ascending sent times of our requests that were refused within the longest window.
+                If the service counts fewer than we sent, these may be the uncounted ones.
         """
-        asked = now if sent_at is None else sent_at
-        self.quota.apply_quota(limit, remaining, reset, now=now, asked=asked, refused=refused)
+        request_sent_at = now if sent_at is None else sent_at
+        self.quota.apply_quota(limit, remaining, reset, now=now, sent_at=request_sent_at, refused=refused)
 
-    def exhaust(self, window: Window, *, now: float, until: float) -> None:
-        """Believe that *window* is full until *until*, and that what we did not send ends evenly after it."""
-        missing = window.capacity - self.held - self.used(window, now)
-        window.fill(missing, first=until, last=max(until, now + window.span))
+    def mark_full(self, window: Window, *, now: float, until: float) -> None:
+        """Fill *window* up to *until* with foreign usage, which then expires evenly within one window from *now*."""
+        free = window.capacity - self.reserved - self.count_used(window, now)
+        window.add_foreign_tokens(free, first=until, last=max(until, now + window.span))
 
-    def rebase(self, shift: float, *, now: float) -> None:
-        """Move everything by *shift* seconds: the clock was exchanged for one that shows *now*."""
-        super().rebase(shift, now=now)
-        self.quota.rebase(shift)
+    # Forecasts.
+
+    def find_earliest(self, now: float, nth: int = 1, *, exact_beyond: float = 0.0) -> float:
+        """Return a lower bound of the time when the *nth* next token is free, without simulating the ones before.
+
+        A delay of at most *exact_beyond* seconds may be reported as any shorter one.
+        """
+        earliest, taken = max(now, self.paused_until), len(self.sent_times) + self.reserved
+        for window in self.windows:
+            # `taken` is an upper bound of what counts: most long windows need no closer look.
+            may_be_full = taken + len(window.foreign_usage) + nth > window.capacity
+            if may_be_full and ((nth - 1) // window.capacity + 1) * window.span > exact_beyond:
+                earliest = max(earliest, self._find_earliest_in(window, now, nth))
+        return earliest
+
+    def _find_earliest_in(self, window: Window, now: float, nth: int) -> float:
+        full_windows, place = divmod(nth - 1, window.capacity)
+        missing = place + 1 + self.reserved + self.count_used(window, now) - window.capacity
+        return window.find_nth_expiry(self.sent_times, now, missing) + full_windows * window.span
+
+    def forecast_send_time(self, now: float, n: int) -> float:
+        """Return when the *n*-th next request can be sent if each one before it is sent as early as possible."""
+        if n > _MAX_SIMULATED:
+            return max(self.find_earliest(now, n), self.forecast_send_time(now, _MAX_SIMULATED))
+        expiries = [
+            deque(window.list_expiries(self.sent_times, now) + [now + window.span] * self.reserved)
+            for window in self.windows
+        ]
+        at = max(now, self.paused_until)
+        for _ in range(n):
+            for queue, window in zip(expiries, self.windows, strict=True):
+                while len(queue) >= window.capacity:
+                    at = max(at, queue.popleft())
+            for queue, window in zip(expiries, self.windows, strict=True):
+                queue.append(at + window.span)
+        return at
+
+    def describe_windows(self, now: float) -> list[WindowStatus]:
+        """Return the state of every window at *now*, the shortest first."""
+        return [
+            WindowStatus(
+                capacity=window.capacity,
+                period=window.period,
+                used=self.reserved + self.count_used(window, now),
+                foreign=window.count_foreign(now),
+                next_free_at=max(now, self.paused_until, self._find_earliest_in(window, now, 1)),
+            )
+            for window in self.windows
+        ]
+
+    def shift_times(self, shift: float, *, now: float) -> None:
+        """Move every time by *shift* seconds, for a new clock that shows *now*."""
+        super().shift_times(shift, now=now)
+        self.quota.shift_newest(shift)
 
     def __repr__(self) -> str:
         windows = [(window.capacity, window.period) for window in self.windows]
         return f"RollingTokenBucket({windows}, guard={self.guard})"
-
-
-def _earliest_in(window: Window, ledger: Ledger, now: float, nth: int) -> float:
-    cycles, place = divmod(nth - 1, window.capacity)
-    missing = place + 1 + ledger.held + ledger.used(window, now) - window.capacity
-    return _back(window, ledger.stamps, now, missing) + cycles * window.span
-
-
-def _back(window: Window, stamps: list[float], now: float, missing: int) -> float:
-    """Return when *missing* of the tokens that count at *now* have come back."""
-    if missing <= 0:
-        return now
-    if window.others or window.credit:
-        expiries = window.expiries(stamps, now)
-        return expiries[missing - 1] if missing <= len(expiries) else now + window.span
-    last = bisect_right(stamps, now - window.span) + missing - 1
-    return stamps[last] + window.span if last < len(stamps) else now + window.span
-
-
-def _expiries(window: Window, ledger: Ledger, now: float) -> deque[float]:
-    return deque(window.expiries(ledger.stamps, now) + [now + window.span] * ledger.held)

@@ -1,8 +1,12 @@
-"""`Quota`: what the quota headers make a `Ledger` believe, of the longest window and of others with the same key.
+"""`QuotaReconciler`: brings a `WindowCounter` into line with the quota headers of the service.
 
-Contract: pure; times are in seconds on the ledger's clock. Answers may come in any order.
+Contract: pure; times are in seconds on the counter's clock. Responses may arrive in any order.
 
 Source: seed document 001, "Rate Limit", for ``ratelimit-limit``, ``-remaining`` and ``-reset``.
+
+The headers describe the longest window. Example: we sent 100 requests and a response says limit 5,000, remaining
+3,900. The service has counted 1,100, so 1,000 are foreign. If the next response says remaining 4,300, at most
+600 are foreign now, and the oldest 400 of them are dropped.
 """
 
 from __future__ import annotations
@@ -12,48 +16,51 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 
-from gradient_async._protocol.rate_limit.window_counter import Ledger
+from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 
-__all__ = ["Quota"]
+__all__ = ["QuotaReconciler"]
 
 _HOUR = 3600.0
 _ROUNDING = 1.0
 """Seconds: the service sends whole ones."""
 
 
-class Quota:
-    """Compares what the service counted with what we sent.
+class QuotaReconciler:
+    """Compares what the service counted with what we sent, and updates the counter.
 
     Args:
-        ledger: What is taught.
+        counter: The counter to update.
         follow: Whether a higher limit is adopted; a lower one always is.
-        share: Our part of the limit the service announces.
+        share: The fraction of the announced limit that is ours.
     """
 
-    __slots__ = ("_adopted", "_follow", "_heard", "_ledger", "share")
+    __slots__ = ("_applied_limit", "_counter", "_follow", "_newest_sent_at", "share")
 
-    def __init__(self, ledger: Ledger, *, follow: bool, share: float) -> None:
-        self._ledger, self._follow, self.share = ledger, follow, share
-        self._heard = -math.inf
-        self._adopted: tuple[int | None, int] = (None, 0)
+    def __init__(self, counter: WindowCounter, *, follow: bool, share: float) -> None:
+        self._counter, self._follow, self.share = counter, follow, share
+        self._newest_sent_at = -math.inf
+        self._applied_limit: tuple[int | None, int] = (None, 0)
 
     @property
-    def is_told(self) -> bool:
-        """Whether the quota headers describe one of the windows: the hour, or the longest of several."""
-        return len(self._ledger.windows) > 1 or self._ledger.longest.period >= _HOUR
+    def covers_longest_window(self) -> bool:
+        """Whether the headers describe our longest window: it is one of several, or an hour or more."""
+        return len(self._counter.windows) > 1 or self._counter.longest.period >= _HOUR
 
-    def is_as_expected(self, limit: int | None, remaining: int | None, *, now: float, asked: float) -> bool:
-        """Say whether an answer teaches nothing, and remember that it came; most do not."""
-        window, stamps = self._ledger.windows[-1], self._ledger.stamps
-        if limit is None or not remaining or asked < self._heard or window.others or window.credit:
+    def skip_if_expected(self, limit: int | None, remaining: int | None, *, now: float, sent_at: float) -> bool:
+        """Return whether the headers agree with our count, and if so only record that they arrived.
+
+        Hot: most responses take this path.
+        """
+        window, sent_times = self._counter.windows[-1], self._counter.sent_times
+        if limit is None or not remaining or sent_at < self._newest_sent_at:
             return False
-        if self._adopted != (limit, window.capacity):
+        if window.foreign_usage or window.uncounted_refusals or self._applied_limit != (limit, window.capacity):
             return False
         after = now - window.span
-        forgotten = 0 if not stamps or stamps[0] > after else bisect_right(stamps, after)
-        if limit - remaining > len(stamps) - forgotten:
+        expired = 0 if not sent_times or sent_times[0] > after else bisect_right(sent_times, after)
+        if limit - remaining > len(sent_times) - expired:
             return False
-        self._heard = asked
+        self._newest_sent_at = sent_at
         return True
 
     def apply_quota(
@@ -63,77 +70,78 @@ class Quota:
         reset: float | None,
         *,
         now: float,
-        asked: float,
+        sent_at: float,
         refused: Sequence[float] = (),
     ) -> None:
-        """Believe an answer to the request that was sent at *asked*; see `RollingTokenBucket.observe`."""
-        newest = asked >= self._heard
-        if reset is not None and reset > now + self._ledger.longest.span + _ROUNDING:
-            reset = None  # nothing counts for so long: milliseconds, or a clock that we do not know
-        if limit is not None and limit > 0 and newest:
-            self._adopt(limit)
-        if remaining is not None and self.is_told:
-            window = self._ledger.longest
-            counted = max(0, (limit or window.capacity + window.slack) - remaining)
-            self._compare(counted, reset=reset, now=now, asked=asked)
-            if newest:
-                self._credit(counted, refused, now=now, asked=asked)
-            if reset is not None and reset > now and newest:
-                self._anchor(reset, now)
-        self._heard = max(self._heard, asked)
+        """Apply the headers of a response to the request sent at *sent_at*; see `RollingTokenBucket.observe`."""
+        is_newest = sent_at >= self._newest_sent_at
+        if reset is not None and reset > now + self._counter.longest.span + _ROUNDING:
+            reset = None  # no request counts for so long: the value is in milliseconds or on an unknown clock
+        if limit is not None and limit > 0 and is_newest:
+            self._apply_limit(limit)
+        if remaining is not None and self.covers_longest_window:
+            window = self._counter.longest
+            counted = max(0, (limit or window.capacity + window.headroom) - remaining)
+            self._update_foreign_usage(counted, reset=reset, now=now, sent_at=sent_at)
+            if is_newest:
+                self._update_uncounted_refusals(counted, refused, now=now, sent_at=sent_at)
+            if reset is not None and reset > now and is_newest:
+                self._align_foreign_usage(reset, now)
+        self._newest_sent_at = max(self._newest_sent_at, sent_at)
 
-    def rebase(self, shift: float) -> None:
-        """Move everything by *shift* seconds: the clock was exchanged."""
-        self._heard += shift
+    def shift_newest(self, shift: float) -> None:
+        """Move the sent time of the newest response by *shift* seconds, for a new clock."""
+        self._newest_sent_at += shift
 
-    def _adopt(self, limit: int) -> None:
-        window = self._ledger.longest
-        ours = max(1, int(limit * self.share))
-        may_rise = self._follow and self.is_told
-        window.capacity = ours if may_rise else min(window.declared, ours)
-        window.slack = max(0, limit - window.capacity) if self.is_told else 0
-        self._adopted = (limit, window.capacity)
-        self._ledger.refit()
+    def _apply_limit(self, limit: int) -> None:
+        """Set the capacity and the headroom of the longest window from the announced *limit*."""
+        window = self._counter.longest
+        own = max(1, int(limit * self.share))
+        may_rise = self._follow and self.covers_longest_window
+        window.capacity = own if may_rise else min(window.declared, own)
+        window.headroom = max(0, limit - window.capacity) if self.covers_longest_window else 0
+        self._applied_limit = (limit, window.capacity)
+        self._counter.update_memory_limit()
 
-    def _compare(self, counted: int, *, reset: float | None, now: float, asked: float) -> None:
-        """Count as taken by others what the service *counted* and we did not send."""
-        window = self._ledger.longest
-        window.taken_by_others(now)
-        unknown = counted - self._ledger.sent(now - window.span, now) - len(window.others)
+    def _update_foreign_usage(self, counted: int, *, reset: float | None, now: float, sent_at: float) -> None:
+        """Make the foreign usage of the longest window what the service *counted* beyond our own requests."""
+        window = self._counter.longest
+        window.count_foreign(now)  # drops what has expired
+        unknown = counted - self._counter.count_sent(now - window.span, now) - len(window.foreign_usage)
         if unknown > 0:
-            return self._blame(unknown, reset=reset, now=now)
-        if asked < self._heard:
+            return self._add_foreign_usage(unknown, reset=reset, now=now)
+        if sent_at < self._newest_sent_at:
             return None
-        most = max(0, counted - self._ledger.sent(now - window.period, asked))
-        while len(window.others) > most:
-            window.others.popleft()
+        most = max(0, counted - self._counter.count_sent(now - window.period, sent_at))
+        while len(window.foreign_usage) > most:
+            window.foreign_usage.popleft()
         return None
 
-    def _credit(self, counted: int, refused: Sequence[float], *, now: float, asked: float) -> None:
-        """Take back what we sent, but the service refused and did not count; if only some, then the oldest."""
-        window = self._ledger.longest
-        surplus = self._ledger.sent(now - window.period, asked) - counted
-        window.credit = deque(at + window.span for at in refused[: max(0, surplus)])
-
-    def _blame(self, unknown: int, *, reset: float | None, now: float) -> None:
-        """Count *unknown* requests of others, which were sent since the last answer, in every window it was in."""
-        longest = self._ledger.longest
-        for window in self._ledger.windows:
-            if window is not longest and self._heard + window.period <= now:
+    def _add_foreign_usage(self, unknown: int, *, reset: float | None, now: float) -> None:
+        """Add *unknown* foreign requests, sent since the newest response, to every window they still count in."""
+        longest = self._counter.longest
+        for window in self._counter.windows:
+            if window is not longest and self._newest_sent_at + window.period <= now:
                 continue
-            first = self._heard + window.period
+            first = self._newest_sent_at + window.period
             if window is longest:
                 first = max(first, reset or now + window.span / unknown)
             last = now + window.span
-            window.blame_others(unknown, first=min(first, last), last=last)
+            window.add_foreign_usage(unknown, first=min(first, last), last=last)
 
-    def _anchor(self, reset: float, now: float) -> None:
-        """Let the first request of others end at *reset*, unless that is the end of one of ours."""
-        window, stamps = self._ledger.longest, self._ledger.stamps
-        others = window.others
-        for i in range(bisect_left(others, reset)):
-            others[i] = reset
-        at = bisect_right(stamps, now - window.span)
-        ours = stamps[at] + window.period if at < len(stamps) else math.inf
-        if others and others[0] > reset and ours > reset + _ROUNDING:
-            others[0] = reset
+    def _update_uncounted_refusals(self, counted: int, refused: Sequence[float], *, now: float, sent_at: float) -> None:
+        """Treat as many of the oldest *refused* requests as uncounted as the service *counted* fewer than we sent."""
+        window = self._counter.longest
+        surplus = self._counter.count_sent(now - window.period, sent_at) - counted
+        window.uncounted_refusals = deque(at + window.span for at in refused[: max(0, surplus)])
+
+    def _align_foreign_usage(self, reset: float, now: float) -> None:
+        """Make the first foreign request expire at *reset*, unless one of our own requests does."""
+        window, sent_times = self._counter.longest, self._counter.sent_times
+        foreign_usage = window.foreign_usage
+        for i in range(bisect_left(foreign_usage, reset)):
+            foreign_usage[i] = reset
+        oldest = bisect_right(sent_times, now - window.span)
+        own_reset = sent_times[oldest] + window.period if oldest < len(sent_times) else math.inf
+        if foreign_usage and foreign_usage[0] > reset and own_reset > reset + _ROUNDING:
+            foreign_usage[0] = reset

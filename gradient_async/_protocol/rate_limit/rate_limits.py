@@ -15,16 +15,16 @@ import attrs
 
 from gradient_async.errors import ConfigurationError
 
-__all__ = ["RateLimits"]
+__all__ = ["RateLimits", "validate_windows"]
 
 _MINUTE, _HOUR = 60.0, 3600.0
 _DOCUMENTED = (250, 5000)
 
-Window = tuple[int, float]
+WindowSpec = tuple[int, float]
 
 
-def _count(value: object, name: str) -> int:
-    """Return *value* as an int of at least 1, or say what is wrong with it."""
+def _validate_count(value: object, name: str) -> int:
+    """Return *value* as an int of at least 1; raise `ConfigurationError` with *name* if it is not one."""
     try:
         count = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # TypeError below
     except TypeError:
@@ -34,33 +34,33 @@ def _count(value: object, name: str) -> int:
     return count
 
 
-def _period(value: object) -> float:
-    """Return *value* as a positive, finite number of seconds, or say what is wrong with it."""
+def _validate_period(value: object) -> float:
+    """Return *value* as a positive, finite number of seconds; raise `ConfigurationError` if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ConfigurationError(f"a window of {value!r} seconds: give a positive, finite number of seconds")
     return float(value)
 
 
-def checked_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
+def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
     """Return *windows* as (capacity, seconds), the shortest first.
 
     Raises:
-        ConfigurationError: There is none, two have the same period, or a number makes no sense.
+        ConfigurationError: There is no window, two have the same period, or a number is out of range.
     """
-    checked: dict[float, int] = {}
+    validated: dict[float, int] = {}
     for capacity, period in windows:
-        seconds = _period(period)
-        if seconds in checked:
+        seconds = _validate_period(period)
+        if seconds in validated:
             raise ConfigurationError(f"two windows of {seconds:g} s: keep the one that is meant")
-        checked[seconds] = _count(capacity, f"the capacity of the {seconds:g} s window")
-    if not checked:
+        validated[seconds] = _validate_count(capacity, f"the capacity of the {seconds:g} s window")
+    if not validated:
         raise ConfigurationError("no window at all: pass limits=None to switch the limiter off")
-    return tuple((checked[seconds], seconds) for seconds in sorted(checked))
+    return tuple((validated[seconds], seconds) for seconds in sorted(validated))
 
 
 @attrs.frozen(init=False, repr=False)
 class RateLimits:
-    """The budget of one key on one host: what may be sent, in every window at once.
+    """The budget of one key on one host: the requests allowed in every window at once.
 
     ``RateLimits(per_minute=250, per_hour=5000)`` equals
     ``RateLimits(windows=[(250, 60.0), (5000, 3600.0)])``; None leaves a window out.
@@ -68,15 +68,22 @@ class RateLimits:
     Attributes:
         windows: ``(capacity, seconds)`` pairs, the shortest first. A shorter window may have the larger
             capacity; then only the longer one binds.
-        tokens_per_minute: Model tokens (not requests) per rolling minute, as ``RateLimiter.acquire(tokens=...)``
-            is told of them, which a session does not do; None for no such limit.
+        tokens_per_minute: Model tokens (not requests) per rolling minute, None for no such limit. Needs
+            ``RateLimiter.acquire(tokens=...)``, which a session does not pass.
         follow: Whether a higher hourly number announced by the service is adopted. A lower one always is.
         tiers: Whether a higher ``x-ratelimit-limit-requests`` raises the shortest window, and the longest in
-            proportion. A lower one counts once a request was refused for it.
-        share: The part of the account's budget that this is, see `split`.
+            proportion. A lower one is adopted once a request was refused because of it.
+        share: The fraction of the account's budget that these limits are, see `split`.
+
+    Raises:
+        ConfigurationError: The limits contradict each other, or a number is out of range.
+
+    Example:
+        >>> RateLimits(per_minute=100, per_hour=None).windows
+        ((100, 60.0),)
     """
 
-    windows: tuple[Window, ...]
+    windows: tuple[WindowSpec, ...]
     tokens_per_minute: int | None
     follow: bool
     tiers: bool
@@ -87,7 +94,7 @@ class RateLimits:
         per_minute: int | None = _DOCUMENTED[0],
         per_hour: int | None = _DOCUMENTED[1],
         *,
-        windows: Iterable[Window] | None = None,
+        windows: Iterable[WindowSpec] | None = None,
         tokens_per_minute: int | None = None,
         follow: bool = True,
         tiers: bool = False,
@@ -98,33 +105,36 @@ class RateLimits:
         elif (per_minute, per_hour) != _DOCUMENTED:
             raise ConfigurationError("give either windows, or per_minute and per_hour")
         if tokens_per_minute is not None:
-            tokens_per_minute = _count(tokens_per_minute, "tokens_per_minute")
-        self._fill(checked_windows(windows), tokens_per_minute, follow, tiers, 1.0)
+            tokens_per_minute = _validate_count(tokens_per_minute, "tokens_per_minute")
+        self._set_fields(validate_windows(windows), tokens_per_minute, follow, tiers, 1.0)
 
-    def _fill(self, *values: object) -> None:
+    def _set_fields(self, *values: object) -> None:
         for name, value in zip(attrs.fields_dict(RateLimits), values, strict=True):
             object.__setattr__(self, name, value)
 
     @property
     def per_minute(self) -> int | None:
         """The capacity of the 60 s window, None without one."""
-        return self._capacity(_MINUTE)
+        return self._find_capacity(_MINUTE)
 
     @property
     def per_hour(self) -> int | None:
         """The capacity of the 3,600 s window, None without one."""
-        return self._capacity(_HOUR)
+        return self._find_capacity(_HOUR)
 
-    def _capacity(self, seconds: float) -> int | None:
+    def _find_capacity(self, seconds: float) -> int | None:
         return next((capacity for capacity, period in self.windows if period == seconds), None)
 
     def split(self, n: int) -> RateLimits:
-        """Return the part of one of *n* processes that use the same key and share nothing.
+        """Return the part of one of *n* processes that use the same key and do not share a limiter.
+
+        Args:
+            n: Number of processes.
 
         Raises:
-            ConfigurationError: That is less than one request, or one token, for each.
+            ConfigurationError: Each part would be less than one request, or less than one token.
         """
-        parts = _count(n, "split(n)")
+        parts = _validate_count(n, "split(n)")
         tokens = self.tokens_per_minute
         if min(capacity for capacity, _ in self.windows) < parts or (tokens or parts) < parts:
             raise ConfigurationError(
@@ -133,17 +143,17 @@ class RateLimits:
             )
         windows = tuple((capacity // parts, period) for capacity, period in self.windows)
         part = RateLimits.__new__(RateLimits)
-        part._fill(windows, tokens and tokens // parts, self.follow, self.tiers, self.share / parts)
+        part._set_fields(windows, tokens and tokens // parts, self.follow, self.tiers, self.share / parts)
         return part
 
     def __repr__(self) -> str:
         names = {_MINUTE: "per_minute", _HOUR: "per_hour"}
         if all(period in names for _, period in self.windows):
-            shown = [f"{name}={self._capacity(period)}" for period, name in names.items()]
+            arguments = [f"{name}={self._find_capacity(period)}" for period, name in names.items()]
         else:
-            shown = [f"windows={list(self.windows)}"]
+            arguments = [f"windows={list(self.windows)}"]
         if self.tokens_per_minute is not None:
-            shown.append(f"tokens_per_minute={self.tokens_per_minute}")
+            arguments.append(f"tokens_per_minute={self.tokens_per_minute}")
         if self.share != 1:
-            shown.append(f"share={self.share:.3g}")
-        return f"RateLimits({', '.join(shown)})"
+            arguments.append(f"share={self.share:.3g}")
+        return f"RateLimits({', '.join(arguments)})"

@@ -1,4 +1,4 @@
-"""`LimiterStatus`: what a limiter shows of itself, in a terminal and in a notebook.
+"""`LimiterStatus`: the state of a limiter, as a value, a line of text and an HTML table.
 
 Contract: pure; every time is in seconds on the limiter's clock, which is the loop's.
 """
@@ -9,7 +9,7 @@ import attrs
 
 from gradient_async._protocol.rate_limit.window import WindowStatus
 
-__all__ = ["LimiterStatus", "WindowStatus", "describe", "describe_html"]
+__all__ = ["LimiterStatus", "WindowStatus", "format_html", "format_line"]
 
 
 @attrs.frozen(kw_only=True)
@@ -19,10 +19,10 @@ class LimiterStatus:
     Attributes:
         windows: One entry per limit, the shortest first.
         queued: Requests that wait for a permit.
-        held: Permits given out whose request is not sent yet; they are part of every ``used``.
+        held: Permits whose request is not sent yet; they are part of every ``used``.
         paused_until: When the current pause ends, None without one.
         tokens_used: Model tokens in the last minute, None without a token budget.
-        now: When this was asked.
+        now: When this status was read.
     """
 
     windows: tuple[WindowStatus, ...]
@@ -45,8 +45,8 @@ class LimiterStatus:
         return min((window.free for window in self.windows), default=0)
 
 
-def describe(name: str, status: LimiterStatus) -> str:
-    """Return one line: what is used of each window, the queue and the pause."""
+def format_line(name: str, status: LimiterStatus) -> str:
+    """Return a line with the usage of each window, the queue and the pause."""
     facts = [f"{window.used}/{window.capacity} in {window.period:g} s" for window in status.windows]
     facts += [f"{status.queued} queued"] if status.queued else []
     facts += [f"{status.foreign} by others"] if status.foreign else []
@@ -55,9 +55,9 @@ def describe(name: str, status: LimiterStatus) -> str:
     return f"<{name} {', '.join(facts)}>"
 
 
-def describe_html(name: str, status: LimiterStatus) -> str:
-    """Return the same as a table with one row per window."""
-    from html import escape  # a table of every entity, for notebooks alone
+def format_html(name: str, status: LimiterStatus) -> str:
+    """Return an HTML table with one row per window."""
+    from html import escape  # imports a table of all entities, needed in notebooks only
 
     rows = "".join(
         f"<tr><td>{window.period:g} s</td><td>{window.capacity}</td><td>{window.used}</td>"
@@ -65,4 +65,4 @@ def describe_html(name: str, status: LimiterStatus) -> str:
         for window in status.windows
     )
     head = "<tr><th>window</th><th>capacity</th><th>used</th><th>by others</th><th>next free in</th></tr>"
-    return f"<table><caption>{escape(describe(name, status))}</caption>{head}{rows}</table>"
+    return f"<table><caption>{escape(format_line(name, status))}</caption>{head}{rows}</table>"

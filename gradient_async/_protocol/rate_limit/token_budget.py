@@ -1,4 +1,4 @@
-"""`TokenBudget`: model tokens per rolling minute, from estimates that are corrected when the usage is known.
+"""`TokenBudget`: model tokens per rolling minute, from estimates that are corrected by the reported usage.
 
 Contract: pure; times are in seconds on a clock that does not go backwards. Memory is bounded by the number
 of requests in a minute.
@@ -16,7 +16,12 @@ __all__ = ["TokenBudget", "TokenSpend"]
 
 @attrs.define(eq=False, repr=False)
 class TokenSpend:
-    """The tokens of one request, which count from *at*; without end while that is infinite."""
+    """The model tokens of one request.
+
+    Attributes:
+        at: Time from which they count; infinite while the request is not sent, which counts without end.
+        tokens: Estimated or corrected number of tokens.
+    """
 
     at: float
     tokens: int
@@ -24,7 +29,7 @@ class TokenSpend:
 
 @attrs.define(eq=False, repr=False)
 class TokenBudget:
-    """At most *capacity* tokens in any *period* seconds, and the guard; a larger request goes alone.
+    """At most *capacity* tokens in any *period* seconds plus the guard; a larger request is sent alone.
 
     Attributes:
         capacity: Tokens per period.
@@ -38,9 +43,9 @@ class TokenBudget:
     _spent: deque[TokenSpend] = attrs.field(factory=deque, init=False, repr=False)
     _total: int = attrs.field(default=0, init=False)
 
-    def delay(self, now: float, tokens: int) -> float:
-        """Return the seconds until *tokens* fit into the budget; 0.0 if they do at *now*."""
-        self._forget(now)
+    def compute_delay(self, now: float, tokens: int) -> float:
+        """Return the seconds until *tokens* fit into the budget; 0.0 if they fit at *now*."""
+        self._drop_expired(now)
         surplus = self._total + min(tokens, self.capacity) - self.capacity
         for spend in self._spent:
             if surplus <= 0:
@@ -50,8 +55,8 @@ class TokenBudget:
                 return spend.at + self.period + self.guard - now
         return self.period + self.guard if surplus > 0 else 0.0
 
-    def spend(self, now: float, tokens: int, *, hold: bool = False) -> TokenSpend:
-        """Count *tokens* from *now*, or, to *hold* them, without end until `sent` or `settle`."""
+    def spend_tokens(self, now: float, tokens: int, *, hold: bool = False) -> TokenSpend:
+        """Count *tokens* from *now*; with *hold*, without end until `restart_spend` or `correct_spend`."""
         self._total += tokens
         if hold:
             return TokenSpend(math.inf, tokens)
@@ -59,30 +64,30 @@ class TokenBudget:
         self._spent.append(spend)
         return spend
 
-    def sent(self, spend: TokenSpend, *, now: float) -> TokenSpend:
-        """Count what was spent from *now* instead; return what replaces *spend*."""
+    def restart_spend(self, spend: TokenSpend, *, now: float) -> TokenSpend:
+        """Count the tokens of *spend* from *now* instead; return the spend that replaces it."""
         tokens = spend.tokens
-        self.settle(spend, 0, now=now)
-        return self.spend(now, tokens)
+        self.correct_spend(spend, 0, now=now)
+        return self.spend_tokens(now, tokens)
 
-    def settle(self, spend: TokenSpend, tokens: int, *, now: float) -> None:
-        """Correct *spend* to the *tokens* that were really used."""
-        self._forget(now)
+    def correct_spend(self, spend: TokenSpend, tokens: int, *, now: float) -> None:
+        """Replace the estimate of *spend* by the *tokens* really used."""
+        self._drop_expired(now)
         if spend.at + self.period + self.guard > now:
             self._total += tokens - spend.tokens
         spend.tokens = tokens
 
-    def used(self, now: float) -> int:
+    def count_tokens(self, now: float) -> int:
         """Return the tokens that count at *now*."""
-        self._forget(now)
+        self._drop_expired(now)
         return self._total
 
-    def rebase(self, shift: float) -> None:
-        """Move everything by *shift* seconds: the clock was exchanged."""
+    def shift_spends(self, shift: float) -> None:
+        """Move every spend by *shift* seconds, for a new clock."""
         for spend in self._spent:
             spend.at += shift
 
-    def _forget(self, now: float) -> None:
+    def _drop_expired(self, now: float) -> None:
         spent = self._spent
         while spent and spent[0].at + self.period + self.guard <= now:
             self._total -= spent.popleft().tokens

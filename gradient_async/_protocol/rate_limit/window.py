@@ -1,6 +1,6 @@
-"""One limit of the bucket, and what others with the same key have taken of it.
+"""`Window`: one rolling limit, and the usage of it that is not in our own list of sent times.
 
-Contract: pure; every time is in seconds on the bucket's clock.
+Contract: pure; every time is in seconds on the bucket's clock. `window_counter` explains the algorithm.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import attrs
 
 __all__ = ["Window", "WindowStatus"]
 
-_MOST_OTHERS = 1_000_000
-"""Requests of others that are remembered: a window that has room for more is no limit, and would fill the memory."""
+_MAX_FOREIGN_USAGE = 1_000_000
+"""Foreign requests remembered per window. A larger window never binds; remembering all would exhaust memory."""
 
 
 @attrs.frozen(kw_only=True)
@@ -22,10 +22,10 @@ class WindowStatus:
 
     Attributes:
         capacity: Requests the window admits.
-        period: Its length in seconds, without the guard.
+        period: Length in seconds, without the guard.
         used: Tokens taken: sent or held by us, and taken by others.
         foreign: The part of ``used`` that others took with the same key.
-        next_free_at: When a token is free in this window; the time of asking if one is.
+        next_free_at: When a token becomes free in this window; the time of the call if one is free now.
     """
 
     capacity: int
@@ -42,58 +42,69 @@ class WindowStatus:
 
 @attrs.define(eq=False, repr=False)
 class Window:
-    """One limit.
+    """One rolling limit.
 
     Attributes:
-        declared: The capacity the user stated.
-        capacity: The capacity in force.
-        span: Seconds until a request is forgotten: the period and the guard.
-        slack: Requests the service admits beyond our capacity; others may take that many unnoticed.
-        others: When each request that somebody else sent stops counting, in order.
-        credit: When each request of ours is forgotten that the service refused and, as it turned out, does not
-            count, in order.
+        declared: Capacity stated by the user, in requests.
+        capacity: Capacity in force, in requests.
+        period: Seconds for which the service counts a request.
+        span: Seconds for which we count a request: the period and the guard.
+        headroom: Requests the service admits beyond *capacity*. That many foreign requests take no token of ours.
+        foreign_usage: Expiry times of the requests that others sent with the same key, ascending.
+        uncounted_refusals: Expiry times of our refused requests that the service does not count, ascending.
     """
 
     declared: int
     capacity: int
     period: float
     span: float
-    slack: int = 0
-    others: deque[float] = attrs.field(factory=deque)
-    credit: deque[float] = attrs.field(factory=deque)
+    headroom: int = 0
+    foreign_usage: deque[float] = attrs.field(factory=deque)
+    uncounted_refusals: deque[float] = attrs.field(factory=deque)
 
-    def taken_by_others(self, now: float) -> int:
-        """Return how much of our capacity others hold at *now*."""
-        others = self.others
-        while others and others[0] <= now:
-            others.popleft()
-        return max(0, len(others) - self.slack)
+    def count_foreign(self, now: float) -> int:
+        """Drop expired foreign usage; return how many of our tokens others hold at *now*."""
+        foreign_usage = self.foreign_usage
+        while foreign_usage and foreign_usage[0] <= now:
+            foreign_usage.popleft()
+        return max(0, len(foreign_usage) - self.headroom)
 
-    def not_counted(self, now: float) -> int:
-        """Return how many of our requests, remembered at *now*, the service does not count."""
-        credit = self.credit
-        while credit and credit[0] <= now:
-            credit.popleft()
-        return len(credit)
+    def count_uncounted_refusals(self, now: float) -> int:
+        """Drop expired refusals; return how many of our sent times the service does not count at *now*."""
+        refusals = self.uncounted_refusals
+        while refusals and refusals[0] <= now:
+            refusals.popleft()
+        return len(refusals)
 
-    def blame_others(self, count: int, *, first: float, last: float) -> None:
-        """Count *count* more requests of others, which end evenly between *first* and *last*."""
-        count = min(count, _MOST_OTHERS - len(self.others))
+    def add_foreign_usage(self, count: int, *, first: float, last: float) -> None:
+        """Add *count* foreign requests that expire evenly between *first* and *last*."""
+        count = min(count, _MAX_FOREIGN_USAGE - len(self.foreign_usage))
         if count <= 0:
             return
         step = max(0.0, last - first) / count
-        self.others = deque(sorted([*self.others, *(first + step * i for i in range(count))]))
+        self.foreign_usage = deque(sorted([*self.foreign_usage, *(first + step * i for i in range(count))]))
 
-    def fill(self, missing: int, *, first: float, last: float) -> None:
-        """Let others hold *missing* more tokens of our capacity, the unnoticed ones included."""
-        if missing > 0:
-            self.blame_others(missing + max(0, self.slack - len(self.others)), first=first, last=last)
+    def add_foreign_tokens(self, count: int, *, first: float, last: float) -> None:
+        """Add the foreign requests that take *count* more of our tokens, including those that use up the headroom."""
+        if count > 0:
+            unused_headroom = max(0, self.headroom - len(self.foreign_usage))
+            self.add_foreign_usage(count + unused_headroom, first=first, last=last)
 
-    def expiries(self, stamps: list[float], now: float) -> list[float]:
-        """Return when each token that counts at *now* comes back, in order."""
-        ours = [stamp + self.span for stamp in stamps[bisect_right(stamps, now - self.span) :]]
-        for end in self.credit:
-            place = bisect_right(ours, end)
-            del ours[max(0, place - 1) : place]
-        taken = self.taken_by_others(now)
-        return sorted([*ours, *list(self.others)[:taken]]) if taken else ours
+    def list_expiries(self, sent_times: list[float], now: float) -> list[float]:
+        """Return when each token that counts at *now* returns, ascending."""
+        own = [sent_at + self.span for sent_at in sent_times[bisect_right(sent_times, now - self.span) :]]
+        for expiry in self.uncounted_refusals:
+            end = bisect_right(own, expiry)
+            del own[max(0, end - 1) : end]
+        foreign = self.count_foreign(now)
+        return sorted([*own, *list(self.foreign_usage)[:foreign]]) if foreign else own
+
+    def find_nth_expiry(self, sent_times: list[float], now: float, n: int) -> float:
+        """Return when *n* of the tokens that count at *now* have returned; *now* if *n* is not positive."""
+        if n <= 0:
+            return now
+        if self.foreign_usage or self.uncounted_refusals:
+            expiries = self.list_expiries(sent_times, now)
+            return expiries[n - 1] if n <= len(expiries) else now + self.span
+        last = bisect_right(sent_times, now - self.span) + n - 1
+        return sent_times[last] + self.span if last < len(sent_times) else now + self.span

@@ -1,13 +1,40 @@
-"""`Ledger`: what was spent, and whether one more may be.
+"""`WindowCounter`: counts sent requests in every rolling window at once.
 
 Contract: pure; every time is in seconds on one clock that does not go backwards. Memory is bounded by the
 largest capacity.
 
-Source: seed document 001, "Rate Limit": "each request instead has its own timer", so a token comes back
-one whole window after it was spent.
+Source: seed document 001, "Rate Limit": "each request instead has its own timer".
 
-One list of stamps serves every window: a window of capacity C has room exactly when the C-th latest stamp
-is older than the window.
+Rolling windows. The service counts each request for exactly one window after it arrived, and refuses a request
+that would make the count exceed the capacity. So a token returns one window after it was spent, not at a constant
+rate. With 2 requests per 60 s::
+
+    now      0.0   10.0   20.0             60.0        70.0
+    send     A     B      C: refused       C: A's      D: B's
+                                           token       token
+
+A bucket that refills at a constant rate breaks this limit. With 250 per minute it starts full, sends 250 at
+once, and refills one token every 0.24 s: 249 more before the first minute is over. The service has counted 250
+after the first burst and refuses the other 249 of those 499.
+
+Counting. One ascending list of sent times serves every window: a window of capacity C has room exactly when the
+C-th latest sent time is older than the window. Above, at 20.0, the 2nd latest is A at 0.0, younger than 60 s:
+wait 40 s. Spending appends, a refund deletes, and nothing has to be cleaned up when a token returns.
+
+Guard. Requests take different times on their way. If A arrives 0.2 s late, the service counts it until 60.2 and
+refuses a C that is sent at 60.0 and arrives at once. We therefore count each request for its *span*, the period
+and the guard: with a guard of 0.25 s, C is sent at 60.25. Delays that differ by at most the guard cause no refusal.
+
+Foreign usage. Others may use the same key. If the service has counted 1,100 requests and we sent 100 in that
+window, the other 1,000 are foreign. When they were sent is unknown, so they expire evenly between the announced
+reset, the end of the oldest, and one window from now.
+
+Uncounted refusals. A service may or may not count what it refuses. We count each request when it is sent. If we
+sent 100, 40 of them were refused, and the service has counted 60, it does not count refusals: the 40 sent times stay
+in the list, and `Window.uncounted_refusals` subtracts them until they expire.
+
+Reserved tokens. A request may get its token before it can be written, because it still waits for a connection.
+Until then its token is reserved: it counts without end, and gets its sent time when the request is written.
 """
 
 from __future__ import annotations
@@ -18,158 +45,161 @@ from collections import deque
 
 from gradient_async._protocol.rate_limit.window import Window
 
-__all__ = ["Ledger"]
+__all__ = ["WindowCounter"]
 
 
-class Ledger:
+class WindowCounter:
     """Counts requests in every window at once.
 
     Attributes:
         windows: The limits, the shortest first.
-        stamps: When each of our requests counts from, in order; more than what still counts.
-        held: Tokens that count without end, until `stamp` or `release`.
-        paused_until: Nothing is free before this.
+        sent_times: Time from which each of our requests counts, ascending; includes some that no longer count.
+        reserved: Tokens taken for requests that are not sent yet; they count without end.
+        paused_until: Time before which no token is free.
     """
 
-    __slots__ = ("_most", "held", "paused_until", "stamps", "windows")
+    __slots__ = ("_max_sent_times", "paused_until", "reserved", "sent_times", "windows")
 
     def __init__(self, windows: list[Window]) -> None:
         self.windows = windows
-        self.stamps: list[float] = []
-        self.held = 0
+        self.sent_times: list[float] = []
+        self.reserved = 0
         self.paused_until = -math.inf
-        self.refit()
+        self.update_memory_limit()
 
     @property
     def shortest(self) -> Window:
-        """The window a burst runs into."""
+        """The window that a burst fills first."""
         return self.windows[0]
 
     @property
     def longest(self) -> Window:
-        """The window the quota headers describe, if they describe any."""
+        """The window that the quota headers describe, if they describe any."""
         return self.windows[-1]
 
     # Spending.
 
     def reserve(self, now: float) -> float:
-        """Take a token of every window, which counts from *now*.
+        """Take a token of every window; it counts from *now*.
 
         Returns:
-            0.0 if it was taken; else the seconds until one may be free, and nothing was taken.
+            0.0 if a token was taken; else the seconds until one may be free, and nothing was taken.
         """
-        delay = self.delay(now)
+        delay = self.compute_delay(now)
         if not delay:
-            self.spend(now)
+            self.record_sent(now)
         return delay
 
-    def hold(self, now: float) -> float:
-        """Take a token as `reserve` does, but let it count, however long, until `stamp` or `release`."""
-        delay = self.delay(now)
+    def reserve_unsent(self, now: float) -> float:
+        """Take a token like `reserve`; it counts without end until `start_reserved` or `release_reserved`."""
+        delay = self.compute_delay(now)
         if not delay:
-            self.held += 1
+            self.reserved += 1
         return delay
 
-    def take(self, now: float, hold: bool) -> None:  # noqa: FBT001  keywords cost 60 ns
-        """Take a token that `delay` said is free."""
+    def take_token(self, now: float, hold: bool) -> None:  # noqa: FBT001  keywords cost 60 ns
+        """Take a token after `compute_delay` returned 0.0; with *hold*, reserve it like `reserve_unsent`."""
         if hold:
-            self.held += 1
+            self.reserved += 1
         else:
-            self.spend(now)
+            self.record_sent(now)
 
-    def stamp(self, now: float) -> float:
-        """Let a held token count from *now*: its request is being sent. Return the time it counts from."""
-        self.held -= 1
-        return self.spend(now)
+    def start_reserved(self, now: float) -> float:
+        """Count a reserved token from *now*: its request is being sent. Return the time recorded."""
+        self.reserved -= 1
+        return self.record_sent(now)
 
-    def release(self) -> None:
-        """Give a held token back: its request was never sent."""
-        self.held -= 1
+    def release_reserved(self) -> None:
+        """Give a reserved token back: its request was never sent."""
+        self.reserved -= 1
 
     def refund(self, now_taken: float) -> bool:
-        """Give back the token that was taken at *now_taken*; say whether there still was one."""
-        at = bisect_left(self.stamps, now_taken)
-        if at == len(self.stamps) or self.stamps[at] != now_taken:
+        """Give back the token taken at *now_taken*; return whether it was still counted."""
+        place = bisect_left(self.sent_times, now_taken)
+        if place == len(self.sent_times) or self.sent_times[place] != now_taken:
             return False
-        del self.stamps[at]
+        del self.sent_times[place]
         return True
 
-    def spend(self, now: float) -> float:
-        """Count one request from *now*, room or not. Return that time, which is never before the last one."""
-        stamps = self.stamps
-        if stamps and stamps[-1] > now:
-            now = stamps[-1]
-        stamps.append(now)
-        if len(stamps) > self._most:
-            del stamps[: -max(window.capacity + len(window.credit) for window in self.windows)]
+    def record_sent(self, now: float) -> float:
+        """Count one request from *now*, even without room. Return the time recorded, never before the last one."""
+        sent_times = self.sent_times
+        if sent_times and sent_times[-1] > now:
+            now = sent_times[-1]
+        sent_times.append(now)
+        if len(sent_times) > self._max_sent_times:
+            del sent_times[: -max(window.capacity + len(window.uncounted_refusals) for window in self.windows)]
         return now
 
     def pause(self, until: float) -> None:
-        """Give out nothing before *until*; an earlier pause is never shortened."""
+        """Free no token before *until*; an earlier *until* does not shorten a pause."""
         self.paused_until = max(self.paused_until, until)
 
     # Asking.
 
-    def delay(self, now: float) -> float:
+    def compute_delay(self, now: float) -> float:
         """Return the seconds until a token may be free in every window; 0.0 if one is free at *now*."""
         ready = self.paused_until
-        stamps = self.stamps
+        sent_times = self.sent_times
         for window in self.windows:
-            room = window.capacity - self.held
-            if window.credit:
-                room += window.not_counted(now)
-            if window.others:
-                room -= window.taken_by_others(now)
-            if room > len(stamps):
+            room = window.capacity - self.reserved
+            if window.uncounted_refusals:
+                room += window.count_uncounted_refusals(now)
+            if window.foreign_usage:
+                room -= window.count_foreign(now)
+            if room > len(sent_times):
                 continue
-            back = stamps[-room] + window.span if room > 0 else now + window.span
-            if back > ready:
-                ready = max(ready, min(back, window.others[0])) if window.others and back > now else back
+            free_at = sent_times[-room] + window.span if room > 0 else now + window.span
+            if free_at > ready:
+                # A foreign request may expire before one of ours.
+                has_foreign = window.foreign_usage and free_at > now
+                ready = max(ready, min(free_at, window.foreign_usage[0])) if has_foreign else free_at
         if ready <= now:
             return 0.0
         delay = ready - now
         return delay if now + delay >= ready else math.nextafter(delay, math.inf)
 
-    def free(self, now: float) -> int:
-        """Return how many tokens can be taken at *now*, one after the other, before `delay` says to wait."""
+    def count_free(self, now: float) -> int:
+        """Return how many tokens can be taken at *now*, one after the other, while `compute_delay` returns 0.0."""
         if self.paused_until > now:
             return 0
-        return max(0, min(self._free_in(window, now) for window in self.windows))
+        return max(0, min(self._count_free_in(window, now) for window in self.windows))
 
-    def _free_in(self, window: Window, now: float) -> int:
-        room = window.capacity + window.not_counted(now) - self.held - window.taken_by_others(now)
-        span, stamps = window.span, self.stamps
-        # The sum that `delay` compares: a difference would round in another way.
-        return room - len(stamps) + bisect_right(stamps, now, key=lambda stamp: stamp + span)
+    def _count_free_in(self, window: Window, now: float) -> int:
+        room = window.capacity + window.count_uncounted_refusals(now) - self.reserved - window.count_foreign(now)
+        span, sent_times = window.span, self.sent_times
+        # Compare the same sum as `compute_delay`: a difference would round differently.
+        return room - len(sent_times) + bisect_right(sent_times, now, key=lambda sent_at: sent_at + span)
 
-    def used(self, window: Window, now: float) -> int:
-        """Return the tokens of *window* that count at *now*, without the held ones."""
-        return max(0, self.sent(now - window.span) - window.not_counted(now)) + window.taken_by_others(now)
+    def count_used(self, window: Window, now: float) -> int:
+        """Return the tokens of *window* that count at *now*, without the reserved ones."""
+        own = self.count_sent(now - window.span) - window.count_uncounted_refusals(now)
+        return max(0, own) + window.count_foreign(now)
 
-    def sent(self, after: float, upto: float = math.inf) -> int:
+    def count_sent(self, after: float, upto: float = math.inf) -> int:
         """Return how many of our requests count from later than *after*, but not later than *upto*."""
-        return bisect_right(self.stamps, upto) - bisect_right(self.stamps, after)
+        return bisect_right(self.sent_times, upto) - bisect_right(self.sent_times, after)
 
     def was_full(self, at: float) -> bool:
-        """Say whether our own requests alone filled the shortest window at the time *at*."""
+        """Return whether our own requests alone filled the shortest window at the time *at*."""
         window = self.windows[0]
-        return self.sent(at - window.span, at) >= window.capacity - 1
+        return self.count_sent(at - window.span, at) >= window.capacity - 1
 
-    # Changing what it counts by.
+    # Configuration.
 
-    def resize(self, window: Window, capacity: int) -> None:
-        """Let *window* admit *capacity* requests from now on."""
+    def set_capacity(self, window: Window, capacity: int) -> None:
+        """Set the requests that *window* admits, at least 1."""
         window.capacity = max(1, capacity)
-        self.refit()
+        self.update_memory_limit()
 
-    def refit(self) -> None:
-        """Let memory follow the capacities."""
-        self._most = max(window.capacity for window in self.windows) * 5 // 4 + 64
+    def update_memory_limit(self) -> None:
+        """Set the number of sent times to keep from the capacities in force."""
+        self._max_sent_times = max(window.capacity for window in self.windows) * 5 // 4 + 64
 
-    def rebase(self, shift: float, *, now: float) -> None:
-        """Move everything by *shift* seconds: the clock was exchanged for one that shows *now*."""
-        self.stamps = [min(stamp + shift, now) for stamp in self.stamps]
+    def shift_times(self, shift: float, *, now: float) -> None:
+        """Move every time by *shift* seconds, for a new clock that shows *now*."""
+        self.sent_times = [min(sent_at + shift, now) for sent_at in self.sent_times]
         self.paused_until += shift
         for window in self.windows:
-            window.others = deque(end + shift for end in window.others)
-            window.credit = deque(end + shift for end in window.credit)
+            window.foreign_usage = deque(expiry + shift for expiry in window.foreign_usage)
+            window.uncounted_refusals = deque(expiry + shift for expiry in window.uncounted_refusals)

@@ -1,7 +1,7 @@
-"""`Errands`: what is told to Redis without anybody waiting for it.
+"""`BackgroundWriter`: writes to Redis without making any caller wait.
 
-Contract: a call that fails is reported to its owner once, and never raised. What permits came to is collected
-for a moment and told in one call. Every task is remembered until it is done.
+Contract: a write that fails is reported to the owner once, and never raised. Outcomes of permits are collected
+for a moment and written in one call. Every task is referenced until it is done.
 """
 
 from __future__ import annotations
@@ -9,101 +9,106 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from gradient_async.limits.redis.store import StoreDown
+from gradient_async.limits.redis.store import RedisUnavailable
 
-__all__ = ["Errands"]
+__all__ = ["BackgroundWriter", "PermitOutcomes"]
 
 _COALESCE = 0.01
-"""Seconds for which the fates of permits are collected."""
-_SETTLE_AGAIN = 1.0
-_LINGER = 1.0
-"""Seconds for which closing waits for calls under way."""
+"""Seconds for which outcomes of permits are collected."""
+_RETRY_AFTER = 1.0
+"""Seconds after which outcomes that could not be written are written again."""
+_CLOSE_TIMEOUT = 1.0
+"""Seconds for which closing waits for writes in progress."""
 
-Fates = dict[str, float | None]
-Call = Coroutine[object, object, None]
+PermitOutcomes = dict[str, float | None]
+"""Sent time of each named permit on the loop's clock, None for a refunded one."""
+Write = Coroutine[object, object, None]
 
 
-class Errands:
-    """Runs calls in the background of one event loop at a time.
+class BackgroundWriter:
+    """Runs writes as tasks of one event loop at a time.
 
     Args:
-        settle: Tells Redis when each named permit was sent; None for one that was given back.
-        failed: Called with the reason when a call failed.
-        settled: Called when permits were settled, which may have made room.
+        write_outcomes: Writes the outcomes of permits.
+        on_failure: Called with the reason when a write failed.
+        on_written: Called when outcomes were written, which may have freed tokens.
     """
 
     def __init__(
-        self, settle: Callable[[Fates], Call], failed: Callable[[StoreDown], None], settled: Callable[[], None]
+        self,
+        write_outcomes: Callable[[PermitOutcomes], Write],
+        on_failure: Callable[[RedisUnavailable], None],
+        on_written: Callable[[], None],
     ) -> None:
-        self._settle, self._failed, self._settled = settle, failed, settled
+        self._write_outcomes, self._on_failure, self._on_written = write_outcomes, on_failure, on_written
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._fates: Fates = {}
+        self._outcomes: PermitOutcomes = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Move to *loop*; what ran on another one is over."""
+    def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run further writes on *loop*; tasks of the previous one are over."""
         self._loop, self._timer = loop, None
         self._tasks.clear()
 
-    def start(self, call: Call) -> asyncio.Task[None]:
-        """Run *call*, which handles its own failures."""
-        assert self._loop is not None  # noqa: S101  the owner binds first
-        task = self._loop.create_task(call)
+    def start_task(self, coroutine: Write) -> asyncio.Task[None]:
+        """Run *coroutine*, which handles its own failures."""
+        assert self._loop is not None  # noqa: S101  the owner calls use_loop first
+        task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def tell(self, call: Call) -> None:
-        """Send *call* to Redis; without a loop there is nobody to tell."""
+    def start_write(self, write: Write) -> None:
+        """Run *write* and report its failure; without a running loop, drop it."""
         if self._loop is None or self._loop.is_closed():
-            return call.close()
-        # A task that is cancelled before its first step would never have awaited the call.
-        self.start(self._told(call)).add_done_callback(lambda _: call.close())
+            return write.close()
+        # A task that is cancelled before its first step never awaits the write.
+        self.start_task(self._report_failure(write)).add_done_callback(lambda _: write.close())
         return None
 
-    def settle_soon(self, name: str, at: float | None) -> None:
-        """Tell Redis in a moment that the permit *name* counts from *at*; None if it was given back."""
-        self._fates[name] = at
-        self._settle_after(_COALESCE)
+    def add_outcome(self, name: str, sent_at: float | None) -> None:
+        """Write soon that the permit *name* counts from *sent_at*, or, with None, that it was refunded."""
+        self._outcomes[name] = sent_at
+        self._flush_after(_COALESCE)
 
-    async def aclose(self, *, settles: bool) -> None:
-        """Let what is under way end in a moment and settle what is left, if it *settles*; end every call."""
-        if self._tasks and settles:
-            await asyncio.wait(self._tasks, timeout=_LINGER)
-        self._disarm()
-        if self._fates and settles:
-            await self._settle_all()
-        self._disarm()
+    async def aclose(self, *, flush: bool) -> None:
+        """Cancel every write. With *flush*, first wait a moment for them, and write the remaining outcomes."""
+        if self._tasks and flush:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_TIMEOUT)
+        self._cancel_timer()
+        if self._outcomes and flush:
+            await self._flush_outcomes()
+        self._cancel_timer()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _settle_after(self, seconds: float) -> None:
+    def _flush_after(self, seconds: float) -> None:
         if self._timer is None and self._loop is not None and not self._loop.is_closed():
-            self._timer = self._loop.call_later(seconds, self._settle_now)
+            self._timer = self._loop.call_later(seconds, self._start_flush)
 
-    def _disarm(self) -> None:
+    def _start_flush(self) -> None:
+        self._timer = None
+        self.start_task(self._flush_outcomes())
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _settle_now(self) -> None:
-        self._timer = None
-        self.start(self._settle_all())
-
-    async def _settle_all(self) -> None:
-        fates, self._fates = self._fates, {}
+    async def _flush_outcomes(self) -> None:
+        outcomes, self._outcomes = self._outcomes, {}
         try:
-            await self._settle(fates)
-        except StoreDown as failure:
-            self._fates = fates | self._fates
-            self._settle_after(_SETTLE_AGAIN)
-            return self._failed(failure)
-        return self._settled()
+            await self._write_outcomes(outcomes)
+        except RedisUnavailable as failure:
+            self._outcomes = outcomes | self._outcomes
+            self._flush_after(_RETRY_AFTER)
+            return self._on_failure(failure)
+        return self._on_written()
 
-    async def _told(self, call: Call) -> None:
+    async def _report_failure(self, write: Write) -> None:
         try:
-            await call
-        except StoreDown as failure:
-            self._failed(failure)
+            await write
+        except RedisUnavailable as failure:
+            self._on_failure(failure)

@@ -1,90 +1,96 @@
-"""The Lua that decides, inside Redis, what a shared budget allows.
+"""The Lua scripts that decide, inside Redis, whether a request of a shared budget may be sent.
 
-Contract: every script is atomic and uses the time of the Redis server, in microseconds. The keys are, in
-this order: the stamps (a sorted set: one member per request, its score the time it counts from), the end of
-the pause, the use by others, and the generation (a token that changes when the data is lost). All of them
-expire by themselves.
+Contract: every script is atomic and uses the time of the Redis server, in microseconds. Every key expires by itself.
 
-A window of capacity C has room exactly when the C-th latest stamp is older than the window, as in
-`gradient_async._protocol.rate_limit.bucket`. A held permit has a score in the future: it counts until it is settled
-or its lease ends. Others are counted per window as a number that falls evenly from one time to another.
+KEYS, in this order:
+
+1. the sent times: a sorted set with one member per permit; its score is the time from which it counts
+2. the end of the pause
+3. the foreign usage: a hash with a count and two times for each window
+4. the generation: a token that changes when Redis lost its data
+
+The algorithm is that of `gradient_async._protocol.rate_limit.window_counter`: a window of capacity C has room exactly
+when the C-th latest sent time is older than the window. It differs in two points. A reserved permit has a score in
+the future: it counts until it is settled or its lease ends. Foreign usage is a number that falls evenly from
+``count`` at ``first`` to 0 at ``last``, instead of a list of expiry times.
 """
 
 from __future__ import annotations
 
-__all__ = ["ASK", "BLAME", "PAUSE", "SETTLE"]
+__all__ = ["PAUSE", "REQUEST_PERMITS", "SETTLE_PERMITS", "UPDATE_FOREIGN_USAGE"]
 
 _COMMON = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local function text(number) return string.format('%.0f', number) end
-local function others(window)
+-- Returns the foreign usage of a window, the time until it falls by one, and the time when it ends.
+local function foreign_usage(window)
   local row = redis.call('HMGET', KEYS[3], 'count' .. window, 'first' .. window, 'last' .. window)
   local count, first, last = tonumber(row[1] or 0), tonumber(row[2] or 0), tonumber(row[3] or 0)
   if count <= 0 or now >= last then return 0, 0, last end
   if now < first then return count, first - now, last end
   local step = (last - first) / count
-  local left = math.min(count, math.floor((last - now) / step))
-  return left, math.max(1, last - now - left * step), last
+  local remaining = math.min(count, math.floor((last - now) / step))
+  return remaining, math.max(1, last - now - remaining * step), last
 end
-local function blame(window, count, first, last)
+local function set_foreign_usage(window, count, first, last)
   redis.call('HSET', KEYS[3], 'count' .. window, count, 'first' .. window, text(first), 'last' .. window, text(last))
-  local left = math.ceil((last - now) / 1000) + 1000
-  if redis.call('PTTL', KEYS[3]) < left then redis.call('PEXPIRE', KEYS[3], left) end
+  local expiry = math.ceil((last - now) / 1000) + 1000
+  if redis.call('PTTL', KEYS[3]) < expiry then redis.call('PEXPIRE', KEYS[3], expiry) end
 end
 """
 
-ASK = (
+REQUEST_PERMITS = (
     _COMMON
     + """
--- ARGV: how many, the prefix of their members, lease, a fresh generation, expiry (ms), the generation the caller
--- knows or '', then capacity and span of each window, the shortest first. Returns how many were granted, the wait
--- for the next, the generation, and the use of each window: all of it, and the part of others.
-local prefix, lease, expiry = ARGV[2], tonumber(ARGV[3]), ARGV[5]
+-- ARGV: the number wanted, the prefix of their names, lease, a fresh generation, expiry (ms), the generation the caller
+-- knows or '', then capacity and span of each window, the shortest first. Returns the number granted, the wait
+-- for the next, the generation, and for each window the tokens used and the part used by others.
+local wanted, prefix, lease, expiry = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[5]
 redis.call('SET', KEYS[4], ARGV[4], 'NX')
-local capacity, span, foreign, drop = {}, {}, {}, {}
+local capacity, span, foreign, next_expiry = {}, {}, {}, {}
 for at = 7, #ARGV, 2 do
   capacity[#capacity + 1], span[#span + 1] = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  foreign[#foreign + 1], drop[#drop + 1] = others(#capacity)
+  foreign[#foreign + 1], next_expiry[#next_expiry + 1] = foreign_usage(#capacity)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - span[#span]))
-local size = redis.call('ZCARD', KEYS[1])
+local sent = redis.call('ZCARD', KEYS[1])
 local wait = math.max(0, tonumber(redis.call('GET', KEYS[2]) or 0) - now)
-local granted, many, generation = 0, tonumber(ARGV[1]), redis.call('GET', KEYS[4])
-if ARGV[6] ~= '' and ARGV[6] ~= generation then many = 0 end
-while wait <= 0 and granted < many do
+local granted, generation = 0, redis.call('GET', KEYS[4])
+if ARGV[6] ~= '' and ARGV[6] ~= generation then wanted = 0 end
+while wait <= 0 and granted < wanted do
   for window = 1, #capacity do
     local room, delay = capacity[window] - foreign[window], 0
     if room <= 0 then
-      delay = drop[window]
-    elseif size >= room then
-      -- A held permit lies in the future; the soonest it can end is one window after now.
-      local stamp = redis.call('ZREVRANGE', KEYS[1], room - 1, room - 1, 'WITHSCORES')[2]
-      delay = math.min(tonumber(stamp), now) + span[window] - now
-      if delay > 0 and foreign[window] > 0 then delay = math.min(delay, drop[window]) end
+      delay = next_expiry[window]
+    elseif sent >= room then
+      -- The score of a reserved permit is in the future; it can expire one span after now at the earliest.
+      local sent_at = redis.call('ZREVRANGE', KEYS[1], room - 1, room - 1, 'WITHSCORES')[2]
+      delay = math.min(tonumber(sent_at), now) + span[window] - now
+      if delay > 0 and foreign[window] > 0 then delay = math.min(delay, next_expiry[window]) end
     end
     wait = math.max(wait, delay)
   end
   if wait <= 0 then
-    granted, size = granted + 1, size + 1
+    granted, sent = granted + 1, sent + 1
     redis.call('ZADD', KEYS[1], text(now + lease), prefix .. granted)
   end
 end
 redis.call('PEXPIRE', KEYS[1], expiry)
 redis.call('PEXPIRE', KEYS[4], expiry)
-local answer = {granted, math.ceil(wait), generation}
+local reply = {granted, math.ceil(wait), generation}
 for window = 1, #capacity do
-  answer[#answer + 1] = redis.call('ZCOUNT', KEYS[1], '(' .. text(now - span[window]), '+inf') + foreign[window]
-  answer[#answer + 1] = foreign[window]
+  reply[#reply + 1] = redis.call('ZCOUNT', KEYS[1], '(' .. text(now - span[window]), '+inf') + foreign[window]
+  reply[#reply + 1] = foreign[window]
 end
-return answer
+return reply
 """
 )
 
-SETTLE = (
+SETTLE_PERMITS = (
     _COMMON
     + """
--- ARGV: expiry (ms), then pairs of a member and its age; a negative age takes the member out.
+-- ARGV: expiry (ms), then pairs of a permit's name and its age; a negative age removes it.
 for at = 2, #ARGV, 2 do
   local age = tonumber(ARGV[at + 1])
   if age < 0 then redis.call('ZREM', KEYS[1], ARGV[at])
@@ -97,31 +103,31 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 PAUSE = (
     _COMMON
     + """
--- ARGV: how long, then the window that is full until then (0 for none), its capacity and span.
-local ends, window = now + tonumber(ARGV[1]), tonumber(ARGV[2])
-if ends > tonumber(redis.call('GET', KEYS[2]) or 0) then
-  redis.call('SET', KEYS[2], text(ends), 'PX', math.ceil(tonumber(ARGV[1]) / 1000) + 1)
+-- ARGV: length of the pause, then the window that is full until its end (0 for none), its capacity and span.
+local pause_end, window = now + tonumber(ARGV[1]), tonumber(ARGV[2])
+if pause_end > tonumber(redis.call('GET', KEYS[2]) or 0) then
+  redis.call('SET', KEYS[2], text(pause_end), 'PX', math.ceil(tonumber(ARGV[1]) / 1000) + 1)
 end
 if window == 0 then return end
-local span, foreign = tonumber(ARGV[4]), others(window)
-local missing = tonumber(ARGV[3]) - foreign - redis.call('ZCOUNT', KEYS[1], text(now - span), '+inf')
-if missing > 0 then blame(window, foreign + missing, ends, math.max(ends + 1, now + span)) end
+local span, foreign = tonumber(ARGV[4]), foreign_usage(window)
+local free = tonumber(ARGV[3]) - foreign - redis.call('ZCOUNT', KEYS[1], text(now - span), '+inf')
+if free > 0 then set_foreign_usage(window, foreign + free, pause_end, math.max(pause_end + 1, now + span)) end
 """
 )
 
-BLAME = (
+UPDATE_FOREIGN_USAGE = (
     _COMMON
     + """
--- ARGV: the window, what the service counted, the age of the request, the time until reset (0 if unknown), the
--- span and the period of the window.
+-- ARGV: the window, the service's count, the age of the request, the time until reset (0 if unknown), the span and
+-- the period of the window.
 local window, counted = tonumber(ARGV[1]), tonumber(ARGV[2])
-local span, foreign, drop, last = tonumber(ARGV[5]), others(window)
+local span, foreign, next_expiry, last = tonumber(ARGV[5]), foreign_usage(window)
 local unknown = counted - foreign - redis.call('ZCOUNT', KEYS[1], text(now - span), '+inf')
 if unknown > 0 then
-  return blame(window, foreign + unknown, now + math.min(tonumber(ARGV[4]), span - 1), now + span)
+  return set_foreign_usage(window, foreign + unknown, now + math.min(tonumber(ARGV[4]), span - 1), now + span)
 end
-local before = text(now - tonumber(ARGV[3]))
-local most = math.max(0, counted - redis.call('ZCOUNT', KEYS[1], text(now - tonumber(ARGV[6])), before))
-if foreign > most then blame(window, most, now, last) end
+local sent_at = text(now - tonumber(ARGV[3]))
+local most = math.max(0, counted - redis.call('ZCOUNT', KEYS[1], text(now - tonumber(ARGV[6])), sent_at))
+if foreign > most then set_foreign_usage(window, most, now, last) end
 """
 )

@@ -1,6 +1,6 @@
-"""`Outage`: what is done while Redis is away, and when it is back and may have lost what it counted.
+"""`Outage`: what happens while Redis is away, and the recovery of usage that Redis may have lost.
 
-Contract: one log line when it goes and one when it comes back. Times are in seconds on the loop's clock.
+Contract: one log line when Redis goes away and one when it is back. Times are in seconds on the loop's clock.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from typing import Literal, get_args
 
 import attrs
 
-from gradient_async._io.rate_limit.wait_queue import Turnstile
+from gradient_async._io.rate_limit.wait_queue import WaitQueue
 from gradient_async.errors import APIConnectionError, ConfigurationError
-from gradient_async.limits.redis.local_log import SentHere
-from gradient_async.limits.redis.permits import Permits
-from gradient_async.limits.redis.store import RedisStore, StoreDown
+from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.permits import PermitIssuer
+from gradient_async.limits.redis.store import RedisStore, RedisUnavailable
 
 __all__ = ["Outage", "WhenDown"]
 
 _log = logging.getLogger("gradient_async")
 
 WhenDown = Literal["local_share", "fail_open", "fail_closed"]
-_TRY_AGAIN = 1.0
+_RETRY_AFTER = 1.0
+"""Seconds after a failed call until Redis is tried again."""
 _REPLAY_PAUSE = 0.5
-"""Seconds that everybody gets to tell again what they sent, after Redis lost it."""
+"""Seconds that every process gets to write its usage again after Redis lost it."""
 
 
-def _checked(policy: WhenDown) -> WhenDown:
+def _validate_policy(policy: WhenDown) -> WhenDown:
     if policy not in get_args(WhenDown):
         raise ConfigurationError(f"when_down is {policy!r}: give one of {', '.join(get_args(WhenDown))}")
     return policy
@@ -36,55 +37,55 @@ def _checked(policy: WhenDown) -> WhenDown:
 
 @attrs.define
 class Outage:
-    """The present outage, if there is one.
+    """The current outage, if any.
 
     Attributes:
-        policy: What is done meanwhile.
-        until: When Redis is to be tried again.
-        is_now: Whether the last call failed.
-        is_untold: Whether Redis has yet to be told what was sent before and meanwhile.
+        policy: How permits are granted meanwhile.
+        retry_at: Time from which Redis is tried again.
+        is_active: Whether the last call failed.
+        needs_replay: Whether the usage of this process has to be written to Redis again.
     """
 
-    policy: WhenDown = attrs.field(converter=_checked)
-    _sent: SentHere
-    _permits: Permits
-    until: float = -math.inf
-    is_now: bool = False
-    is_untold: bool = False
+    policy: WhenDown = attrs.field(converter=_validate_policy)
+    _usage: LocalUsage
+    _permits: PermitIssuer
+    retry_at: float = -math.inf
+    is_active: bool = False
+    needs_replay: bool = False
 
-    def begin(self, failure: StoreDown, now: float) -> None:
-        """Go on without Redis; what was sent, if anything, is to be told again."""
-        self.until = now + _TRY_AGAIN
-        self.is_untold = self.is_untold or len(self._sent) > 0
-        if not self.is_now:
-            self.is_now = True
+    def begin_outage(self, failure: RedisUnavailable, now: float) -> None:
+        """Go on without Redis. Usage of this process, if any, is to be replayed."""
+        self.retry_at = now + _RETRY_AFTER
+        self.needs_replay = self.needs_replay or len(self._usage) > 0
+        if not self.is_active:
+            self.is_active = True
             _log.warning("rate limit: Redis does not answer (%s), going on with %s", failure, self.policy)
 
-    def end(self) -> None:
+    def end_outage(self) -> None:
         """Go on with Redis."""
-        if self.is_now:
-            self.is_now = False
+        if self.is_active:
+            self.is_active = False
             _log.warning("rate limit: Redis answers again, the budget is shared")
 
-    def serve(self, turnstile: Turnstile, now: float) -> float:
-        """Let through whom the policy allows; return the seconds until more may go."""
+    def grant_without_redis(self, wait_queue: WaitQueue, now: float) -> float:
+        """Grant permits as the policy allows; return the seconds until the next one may be granted."""
         if self.policy == "fail_closed":
-            turnstile.turn_away(_unreachable)
-        while turnstile.next() is not None:
-            if self.policy == "local_share" and (delay := self._sent.delay_alone(now)):
+            wait_queue.reject_all(_unreachable_error)
+        while wait_queue.next_waiter() is not None:
+            if self.policy == "local_share" and (delay := self._usage.compute_share_delay(now)):
                 return delay
-            turnstile.let_in(self._permits.new(f"alone:{secrets.token_hex(8)}", now, hold=False))
-            self.is_untold = True
+            wait_queue.grant(self._permits.issue_permit(f"alone:{secrets.token_hex(8)}", now, hold=False))
+            self.needs_replay = True
         return math.inf
 
-    async def replay(self, store: RedisStore, turnstile: Turnstile) -> None:
-        """Tell Redis all that this process sent, which it may have lost, while everybody else does the same."""
+    async def replay_usage(self, store: RedisStore, wait_queue: WaitQueue) -> None:
+        """Write all usage of this process to Redis, during a pause in which every process does the same."""
         await store.pause(_REPLAY_PAUSE)
-        await store.settle({**self._sent.ages(turnstile.clock())})
-        self.is_untold = False
+        await store.settle_permits(self._usage.list_ages(wait_queue.clock()))
+        self.needs_replay = False
 
 
-def _unreachable() -> APIConnectionError:
+def _unreachable_error() -> APIConnectionError:
     return APIConnectionError(
         "the shared rate limit is unreachable: Redis does not answer, and when_down is 'fail_closed'; nothing was sent"
     )

@@ -1,7 +1,7 @@
-"""`SharedPermit`, which Redis knows by name, and `Permits`, which gives them out and hears what they came to.
+"""`SharedPermit`, which Redis knows by name, and `PermitIssuer`, which issues the permits of one process.
 
-Contract: nothing here waits; what Redis should know of a permit is told in the background. Times are in seconds
-on the loop's clock.
+Contract: nothing here waits; the outcome of a permit is written to Redis in the background. Times are in seconds on
+the loop's clock.
 """
 
 from __future__ import annotations
@@ -11,52 +11,58 @@ from collections.abc import Callable
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
-from gradient_async.limits.redis.background_writer import Errands
-from gradient_async.limits.redis.local_log import SentHere
+from gradient_async.limits.redis.background_writer import BackgroundWriter
+from gradient_async.limits.redis.local_usage import LocalUsage
 
-__all__ = ["Permits", "SharedPermit"]
+__all__ = ["PermitIssuer", "SharedPermit"]
 
 
 @attrs.define(eq=False)
 class SharedPermit(Permit):
-    """A permit that Redis knows by name."""
+    """A permit with its name in Redis.
 
-    member: str = ""
-
-
-class Permits:
-    """The owner of the permits of one process.
-
-    Args:
-        sent: Where they are counted.
-        errands: Who tells Redis.
-        clock: The limiter's clock.
-        slack: Seconds between a permit and its request that are not worth telling.
+    Attributes:
+        name: Member of the sorted set of sent times.
     """
 
-    def __init__(self, sent: SentHere, errands: Errands, *, clock: Callable[[], float], slack: float) -> None:
-        self._sent, self._errands, self._clock, self._slack = sent, errands, clock, slack
+    name: str = ""
 
-    def new(self, member: str, now: float, *, hold: bool) -> SharedPermit:
-        """Return a permit that Redis knows as *member*, and count it."""
-        self._sent.remember(member, now)
-        return SharedPermit(self, now, hold, member=member)
 
-    def _permit_sent(self, permit: Permit) -> None:
-        assert isinstance(permit, SharedPermit)  # noqa: S101  `new` made it
+class PermitIssuer:
+    """Issues the permits of one process, and owns them.
+
+    Args:
+        usage: The count of permits to keep.
+        writer: Writes outcomes to Redis.
+        clock: The limiter's clock.
+        min_age: Seconds between the grant and the request below which the sent time is not corrected.
+    """
+
+    def __init__(
+        self, usage: LocalUsage, writer: BackgroundWriter, *, clock: Callable[[], float], min_age: float
+    ) -> None:
+        self._usage, self._writer, self._clock, self._min_age = usage, writer, clock, min_age
+
+    def issue_permit(self, name: str, now: float, *, hold: bool) -> SharedPermit:
+        """Return a permit that Redis knows as *name*, and count it from *now*."""
+        self._usage.add_permit(name, now)
+        return SharedPermit(self, now, hold, name=name)
+
+    def _record_sent(self, permit: Permit) -> None:
+        assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
         now = self._clock()
-        if not permit.held and now - permit.sent_at < self._slack:
+        if not permit.held and now - permit.sent_at < self._min_age:
             return
-        self._sent.forget(permit.member, permit.sent_at)
+        self._usage.remove_permit(permit.name, permit.sent_at)
         permit.held, permit.sent_at = False, now
-        self._sent.remember(permit.member, now)
-        self._errands.settle_soon(permit.member, now)
+        self._usage.add_permit(permit.name, now)
+        self._writer.add_outcome(permit.name, now)
 
-    def _permit_refunded(self, permit: Permit) -> None:
-        assert isinstance(permit, SharedPermit)  # noqa: S101  `new` made it
+    def _record_refund(self, permit: Permit) -> None:
+        assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
         permit.held = False
-        self._sent.forget(permit.member, permit.sent_at)
-        self._errands.settle_soon(permit.member, None)
+        self._usage.remove_permit(permit.name, permit.sent_at)
+        self._writer.add_outcome(permit.name, None)
 
-    def _permit_settled(self, permit: Permit, tokens: int) -> None:
+    def _record_tokens(self, permit: Permit, tokens: int) -> None:
         """Do nothing: model tokens are not shared."""

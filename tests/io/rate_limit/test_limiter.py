@@ -232,8 +232,8 @@ async def test_everybody_cancelled_leaves_an_idle_limiter_without_a_timer():
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert limiter.status().queued == 0
-    assert limiter._turnstile._timer is None
-    assert not limiter._turnstile._deadlines
+    assert limiter._wait_queue._timer is None
+    assert not limiter._wait_queue._deadlines
 
 
 async def test_a_coroutine_that_is_closed_leaves_the_queue():

@@ -17,7 +17,7 @@ import pytest
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, SessionClosedError
 from gradient_async.limits import RedisLimiter
-from gradient_async.limits.redis.store import StoreDown
+from gradient_async.limits.redis.store import RedisUnavailable
 from gradient_async.models.response_meta import RateLimitInfo
 from tests.support.raw_server import serving
 
@@ -164,14 +164,14 @@ async def test_a_wait_that_cannot_fit_is_refused_at_once(url, request):
 async def test_first_come_first_served_and_the_head_alone_asks(url, request):
     async with limiter_of(url, (10, 0.1), key=request.node.name) as limiter:
         order, asked = [], 0
-        ask = limiter._store.ask
+        ask = limiter._store.request_permits
 
         async def counting(*args, **options):
             nonlocal asked
             asked += 1
             return await ask(*args, **options)
 
-        limiter._store.ask = counting
+        limiter._store.request_permits = counting
 
         async def one(n):
             await limiter.acquire()
@@ -306,7 +306,7 @@ async def test_closing_gives_back_what_was_granted_meanwhile(url, request):
         limiter_of(url, (10, 60.0), key=request.node.name) as one,
         limiter_of(url, (10, 60.0), key=request.node.name) as two,
     ):
-        granted, ask = asyncio.Event(), one._store.ask
+        granted, ask = asyncio.Event(), one._store.request_permits
 
         async def answering_slowly(*args, **options):
             answer = await ask(*args, **options)
@@ -314,7 +314,7 @@ async def test_closing_gives_back_what_was_granted_meanwhile(url, request):
             await asyncio.sleep(0.05)
             return answer
 
-        one._store.ask = answering_slowly
+        one._store.request_permits = answering_slowly
         waiting = [asyncio.create_task(one.acquire()) for _ in range(5)]
         await granted.wait()
         await one.aclose()
@@ -439,11 +439,11 @@ async def test_a_refund_that_redis_missed_is_told_again(url, request):
         limiter_of(url, (1, 60.0), key=request.node.name) as one,
         limiter_of(url, (1, 60.0), key=request.node.name) as two,
     ):
-        permit, settle = await one.acquire(hold=True), one._store.settle
-        one._store.settle = mock.AsyncMock(side_effect=StoreDown)
+        permit, settle = await one.acquire(hold=True), one._store.settle_permits
+        one._store.settle_permits = mock.AsyncMock(side_effect=RedisUnavailable)
         permit.refund()
         await asyncio.sleep(0.1)
-        one._store.settle = settle
+        one._store.settle_permits = settle
         await asyncio.sleep(1.2)
         await asyncio.wait_for(two.acquire(), 1)
 

@@ -30,7 +30,7 @@ def test_a_refused_reservation_takes_nothing():
     take(bucket, 0.0, 1)
     for _ in range(50):
         assert bucket.reserve(0.5) == 0.5
-    assert [window.used for window in bucket.use(0.5)] == [1, 1]
+    assert [window.used for window in bucket.describe_windows(0.5)] == [1, 1]
 
 
 @pytest.mark.parametrize("start", [0.1, 1e6 + 0.1, 7e8 + 1 / 3])
@@ -52,7 +52,7 @@ def test_a_refund_gives_the_token_back_to_every_window():
     assert bucket.reserve(1.0) > 0
     assert bucket.refund(0.0)
     assert bucket.reserve(1.0) == 0.0
-    assert [window.used for window in bucket.use(1.0)] == [5, 5]
+    assert [window.used for window in bucket.describe_windows(1.0)] == [5, 5]
 
 
 def test_a_refund_of_what_was_never_taken_gives_nothing():
@@ -65,17 +65,17 @@ def test_a_refund_of_what_was_never_taken_gives_nothing():
 
 def test_a_held_token_counts_until_it_is_stamped_and_a_window_longer():
     bucket = RollingTokenBucket([(1, 60.0)], guard=0.25)
-    assert bucket.hold(0.0) == 0.0
+    assert bucket.reserve_unsent(0.0) == 0.0
     assert bucket.reserve(1000.0) > 0
-    assert bucket.stamp(1000.0) == 1000.0
+    assert bucket.start_reserved(1000.0) == 1000.0
     assert bucket.reserve(1000.0) == 60.25
     assert bucket.reserve(1060.25) == 0.0
 
 
 def test_a_released_token_is_free_at_once():
     bucket = RollingTokenBucket([(1, 60.0)])
-    assert bucket.hold(0.0) == 0.0
-    bucket.release()
+    assert bucket.reserve_unsent(0.0) == 0.0
+    bucket.release_reserved()
     assert bucket.reserve(0.0) == 0.0
 
 
@@ -99,7 +99,7 @@ def test_memory_is_bounded_by_the_capacity():
     now = 0.0
     for _ in range(20_000):
         now += bucket.reserve(now)
-    assert len(bucket.stamps) <= 1000 * 1.25 + 65
+    assert len(bucket.sent_times) <= 1000 * 1.25 + 65
 
 
 @pytest.mark.parametrize("guard", [-0.1, float("nan"), float("inf")])
@@ -159,13 +159,15 @@ def test_the_service_never_refuses_whatever_is_held_refunded_or_delayed(service,
         now += gap
         for until, delay in sorted(entry for entry in held if entry[0] <= now):
             held.remove((until, delay))
-            arrivals.append(bucket.stamp(until if not bucket.stamps else max(until, bucket.stamps[-1])) + delay)
+            arrivals.append(
+                bucket.start_reserved(until if not bucket.sent_times else max(until, bucket.sent_times[-1])) + delay
+            )
         if action == "pause":
             bucket.pause(now + holding / 10)
         elif action in ("hold", "release"):
-            if not bucket.hold(now):
+            if not bucket.reserve_unsent(now):
                 if action == "release":
-                    bucket.release()
+                    bucket.release_reserved()
                 else:
                     held.append((now + holding, latency))
         elif not bucket.reserve(now):
@@ -185,18 +187,18 @@ def test_forecasts_are_right_and_the_quick_bound_is_never_late(gaps, held, n):
     for gap in gaps:
         now += gap
         bucket.reserve(now)
-    early, foretold, start = bucket.earliest(now, n), bucket.forecast(now, n), now
+    early, foretold, start = bucket.find_earliest(now, n), bucket.forecast_send_time(now, n), now
     for _ in range(n):
         while delay := bucket.reserve(now):
             now += delay
     assert early <= now + 1e-9
     assert foretold == pytest.approx(now, abs=1e-9)
-    assert bucket.earliest(start, n) >= early
+    assert bucket.find_earliest(start, n) >= early
 
 
 def test_a_forecast_of_a_million_is_quick_and_no_more_than_the_truth():
     bucket = RollingTokenBucket(DOCUMENTED)
-    assert 190 * 3600 < bucket.forecast(0.0, 1_000_000) <= 200 * 3601
+    assert 190 * 3600 < bucket.forecast_send_time(0.0, 1_000_000) <= 200 * 3601
 
 
 @settings(max_examples=200, deadline=None)
@@ -215,7 +217,7 @@ def test_one_list_of_stamps_equals_a_deque_per_window(steps):
         elif free:
             for spent in plain:
                 spent.append(now)
-    assert [window.used for window in bucket.use(now)] == [len(spent) for spent in plain]
+    assert [window.used for window in bucket.describe_windows(now)] == [len(spent) for spent in plain]
 
 
 TIMES = st.floats(0, 30) | st.sampled_from([0.1, 0.3, 3.0, 3.1, 3.4, 12.0])
@@ -231,18 +233,18 @@ def test_so_many_are_free_as_can_be_taken_one_after_the_other(events, later, hol
     for step, event in events:
         now += step / 10
         if event == "spend":
-            bucket.spend(now)
+            bucket.record_sent(now)
         elif event == "hold":
-            bucket.hold(now)
+            bucket.reserve_unsent(now)
         elif event == "observe":
             bucket.observe(limit=12, remaining=3, reset=now + 5, now=now)
         elif event == "credit":
-            bucket.windows[-1].credit = deque([now + 5.0, now + 12.0])
+            bucket.windows[-1].uncounted_refusals = deque([now + 5.0, now + 12.0])
         else:
             bucket.pause(now + step / 10)
     now += later
-    for left in range(bucket.free(now), 0, -1):
-        assert (bucket.free(now), bucket.delay(now)) == (left, 0.0)
-        bucket.take(now, hold)
-    assert bucket.free(now) == 0
-    assert bucket.delay(now) > 0
+    for left in range(bucket.count_free(now), 0, -1):
+        assert (bucket.count_free(now), bucket.compute_delay(now)) == (left, 0.0)
+        bucket.take_token(now, hold)
+    assert bucket.count_free(now) == 0
+    assert bucket.compute_delay(now) > 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async._protocol.rate_limit.priority_queue import FairQueue
+from gradient_async._protocol.rate_limit.priority_queue import PriorityQueue
 
 
 class Somebody:
@@ -36,7 +36,7 @@ class Obvious:
 
 @given(STEPS)
 def test_whoever_leaves_the_others_keep_their_order(steps):
-    queue, obvious = FairQueue(), Obvious()
+    queue, obvious = PriorityQueue(), Obvious()
     for step, priority, which in steps:
         lane = obvious.lanes[priority]
         if step == "push":
@@ -48,7 +48,7 @@ def test_whoever_leaves_the_others_keep_their_order(steps):
             assert not queue.discard(gone, priority)
         elif step == "serve":
             expected = obvious.serve()
-            assert queue.head() is expected
+            assert queue.peek() is expected
             assert expected is None or queue.pop() is expected
         assert list(queue) == [*obvious.lanes["interactive"], *obvious.lanes["bulk"]]
         assert len(queue) == queue.size == sum(map(len, obvious.lanes.values()))
@@ -57,22 +57,22 @@ def test_whoever_leaves_the_others_keep_their_order(steps):
 @pytest.mark.parametrize("priority", ["interactive", "bulk"])
 @pytest.mark.parametrize("served", range(20))
 def test_a_newcomer_is_told_exactly_how_many_go_before_it(served, priority):
-    queue, newcomer = FairQueue(), Somebody()
+    queue, newcomer = PriorityQueue(), Somebody()
     for lane in ["interactive"] * 40 + ["bulk"] * 3:
         queue.push(Somebody(), lane)
     for _ in range(served):
-        queue.head()
+        queue.peek()
         queue.pop()
-    told = queue.ahead(priority)
+    told = queue.count_ahead(priority)
     queue.push(newcomer, priority)
     for _ in range(told):
-        assert queue.head() is not newcomer
+        assert queue.peek() is not newcomer
         queue.pop()
-    assert queue.head() is newcomer
+    assert queue.peek() is newcomer
 
 
 def test_those_who_left_are_not_kept():
-    queue, crowd = FairQueue(), [Somebody() for _ in range(1000)]
+    queue, crowd = PriorityQueue(), [Somebody() for _ in range(1000)]
     for one in crowd:
         queue.push(one, "interactive")
     for one in crowd[1:]:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
-from gradient_async._protocol.rate_limit.quota_headers import Quota
+from gradient_async._protocol.rate_limit.quota_headers import QuotaReconciler
 from gradient_async._protocol.rate_limit.server_feedback import ClockSkew, ServerFeedback
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -37,7 +37,7 @@ def refuse(learner, **headers):
 
 
 def hour(learner, now=0.0):
-    return learner.bucket.use(now)[-1]
+    return learner.bucket.describe_windows(now)[-1]
 
 
 # Others with the same key.
@@ -111,8 +111,8 @@ def test_what_others_sent_since_the_last_answer_is_in_the_minute_too():
     learner = learner_of()
     hear(learner, limit=5000, remaining=5000, now=1.0)
     hear(learner, limit=5000, remaining=4900, now=3.0)
-    assert [window.foreign for window in learner.bucket.use(3.0)] == [100, 100]
-    assert [window.foreign for window in learner.bucket.use(64.0)] == [0, 100]
+    assert [window.foreign for window in learner.bucket.describe_windows(3.0)] == [100, 100]
+    assert [window.foreign for window in learner.bucket.describe_windows(64.0)] == [0, 100]
 
 
 def test_refused_requests_that_the_service_does_not_count_are_not_held_against_us():
@@ -149,13 +149,13 @@ def test_what_the_service_counts_late_is_no_credit():
 def test_the_announced_hourly_limit_is_adopted(limit):
     learner = learner_of()
     hear(learner, limit=limit, remaining=limit)
-    assert [window.capacity for window in learner.bucket.use(0.0)] == [250, limit]
+    assert [window.capacity for window in learner.bucket.describe_windows(0.0)] == [250, limit]
 
 
 def test_a_limit_lower_than_what_is_used_waits_instead_of_failing():
     learner = learner_of(sent=200)
     hear(learner, limit=100, remaining=0, now=1.0, reset=WALL + 3600)
-    assert learner.bucket.delay(1.0) == pytest.approx(3599.25, abs=0.01)
+    assert learner.bucket.compute_delay(1.0) == pytest.approx(3599.25, abs=0.01)
 
 
 def test_a_budget_that_does_not_follow_stays_below_the_announced_limit():
@@ -196,17 +196,17 @@ def test_a_senseless_limit_is_ignored(limit):
 def test_nothing_remaining_waits_for_reset_but_no_longer_than_one_short_window():
     learner = learner_of()
     hear(learner, limit=5000, remaining=0, reset=WALL + 20)
-    assert learner.bucket.delay(0.0) == pytest.approx(20, abs=1)
+    assert learner.bucket.compute_delay(0.0) == pytest.approx(20, abs=1)
     learner = learner_of()
     hear(learner, limit=5000, remaining=0, reset=WALL + 3000)
-    assert learner.bucket.delay(0.0) == pytest.approx(60, abs=1)
+    assert learner.bucket.compute_delay(0.0) == pytest.approx(60, abs=1)
 
 
 def test_nothing_remaining_after_our_own_burst_is_the_burst():
     learner = learner_of(sent=250)
     hear(learner, limit=5000, remaining=0, reset=WALL + 3600, now=1.0, sent_at=0.0)
     assert hour(learner, 1.0).foreign == 0
-    assert learner.bucket.delay(1.0) == 59.25
+    assert learner.bucket.compute_delay(1.0) == 59.25
 
 
 # Refusals.
@@ -239,7 +239,7 @@ def test_a_refusal_waits_what_it_states_and_never_less(headers, low, high, chanc
     learner = learner_of()
     wait = refuse(learner, chance=chance, **headers)
     assert low <= wait <= high
-    assert learner.bucket.delay(0.0) >= wait
+    assert learner.bucket.compute_delay(0.0) >= wait
 
 
 def test_refusals_without_advice_back_off_up_to_a_minute_until_one_succeeds():
@@ -276,7 +276,7 @@ def test_a_late_refusal_that_states_a_longer_wait_is_believed():
 def test_a_burst_refusal_leaves_the_hour_alone():
     learner = learner_of(sent=1)
     refuse(learner, retry_after=29.0, limit=5000, remaining=0, reset=WALL + 3000)
-    minute, hourly = learner.bucket.use(30.0)
+    minute, hourly = learner.bucket.describe_windows(30.0)
     assert minute.foreign > 100
     assert hourly.foreign == 0
 
@@ -284,10 +284,10 @@ def test_a_burst_refusal_leaves_the_hour_alone():
 def test_an_hourly_refusal_fills_the_hour_and_not_the_minute():
     learner = learner_of(sent=1)
     refuse(learner, remaining=0, reset=WALL + 600)
-    minute, hourly = learner.bucket.use(599.0)
+    minute, hourly = learner.bucket.describe_windows(599.0)
     assert minute.foreign == 0
     assert hourly.foreign == 4999
-    assert learner.bucket.delay(602.0) == 0.0
+    assert learner.bucket.compute_delay(602.0) == 0.0
 
 
 @pytest.mark.parametrize("headers", [{"retry_after": 1.0}, {"remaining": 0, "reset": WALL + 600}])
@@ -295,7 +295,7 @@ def test_a_refusal_of_a_window_without_end_fills_no_memory(headers):
     learner = learner_of([(10**12, 60.0), (10**13, 3600.0)])
     wait = refuse(learner, **headers)
     assert hour(learner).foreign <= 1_000_000
-    assert learner.bucket.delay(0.0) == wait
+    assert learner.bucket.compute_delay(0.0) == wait
 
 
 # Clocks.
@@ -318,15 +318,15 @@ def test_the_skew_becomes_sharper_than_a_second():
     skew = ClockSkew()
     for n in range(40):
         wall = WALL + n * 1.025
-        skew.update(int(wall + 0.3), wall=wall, elapsed=0.01)
-    assert 0.2 <= skew.server_time(WALL) - WALL <= 0.3
+        skew.apply_date(int(wall + 0.3), wall=wall, elapsed=0.01)
+    assert 0.2 <= skew.estimate_server_time(WALL) - WALL <= 0.3
 
 
 def test_a_wall_clock_that_is_set_anew_is_noticed():
     skew = ClockSkew()
-    skew.update(WALL, wall=WALL, elapsed=0.1)
-    skew.update(WALL + 10, wall=WALL + 3610, elapsed=0.1)
-    assert skew.server_time(WALL + 3620) == WALL + 20
+    skew.apply_date(WALL, wall=WALL, elapsed=0.1)
+    skew.apply_date(WALL + 10, wall=WALL + 3610, elapsed=0.1)
+    assert skew.estimate_server_time(WALL + 3620) == WALL + 20
 
 
 # The tiers of models.
@@ -335,11 +335,11 @@ def test_a_wall_clock_that_is_set_anew_is_noticed():
 def test_a_tier_that_refuses_lowers_the_short_window_and_a_later_one_raises_it_again():
     learner = learner_of()
     hear(learner, limit_requests=120, remaining_requests=100)
-    assert learner.bucket.use(0.0)[0].capacity == 250
+    assert learner.bucket.describe_windows(0.0)[0].capacity == 250
     refuse(learner, limit_requests=120, remaining_requests=0)
-    assert learner.bucket.use(0.0)[0].capacity == 120
+    assert learner.bucket.describe_windows(0.0)[0].capacity == 120
     hear(learner, limit_requests=4500, remaining_requests=4000)
-    assert learner.bucket.use(0.0)[0].capacity == 250
+    assert learner.bucket.describe_windows(0.0)[0].capacity == 250
 
 
 @pytest.mark.parametrize(("window", "lowered"), [((10, 1.0), 2), ((5000, 3600.0), 5000), ((9000, 3600.0), 7200)])
@@ -353,8 +353,8 @@ def test_a_higher_tier_is_used_only_when_asked_for():
     plain, asked = learner_of(), learner_of(tiers=True)
     for learner in (plain, asked):
         hear(learner, limit_requests=4500, remaining_requests=4000)
-    assert [window.capacity for window in plain.bucket.use(0.0)] == [250, 5000]
-    assert [window.capacity for window in asked.bucket.use(0.0)] == [4500, 270_000]
+    assert [window.capacity for window in plain.bucket.describe_windows(0.0)] == [250, 5000]
+    assert [window.capacity for window in asked.bucket.describe_windows(0.0)] == [4500, 270_000]
 
 
 def test_a_tier_with_nothing_left_pauses_until_it_has_and_at_most_a_minute():
@@ -375,7 +375,7 @@ def test_observe_alone_believes_the_service():
     assert bucket.reserve(1.0) == 30.0
     bucket.observe(limit=80, remaining=80, reset=None, now=2.0)
     assert bucket.reserve(2.0) == 0.0
-    assert bucket.use(2.0)[-1].capacity == 80
+    assert bucket.describe_windows(2.0)[-1].capacity == 80
 
 
 # The short cut for answers that say nothing new.
@@ -398,7 +398,7 @@ def test_observe_alone_believes_the_service():
 )
 def test_what_an_ordinary_answer_skips_would_have_changed_nothing(steps):
     quick, full = learner_of([(10, 6.0), (40, 60.0)]), learner_of([(10, 6.0), (40, 60.0)])
-    now, none_expected = 0.0, mock.patch.object(Quota, "is_as_expected", return_value=False)
+    now, none_expected = 0.0, mock.patch.object(QuotaReconciler, "skip_if_expected", return_value=False)
     for gap, sends, took, limit, remaining, reset, status in steps:
         now += gap
         headers = {"limit": limit, "remaining": remaining, "reset": reset and WALL + now + reset}
@@ -408,8 +408,8 @@ def test_what_an_ordinary_answer_skips_would_have_changed_nothing(steps):
         hear(quick, status=status, now=now, sent_at=now - took, **headers)
         with none_expected:
             hear(full, status=status, now=now, sent_at=now - took, **headers)
-        assert quick.bucket.use(now) == full.bucket.use(now)
-        assert quick.bucket.delay(now) == full.bucket.delay(now)
+        assert quick.bucket.describe_windows(now) == full.bucket.describe_windows(now)
+        assert quick.bucket.compute_delay(now) == full.bucket.compute_delay(now)
 
 
 def test_an_ordinary_answer_is_taken_the_short_way():

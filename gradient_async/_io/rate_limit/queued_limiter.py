@@ -1,0 +1,100 @@
+"""`QueuedLimiter`: the waiting that `RateLimiter` and `RedisLimiter` share.
+
+Contract: belongs to one event loop at a time. Times are in seconds on that loop's clock. A subclass decides whether a
+request may be sent; every wait is in `gradient_async._io.rate_limit.wait_queue`.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Callable
+
+from gradient_async._io.rate_limit.permit import Permit
+from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
+from gradient_async._protocol.rate_limit.priority_queue import Priority
+from gradient_async._protocol.rate_limit.status import LimiterStatus, format_html, format_line
+
+__all__ = ["QueuedLimiter"]
+
+
+class QueuedLimiter(abc.ABC):
+    """A limiter with a queue in front of it.
+
+    Args:
+        clock: Seconds that never go backwards.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._wait_queue = WaitQueue(clock, self._grant_ready)
+
+    async def acquire(
+        self,
+        priority: Priority = "interactive",
+        *,
+        timeout: float | None = None,
+        tokens: int = 0,
+        hold: bool = False,
+    ) -> Permit:
+        """Wait until one request may be sent.
+
+        Args:
+            priority: ``"interactive"`` goes before ``"bulk"``, which still gets every eighth turn while both wait.
+            timeout: Longest wait in seconds, None for no limit.
+            tokens: Model tokens that the request is expected to use, for ``tokens_per_minute``.
+            hold: Count the permit without end until `Permit.sent` or `Permit.refund`, because the request still
+                has to wait for a connection or for a place in a pool.
+
+        Returns:
+            The permit of one request. Call its ``refund()`` if surely nothing was sent.
+
+        Raises:
+            APITimeoutError: The wait is longer than *timeout*: raised at once if that is known, else after it.
+            APIConnectionError: `RedisLimiter` only: Redis does not answer, and *when_down* is ``"fail_closed"``.
+            SessionClosedError: The limiter was closed, or requests of another running event loop wait for it.
+
+        Example:
+            >>> permit = await limiter.acquire("bulk", timeout=60.0)  # doctest: +SKIP
+        """
+        wait_queue = self._wait_queue
+        loop = asyncio.get_running_loop()
+        if loop is not wait_queue.loop:
+            self._bind_loop(loop)
+        permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold)
+        if permit is not None:
+            return permit
+        waiter = Waiter(priority, timeout, tokens, hold)
+        granted = self._enqueue(waiter)
+        try:
+            permit = await granted
+        except BaseException:
+            wait_queue.cancel(waiter)
+            raise
+        permit.waited = wait_queue.clock() - waiter.since
+        return permit
+
+    @abc.abstractmethod
+    def status(self) -> LimiterStatus:
+        """Return the usage of every window, the queue length and the pause."""
+
+    @abc.abstractmethod
+    def _try_acquire(self, tokens: int, hold: bool) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
+        """Return a permit if one is free without waiting, else None."""
+
+    @abc.abstractmethod
+    def _enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
+        """Add *waiter* to the queue, and reject it at once if its timeout is surely too short."""
+
+    @abc.abstractmethod
+    def _grant_ready(self, now: float) -> float:
+        """Grant permits to the waiters that may go; return the seconds until the next one may."""
+
+    @abc.abstractmethod
+    def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Move the queue to *loop*, and use its clock."""
+
+    def __repr__(self) -> str:
+        return format_line(type(self).__name__, self.status())
+
+    def _repr_html_(self) -> str:
+        return format_html(type(self).__name__, self.status())
