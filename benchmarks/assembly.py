@@ -22,7 +22,7 @@ import server
 from harness import CPU, Goal, Row, main, medians, note, rows_against
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
-from gradient_async._protocol.stream.chat_decoder import ChatDecoder
+from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)
@@ -41,12 +41,12 @@ class Size:
 
 def plain(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ only in their text."""
-    return list(ChatDecoder().feed(b"".join(server.events(number))))
+    return list(TemplateDecoder().feed(b"".join(server.events(number))))
 
 
 def varied(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ in more."""
-    return list(ChatDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
+    return list(TemplateDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
 
 
 def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:

@@ -44,11 +44,11 @@ READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'use
 FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import read_completion; "
-    "from gradient_async._protocol.stream.chat_decoder import ChatDecoder; answer = {answer!r}"
+    "from gradient_async._protocol.stream.template_decoder import TemplateDecoder; answer = {answer!r}"
 )
 FIRST_ANSWER = {
     "first completion decoded": "read_completion(answer)",
-    "first chunk decoded": "ChatDecoder().feed(answer)",
+    "first chunk decoded": "TemplateDecoder().feed(answer)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, ChatAccumulator
-from gradient_async._protocol.stream.chat_decoder import ChatDecoder
+from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -88,7 +88,7 @@ def server() -> Any:
 
 def consumed(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
     """Do what a stream does with its body, and what its consumer does with the chunks."""
-    decoder, accumulator, kept = ChatDecoder(), ChatAccumulator(), []
+    decoder, accumulator, kept = TemplateDecoder(), ChatAccumulator(), []
     for block in blocks:
         for chunk in decoder.feed(block):
             accumulator.add_decoded(chunk)

@@ -34,6 +34,7 @@ STREAMING = {
     "_io.stream.tee",
     "_protocol.stream.chat_decoder",
     "_protocol.stream.chunk_template",
+    "_protocol.stream.template_decoder",
     "models.chat_chunk",
     "_protocol.stream.chat_accumulator",
 }

@@ -7,11 +7,11 @@ compiled when the converter first reads it.
 
 import json
 from datetime import datetime
-from functools import reduce
-from operator import getitem
 from typing import Any, ClassVar
 
 import attrs
+
+from gradient_async.models._raw_source import RawValue, load_object
 
 NOT_WIRE = {"wire": False}
 """Metadata of a field that is ours and not part of the service's JSON."""
@@ -32,27 +32,6 @@ def to_jsonable(value: Any) -> Any:
     return value
 
 
-@attrs.frozen
-class JSONTextSource:
-    """What a result was decoded from, if that was text.
-
-    Attributes:
-        is_known: Whether the models know every field in it.
-    """
-
-    is_known: bool
-
-    def source(self, _cls: type["Model"], document: list[Any], *path: str | int) -> Any:
-        """Return the JSON object at *path* in *document*.
-
-        That is a list which all models of one text share: it holds the text, and what was decoded from it as soon as
-        one of them asks. Were it decoded for each, the time would grow with the square of the text.
-        """
-        if isinstance(document[0], bytes):
-            document[0] = json.loads(document[0].decode(errors="replace"))
-        return reduce(getitem, path, document[0])
-
-
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Model:
     """A result of the service."""
@@ -60,9 +39,7 @@ class Model:
     wire_fields: ClassVar[tuple[str, ...]] = ()
     """The names of the fields that the class shares with the service's JSON."""
 
-    _raw: dict[str, Any] | bytes | tuple[Any, ...] | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
-    """What it was decoded from: the JSON object, its text, or a tuple of something with a ``source`` and what that
-    needs to know."""
+    _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -74,12 +51,12 @@ class Model:
 
         Of an assembled result it holds the unknown fields alone; of one made by hand it is `to_dict`.
         """
-        return self.to_dict() if self._raw is None else self._source()
+        return self.to_dict() if self._raw is None else self._load_raw()
 
     @property
     def extra(self) -> dict[str, Any]:
         """The fields that arrived and that this class does not know."""
-        return {name: value for name, value in self._source().items() if name not in self.wire_fields}
+        return {name: value for name, value in self._load_raw().items() if name not in self.wire_fields}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: every field that is set, then every unknown field that arrived."""
@@ -90,14 +67,13 @@ class Model:
         """Return `to_dict` as JSON text, ASCII only, so that odd characters survive any transport."""
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
-    def _source(self) -> dict[str, Any]:
-        """Return what arrived, decoded when it is first asked for."""
-        if isinstance(self._raw, bytes):
-            self._raw = json.loads(self._raw.decode(errors="replace"))
-        elif isinstance(self._raw, tuple):
-            kept, *where = self._raw
-            self._raw = kept.source(type(self), *where)
-        return self._raw if isinstance(self._raw, dict) else {}
+    def _load_raw(self) -> dict[str, Any]:
+        """Return the JSON object this was decoded from; decode it on first access."""
+        if self._raw is None:
+            return {}
+        if type(self._raw) is not dict:
+            self._raw = load_object(self._raw, type(self))
+        return self._raw
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

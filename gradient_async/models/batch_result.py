@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import attrs
 
 from gradient_async.models._base import NOT_WIRE, Model
+from gradient_async.models._raw_source import RawValue
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
@@ -54,7 +55,7 @@ class BatchResult(Model):
     _reader: LineReader = attrs.field(metadata=NOT_WIRE)
     _envelope: Any = attrs.field(metadata=NOT_WIRE)
     # Once more, to be positional: with a keyword a result takes half as long again to make.
-    _raw: dict[str, Any] | bytes | None = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
+    _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
     _answer: AnyResponse | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
 
     @property

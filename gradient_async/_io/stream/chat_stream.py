@@ -8,10 +8,11 @@ from typing import Any
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.stream_reader import Opener
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
-from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
+from gradient_async._protocol.stream.chat_decoder import completion_to_chunks, find_stream_error
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER
+from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk
 
@@ -49,11 +50,11 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
 
     __slots__ = ()
     _encoder = CHAT_ENCODER
-    _decoder: ChatDecoder
+    _decoder: TemplateDecoder
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        super().__init__(opener, ChatDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
+        super().__init__(opener, TemplateDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""

@@ -142,9 +142,7 @@ def _structure_batch(value: Any) -> Batch:
         known["input_file_id"] = known["file_id"]
     if type(errors := known.get("errors")) is dict:
         known["errors"] = errors.get("data")  # a list object, as OpenAI's own batches have it
-    batch = structure(known or value, Batch)
-    batch._raw = value
-    return batch
+    return structure(known or value, Batch, raw=value)
 
 
 @attrs.define
@@ -185,8 +183,7 @@ def read_result_links(body: bytes) -> ResultLinks:
     known = value
     if type(value) is dict and type(download := value.get("download")) is dict:
         known = {"output_file_url": download.get("presigned_url"), "expires_at": download.get("expires_at"), **value}
-    links = structure(known, ResultLinks)
-    links._raw = value
+    links = structure(known, ResultLinks, raw=value)
     if not links.result_available:
         raise results_not_ready_error(links.batch_id)
     return links

@@ -29,17 +29,27 @@ M = TypeVar("M", bound=Model)
 Hook = Callable[[Any, Any], Any]
 
 
-def structure(value: Any, cls: type[M]) -> M:
-    """Return *value*, a decoded JSON object, as a *cls*.
+def structure(value: Any, cls: type[M], *, raw: dict[str, Any] | None = None) -> M:
+    """Convert *value*, a decoded JSON object, to a *cls*.
+
+    Args:
+        value: The JSON object.
+        cls: The class of the model.
+        raw: The object as it arrived, where *value* is an edited copy of it. It becomes the model's ``raw``.
 
     Raises:
         ResponseDecodeError: A field has the wrong type; the error names its path.
     """
+    model: M | None
     try:
-        return _quick.structure(value, cls)
+        model = _fast_converter.structure(value, cls)
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        pass
-    return _structure_or_explain(value, cls)
+        model = None
+    if model is None:
+        model = _structure_or_explain(value, cls)
+    if raw is not None:
+        model._raw = raw
+    return model
 
 
 def _structure_or_explain(value: Any, cls: type[M]) -> M:
@@ -166,7 +176,7 @@ def _is_model(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, Model)
 
 
-_quick = _new_converter(detailed=False)
+_fast_converter = _new_converter(detailed=False)
 
 
 @cache

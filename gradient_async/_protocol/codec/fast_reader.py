@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 import attrs
 import msgspec
 
-from gradient_async.models._base import JSONTextSource, Model
+from gradient_async.models._base import Model
+from gradient_async.models._raw_source import JSONTextSource
 
 __all__ = ["FAST_READ_ERRORS", "OPEN_STRUCTS", "FastReader", "StructTypes", "build_model"]
 

@@ -70,9 +70,7 @@ def read_invocation(body: bytes) -> AsyncInvocation:
     value = decode_json(body)
     if type(value) is dict and type(value.get("status")) is not str and (error := find_error(value)):
         raise error
-    invocation = structure(_with_error_text(value), AsyncInvocation)
-    invocation._raw = value
-    return invocation
+    return structure(_with_error_text(value), AsyncInvocation, raw=value)
 
 
 def build_invocation_error(invocation: AsyncInvocation) -> InvocationFailedError:

@@ -1,8 +1,8 @@
-"""A chat completion put together from its chunks.
+"""Assembles a chat completion from its chunks.
 
-Contract: linear time, memory bounded by what arrived, no index trusted: choices and tool calls live in dicts, so
-a huge index costs nothing. Strings are concatenated, lists extended, the last usage that is not null wins, and of
-an unknown field its last value that is not null.
+Contract: time linear in the chunks, memory bounded by the bytes that arrived. No index is trusted: choices and tool
+calls are kept in dicts, so a huge index costs nothing. Strings are concatenated and lists extended; of usage, and of
+an unknown field, the last value that is not null wins.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.stream.chunk_template import TemplateSource
+from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
 from gradient_async._protocol.stream.tool_call_assembler import (
     ToolCallAssembler,
     append_part,
     copy_unknown,
     join_parts,
     merge_unknown,
-    unknown_fields,
 )
 from gradient_async.models import (
     ChatCompletion,
@@ -33,6 +32,7 @@ from gradient_async.models import (
     TokenLogprob,
     Usage,
 )
+from gradient_async.models._raw_source import SOURCE, unknown_fields
 
 _CHUNK_FIELDS, _CHOICE_FIELDS, _DELTA_FIELDS = (
     frozenset(model.wire_fields) for model in (ChatCompletionChunk, ChunkChoice, Delta)
@@ -40,8 +40,8 @@ _CHUNK_FIELDS, _CHOICE_FIELDS, _DELTA_FIELDS = (
 
 
 @attrs.define(eq=False, repr=False)
-class _ChoiceParts:
-    """One choice in the making."""
+class _ChoiceBuilder:
+    """A choice, as far as its chunks have arrived."""
 
     index: int
     role: str | None = None
@@ -53,14 +53,14 @@ class _ChoiceParts:
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     extra: dict[str, Any] = attrs.field(factory=dict)
-    around: dict[str, Any] = attrs.field(factory=dict)
-    """The unknown fields of the choice; ``extra`` are those of its message."""
+    choice_extra: dict[str, Any] = attrs.field(factory=dict)
+    """The unknown fields of the choice; ``extra`` holds those of its message."""
 
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         if delta.content is not None:
             self.content = append_part(self.content, delta.content)
-        if choice.finish_reason:  # some upstreams say "" as long as there is none
+        if choice.finish_reason:  # some upstreams send "" before the last chunk
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
@@ -76,59 +76,59 @@ class _ChoiceParts:
             self.calls = self.calls or ToolCallAssembler()
             self.calls.add(delta.tool_calls)
         raw = choice._raw
-        if type(raw) is not tuple or not raw[0].is_known:  # else there is nothing unknown in it, nor in its delta
+        if type(raw) is not tuple or not raw[SOURCE].is_known:  # a known source covers the choice and its delta
             self._add_unknown(choice)
 
     def _add_unknown(self, choice: ChunkChoice) -> None:
         if extra := unknown_fields(choice.delta, _DELTA_FIELDS):
             merge_unknown(self.extra, extra)
-        if around := unknown_fields(choice, _CHOICE_FIELDS):
-            merge_unknown(self.around, around)
+        if extra := unknown_fields(choice, _CHOICE_FIELDS):
+            merge_unknown(self.choice_extra, extra)
 
-    def _add_logprobs(self, news: Logprobs) -> None:
+    def _add_logprobs(self, new: Logprobs) -> None:
         known = self.logprobs = self.logprobs or Logprobs()
-        known.content = _extended(known.content, news.content)
-        known.refusal = _extended(known.refusal, news.refusal)
+        known.content = _extend_tokens(known.content, new.content)
+        known.refusal = _extend_tokens(known.refusal, new.refusal)
 
-    def value(self) -> Choice:
+    def build_choice(self) -> Choice:
+        logprobs = self.logprobs
+        if logprobs is not None:
+            logprobs = Logprobs(
+                content=_extend_tokens(None, logprobs.content), refusal=_extend_tokens(None, logprobs.refusal)
+            )
         return Choice(
             index=self.index,
             finish_reason=self.finish_reason,
-            logprobs=self._logprobs(),
+            logprobs=logprobs,
             message=Message(
                 role=self.role or "assistant",
                 content=join_parts(self.content),
                 refusal=join_parts(self.refusal),
                 reasoning_content=join_parts(self.reasoning_content),
                 reasoning=join_parts(self.reasoning),
-                tool_calls=self.calls.value() if self.calls else None,
+                tool_calls=self.calls.build_calls() if self.calls else None,
                 raw=copy_unknown(self.extra),
             ),
-            raw=copy_unknown(self.around),
+            raw=copy_unknown(self.choice_extra),
         )
 
-    def _logprobs(self) -> Logprobs | None:
-        if (known := self.logprobs) is None:
-            return None
-        return Logprobs(content=_extended(None, known.content), refusal=_extended(None, known.refusal))
 
-
-def _extended(known: list[TokenLogprob] | None, news: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
-    """Return *known*, extended in place; a new list where there was none."""
-    if news is None:
+def _extend_tokens(known: list[TokenLogprob] | None, new: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
+    """Return *known*, extended in place by *new*; a new list if *known* is None and *new* is not."""
+    if new is None:
         return known
     known = [] if known is None else known
-    known.extend(news)
+    known.extend(new)
     return known
 
 
-def _nowhere(_text: str) -> None:
-    """Where texts go while no frame is followed: none comes."""
+def _ignore_text(_text: str) -> None:
+    """Stand in for ``list.append`` while there is no template: it is never called."""
 
 
 @attrs.define
 class ChatAccumulator:
-    """Assembles chunks into the completion they are pieces of.
+    """Assembles the chunks of a stream into a completion.
 
     >>> acc = ChatAccumulator()
     >>> acc.add({"id": "c1", "choices": [{"index": 0, "delta": {"content": "Hi"}}]})
@@ -137,10 +137,10 @@ class ChatAccumulator:
     """
 
     _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
-    _choices: dict[int, _ChoiceParts] = attrs.field(factory=dict, init=False)
+    _choices: dict[int, _ChoiceBuilder] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _frame: object = attrs.field(default=None, init=False)
-    _grow: Callable[[str], None] = attrs.field(default=_nowhere, init=False)
+    _template: TemplateSource | None = attrs.field(default=None, init=False)
+    _append_text: Callable[[str], None] = attrs.field(default=_ignore_text, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
         """Add the next chunk of the stream.
@@ -150,37 +150,34 @@ class ChatAccumulator:
         """
         if not isinstance(chunk, ChatCompletionChunk):
             chunk = structure(dict(chunk), ChatCompletionChunk)
-        self._frame = None
-        self._add_choices(chunk)
+        self._template = None
+        for choice in chunk.choices:
+            builder = self._choices.get(choice.index)
+            if builder is None:
+                builder = self._choices[choice.index] = _ChoiceBuilder(choice.index)
+            builder.add(choice)
         self._add_head(chunk)
 
     def add_decoded(self, chunk: ChatCompletionChunk) -> None:
-        """Add the next chunk as the decoder made it and before anyone could change it.
+        """Add the next chunk as the decoder built it, before anyone could change it.
 
-        Hot: of chunks that share all but their text only the first is taken apart.
+        Hot: of the chunks of one template only the first is added field by field; of the others, the text.
         """
         raw = chunk._raw
         if type(raw) is not tuple:
             self.add(chunk)
-        elif (source := raw[0]) is self._frame:
-            self._grow(raw[1])
+        elif (source := raw[SOURCE]) is self._template:
+            self._append_text(raw[TEXT])
         else:
             self.add(chunk)
             if type(source) is TemplateSource:
-                self._follow(source)
+                self._set_template(source)
 
-    def _follow(self, frame: TemplateSource) -> None:
-        """Remember where the texts of *frame* go: the first of them, and the rest of its chunk, have been added."""
-        pieces: list[str] | None = getattr(self._choices[frame.index], frame.field)
-        if pieces is not None:
-            self._frame, self._grow = frame, pieces.append
-
-    def _add_choices(self, chunk: ChatCompletionChunk) -> None:
-        for choice in chunk.choices:
-            parts = self._choices.get(choice.index)
-            if parts is None:
-                parts = self._choices[choice.index] = _ChoiceParts(choice.index)
-            parts.add(choice)
+    def _set_template(self, source: TemplateSource) -> None:
+        """Append the texts of the next chunks of *source* to the parts that its first chunk was just added to."""
+        parts: list[str] | None = getattr(self._choices[source.index], source.field)
+        if parts is not None:
+            self._template, self._append_text = source, parts.append
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
         head = self._head
@@ -211,16 +208,16 @@ class ChatAccumulator:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended, None if it has not."""
+        """The finish reason of the first choice, None if it has none yet."""
         first = self._choices.get(min(self._choices, default=0))
         return first.finish_reason if first else None
 
     @property
     def usage(self) -> Usage | None:
-        """The last usage that arrived."""
+        """The last usage that arrived, None if there was none."""
         return self._head.usage
 
     def snapshot(self) -> ChatCompletion:
-        """Return what has been assembled so far; later chunks do not change it."""
-        choices = [self._choices[index].value() for index in sorted(self._choices)]
+        """Return the completion assembled so far; later chunks do not change it."""
+        choices = [self._choices[index].build_choice() for index in sorted(self._choices)]
         return attrs.evolve(self._head, choices=choices, raw=dict(self._extra) or None)

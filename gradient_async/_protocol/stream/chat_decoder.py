@@ -1,17 +1,19 @@
-"""From the bytes of a chat stream to typed chunks, and the verdict on how it ended.
+"""The bytes of a chat stream to typed chunks: the reference decoder, and the check of how a stream ended.
 
 Contract: a stream is complete when ``[DONE]`` came, or when the body ended with a finish reason for every choice.
-What arrived before a failure is always handed out first. Errors the service sends inside a stream are never
-chunks. After the end, or a failure, further bytes are ignored.
+Chunks that arrived before a failure are handed out first. Errors that the service sends inside a stream are raised,
+never handed out as chunks. After the end, or a failure, further bytes are ignored.
 
-Source: streaming section of the inference overview; error shapes as listed in `response`.
+Streams use `TemplateDecoder`, which decodes the same chunks faster and falls back to this one; a property test holds
+the two together.
+
+Source: streaming section of the inference overview; error shapes as listed in `error_body`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from itertools import chain
 from typing import Any
 
 import attrs
@@ -21,184 +23,80 @@ from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastRea
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.error_body import find_error, parse_error_event, require_json
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
-from gradient_async._protocol.stream.chunk_template import ChunkTemplate, infer_template, parse_json_string
-from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, SSEParser, is_single_line
+from gradient_async._protocol.stream.interfaces import Decoder
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, SSEParser
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk
 
-Chunks = Iterable[ChatCompletionChunk]
-_DONE = b"[DONE]"
-_VAIN_LESSONS = 16
-_REST_BYTES = 4096
+DONE = b"[DONE]"
+"""The data of the event that ends a stream."""
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
 
 @attrs.define(eq=False, repr=False)
 class ChatDecoder:
-    """Turns the body of a chat stream into chunks, fed in any pieces.
+    """Decode the body of a chat stream into chunks, fed in blocks of any size.
 
     Attributes:
         done: Whether ``[DONE]`` was seen.
-        error: What went wrong, to be raised once the chunks before it were used.
+        error: The first failure; raise it after the chunks before it were used.
     """
 
     max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
     done: bool = attrs.field(default=False, init=False)
     error: GradientError | None = attrs.field(default=None, init=False)
-    _parser: SSEParser | None = attrs.field(default=None, init=False)
-    _at_start: bool = attrs.field(default=True, init=False)
-    _between_events: bool = attrs.field(default=False, init=False)
-    _pattern: ChunkTemplate | None = attrs.field(default=None, init=False)
-    _pattern_was_used: bool = attrs.field(default=False, init=False)
-    _rest: bytes = attrs.field(default=b"", init=False)
-    _last: bytes = attrs.field(default=b"", init=False)
-    _lessons_left: int = attrs.field(default=_VAIN_LESSONS, init=False)
+    parser: SSEParser = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.parser = SSEParser(max_event_bytes=self.max_event_bytes)
 
     def feed(self, block: bytes) -> Iterator[ChatCompletionChunk]:
-        """Return the chunks that *block* completes; each is made when it is taken.
-
-        What can be wrong with them is found before this returns. Only their objects wait, because thousands of them
-        at once keep the garbage collector busy for longer than it takes to make them: 0.9 µs for each.
-        """
+        """Return the chunks that *block* completes."""
+        chunks: list[ChatCompletionChunk] = []
         if self.done or self.error is not None:
-            return iter(())
-        if self._at_start:
-            self._at_start = False
-            self._between_events = block.startswith(EVENT_BEGIN)  # and not with a byte order mark
-        if self._rest:
-            block, self._rest = self._rest + block, b""
-        pattern = self._pattern
-        found: list[Chunks] = []
-        if pattern is not None and self._between_events and block.startswith(pattern.head):
-            end = self._take_run(block, 0, found, pattern)
-            self._pattern_was_used = self._pattern_was_used or end > 0
-            if end == len(block):  # how every read of a paced stream ends
-                return chain.from_iterable(found)
-            block = block[end:]
+            return iter(chunks)
         try:
-            self._feed(block, found)
+            for event in self.parser.feed(block):
+                self._decode_event(event.event, event.data.encode(), chunks)
         except GradientError as error:
             self.error = error.with_traceback(None)
-        return chain.from_iterable(found)
+        return iter(chunks)
 
     def feed_eof(self) -> Iterator[ChatCompletionChunk]:
-        """Return the chunk that the end of the body completes: whole JSON whose blank line is missing."""
-        found: list[Chunks] = []
-        parser = self._parse(self._rest, found)
-        if self.done or self.error or not (data := parser.unfinished_data):
-            return iter(())
+        """Return the chunk of an event whose closing blank line is missing, if its JSON is complete."""
+        chunks: list[ChatCompletionChunk] = []
+        if self.done or self.error is not None:
+            return iter(chunks)
         try:
-            self._take("message", data.encode(), found)
+            self._decode_event("message", self.parser.unfinished_data.encode(), chunks)
         except ResponseDecodeError:
-            pass  # cut inside the event: the verdict says so
+            pass  # the body was cut inside the event: find_stream_error reports it
         except GradientError as error:
             self.error = error.with_traceback(None)
-        return chain.from_iterable(found)
+        return iter(chunks)
 
-    def _feed(self, block: bytes, found: list[Chunks]) -> None:
-        """Give whole plain events to the quick road, and whatever else there is to the parser."""
-        at = 0
-        if not self._between_events:
-            end = block.find(EVENT_END) + len(EVENT_END)
-            at = end if end > 1 else len(block)
-            self._parse(block[:at], found)
-        if self._between_events and len(block) <= self.max_event_bytes:
-            at = self._take_plain(block, at, found)
-        if at < len(block) and not self.done:
-            self._take_rest(block[at:], found)
-
-    def _take_rest(self, rest: bytes, found: list[Chunks]) -> None:
-        """Keep the short beginning of a line for the next block, where it may be part of a run; parse anything else."""
-        is_begun = self._between_events and b"\n" not in rest and b"\r" not in rest
-        if is_begun and len(rest) <= min(_REST_BYTES, self.max_event_bytes):
-            self._rest = rest
-        else:
-            self._parse(rest, found)
-
-    def _parse(self, block: bytes, found: list[Chunks]) -> SSEParser:
-        """Give *block* to the parser, which most streams never need."""
-        parser = self._parser
-        if parser is None:
-            parser = self._parser = SSEParser(max_event_bytes=self.max_event_bytes)
-            if self._between_events:
-                parser.feed(b"\n")  # the beginning, where a byte order mark could be, has passed
-        for event in parser.feed(block):
-            if not self.done:
-                self._take(event.event, event.data.encode(), found)
-        self._between_events = parser.between_events
-        return parser
-
-    def _take_plain(self, block: bytes, at: int, found: list[Chunks]) -> int:
-        """Decode plain events from *at* on, and return where the first other one begins."""
-        while at < len(block) and not self.done:
-            if (pattern := self._pattern) is not None and block.startswith(pattern.head, at):
-                begun, at = at, self._take_run(block, at, found, pattern)
-                if at > begun:
-                    self._pattern_was_used = True
-                    continue
-            end = block.find(EVENT_END, at) + len(EVENT_END)
-            if not is_single_line(event := block[at : max(at, end)]):
-                break
-            self._take("message", event[len(EVENT_BEGIN) : -len(EVENT_END)], found)
-            at = end
-        return at
-
-    def _take_run(self, block: bytes, at: int, found: list[Chunks], pattern: ChunkTemplate) -> int:
-        """Decode the events from *at* on that follow *pattern*, and return where they end."""
-        if (last := block.rfind(pattern.tail, at)) < 0:
-            return at
-        end = last + len(pattern.tail)
-        if (texts := pattern.texts_of(block[at:end])) is None:
-            return self._take_each(block, at, found, pattern)
-        found.append(map(pattern.chunk, texts))
-        return end
-
-    def _take_each(self, block: bytes, at: int, found: list[Chunks], pattern: ChunkTemplate) -> int:
-        """Do the same where some texts have escapes, or other events stand between."""
-        tail, joint = pattern.tail, pattern.joint
-        begin = at + len(pattern.head)
-        texts: list[str] = []
-        sources: list[bytes] = []
-        more = True
-        while more:
-            end = block.find(b'"', begin)
-            if not (more := block.startswith(joint, end)) and not block.startswith(tail, end):
-                end = block.find(tail, begin)  # the quotation mark was one of the text's own
-                more = block.startswith(joint, end)
-            if end < begin or (text := parse_json_string(escaped := block[begin:end])) is None:
-                break
-            texts.append(text)
-            sources.append(escaped)
-            at = end + len(tail)
-            begin = end + len(joint)
-        found.append(map(pattern.chunk, texts, sources))
-        return at
-
-    def _take(self, event: str, data: bytes, found: list[Chunks]) -> None:
+    def _decode_event(self, event: str, data: bytes, chunks: list[ChatCompletionChunk]) -> None:
+        """Append the chunk of an event; raise the error that it stands for."""
+        if self.done:
+            return
         if event == "error":
             raise parse_error_event(data)
         text = data.strip()
-        if text == _DONE:
+        if text == DONE:
             self.done = True
         elif text and event != "ping":
-            chunk = _chunk(data)
-            self._learn(data, chunk)
-            found.append((chunk,))
-
-    def _learn(self, data: bytes, chunk: ChatCompletionChunk) -> None:
-        """Learn what the last two events have in common, unless that proves vain again and again.
-
-        From two and not from one: the first token of a stream does not wait for the lesson.
-        """
-        self._lessons_left = _VAIN_LESSONS if self._pattern_was_used else self._lessons_left - 1
-        self._pattern_was_used = False
-        self._pattern = infer_template(self._last, data, chunk) if self._lessons_left > 0 and self._last else None
-        self._last = data
+            chunks.append(decode_chunk(data))
 
 
-def _chunk(data: bytes) -> ChatCompletionChunk:
+def decode_chunk(data: bytes) -> ChatCompletionChunk:
+    """Decode the *data* of an event.
+
+    Raises:
+        APIStatusError: It is an error object.
+        ResponseDecodeError: It is not a chunk.
+    """
     try:
-        return _quick_reader()(data)
+        return _chunk_reader()(data)
     except FAST_READ_ERRORS:
         pass
     value = decode_json(data)
@@ -211,34 +109,34 @@ def _chunk(data: bytes) -> ChatCompletionChunk:
 
 
 @cache
-def _quick_reader() -> FastReader[ChatCompletionChunk]:
-    """Return what reads most chunks; only of those whose every field is known, for the others have to be looked at."""
+def _chunk_reader() -> FastReader[ChatCompletionChunk]:
+    """Return the reader of chunks without unknown fields; all others take the way that can tell them from errors."""
     return FastReader(ChatCompletionChunk, required=("choices",), is_all_known=True)
 
 
 def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionChunk]:
-    """Return a body that came instead of a stream as one chunk.
+    """Return the chunks of a whole completion that came instead of a stream: one.
 
     Raises:
-        APIStatusError: It is an error object.
-        ProtocolError: It is no JSON completion.
+        APIStatusError: The body is an error object.
+        ProtocolError: The body is not a completion.
     """
     require_json(body, content_type)
     completion = read_completion(body).to_dict()
-    choices = [_as_piece(choice) for choice in completion["choices"]]
+    choices = [_choice_to_delta(choice) for choice in completion["choices"]]
     return [structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)]
 
 
-def _as_piece(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return a whole *choice* as what a chunk says of one."""
+def _choice_to_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return a completion's *choice* in the form that it has in a chunk: a delta, and indexed tool calls."""
     message = choice.pop("message")
     if calls := message.get("tool_calls"):
         message["tool_calls"] = [{"index": position} | call for position, call in enumerate(calls)]
     return choice | {"delta": message}
 
 
-def find_stream_error(decoder: ChatDecoder, accumulator: ChatAccumulator) -> GradientError | None:
-    """Return why a stream whose body has ended is not complete, None if it is."""
+def find_stream_error(decoder: Decoder[ChatCompletionChunk], accumulator: ChatAccumulator) -> GradientError | None:
+    """Return the error of a stream whose body has ended, None if the stream is complete."""
     if decoder.error is not None:
         return decoder.error
     if decoder.done or accumulator.is_complete:

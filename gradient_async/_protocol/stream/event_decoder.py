@@ -126,10 +126,7 @@ class EventDecoder(Generic[M]):
     def _event(self, value: dict[str, Any]) -> M:
         kind = value.get("type")
         if isinstance(kind, str) and kind not in self.dialect.known_types:
-            value, whole = {"type": kind}, value
-            event = structure(value, self.dialect.event_class)
-            event._raw = whole
-            return event
+            return structure({"type": kind}, self.dialect.event_class, raw=value)
         return structure(value, self.dialect.event_class)
 
 

@@ -1,7 +1,7 @@
-"""Texts, tool calls and unknown fields that arrive in pieces.
+"""Assembles texts, tool calls and unknown fields from the parts that arrive in a stream.
 
-Contract: a piece is looked at once; nothing is joined before somebody asks. A tool call is found by its index, then
-by its id, then by its position among the latest; no index is trusted to be small, new or there at all.
+Contract: each part is looked at once, and parts are joined only when somebody asks. A tool call is found by its index,
+then by its id, then by its position among the latest; no index is trusted to be small, new or present.
 """
 
 from __future__ import annotations
@@ -12,60 +12,50 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import is_complete_json
-from gradient_async.models import FunctionCall, Model, ToolCall, ToolCallDelta
+from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
+from gradient_async.models._raw_source import unknown_fields
 
-_NOTHING: dict[str, Any] = {}
 _CALL_FIELDS = frozenset(ToolCallDelta.wire_fields)
 
 
-def append_part(pieces: list[str] | None, piece: str) -> list[str]:
-    """Return the *pieces* of a text with one more; None has become a list."""
-    if pieces is None:
-        return [piece]
-    pieces.append(piece)
-    return pieces
+def append_part(parts: list[str] | None, part: str) -> list[str]:
+    """Append *part* to the *parts* of a text and return them; None becomes a new list."""
+    if parts is None:
+        return [part]
+    parts.append(part)
+    return parts
 
 
-def join_parts(pieces: list[str] | None) -> str | None:
-    """Return the text of *pieces*, which become one; None if there is none."""
-    if pieces is None:
+def join_parts(parts: list[str] | None) -> str | None:
+    """Return the text of *parts*, None for None; the list keeps the joined text as its only part."""
+    if parts is None:
         return None
-    pieces[:] = [_mended("".join(pieces))]
-    return pieces[0]
+    parts[:] = [_merge_surrogates("".join(parts))]
+    return parts[0]
 
 
-def _mended(text: str) -> str:
-    """Return *text* with surrogate pairs that arrived as two halves made one character."""
+def _merge_surrogates(text: str) -> str:
+    """Return *text* with each surrogate pair merged into its character; unchanged if a surrogate has no partner.
+
+    An upstream that cuts tokens in UTF-16 sends the halves of an emoji in two parts.
+    """
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") if _paired(text) else text
-    return text
-
-
-def _paired(text: str) -> bool:
-    """Whether every surrogate in *text* is half of a pair."""
+        pass
+    else:
+        return text
     try:
-        text.encode("utf-16", "surrogatepass").decode("utf-16")
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        return False
-    return True
+        return text
 
 
-def unknown_fields(model: Model, known: frozenset[str]) -> dict[str, Any]:
-    """Return the fields of *model* that it does not know; most have none, which is seen without making a dict."""
-    raw = model._raw
-    if type(raw) is dict:
-        return _NOTHING if raw.keys() <= known else model.extra
-    has_none = raw is None or (type(raw) is tuple and raw[0].is_known)
-    return _NOTHING if has_none else model.extra
-
-
-def merge_unknown(known: dict[str, Any], news: Mapping[str, Any]) -> None:
-    """Add unknown fields: lists are extended, of anything else the last value that is not null wins."""
-    for name, value in news.items():
+def merge_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:
+    """Merge the unknown fields *new* into *known*: extend lists; of anything else keep the last value but null."""
+    for name, value in new.items():
         if type(value) is list and type(items := known.get(name)) is list:
             items.extend(value)
         elif value is not None:
@@ -73,13 +63,13 @@ def merge_unknown(known: dict[str, Any], news: Mapping[str, Any]) -> None:
 
 
 def copy_unknown(extra: dict[str, Any]) -> dict[str, Any] | None:
-    """Return *extra* for a snapshot, which later pieces do not change; None if there is nothing."""
+    """Copy the unknown fields *extra*, lists included, for a snapshot; None if there are none."""
     return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
 
 
 @attrs.define(eq=False, repr=False)
-class _Call:
-    """A tool call in the making."""
+class _CallBuilder:
+    """A tool call, as far as its deltas have arrived."""
 
     position: int
     id: str | None = None
@@ -100,52 +90,68 @@ class _Call:
         if function.arguments is not None:
             self.arguments = append_part(self.arguments, function.arguments)
 
-    def is_finished_before(self, delta: ToolCallDelta) -> bool:
-        """Whether *delta*, which has neither index nor id, must begin another call."""
-        name = delta.function.name if delta.function else None
-        return bool(name and self.name and (name != self.name or self._is_whole()))
-
-    def _is_whole(self) -> bool:
-        """Whether the arguments are an object that has ended; they are read only if their last piece could end it."""
-        last = next(filter(str.strip, reversed(self.arguments or ())), "")
-        return last.rstrip().endswith("}") and is_complete_json(join_parts(self.arguments) or "")
-
-    def value(self) -> ToolCall:
+    def build_call(self) -> ToolCall:
         function = FunctionCall(name=self.name, arguments=join_parts(self.arguments) or "")
         return ToolCall(id=self.id or "", type=self.type or "function", function=function, raw=copy_unknown(self.extra))
 
 
+def _starts_new_call(delta: ToolCallDelta, latest: _CallBuilder) -> bool:
+    """Whether *delta*, without index and id, begins another call: it names a function, and *latest* cannot take it.
+
+    The name is another one, or the arguments of *latest* are a complete object. They are parsed only if their last part
+    can end one.
+    """
+    name = delta.function.name if delta.function else None
+    if not name or not latest.name:
+        return False
+    if name != latest.name:
+        return True
+    last = next(filter(str.strip, reversed(latest.arguments or ())), "")
+    return last.rstrip().endswith("}") and is_complete_json(join_parts(latest.arguments) or "")
+
+
 @attrs.define(eq=False, repr=False)
 class ToolCallAssembler:
-    """The tool calls of one choice, found by index, then by id, then by position."""
+    """Assembles the tool calls of one choice.
 
-    calls: list[_Call] = attrs.field(factory=list)
-    by_index: dict[int, _Call] = attrs.field(factory=dict)
-    by_id: dict[str, _Call] = attrs.field(factory=dict)
+    Attributes:
+        calls: Every call, in the order of its first delta.
+        by_index: The latest call of each index.
+        by_id: The call of each id.
+    """
+
+    calls: list[_CallBuilder] = attrs.field(factory=list)
+    by_index: dict[int, _CallBuilder] = attrs.field(factory=dict)
+    by_id: dict[str, _CallBuilder] = attrs.field(factory=dict)
 
     def add(self, deltas: list[ToolCallDelta]) -> list[int]:
-        """Add the pieces that one chunk brings; return the position of the call that each belongs to."""
+        """Add the deltas of one chunk; return the position of the call that each belongs to."""
         first = len(self.calls) - len(deltas)
         positions = []
         for position, delta in enumerate(deltas, start=first):
-            call = self._call_for(delta, position)
+            call = self._find_call(delta, position)
             call.add(delta)
             positions.append(call.position)
         return positions
 
-    def _call_for(self, delta: ToolCallDelta, position: int) -> _Call:
+    def build_calls(self) -> list[ToolCall]:
+        """Return the calls assembled so far, in the order of their first deltas."""
+        return [call.build_call() for call in self.calls]
+
+    def _find_call(self, delta: ToolCallDelta, position: int) -> _CallBuilder:
+        """Return the call that *delta* belongs to: by index, else by id, else at *position*; or a new one."""
         if delta.index is not None:
             call = self.by_index.get(delta.index)
             is_other = call is not None and call.id and delta.id and call.id != delta.id
-            return self._begun(delta) if call is None or is_other else call
+            return self._start_call(delta) if call is None or is_other else call
         if delta.id:
-            return self.by_id.get(delta.id) or self._begun(delta)
-        if position < 0 or self.calls[position].is_finished_before(delta):
-            return self._begun(delta)
+            return self.by_id.get(delta.id) or self._start_call(delta)
+        if position < 0 or _starts_new_call(delta, self.calls[position]):
+            return self._start_call(delta)
         return self.calls[position]
 
-    def _begun(self, delta: ToolCallDelta) -> _Call:
-        call = _Call(len(self.calls))
+    def _start_call(self, delta: ToolCallDelta) -> _CallBuilder:
+        call = _CallBuilder(len(self.calls))
         self.calls.append(call)
         if delta.index is not None:
             self.by_index[delta.index] = call
@@ -153,14 +159,17 @@ class ToolCallAssembler:
             self.by_id[delta.id] = call
         return call
 
-    def value(self) -> list[ToolCall]:
-        """Return the calls so far, in the order of their first pieces."""
-        return [call.value() for call in self.calls]
-
 
 @attrs.frozen
 class RoutedDelta:
-    """What a delta adds to the tool call at a position."""
+    """A delta and the tool call that it belongs to.
+
+    Attributes:
+        position: The position of the call among the calls of its choice, from 0.
+        id: The id in the delta, None if it has none.
+        name: The part of the function's name that is new, None if there is none.
+        arguments: The part of the arguments, None if there is none.
+    """
 
     position: int
     id: str | None
@@ -170,19 +179,21 @@ class RoutedDelta:
 
 @attrs.define
 class ToolCallDeltaRouter:
-    """Tells which tool call of a stream each delta belongs to, for those who put the calls together themselves."""
+    """Routes each delta of a stream to its tool call, for integrations that assemble the calls themselves."""
 
-    _calls: ToolCallAssembler = attrs.field(factory=ToolCallAssembler, init=False)
+    _assembler: ToolCallAssembler = attrs.field(factory=ToolCallAssembler, init=False)
     _names: dict[int, str] = attrs.field(factory=dict, init=False)
 
     def route_deltas(self, deltas: list[ToolCallDelta]) -> list[RoutedDelta]:
-        """Return what *deltas*, those of one chunk, add."""
-        positions = self._calls.add(deltas)
-        return [self._piece(position, delta) for position, delta in zip(positions, deltas, strict=True)]
+        """Return the deltas of one chunk, each with the position of its call.
 
-    def _piece(self, position: int, delta: ToolCallDelta) -> RoutedDelta:
-        """Return what *delta* adds; of the name what is new, because some models repeat it."""
-        told, name = self._names.get(position, ""), self._calls.calls[position].name
-        self._names[position] = name
-        arguments = delta.function.arguments if delta.function else None
-        return RoutedDelta(position, delta.id or None, name[len(told) :] or None, arguments)
+        Some models repeat a function's name in every delta: only its new part is passed on.
+        """
+        routed = []
+        for position, delta in zip(self._assembler.add(deltas), deltas, strict=True):
+            name = self._assembler.calls[position].name
+            new_name = name[len(self._names.get(position, "")) :]
+            self._names[position] = name
+            arguments = delta.function.arguments if delta.function else None
+            routed.append(RoutedDelta(position, delta.id or None, new_name or None, arguments))
+        return routed

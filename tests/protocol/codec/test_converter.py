@@ -5,15 +5,17 @@ import math
 import pickle
 from typing import Any
 
+import attrs
 import pytest
+from cattrs.gen import make_dict_structure_fn
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ChatCompletion, ConfigurationError, Message, ResponseDecodeError
-from gradient_async._protocol.codec import converter as codec
+from gradient_async._protocol.codec import converter
 from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
 from gradient_async._protocol.http.body_reader import read_completion
-from gradient_async.models import Usage
+from gradient_async.models import Model, Usage
 
 WHOLE = {
     "id": "chatcmpl-1",
@@ -173,17 +175,24 @@ def test_the_shortcuts_of_a_completion() -> None:
     assert (empty.text, empty.reasoning, empty.finish_reason, empty.tool_calls) == ("", "", None, [])
 
 
-def test_a_converter_is_made_when_the_first_object_of_its_class_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hook_of_a_class_is_made_when_its_first_object_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    @attrs.define(kw_only=True, eq=False, repr=False)
+    class Inner(Model):
+        size: int = 0
+
+    @attrs.define(kw_only=True, eq=False, repr=False)
+    class Outer(Model):
+        one: Inner | None = None
+
     made: list[str] = []
 
-    def noted(cls: type[Any], *args: Any, **options: Any) -> Any:
+    def make_and_note(cls: type[Any], *args: Any, **options: Any) -> Any:
         made.append(cls.__name__)
-        return make(cls, *args, **options)
+        return make_dict_structure_fn(cls, *args, **options)
 
-    make = codec.make_dict_structure_fn
-    monkeypatch.setattr(codec, "make_dict_structure_fn", noted)
-    monkeypatch.setattr(codec, "_quick", codec._new_converter(detailed=False))
-    structure({"choices": [{"index": 0, "message": {"content": "Hi"}}], "usage": None}, ChatCompletion)
-    assert made == ["ChatCompletion", "Choice", "Message"]
-    structure({"choices": [], "usage": {"total_tokens": 1}}, ChatCompletion)
-    assert made == ["ChatCompletion", "Choice", "Message", "Usage"]
+    monkeypatch.setattr(converter, "make_dict_structure_fn", make_and_note)
+    structure({"one": None}, Outer)
+    assert made == ["Outer"]
+    structure({"one": {"size": 1}}, Outer)
+    structure({"one": {"size": 2}}, Outer)
+    assert made == ["Outer", "Inner"]

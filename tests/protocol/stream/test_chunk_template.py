@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.stream.chat_decoder import ChatDecoder
 from gradient_async._protocol.stream.chunk_template import TemplateSource, parse_json_string
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
+from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 
 PLAIN: dict[str, Any] = {
     "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
@@ -26,7 +26,7 @@ def encoded(value: Any, *, ascii_only: bool = True, spaced: bool = False) -> byt
 
 
 def decoded(*events: bytes) -> list[ChatCompletionChunk]:
-    decoder = ChatDecoder()
+    decoder = TemplateDecoder()
     chunks = [chunk for event in events for chunk in decoder.feed(b"data: " + event + b"\n\n")]
     assert decoder.error is None, decoder.error
     return chunks
@@ -122,7 +122,7 @@ def test_anything_else_takes_the_plain_one(second: bytes) -> None:
 def test_what_is_no_json_string_is_no_text(inner: bytes) -> None:
     assert parse_json_string(inner) is None
     first = encoded(with_text("Hi"))
-    decoder = ChatDecoder()
+    decoder = TemplateDecoder()
     bodies = [first, first, first, first.replace(b"Hi", inner)]
     chunks = [chunk for body in bodies for chunk in decoder.feed(EVENT_BEGIN + body + EVENT_END)]
     assert [has_a_frame(chunk) for chunk in chunks[:3]] == [False, False, True]
@@ -132,7 +132,7 @@ def test_what_is_no_json_string_is_no_text(inner: bytes) -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_an_event_shorter_than_its_frame_is_no_match(cut: int) -> None:
     first = encoded(with_text("Hi"))
-    decoder = ChatDecoder()
+    decoder = TemplateDecoder()
     list(decoder.feed((EVENT_BEGIN + first + EVENT_END) * 2))
     block = EVENT_BEGIN + first + EVENT_END
     assert list(decoder.feed(block)) != []
@@ -155,11 +155,10 @@ def test_another_field_of_the_same_name_may_change_meanwhile() -> None:
 
 
 def test_a_stream_without_a_pattern_stops_being_studied() -> None:
-    stream = [encoded(with_text(f"{i} ") | {"id": f"c{i}"}) for i in range(100)]
-    decoder = ChatDecoder()
-    for data in stream:
-        decoder.feed(b"data: " + data + b"\n\n")
-    assert decoder._pattern is None
+    varied = [encoded(with_text(f"{i} ") | {"id": f"c{i}"}) for i in range(100)]
+    uniform = [encoded(with_text(f"{i} ")) for i in range(4)]
+    assert not any(map(has_a_frame, decoded(*varied, *uniform)))
+    assert [has_a_frame(chunk) for chunk in decoded(*varied[:5], *uniform)[5:]] == [False, False, True, True]
 
 
 def test_a_quick_chunk_can_be_changed_copied_and_pickled() -> None:
@@ -177,7 +176,7 @@ def test_a_quick_chunk_can_be_changed_copied_and_pickled() -> None:
 @given(events(), st.integers(1, 400))
 def test_blocks_of_any_size_give_the_same_chunks(stream: list[bytes], size: int) -> None:
     body = b"".join(EVENT_BEGIN + event + EVENT_END for event in stream) + b"data: [DONE]\n\n"
-    decoder = ChatDecoder()
+    decoder = TemplateDecoder()
     chunks = [chunk for at in range(0, len(body), size) for chunk in decoder.feed(body[at : at + size])]
     assert decoder.done
     assert chunks == [structure(decode_json(event), ChatCompletionChunk) for event in stream]
@@ -186,7 +185,7 @@ def test_blocks_of_any_size_give_the_same_chunks(stream: list[bytes], size: int)
 def test_a_block_of_many_tokens_is_learnt_within_the_block() -> None:
     texts = [f"token {i} " for i in range(50)]
     body = b"".join(EVENT_BEGIN + encoded(with_text(text)) + EVENT_END for text in texts)
-    decoder = ChatDecoder()
+    decoder = TemplateDecoder()
     chunks = [*decoder.feed(body[:1]), *decoder.feed(body[1:])]
     assert [chunk.text for chunk in chunks] == texts
     assert sum(map(has_a_frame, chunks)) >= 48

@@ -1,0 +1,88 @@
+"""The values of the private field ``Model._raw``: where the JSON object behind a model comes from.
+
+Models are decoded far more often than ``raw`` and ``extra`` are read. A model therefore keeps the cheapest thing from
+which its JSON object can still be made, and makes the object on first access:
+
+    None                    nothing: the model was assembled, or made by hand
+    dict                    the JSON object itself
+    bytes                   its JSON text
+    (source, *arguments)    a `RawSource`, and the arguments of its `load_object`
+
+Example: the fast reader decodes ``{"choices": [{"index": 0}]}``. The completion keeps ``(source, document)`` and its
+choice ``(source, document, "choices", 0)``; ``document`` is one list that both share, so the text is decoded once.
+
+Contract: every other module reads these values by the functions below. Two hot paths write the tuple in place,
+because a call would cost more than the tuple: the fast reader (`JSONTextSource`) and the chunk template (its own
+source). Where a call is too dear for reading too, the source is ``raw[SOURCE]``.
+"""
+
+import json
+from functools import reduce
+from operator import getitem
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from gradient_async.models._base import Model
+
+RawValue = dict[str, Any] | bytes | tuple[Any, ...] | None
+SOURCE = 0
+"""Position of the `RawSource` in a tuple."""
+_NO_FIELDS: dict[str, Any] = {}
+
+
+class RawSource(Protocol):
+    """The first item of a tuple; it knows how to make the JSON object from the others."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether no object it makes has a field that its model does not know."""
+        ...
+
+    def load_object(self, cls: type["Model"], *arguments: Any) -> Any:
+        """Return the JSON object of a *cls* whose tuple has these *arguments*."""
+        ...
+
+
+@attrs.frozen
+class JSONTextSource:
+    """The source of models that were decoded from one JSON text.
+
+    Attributes:
+        is_known: Whether the models know every field in the text.
+    """
+
+    is_known: bool
+
+    def load_object(self, _cls: type["Model"], document: list[Any], *path: str | int) -> Any:
+        """Return the JSON object at *path* in *document*.
+
+        The document is a list of one item, which all models of the text share: the text, and from the first access on
+        the decoded text. Decoding once for each model would take quadratic time.
+        """
+        if isinstance(document[0], bytes):
+            document[0] = json.loads(document[0].decode(errors="replace"))
+        return reduce(getitem, path, document[0])
+
+
+def load_object(raw: RawValue, cls: type["Model"]) -> dict[str, Any]:
+    """Return the JSON object that *raw*, kept by a *cls*, stands for; an empty one if it stands for none."""
+    if isinstance(raw, bytes):
+        raw = json.loads(raw.decode(errors="replace"))
+    elif isinstance(raw, tuple):
+        source, *arguments = raw
+        raw = source.load_object(cls, *arguments)
+    return raw if isinstance(raw, dict) else {}
+
+
+def unknown_fields(model: "Model", known: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of *model*'s JSON object that are not *known*. Do not change the result.
+
+    Hot: most models have none. That is seen without decoding and without building a dict.
+    """
+    raw = model._raw
+    if type(raw) is dict:
+        return _NO_FIELDS if raw.keys() <= known else model.extra
+    has_none = raw is None or (type(raw) is tuple and raw[SOURCE].is_known)
+    return _NO_FIELDS if has_none else model.extra
