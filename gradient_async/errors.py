@@ -1,17 +1,17 @@
-"""Everything this library raises on purpose.
+"""The exceptions of this library: one tree.
 
     GradientError
     ├── ConfigurationError (ValueError)
     ├── SessionClosedError (RuntimeError)
-    ├── APIConnectionError                no response arrived: refused, reset, DNS, TLS
+    ├── APIConnectionError                no response: refused, reset, DNS, TLS
     │   └── APITimeoutError (TimeoutError)
-    ├── APIStatusError                    the service answered with an error
+    ├── APIStatusError                    the service responded with an error
     │   ├── BadRequestError 400 · AuthenticationError 401 · PaymentRequiredError 402
     │   ├── PermissionDeniedError 403 · NotFoundError 404 · ConflictError 409
     │   ├── PreconditionFailedError 412 · UnprocessableEntityError 422 · RateLimitError 429
     │   └── InternalServerError 5xx
     ├── StreamBusyError (RuntimeError)
-    ├── ToolRoundsError                   the model did not stop asking for tools
+    ├── ToolRoundsError                   the model did not stop calling tools
     ├── ProtocolError                     the service broke its contract
     │   ├── ResponseDecodeError
     │   └── StreamTruncatedError
@@ -20,8 +20,8 @@
         ├── BatchValidationError · BatchFailedError
         └── BatchNotReadyError · UploadError
 
-Contract: every error pickles, and holds no request, no key and no exception of the HTTP library; the only prompts are
-those in ``messages`` of a broken-off ``run_tools``. ``str()`` says what happened and what to do. A field that does not
+Contract: every error pickles, and holds no request, no key and no exception of the HTTP library. It holds prompts only
+in ``messages`` of an interrupted ``run_tools``. ``str()`` says what happened and what to do. An attribute that does not
 apply is None.
 """
 
@@ -52,6 +52,7 @@ __all__ = [
     "ConflictError",
     "GradientError",
     "InternalServerError",
+    "InterruptedCall",
     "InvocationFailedError",
     "NotFoundError",
     "PaymentRequiredError",
@@ -73,7 +74,8 @@ __all__ = [
 TimeoutPhase = Literal["limiter", "pool", "connect", "first_byte", "idle", "total"]
 
 
-def _rebuild(cls: type[GradientError], args: tuple[object, ...], state: dict[str, Any]) -> GradientError:
+def _rebuild_error(cls: type[GradientError], args: tuple[object, ...], state: dict[str, Any]) -> GradientError:
+    """Unpickle an error. The usual way calls ``cls(*args)``, which lacks the keyword arguments."""
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
@@ -81,52 +83,69 @@ def _rebuild(cls: type[GradientError], args: tuple[object, ...], state: dict[str
 
 
 class GradientError(Exception):
-    """The base of everything this library raises on purpose.
+    """The base of all errors of this library. Catch it to handle every failure of a call in one place.
 
     Attributes:
         message: What happened and what to do.
-        request_id: The service's id of the request, to quote in a support ticket.
-        attempts: How many times the request was tried, 0 if it never got that far.
-        snapshot: The answer assembled before a stream failed, the completion that did not fit its class, or the last
-            one of a broken-off ``run_tools``.
-        messages: The conversation until a ``run_tools`` broke off, to go on from. It is not part of ``str()``.
+        request_id: The service's id of the request, to quote in a support ticket; None without a response.
+        attempts: Number of attempts that the call made; 0 if nothing was sent.
     """
 
     message: str
     request_id: str | None = None
     attempts: int = 0
-    snapshot: ChatCompletion | MessageReply | ResponseReply | None = None
-    messages: list[MessageParam | Message] | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__.copy())
+        return _rebuild_error, (type(self), self.args, self.__dict__.copy())
+
+
+class InterruptedCall:
+    """Mixin of the errors that can end a call after a part of its result has arrived.
+
+    Attributes:
+        snapshot: The partial result: of a stream, what arrived before it failed; of ``parse``, the completion that
+            does not fit the class; of ``run_tools``, the last completion. None if nothing arrived.
+        messages: The conversation until ``run_tools`` was interrupted: pass it to the next ``run_tools`` to continue.
+            None for other calls. It is not part of ``str()``.
+    """
+
+    snapshot: ChatCompletion | MessageReply | ResponseReply | None = None
+    messages: list[MessageParam | Message] | None = None
 
 
 class ConfigurationError(GradientError, ValueError):
-    """A setting or an argument is missing or cannot work; nothing was sent."""
+    """A setting or an argument is missing or invalid; nothing was sent. Correct it: the message names it."""
 
 
-class SessionClosedError(GradientError, RuntimeError):
-    """The session is closed, was closed while an answer was waited for, or belongs to another event loop."""
+class SessionClosedError(GradientError, InterruptedCall, RuntimeError):
+    """The session is closed, was closed while a response was awaited, or belongs to another event loop.
+
+    Open a new `AsyncSession`, one for each event loop.
+    """
 
 
 class StreamBusyError(GradientError, RuntimeError):
-    """A second task tried to read a stream; the first one's reading is not disturbed."""
+    """A second task tried to read a stream, which does not disturb the first. Give each task a branch: ``tee()``."""
 
 
-class ToolRoundsError(GradientError):
-    """The model asked for tools in every answer that it was allowed; ``snapshot`` and ``messages`` have them."""
+class ToolRoundsError(GradientError, InterruptedCall):
+    """The model called tools in each of the ``max_rounds`` rounds of ``run_tools``.
+
+    Allow more rounds, or continue from ``messages``. ``snapshot`` is the last completion; its tool calls were not run.
+    """
 
 
-class APIConnectionError(GradientError):
-    """No response arrived.
+class APIConnectionError(GradientError, InterruptedCall):
+    """No response arrived, or the connection was lost within one: refused, reset, DNS, TLS.
+
+    Retries have been made as far as `RetryPolicy` allows. Before you send the request again, look at ``maybe_sent``.
 
     Attributes:
-        maybe_sent: Whether the service may have seen, processed and billed the request.
+        maybe_sent: Whether the service may have received, processed and billed the request.
     """
 
     maybe_sent: bool
@@ -137,11 +156,11 @@ class APIConnectionError(GradientError):
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """A time limit ran out.
+    """A time limit ran out. The message names the limit of `Timeouts` to raise, or another remedy.
 
     Attributes:
-        phase: What was being waited for: the limiter, a place in the pool, the connection, the first
-            byte of the answer, the next byte of a stream, or the whole call.
+        phase: What took too long: ``"limiter"``, ``"pool"`` (waiting for a free connection), ``"connect"``,
+            ``"first_byte"`` of the response, ``"idle"`` (the next byte of the body) or ``"total"`` (the whole call).
     """
 
     phase: TimeoutPhase
@@ -151,14 +170,16 @@ class APITimeoutError(APIConnectionError, TimeoutError):
         self.phase = phase
 
 
-class APIStatusError(GradientError):
-    """The service answered with an error, as a status or inside a stream.
+class APIStatusError(GradientError, InterruptedCall):
+    """The service responded with an error, as a status or inside a stream.
+
+    Catch a subclass to handle one status. ``str()`` ends with advice for that status.
 
     Attributes:
-        status: The HTTP status; for an error inside a stream, the status its code stands for.
-        code: The service's short identifier, the body's ``id``: ``"too_many_requests"``.
-        retry_after: Seconds the service asked to wait, None if it did not.
-        rate_limit: What the rate-limit headers said.
+        status: HTTP status; for an error inside a stream, the status that its code stands for.
+        code: The service's short identifier, the ``id`` of the error body: ``"too_many_requests"``.
+        retry_after: Seconds that the service asked to wait; None if it did not.
+        rate_limit: The rate-limit headers of the response; None for an error inside a stream.
     """
 
     default_status: ClassVar[int] = 500
@@ -195,83 +216,85 @@ class APIStatusError(GradientError):
 
 
 class BadRequestError(APIStatusError):
-    """400: the request is malformed; the message names the field."""
+    """400: the request is malformed. Correct the field that the message names."""
 
     default_status = 400
     advice = "Correct the request; the same one will fail again."
 
 
 class AuthenticationError(APIStatusError):
-    """401: the key is missing, wrong, or of the wrong kind for this host."""
+    """401: the key is missing, wrong, or of the wrong kind for this host. Check the key."""
 
     default_status = 401
     advice = "Check the key: a model access key or full-access token for inference, the agent's own key for an agent."
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: the account has no billing or no balance."""
+    """402: the account has no billing or no balance. Add either."""
 
     default_status = 402
     advice = "Add billing or balance to the account."
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key may not do this, or the model is not in the account's tier."""
+    """403: the key lacks the permission, or the account's tier the model. Use another key or model."""
 
     default_status = 403
     advice = "Use a key that may do this, or a model of your tier."
 
 
 class NotFoundError(APIStatusError):
-    """404: no such model, batch or path."""
+    """404: the model, batch or path does not exist. Check the name or the id."""
 
     default_status = 404
     advice = "Check the name or the id; session.models.list() gives every model."
 
 
 class ConflictError(APIStatusError):
-    """409: the resource is in a state that does not allow this."""
+    """409: the state of the resource does not allow this. Read its status first."""
 
     default_status = 409
     advice = "Read its status first, then decide."
 
 
 class PreconditionFailedError(APIStatusError):
-    """412: something else must happen first."""
+    """412: another step must come first; the message names it."""
 
     default_status = 412
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the request is well-formed but its values do not fit."""
+    """422: the request is well-formed, but a value is not acceptable. Correct it."""
 
     default_status = 422
     advice = "Correct the request; the same one will fail again."
 
 
 class RateLimitError(APIStatusError):
-    """429: the account's budget is spent; ``retry_after`` says for how long, if the service did."""
+    """429: the budget of the account is spent. Wait ``retry_after`` seconds, or send less."""
 
     default_status = 429
     advice = "Wait retry_after seconds, or send less."
 
 
 class InternalServerError(APIStatusError):
-    """5xx: the service failed; the same request may work later."""
+    """5xx: the service failed, maybe after it processed the request. The same request may succeed later."""
 
     advice = "The same request may work later; it may have been processed already."
 
 
-class ProtocolError(GradientError):
-    """The service broke its contract: not the content type, framing or redirect it documents."""
+class ProtocolError(GradientError, InterruptedCall):
+    """The service broke its contract: an undocumented content type, framing or redirect. Check the address."""
 
 
 class ResponseDecodeError(ProtocolError):
-    """A response is not the JSON it should be.
+    """A response is not the documented JSON, or the content does not fit the class passed to ``parse``.
+
+    Report it with ``request_id``, or for ``parse`` ask again.
 
     Attributes:
-        path: Where, as ``$.choices[0].index``; ``$`` for the whole body.
-        body: The beginning of what arrived. It is not part of ``str()``: it may hold an answer's text.
+        path: Path of the bad field, as ``$.choices[0].index``; ``$`` for the whole body.
+        body: The beginning of the body. It is not part of ``str()``, because it may hold generated text.
     """
 
     path: str
@@ -284,11 +307,11 @@ class ResponseDecodeError(ProtocolError):
 
 
 class StreamTruncatedError(ProtocolError):
-    """A stream ended before it was complete; ``snapshot`` holds what arrived."""
+    """A stream ended before it was complete. Use the part in ``snapshot``, or send the request again."""
 
 
 class InvocationFailedError(GradientError):
-    """An asynchronous invocation ended without its result.
+    """An asynchronous invocation ended without a result. The message has the service's reason, if it gave one.
 
     Attributes:
         invocation: The invocation as the service last described it.
@@ -302,15 +325,15 @@ class InvocationFailedError(GradientError):
 
 
 class BatchError(GradientError):
-    """A batch job could not do what was asked."""
+    """A step of a batch job failed; the base of the batch errors below. The message says how to continue."""
 
 
 class BatchValidationError(BatchError):
-    """The input of a batch has faults; nothing was uploaded.
+    """The input of a batch has faults; nothing was uploaded. Correct the lines in ``faults``.
 
     Attributes:
         faults: The first faults, each as ``Line 42: missing required field 'custom_id'.``
-        total: How many there are in all.
+        total: Number of all faults.
     """
 
     faults: tuple[str, ...]
@@ -323,7 +346,7 @@ class BatchValidationError(BatchError):
 
 
 class BatchFailedError(BatchError):
-    """A batch ended as failed, expired or cancelled.
+    """A batch ended as failed, expired or cancelled. Read the reason in ``batch``, and submit it again.
 
     Attributes:
         batch: The job as the service last described it.
@@ -337,16 +360,16 @@ class BatchFailedError(BatchError):
 
 
 class BatchNotReadyError(BatchError):
-    """The results of a batch are not available yet; wait for a terminal status and ask again."""
+    """The results of a batch are not available yet. Wait for a terminal status, then ask again."""
 
 
 class UploadError(BatchError):
-    """The storage host refused an upload or a download.
+    """The storage host refused an upload or a download. Retries have been made where they can help.
 
     Attributes:
-        status: The HTTP status of the storage host.
-        code: The storage host's error code: ``"SignatureDoesNotMatch"``.
-        retry_after: Seconds the host asked to wait, None if it did not.
+        status: HTTP status of the storage host.
+        code: Error code of the storage host: ``"SignatureDoesNotMatch"``.
+        retry_after: Seconds that the host asked to wait; None if it did not.
     """
 
     status: int | None
@@ -359,7 +382,7 @@ class UploadError(BatchError):
         self.code = code
 
 
-_BY_STATUS: dict[int, type[APIStatusError]] = {
+_CLASS_BY_STATUS: dict[int, type[APIStatusError]] = {
     cls.default_status: cls
     for cls in (
         BadRequestError,
@@ -376,7 +399,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 
 
 def status_error_class(status: int) -> type[APIStatusError]:
-    """Return the class for an HTTP *status*; a 4xx without one of its own is an `APIStatusError`."""
+    """Return the class for an HTTP *status*; for a 4xx without a class of its own, `APIStatusError`."""
     if status >= 500:
         return InternalServerError
-    return _BY_STATUS.get(status, APIStatusError)
+    return _CLASS_BY_STATUS.get(status, APIStatusError)

@@ -1,4 +1,4 @@
-"""The exception tree."""
+"""The exception tree: parents, pickling, messages."""
 
 import pickle
 
@@ -28,6 +28,7 @@ from gradient_async import (
     ToolRoundsError,
     UploadError,
 )
+from gradient_async.errors import InterruptedCall
 
 EXAMPLES = [
     ConfigurationError("m"),
@@ -49,13 +50,20 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_an_error_pickles_whole(error: GradientError) -> None:
-    error.snapshot = ChatCompletion(id="c")
-    error.messages = [{"role": "user", "content": "Hi"}, Message(content="Hello")]
-    error.attempts = 3
+def test_an_error_pickles_with_its_attributes(error: GradientError) -> None:
+    if isinstance(error, InterruptedCall):
+        error.snapshot = ChatCompletion(id="c")
+        error.messages = [{"role": "user", "content": "Hi"}, Message(content="Hello")]
+    error.request_id, error.attempts = "r", 3
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert (str(copy), copy.__dict__) == (str(error), error.__dict__)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_only_an_error_that_can_interrupt_a_call_has_a_partial_result(error: GradientError) -> None:
+    kinds = SessionClosedError, APIConnectionError, APIStatusError, ToolRoundsError, ProtocolError
+    assert hasattr(error, "snapshot") == hasattr(error, "messages") == isinstance(error, kinds)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +82,16 @@ def test_an_error_is_caught_by_its_standard_parent(error: type[Exception], paren
     assert issubclass(error, parent)
 
 
-def test_every_error_is_drawn_in_the_module_and_belongs_to_the_family() -> None:
+def test_every_error_is_drawn_in_the_docstring_and_is_a_gradient_error() -> None:
     classes = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Exception)]
     assert all(issubclass(cls, GradientError) for cls in classes)
     assert all(cls.__name__ in (module.__doc__ or "") for cls in classes)
 
 
-def test_a_status_error_says_status_code_and_request() -> None:
+def test_str_of_a_status_error_has_status_code_and_request_id() -> None:
     error = RateLimitError("Too fast.", code="too_many_requests", request_id="r-1")
     assert str(error).startswith("Too fast. (429, too_many_requests, request r-1)")
 
 
-def test_a_status_error_says_what_to_do() -> None:
+def test_str_of_a_status_error_gives_advice() -> None:
     assert "key" in str(module.AuthenticationError("Unable to authenticate you."))

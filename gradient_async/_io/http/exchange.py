@@ -40,7 +40,7 @@ class ExchangeOwner(Protocol):
 
 
 class Exchange:
-    """A request whose response has begun: its body can be read, or its connection closed.
+    """A request and the beginning of its response: the body can be read, or the connection closed.
 
     Attributes:
         status: HTTP status.

@@ -25,7 +25,7 @@ from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async._io.stream.timings import record_first_token, record_total
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event, StreamOutcome
-from gradient_async.errors import GradientError, StreamBusyError, StreamTruncatedError
+from gradient_async.errors import GradientError, InterruptedCall, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
@@ -276,7 +276,8 @@ class StreamReader(ABC, Generic[E, S]):
             record_total(self._reply, self._output_tokens())
             if error is not None:
                 error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
-                error.snapshot = self.snapshot
+                if isinstance(error, InterruptedCall):
+                    error.snapshot = self.snapshot
             self._notify_end(self._reply, error)
 
     def _notify_end(self, reply: Reply, error: GradientError | None) -> None:

@@ -29,7 +29,7 @@ from gradient_async._protocol.schema.tool_loop import (
     with_error,
     with_result,
 )
-from gradient_async.errors import GradientError
+from gradient_async.errors import GradientError, InterruptedCall
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.tool_run import ToolRun, ToolStep
 
@@ -54,8 +54,9 @@ async def run_tools(
     try:
         return await loop.run_rounds(max_rounds)
     except GradientError as error:
-        error.messages = loop.messages
-        error.snapshot = error.snapshot or (loop.completions[-1] if loop.completions else None)
+        if isinstance(error, InterruptedCall):
+            error.messages = loop.messages
+            error.snapshot = error.snapshot or (loop.completions[-1] if loop.completions else None)
         raise
 
 
