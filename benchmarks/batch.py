@@ -166,8 +166,8 @@ def validate(blocks: list[bytes], *, digest: bool) -> None:
     validator = InputValidator(LineSchema("openai", CHAT), NO_LIMITS, digest=digest)
     for block in blocks:
         validator.feed(block)
-    assert not validator.finish()
-    assert validator.report().ok
+    assert not validator.feed_eof()
+    assert validator.build_report().ok
 
 
 async def compared(what: str, contenders: dict[str, Work], held: list[bytes], rounds: int, **goals: Goal) -> list[Row]:

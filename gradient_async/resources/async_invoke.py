@@ -108,7 +108,7 @@ class AsyncInvoke(Resource):
             APITimeoutError: The invocation has not ended in time; it goes on at the service.
             APIStatusError: The service refused to return the invocation.
         """
-        progress = JobProgress(partial(self._poll_once, request_id), poll, timeout, what="invocation")
+        progress = JobProgress(partial(self._poll_once, request_id), poll, timeout, subject="invocation")
         *_, invocation = [state async for state in progress]
         if check and not invocation.is_completed:
             raise build_invocation_error(invocation)

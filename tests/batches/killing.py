@@ -36,7 +36,7 @@ def write_input(path: Path, count: int = REQUESTS) -> None:
 
 def die_at(step: int, how: str) -> None:
     """Let the journal's write number *step* be the end: before it, in the middle of it, or right after it."""
-    write, count = journal_module.Journal._write, [0]
+    write, count = journal_module.Journal._write_and_sync, [0]
 
     def last(journal: journal_module.Journal, record: bytes) -> None:
         count[0] += 1
@@ -47,7 +47,7 @@ def die_at(step: int, how: str) -> None:
             write(journal, record[: len(record) // 2] if how == "torn" else record)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    journal_module.Journal._write = last  # type: ignore[method-assign, assignment]
+    journal_module.Journal._write_and_sync = last  # type: ignore[method-assign, assignment]
 
 
 async def child(url: str, folder: Path) -> None:

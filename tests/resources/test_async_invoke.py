@@ -85,7 +85,7 @@ async def test_waiting_has_its_time_and_the_invocation_goes_on() -> None:
 
 
 async def test_a_time_for_all_looks_is_no_time_for_parts_of_a_call(gradient_session: AsyncSession) -> None:
-    with pytest.raises(ConfigurationError, match="seconds for all looks together; got a Timeouts"):
+    with pytest.raises(ConfigurationError, match="seconds for all polls together; got a Timeouts"):
         await gradient_session.async_invoke.wait("r", timeout=Timeouts(total=5))  # type: ignore[arg-type]
 
 

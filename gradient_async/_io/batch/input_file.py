@@ -1,9 +1,17 @@
-"""The input of a batch as a file that can be read twice: once to be checked, once to be sent.
+"""The input of a batch as a file that can be read twice: to be checked, then to be uploaded.
 
-Contract: memory does not grow with the input. A plain file is used where it lies, and never one that changes
-meanwhile; anything else goes through a temporary file that has no name, so that nothing is left of it whatever
-happens to the process. The loop is never blocked: disk work runs in a thread, a few megabytes at a time, and a
-cancelled task stops after the piece that is under way.
+Contract: memory does not grow with the input. A plain file is used in place, and an error if it changes meanwhile;
+any other source is copied to an unnamed temporary file, which disappears with the process however it ends. The event
+loop is never blocked: disk work runs in a thread, four megabytes at a time, and a cancelled task stops after the
+current step.
+
+    source                       file that is read
+    path                         itself
+    path of a gzip file          a decompressed temporary copy
+    path of a pipe               a temporary copy
+    bytes, gzip or not           a temporary copy
+    (async) iterable             a temporary file of its encoded lines
+    InputFile                    itself
 """
 
 from __future__ import annotations
@@ -20,6 +28,7 @@ from typing import Any, BinaryIO, cast
 import anyio
 import attrs
 
+from gradient_async._io.batch.threads import write_all
 from gradient_async._protocol.batch.api import derive_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
@@ -31,65 +40,71 @@ from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import BatchRequest
 
 Requests = Iterable[BatchRequest | Mapping[str, Any]] | AsyncIterable[BatchRequest | Mapping[str, Any]]
-Watcher = Callable[[int, int], object]
-"""Told how many bytes are done, and of how many; 0 while that is not known."""
+ByteProgress = Callable[[int, int], object]
+"""Called with the bytes done and the total bytes; a total of 0 is not known yet."""
 
 BLOCK_BYTES = 262_144
 STEP_BYTES = 4_194_304
-"""Bytes between two chances for the task to be cancelled; about ten milliseconds of checking."""
+"""Bytes of one step in a thread, between two points where the task can be cancelled; about 10 ms of checking."""
 
-_PATH_CHARS = 200
-"""Of a path in an error: it may be a whole input that was passed as one."""
+_MAX_PATH_CHARS = 200
+"""Characters of a path quoted in an error; a whole input may have been passed as a path by mistake."""
 
 _GZIP = b"\x1f\x8b"
 
 
 @attrs.define(eq=False)
 class InputFile:
-    """Bytes on disk that do not change; closed when nobody refers to them any more."""
+    """An open file whose bytes do not change; closed when the last reference to it is gone.
+
+    Attributes:
+        name: The file name for the service.
+        size: Size in bytes.
+    """
 
     name: str
     size: int
     _fd: int = attrs.field(repr=False)
-    _stamp: int | None = attrs.field(default=None, repr=False)
+    _mtime_ns: int | None = attrs.field(default=None, repr=False)
+    """Modification time when the file was opened; None for a temporary file."""
 
     def __attrs_post_init__(self) -> None:
         weakref.finalize(self, os.close, self._fd)
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read_range(self, offset: int, size: int) -> bytes:
         """Return *size* bytes from *offset*.
 
         Raises:
             BatchError: The file was written to since it was opened.
         """
         block = _read_at(self._fd, size, offset)
-        if len(block) != size or (self._stamp is not None and os.fstat(self._fd).st_mtime_ns != self._stamp):
+        if len(block) != size or (self._mtime_ns is not None and os.fstat(self._fd).st_mtime_ns != self._mtime_ns):
             raise input_changed_error()
         return block
 
-    def blocks(self, offset: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from *offset* to *end*, a block at a time."""
+    def iter_blocks(self, offset: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from *offset* to *end* in blocks."""
         while offset < end:
             size = min(BLOCK_BYTES, end - offset)
-            yield self.read(offset, size)
+            yield self.read_range(offset, size)
             offset += size
 
-    async def lines(self, part: InputPart | None = None) -> AsyncGenerator[list[bytes], None]:
-        """Yield the lines of the file, or of a part of it, some megabytes at a time."""
+    async def iter_lines(self, part: InputPart | None = None) -> AsyncGenerator[list[bytes], None]:
+        """Yield lists of lines, a few megabytes each, of the whole file or of one *part*."""
         splitter = LineSplitter()
         offset, stop = (0, self.size) if part is None else (part.start, part.end)
         while offset < stop:
             end = min(offset + STEP_BYTES, stop)
-            yield await anyio.to_thread.run_sync(self._lines, splitter, offset, end)
+            yield await anyio.to_thread.run_sync(self._read_lines, splitter, offset, end)
             offset = end
         yield splitter.feed_eof()
 
-    def _lines(self, splitter: LineSplitter, offset: int, end: int) -> list[bytes]:
-        return [line for block in self.blocks(offset, end) for line in splitter.feed(block)]
+    def _read_lines(self, splitter: LineSplitter, offset: int, end: int) -> list[bytes]:
+        return [line for block in self.iter_blocks(offset, end) for line in splitter.feed(block)]
 
 
 Source = str | os.PathLike[str] | bytes | InputFile | Requests
-"""The input of a batch, which is a path, bytes, or an iterable or async iterable of `BatchRequest` or dicts."""
+"""The input of a batch: a path, bytes, or an iterable or async iterable of `BatchRequest` or dicts."""
 
 
 def _read_at(fd: int, size: int, offset: int) -> bytes:
@@ -101,17 +116,22 @@ def _read_at(fd: int, size: int, offset: int) -> bytes:
 
 @attrs.define
 class CheckedInput:
-    """An input and what is known of it."""
+    """An input and the report of its check."""
 
     file: InputFile
     report: ValidationReport
 
 
 async def open_input(source: Source, schema: LineSchema, name: str | None = None) -> InputFile:
-    """Return *source* as a file: itself if it is a plain file, else a copy.
+    """Open *source* as a file.
+
+    Args:
+        source: A path, bytes, an iterable of requests, or an open `InputFile`.
+        schema: The form of the lines that requests are encoded to.
+        name: The file name for the service; by default derived from the path.
 
     Raises:
-        ConfigurationError: It is no path, bytes, or iterable of requests; or no such file.
+        ConfigurationError: *source* is of another type, or cannot be read.
     """
     if isinstance(source, InputFile):
         return source
@@ -124,107 +144,103 @@ async def open_input(source: Source, schema: LineSchema, name: str | None = None
         raise ConfigurationError(
             f"A batch is read from a path, bytes, or an iterable of requests; got {type(source).__name__}."
         )
-    return await _open_requests(source, schema, name or derive_file_name(""))
+    writer = await anyio.to_thread.run_sync(TempInputWriter, name or derive_file_name(""))
+    async for block in _encode_blocks(source, schema):
+        await anyio.to_thread.run_sync(writer.write_block, block)
+    return writer.to_input_file()
 
 
-async def check_input(file: InputFile, validator: InputValidator, watch: Watcher | None = None) -> CheckedInput:
-    """Check every line of *file*; the ids a second time if two of them may be equal."""
+async def check_input(
+    file: InputFile, validator: InputValidator, on_progress: ByteProgress | None = None
+) -> CheckedInput:
+    """Check every line of *file*; read it a second time only if two ids may be equal."""
     offset = 0
     while offset < file.size:
         end = min(offset + STEP_BYTES, file.size)
-        await anyio.to_thread.run_sync(_feed, validator, file, offset, end)
+        await anyio.to_thread.run_sync(_check_range, validator, file, offset, end)
         offset = end
-        if watch is not None:
-            watch(offset, file.size)
-    if suspects := validator.finish():
+        if on_progress is not None:
+            on_progress(offset, file.size)
+    if suspects := validator.feed_eof():
         finder = DuplicateFinder(suspects)
-        async for lines in file.lines():
-            await anyio.to_thread.run_sync(finder.feed, lines)
-        validator.faults.merge(finder.faults)
-    return CheckedInput(file, validator.report())
+        async for lines in file.iter_lines():
+            await anyio.to_thread.run_sync(finder.check_lines, lines)
+        validator.faults.merge_sorted(finder.faults)
+    return CheckedInput(file, validator.build_report())
 
 
-def _feed(validator: InputValidator, file: InputFile, offset: int, end: int) -> None:
-    for block in file.blocks(offset, end):
+def _check_range(validator: InputValidator, file: InputFile, offset: int, end: int) -> None:
+    for block in file.iter_blocks(offset, end):
         validator.feed(block)
 
 
 def _open_path(path: str, name: str) -> InputFile:
     problem = ""
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123 - what comes is a path already
+        with open(path, "rb") as stream:  # noqa: PTH123 - a path already
             return _open_stream(stream, name)
     except OSError as error:
         problem = error.strerror or str(error)
-    raise ConfigurationError(f"The input {shorten_text(path, _PATH_CHARS)!r} cannot be read: {problem}.")
+    raise ConfigurationError(f"The input {shorten_text(path, _MAX_PATH_CHARS)!r} cannot be read: {problem}.")
 
 
 def _open_stream(stream: io.BufferedReader, name: str) -> InputFile:
-    """Use a file where it lies; unpack one that is packed, and copy what cannot be read twice, as a pipe."""
+    """Use a plain file in place; decompress a gzip file; copy a stream that cannot be read twice, such as a pipe."""
     if stream.peek(len(_GZIP)).startswith(_GZIP):
-        return _unpacked(stream, name)
+        return _decompress_stream(stream, name)
     if not stream.seekable():
-        return _copied(stream, name)
-    facts = os.fstat(stream.fileno())
-    return InputFile(name, facts.st_size, os.dup(stream.fileno()), facts.st_mtime_ns)
+        return _copy_stream(stream, name)
+    status = os.fstat(stream.fileno())
+    return InputFile(name, status.st_size, os.dup(stream.fileno()), status.st_mtime_ns)
 
 
 def _open_bytes(data: bytes, name: str) -> InputFile:
     stream = io.BytesIO(data)
-    return _unpacked(stream, name) if data.startswith(_GZIP) else _copied(stream, name)
+    return _decompress_stream(stream, name) if data.startswith(_GZIP) else _copy_stream(stream, name)
 
 
-def _unpacked(stream: BinaryIO, name: str) -> InputFile:
+def _decompress_stream(stream: BinaryIO, name: str) -> InputFile:
     problem = ""
     try:
-        with gzip.open(stream) as unpacked:
-            return _copied(cast("BinaryIO", unpacked), name)
+        with gzip.open(stream) as decompressed:
+            return _copy_stream(cast("BinaryIO", decompressed), name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         problem = str(error)
-    raise ConfigurationError(f"The input cannot be unpacked: {problem}.")
+    raise ConfigurationError(f"The input cannot be decompressed: {problem}.")
 
 
-def _copied(stream: BinaryIO, name: str) -> InputFile:
-    spool = TempInputWriter(name)
+def _copy_stream(stream: BinaryIO, name: str) -> InputFile:
+    writer = TempInputWriter(name)
     while block := stream.read(BLOCK_BYTES):
-        spool.write(block)
-    return spool.file()
+        writer.write_block(block)
+    return writer.to_input_file()
 
 
 class TempInputWriter:
-    """A temporary file without a name that is being written."""
+    """Writes an input to an unnamed temporary file."""
 
     def __init__(self, name: str) -> None:
         self._name, self._size = name, 0
         with tempfile.TemporaryFile("wb", buffering=0) as stream:
             self._fd = os.dup(stream.fileno())
-        self._close = weakref.finalize(self, os.close, self._fd)
+        self._close_fd = weakref.finalize(self, os.close, self._fd)
 
-    def write(self, data: bytes) -> None:
-        """Append *data*."""
-        view = memoryview(data)
-        while view:
-            written = os.write(self._fd, view)
-            view, self._size = view[written:], self._size + written
+    def write_block(self, data: bytes) -> None:
+        """Append *data* to the file."""
+        write_all(lambda view: os.write(self._fd, view), data)
+        self._size += len(data)
 
-    def file(self) -> InputFile:
-        """Return the file, complete."""
-        self._close.detach()
+    def to_input_file(self) -> InputFile:
+        """Return the complete file, and hand its descriptor over."""
+        self._close_fd.detach()
         return InputFile(self._name, self._size, self._fd)
 
 
-async def _open_requests(source: Iterable[Any] | AsyncIterable[Any], schema: LineSchema, name: str) -> InputFile:
-    spool = await anyio.to_thread.run_sync(TempInputWriter, name)
-    async for block in _blocks_of(source, schema):
-        await anyio.to_thread.run_sync(spool.write, block)
-    return spool.file()
-
-
-async def _blocks_of(source: Requests, schema: LineSchema) -> AsyncIterator[bytes]:
-    """Yield the lines of requests in blocks. They are pulled here, in the loop: they may belong to it."""
+async def _encode_blocks(source: Iterable[Any] | AsyncIterable[Any], schema: LineSchema) -> AsyncIterator[bytes]:
+    """Encode requests to blocks of lines. *source* is iterated in the event loop, because it may depend on it."""
     lines: list[bytes] = []
     size = 0
-    async for request in _each(source):
+    async for request in _iter_requests(source):
         lines.append(schema.encode_line(request))
         size += len(lines[-1])
         if size >= BLOCK_BYTES:
@@ -233,7 +249,7 @@ async def _blocks_of(source: Requests, schema: LineSchema) -> AsyncIterator[byte
     yield b"".join(lines)
 
 
-async def _each(source: Requests) -> AsyncIterator[BatchRequest | Mapping[str, Any]]:
+async def _iter_requests(source: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[BatchRequest | Mapping[str, Any]]:
     if isinstance(source, AsyncIterable):
         async for request in source:
             yield request

@@ -1,7 +1,10 @@
-"""The journal's file.
+"""The file of a journal: locked, appended, synced.
 
-Contract: a record is on disk, whatever happens to the process or the machine, before `Journal.append` returns. One
-process at a time: the lock goes with the process, however it ends. What the last write left half done is cut off.
+Contract: a record is on disk before `Journal.append_record` returns, whatever happens to the process or the machine
+afterwards. One process at a time: the lock ends with the process, however it ends. An incomplete last line is cut off
+when the journal is opened.
+
+`gradient_async._protocol.batch.journal_records` describes the records and a restart.
 """
 
 from __future__ import annotations
@@ -15,24 +18,24 @@ from typing import Any, BinaryIO, Self
 
 import attrs
 
-from gradient_async._io.batch.threads import run_in_thread
+from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._protocol.batch.journal_records import JournalState, encode_record, read_journal
 from gradient_async.errors import ConfigurationError
 
 try:
     import fcntl
-except ImportError:  # Windows: two processes with one journal are not told apart there
+except ImportError:  # Windows: no lock, two processes with one journal are not detected there
     fcntl = None  # type: ignore[assignment]
 
-_NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
+_CANNOT_SYNC_DIRECTORY = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
 
 @attrs.define(eq=False)
 class Journal:
-    """The journal at *path*, while it is entered.
+    """The journal at *path*, an async context manager that holds its lock.
 
     Attributes:
-        state: What its records add up to.
+        state: The state that its records add up to.
     """
 
     path: Path
@@ -40,14 +43,14 @@ class Journal:
     _file: BinaryIO | None = attrs.field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
-        """Open it, and read what it says.
+        """Open and lock the file, and read its records.
 
         Raises:
-            ConfigurationError: It cannot be opened, or another process has it open.
-            BatchError: It is damaged.
+            ConfigurationError: The file cannot be opened, or another process holds its lock.
+            BatchError: The file is not a journal, or is damaged.
         """
         try:
-            await run_in_thread(self._open)
+            await run_in_thread(self._open_file)
         except BaseException:
             self.close()
             raise
@@ -59,32 +62,30 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close it, and let another process open it."""
+        """Close the file and release its lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    async def append(self, kind: str, **fields: Any) -> None:
-        """Write one record, and return when it is on disk."""
-        await self.write(encode_record(kind, **fields))
+    async def append_record(self, kind: str, **fields: Any) -> None:
+        """Encode one record, append it, and return when it is on disk."""
+        await self.append_encoded(encode_record(kind, **fields))
 
-    async def write(self, record: bytes) -> None:
-        """Write a *record*, and return when it is on disk; not even cancellation leaves that open."""
-        await run_in_thread(partial(self._write, record))
+    async def append_encoded(self, record: bytes) -> None:
+        """Append an encoded record and return when it is on disk; a cancellation is raised only afterwards."""
+        await run_in_thread(partial(self._write_and_sync, record))
 
-    def _write(self, record: bytes) -> None:
-        assert self._file is not None  # noqa: S101 - it is entered
-        view = memoryview(record)
-        while view:
-            view = view[self._file.write(view) :]
+    def _write_and_sync(self, record: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - entered
+        write_all(self._file.write, record)
         os.fsync(self._file.fileno())
 
-    def _open(self) -> None:
+    def _open_file(self) -> None:
         problem = ""
         try:
             file = self.path.open("a+b", buffering=0)
             try:
-                self._begin(file)
+                self._load_records(file)
             except BaseException:
                 file.close()
                 raise
@@ -94,15 +95,15 @@ class Journal:
             return
         raise ConfigurationError(f"The journal {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
-    def _begin(self, file: BinaryIO) -> None:
-        self._lock(file)
+    def _load_records(self, file: BinaryIO) -> None:
+        self._lock_file(file)
         file.seek(0)
-        self.state, whole = read_journal(file.read())
-        file.truncate(whole)
-        _sync_folder(self.path.parent)
+        self.state, size = read_journal(file.read())
+        file.truncate(size)
+        _sync_directory(self.path.parent)
         self._file = file
 
-    def _lock(self, file: BinaryIO) -> None:
+    def _lock_file(self, file: BinaryIO) -> None:
         if fcntl is None:
             return
         try:
@@ -113,19 +114,19 @@ class Journal:
             return
         raise ConfigurationError(
             f"The journal {os.fspath(self.path)!r} is in use by another process; "
-            "wait for it, or use another journal for another job."
+            "wait for it to end, or use another journal for another job."
         )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new file's name as durable as its contents; where folders cannot be synced, they need not be."""
+def _sync_directory(path: Path) -> None:
+    """Make the directory entry of a new file durable; skip file systems that cannot sync a directory."""
     if os.name != "posix":
         return
-    fd = os.open(folder, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno not in _NOT_FOR_FOLDERS:
+        if error.errno not in _CANNOT_SYNC_DIRECTORY:
             raise
     finally:
         os.close(fd)

@@ -1,7 +1,9 @@
-"""Looks at a job until it has ended.
+"""Polls a job until it has ended.
 
-Contract: gives out what is news, and nothing twice. What may pass is waited out; what cannot is raised at once. No
-time limit is open while the consumer's own code runs.
+Contract: yields each change of the job once. Transient errors are waited out, final ones raised at once. No time
+limit is running while the consumer's own code runs.
+
+`gradient_async._protocol.batch.poll_schedule` decides the delays and which errors are transient.
 """
 
 from __future__ import annotations
@@ -20,38 +22,38 @@ J = TypeVar("J", bound=PollableJob)
 
 
 class JobProgress(Generic[J]):
-    """The job each time that it has changed, up to its end; an async iterator.
+    """An async iterator over the states of a job: the first one, each change, and the final one.
 
     Args:
-        look: Returns the job as it is now, within so many seconds; None for any time.
-        poll: How often to look.
-        timeout: Seconds in all; None for any time.
-        what: What the job is called in an error.
+        fetch: Returns the job as it is now. Its argument is a time limit in seconds; None for no limit.
+        poll: Bounds of the delay between two polls.
+        timeout: Seconds for all polls together; None for no limit.
+        subject: Name of the job in errors and in the log.
 
     Raises:
-        ConfigurationError: The timeout is no number.
-        APITimeoutError: The time was over before the job's end; the job goes on at the service.
-        APIStatusError: The service refuses to say anything about the job.
+        ConfigurationError: *timeout* is not a number.
+        APITimeoutError: The job did not end within *timeout*; it continues at the service.
+        APIStatusError: The service refused a poll with an error that is not transient.
     """
 
     def __init__(
         self,
-        look: Callable[[float | None], Awaitable[J]],
+        fetch: Callable[[float | None], Awaitable[J]],
         poll: Poll,
         timeout: float | None = None,
         *,
-        what: str = "batch",
+        subject: str = "batch",
     ) -> None:
         if not isinstance(timeout, int | float | None):
             raise ConfigurationError(
-                f"timeout is a number of seconds for all looks together; got a {type(timeout).__name__}."
+                f"timeout is a number of seconds for all polls together; got a {type(timeout).__name__}."
             )
-        self._look, self._poll, self._what = look, poll, what
+        self._fetch, self._poll, self._subject = fetch, poll, subject
         self._timeout = math.inf if timeout is None else timeout
         self._schedule: PollSchedule | None = None
         self._deadline = math.inf
-        self._next = 0.0
-        self._news: tuple[object, ...] | None = None
+        self._next_poll = 0.0
+        self._last_key: tuple[object, ...] | None = None
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -59,44 +61,46 @@ class JobProgress(Generic[J]):
 
     async def __anext__(self) -> J:
         while not self._ended:
-            job = await self._next_look()
+            job = await self._poll_once()
             if job is None:
                 continue
             self._ended = job.is_terminal
-            if (news := snapshot_key(job)) != self._news:
-                self._news = news
+            if (key := snapshot_key(job)) != self._last_key:
+                self._last_key = key
                 return job
         raise StopAsyncIteration
 
-    async def _next_look(self) -> J | None:
-        """Wait until it is time, and look; None if that failed in passing."""
+    async def _poll_once(self) -> J | None:
+        """Wait until the next poll is due and return the job; None after a transient error."""
         loop = asyncio.get_running_loop()
-        schedule = self._begin(loop.time())
-        await asyncio.sleep(max(min(self._next, self._deadline) - loop.time(), 0.0))
-        left = self._deadline - loop.time()
-        if left <= 0:
-            raise APITimeoutError(_TOO_LATE.format(self._what), phase="total", maybe_sent=True)
+        schedule = self._start_schedule(loop.time())
+        await asyncio.sleep(max(min(self._next_poll, self._deadline) - loop.time(), 0.0))
+        remaining = self._deadline - loop.time()
+        if remaining <= 0:
+            raise APITimeoutError(
+                f"The {self._subject} has not ended within the timeout; it goes on at the service, wait for it again.",
+                phase="total",
+                maybe_sent=True,
+            )
         try:
-            job = await self._look(None if math.isinf(left) else left)
+            job = await self._fetch(None if math.isinf(remaining) else remaining)
         except GradientError as error:
             delay = schedule.next_delay_after_error(error, chance=_draw_jitter())
             if delay is None:
                 raise
-            logger.info("looking at the %s failed, next look in %.1f s: %s", self._what, delay, error)
-            self._next = loop.time() + delay
+            logger.info("polling the %s failed, next poll in %.1f s: %s", self._subject, delay, error)
+            self._next_poll = loop.time() + delay
             return None
-        self._next = loop.time() + schedule.next_delay(job, now=loop.time(), chance=_draw_jitter())
+        self._next_poll = loop.time() + schedule.next_delay(job, now=loop.time(), chance=_draw_jitter())
         return job
 
-    def _begin(self, now: float) -> PollSchedule:
+    def _start_schedule(self, now: float) -> PollSchedule:
+        """Return the schedule; the first call starts it and the timeout at *now*."""
         if self._schedule is None:
             self._schedule = PollSchedule(self._poll, now)
-            self._deadline, self._next = now + self._timeout, now
+            self._deadline, self._next_poll = now + self._timeout, now
         return self._schedule
 
 
-_TOO_LATE = "The {} has not ended within the time; it goes on at the service, and can be waited for again."
-
-
 def _draw_jitter() -> float:
-    return random.random()  # noqa: S311 - jitter, no secret
+    return random.random()  # noqa: S311 - jitter, not a secret

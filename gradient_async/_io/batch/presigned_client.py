@@ -1,8 +1,8 @@
-"""The storage host: presigned uploads, and the requests of which `download` makes whole files.
+"""The client of the storage host: uploads to presigned URLs, and the single requests of a download.
 
-Contract: an address is used verbatim, or not at all. No key, no cookie, no redirect, no limiter. A file of any size
-needs the memory of one block. An upload says its length; what failed in passing is sent again, what the address is
-to blame for never to the same address.
+Contract: a URL is used verbatim or not at all. Requests carry no API key and no cookie, follow no redirect and do not
+pass the rate limiter. A file of any size takes the memory of one block. An upload states its length. Transient
+failures are retried at the same URL; a URL that the storage host rejects is never tried again.
 """
 
 from __future__ import annotations
@@ -31,56 +31,63 @@ from gradient_async.errors import APIConnectionError, GradientError, ProtocolErr
 
 BLOCK_BYTES = 1_048_576
 MAX_URL_RENEWALS = 2
-"""How often a fresh address is asked for before the storage host's refusal counts."""
+"""Number of fresh URLs to request before a refusal of the storage host is final."""
 
 RANGE_NOT_SATISFIABLE = 416
-_ERROR_BYTES = 65_536
+_MAX_ERROR_BYTES = 65_536
 _DRAIN_SECONDS = 1.0
 _DOWNLOAD_STATUSES = frozenset({200, 206, RANGE_NOT_SATISFIABLE})
-Watcher = Callable[[int], object]
+UploadProgress = Callable[[int], object]
+"""Called with the number of bytes sent."""
+
 T = TypeVar("T")
 
 
 @attrs.define(eq=False)
-class _Body:
-    """Gives the bytes of a part of a file to the connection, block by block."""
+class _UploadBody:
+    """The body of one upload attempt: an async iterator over the blocks of a part of a file.
+
+    Attributes:
+        problem: The exception of the file or of the progress callback that ended the iteration.
+        ended: Whether the attempt is over.
+    """
 
     file: InputFile
     part: InputPart
-    watch: Watcher | None
+    on_progress: UploadProgress | None
     timer: AttemptTimer
     problem: Exception | None = None
     ended: bool = False
     _offset: int = attrs.field(default=0, init=False)
 
     def __aiter__(self) -> Self:
-        self._offset = self.part.start  # of every pass: before 3.14.3 aiohttp itself sends again what is idempotent
+        self._offset = self.part.start  # reset for each pass: before 3.14.3 aiohttp itself repeats idempotent requests
         return self
 
     async def __anext__(self) -> bytes:
         try:
-            block = await self._next()
-        except Exception as error:  # of the file or the watcher; aiohttp makes a lost connection of it
+            block = await self._read_next_block()
+        except Exception as error:  # of the file or the callback; aiohttp would report it as a lost connection
             self.problem = error
             raise
         if not block:
             raise StopAsyncIteration
         return block
 
-    async def _next(self) -> bytes:
-        """Return the next block, ``b""`` at the end of the part."""
-        self._note()
+    async def _read_next_block(self) -> bytes:
+        """Return the next block; ``b""`` at the end of the part."""
+        self._report_progress()
         size = min(self.part.end - self._offset, BLOCK_BYTES)
         if not size:
             return b""
-        block = await anyio.to_thread.run_sync(self.file.read, self._offset, size)
+        block = await anyio.to_thread.run_sync(self.file.read_range, self._offset, size)
         self._offset += size
         return block
 
-    def _note(self) -> None:
-        """Tell how far it is, and let the time limit count from now: the last block has gone."""
-        if self.watch is not None:
-            self.watch(self._offset - self.part.start)
+    def _report_progress(self) -> None:
+        """Report the bytes sent, and restart the time limit: the last block has been written to the connection."""
+        if self.on_progress is not None:
+            self.on_progress(self._offset - self.part.start)
         timer = self.timer
         if not timer.response_started and not self.ended:
             timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
@@ -88,14 +95,18 @@ class _Body:
 
 @attrs.define(eq=False)
 class PresignedClient:
-    """Sends to presigned addresses, over the session's pool."""
+    """Sends requests to presigned URLs through the session's connection pool.
+
+    Attributes:
+        url_policy: Returns the rules that URLs must follow.
+    """
 
     transport: Transport
     retry: RetryPolicy
     timeouts: Timeouts
-    urls: Callable[[], UrlPolicy]
+    url_policy: Callable[[], UrlPolicy]
 
-    async def put(
+    async def upload_part(
         self,
         url: str,
         file: InputFile,
@@ -103,61 +114,70 @@ class PresignedClient:
         *,
         content_type: str | None,
         expires: float | None = None,
-        watch: Watcher | None = None,
+        on_progress: UploadProgress | None = None,
     ) -> None:
-        """Upload a *part* of *file*; *expires* says until when the address may be tried again, in epoch seconds.
+        """Upload a part of a file, with retries.
+
+        Args:
+            url: The presigned URL.
+            file: The file.
+            part: The range of bytes to send.
+            content_type: The ``Content-Type``; None sends none.
+            expires: Epoch seconds after which *url* is not retried; None if unknown.
+            on_progress: Called with the number of bytes sent.
 
         Raises:
-            UploadError: The storage host refused; `needs_new_url` tells whether the address is to blame.
-            APIConnectionError: No answer came.
-            ProtocolError: The address is not one to send anything to.
+            UploadError: The storage host refused; `needs_new_url` says whether a fresh URL may help.
+            APIConnectionError: No response arrived.
+            ProtocolError: The URL breaks the rules of the policy; nothing was sent.
         """
-        self.urls().validate_url(url)
+        self.url_policy().validate_url(url)
         attempt = 0
         while True:
             attempt += 1
-            error = await self._try_put(url, file, part, content_type, watch)
+            error = await self._try_upload(url, file, part, content_type, on_progress)
             if error is None:
                 return
-            delay = self.delay(error, attempt)
+            delay = self.retry_delay(error, attempt)
             if delay is None:
                 raise error
             logger.info("upload failed, next attempt in %.2f s: %s", delay, error)
             await asyncio.sleep(delay)
             if expires is not None and time.time() >= expires:
-                raise UploadError("The upload's address expired before the file was there.", code="RequestExpired")
+                raise UploadError("The upload URL expired before the file was stored.", code="RequestExpired")
 
-    def delay(self, error: GradientError, attempt: int) -> float | None:
-        """Return the seconds until the next *attempt* after *error*, None to give up."""
+    def retry_delay(self, error: GradientError, attempt: int) -> float | None:
+        """Return the seconds to wait after *attempt*, counted from 1, failed with *error*; None to give up."""
+        chance = random.random()  # noqa: S311 - jitter, not a secret
         longest = self.timeouts.total
-        return storage_retry_delay(error, attempt=attempt, policy=self.retry, chance=_draw_jitter(), longest=longest)
+        return storage_retry_delay(error, attempt=attempt, policy=self.retry, chance=chance, longest=longest)
 
-    async def get(self, url: str, transfer: DownloadState) -> Exchange:
-        """Ask for the rest of a file; the answer's status is 200, 206 or 416.
+    async def open_download(self, url: str, state: DownloadState) -> Exchange:
+        """Request the rest of a file; return the response with status 200, 206 or 416.
 
         Raises:
             UploadError: The storage host refused.
-            APIConnectionError: No answer came.
-            ProtocolError: The address is not one to send anything to.
+            APIConnectionError: No response arrived.
+            ProtocolError: The URL breaks the rules of the policy; nothing was sent.
         """
-        self.urls().validate_url(url)
+        self.url_policy().validate_url(url)
         timer = self._new_timer()
-        headers = transfer.headers()
-        exchange = await _timed(timer, self.transport.fetch_presigned("GET", url, headers=headers, timer=timer))
+        sending = self.transport.fetch_presigned("GET", url, headers=state.request_headers(), timer=timer)
+        exchange = await _await_with_timer(timer, sending)
         if exchange.status in _DOWNLOAD_STATUSES:
             return exchange
-        raise await _refusal(exchange, "download", self.timeouts.idle)
+        raise await _read_refusal(exchange, "download", self.timeouts.idle)
 
-    async def _try_put(
-        self, url: str, file: InputFile, part: InputPart, content_type: str | None, watch: Watcher | None
+    async def _try_upload(
+        self, url: str, file: InputFile, part: InputPart, content_type: str | None, on_progress: UploadProgress | None
     ) -> GradientError | None:
-        """Send the part once; an error of the host or of the network is the result, not raised."""
+        """Send the part once; return an error of the storage host or of the connection, raise any other."""
         timer = self._new_timer()
-        body = _Body(file, part, watch, timer)
+        body = _UploadBody(file, part, on_progress, timer)
         headers = {"Content-Length": str(part.size)} | ({"Content-Type": content_type} if content_type else {})
         sending = self.transport.fetch_presigned("PUT", url, headers=headers, data=body, timer=timer)
         try:
-            return await _timed(timer, _outcome(sending, self.timeouts.idle))
+            return await _await_with_timer(timer, _finish_upload(sending, self.timeouts.idle))
         except (APIConnectionError, ProtocolError) as error:
             if body.problem is None:
                 return error.with_traceback(None)
@@ -169,8 +189,8 @@ class PresignedClient:
         return AttemptTimer(DeadlineTimer(), math.inf, self.timeouts, None)
 
 
-async def _timed(timer: AttemptTimer, step: Awaitable[T]) -> T:
-    """Return what *step* comes to, within the limits of *timer*."""
+async def _await_with_timer(timer: AttemptTimer, step: Awaitable[T]) -> T:
+    """Await *step* within the limits of *timer*; turn its expiry into an `APITimeoutError`."""
     try:
         with timer:
             return await step
@@ -181,31 +201,34 @@ async def _timed(timer: AttemptTimer, step: Awaitable[T]) -> T:
     raise timer.build_timeout_error(timer.deadline_timer.time())
 
 
-async def _outcome(sending: Awaitable[Exchange], patience: float | None) -> GradientError | None:
+async def _finish_upload(sending: Awaitable[Exchange], idle: float | None) -> GradientError | None:
+    """Await the response of an upload; return the error if the storage host refused it."""
     exchange = await sending
     if exchange.status >= 300:
-        return await _refusal(exchange, "upload", patience)
+        return await _read_refusal(exchange, "upload", idle)
     await exchange.drain_body(_DRAIN_SECONDS)
     return None
 
 
-async def _refusal(exchange: Exchange, doing: str, patience: float | None) -> GradientError:
-    """Return the error that an answer is, and give its connection up; *patience* is in seconds."""
+async def _read_refusal(exchange: Exchange, action: str, idle: float | None) -> GradientError:
+    """Read an error response and release its connection.
+
+    Args:
+        exchange: The response.
+        action: ``"upload"`` or ``"download"``, for the message.
+        idle: Seconds to wait for the whole body; the part that arrived in time is used.
+    """
     if exchange.status < 400:
         exchange.close()
-        return ProtocolError(f"The storage host redirected the {doing}; that is not followed.")
+        return ProtocolError(f"The storage host redirected the {action}; redirects are not followed.")
     body = b""
     try:
-        async with asyncio.timeout(patience):
-            while len(body) < _ERROR_BYTES and (block := await exchange.read_block()):
+        async with asyncio.timeout(idle):
+            while len(body) < _MAX_ERROR_BYTES and (block := await exchange.read_block()):
                 body += block
     except (APIConnectionError, TimeoutError):
-        pass  # what came of it will do
+        pass  # use the part that arrived
     finally:
         if not exchange.at_eof:
             exchange.close()
-    return storage_error(exchange.status, exchange.headers, body, doing=doing, now=time.time())
-
-
-def _draw_jitter() -> float:
-    return random.random()  # noqa: S311 - jitter, no secret
+    return storage_error(exchange.status, exchange.headers, body, action=action, now=time.time())

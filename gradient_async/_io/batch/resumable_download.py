@@ -1,8 +1,19 @@
-"""A file of the storage host, read to its last byte.
+"""Reads one file of the storage host to its last byte, over any number of connections.
 
-Contract: survives cuts: it goes on at the byte where it stopped, with a fresh address if the old one has expired, and
-it ends only when every byte is there. What it gives out is never given out twice. Closing needs no await, and
-dropping the reader closes it. No time limit is open between two reads.
+Contract: no byte is returned twice, and the file ends only when every byte was returned. Closing needs no await, and
+dropping the last reference closes. No time limit is running between two reads.
+
+`DownloadState` keeps the offset and states which bytes to request next (its module has an example). Here each failure
+leads to one of three steps:
+
+    failure                                       step
+    refused with 401, 403 or an expired code      fetch a fresh URL, at most twice in a row; same offset
+    lost connection, idle timeout, 408, 429, 5xx  wait with backoff, request the rest again; at most
+                                                  ``RetryPolicy.attempts`` in a row
+    any other                                     raise
+
+New bytes reset both counts, so a file that needs fifty connections arrives as long as each one brings some. Skipped
+bytes do not: a host without range support that always cuts at the same byte would otherwise be read for ever.
 """
 
 from __future__ import annotations
@@ -22,42 +33,43 @@ from gradient_async.errors import APIConnectionError, GradientError, ProtocolErr
 
 @attrs.define(eq=False)
 class ResumableDownload:
-    """Reads one file at the storage host, from where *transfer* stands to its last byte.
+    """Reads one file of the storage host, from the offset of *state* to its last byte.
 
     Attributes:
-        renew: Returns a fresh address of the same file.
+        url: The presigned URL in use.
+        renew_url: Fetches a fresh URL of the same file.
     """
 
-    storage: PresignedClient
+    client: PresignedClient
     url: str
-    renew: Callable[[], Awaitable[str]]
-    transfer: DownloadState = attrs.field(factory=DownloadState)
+    renew_url: Callable[[], Awaitable[str]]
+    state: DownloadState = attrs.field(factory=DownloadState)
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _renewals: int = attrs.field(default=0, init=False)
-    _done: bool = attrs.field(default=False, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
 
     async def read_block(self) -> bytes:
-        """Return the next bytes, ``b""`` when the file is complete.
+        """Return the next bytes; ``b""`` when the file is complete.
 
         Raises:
-            UploadError: The storage host refuses the file.
-            APIConnectionError: No connection lasts long enough to bring another byte.
-            ProtocolError: The file is not the one that was begun.
+            UploadError: The storage host refused the file.
+            APIConnectionError: Repeated connections brought no new byte.
+            ProtocolError: The file changed since it was begun.
         """
-        while not self._done:
+        while not self._ended:
             if self._exchange is None:
-                await self._connect()
-            elif block := await self._read(self._exchange):
+                await self._open_response()
+            elif block := await self._read_new_bytes(self._exchange):
                 return block
         return b""
 
     def close(self) -> None:
-        """Give the connection up and end. Safe at any time, and twice."""
-        self._done = True
-        self._hang_up()
+        """End the download and release its connection. Idempotent, callable at any time."""
+        self._ended = True
+        self._close_exchange()
 
-    def _hang_up(self) -> None:
+    def _close_exchange(self) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.close()
@@ -65,10 +77,10 @@ class ResumableDownload:
     def __del__(self) -> None:
         self.close()
 
-    async def _connect(self) -> None:
+    async def _open_response(self) -> None:
         problem = None
         try:
-            exchange = await self.storage.get(self.url, self.transfer)
+            exchange = await self.client.open_download(self.url, self.state)
         except (APIConnectionError, UploadError) as error:
             problem = error.with_traceback(None)
         if problem is not None:
@@ -76,17 +88,17 @@ class ResumableDownload:
             return
         self._exchange = exchange
         try:
-            self.transfer.begin(exchange.status, exchange.headers)
+            self.state.start_response(exchange.status, exchange.headers)
         except ProtocolError:
-            self._hang_up()
+            self._close_exchange()
             raise
-        if exchange.status == RANGE_NOT_SATISFIABLE or self._done:
+        if exchange.status == RANGE_NOT_SATISFIABLE or self._ended:
             self.close()
 
-    async def _read(self, exchange: Exchange) -> bytes:
-        """Return what is new of the next block: nothing at the end, while bytes are skipped, or after a cut."""
+    async def _read_new_bytes(self, exchange: Exchange) -> bytes:
+        """Return the new bytes of the next block; ``b""`` if it was skipped, at the end, and after a failure."""
         try:
-            async with asyncio.timeout(self.storage.timeouts.idle):
+            async with asyncio.timeout(self.client.timeouts.idle):
                 block = await exchange.read_block()
         except APIConnectionError as error:
             problem = error.with_traceback(None)
@@ -94,32 +106,28 @@ class ResumableDownload:
             problem = body_timeout_error("idle")
         else:
             if block:
-                return self._new(block)
-            if self.transfer.is_complete:
-                self._done, self._exchange = True, None
+                new = self.state.accept_block(block)
+                if new:
+                    self._failures = self._renewals = 0
+                return new
+            if self.state.is_complete:
+                self._ended, self._exchange = True, None
                 return b""
             problem = APIConnectionError("The connection ended before the file did.", maybe_sent=True)
-        self._hang_up()
-        if not self._done:
+        self._close_exchange()
+        if not self._ended:
             await self._recover(problem)
         return b""
 
-    def _new(self, block: bytes) -> bytes:
-        """Return what is new of *block*; only that is progress, or a host without ranges could cut for ever."""
-        new = self.transfer.take(block)
-        if new:
-            self._failures = self._renewals = 0
-        return new
-
     async def _recover(self, problem: GradientError) -> None:
-        """Return when another try makes sense; raise *problem* if none does."""
+        """Fetch a fresh URL, or wait until the next attempt; raise *problem* if neither can help."""
         if needs_new_url(problem) and self._renewals < MAX_URL_RENEWALS:
             self._renewals += 1
-            self.url = await self.renew()
+            self.url = await self.renew_url()
             return
         self._failures += 1
-        delay = self.storage.delay(problem, self._failures)
+        delay = self.client.retry_delay(problem, self._failures)
         if delay is None:
             raise problem
-        logger.info("download interrupted at byte %d, going on in %.2f s: %s", self.transfer.offset, delay, problem)
+        logger.info("download interrupted at byte %d, going on in %.2f s: %s", self.state.offset, delay, problem)
         await asyncio.sleep(delay)

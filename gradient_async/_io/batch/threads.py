@@ -1,7 +1,7 @@
 """Disk work in a thread.
 
-Contract: it is over when the call is, also when the task is cancelled meanwhile: nobody closes a file, deletes it or
-opens it again under a thread that still writes to it.
+Contract: the work is over when the call returns or raises, even if the task is cancelled meanwhile. So nobody closes,
+deletes or reopens a file while a thread still writes to it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,29 @@ T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """Do *work* in a thread and return when it is over; a cancellation is raised only then."""
+    """Run *work* in a thread and return its result; raise a cancellation only when the work is over."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     with anyio.CancelScope(shield=True):
-        cancelled = await _over(future)
+        cancelled = await _wait_through_cancellation(future)
     if cancelled is None:
         return future.result()
-    future.exception()  # it is not told: the caller is leaving
+    future.exception()  # retrieved, or asyncio would log it: the cancellation takes precedence
     raise cancelled
 
 
-async def _over(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
-    """Return when *future* is done; the cancellation of the caller, if there was one, is the result."""
+async def _wait_through_cancellation(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
+    """Wait until *future* is done; return the last cancellation that arrived meanwhile."""
     cancelled = None
     while not future.done():
         try:
             await asyncio.wait([future])
-        except asyncio.CancelledError as error:  # anyio's shield does not keep off those of asyncio
+        except asyncio.CancelledError as error:  # anyio's shield does not stop task.cancel()
             cancelled = error
     return cancelled
+
+
+def write_all(write: Callable[[memoryview], int], data: bytes) -> None:
+    """Call *write* until it has taken every byte of *data*; a raw file may take fewer at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[write(view) :]

@@ -1,10 +1,15 @@
 """The calls of the batch API as data, and its two wire shapes as one model.
 
-Contract: pure. Cursors and ids are opaque strings. A field that the service names differently in its documents and
-on the wire is found under either name.
+Contract: pure. Cursors and ids are opaque strings. Where the documents and the observed service name a field
+differently, both names are read.
 
-Source: the batch inference reference of April 2026; the second shape (``file_id``, ``edges``, ``download``) is what
-the service was captured to send in the same days.
+    field          documented                     observed
+    input file     input_file_id                  file_id
+    list of jobs   data, last_id, has_more        edges[].node, page_info.endCursor, page_info.hasNextPage
+    result links   output_file_url                download.presigned_url
+    errors         [fault, ...]                   {"object": "list", "data": [fault, ...]}
+
+Source: the batch inference reference of April 2026; captures of the service from the same days.
 """
 
 from __future__ import annotations
@@ -23,21 +28,24 @@ from gradient_async.models.response_meta import ResponseMeta
 FILES_PATH = "/v1/batches/files"
 BATCHES_PATH = "/v1/batches"
 AUTO = "auto"
-"""The endpoint that the provider implies."""
+"""Stands for the endpoint that the provider implies."""
 
 Provider = Literal["openai", "anthropic"]
 _ENDPOINTS: dict[str, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
-_SHOWN_FAULTS = 3
+_MAX_SHOWN_FAULTS = 3
 _SUFFIX = ".jsonl"
 
 
 @attrs.frozen(kw_only=True)
 class BatchLimits:
-    """The largest input of one job; a larger one is refused, or split into several jobs.
+    """The largest input of one job. A larger input is refused, or split into several jobs.
 
     Attributes:
-        requests: Lines with a request.
-        size: Bytes.
+        requests: Maximum number of lines with a request.
+        size: Maximum size of the input in bytes.
+
+    Raises:
+        ConfigurationError: A limit is below 1.
     """
 
     requests: int = 50_000
@@ -49,26 +57,26 @@ class BatchLimits:
 
 
 def resolve_endpoint(provider: str | None, endpoint: str | None) -> str | None:
-    """Return *endpoint*, or what *provider* implies if it is left to that."""
+    """Return *endpoint*; replace `AUTO` by the endpoint that *provider* implies."""
     return _ENDPOINTS.get(provider or "") if endpoint == AUTO else endpoint
 
 
 def batch_path(batch_id: str, action: str = "") -> str:
-    """Return the path of a job; the id is quoted, whatever it is."""
+    """Return the path of a job. The id is percent-encoded, so it cannot add a segment or a query."""
     return f"{BATCHES_PATH}/{quote(batch_id, safe='')}{action}"
 
 
 def list_path(*, limit: int, after: str | None, status: str | None) -> str:
-    """Return the path and query of one page."""
-    given = {"limit": limit, "after": after, "status": status}
-    return f"{BATCHES_PATH}?{urlencode({name: value for name, value in given.items() if value is not None})}"
+    """Return the path and query of one page of jobs."""
+    query = {"limit": limit, "after": after, "status": status}
+    return f"{BATCHES_PATH}?{urlencode({name: value for name, value in query.items() if value is not None})}"
 
 
 def validate_file_name(name: str) -> str:
-    """Return *name* if the service takes it.
+    """Return *name* if the service accepts it.
 
     Raises:
-        BatchValidationError: It does not end with ``.jsonl``, or is nothing but that.
+        BatchValidationError: The name does not end with ``.jsonl``, or has nothing before it.
     """
     if not name.lower().endswith(_SUFFIX) or len(name) == len(_SUFFIX):
         fault = f"File name {name!r} must end with {_SUFFIX}."
@@ -77,7 +85,7 @@ def validate_file_name(name: str) -> str:
 
 
 def derive_file_name(path: str) -> str:
-    """Return a name that the service takes for the file at *path*: ``prompts.jsonl`` for ``prompts.jsonl.gz``."""
+    """Return a valid file name for the input at *path*: ``prompts.jsonl`` for ``/data/prompts.jsonl.gz``."""
     name = path.replace("\\", "/").rpartition("/")[2]
     if name.lower().endswith(".gz"):
         name = name[:-3]
@@ -96,7 +104,7 @@ def build_create_body(
     completion_window: str,
     metadata: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """Return the body that creates a job; what is None is left out."""
+    """Build the body that creates a job, without the fields that are None."""
     body = {
         "file_id": file_id,
         "provider": provider,
@@ -109,9 +117,9 @@ def build_create_body(
 
 
 def without_endpoint(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return *body* as it is to be sent if it is refused as it is, None if there is no other way to send it.
+    """Return *body* without its endpoint, to send if the service refuses it; None if the endpoint is required.
 
-    The documents of April 2026 require the endpoint of Anthropic jobs, those of May forbid it.
+    The documents of April 2026 require the endpoint of Anthropic jobs, the documents of May forbid it.
     """
     if body.get("provider") != "anthropic" or "endpoint" not in body:
         return None
@@ -119,19 +127,19 @@ def without_endpoint(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def read_batch_file(body: bytes) -> BatchFile:
-    """Return the announced file in the body of an answer.
+    """Return the announced file in a response body.
 
     Raises:
-        ResponseDecodeError: It is none.
+        ResponseDecodeError: The body is not a file.
     """
     return structure(decode_json(body), BatchFile)
 
 
 def read_batch(body: bytes) -> Batch:
-    """Return the job in the body of an answer.
+    """Return the job in a response body.
 
     Raises:
-        ResponseDecodeError: It is none.
+        ResponseDecodeError: The body is not a job.
     """
     return _structure_batch(decode_json(body))
 
@@ -141,13 +149,17 @@ def _structure_batch(value: Any) -> Batch:
     if known.get("input_file_id") is None and "file_id" in known:
         known["input_file_id"] = known["file_id"]
     if type(errors := known.get("errors")) is dict:
-        known["errors"] = errors.get("data")  # a list object, as OpenAI's own batches have it
+        known["errors"] = errors.get("data")  # a list object, as in OpenAI's own batches
     return structure(known or value, Batch, raw=value)
 
 
 @attrs.define
 class BatchPage:
-    """One page of the list of jobs; *after* is the cursor of the next one, None if this is the last."""
+    """One page of the list of jobs.
+
+    Attributes:
+        after: The cursor of the next page; None on the last page.
+    """
 
     batches: list[Batch]
     after: str | None
@@ -155,10 +167,10 @@ class BatchPage:
 
 
 def read_batch_page(body: bytes) -> BatchPage:
-    """Return the page in the body of an answer.
+    """Return the page of jobs in a response body.
 
     Raises:
-        ResponseDecodeError: It is none.
+        ResponseDecodeError: The body is not a page of jobs.
     """
     value = decode_json(body)
     page: dict[str, Any] = value if type(value) is dict else {}
@@ -173,11 +185,11 @@ def read_batch_page(body: bytes) -> BatchPage:
 
 
 def read_result_links(body: bytes) -> ResultLinks:
-    """Return the links to a job's files.
+    """Return the presigned URLs of a job's result files.
 
     Raises:
-        BatchNotReadyError: There are none yet.
-        ResponseDecodeError: The answer is no object with links.
+        BatchNotReadyError: The results are not available yet.
+        ResponseDecodeError: The body is not an object with links.
     """
     value = decode_json(body)
     known = value
@@ -190,18 +202,18 @@ def read_result_links(body: bytes) -> ResultLinks:
 
 
 def results_not_ready_error(batch_id: str) -> BatchNotReadyError:
-    """Return the error for results that are asked for too early."""
-    return BatchNotReadyError(f"The results of batch {batch_id} are not available yet; wait() for its end first.")
+    """Return the error for reading results before the job has ended."""
+    return BatchNotReadyError(f"The results of batch {batch_id} are not available yet; call wait() first.")
 
 
 def results_overdue_error(batch: Batch) -> BatchNotReadyError:
-    """Return the error for an ended job whose results do not come although there must be some."""
+    """Return the error for an ended job whose expected results do not appear."""
     return BatchNotReadyError(f"{_describe_end(batch)} Its results are not available yet; ask for them again later.")
 
 
 def batch_failed_error(batch: Batch) -> BatchFailedError:
-    """Return the error for a job that did not complete; its message shows the first faults with their lines."""
-    shown = [str(fault) for fault in batch.errors[:_SHOWN_FAULTS]]
+    """Return the error for a job that ended without completing; the message quotes its first faults."""
+    shown = [str(fault) for fault in batch.errors[:_MAX_SHOWN_FAULTS]]
     more = len(batch.errors) - len(shown)
     reasons = " ".join(shown) + (f" ... and {more} more in .batch.errors." if more else "")
     return BatchFailedError(f"{_describe_end(batch)} {reasons}".strip(), batch=batch)
@@ -212,35 +224,36 @@ def _describe_end(batch: Batch) -> str:
     return f"Batch {batch.batch_id} ended as {batch.status}, with {counts.completed} of {counts.total} completed."
 
 
-_PROGRESS = ("queued", "validating", "in_progress", "finalizing", "cancelling")
-_OUTCOMES = ("completed", "cancelled", "expired", "failed")
+_RUNNING_STATUSES = ("queued", "validating", "in_progress", "finalizing", "cancelling")
+"""From the least to the most advanced; an unknown status ranks as the least advanced."""
+
+_TERMINAL_STATUSES = ("completed", "cancelled", "expired", "failed")
+"""From the best to the worst outcome."""
 
 
 def merge_batches(batches: Sequence[Batch]) -> Batch:
-    """Return several jobs as one: counts summed, the status of the one that is furthest behind.
+    """Return the jobs of a split input as one job.
 
-    When all have ended, the worst outcome counts.
+    Counts are summed and faults concatenated. While any job runs, the status is that of the least advanced running
+    job; afterwards it is the worst outcome: completed + in_progress is in_progress, completed + failed is failed.
     """
     first = batches[0]
     if len(batches) == 1:
         return first
     running = [batch.status for batch in batches if not batch.is_terminal]
-    rank = _PROGRESS if running else _OUTCOMES
-    statuses = running or [batch.status for batch in batches]
-    status = min(statuses, key=_place(rank)) if running else max(statuses, key=_place(rank))
+    if running:
+        status = min(running, key=lambda status: _rank_status(_RUNNING_STATUSES, status))
+    else:
+        status = max((batch.status for batch in batches), key=lambda status: _rank_status(_TERMINAL_STATUSES, status))
     errors: list[BatchFault] = [fault for batch in batches for fault in batch.errors]
     batch_id = ",".join(batch.batch_id for batch in batches)
-    counts = _summed([batch.request_counts for batch in batches])
+    counts = RequestCounts(
+        total=sum(batch.request_counts.total for batch in batches),
+        completed=sum(batch.request_counts.completed for batch in batches),
+        failed=sum(batch.request_counts.failed for batch in batches),
+    )
     return attrs.evolve(first, batch_id=batch_id, status=status, request_counts=counts, errors=errors, raw=None)
 
 
-def _place(rank: tuple[str, ...]) -> Any:
-    return lambda status: rank.index(status) if status in rank else 0
-
-
-def _summed(counts: Sequence[RequestCounts]) -> RequestCounts:
-    return RequestCounts(
-        total=sum(count.total for count in counts),
-        completed=sum(count.completed for count in counts),
-        failed=sum(count.failed for count in counts),
-    )
+def _rank_status(order: tuple[str, ...], status: str) -> int:
+    return order.index(status) if status in order else 0

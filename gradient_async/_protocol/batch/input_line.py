@@ -1,11 +1,10 @@
-"""What a line of a batch's input must be.
+"""The form of one line of a batch's input, and the check of a line against it.
 
-Contract: pure. A line that is right is recognised by one pass of a C decoder; only a line that is not is looked at
-again, to say what is wrong with it. Neither looks into what the service checks better: names of models, sizes,
-roles. No fault shows a prompt.
+Contract: pure. Fast path: one pass of a msgspec decoder accepts a valid line. Only a rejected line is parsed again
+with `json` to name its faults. Model names, roles and sizes are left to the service. No fault quotes a prompt.
 
 Source: OpenAI's batch input (``custom_id, method, url, body``) and Anthropic's message batches
-(``custom_id, params``), as the batch inference reference names them.
+(``custom_id, params``), as named by the batch inference reference.
 """
 
 from __future__ import annotations
@@ -25,25 +24,27 @@ from gradient_async.models.batch import BatchRequest
 
 _SHOWN_CHARS = 100
 _ANTHROPIC_ID = r"^[a-zA-Z0-9_-]{1,64}$"
-_NAMES = {str: "a string", int: "an integer", list: "an array", dict: "an object"}
-_KINDS = {type(None): "null", bool: "a boolean", float: "a number"} | _NAMES
+_EXPECTED_TYPES = {str: "a string", int: "an integer", list: "an array", dict: "an object"}
+_FOUND_TYPES = {type(None): "null", bool: "a boolean", float: "a number"} | _EXPECTED_TYPES
 
 
 class _Object(msgspec.Struct, gc=False):
-    """Any object."""
+    """Any JSON object."""
 
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
-_Items = Annotated[list[_Object], msgspec.Meta(min_length=1)]
+_Objects = Annotated[list[_Object], msgspec.Meta(min_length=1)]
 
-_BODIES: dict[str | None, dict[str, type]] = {
+_BODY_FIELDS: dict[str | None, dict[str, type]] = {
     "/v1/chat/completions": {"model": str, "messages": list},
     "/v1/messages": {"model": str, "max_tokens": int, "messages": list},
     "/v1/embeddings": {"model": str, "input": object},
     "/v1/responses": {"model": str, "input": object},
 }
-_OTHER_BODY: dict[str, type] = {"model": str}
-_QUICK: dict[type, Any] = {str: _Text, list: _Items, int: int, object: msgspec.Raw}
+"""The required fields of a request body, by endpoint."""
+
+_DEFAULT_BODY_FIELDS: dict[str, type] = {"model": str}
+_FAST_TYPES: dict[type, Any] = {str: _Text, list: _Objects, int: int, object: msgspec.Raw}
 
 
 @attrs.frozen
@@ -51,24 +52,27 @@ class LineSchema:
     """The form of every line of one job.
 
     Attributes:
-        endpoint: The ``url`` that every line of an OpenAI job must name; None for any.
+        endpoint: The ``url`` that every line of an OpenAI job must have; None accepts any.
+
+    Raises:
+        ConfigurationError: The provider is unknown.
     """
 
     provider: Provider
     endpoint: str | None
-    custom_id: Callable[[bytes], Any] = attrs.field(init=False, repr=False)
-    """Returns a struct with the ``custom_id`` of a line that is right; anything else raises."""
+    decode_id: Callable[[bytes], Any] = attrs.field(init=False, repr=False)
+    """Fast path: decode a valid line to a struct with its ``custom_id``; raise for any other line."""
 
     def __attrs_post_init__(self) -> None:
         if self.provider not in ("openai", "anthropic"):
             raise ConfigurationError(f"provider is {self.provider!r}: give 'openai' or 'anthropic'.")
-        line = msgspec.defstruct("Line", self._quick_fields(), gc=False)
-        object.__setattr__(self, "custom_id", msgspec.json.Decoder(line).decode)
+        line = msgspec.defstruct("Line", self._fast_fields(), gc=False)
+        object.__setattr__(self, "decode_id", msgspec.json.Decoder(line).decode)
 
-    def faults(self, line: bytes) -> list[str]:
-        """Return what is wrong with *line*, each as ``missing required field 'custom_id'``; [] if nothing is."""
+    def find_faults(self, line: bytes) -> list[str]:
+        """Return the faults of *line*, each as ``missing required field 'custom_id'``; an empty list if valid."""
         try:
-            value = json.loads(line.decode(), parse_constant=_no_constant)
+            value = json.loads(line.decode(), parse_constant=_reject_constant)
         except UnicodeDecodeError as error:
             return [f"not valid UTF-8 at byte {error.start + 1}"]
         except json.JSONDecodeError as error:
@@ -78,79 +82,83 @@ class LineSchema:
         except RecursionError:
             return ["not usable JSON: it is nested too deeply"]
         if type(value) is not dict:
-            return [f"the line must be an object, not {_kind(value)}"]
-        return list(self._field_faults(value))
+            return [f"the line must be an object, not {_describe_type(value)}"]
+        return list(self._find_field_faults(value))
 
     def encode_line(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
-        """Return the line, with its LF, for a request or for a dict that is one or is the line itself.
+        """Return the line of a request, with its LF.
+
+        Args:
+            request: A `BatchRequest`, a dict with its fields, or the line itself as a dict.
 
         Raises:
-            ConfigurationError: It is neither, or has no JSON form.
+            ConfigurationError: *request* is none of these, or has no JSON form.
         """
         if isinstance(request, BatchRequest):
             request = {"custom_id": request.custom_id, "body": request.body}
         if not isinstance(request, Mapping):
             raise ConfigurationError(
-                f"A batch is made of BatchRequest(custom_id, body) or dicts like that; got {type(request).__name__}."
+                f"A batch consists of BatchRequest(custom_id, body) or equivalent dicts; got {type(request).__name__}."
             )
-        return encode_json(self._completed(request)) + b"\n"
+        return encode_json(self._fill_line(request)) + b"\n"
 
     @property
-    def _holder(self) -> str:
+    def _body_name(self) -> str:
         return "body" if self.provider == "openai" else "params"
 
     @property
-    def _body(self) -> dict[str, type]:
+    def _body_fields(self) -> dict[str, type]:
         endpoint = self.endpoint if self.provider == "openai" else "/v1/messages"
-        return _BODIES.get(endpoint, _OTHER_BODY)
+        return _BODY_FIELDS.get(endpoint, _DEFAULT_BODY_FIELDS)
 
-    def _completed(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add what the form of the line wants and the caller did not have to say."""
+    def _fill_line(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add ``method`` and ``url`` to an OpenAI line; rename ``body`` to ``params`` in an Anthropic line."""
         if self.provider == "anthropic":
             if "params" in request or "body" not in request:
                 return request
             return {"params" if name == "body" else name: value for name, value in request.items()}
         return {"method": "POST", **({"url": self.endpoint} if self.endpoint else {}), **request}
 
-    def _quick_fields(self) -> list[tuple[str, Any]]:
-        body = msgspec.defstruct("Body", [(name, _QUICK[kind]) for name, kind in self._body.items()], gc=False)
+    def _fast_fields(self) -> list[tuple[str, Any]]:
+        fields = [(name, _FAST_TYPES[kind]) for name, kind in self._body_fields.items()]
+        body = msgspec.defstruct("Body", fields, gc=False)
         if self.provider == "anthropic":
             return [("custom_id", Annotated[str, msgspec.Meta(pattern=_ANTHROPIC_ID)]), ("params", body)]
         url = Literal[self.endpoint] if self.endpoint else _Text
         return [("custom_id", _Text), ("method", Literal["POST"]), ("url", url), ("body", body)]
 
-    def _field_faults(self, line: dict[str, Any]) -> Iterator[str]:
-        yield from _fault(line, "custom_id", str)
+    def _find_field_faults(self, line: dict[str, Any]) -> Iterator[str]:
+        yield from _check_field(line, "custom_id", str)
         if self.provider == "openai":
-            yield from _fault(line, "method", str)
-            yield from _fault(line, "url", str)
-            yield from self._address_faults(line)
-        elif _is_text(custom_id := line.get("custom_id")) and not re.match(_ANTHROPIC_ID, custom_id):
+            yield from _check_field(line, "method", str)
+            yield from _check_field(line, "url", str)
+            yield from self._check_method_and_url(line)
+        elif _is_nonempty_text(custom_id := line.get("custom_id")) and not re.match(_ANTHROPIC_ID, custom_id):
             yield "field 'custom_id' must be 1 to 64 of a-z, A-Z, 0-9, _ and -"
-        yield from _fault(line, self._holder, dict)
-        if type(body := line.get(self._holder)) is dict:
-            for name, kind in self._body.items():
-                yield from _fault(body, name, kind, f"{self._holder}.")
+        yield from _check_field(line, self._body_name, dict)
+        if type(body := line.get(self._body_name)) is dict:
+            for name, expected in self._body_fields.items():
+                yield from _check_field(body, name, expected, f"{self._body_name}.")
 
-    def _address_faults(self, line: dict[str, Any]) -> Iterator[str]:
+    def _check_method_and_url(self, line: dict[str, Any]) -> Iterator[str]:
         method, url = line.get("method"), line.get("url")
-        if _is_text(method) and method != "POST":
+        if _is_nonempty_text(method) and method != "POST":
             yield f"field 'method' must be 'POST', not {shorten_text(method, _SHOWN_CHARS)!r}"
-        if self.endpoint and _is_text(url) and url != self.endpoint:
+        if self.endpoint and _is_nonempty_text(url) and url != self.endpoint:
             yield f"field 'url' is {shorten_text(url, _SHOWN_CHARS)!r}, but the job's endpoint is {self.endpoint!r}"
 
 
-class _Id(msgspec.Struct, gc=False):
+class _IdOnly(msgspec.Struct, gc=False):
     custom_id: str
 
 
-_read_id = msgspec.json.Decoder(_Id).decode
+_decode_id = msgspec.json.Decoder(_IdOnly).decode
 
 
 def read_custom_id(line: bytes) -> str | None:
-    """Return the ``custom_id`` of any line, of an input or of results; None if it has none."""
+    """Return the ``custom_id`` of an input line or a result line; None if it has none."""
     try:
-        return _read_id(line).custom_id
+        return _decode_id(line).custom_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
@@ -162,32 +170,36 @@ def read_custom_id(line: bytes) -> str | None:
 
 
 def read_url(line: bytes) -> str | None:
-    """Return the ``url`` of a line of an input; None if it has none."""
+    """Return the ``url`` of an input line; None if it has none.
+
+    Raises:
+        ResponseDecodeError: The line is not JSON.
+    """
     value = decode_json(line)
     url = value.get("url") if type(value) is dict else None
     return url if type(url) is str else None
 
 
-def _fault(holder: dict[str, Any], name: str, kind: type, prefix: str = "") -> Iterator[str]:
-    """Yield the one fault of a field: absent, of another type, or empty."""
-    value = holder.get(name)
-    if name not in holder:
+def _check_field(fields: dict[str, Any], name: str, expected: type, prefix: str = "") -> Iterator[str]:
+    """Yield at most one fault of a field: missing, of another type, empty, or with items that are not objects."""
+    value = fields.get(name)
+    if name not in fields:
         yield f"missing required field '{prefix}{name}'"
-    elif kind is not object and type(value) is not kind:
-        yield f"field '{prefix}{name}' must be {_NAMES[kind]}, not {_kind(value)}"
-    elif kind in (str, list) and not value:
+    elif expected is not object and type(value) is not expected:
+        yield f"field '{prefix}{name}' must be {_EXPECTED_TYPES[expected]}, not {_describe_type(value)}"
+    elif expected in (str, list) and not value:
         yield f"field '{prefix}{name}' is empty"
-    elif kind is list and any(type(item) is not dict for item in value or ()):
+    elif expected is list and any(type(item) is not dict for item in value or ()):
         yield f"field '{prefix}{name}' must hold objects only"
 
 
-def _is_text(value: object) -> TypeGuard[str]:
+def _is_nonempty_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value != ""
 
 
-def _kind(value: object) -> str:
-    return _KINDS.get(type(value), "something else")
+def _describe_type(value: object) -> str:
+    return _FOUND_TYPES.get(type(value), "something else")
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,11 +1,23 @@
-"""Checks a batch's input while it streams by, and finds where it may be cut into several jobs.
+"""Checks a batch's input while it streams by, and splits it into parts that fit one job each.
 
-Contract: pure; fed with blocks. Memory: eight bytes a request, one line, and the first hundred faults, whatever the
-size of the input. Line numbers count from 1 and every line counts, the blank ones too; a byte order mark and blank
-lines are no faults.
+Contract: pure; fed with blocks. Memory: eight bytes a request, one line, and the first hundred faults, for an input
+of any size. Line numbers count from 1 and include blank lines; a byte order mark and blank lines are not faults.
 
-Ids are compared by 64-bit hashes kept in 256 packed arrays. Equal hashes only make a suspect: a second pass over
-the input, by `DuplicateFinder`, compares the ids themselves.
+Splitting. Whole lines go into the open part until the next line would exceed one of the limits; then the part is
+closed and the next one starts at that line. With ``BatchLimits(requests=2)``:
+
+    line  bytes   content  part
+    1     0-10    r0       1
+    2     10-20   r1       1: full, closed as InputPart(start=0, end=20, requests=2, lines_before=0)
+    3     20-21   (blank)  2: a line, not a request
+    4     21-31   r2       2: closed at the end as InputPart(start=20, end=31, requests=1, lines_before=2)
+
+The service reports a fault of r2 as line 2 of its own file; adding ``lines_before`` makes it line 4 of the input.
+A single line above ``limits.size`` is a fault: no part can hold it.
+
+Duplicates. The ``custom_id`` of each request is kept as a 64-bit hash, in 256 packed arrays. Equal hashes mark
+suspects only; a second pass over the input with `DuplicateFinder` compares the ids themselves. An input without
+equal hashes, the usual case, is read once.
 """
 
 from __future__ import annotations
@@ -22,17 +34,18 @@ import msgspec
 from gradient_async._protocol.batch.api import BatchLimits
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.validation_report import Faults, InputPart, ValidationReport
+from gradient_async._protocol.batch.validation_report import FaultList, InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import shorten_text
 
 _BUCKETS = 256
 _SHOWN_CHARS = 100
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ADVICE = "Pass split=True for several jobs, or other limits."
 
 
 @attrs.define
 class _OpenPart:
-    """The part that is being filled."""
+    """The part that further lines go into."""
 
     start: int
     requests: int = 0
@@ -41,52 +54,57 @@ class _OpenPart:
 
 @attrs.define
 class InputValidator:
-    """Checks an input that is fed to it in blocks.
+    """Checks an input that is fed in blocks.
 
     Args:
-        split: Whether an input above the limits becomes several jobs; otherwise that is a fault.
-        digest: Whether to compute the SHA-256 of the input too.
+        schema: The form of every line.
+        limits: The largest input of one job.
+        split: Split an input above *limits* into several parts; otherwise exceeding them is a fault.
+        digest: Compute the SHA-256 of the input.
+
+    Attributes:
+        lines: Number of lines so far, including blank ones.
     """
 
     schema: LineSchema
     limits: BatchLimits = attrs.field(factory=BatchLimits)
     split: bool = False
     digest: bool = False
-    faults: Faults = attrs.field(factory=Faults, init=False)
+    faults: FaultList = attrs.field(factory=FaultList, init=False)
     lines: int = attrs.field(default=0, init=False)
     _splitter: LineSplitter = attrs.field(factory=LineSplitter, init=False)
     _hash: Any = attrs.field(init=False)
-    _ids: list[array[int]] = attrs.field(init=False)
+    _id_hashes: list[array[int]] = attrs.field(init=False)
     _offset: int = attrs.field(default=0, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _parts: list[InputPart] = attrs.field(factory=list, init=False)
-    _open: _OpenPart = attrs.field(factory=lambda: _OpenPart(0), init=False)
-    _tail_is_plain: bool = attrs.field(default=True, init=False)
+    _open_part: _OpenPart = attrs.field(factory=lambda: _OpenPart(0), init=False)
+    _tail_is_ascii: bool = attrs.field(default=True, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._hash = hashlib.sha256() if self.digest else None
-        self._ids = [array("q") for _ in range(_BUCKETS)]
+        self._id_hashes = [array("q") for _ in range(_BUCKETS)]
 
     def feed(self, block: bytes) -> None:
         """Check the lines that *block* completes."""
         if self._hash is not None:
             self._hash.update(block)
-        plain = block.isascii()
+        is_ascii = block.isascii()
         lines = self._splitter.feed(block)
-        self._take(lines, 1, plain=plain and self._tail_is_plain)
-        self._tail_is_plain = plain and (self._tail_is_plain or bool(lines))
+        self._check_lines(lines, 1, is_ascii=is_ascii and self._tail_is_ascii)
+        self._tail_is_ascii = is_ascii and (self._tail_is_ascii or bool(lines))
 
-    def finish(self) -> set[int]:
-        """Check the last line; return the hashes of ids that may be there twice."""
-        self._take(self._splitter.feed_eof(), 0, plain=False)
+    def feed_eof(self) -> set[int]:
+        """Check the last line and the limits; return the hashes of ids that may be duplicates."""
+        self._check_lines(self._splitter.feed_eof(), 0, is_ascii=False)
         self._close_part()
         self._check_size()
-        return {suspect for ids in self._ids for suspect in _repeated(ids)}
+        return {suspect for hashes in self._id_hashes for suspect in _find_repeats(hashes)}
 
-    def report(self) -> ValidationReport:
-        """Return what was found; after `finish`."""
+    def build_report(self) -> ValidationReport:
+        """Return the result of the check; call it after `feed_eof`."""
         return ValidationReport(
-            faults=self.faults.texts,
+            faults=self.faults.messages,
             total=self.faults.total,
             requests=self._requests,
             size=self._offset - self._parts[0].start,
@@ -94,65 +112,69 @@ class InputValidator:
             digest=self._hash.hexdigest() if self._hash is not None else None,
         )
 
-    def _take(self, lines: list[bytes], end: int, *, plain: bool) -> None:
-        """Check *lines*, each of which had *end* more bytes in the input; *plain* says that all are ASCII."""
+    def _check_lines(self, lines: list[bytes], newline_size: int, *, is_ascii: bool) -> None:
+        """Check lines, each followed by *newline_size* bytes in the input.
+
+        Fast path: ASCII lines that all fit into the open part are decoded in one comprehension. Any refusal, and any
+        other block, goes through `_check_line`.
+        """
         if lines and not self.lines:
-            self._offset = self._open.start = self._splitter.dropped
-        custom_id, size = self.schema.custom_id, sum(map(len, lines)) + end * len(lines)
-        if plain and not self._is_full(len(lines), size):
-            with suppress(*_UNREADABLE):
-                found = [hash(custom_id(line).custom_id) for line in lines]
-                self._count(found, len(lines), size)
+            self._offset = self._open_part.start = self._splitter.bom_size
+        decode_id, size = self.schema.decode_id, sum(map(len, lines)) + newline_size * len(lines)
+        if is_ascii and not self._exceeds_part(len(lines), size):
+            with suppress(*_REFUSALS):
+                hashes = [hash(decode_id(line).custom_id) for line in lines]
+                self._add_requests(hashes, len(lines), size)
                 return
         for line in lines:
-            self._take_one(line, len(line) + end)
+            self._check_line(line, len(line) + newline_size)
 
-    def _take_one(self, line: bytes, size: int) -> None:
-        if self.split and self._is_full(1, size):
-            self._cut(size)
-        found: list[int] = []
+    def _check_line(self, line: bytes, size: int) -> None:
+        if self.split and self._exceeds_part(1, size):
+            self._start_part(size)
+        hashes: list[int] = []
         try:
-            found = [hash(self.schema.custom_id(line).custom_id)]
-        except _UNREADABLE:
+            hashes = [hash(self.schema.decode_id(line).custom_id)]
+        except _REFUSALS:
             if not line.strip():
                 self.lines, self._offset = self.lines + 1, self._offset + size
                 return
-            problems = self.schema.faults(line)
-            found = [hash(custom_id)] if (custom_id := read_custom_id(line)) else []
+            faults = self.schema.find_faults(line)
+            hashes = [hash(custom_id)] if (custom_id := read_custom_id(line)) else []
         else:
-            problems = _text_faults(line)
-        self._count(found, 1, size)
-        for text in problems:
+            faults = _find_encoding_faults(line)
+        self._add_requests(hashes, 1, size)
+        for text in faults:
             self.faults.add(self.lines, text)
 
-    def _count(self, found: list[int], lines: int, size: int) -> None:
-        ids = self._ids
-        for custom_id in found:
-            ids[custom_id & 255].append(custom_id)
-        self.lines += lines
-        self._requests += lines
-        self._open.requests += lines
+    def _add_requests(self, hashes: list[int], count: int, size: int) -> None:
+        buckets = self._id_hashes
+        for id_hash in hashes:
+            buckets[id_hash & 255].append(id_hash)
+        self.lines += count
+        self._requests += count
+        self._open_part.requests += count
         self._offset += size
 
-    def _is_full(self, lines: int, size: int) -> bool:
-        """Whether so much more would be too much for the part that is being filled."""
+    def _exceeds_part(self, count: int, size: int) -> bool:
+        """Whether *count* more requests of *size* bytes in all exceed the limits of the open part."""
         if not self.split:
             return False
-        part, limits = self._open, self.limits
-        return part.requests + lines > limits.requests or self._offset + size - part.start > limits.size
+        part, limits = self._open_part, self.limits
+        return part.requests + count > limits.requests or self._offset + size - part.start > limits.size
 
-    def _cut(self, size: int) -> None:
-        """Begin another part before a line of *size* bytes."""
-        if self._offset > self._open.start:
+    def _start_part(self, size: int) -> None:
+        """Start another part at a line of *size* bytes."""
+        if self._offset > self._open_part.start:
             self._close_part()
         if size > self.limits.size:
             self.faults.add(self.lines + 1, f"{size} bytes; a whole file may have {self.limits.size}")
 
     def _close_part(self) -> None:
-        part = self._open
+        part = self._open_part
         if part.requests or not self._parts:
             self._parts.append(InputPart(part.start, self._offset, part.requests, part.lines_before))
-        self._open = _OpenPart(self._offset, lines_before=self.lines)
+        self._open_part = _OpenPart(self._offset, lines_before=self.lines)
 
     def _check_size(self) -> None:
         size, limits = self._offset - self._parts[0].start, self.limits
@@ -166,11 +188,8 @@ class InputValidator:
             self.faults.add(0, f"The input has {size} bytes; a job takes {limits.size}. {_ADVICE}")
 
 
-_ADVICE = "Pass split=True for several jobs, or other limits."
-
-
-def _text_faults(line: bytes) -> list[str]:
-    """Return the fault of a *line* that is not UTF-8: the quick decoder does not look into what it skips."""
+def _find_encoding_faults(line: bytes) -> list[str]:
+    """Return the fault of a *line* that is not UTF-8; the msgspec decoder does not check fields that it skips."""
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -178,32 +197,30 @@ def _text_faults(line: bytes) -> list[str]:
     return []
 
 
-def _repeated(ids: array[int]) -> set[int]:
+def _find_repeats(hashes: array[int]) -> set[int]:
     known: set[int] = set()
-    if len(set(ids)) == len(ids):
+    if len(set(hashes)) == len(hashes):
         return known
-    return {found for found in ids if found in known or known.add(found)}  # type: ignore[func-returns-value]
+    return {found for found in hashes if found in known or known.add(found)}  # type: ignore[func-returns-value]
 
 
 @attrs.define
 class DuplicateFinder:
-    """Finds the lines whose ids are there twice, among those whose hash is suspect."""
+    """Finds duplicate ids among those with a suspect hash, in a second pass over the lines."""
 
     suspects: set[int]
-    faults: Faults = attrs.field(factory=Faults, init=False)
+    faults: FaultList = attrs.field(factory=FaultList, init=False)
     _line: int = attrs.field(default=0, init=False)
-    _first: dict[str, int] = attrs.field(factory=dict, init=False)
+    _first_lines: dict[str, int] = attrs.field(factory=dict, init=False)
 
-    def feed(self, lines: Sequence[bytes]) -> None:
-        """Look at the next *lines*."""
+    def check_lines(self, lines: Sequence[bytes]) -> None:
+        """Record a fault for every line with the id of an earlier one."""
         for line in lines:
             self._line += 1
             custom_id = read_custom_id(line)
-            if custom_id and hash(custom_id) in self.suspects:
-                self._look(custom_id)
-
-    def _look(self, custom_id: str) -> None:
-        first = self._first.setdefault(custom_id, self._line)
-        if first != self._line:
-            shown = shorten_text(custom_id, _SHOWN_CHARS)
-            self.faults.add(self._line, f"duplicate custom_id {shown!r}, first used on line {first}")
+            if not custom_id or hash(custom_id) not in self.suspects:
+                continue
+            first = self._first_lines.setdefault(custom_id, self._line)
+            if first != self._line:
+                shown = shorten_text(custom_id, _SHOWN_CHARS)
+                self.faults.add(self._line, f"duplicate custom_id {shown!r}, first used on line {first}")

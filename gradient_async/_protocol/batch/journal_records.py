@@ -1,15 +1,39 @@
-"""The journal of a job: what was done, so that a killed process can go on and pays for nothing twice.
+"""The journal of a job: the records by which a killed process resumes and never pays twice.
 
-Contract: pure. Append-only JSON lines; every record is complete in itself and a later one outdates an earlier one.
-A record is written before the step it announces, so that what may have happened is always known: a job is created
-under the ``request_id`` of its ``submit`` record, whoever asks and however often. A last line that was cut off is
-as if it had not been written. No record holds a key: of the key there is a salted fingerprint_key.
+Contract: pure. No record holds an API key, only a salted fingerprint of it.
 
-    begin    account, input, provider, endpoint, and how the input is cut into parts
-    upload   the file of a part is at the service
-    submit   the body that creates the job of a part, about to be sent
-    create   the job of a part exists
-    save     so many bytes of a results file are on disk
+Only one call costs money: creating a job. It is idempotent by its ``request_id``. So the id is chosen once, written
+to the journal, and only then sent; every later run sends the same id and gets the job that already exists.
+
+Records are JSON lines, appended and synced one by one. Each is complete in itself, and a later record of the same
+part or file replaces an earlier one. A last line without LF was cut off by a crash and does not count.
+
+    kind    written                                       fields
+    begin   after validation, before the first upload     salt, account, host, digest, provider, endpoint, parts
+    upload  after the bytes of a part are stored          part, file_id
+    submit  before the request that creates the job       part, body (with its request_id)
+    create  after the response to that request            part, batch_id
+    save    after results are synced, every 16 MiB        file, part, offset, position, tag
+
+What a restart does, by the last record on disk (one part):
+
+    last    possible state of the service                 the next run
+    (none)  nothing was sent                              starts: checks the input, writes begin
+    begin   the file may be uploaded                      uploads it again, to a new file id; that is free
+    upload  the file is uploaded, no job                  writes submit, creates the job
+    submit  the job may exist                             sends the same request_id; creates it or gets the existing one
+    create  the job exists                                sends nothing, waits for its end
+    save    (file, offset, position) are on disk          cuts the file to position, requests the bytes from offset
+
+Example: the process dies while it waits for the response to the create request. The journal ends with
+
+    {"kind":"upload","part":0,"file_id":"f-7"}
+    {"kind":"submit","part":0,"body":{"file_id":"f-7","request_id":"5b1c",...}}
+
+and the service may or may not have the job. The next run with the same input and key uploads nothing, posts the body
+with ``request_id`` 5b1c and writes the ``create`` record: one job in either case. Changed options, such as corrected
+metadata, are written as another ``submit`` record under the same id. Another input, key, host, provider or endpoint
+is refused, because it would be another job.
 """
 
 from __future__ import annotations
@@ -25,24 +49,26 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 
 VERSION = 1
-_FIRST = ("begin", "save")
-"""A submission begins with its header; the download of a job that was picked up by its id has none."""
+_FIRST_KINDS = ("begin", "save")
+"""A submission starts with ``begin``; the download of a job that was picked up by its id has only ``save`` records."""
 
-_STARTS = tuple(f'{{"kind":"{kind}"'.encode() for kind in _FIRST)
+_FIRST_BYTES = tuple(f'{{"kind":"{kind}"'.encode() for kind in _FIRST_KINDS)
 
 
 def fingerprint_key(key: str, salt: str) -> str:
-    """Return what tells two keys apart and gives neither away."""
+    """Return a salted hash that distinguishes API keys without revealing them."""
     return hashlib.sha256(f"gradient_async {salt} {key}".encode()).hexdigest()[:16]
 
 
 @attrs.frozen(kw_only=True)
 class JournalHeader:
-    """What a journal is about.
+    """The identity of the job of a journal: its account, its input and its parts.
 
     Attributes:
-        account: The fingerprint_key of the key, made with *salt*.
-        parts: The jobs the input becomes.
+        account: The fingerprint of the key, made with *salt*.
+        host: The base URL of the API.
+        digest: SHA-256 of the input.
+        parts: The parts that the input is split into, one job each.
     """
 
     salt: str
@@ -53,35 +79,37 @@ class JournalHeader:
     endpoint: str | None
     parts: tuple[InputPart, ...]
 
-    def record(self) -> bytes:
-        """Return the first line of the journal."""
+    def encode_begin(self) -> bytes:
+        """Return the ``begin`` record, the first line of the journal."""
         fields = attrs.asdict(self, recurse=False) | {"parts": [attrs.astuple(part) for part in self.parts]}
         return encode_record("begin", version=VERSION, **fields)
 
-    def check(self, *, key: str, host: str, report: ValidationReport, provider: str, endpoint: str | None) -> None:
-        """Refuse to go on with another account or another input.
+    def require_same_job(
+        self, *, key: str, host: str, report: ValidationReport, provider: str, endpoint: str | None
+    ) -> None:
+        """Refuse to resume with another account or another input.
 
         Raises:
-            ConfigurationError: It is one; the message says which.
+            ConfigurationError: One of the arguments differs from the header; the message names it.
         """
-        facts = [
-            ("another key", self.account, fingerprint_key(key, self.salt)),
-            ("another host", self.host, host),
-            ("another input", self.digest, report.digest),
-            ("another provider", self.provider, provider),
-            ("another endpoint", self.endpoint, endpoint),
+        comparisons = [
+            ("key", self.account, fingerprint_key(key, self.salt)),
+            ("host", self.host, host),
+            ("input", self.digest, report.digest),
+            ("provider", self.provider, provider),
+            ("endpoint", self.endpoint, endpoint),
         ]
-        for what, then, now in facts:
-            if then != now:
+        for subject, recorded, current in comparisons:
+            if recorded != current:
                 raise ConfigurationError(
-                    f"The journal belongs to a job with {what}; "
-                    "use that one again to go on with it, or another journal for a new job."
+                    f"The journal belongs to a job with another {subject}; "
+                    f"resume it with the same {subject}, or use another journal for a new job."
                 )
 
 
 @attrs.define
 class PartState:
-    """How far the job of one part has come."""
+    """The recorded steps of one part: uploaded as *file_id*, announced as *body*, created as *batch_id*."""
 
     file_id: str | None = None
     body: dict[str, Any] | None = None
@@ -90,13 +118,13 @@ class PartState:
 
 @attrs.frozen(kw_only=True)
 class SavedPosition:
-    """How far a results file was saved.
+    """The recorded position of an unfinished results file.
 
     Attributes:
-        part: Whose results were being written.
-        offset: Bytes of that part's file that are on disk.
-        position: Bytes of the file on disk, the parts before included.
-        tag: The entity tag of the part's file.
+        part: Number of the part whose results were being written, from 0.
+        offset: Bytes of that part's results that are on disk.
+        position: Bytes of the file on disk, including the results of earlier parts.
+        tag: The ETag of that part's results at the storage host.
     """
 
     part: int
@@ -107,33 +135,37 @@ class SavedPosition:
 
 @attrs.define
 class JournalState:
-    """What the records of a journal add up to."""
+    """The state that the records of a journal add up to.
+
+    Attributes:
+        saved: The last position of each results file, by its name (``output`` or ``error``).
+    """
 
     header: JournalHeader | None = None
     parts: dict[int, PartState] = attrs.field(factory=dict)
     saved: dict[str, SavedPosition] = attrs.field(factory=dict)
 
-    def part(self, number: int) -> PartState:
-        """Return how far part *number* has come."""
+    def part_state(self, number: int) -> PartState:
+        """Return the state of part *number*, from 0; an empty one for a part without records."""
         return self.parts.setdefault(number, PartState())
 
-    def apply(self, record: Mapping[str, Any]) -> None:
-        """Take in one record; one of an unknown kind is passed over."""
+    def apply_record(self, record: Mapping[str, Any]) -> None:
+        """Apply one record; ignore a record of an unknown kind."""
         kind = record["kind"]
         if kind == "begin":
-            self.header = _header(record)
+            self.header = _read_header(record)
         elif kind == "upload":
-            self.part(record["part"]).file_id = record["file_id"]
+            self.part_state(record["part"]).file_id = record["file_id"]
         elif kind == "submit":
-            self.part(record["part"]).body = dict(record["body"])
+            self.part_state(record["part"]).body = dict(record["body"])
         elif kind == "create":
-            self.part(record["part"]).batch_id = record["batch_id"]
+            self.part_state(record["part"]).batch_id = record["batch_id"]
         elif kind == "save":
-            places = {name: record[name] for name in ("part", "offset", "position", "tag")}
-            self.saved[record["file"]] = SavedPosition(**places)
+            fields = {name: record[name] for name in ("part", "offset", "position", "tag")}
+            self.saved[record["file"]] = SavedPosition(**fields)
 
 
-def _header(record: Mapping[str, Any]) -> JournalHeader:
+def _read_header(record: Mapping[str, Any]) -> JournalHeader:
     if record["version"] != VERSION:
         raise BatchError(f"The journal has version {record['version']}, this library writes {VERSION}.")
     names = [field.name for field in attrs.fields(JournalHeader) if field.name != "parts"]
@@ -147,30 +179,31 @@ def encode_record(kind: str, **fields: Any) -> bytes:
 
 
 def read_journal(data: bytes) -> tuple[JournalState, int]:
-    """Return what the journal in *data* says, and how many of its bytes are whole lines.
+    """Apply the complete lines of *data*; return the state and the size of these lines in bytes.
 
     Raises:
-        BatchError: It is no journal, or a line in the middle of it is damaged.
+        BatchError: *data* is not a journal, or one of its lines is damaged.
     """
-    whole = data.rfind(b"\n") + 1
+    size = data.rfind(b"\n") + 1
     state = JournalState()
-    if not any(data.startswith(start) or start.startswith(data) for start in _STARTS):
-        raise BatchError("The file is no journal; give the path of one, or of a new file.")
-    for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
-        if not _apply(state, line):
+    if not any(data.startswith(start) or start.startswith(data) for start in _FIRST_BYTES):
+        raise BatchError("The file is not a journal; give the path of a journal, or of a new file.")
+    for number, line in enumerate(data[:size].split(b"\n")[:-1], 1):
+        if not _apply_line(state, line):
             raise BatchError(
-                f"Line {number} of the journal is damaged, so it is not known what was paid for. "
-                "Look for the job with batches.list(); delete the journal to submit a new one."
+                f"Line {number} of the journal is damaged, so the jobs that it paid for are not known. "
+                "Look for them with batches.list(); delete the journal to submit a new job."
             )
-    return state, whole
+    return state, size
 
 
-def _apply(state: JournalState, line: bytes) -> bool:
+def _apply_line(state: JournalState, line: bytes) -> bool:
+    """Apply one line; return False if it is damaged."""
     try:
         record = decode_json(line)
-        if type(record) is not dict or (state.header is None and record.get("kind") not in _FIRST):
+        if type(record) is not dict or (state.header is None and record.get("kind") not in _FIRST_KINDS):
             return False
-        state.apply(record)
+        state.apply_record(record)
     except (ResponseDecodeError, KeyError, TypeError, ValueError):
         return False
     return True

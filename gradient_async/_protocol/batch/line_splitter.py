@@ -1,8 +1,11 @@
-"""Lines out of blocks of bytes.
+r"""Split blocks of bytes into lines.
 
-Contract: a line ends at LF and nowhere else: not at CR, U+2028 or U+0085, which may stand inside a JSON string.
-A byte order mark before the first line is dropped. Linear in the number of bytes, however long a line is and however
-the blocks are cut.
+Contract: a line ends at LF only: CR, U+2028 and U+0085 may stand inside a JSON string. A byte order mark before the
+first line is dropped. Linear in the number of bytes, however long a line is and wherever the blocks are cut.
+
+    feed(b'{"a":1}\n{"b"')   [b'{"a":1}']
+    feed(b':2}\n{"c":3}')    [b'{"b":2}']
+    feed_eof()               [b'{"c":3}']
 
 Source: jsonlines.org.
 """
@@ -16,14 +19,14 @@ BOM = b"\xef\xbb\xbf"
 
 @attrs.define
 class LineSplitter:
-    """Cuts blocks into lines, without their LF.
+    """Splits blocks into lines, without their LF.
 
     Attributes:
-        dropped: Bytes of the byte order mark, if there was one.
+        bom_size: Size in bytes of the byte order mark that was dropped; 0 without one.
     """
 
-    dropped: int = attrs.field(default=0, init=False)
-    _begun: bool = attrs.field(default=False, init=False)
+    bom_size: int = attrs.field(default=0, init=False)
+    _started: bool = attrs.field(default=False, init=False)
     _tail: list[bytes] = attrs.field(factory=list, init=False)
 
     def feed(self, block: bytes) -> list[bytes]:
@@ -36,18 +39,18 @@ class LineSplitter:
             self._tail.clear()
         if rest:
             self._tail.append(rest)
-        return lines if self._begun else self._first(lines)
+        return lines if self._started else self._strip_bom(lines)
 
     def feed_eof(self) -> list[bytes]:
-        """Return the last line if it has no LF; a list of none or one."""
+        """Return the last line if it has no LF, as a list of at most one line."""
         rest = b"".join(self._tail)
         self._tail.clear()
         lines = [rest] if rest else []
-        return lines if self._begun else [line for line in self._first(lines) if line]
+        return lines if self._started else [line for line in self._strip_bom(lines) if line]
 
-    def _first(self, lines: list[bytes]) -> list[bytes]:
+    def _strip_bom(self, lines: list[bytes]) -> list[bytes]:
         if lines:
-            self._begun = True
-            self.dropped = len(BOM) if lines[0].startswith(BOM) else 0
-            lines[0] = lines[0][self.dropped :]
+            self._started = True
+            self.bom_size = len(BOM) if lines[0].startswith(BOM) else 0
+            lines[0] = lines[0][self.bom_size :]
         return lines

@@ -1,10 +1,24 @@
-"""What the storage host may be asked, and what its answers mean.
+"""Presigned URLs: which are accepted, errors of the storage host, and the state of a resumable download.
 
-Contract: pure. An address that the service gives is checked before anything is sent to it. An error shows the
-storage host's code, never its text, which quotes the signature.
+Contract: pure. A URL from the service is validated before anything is sent to it. An error quotes the storage host's
+code, never its text, which contains the signature.
 
-Source: "Upload a Batch Inference Input File" of the batch inference reference; error codes of S3; RFC 9110 for
-ranges.
+A download survives lost connections and expired URLs because its state is independent of both: the bytes handed out
+(*offset*), the size of the file and its ETag. Example, a file of 10 bytes over three connections:
+
+    request                             response                                offset after reading
+    GET url                             200, Content-Length: 10, ETag "e"       4, then the connection is lost
+    GET url, Range: bytes=4-,           403: the URL has expired                4
+             If-Range: "e"
+    GET fresh url, Range: bytes=4-,     206, Content-Range: bytes 4-9/10        10: complete
+             If-Range: "e"
+
+Other responses to the second request: 200 sends the file from its start, and the first 4 bytes are skipped; 416 with
+``bytes */10`` at offset 10 means that everything has arrived; another ETag or size means another file, an error. A
+weak ETag cannot stand in If-Range, so the check of ETag and size in the response has to do.
+
+Source: "Upload a Batch Inference Input File" of the batch inference reference; error codes of S3; RFC 9110 section
+14 (ranges) and 13.1.5 (If-Range).
 """
 
 from __future__ import annotations
@@ -21,48 +35,48 @@ from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
 from gradient_async._protocol.http.retry import RetryPolicy, backoff_delay
 from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
 
-_TRANSIENT = frozenset({408, 425, 429})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.-]{1,64})\s*</Code>")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
-_STALE_CODES = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredPresignRequest"})
+_EXPIRED_CODES = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredPresignRequest"})
 _HINTS = {
-    "SignatureDoesNotMatch": "If the address was signed for another Content-Type, pass content_type=.",
+    "SignatureDoesNotMatch": "If the URL was signed for another Content-Type, pass content_type=.",
     "NoSuchKey": "The file is gone; the service keeps results for a limited time.",
-    "EntityTooLarge": "The file is larger than the storage host takes.",
+    "EntityTooLarge": "The file is larger than the storage host accepts.",
 }
 
 
 @attrs.frozen
 class UrlPolicy:
-    """Where the addresses of the service may point.
+    """The rules for presigned URLs: https to a public host, or loopback when the API itself is on loopback.
 
     Attributes:
-        api_host: The host that the API itself is on.
-        allow_insecure: Whether the network is the caller's own, so that anything goes.
+        api_host: The host of the API.
+        allow_insecure: Accept any http or https URL; for an API inside the caller's own network.
     """
 
     api_host: str
     allow_insecure: bool = False
 
     def validate_url(self, url: str) -> str:
-        """Return *url* as it is.
+        """Return *url* unchanged if it follows the rules.
 
         Raises:
-            ProtocolError: It is no https address of a public host; this machine is allowed when the API is on it.
+            ProtocolError: It breaks one of them. The message does not contain its query.
         """
-        problem = self._problem(url)
+        problem = self._find_problem(url)
         if problem is None:
             return url
-        raise ProtocolError(f"The service gave an address for a file that {problem}; nothing was sent to it.")
+        raise ProtocolError(f"The service returned a file URL that {problem}; nothing was sent to it.")
 
-    def _problem(self, url: str) -> str | None:
+    def _find_problem(self, url: str) -> str | None:
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
         except ValueError:
-            return "cannot be read"
+            return "cannot be parsed"
         if not host or any(ord(c) <= 32 or ord(c) >= 127 for c in url) or parts.username is not None:
-            return "is not a plain https:// address"
+            return "is not a plain https:// URL"
         if parts.scheme not in ("https", "http"):
             return f"begins with {parts.scheme[:20]!r}"
         if self.allow_insecure:
@@ -71,54 +85,54 @@ class UrlPolicy:
             return None if is_loopback(self.api_host) else "points to this machine"
         if parts.scheme == "http":
             return f"is not encrypted ({host})"
-        return f"points inside a private network ({host})" if _is_inside(host) else None
+        return f"points inside a private network ({host})" if _is_private_address(host) else None
 
 
-def _is_inside(host: str) -> bool:
+def _is_private_address(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return False
 
 
-def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, doing: str, now: float) -> UploadError:
-    """Return the error for an answer of the storage host.
+def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, action: str, now: float) -> UploadError:
+    """Return the error for an error response of the storage host.
 
     Args:
-        status: Of the answer.
-        headers: Of the answer.
-        body: The beginning of it.
-        doing: ``"upload"`` or ``"download"``.
-        now: Epoch seconds, for an answer without a date.
+        status: The HTTP status.
+        headers: The response headers.
+        body: The beginning of the response body, for its error code.
+        action: ``"upload"`` or ``"download"``.
+        now: Epoch seconds, for a ``Retry-After`` date in a response without a ``Date``.
     """
     found = _CODE.search(body)
     code = found[1].decode() if found else None
     reason = f"{status}, {code}" if code else str(status)
     hint = _HINTS.get(code or "", "")
-    error = UploadError(f"The storage host refused the {doing} ({reason}). {hint}".strip(), status=status, code=code)
+    error = UploadError(f"The storage host refused the {action} ({reason}). {hint}".strip(), status=status, code=code)
     error.request_id = headers.get("x-amz-request-id")
     error.retry_after = parse_rate_limits(headers, now=now).retry_after
     return error
 
 
 def needs_new_url(error: GradientError) -> bool:
-    """Whether a fresh address may help: the old one has expired, or its signature does not match."""
-    return isinstance(error, UploadError) and (error.status in (401, 403) or error.code in _STALE_CODES)
+    """Whether a fresh URL may help: the old one has expired, or its signature does not match."""
+    return isinstance(error, UploadError) and (error.status in (401, 403) or error.code in _EXPIRED_CODES)
 
 
 def storage_retry_delay(
     error: GradientError, *, attempt: int, policy: RetryPolicy, chance: float, longest: float | None
 ) -> float | None:
-    """Return the seconds until the next attempt, None to give up. Nothing here is paid for, so all may be repeated.
+    """Return the seconds until the next attempt; None to give up. Storage requests cost nothing, so all are repeated.
 
     Args:
-        error: How the attempt failed.
-        attempt: Its number, from 1.
-        policy: How often and how patiently to try.
-        chance: A random number from 0 to 1.
-        longest: The most seconds that the host may ask for; None for any.
+        error: The failure of the attempt.
+        attempt: Number of the attempt, from 1.
+        policy: Number of attempts and their backoff.
+        chance: A random number from 0 to 1, for jitter.
+        longest: Longest ``Retry-After`` in seconds to wait for; None for any.
     """
-    if attempt >= policy.attempts or not _may_pass(error):
+    if attempt >= policy.attempts or not _is_transient(error):
         return None
     requested = (error.retry_after if isinstance(error, UploadError) else None) or 0.0
     if longest is not None and requested > longest:
@@ -126,18 +140,19 @@ def storage_retry_delay(
     return backoff_delay(policy, attempt, chance) + requested
 
 
-def _may_pass(error: GradientError) -> bool:
+def _is_transient(error: GradientError) -> bool:
     if isinstance(error, UploadError):
-        return error.status is not None and (error.status in _TRANSIENT or error.status >= 500)
+        return error.status is not None and (error.status in _TRANSIENT_STATUSES or error.status >= 500)
     return isinstance(error, APIConnectionError)
 
 
 @attrs.frozen
 class ContentRange:
-    """The part of a file that a response brings: from *start* to the end.
+    """The bytes of the file in a response: from *start* to the end of the file.
 
     Attributes:
-        total: The size of the whole file; None if the response does not say.
+        start: Offset of the first byte.
+        total: Size of the whole file in bytes; None if the response does not state it.
     """
 
     start: int
@@ -145,10 +160,10 @@ class ContentRange:
 
 
 def read_content_range(status: int, headers: Mapping[str, str]) -> ContentRange:
-    """Return which part of the file a response with status 200, 206 or 416 brings.
+    """Return the bytes of the file that a response with status 200, 206 or 416 contains.
 
     Raises:
-        ProtocolError: It is compressed, or does not say.
+        ProtocolError: The file is compressed, or its range is not stated.
     """
     if headers.get("Content-Encoding", "identity").lower() not in ("identity", "aws-chunked", ""):
         raise ProtocolError("The storage host compressed the file although it was asked not to; it cannot be resumed.")
@@ -157,58 +172,58 @@ def read_content_range(status: int, headers: Mapping[str, str]) -> ContentRange:
         return ContentRange(0, int(length) if length.isdecimal() else None)
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
-        raise ProtocolError("The storage host sent a part of the file without saying which.")
+        raise ProtocolError("The storage host sent a part of the file without a valid Content-Range.")
     total = None if found[3] == "*" else int(found[3])
     return ContentRange(total or 0 if found[1] is None else int(found[1]), total)
 
 
 @attrs.define
 class DownloadState:
-    """How far the reading of a file has come, whatever connections it takes.
+    """The progress of a download, over any number of connections and URLs.
 
     Attributes:
-        offset: Bytes that were handed out.
-        total: The size of the file, once it is known.
-        tag: Its entity tag: as long as it stays, it is the same file.
+        offset: Number of bytes handed out.
+        total: Size of the file in bytes; None until a response states it.
+        etag: ETag of the file; another ETag means another file.
+        skip: Number of bytes still to drop because the host sent the file from its start again.
     """
 
     offset: int = 0
     total: int | None = None
-    tag: str | None = None
+    etag: str | None = None
     skip: int = attrs.field(default=0, init=False)
-    """Bytes to drop because the host sent the file from its start again."""
 
-    def headers(self) -> dict[str, str]:
-        """Return the request headers for the rest of the file."""
+    def request_headers(self) -> dict[str, str]:
+        """Return the request headers for the bytes from *offset* on."""
         headers = {"Accept-Encoding": "identity"}
         if self.offset:
             headers["Range"] = f"bytes={self.offset}-"
-            if self.tag and not self.tag.startswith("W/"):
-                headers["If-Range"] = self.tag
+            if self.etag and not self.etag.startswith("W/"):
+                headers["If-Range"] = self.etag
         return headers
 
-    def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Note the head of a response with status 200, 206 or 416.
+    def start_response(self, status: int, headers: Mapping[str, str]) -> None:
+        """Continue with a response of status 200, 206 or 416.
 
         Raises:
-            ProtocolError: It is another part, or another file, than the one that was begun.
+            ProtocolError: The response is of another file, or starts at another byte than *offset*.
         """
-        span, tag = read_content_range(status, headers), headers.get("ETag")
-        other_tag = tag is not None and self.tag is not None and tag != self.tag
-        other_size = span.total is not None and self.total is not None and span.total != self.total
-        if self.offset and (other_tag or other_size):
+        content, etag = read_content_range(status, headers), headers.get("ETag")
+        other_etag = etag is not None and self.etag is not None and etag != self.etag
+        other_total = content.total is not None and self.total is not None and content.total != self.total
+        if self.offset and (other_etag or other_total):
             raise ProtocolError("The file changed at the storage host while it was being read; read it again.")
-        if span.start > self.offset or (status != 200 and span.start != self.offset):
-            raise ProtocolError(f"The storage host sent the file from byte {span.start}, not {self.offset}.")
-        self.skip = self.offset - span.start
-        self.tag = tag or self.tag
-        self.total = span.total if span.total is not None else self.total
+        if content.start > self.offset or (status != 200 and content.start != self.offset):
+            raise ProtocolError(f"The storage host sent the file from byte {content.start}, not {self.offset}.")
+        self.skip = self.offset - content.start
+        self.etag = etag or self.etag
+        self.total = content.total if content.total is not None else self.total
 
-    def take(self, block: bytes) -> bytes:
-        """Return what of *block* is new.
+    def accept_block(self, block: bytes) -> bytes:
+        """Return the new bytes of *block* and advance *offset*; skipped bytes are dropped.
 
         Raises:
-            ProtocolError: There is more than the file has.
+            ProtocolError: The response has more bytes than the file.
         """
         if self.skip:
             dropped = min(self.skip, len(block))
@@ -221,7 +236,7 @@ class DownloadState:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every byte arrived; a file of unknown size is complete at the end of a whole response."""
+        """Whether every byte has arrived. A file of unknown size is complete when its response ends."""
         return self.skip == 0 and (self.total is None or self.offset == self.total)
 
 

@@ -1,7 +1,7 @@
-"""The answer inside a result, as the class that the endpoint's own calls return.
+"""The response body inside a result line, as the class that the endpoint's own calls return.
 
-Contract: pure. What the forms of the classes refuse (base64 vectors too) goes the way of every other answer, and the
-two agree on every field.
+Contract: pure. Fast path: `FastReader` builds the models directly. A body that it rejects, such as base64 vectors,
+goes through the cattrs converter; both give equal fields.
 """
 
 from __future__ import annotations
@@ -29,50 +29,51 @@ BODY_TYPES: dict[str | None, BodyType] = {
 
 
 @cache
-def _quick_readers() -> dict[BodyType, FastReader[Any]]:
-    """Return what decodes most answers of each kind."""
-    return {kind: FastReader(kind) for kind in BODY_TYPES.values()}
+def _fast_readers() -> dict[BodyType, FastReader[Any]]:
+    """Return one fast reader for each body type, built on first use."""
+    return {body_type: FastReader(body_type) for body_type in BODY_TYPES.values()}
 
 
 @attrs.define
 class ResultBodyDecoder:
-    """Decodes the answers of one file; without an endpoint it looks at each to see what it is.
+    """Decodes the response bodies of one results file.
 
     Attributes:
-        kind: What the endpoint returns; None if that is not known.
+        endpoint: The endpoint of the job; without one, the type of each body is inferred from its fields.
+        body_type: The class that the endpoint returns; None if it is not known.
     """
 
     endpoint: str | None
-    kind: BodyType | None = attrs.field(init=False)
+    body_type: BodyType | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.kind = BODY_TYPES.get(self.endpoint)
+        self.body_type = BODY_TYPES.get(self.endpoint)
 
-    def decode(self, body: msgspec.Raw, kind: BodyType | None = None) -> AnyResponse:
-        """Return the answer in *body*, of a *kind* that may be known better than from the endpoint.
+    def decode(self, body: msgspec.Raw, body_type: BodyType | None = None) -> AnyResponse:
+        """Decode *body*; *body_type* overrides the type that the endpoint returns.
 
         Raises:
-            ResponseDecodeError: It is no such answer.
+            ResponseDecodeError: The body is not of that type.
         """
-        kind, text = kind or self.kind, bytes(body)
-        if kind is None:
-            return self._structured(text, None)
+        body_type, data = body_type or self.body_type, bytes(body)
+        if body_type is None:
+            return self._decode_with_converter(data, None)
         try:
-            return _quick_readers()[kind](text)  # type: ignore[no-any-return]  # the kind is of no one class
+            return _fast_readers()[body_type](data)  # type: ignore[no-any-return]  # one reader for three classes
         except FAST_READ_ERRORS:
-            return self._structured(text, kind)
+            return self._decode_with_converter(data, body_type)
 
-    def _structured(self, text: bytes, kind: BodyType | None) -> AnyResponse:
-        value = decode_json(text)
-        kind = kind or _kind_of(value)
-        if kind is None:
+    def _decode_with_converter(self, data: bytes, body_type: BodyType | None) -> AnyResponse:
+        value = decode_json(data)
+        body_type = body_type or _infer_type(value)
+        if body_type is None:
             return value if type(value) is dict else {"value": value}
-        if kind is EmbeddingList:
+        if body_type is EmbeddingList:
             value = decode_base64_vectors(value)
-        return structure(value, kind)
+        return structure(value, body_type)
 
 
-def _kind_of(value: Any) -> BodyType | None:
+def _infer_type(value: Any) -> BodyType | None:
     if type(value) is not dict:
         return None
     if "choices" in value:

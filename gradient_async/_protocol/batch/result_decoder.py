@@ -1,10 +1,14 @@
-"""Results files to results, line by line.
+"""Decodes results files to `BatchResult` objects, line by line.
 
-Contract: pure; fed with blocks. The envelope of a line is decoded when its result is taken, the answer when it is
-asked for. A line that cannot be read is a result too, one that says so; blank lines, CR and a byte order
-mark are passed over. Lines may come in any order.
+Contract: pure; fed with blocks. A line's envelope is decoded when its result is taken, the response body when it is
+first read. A line that cannot be read is a result with an error; blank lines, CR and a byte order mark are skipped.
+Lines may come in any order.
 
-Source: as for the models; the files' order and their last line break are not promised by anybody.
+Hot: most lines are a plain success and take one msgspec call. The decoder is chosen for each block. If more than half
+of the last block's bodies were read, the envelope and its body are decoded together (`_typed_decoders`), which saves
+scanning the body twice; otherwise the body stays raw bytes (`_decode_envelope`) and an unread body costs nothing.
+
+Source: as for the models. Neither the order of the lines nor a final line break is documented.
 """
 
 from __future__ import annotations
@@ -29,22 +33,22 @@ from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultF
 from gradient_async.models.messages import MessageReply
 
 _NULL = Raw(b"null")
-_SENTENCES = {
-    "canceled": "The request was cancelled before it was answered.",
-    "expired": "The job's time was over before the request was answered.",
+_ANTHROPIC_MESSAGES = {
+    "canceled": "The request was cancelled before it was processed.",
+    "expired": "The job expired before the request was processed.",
 }
-_EMPTY = "The line has neither a response nor an error."
+_EMPTY_LINE = "The line has neither a response nor an error."
 B = TypeVar("B")
 
 
-class Response(msgspec.Struct, Generic[B], gc=False):
+class OpenAIResponse(msgspec.Struct, Generic[B], gc=False):
     """OpenAI's ``response``."""
 
     body: B
     status_code: int | None = None
 
 
-class Fault(msgspec.Struct, gc=False):
+class OpenAIError(msgspec.Struct, gc=False):
     """OpenAI's ``error``."""
 
     code: str | int | None = None
@@ -52,7 +56,7 @@ class Fault(msgspec.Struct, gc=False):
     type: str | None = None
 
 
-class Outcome(msgspec.Struct, gc=False):
+class AnthropicResult(msgspec.Struct, gc=False):
     """Anthropic's ``result``."""
 
     type: str = ""
@@ -61,170 +65,176 @@ class Outcome(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, Generic[B], gc=False):
-    """A line of either kind."""
+    """A result line of either provider."""
 
     custom_id: str
-    response: Response[B] | None = None
-    error: Fault | None = None
-    result: Outcome | None = None
+    response: OpenAIResponse[B] | None = None
+    error: OpenAIError | None = None
+    result: AnthropicResult | None = None
 
 
-Line = Envelope[Any]
-_read = msgspec.json.Decoder(Envelope[Raw]).decode
+AnyEnvelope = Envelope[Any]
+_decode_envelope = msgspec.json.Decoder(Envelope[Raw]).decode
 
 
 @cache
-def _whole_readers() -> dict[BodyType, Callable[[bytes], Line]]:
-    """Return what decodes a line and its answer in one go."""
+def _typed_decoders() -> dict[BodyType, Callable[[bytes], AnyEnvelope]]:
+    """Return decoders of an envelope together with its body, by the type of the body."""
     return {kind: msgspec.json.Decoder(Envelope[OPEN_STRUCTS.struct_for(kind)]).decode for kind in BODY_TYPES.values()}  # type: ignore[misc]
 
 
-def succeeded(line: Line) -> bool:
-    """Whether the request of a line was answered."""
-    if line.result is not None:
-        return line.result.type == "succeeded"
-    response = line.response
-    if response is None or line.error is not None:
+def is_success(envelope: AnyEnvelope) -> bool:
+    """Whether the request of a line succeeded."""
+    if envelope.result is not None:
+        return envelope.result.type == "succeeded"
+    response = envelope.response
+    if response is None or envelope.error is not None:
         return False
     return response.status_code is None or 200 <= response.status_code < 300
 
 
 @attrs.define(eq=False)
 class ResultLineReader:
-    """Reads what is behind the envelope of the lines of one file.
+    """Reads the bodies and errors of the decoded lines of one file.
 
     Attributes:
-        asked: How many answers were asked for.
+        bodies_read: Number of bodies that were read.
     """
 
     file: ResultFile
-    answers: ResultBodyDecoder
-    asked: int = attrs.field(default=0, init=False)
+    body_decoder: ResultBodyDecoder
+    bodies_read: int = attrs.field(default=0, init=False)
 
-    def decode_body(self, line: Line | None, text: Any) -> AnyResponse | None:
-        """Return the answer in *line*, whose bytes are *text*."""
-        self.asked += 1
+    def decode_body(self, line: AnyEnvelope | None, text: Any) -> AnyResponse | None:
+        """Return the response body of *line*, which was decoded from the bytes *text*."""
+        self.bodies_read += 1
         if line is None:
             return None
         if line.response is None:
-            return self.answers.decode(line.result.message, MessageReply) if line.result is not None else None
-        body, kind = line.response.body, self.answers.kind
-        if kind is None or type(body) is Raw:
-            return self.answers.decode(body)
-        return build_model(kind, body, text, "response", "body")
+            return self.body_decoder.decode(line.result.message, MessageReply) if line.result is not None else None
+        body, body_type = line.response.body, self.body_decoder.body_type
+        if body_type is None or type(body) is Raw:
+            return self.body_decoder.decode(body)
+        return build_model(body_type, body, text, "response", "body")
 
-    def read_fault(self, line: Line | None, number: int) -> BatchFault:
-        """Return what is wrong with *line*."""
+    def read_fault(self, line: AnyEnvelope | None, number: int) -> BatchFault:
+        """Return the error of a failed *line*, or of an unreadable one if *line* is None."""
         if line is None:
             message = f"Line {number} of the {self.file} file cannot be read as a result."
             return BatchFault(code="malformed_line", message=message, line=number)
         if line.error is not None:
-            return _vendor_fault(line.error, line.response)
+            return _openai_fault(line.error, line.response)
         if line.result is not None:
-            return _outcome_fault(line.result)
-        return _response_fault(line.response) if line.response is not None else BatchFault(message=_EMPTY)
+            return _anthropic_fault(line.result)
+        return _status_fault(line.response) if line.response is not None else BatchFault(message=_EMPTY_LINE)
 
 
-def _vendor_fault(error: Fault, response: Response[Any] | None) -> BatchFault:
+def _openai_fault(error: OpenAIError, response: OpenAIResponse[Any] | None) -> BatchFault:
     code = error.type if error.code is None else str(error.code)
     return BatchFault(code=code, message=error.message, status=response.status_code if response else None)
 
 
-def _outcome_fault(outcome: Outcome) -> BatchFault:
-    value = decode_json(bytes(outcome.error))
+def _anthropic_fault(result: AnthropicResult) -> BatchFault:
+    value = decode_json(bytes(result.error))
     error = find_error(value if "error" in value else {"error": value}) if type(value) is dict else None
     if error is None:
-        return BatchFault(code=outcome.type or None, message=_SENTENCES.get(outcome.type))
+        return BatchFault(code=result.type or None, message=_ANTHROPIC_MESSAGES.get(result.type))
     return BatchFault(code=error.code, message=error.message)
 
 
-def _response_fault(response: Response[Raw]) -> BatchFault:
+def _status_fault(response: OpenAIResponse[Raw]) -> BatchFault:
     error = build_status_error(response.status_code or 500, {}, bytes(response.body), now=0.0)
     return BatchFault(code=error.code, message=error.message, status=response.status_code)
 
 
 @attrs.define
 class ResultDecoder:
-    """Turns the bytes of a results file into results, each when it is taken.
+    """Decodes the bytes of a results file to results, each when it is taken.
 
-    As long as most answers are asked for, lines are decoded together with their answers.
+    Attributes:
+        lines: Number of lines so far, including blank ones.
     """
 
     reader: ResultLineReader
     lines: int = attrs.field(default=0, init=False)
-    _given: int = attrs.field(default=0, init=False)
-    _asked: int = attrs.field(default=0, init=False)
+    _block_lines: int = attrs.field(default=0, init=False)
+    """Number of lines of the last block."""
+    _bodies_before: int = attrs.field(default=0, init=False)
+    """Value of ``reader.bodies_read`` at the start of the last block."""
     _splitter: LineSplitter = attrs.field(factory=LineSplitter, init=False)
 
     def feed(self, block: bytes) -> Iterator[BatchResult]:
-        """Return the results that *block* completes; to be used up before the next call."""
-        return self._results(self._splitter.feed(block))
+        """Iterate over the results that *block* completes; exhaust the iterator before the next call."""
+        return self._iter_results(self._splitter.feed(block))
 
     def feed_eof(self) -> Iterator[BatchResult]:
-        """Return the result of a last line without a line break."""
-        return self._results(self._splitter.feed_eof())
+        """Iterate over the result of a last line without a line break."""
+        return self._iter_results(self._splitter.feed_eof())
 
-    def _results(self, lines: list[bytes]) -> Iterator[BatchResult]:
-        reader, began, before = self.reader, self.lines, self._asked
-        read = self._reader(reader.asked - before)
-        self._asked, self._given, self.lines = reader.asked, len(lines), began + len(lines)
-        for number, line in enumerate(lines, began + 1):
+    def _iter_results(self, lines: list[bytes]) -> Iterator[BatchResult]:
+        reader, first = self.reader, self.lines
+        decode = self._choose_decoder(reader.bodies_read - self._bodies_before)
+        self._bodies_before, self._block_lines, self.lines = reader.bodies_read, len(lines), first + len(lines)
+        for number, line in enumerate(lines, first + 1):
             try:
-                envelope = read(line)
+                envelope = decode(line)
             except FAST_READ_ERRORS:
                 if line.strip():
-                    yield self._odd(line, number)
+                    yield self._read_other_line(line, number)
                 continue
             response = envelope.response
             if response is not None and response.status_code == 200 and envelope.error is None:
                 yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
             else:
-                yield self._odd(line, number)
+                yield self._read_other_line(line, number)
 
-    def _odd(self, line: bytes, number: int) -> BatchResult:
-        """Return the result of a line that is no plain success."""
+    def _read_other_line(self, line: bytes, number: int) -> BatchResult:
+        """Return the result of a line that is not a plain success: a failure, an unusual or an unreadable line."""
         value: Any = line
         try:
-            envelope: Line | None = _read(line)
+            envelope: AnyEnvelope | None = _decode_envelope(line)
         except FAST_READ_ERRORS:
-            value = _value_of(line)
-            envelope = _lenient(value)
+            value = _decode_or_none(line)
+            envelope = _coerce_envelope(value)
         if envelope is None:
             return BatchResult("", False, number, self.reader, None, raw={})  # noqa: FBT003
-        return BatchResult(envelope.custom_id, succeeded(envelope), number, self.reader, envelope, raw=value)
+        return BatchResult(envelope.custom_id, is_success(envelope), number, self.reader, envelope, raw=value)
 
-    def _reader(self, asked: int) -> Callable[[bytes], Line]:
-        """Return what suits the block that begins, if *asked* of the last one's answers were asked for."""
-        kind = self.reader.answers.kind
-        return _read if kind is None or asked * 2 <= self._given else _whole_readers()[kind]
+    def _choose_decoder(self, bodies_read: int) -> Callable[[bytes], AnyEnvelope]:
+        """Return the decoder of the next block, after *bodies_read* bodies of the last block were read."""
+        body_type = self.reader.body_decoder.body_type
+        if body_type is None or bodies_read * 2 <= self._block_lines:
+            return _decode_envelope
+        return _typed_decoders()[body_type]
 
 
-def _value_of(line: bytes) -> Any:
+def _decode_or_none(line: bytes) -> Any:
     try:
         return decode_json(line)
     except ResponseDecodeError:
         return None
 
 
-def _lenient(value: Any) -> Line | None:
-    """Return the envelope of a line with values that JSON does not have, or with fields of other types."""
+def _coerce_envelope(value: Any) -> AnyEnvelope | None:
+    """Build the envelope of a line with NaN, lone surrogates or fields of other types; None without an id."""
     if type(value) is not dict or type(value.get("custom_id")) is not str:
         return None
-    envelope: Line = Envelope(value["custom_id"])
+    envelope: AnyEnvelope = Envelope(value["custom_id"])
     if type(response := value.get("response")) is dict:
         status = response.get("status_code")
-        envelope.response = Response(_raw(response.get("body")), status if type(status) is int else None)
+        envelope.response = OpenAIResponse(_encode_raw(response.get("body")), status if type(status) is int else None)
     if type(result := value.get("result")) is dict:
-        envelope.result = Outcome(str(result.get("type")), _raw(result.get("message")), _raw(result.get("error")))
+        message, fault = _encode_raw(result.get("message")), _encode_raw(result.get("error"))
+        envelope.result = AnthropicResult(str(result.get("type")), message, fault)
     if (error := value.get("error")) is not None:
-        envelope.error = _lenient_fault(error if type(error) is dict else {"message": error})
+        envelope.error = _coerce_error(error if type(error) is dict else {"message": error})
     return envelope
 
 
-def _lenient_fault(error: dict[str, Any]) -> Fault:
+def _coerce_error(error: dict[str, Any]) -> OpenAIError:
     texts = {name: str(error[name]) for name in ("code", "message", "type") if error.get(name) is not None}
-    return Fault(**texts)
+    return OpenAIError(**texts)
 
 
-def _raw(value: Any) -> Raw:
+def _encode_raw(value: Any) -> Raw:
     return Raw(json.dumps(value).encode())

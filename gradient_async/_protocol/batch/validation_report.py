@@ -1,6 +1,6 @@
-"""What is found out about a batch's input: its parts, its faults, and the report of both.
+"""The result of checking a batch's input: its parts, its faults, and a report of both.
 
-Contract: pure. All faults are counted, the first hundred are kept.
+Contract: pure. All faults are counted; the first hundred are kept.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ import attrs
 
 from gradient_async.errors import BatchValidationError
 
-SHOWN = 100
+MAX_KEPT_FAULTS = 100
 
 
 @attrs.frozen
 class InputPart:
-    """A run of whole lines that becomes one job: the bytes from *start* to *end* of the input.
+    """A range of whole lines that becomes one job: the bytes from *start* to *end* of the input.
 
     Attributes:
-        lines_before: Lines of the input before it, to translate the line numbers of the service.
+        start: Offset of the first byte.
+        end: Offset after the last byte.
+        requests: Number of lines with a request.
+        lines_before: Number of lines of the input before this part; added to the line numbers that the service
+            reports, they become line numbers of the whole input.
     """
 
     start: int
@@ -27,45 +31,45 @@ class InputPart:
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """The size in bytes."""
         return self.end - self.start
 
 
 @attrs.define
-class Faults:
-    """The first faults in the order of their lines, and how many there are in all."""
+class FaultList:
+    """The first faults in the order of their lines, and the number of all faults."""
 
     total: int = 0
-    _first: list[tuple[int, str]] = attrs.field(factory=list)
+    _kept: list[tuple[int, str]] = attrs.field(factory=list)
 
     def add(self, line: int, text: str) -> None:
-        """Note a fault of *line*; 0 stands for the whole input."""
+        """Record a fault of *line*; line 0 stands for the whole input."""
         self.total += 1
-        if len(self._first) < SHOWN:
-            self._first.append((line, f"Line {line}: {text}." if line else text))
+        if len(self._kept) < MAX_KEPT_FAULTS:
+            self._kept.append((line, f"Line {line}: {text}." if line else text))
 
-    def merge(self, other: Faults) -> None:
-        """Add the faults of another pass over the same lines."""
+    def merge_sorted(self, other: FaultList) -> None:
+        """Merge the faults of another pass over the same lines, by line number."""
         self.total += other.total
-        self._first = sorted(self._first + other._first, key=lambda fault: fault[0])[:SHOWN]
+        self._kept = sorted(self._kept + other._kept, key=lambda fault: fault[0])[:MAX_KEPT_FAULTS]
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """The first of them, as sentences that begin with ``Line 42:``."""
-        return tuple(text for _, text in self._first)
+    def messages(self) -> tuple[str, ...]:
+        """The kept faults, each beginning with its line: ``Line 42: ...``."""
+        return tuple(text for _, text in self._kept)
 
 
 @attrs.frozen(kw_only=True)
 class ValidationReport:
-    """What is known of an input after it was checked.
+    """The result of checking an input locally.
 
     Attributes:
-        faults: The first hundred, each as ``Line 42: missing required field 'custom_id'.``
-        total: How many faults there are in all.
-        requests: Lines with a request, right or wrong.
-        size: Bytes, as they would be uploaded.
-        parts: The jobs it would become; one, unless splitting was asked for.
-        digest: SHA-256 of the input, if it was asked for.
+        faults: The first hundred faults, each as ``Line 42: missing required field 'custom_id'.``
+        total: Number of all faults.
+        requests: Number of lines with a request, valid or not.
+        size: Size of the upload in bytes.
+        parts: The jobs that the input would become; one, unless it was checked with ``split=True``.
+        digest: SHA-256 of the input, if it was requested.
     """
 
     faults: tuple[str, ...] = ()
@@ -77,11 +81,15 @@ class ValidationReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether the input has no faults."""
         return self.total == 0
 
     def raise_for_faults(self) -> None:
-        """Raise a `BatchValidationError` if anything is wrong."""
+        """Raise an error if the input has faults.
+
+        Raises:
+            BatchValidationError: The input has faults; the message quotes the first three.
+        """
         if self.ok:
             return
         first = " ".join(self.faults[:3])

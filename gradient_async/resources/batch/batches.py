@@ -1,6 +1,6 @@
-"""``session.batches``: thousands of requests as one job, within a day and at a lower price.
+"""``session.batches``: thousands of requests as one job, processed within a day at a lower price.
 
-Each step of a job alone, and `Batches.submit` and `Batches.run`, which take them all.
+`Batches.submit` and `Batches.run` take all steps of a job; the other methods take one step each.
 
 Source: the batch inference reference of April 2026.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Unpack
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from gradient_async._io.batch.input_file import CheckedInput, Source, check_input, open_input
+from gradient_async._io.batch.input_file import ByteProgress, CheckedInput, Source, check_input, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.http.pipeline import Pipeline
@@ -44,7 +44,7 @@ from gradient_async.resources.batch.options import (
 )
 from gradient_async.resources.batch.submission import Submission
 
-LIMITS = BatchLimits()
+DEFAULT_LIMITS = BatchLimits()
 
 
 @attrs.define(eq=False)
@@ -56,25 +56,36 @@ class Batches:
     async def submit(self, source: Source, **options: Unpack[SubmitOptions]) -> BatchJob:
         """Validate an input, upload it and create its job.
 
+        Example::
+
+            job = await session.batches.submit("prompts.jsonl", endpoint="/v1/chat/completions")
+            print(job.batch_id)
+
         Args:
-            source: A path, bytes, or an iterable of `BatchRequest` or dicts; packed with gzip or not.
+            source: A path, bytes, or an iterable or async iterable of `BatchRequest` or dicts. Paths and bytes may be
+                compressed with gzip.
             **options: As `SubmitOptions` describes.
+
+        Returns:
+            The job; for a split input one object for all its jobs.
 
         Raises:
             BatchValidationError: The input has faults; nothing was sent.
             ConfigurationError: The source or the journal cannot be used; nothing was sent.
             UploadError: The storage host refused the file.
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came. The job may exist: with the same ``request_id`` or the same
-                journal, submitting again returns it.
+            APIStatusError: The service refused; the class says why.
+            APIConnectionError: No response arrived. The job may exist: submitting again with the same
+                ``request_id`` or the same journal returns it.
         """
-        given = ResolvedOptions(**options)
-        checked = await self._checked(source, given)
+        resolved = ResolvedOptions(**options)
+        checked = await self._check_source(source, resolved)
         checked.report.raise_for_faults()
-        async with _journal_at(given.journal) as journal:
-            parts = await Submission(calls=self._calls, input=checked, options=given, journal=journal).run()
-        path = None if given.journal is None else Path(given.journal)
-        return BatchJob(JobContext(self._calls, self.submit, given.again(), checked.file, path), parts)
+        path = None if resolved.journal is None else Path(resolved.journal)
+        async with AsyncExitStack() as stack:
+            journal = None if path is None else await stack.enter_async_context(Journal(path))
+            submission = Submission(calls=self._calls, input=checked, options=resolved, journal=journal)
+            parts = await submission.create_jobs()
+        return BatchJob(JobContext(self._calls, self.submit, resolved.reusable_options(), checked.file, path), parts)
 
     async def run(
         self,
@@ -84,19 +95,28 @@ class Batches:
         timeout: float | None = None,
         **options: Unpack[SubmitOptions],
     ) -> BatchJob:
-        """Submit a job and return it when it is complete.
+        """Submit a job and wait until it is complete.
 
-        With a journal, a process that was killed at any point goes on where it was when it does the same again.
+        With a journal, a process that was killed at any point resumes when the same call is made again, and never
+        pays twice.
+
+        Example::
+
+            job = await session.batches.run("prompts.jsonl", journal="run.journal")
+            await job.download("results.jsonl", errors="errors.jsonl")
 
         Args:
             source: As for `submit`.
-            poll: How often to look at the job.
-            timeout: Seconds to wait for its end; None for any time.
+            poll: Bounds of the delay between two polls, in seconds.
+            timeout: Seconds to wait for the end of the job; None for no limit.
             **options: As `SubmitOptions` describes.
+
+        Returns:
+            The completed job.
 
         Raises:
             BatchFailedError: The job failed, expired or was cancelled.
-            APITimeoutError: It has not ended in time; it goes on at the service.
+            APITimeoutError: The job did not end within *timeout*; it continues at the service.
             GradientError: As `submit` does.
         """
         job = await self.submit(source, **options)
@@ -110,19 +130,19 @@ class Batches:
         source: Source | None = None,
         journal: str | os.PathLike[str] | None = None,
     ) -> BatchJob:
-        """Return a job that exists, without asking the service.
+        """Return an existing job by its id, without sending a request.
 
         Args:
-            batch_id: Its id; several, or one string with commas, for a job that was split.
-            source: Its input, for `BatchJob.report` and `BatchJob.retry_failed`.
-            journal: A file by which an interrupted download goes on in another process.
+            batch_id: The id of the job; for a split input its ids, as an iterable or separated by commas.
+            source: The input of the job, for `BatchJob.report` and `BatchJob.retry_failed`.
+            journal: Path of a file by which an interrupted download resumes in another process.
 
         Raises:
             ConfigurationError: There is no id, or an empty one.
         """
         ids = [each.strip() for each in (batch_id.split(",") if isinstance(batch_id, str) else batch_id)]
         if not all(ids) or not ids:
-            raise ConfigurationError(f"A job is picked up by its id, or by those of its parts; got {batch_id!r}.")
+            raise ConfigurationError(f"batch_id takes the id of a job, or the ids of its parts; got {batch_id!r}.")
         context = JobContext(self._calls, self.submit, {}, source, None if journal is None else Path(journal))
         return BatchJob(context, [JobPart(each) for each in ids])
 
@@ -133,22 +153,40 @@ class Batches:
         provider: Provider = "openai",
         endpoint: str | None = AUTO,
         split: bool = False,
-        limits: BatchLimits = LIMITS,
+        limits: BatchLimits = DEFAULT_LIMITS,
         on_step: StepCallback | None = None,
     ) -> ValidationReport:
-        """Check every line of an input; nothing is sent.
+        """Check every line of an input locally, without sending a request.
+
+        Args:
+            source: As for `submit`.
+            provider: The form of the lines.
+            endpoint: The ``url`` that every line must have; None accepts any.
+            split: Whether an input above *limits* may become several jobs; otherwise exceeding them is a fault.
+            limits: The largest input of one job.
+            on_step: Called with a `BatchStep` every few megabytes.
 
         Returns:
-            The faults, each as ``Line 42: missing required field 'custom_id'.``, and what the input would become.
-        """
-        given = ResolvedOptions(provider=provider, endpoint=endpoint, split=split, limits=limits, on_step=on_step)
-        return (await self._checked(source, given)).report
-
-    async def create_file(self, file_name: str, *, timeout: Timeout = None) -> BatchFile:
-        """Announce an input file; its bytes go to the `upload` that follows within a quarter of an hour.
+            The faults, each as ``Line 42: missing required field 'custom_id'.``, and the jobs the input would become.
 
         Raises:
-            BatchValidationError: The name does not end with ``.jsonl``.
+            ConfigurationError: The source cannot be read.
+        """
+        options = ResolvedOptions(provider=provider, endpoint=endpoint, split=split, limits=limits, on_step=on_step)
+        return (await self._check_source(source, options)).report
+
+    async def create_file(self, file_name: str, *, timeout: Timeout = None) -> BatchFile:
+        """Announce an input file; `upload` its bytes within 15 minutes.
+
+        Args:
+            file_name: A name that ends with ``.jsonl``.
+            timeout: Seconds for the call, or a `Timeouts`.
+
+        Returns:
+            The file, with its id and its upload URL.
+
+        Raises:
+            BatchValidationError: The name does not end with ``.jsonl``; nothing was sent.
         """
         return await self._calls.create_file(file_name, timeout)
 
@@ -160,30 +198,29 @@ class Batches:
         provider: Provider = "openai",
         endpoint: str | None = AUTO,
         content_type: str | None = DEFAULT_CONTENT_TYPE,
-        on_progress: Callable[[int, int], object] | None = None,
+        on_progress: ByteProgress | None = None,
     ) -> BatchFile:
-        """Send the bytes of an announced file, as they are, without looking at them.
+        """Upload the bytes of an announced file, without validating them.
 
         Args:
-            file: What `create_file` returned.
+            file: The file that `create_file` returned.
             source: A path, bytes, or an iterable of requests.
-            provider: Whose form the lines get, if they are made of requests here.
-            endpoint: What these lines name as their ``url``; the job's own, or None for lines that name it themselves.
-            content_type: What the storage host is told; None tells it nothing.
-            on_progress: Called with the bytes that have gone and the bytes of the file.
+            provider: The form of the lines, if they are encoded from requests.
+            endpoint: The ``url`` of these lines; that of the job, or None for requests with their own ``url``.
+            content_type: The ``Content-Type`` of the upload; None sends none.
+            on_progress: Called with the bytes sent and the size of the file in bytes.
 
         Returns:
-            The file that has the bytes now; another one than *file* if that one's address had expired. Create the
-            job with its ``file_id``.
+            The file that holds the bytes; not *file* if its URL had expired. Create the job with its ``file_id``.
 
         Raises:
-            UploadError: The storage host refused, also at two more addresses.
-            APIConnectionError: No answer came.
+            UploadError: The storage host refused, also at two fresh URLs.
+            APIConnectionError: No response arrived.
         """
         data = await open_input(source, LineSchema(provider, resolve_endpoint(provider, endpoint)))
-        watch = partial(_tell_size, on_progress, data.size) if on_progress is not None else None
+        report_bytes = None if on_progress is None else lambda done: on_progress(done, data.size)
         whole = InputPart(0, data.size, 0)
-        return await self._calls.upload(file, data, whole, content_type=content_type, watch=watch)
+        return await self._calls.upload(file, data, whole, content_type=content_type, on_progress=report_bytes)
 
     async def create(
         self,
@@ -199,17 +236,20 @@ class Batches:
         """Create the job of an uploaded file.
 
         Args:
-            file_id: The one of the file that `upload` returned.
-            request_id: The same value is the same job, however often it is sent; by default a new one.
-            provider: Whose form the lines have.
-            endpoint: What every request is sent to; None leaves it out.
-            completion_window: The time the service takes at most.
-            metadata: Strings to find the job by.
+            file_id: The id of the file that `upload` returned.
+            request_id: The idempotency key: the same value returns the same job. By default a new one.
+            provider: The form of the lines.
+            endpoint: The path that every request is sent to; None leaves it out.
+            completion_window: The longest time the service may take.
+            metadata: Strings stored with the job.
             timeout: Seconds for the call, or a `Timeouts`.
 
+        Returns:
+            The state of the new or existing job.
+
         Raises:
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came; the job may exist.
+            APIStatusError: The service refused; the class says why.
+            APIConnectionError: No response arrived; the job may exist.
         """
         body = build_create_body(
             file_id=file_id,
@@ -222,61 +262,53 @@ class Batches:
         return await self._calls.create(body, timeout)
 
     async def retrieve(self, batch_id: str, *, timeout: Timeout = None) -> Batch:
-        """Return a job as it is now.
+        """Return the current state of a job.
 
         Raises:
-            NotFoundError: There is none with that id.
+            NotFoundError: No job has that id.
         """
         return await self._calls.retrieve(batch_id, timeout)
 
     def list(self, *, limit: int = 20, after: str | None = None, status: str | None = None) -> BatchList:
-        """Iterate over all jobs, newest first, page by page as they are wanted.
+        """Iterate over all jobs, newest first. Each page is requested when the previous one is used up.
 
         Args:
             limit: Jobs in a page, from 1 to 100.
-            after: Where to begin: the ``after`` of an earlier iteration, or the id of a job.
+            after: The cursor to start after: the ``after`` of an earlier iteration, or the id of a job.
             status: Only jobs with this status.
         """
-        return BatchList(partial(self._calls.page, limit=limit, status=status), after, status)
+        return BatchList(partial(self._calls.fetch_page, limit=limit, status=status), after, status)
 
     async def cancel(self, batch_id: str, *, timeout: Timeout = None) -> Batch:
-        """Ask for a job's end and return how it is now; what is done by then stays available.
+        """Cancel a job and return its state. Results of requests that were processed by then stay available.
 
         Raises:
-            ConflictError: It has ended already.
+            ConflictError: The job has already ended.
         """
         return await self._calls.cancel(batch_id, timeout)
 
     async def result_links(self, batch_id: str, *, timeout: Timeout = None) -> ResultLinks:
-        """Return where the results of a job can be read, for a short time.
+        """Return presigned URLs of a job's results, which expire after a short time.
 
         Raises:
-            BatchNotReadyError: There are none yet.
+            BatchNotReadyError: The results are not available yet.
         """
         return await self._calls.result_links(batch_id, timeout)
 
-    async def _checked(self, source: Source, options: ResolvedOptions) -> CheckedInput:
+    async def _check_source(self, source: Source, options: ResolvedOptions) -> CheckedInput:
         schema = LineSchema(options.provider, options.endpoint)
         file = await open_input(source, schema, options.file_name)
         validator = InputValidator(schema, options.limits, options.split, digest=options.journal is not None)
-        return await check_input(file, validator, partial(options.tell, "validate"))
+        return await check_input(file, validator, partial(options.report_step, "validate"))
 
 
 def new_batches(
     pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts, *, allow_insecure: bool
 ) -> Batches:
-    """Return ``session.batches``, wired to a session's parts."""
+    """Build ``session.batches`` from the parts of a session."""
 
-    def urls() -> UrlPolicy:
+    def url_policy() -> UrlPolicy:
         return UrlPolicy(urlsplit(target().base_url).hostname or "", allow_insecure)
 
-    storage = PresignedClient(pipeline.transport, pipeline.retry, timeouts, urls)
+    storage = PresignedClient(pipeline.transport, pipeline.retry, timeouts, url_policy)
     return Batches(BatchClient(pipeline, target, timeouts, storage))
-
-
-def _journal_at(path: str | os.PathLike[str] | None) -> AbstractAsyncContextManager[Journal | None]:
-    return nullcontext() if path is None else Journal(Path(path))
-
-
-def _tell_size(watch: Callable[[int, int], object], total: int, done: int) -> None:
-    watch(done, total)

@@ -1,4 +1,4 @@
-"""The calls of the batch API, one method each, for what is built on them.
+"""The calls of the batch API, one method each.
 
 Source: the batch inference reference of April 2026.
 """
@@ -12,7 +12,7 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.input_file import InputFile
-from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient, Watcher
+from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient, UploadProgress
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch import api as wire
@@ -33,16 +33,22 @@ from gradient_async.errors import (
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 
 Timeout = float | Timeouts | None
+"""Seconds for a call, or a `Timeouts`; None for the session's own."""
+
 T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.BatchPage)
 
 _REFUSALS = (BadRequestError, UnprocessableEntityError)
-_FULL_PAGE = 100
-_SEARCHED_PAGES = 3
+_SEARCH_PAGE_SIZE = 100
+_MAX_SEARCHED_PAGES = 3
 
 
 @attrs.define(eq=False)
 class BatchClient:
-    """Sends the calls; remembers whether the service wants no endpoint for Anthropic's jobs."""
+    """Sends the calls.
+
+    Attributes:
+        omits_endpoint: Whether the service was found to refuse the endpoint of Anthropic jobs.
+    """
 
     pipeline: Pipeline
     target: Callable[[], Target]
@@ -53,48 +59,51 @@ class BatchClient:
     async def create_file(self, file_name: str, timeout: Timeout = None) -> BatchFile:
         """Announce an input file."""
         body = {"file_name": wire.validate_file_name(file_name)}
-        return await self._call(wire.read_batch_file, "POST", wire.FILES_PATH, timeout, body=body)
+        return await self._send_call(wire.read_batch_file, "POST", wire.FILES_PATH, timeout, body=body)
 
     async def create(self, body: Mapping[str, Any], timeout: Timeout = None) -> Batch:
-        """Create the job that *body* describes; the same one however often it is called with one ``request_id``."""
-        shorter = wire.without_endpoint(body)
-        if shorter is None:
-            return await self._create(body, timeout)
+        """Create the job that *body* describes; repeated with the same ``request_id`` it returns the same job.
+
+        If an Anthropic job is refused with its endpoint, it is sent once more without.
+        """
+        without_endpoint = wire.without_endpoint(body)
+        if without_endpoint is None:
+            return await self._create_or_find(body, timeout)
         if self.omits_endpoint:
-            return await self._create(shorter, timeout)
+            return await self._create_or_find(without_endpoint, timeout)
         try:
-            return await self._create(body, timeout)
+            return await self._create_or_find(body, timeout)
         except _REFUSALS as error:
             refusal = error
         try:
-            batch = await self._create(shorter, timeout)
+            batch = await self._create_or_find(without_endpoint, timeout)
         except _REFUSALS:
             raise refusal from None
         self.omits_endpoint = True
         return batch
 
     async def retrieve(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
-        """Return the job as it is now."""
-        return await self._call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
+        """Return the current state of a job."""
+        return await self._send_call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
 
-    async def page(
+    async def fetch_page(
         self, *, limit: int, after: str | None, status: str | None, timeout: Timeout = None
     ) -> wire.BatchPage:
         """Return one page of the list of jobs."""
         path = wire.list_path(limit=limit, after=after, status=status)
-        return await self._call(wire.read_batch_page, "GET", path, timeout)
+        return await self._send_call(wire.read_batch_page, "GET", path, timeout)
 
     async def cancel(self, batch_id: str, timeout: Timeout = None) -> Batch:
-        """Ask for a job's end.
+        """Cancel a job; wait and try again if the service refuses it right after the creation.
 
         Raises:
-            ConflictError: It has ended already.
+            ConflictError: The job has already ended.
         """
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._call(wire.read_batch, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
+                return await self._send_call(wire.read_batch, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
             except ConflictError as error:
                 refusal = error
             batch = await self.retrieve(batch_id, timeout)
@@ -106,14 +115,14 @@ class BatchClient:
             await anyio.sleep(delay)
 
     async def result_links(self, batch_id: str, timeout: Timeout = None) -> ResultLinks:
-        """Return where the results are.
+        """Return the presigned URLs of a job's results.
 
         Raises:
-            BatchNotReadyError: There are none yet.
+            BatchNotReadyError: The results are not available yet.
         """
         path = wire.batch_path(batch_id, "/results")
         try:
-            return await self._call(wire.read_result_links, "GET", path, timeout, priority="bulk")
+            return await self._send_call(wire.read_result_links, "GET", path, timeout, priority="bulk")
         except PreconditionFailedError:
             pass
         raise wire.results_not_ready_error(batch_id)
@@ -125,46 +134,54 @@ class BatchClient:
         part: InputPart,
         *,
         content_type: str | None,
-        watch: Watcher | None = None,
+        on_progress: UploadProgress | None = None,
     ) -> BatchFile:
-        """Put the bytes where *file* says, or where another announcement says if that address does not work.
+        """Upload a part of *data* to the URL of *file*; announce another file if that URL is rejected.
 
         Returns:
-            The file that has the bytes; create the job with its ``file_id``.
+            The file that holds the bytes; create the job with its ``file_id``.
         """
         for _ in range(MAX_URL_RENEWALS):
             try:
-                await self._put(file, data, part, content_type, watch)
+                await self._put_part(file, data, part, content_type, on_progress)
             except UploadError as error:
                 if not needs_new_url(error):
                     raise
             else:
                 return file
             file = await self.create_file(data.name)
-        await self._put(file, data, part, content_type, watch)
+        await self._put_part(file, data, part, content_type, on_progress)
         return file
 
-    async def _put(
-        self, file: BatchFile, data: InputFile, part: InputPart, content_type: str | None, watch: Watcher | None
+    async def _put_part(
+        self,
+        file: BatchFile,
+        data: InputFile,
+        part: InputPart,
+        content_type: str | None,
+        on_progress: UploadProgress | None,
     ) -> None:
         expires = file.expires_at.timestamp() if file.expires_at else None
-        await self.storage.put(file.upload_url, data, part, content_type=content_type, expires=expires, watch=watch)
+        await self.storage.upload_part(
+            file.upload_url, data, part, content_type=content_type, expires=expires, on_progress=on_progress
+        )
 
-    async def _create(self, body: Mapping[str, Any], timeout: Timeout) -> Batch:
+    async def _create_or_find(self, body: Mapping[str, Any], timeout: Timeout) -> Batch:
+        """Create a job; if the service reports its ``request_id`` as a conflict, find the existing job."""
         try:
-            return await self._call(wire.read_batch, "POST", wire.BATCHES_PATH, timeout, body=body)
+            return await self._send_call(wire.read_batch, "POST", wire.BATCHES_PATH, timeout, body=body)
         except ConflictError as error:
             refusal = error
-        found = await self._find(str(body["request_id"]), timeout)
+        found = await self._find_by_request_id(str(body["request_id"]), timeout)
         if found is None:
             raise refusal
         return found
 
-    async def _find(self, request_id: str, timeout: Timeout) -> Batch | None:
-        """Return the job with that *request_id*, should the service call it a conflict instead of returning it."""
+    async def _find_by_request_id(self, request_id: str, timeout: Timeout) -> Batch | None:
+        """Return the job with *request_id* among the newest 300; None if there is none."""
         after = None
-        for _ in range(_SEARCHED_PAGES):
-            page = await self.page(limit=_FULL_PAGE, after=after, status=None, timeout=timeout)
+        for _ in range(_MAX_SEARCHED_PAGES):
+            page = await self.fetch_page(limit=_SEARCH_PAGE_SIZE, after=after, status=None, timeout=timeout)
             for batch in page.batches:
                 if batch.request_id == request_id:
                     return batch
@@ -173,7 +190,7 @@ class BatchClient:
                 return None
         return None
 
-    async def _call(
+    async def _send_call(
         self,
         read: Callable[[bytes], T],
         method: str,
@@ -183,7 +200,7 @@ class BatchClient:
         body: Mapping[str, Any] | None = None,
         priority: Priority = "interactive",
     ) -> T:
-        """Send a request that may be sent again: the jobs have their ``request_id``, announcements cost nothing."""
+        """Send a call that may be repeated: jobs have a ``request_id``, and announcing a file is free."""
         request = Request(
             method=method,
             path=path,

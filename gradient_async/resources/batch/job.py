@@ -1,7 +1,7 @@
-"""One job, from its creation to its results; or several that a large input was split into, as one.
+"""One job, from its creation to its results; the jobs of a split input act as one.
 
-Contract: holds nothing but ids, the last known state and the input. Whatever is lost on the way can be had again
-from the service with ``session.batches.job(batch_id)``, in any process.
+Contract: holds only ids, the last known state and the input. ``session.batches.job(batch_id)`` restores everything
+else from the service, in any process.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError
-from gradient_async.models.batch import Batch, BatchFault
+from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.report import build_batch_report, read_endpoint, select_lines
 from gradient_async.resources.batch.result_download import (
+    ByteProgress,
     ResultSaver,
     SavedResults,
-    Watcher,
     require_distinct_paths,
     resolve_targets,
 )
@@ -46,41 +46,43 @@ from gradient_async.resources.batch.result_stream import ResultFiles, ResultStre
 
 DEFAULT_POLL = Poll()
 _SHORTEST_TIMEOUT = 0.001
-"""Seconds for a call when none are left: it ends as one that took too long."""
+"""Seconds for a call when no time remains; the call then ends with a timeout error."""
 
 
 @attrs.define
 class JobPart:
-    """One job of the service.
+    """One job at the service.
 
     Attributes:
-        part: The lines of the input it is made of, if they are known.
-        batch: The job as it was last seen.
+        part: The part of the input that the job processes; None if unknown.
+        batch: The last known state; None before the first one.
     """
 
     batch_id: str
     part: InputPart | None = None
     batch: Batch | None = None
 
-    def update(self, batch: Batch) -> None:
-        """Note how the job is; line numbers become those of the whole input."""
-        before = self.part.lines_before if self.part is not None else 0
-        faults = [_moved(fault, before) for fault in batch.errors] if before else batch.errors
-        self.batch = attrs.evolve(batch, errors=faults) if before else batch
-
-
-def _moved(fault: BatchFault, lines: int) -> BatchFault:
-    return fault if fault.line is None else attrs.evolve(fault, line=fault.line + lines)
+    def record_state(self, batch: Batch) -> None:
+        """Keep *batch* as the last known state, with line numbers of the whole input."""
+        lines_before = self.part.lines_before if self.part is not None else 0
+        if lines_before:
+            faults = [
+                fault if fault.line is None else attrs.evolve(fault, line=fault.line + lines_before)
+                for fault in batch.errors
+            ]
+            batch = attrs.evolve(batch, errors=faults)
+        self.batch = batch
 
 
 @attrs.define(eq=False)
 class JobContext:
-    """What a job needs besides its ids.
+    """The surroundings of a job.
 
     Attributes:
-        submit: `Batches.submit`, for a new job like this one.
-        options: What this one was submitted with; empty if that was elsewhere.
-        input: The checked file, or what it can be made of; None if it is not known here.
+        submit: `Batches.submit`, to submit another job like this one.
+        options: The options of this job's submission; empty if it was submitted elsewhere.
+        input: The checked file, or a source to make it from; None if unknown.
+        journal: Path of the journal; None without one.
     """
 
     calls: BatchClient
@@ -91,124 +93,170 @@ class JobContext:
 
 
 class BatchJob:
-    """A job. What it was when it was last looked at is in `batch`; nothing here changes by itself."""
+    """A job at the service, or several jobs that a large input was split into.
+
+    Properties show the last known state; `refresh`, `progress` and `wait` update it.
+    """
 
     def __init__(self, context: JobContext, parts: Sequence[JobPart]) -> None:
         self._context, self._parts, self._calls = context, tuple(parts), context.calls
 
     @property
     def batch_id(self) -> str:
-        """The id; of a job that was split, all ids with commas between. ``session.batches.job()`` takes either."""
+        """The id; for a split input all ids, separated by commas. ``session.batches.job()`` accepts either."""
         return ",".join(self.batch_ids)
 
     @property
     def batch_ids(self) -> tuple[str, ...]:
-        """The ids of the jobs at the service; more than one if the input was split."""
+        """The ids of the jobs at the service; more than one for a split input."""
         return tuple(part.batch_id for part in self._parts)
 
     @property
     def batch(self) -> Batch | None:
-        """The job as it was last seen, None if it was not yet."""
-        seen = [part.batch for part in self._parts if part.batch is not None]
-        return merge_batches(seen) if len(seen) == len(self._parts) else None
+        """The last known state; None if it was never requested."""
+        known = [part.batch for part in self._parts if part.batch is not None]
+        return merge_batches(known) if len(known) == len(self._parts) else None
 
     def __repr__(self) -> str:
-        status = self.batch.status if self.batch is not None else "not looked at yet"
+        status = self.batch.status if self.batch is not None else "status unknown"
         return f"<BatchJob {self.batch_id}, {status}>"
 
     async def refresh(self, *, timeout: float | None = None) -> Batch:
-        """Return the job as it is now; what has ended is not asked for again.
+        """Request the current state. A job that has ended is not requested again.
 
         Args:
-            timeout: Seconds in all, however many parts there are; default: the session's, for each.
+            timeout: Seconds for the jobs of a split input together; by default the session's timeouts for each.
+
+        Returns:
+            The current state; for a split input the sum of its jobs.
 
         Raises:
-            APIStatusError: The service refused; the class says how.
-            APIConnectionError: No answer came.
+            APIStatusError: The service refused; the class says why.
+            APIConnectionError: No response arrived.
         """
         clock = asyncio.get_running_loop().time
-        end = None if timeout is None else clock() + timeout
+        deadline = None if timeout is None else clock() + timeout
         for part in self._parts:
             if part.batch is None or not part.batch.is_terminal:
-                left = None if end is None else max(end - clock(), _SHORTEST_TIMEOUT)
-                part.update(await self._calls.retrieve(part.batch_id, left, priority="bulk"))
+                remaining = None if deadline is None else max(deadline - clock(), _SHORTEST_TIMEOUT)
+                part.record_state(await self._calls.retrieve(part.batch_id, remaining, priority="bulk"))
         return merge_batches([part.batch for part in self._parts if part.batch is not None])
 
     def progress(self, *, poll: Poll = DEFAULT_POLL, timeout: float | None = None) -> JobProgress[Batch]:
-        """Iterate over the job each time that it has changed; ends at a terminal status, whichever it is.
+        """Iterate over the states of the job until it has ended, whatever its final status.
 
         Args:
-            poll: How often to look.
-            timeout: Seconds in all; None for any time.
-        """
-        return JobProgress(self._look, poll, timeout)
+            poll: Bounds of the delay between two polls, in seconds.
+            timeout: Seconds for all polls together; None for no limit.
 
-    async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
-        """Return the job when it has ended.
-
-        Args:
-            timeout: Seconds in all; None for any time.
-            poll: How often to look.
-            check: Whether an end other than ``completed`` is an error; its results, if any, can be had anyway.
+        Returns:
+            An async iterator over the first state, each change, and the final state.
 
         Raises:
-            BatchFailedError: The job failed, expired or was cancelled; the message shows the first faults.
-            APITimeoutError: It has not ended in time; it goes on at the service.
-            APIStatusError: The service refuses to say anything about the job.
+            ConfigurationError: *timeout* is not a number.
+        """
+
+        async def fetch(remaining: float | None) -> Batch:
+            return await self.refresh(timeout=remaining)
+
+        return JobProgress(fetch, poll, timeout)
+
+    async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
+        """Wait until the job has ended.
+
+        Args:
+            timeout: Seconds in all; None for no limit.
+            poll: Bounds of the delay between two polls, in seconds.
+            check: Raise an error for a status other than ``completed``. Results may exist in either case.
+
+        Returns:
+            The final state.
+
+        Raises:
+            BatchFailedError: The job failed, expired or was cancelled; the message quotes its first faults.
+            APITimeoutError: The job did not end within *timeout*; it continues at the service.
+            APIStatusError: The service refused a poll with an error that is not transient.
         """
         async for _ in self.progress(poll=poll, timeout=timeout):
             pass
         batch = self.batch
-        assert batch is not None  # noqa: S101 - progress ends with a look at every part
+        assert batch is not None  # noqa: S101 - progress ends with the state of every part
         if check and batch.status != "completed":
             raise batch_failed_error(batch)
         return batch
 
     async def cancel(self, *, timeout: float | None = None) -> Batch:
-        """Ask for the job's end; what is done by then stays available.
+        """Cancel the job. The results of requests that were processed by then stay available.
+
+        Args:
+            timeout: Seconds for each call; by default the session's timeouts.
+
+        Returns:
+            The state after the cancellation, usually ``cancelling``.
 
         Raises:
-            ConflictError: It has ended already, or the service refuses to end it.
+            ConflictError: The job has already ended, or the service refuses to cancel it.
         """
-        refused: list[tuple[JobPart, ConflictError]] = []
+        refusals: list[tuple[JobPart, ConflictError]] = []
         for part in self._parts:
             try:
-                part.update(await self._calls.cancel(part.batch_id, timeout))
+                part.record_state(await self._calls.cancel(part.batch_id, timeout))
             except ConflictError as error:
-                refused.append((part, error))
+                refusals.append((part, error))
         batch = await self.refresh(timeout=timeout)
-        for part, refusal in refused:
-            if len(refused) == len(self._parts) or not (part.batch and part.batch.is_terminal):
+        for part, refusal in refusals:
+            if len(refusals) == len(self._parts) or not (part.batch and part.batch.is_terminal):
                 raise refusal
         return batch
 
     def results(self) -> ResultStream:
-        """Return the results as a stream: the output file, then the error sidecar; in no particular order."""
-        return ResultStream(self._files)
+        """Stream the results: the output file, then the error sidecar, in no particular order within a file.
+
+        Example::
+
+            async for result in job.results():
+                print(result.custom_id, result.text if result.ok else result.error)
+
+        Returns:
+            An async iterator over `BatchResult`, in constant memory. Its errors are raised by the iteration.
+        """
+        return ResultStream(self._locate_files)
 
     async def download(
         self,
         path: str | os.PathLike[str],
         *,
         errors: str | os.PathLike[str] | None = None,
-        on_progress: Watcher | None = None,
+        on_progress: ByteProgress | None = None,
     ) -> SavedResults:
-        """Write the results to files, which appear when they are complete.
+        """Save the results to files, which appear only when they are complete.
+
+        A lost connection resumes at its byte; with the job's journal a killed process does, too.
+
+        Example::
+
+            saved = await job.download("results.jsonl", errors="errors.jsonl")
+            print(saved.size, saved.errors_size)
 
         Args:
-            path: For the output.
-            errors: For the error sidecar; it is empty if there is none. None leaves it at the service.
-            on_progress: Called with the bytes that are there and the bytes of the file.
+            path: Path for the output file; an existing file is replaced.
+            errors: Path for the error sidecar, which is empty if no request failed; None does not download it.
+            on_progress: Called with the bytes saved and the size of the file in bytes.
+
+        Returns:
+            The paths and sizes of the files.
 
         Raises:
-            BatchNotReadyError: The job is not at its end.
-            BatchFailedError: It ended without results.
-            ConfigurationError: A file cannot be written, or two of them, the journal among them, are one.
-            UploadError: The storage host refuses a file.
+            BatchNotReadyError: The job has not ended.
+            BatchFailedError: The job ended without results.
+            ConfigurationError: A file cannot be written, or two of the files, including the journal, are the same.
+            UploadError: The storage host refused a file.
+            APIConnectionError: Repeated connections brought no new byte.
+            ProtocolError: A file changed while it was being read; download it again.
         """
         targets = resolve_targets(path, errors)
         require_distinct_paths(journal=self._context.journal, path=path, errors=errors)
-        sources = await self._files()
+        sources = await self._locate_files()
         async with AsyncExitStack() as stack:
             journal, tag = None, uuid.uuid4().hex
             if self._context.journal is not None:
@@ -221,76 +269,88 @@ class BatchJob:
         )
 
     async def report(self, source: Source | None = None) -> BatchReport:
-        """Read all results and say what became of every request.
+        """Read all results and compare them with the input.
 
         Args:
-            source: The input, of a job that was picked up by its id; without it no request is known to be missing.
+            source: The input, for a job that was picked up by its id. Without an input no request counts as missing.
+
+        Returns:
+            The ids of succeeded, failed and missing requests, and the error of each failed one.
 
         Raises:
-            BatchNotReadyError: The job is not at its end.
+            BatchNotReadyError: The job has not ended.
+            GradientError: As the iteration over `results` does.
         """
-        return await self._report(await self._input(source))
+        return await self._build_report(await self._open_input(source))
 
     async def retry_failed(
         self, source: Source | None = None, *, journal: str | os.PathLike[str] | None = None
     ) -> BatchJob:
-        """Submit a new job of just the requests that failed or are missing.
+        """Submit a new job with the requests that failed or are missing.
+
+        It has the options of this job except its request_id, file_name and journal.
+
+        Example::
+
+            again = await job.retry_failed()
+            await again.wait()
 
         Args:
-            source: The input, of a job that was picked up by its id.
-            journal: For the new job.
+            source: The input, for a job that was picked up by its id.
+            journal: Path of a journal for the new job.
+
+        Returns:
+            The new job.
 
         Raises:
-            BatchNotReadyError: The job is not at its end.
+            BatchNotReadyError: The job has not ended.
             BatchError: Every request succeeded.
             ConfigurationError: The input is not known.
+            GradientError: As `Batches.submit` does.
         """
-        file = await self._input(source)
+        file = await self._open_input(source)
         if file is None:
             raise ConfigurationError("The input of this job is not known here; pass it as source=.")
-        report = await self._report(file)
+        report = await self._build_report(file)
         wanted = {*report.failed, *report.missing}
         if not wanted:
-            raise BatchError("Every request of the batch succeeded; there is nothing to try again.")
+            raise BatchError("Every request of the batch succeeded; there is nothing to retry.")
         batch, lines = self.batch or await self.refresh(), await select_lines(file, wanted)
-        endpoint = self._endpoint(batch) or await read_endpoint(lines)
-        facts = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
-        known = {name: value for name, value in facts.items() if value is not None}
+        endpoint = self._resolve_endpoint(batch) or await read_endpoint(lines)
+        fields = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
+        known = {name: value for name, value in fields.items() if value is not None}
         options = {**known, **self._context.options, "journal": journal}
         return await self._context.submit(lines, **options)
 
-    async def _report(self, file: InputFile | None) -> BatchReport:
-        """Hold all results against the input; before the end, what is still to come would count as missing."""
+    async def _build_report(self, file: InputFile | None) -> BatchReport:
+        """Compare all results with the input; refuse before the end, when pending requests would count as missing."""
         report = await build_batch_report(self.results(), file)
         if self.batch is None or not self.batch.is_terminal:
             raise results_not_ready_error(self.batch_id)
         return report
 
-    async def _look(self, timeout: float | None) -> Batch:
-        return await self.refresh(timeout=timeout)
-
-    async def _files(self) -> list[ResultFiles]:
-        """Return the files of every part; one that ended without any does not keep the others back."""
+    async def _locate_files(self) -> list[ResultFiles]:
+        """Return the results files of each job; raise only if every job ended without results."""
         await self.refresh()
         batches = [part.batch for part in self._parts if part.batch is not None]
-        files = [ResultFiles(self._calls, batch, self._endpoint(batch)) for batch in batches]
-        problems = [problem for each in files if (problem := await each.find()) is not None]
+        files = [ResultFiles(self._calls, batch, self._resolve_endpoint(batch)) for batch in batches]
+        problems = [problem for each in files if (problem := await each.locate()) is not None]
         if len(problems) == len(files):
             raise problems[0]
         return files
 
-    def _endpoint(self, batch: Batch) -> str | None:
-        """Return the endpoint of a job; the service has been seen to leave it out."""
+    def _resolve_endpoint(self, batch: Batch) -> str | None:
+        """Return the endpoint of a job: from its state, its options, or the Anthropic default; it may be absent."""
         implied = resolve_endpoint(batch.provider, AUTO) if batch.provider == "anthropic" else None
         return batch.endpoint or self._context.options.get("endpoint") or implied
 
-    async def _input(self, source: Source | None) -> InputFile | None:
-        """Return the input as a file, opened once."""
+    async def _open_input(self, source: Source | None) -> InputFile | None:
+        """Return the input as a file, which is opened once; None if it is not known."""
         known = self._context.input if source is None else source
         if known is None or isinstance(known, InputFile):
             return known
         batch = self.batch or await self.refresh()
         provider: Provider = "anthropic" if batch.provider == "anthropic" else "openai"
-        endpoint = self._endpoint(batch) or resolve_endpoint(provider, AUTO)
+        endpoint = self._resolve_endpoint(batch) or resolve_endpoint(provider, AUTO)
         self._context.input = await open_input(known, LineSchema(provider, endpoint))
         return self._context.input

@@ -1,4 +1,4 @@
-"""How a job is submitted: what callers may say, and what holds if they do not."""
+"""The options of a submission, and their defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Stage = Literal["validate", "upload", "submit"]
 
 @attrs.frozen
 class BatchStep:
-    """How far a submission has come: *done* of *total* bytes are checked or uploaded, or jobs created."""
+    """The progress of a submission.
+
+    Attributes:
+        stage: ``"validate"``, ``"upload"`` or ``"submit"``.
+        done: Bytes that were checked or uploaded; in the last stage, jobs that were created.
+        total: All bytes, or all jobs.
+    """
 
     stage: Stage
     done: int
@@ -28,20 +34,21 @@ StepCallback = Callable[[BatchStep], object]
 
 
 class SubmitOptions(TypedDict, total=False):
-    """How a job is submitted.
+    """The options of `Batches.submit` and `Batches.run`.
 
     Attributes:
-        provider: Whose form the lines have, ``"openai"`` or ``"anthropic"``.
-        endpoint: What every request is sent to; by default the provider's chat or messages; None sends none.
-        completion_window: The time the service takes at most.
-        metadata: Strings to find the job by.
+        provider: The form of the lines, ``"openai"`` (default) or ``"anthropic"``.
+        endpoint: The path that every request is sent to; by default the provider's chat or messages endpoint. None
+            leaves it out of the job.
+        completion_window: The longest time the service may take; ``"24h"`` by default.
+        metadata: Strings stored with the job.
         request_id: The job's idempotency key; by default a new one for every submission.
-        file_name: The input's name at the service.
-        split: Whether an input above ``limits`` becomes several jobs that look like one.
-        limits: The largest input of one job.
-        journal: A file by which a killed process goes on.
-        content_type: Of the upload; None sends none.
-        on_step: Called with a `BatchStep` whenever something was done.
+        file_name: The name of the input at the service, ending with ``.jsonl``; by default that of the path.
+        split: Split an input above ``limits`` into several jobs that act as one; by default it is refused.
+        limits: The largest input of one job; 50,000 requests and 200 MB by default.
+        journal: Path of a file by which a killed process resumes and never pays twice.
+        content_type: The ``Content-Type`` of the upload; None sends none.
+        on_step: Called with a `BatchStep` after each step.
     """
 
     provider: Provider
@@ -59,7 +66,7 @@ class SubmitOptions(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class ResolvedOptions:
-    """The same, complete."""
+    """`SubmitOptions` with every default filled in and `AUTO` replaced by an endpoint."""
 
     provider: Provider = "openai"
     endpoint: str | None = AUTO
@@ -76,14 +83,14 @@ class ResolvedOptions:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
 
-    def tell(self, stage: Stage, done: int, total: int) -> None:
-        """Call ``on_step``."""
+    def report_step(self, stage: Stage, done: int, total: int) -> None:
+        """Call ``on_step``, if there is one."""
         if self.on_step is not None:
             self.on_step(BatchStep(stage, done, total))
 
-    def again(self) -> dict[str, Any]:
-        """Return what holds for another job of the same kind: all but what names this one."""
-        return attrs.asdict(self, recurse=False, filter=lambda field, _: field.name not in _OF_ONE_JOB)
+    def reusable_options(self) -> dict[str, Any]:
+        """Return the options for another job of the same kind, without those that identify this one."""
+        return attrs.asdict(self, recurse=False, filter=lambda field, _: field.name not in _IDENTIFYING_OPTIONS)
 
 
-_OF_ONE_JOB = frozenset({"request_id", "journal", "file_name"})
+_IDENTIFYING_OPTIONS = frozenset({"request_id", "journal", "file_name"})

@@ -1,6 +1,6 @@
-"""The results of a job held against its input.
+"""Compares the results of a job with its input.
 
-Contract: memory for the ids, never for the answers.
+Contract: memory for the ids, not for the response bodies.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gradient_async.resources.batch.result_stream import ResultStream
 
 
 @attrs.define
-class _Outcomes:
-    """Who succeeded, why who failed, and which lines cannot be read."""
+class _ResultTally:
+    """Ids by outcome. A success replaces an error with the same id, in whichever order they come."""
 
     succeeded: dict[str, None] = attrs.field(factory=dict)
     errors: dict[str, BatchFault] = attrs.field(factory=dict)
@@ -39,47 +39,48 @@ class _Outcomes:
 
 
 async def build_batch_report(results: ResultStream, file: InputFile | None) -> BatchReport:
-    """Read all *results* and return what became of every request in *file*, if that is known."""
-    outcomes = _Outcomes()
+    """Read all *results* and compare them with the input *file*; without it, no request counts as missing."""
+    tally = _ResultTally()
     try:
         async for result in results:
-            outcomes.add(result)
+            tally.add(result)
     except BatchFailedError:
-        pass  # there are no results: every request is missing
+        pass  # a job without results: every request is missing
     missing: list[str] = []
     if file is not None:
-        answered = outcomes.succeeded.keys() | outcomes.errors.keys()
-        async for lines in file.lines():
-            missing += await anyio.to_thread.run_sync(_missing, lines, answered)
+        found = tally.succeeded.keys() | tally.errors.keys()
+        async for lines in file.iter_lines():
+            missing += await anyio.to_thread.run_sync(_find_missing_ids, lines, found)
     return BatchReport(
-        succeeded=tuple(outcomes.succeeded),
-        failed=tuple(outcomes.errors),
+        succeeded=tuple(tally.succeeded),
+        failed=tuple(tally.errors),
         missing=tuple(missing),
-        malformed=tuple(outcomes.malformed),
-        errors=outcomes.errors,
+        malformed=tuple(tally.malformed),
+        errors=tally.errors,
     )
 
 
-async def select_lines(file: InputFile, wanted: Container[str]) -> InputFile:
-    """Return a file of just the lines whose ids are *wanted*."""
-    spool = await anyio.to_thread.run_sync(TempInputWriter, file.name)
-    async for lines in file.lines():
-        await anyio.to_thread.run_sync(_pick, lines, wanted, spool)
-    return spool.file()
+async def select_lines(file: InputFile, ids: Container[str]) -> InputFile:
+    """Return a new file with the lines of *file* whose id is in *ids*."""
+    writer = await anyio.to_thread.run_sync(TempInputWriter, file.name)
+    async for lines in file.iter_lines():
+        await anyio.to_thread.run_sync(_write_selected, lines, ids, writer)
+    return writer.to_input_file()
 
 
 async def read_endpoint(file: InputFile) -> str | None:
-    """Return what the first line of *file* is sent to, as all of a job are; None if it does not say."""
-    async with aclosing(file.lines()) as blocks:
+    """Return the ``url`` of the first line of *file*, which all lines of a job share; None if it has none."""
+    async with aclosing(file.iter_lines()) as blocks:
         async for lines in blocks:
             for line in lines:
                 return read_url(line)
     return None
 
 
-def _missing(lines: Iterable[bytes], answered: Container[str]) -> list[str]:
-    return [found for line in lines if (found := read_custom_id(line)) is not None and found not in answered]
+def _find_missing_ids(lines: Iterable[bytes], found: Container[str]) -> list[str]:
+    ids = (read_custom_id(line) for line in lines)
+    return [custom_id for custom_id in ids if custom_id is not None and custom_id not in found]
 
 
-def _pick(lines: Iterable[bytes], wanted: Container[str], spool: TempInputWriter) -> None:
-    spool.write(b"".join(line.rstrip(b"\r") + b"\n" for line in lines if read_custom_id(line) in wanted))
+def _write_selected(lines: Iterable[bytes], ids: Container[str], writer: TempInputWriter) -> None:
+    writer.write_block(b"".join(line.rstrip(b"\r") + b"\n" for line in lines if read_custom_id(line) in ids))

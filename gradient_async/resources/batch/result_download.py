@@ -1,7 +1,21 @@
-"""The results of a job as files.
+"""Saves the results of a job to files.
 
-Contract: streamed; the file appears under its name only when it is complete. With a journal, a process that was
-killed goes on at the last byte that surely was on disk, instead of at the beginning.
+Contract: streamed. Bytes go to ``NAME.TAG.part`` beside the target; the complete, synced file is renamed to its name,
+which replaces an older file in one step. So the target is the old file or the whole new one, never a part.
+
+With a journal an interrupted download resumes, also in another process. Every 16 MiB the file is synced, then a
+``save`` record is written: both in this order, so a recorded byte is surely on disk. Example, two jobs of a split
+input with 20 and 30 MB of results (1 MB = 10**6 bytes, about 16.8 MB between two records):
+
+    on disk     record                             then
+     16.8 MB    part 0, offset 16.8, position 16.8
+     20.0 MB                                       part 0 is complete, part 1 starts at its byte 0
+     33.6 MB    part 1, offset 13.6, position 33.6
+     41.0 MB                                       the process is killed
+
+The next run cuts the file to 33.6 MB, requests part 1 with ``Range: bytes=13600000-`` under a fresh URL, and appends.
+The recorded ETag must still match, otherwise the part file is deleted and the download starts over when it is
+called again. Without a journal the tag is random, and a failed download deletes its part file.
 """
 
 from __future__ import annotations
@@ -16,7 +30,7 @@ import attrs
 
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.resumable_download import ResumableDownload
-from gradient_async._io.batch.threads import run_in_thread
+from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._protocol.batch.journal_records import SavedPosition
 from gradient_async._protocol.batch.presigned import DownloadState
 from gradient_async.errors import ConfigurationError, ProtocolError
@@ -24,9 +38,9 @@ from gradient_async.models.batch_result import ResultFile
 from gradient_async.resources.batch.result_stream import ResultFiles
 
 SYNC_BYTES = 16_777_216
-"""Bytes between two notes in the journal, each of which waits for the disk."""
+"""Bytes between two ``save`` records; each of them waits for the disk."""
 
-Watcher = Callable[[int, int], object]
+ByteProgress = Callable[[int, int], object]
 
 
 @attrs.frozen(kw_only=True)
@@ -34,9 +48,10 @@ class SavedResults:
     """The files that were written.
 
     Attributes:
-        errors: Where the error sidecar went; None if it was not asked for.
-        size: Bytes of the output.
-        errors_size: Bytes of the sidecar; 0 if there is none.
+        output: Path of the output file.
+        errors: Path of the error sidecar; None if it was not requested.
+        size: Size of the output in bytes.
+        errors_size: Size of the sidecar in bytes; 0 if no request failed.
     """
 
     output: Path
@@ -48,27 +63,28 @@ class SavedResults:
 def resolve_targets(
     path: str | os.PathLike[str], errors: str | os.PathLike[str] | None
 ) -> list[tuple[ResultFile, Path]]:
-    """Return which file goes where.
+    """Return each results file with the path to save it to.
 
     Raises:
-        ConfigurationError: One would replace a folder or a device.
+        ConfigurationError: A path is a directory or a device.
     """
     targets: list[tuple[ResultFile, Path]] = [("output", Path(path))]
     if errors is not None:
         targets.append(("error", Path(errors)))
     for _, target in targets:
         if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - these two never raise
-            raise _unwritable(target, "it is no plain file")
+            raise _unwritable_error(target, "it is not a plain file")
     return targets
 
 
 @attrs.define(eq=False)
 class ResultSaver:
-    """Writes one of the files of all jobs in *sources* to *path*, one after the other.
+    """Saves one results file of all jobs in *sources*, concatenated, to *path*.
 
     Attributes:
-        tag: Tells the unfinished file from those of others; with a journal it is the same in the next process.
-        watch: Told how many bytes are there, and of how many in the part that is being read.
+        name: ``"output"`` or ``"error"``.
+        tag: Part of the part file's name. With a journal it is the same in the next process, otherwise random.
+        on_progress: Called with the bytes saved, and the size once the current job's file is saved.
     """
 
     path: Path
@@ -76,117 +92,119 @@ class ResultSaver:
     sources: Sequence[ResultFiles]
     tag: str
     journal: Journal | None = None
-    watch: Watcher | None = None
+    on_progress: ByteProgress | None = None
     _file: BinaryIO | None = attrs.field(default=None, init=False)
     _position: int = attrs.field(default=0, init=False)
-    _synced: int = attrs.field(default=0, init=False)
+    _recorded_position: int = attrs.field(default=0, init=False)
     _ends_in_line: bool = attrs.field(default=False, init=False)
 
     async def save(self) -> int:
-        """Write the file and return its size in bytes."""
+        """Save the file and return its size in bytes."""
         try:
-            await self._save()
+            await self._save_and_rename()
         except BaseException as error:
-            if self.journal is None or isinstance(error, ProtocolError):  # the rest would not fit to what is there
-                self._partial.unlink(missing_ok=True)
+            if self.journal is None or isinstance(error, ProtocolError):  # the file changed: its rest does not fit
+                self._part_path.unlink(missing_ok=True)
             raise
         return self._position
 
-    async def _save(self) -> None:
-        begun = self._begun()
+    async def _save_and_rename(self) -> None:
+        saved = self._find_saved_position()
         try:
-            await run_in_thread(partial(self._open, begun.position))
-            for number in range(begun.part, len(self.sources)):
-                transfer = DownloadState(begun.offset, tag=begun.tag) if number == begun.part else DownloadState()
-                await self._copy(number, transfer)
-            await run_in_thread(self._sync)
+            await run_in_thread(partial(self._open_part_file, saved.position))
+            for number in range(saved.part, len(self.sources)):
+                resumed = number == saved.part
+                await self._append_job(
+                    number, DownloadState(saved.offset, etag=saved.tag) if resumed else DownloadState()
+                )
+            await run_in_thread(self._sync_file)
         finally:
             if self._file is not None:
                 self._file.close()
-        await run_in_thread(partial(os.replace, self._partial, self.path))
+        await run_in_thread(partial(os.replace, self._part_path, self.path))
 
     @property
-    def _partial(self) -> Path:
+    def _part_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.{self.tag}.part")
 
-    def _begun(self) -> SavedPosition:
-        """Return how far an earlier process came, as far as that is still there."""
-        begun = self.journal.state.saved.get(self.name) if self.journal is not None else None
-        if begun is None or begun.part >= len(self.sources) or not self._partial.exists():
-            return SavedPosition(part=0, offset=0, position=0)
-        return begun if self._partial.stat().st_size >= begun.position else SavedPosition(part=0, offset=0, position=0)
+    def _find_saved_position(self) -> SavedPosition:
+        """Return the position to resume at: the recorded one if the part file still reaches it, else the start."""
+        start = SavedPosition(part=0, offset=0, position=0)
+        saved = self.journal.state.saved.get(self.name) if self.journal is not None else None
+        if saved is None or saved.part >= len(self.sources) or not self._part_path.exists():
+            return start
+        return saved if self._part_path.stat().st_size >= saved.position else start
 
-    def _open(self, position: int) -> None:
-        self._file = file = _opened(self._partial, "r+b" if position else "wb")
+    def _open_part_file(self, position: int) -> None:
+        self._file = file = _open_for_writing(self._part_path, "r+b" if position else "wb")
         file.truncate(position)
         file.seek(position - 1 if position else 0)
         self._ends_in_line = bool(position) and file.read(1) != b"\n"
-        self._position = self._synced = position
+        self._position = self._recorded_position = position
 
-    async def _copy(self, number: int, transfer: DownloadState) -> None:
-        """Append what is left of the file of one job."""
-        reader = self.sources[number].open(self.name)
-        if reader is None:
+    async def _append_job(self, number: int, state: DownloadState) -> None:
+        """Append the rest of the file of one job, from the offset of *state*."""
+        download = self.sources[number].open_file(self.name)
+        if download is None:
             return
-        reader.transfer = transfer
-        if transfer.offset == 0 and self._ends_in_line:
-            await self._write(b"\n")
+        download.state = state
+        if state.offset == 0 and self._ends_in_line:
+            await self._write_block(b"\n")
         try:
-            await self._copy_blocks(number, reader)
+            await self._append_blocks(number, download)
         finally:
-            reader.close()
+            download.close()
 
-    async def _copy_blocks(self, number: int, reader: ResumableDownload) -> None:
-        while block := await reader.read_block():
-            await self._write(block)
-            if self.watch is not None:
-                self.watch(self._position, self._position - reader.transfer.offset + (reader.transfer.total or 0))
-            if self.journal is not None and self._position - self._synced >= SYNC_BYTES:
-                await run_in_thread(self._sync)
-                await self._note(number, reader.transfer)
+    async def _append_blocks(self, number: int, download: ResumableDownload) -> None:
+        while block := await download.read_block():
+            await self._write_block(block)
+            state = download.state
+            if self.on_progress is not None:
+                self.on_progress(self._position, self._position - state.offset + (state.total or 0))
+            if self.journal is not None and self._position - self._recorded_position >= SYNC_BYTES:
+                await run_in_thread(self._sync_file)
+                await self._record_position(self.journal, number, state)
 
-    async def _write(self, block: bytes) -> None:
-        await run_in_thread(partial(self._write_all, block))
+    async def _write_block(self, block: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - opened
+        await run_in_thread(partial(write_all, self._file.write, block))
         self._position += len(block)
         self._ends_in_line = not block.endswith(b"\n")
 
-    async def _note(self, number: int, transfer: DownloadState) -> None:
-        assert self.journal is not None  # noqa: S101 - asked by the caller
-        place = SavedPosition(part=number, offset=transfer.offset, position=self._position, tag=transfer.tag)
-        await self.journal.append("save", file=self.name, **attrs.asdict(place))
-        self._synced = self._position
+    async def _record_position(self, journal: Journal, number: int, state: DownloadState) -> None:
+        saved = SavedPosition(part=number, offset=state.offset, position=self._position, tag=state.etag)
+        await journal.append_record("save", file=self.name, **attrs.asdict(saved))
+        self._recorded_position = self._position
 
-    def _write_all(self, block: bytes) -> None:
-        assert self._file is not None  # noqa: S101 - it is open
-        view = memoryview(block)
-        while view:
-            view = view[self._file.write(view) :]
-
-    def _sync(self) -> None:
-        assert self._file is not None  # noqa: S101 - it is open
+    def _sync_file(self) -> None:
+        assert self._file is not None  # noqa: S101 - opened
         os.fsync(self._file.fileno())
 
 
-def _opened(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
+def _open_for_writing(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
     problem = ""
     try:
         return path.open(mode, buffering=0)
     except OSError as error:
         problem = error.strerror or type(error).__name__
-    raise _unwritable(path, problem)
+    raise _unwritable_error(path, problem)
 
 
-def _unwritable(path: Path, problem: str) -> ConfigurationError:
+def _unwritable_error(path: Path, problem: str) -> ConfigurationError:
     return ConfigurationError(f"The results cannot be written to {os.fspath(path)!r}: {problem}.")
 
 
 def require_distinct_paths(**paths: str | os.PathLike[str] | None) -> None:
-    """Check that no two of *paths*, by what each is for, are one file: the later would replace the earlier.
+    """Refuse two paths to one file, where the later write would replace the earlier.
+
+    Args:
+        **paths: The paths by their purpose, which names them in the error; None is skipped.
 
     Raises:
-        ConfigurationError: Two are.
+        ConfigurationError: Two paths resolve to one file.
     """
-    known: dict[str, str] = {}
-    for name, path in paths.items():
-        if path is not None and (other := known.setdefault(os.path.realpath(path), name)) != name:
-            raise ConfigurationError(f"{other} and {name} are the same file, {os.fspath(path)!r}; give each its own.")
+    purposes: dict[str, str] = {}
+    for purpose, path in paths.items():
+        if path is not None and (other := purposes.setdefault(os.path.realpath(path), purpose)) != purpose:
+            message = f"{other} and {purpose} are the same file, {os.fspath(path)!r}; give each its own."
+            raise ConfigurationError(message)

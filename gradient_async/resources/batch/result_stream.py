@@ -1,7 +1,7 @@
 """The results of a job as a stream.
 
-Contract: constant memory; every line once, whatever happens to connections and addresses; each file verified to its
-last byte. A stream that is left or dropped gives its connection up at once. One reader at a time.
+Contract: constant memory; each line once, over any number of connections and URLs; each file read to its last byte.
+A stream that is closed or dropped releases its connection at once. One reader at a time.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from gradient_async.models.batch import Batch, ResultLinks
 from gradient_async.models.batch_result import BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
 
-FILES: tuple[ResultFile, ...] = ("output", "error")
+FILE_ORDER: tuple[ResultFile, ...] = ("output", "error")
 
 
 @attrs.define(eq=False)
 class ResultFiles:
-    """The files of one job at the service."""
+    """The results files of one job at the storage host."""
 
     calls: BatchClient
     batch: Batch
     endpoint: str | None
     _links: ResultLinks = attrs.field(factory=ResultLinks, init=False)
 
-    async def find(self) -> BatchFailedError | None:
-        """Look where the files are, a moment longer if the job has only just ended.
+    async def locate(self) -> BatchFailedError | None:
+        """Fetch the presigned URLs; for a job that has just ended, wait a moment for them.
 
         Returns:
             The error if the job ended without results; other jobs of the same input may have some.
 
         Raises:
-            BatchNotReadyError: The job is not at its end, or its results do not come.
+            BatchNotReadyError: The job has not ended, or its results do not appear.
         """
         attempt = 0
         while True:
@@ -64,45 +64,46 @@ class ResultFiles:
             raise results_overdue_error(self.batch)
         return batch_failed_error(self.batch)
 
-    def open(self, name: ResultFile) -> ResumableDownload | None:
-        """Return the reader of a file, None if the job has no such file."""
-        url = _url(self._links, name)
-        return None if url is None else ResumableDownload(self.calls.storage, url, lambda: self._fresh_url(name))
+    def open_file(self, name: ResultFile) -> ResumableDownload | None:
+        """Return a download of one file; None if the job does not have it."""
+        url = _select_url(self._links, name)
+        return None if url is None else ResumableDownload(self.calls.storage, url, lambda: self._renew_url(name))
 
-    def decoder(self, name: ResultFile) -> ResultDecoder:
-        """Return what turns the bytes of a file into results."""
+    def new_decoder(self, name: ResultFile) -> ResultDecoder:
+        """Return a decoder for the bytes of one file."""
         return ResultDecoder(ResultLineReader(name, ResultBodyDecoder(self.endpoint)))
 
-    async def _fresh_url(self, name: ResultFile) -> str:
+    async def _renew_url(self, name: ResultFile) -> str:
         self._links = await self.calls.result_links(self.batch.batch_id)
-        url = _url(self._links, name)
+        url = _select_url(self._links, name)
         if url is None:
             raise BatchNotReadyError(f"The {name} file of batch {self.batch.batch_id} is not available any more.")
         return url
 
 
-def _url(links: ResultLinks, name: ResultFile) -> str | None:
+def _select_url(links: ResultLinks, name: ResultFile) -> str | None:
     return links.output_file_url if name == "output" else links.error_file_url
 
 
 class ResultStream:
     """The results of a job, one `BatchResult` for each line: the output file, then the error sidecar.
 
-    Nothing is asked for until the first result is. It may be read on after an error or a cancellation: no result
-    is lost and none comes twice.
+    An async iterator; also an async context manager. The first request is sent for the first result. Iterating again
+    after an error or a cancellation continues with the next result: none is lost and none comes twice.
 
     Raises:
-        BatchNotReadyError: The job is not at its end.
+        BatchNotReadyError: The job has not ended.
         BatchFailedError: The job ended without results.
-        UploadError: The storage host refuses the file.
-        APIConnectionError: No connection lasts long enough to bring anything.
-        ProtocolError: The file is not the one that was begun.
+        UploadError: The storage host refused the file.
+        APIConnectionError: Repeated connections brought no new byte.
+        ProtocolError: The file changed while it was being read.
+        StreamBusyError: Another task is reading this stream.
     """
 
-    __slots__ = ("__weakref__", "_busy", "_closed", "_current", "_files", "_look", "_results")
+    __slots__ = ("__weakref__", "_busy", "_closed", "_current", "_files", "_locate_files", "_results")
 
-    def __init__(self, look: Callable[[], Awaitable[Sequence[ResultFiles]]]) -> None:
-        self._look: Callable[[], Awaitable[Sequence[ResultFiles]]] | None = look
+    def __init__(self, locate_files: Callable[[], Awaitable[Sequence[ResultFiles]]]) -> None:
+        self._locate_files: Callable[[], Awaitable[Sequence[ResultFiles]]] | None = locate_files
         self._files: deque[tuple[ResultFiles, ResultFile]] = deque()
         self._current: tuple[ResumableDownload, ResultDecoder] | None = None
         self._results: Iterator[BatchResult] = iter(())
@@ -113,17 +114,17 @@ class ResultStream:
 
     async def __anext__(self) -> BatchResult:
         result = next(self._results, None)
-        return await self._next() if result is None else result
+        return await self._read_next_result() if result is None else result
 
     def close(self) -> None:
-        """Give the connection up, now, and end. Safe at any time, and twice."""
+        """Release the connection at once and end the iteration. Idempotent, callable at any time."""
         self._closed = True
         self._results = iter(())
         if self._current is not None:
             self._current[0].close()
 
     async def aclose(self) -> None:
-        """Do what `close` does, for ``contextlib.aclosing``."""
+        """Close the stream, as `close` does; for ``contextlib.aclosing``."""
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -134,43 +135,41 @@ class ResultStream:
     ) -> None:
         self.close()
 
-    async def _next(self) -> BatchResult:
+    async def _read_next_result(self) -> BatchResult:
         """Return the first result of the next block that has one.
 
         Raises:
-            StopAsyncIteration: There are no more.
+            StopAsyncIteration: Every file is read, or the stream is closed.
         """
         if self._busy:
             raise StreamBusyError("Another task is reading these results; call results() for a stream of your own.")
         self._busy = True
         try:
             while (result := next(self._results, None)) is None:
-                await self._step()
+                await self._advance()
             return result
         finally:
             self._busy = False
 
-    async def _step(self) -> None:
-        """Bring the next result nearer: find the files, open one, or read a block of it."""
+    async def _advance(self) -> None:
+        """Take one step towards the next result: locate the files, open one, or read a block."""
         if self._closed:
             raise StopAsyncIteration
-        if self._look is not None:
-            self._files.extend((files, name) for files in await self._look() for name in FILES)
-            self._look = None
+        if self._locate_files is not None:
+            self._files.extend((files, name) for files in await self._locate_files() for name in FILE_ORDER)
+            self._locate_files = None
         elif self._current is not None:
-            await self._read(*self._current)
+            await self._decode_block(*self._current)
         elif self._files:
-            self._open(*self._files.popleft())
+            files, name = self._files.popleft()
+            download = files.open_file(name)
+            if download is not None:
+                self._current = download, files.new_decoder(name)
         else:
             raise StopAsyncIteration
 
-    def _open(self, files: ResultFiles, name: ResultFile) -> None:
-        reader = files.open(name)
-        if reader is not None:
-            self._current = reader, files.decoder(name)
-
-    async def _read(self, reader: ResumableDownload, decoder: ResultDecoder) -> None:
-        block = await reader.read_block()
+    async def _decode_block(self, download: ResumableDownload, decoder: ResultDecoder) -> None:
+        block = await download.read_block()
         if self._closed:
             return
         self._results = decoder.feed(block) if block else decoder.feed_eof()

@@ -1,7 +1,9 @@
-"""From an input to jobs: validate, announce, upload, create; every step once, also across processes.
+"""Submits a checked input: announce, upload and create each job; with a journal, each step once across processes.
 
-Contract: nothing is sent before the whole input was found right. A job is created under an id that is settled, and
-with a journal on disk, before the request goes out: however often it is repeated, there is one job.
+Contract: nothing is sent before the whole input was found valid. The ``request_id`` of a job is chosen, and with a
+journal on disk, before its creation is requested: repeating the request does not create a second job.
+
+`gradient_async._protocol.batch.journal_records` lists the records and the steps of a restart.
 """
 
 from __future__ import annotations
@@ -27,42 +29,44 @@ from gradient_async.resources.batch.options import ResolvedOptions
 
 @attrs.define(eq=False, kw_only=True)
 class Submission:
-    """Turns one checked input into its jobs."""
+    """Submits one checked input as one or several jobs."""
 
     calls: BatchClient
     input: CheckedInput
     options: ResolvedOptions
     journal: Journal | None
-    _uploaded: int = attrs.field(default=0, init=False)
+    _uploaded_bytes: int = attrs.field(default=0, init=False)
 
-    async def run(self) -> list[JobPart]:
-        """Return the jobs; those that the journal knows are not created again."""
-        parts = await self._parts()
+    async def create_jobs(self) -> list[JobPart]:
+        """Return the jobs; those with a ``create`` record in the journal are not created again."""
+        parts = await self._settle_parts()
         jobs: list[JobPart] = []
         try:
             for number, part in enumerate(parts):
-                jobs.append(await self._job(number, part))
-                self.options.tell("submit", len(jobs), len(parts))
+                jobs.append(await self._create_job(number, part))
+                self.options.report_step("submit", len(jobs), len(parts))
         except GradientError as error:
             if jobs and self.journal is None:
                 error.add_note(f"Of the split input these jobs were created: {', '.join(j.batch_id for j in jobs)}")
             raise
         return jobs
 
-    async def _parts(self) -> tuple[InputPart, ...]:
-        """Return how the input is cut: as the journal says, which begins with that."""
+    async def _settle_parts(self) -> tuple[InputPart, ...]:
+        """Return the parts of the input: those in the journal's header, which a new journal gets first."""
         report, journal, target = self.input.report, self.journal, self.calls.target()
         if journal is None:
             return report.parts
         if journal.state.header is None:
-            journal.state.header = self._header(target.key, target.base_url)
-            await journal.write(journal.state.header.record())
+            journal.state.header = self._new_header(target.key, target.base_url)
+            await journal.append_encoded(journal.state.header.encode_begin())
         header = journal.state.header
         provider, endpoint = self.options.provider, self.options.endpoint
-        header.check(key=target.key, host=target.base_url, report=report, provider=provider, endpoint=endpoint)
+        header.require_same_job(
+            key=target.key, host=target.base_url, report=report, provider=provider, endpoint=endpoint
+        )
         return header.parts
 
-    def _header(self, key: str, host: str) -> JournalHeader:
+    def _new_header(self, key: str, host: str) -> JournalHeader:
         salt = uuid.uuid4().hex
         return JournalHeader(
             salt=salt,
@@ -74,56 +78,60 @@ class Submission:
             parts=self.input.report.parts,
         )
 
-    async def _job(self, number: int, part: InputPart) -> JobPart:
-        state = self.journal.state.part(number) if self.journal is not None else PartState()
+    async def _create_job(self, number: int, part: InputPart) -> JobPart:
+        state = self.journal.state.part_state(number) if self.journal is not None else PartState()
         if state.batch_id is not None:
             return JobPart(state.batch_id, part)
         if state.file_id is None:
-            state.file_id = await self._upload(number, part)
-            await self._note("upload", part=number, file_id=state.file_id)
-        body = self._body(number, state.file_id, state.body or {})
+            state.file_id = await self._upload_part(number, part)
+            await self._append_record("upload", part=number, file_id=state.file_id)
+        body = self._build_body(number, state.file_id, state.body or {})
         if body != state.body:
             state.body = body
-            await self._note("submit", part=number, body=body)
+            await self._append_record("submit", part=number, body=body)
         logger.info("creating a batch job under request_id %s", body["request_id"])
         batch = await self.calls.create(body)
-        await self._note("create", part=number, batch_id=batch.batch_id)
+        await self._append_record("create", part=number, batch_id=batch.batch_id)
         job = JobPart(batch.batch_id, part)
-        job.update(batch)
+        job.record_state(batch)
         return job
 
-    async def _upload(self, number: int, part: InputPart) -> str:
-        def watch(done: int) -> None:
-            self.options.tell("upload", self._uploaded + done, self.input.report.size)
+    async def _upload_part(self, number: int, part: InputPart) -> str:
+        """Announce and upload one part; return its file id."""
 
-        file = await self.calls.create_file(self._file_name(number))
-        file = await self.calls.upload(file, self.input.file, part, content_type=self.options.content_type, watch=watch)
-        self._uploaded += part.size
+        def report_bytes(done: int) -> None:
+            self.options.report_step("upload", self._uploaded_bytes + done, self.input.report.size)
+
+        file = await self.calls.create_file(self._part_file_name(number))
+        content_type = self.options.content_type
+        file = await self.calls.upload(file, self.input.file, part, content_type=content_type, on_progress=report_bytes)
+        self._uploaded_bytes += part.size
         return file.file_id
 
-    def _file_name(self, number: int) -> str:
+    def _part_file_name(self, number: int) -> str:
+        """Return the file name of a part: ``in.jsonl``, or ``in-001.jsonl`` and so on for a split input."""
         name = PurePath(self.input.file.name)
         single = len(self.input.report.parts) == 1
         return name.name if single else f"{name.stem}-{number + 1:03d}{name.suffix}"
 
-    def _body(self, number: int, file_id: str, announced: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what creates the job: under the id that was *announced*, but with the options of now.
+    def _build_body(self, number: int, file_id: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the body that creates a job, with the ``request_id`` of the *recorded* body and the current options.
 
-        Those of then may be why the service refused it.
+        The recorded options may be the reason why the service refused the job.
         """
         options = self.options
-        given = options.request_id
-        if given is not None and number:
-            given = f"{given}-{number + 1}"
+        chosen_id = options.request_id
+        if chosen_id is not None and number:
+            chosen_id = f"{chosen_id}-{number + 1}"
         return build_create_body(
             file_id=file_id,
-            request_id=announced.get("request_id") or given or str(uuid.uuid4()),
+            request_id=recorded.get("request_id") or chosen_id or str(uuid.uuid4()),
             provider=options.provider,
             endpoint=options.endpoint,
             completion_window=options.completion_window,
             metadata=options.metadata,
         )
 
-    async def _note(self, kind: str, **fields: Any) -> None:
+    async def _append_record(self, kind: str, **fields: Any) -> None:
         if self.journal is not None:
-            await self.journal.append(kind, **fields)
+            await self.journal.append_record(kind, **fields)

@@ -41,7 +41,7 @@ def header() -> JournalHeader:
 
 
 RECORDS = [
-    header().record(),
+    header().encode_begin(),
     encode_record("upload", part=0, file_id="f-0"),
     encode_record("submit", part=0, body={"request_id": "r-0", "file_id": "f-0"}),
     encode_record("create", part=0, batch_id="b-0"),
@@ -56,7 +56,7 @@ def test_a_journal_says_what_was_written() -> None:
     state, whole = read_journal(WHOLE)
     assert whole == len(WHOLE)
     assert state.header == header()
-    assert (state.part(0).batch_id, state.part(0).body, state.part(1).file_id, state.part(1).batch_id) == (
+    assert (state.part_state(0).batch_id, state.part_state(0).body, state.part_state(1).file_id, state.part_state(1).batch_id) == (
         "b-0", {"request_id": "r-0", "file_id": "f-0"}, "f-1", None,
     )  # fmt: skip
     assert (state.saved["output"].offset, state.saved["output"].position) == (3, 14)
@@ -87,11 +87,11 @@ def test_a_record_of_a_newer_kind_is_passed_over() -> None:
 
 def test_another_version_is_refused() -> None:
     with pytest.raises(BatchError, match="version 2"):
-        read_journal(header().record().replace(b'"version":1', b'"version":2'))
+        read_journal(header().encode_begin().replace(b'"version":1', b'"version":2'))
 
 
 def test_the_same_job_is_accepted() -> None:
-    header().check(report=REPORT, **FACTS)
+    header().require_same_job(report=REPORT, **FACTS)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_same_job_is_accepted() -> None:
 )
 def test_another_job_is_refused_and_named(other: dict[str, Any], what: str) -> None:
     with pytest.raises(ConfigurationError, match=what) as caught:
-        header().check(**{"report": REPORT, **FACTS, **other})
+        header().require_same_job(**{"report": REPORT, **FACTS, **other})
     assert KEY not in str(caught.value)
 
 
@@ -118,14 +118,14 @@ def test_the_key_is_nowhere_in_the_journal() -> None:
 async def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     async with Journal(path) as journal:
-        await journal.write(header().record())
-        await journal.append("upload", part=0, file_id="f")
+        await journal.append_encoded(header().encode_begin())
+        await journal.append_record("upload", part=0, file_id="f")
     path.write_bytes(path.read_bytes() + b'{"kind":"submit","pa')
     async with Journal(path) as journal:
-        assert journal.state.part(0).file_id == "f"
-        await journal.append("create", part=0, batch_id="b")
+        assert journal.state.part_state(0).file_id == "f"
+        await journal.append_record("create", part=0, batch_id="b")
     async with Journal(path) as journal:
-        assert journal.state.part(0).batch_id == "b"
+        assert journal.state.part_state(0).batch_id == "b"
 
 
 async def test_two_at_a_time_are_refused(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_a_cancelled_record_is_on_disk_before_the_journal_is_free(
     async def write() -> None:
         async with Journal(path) as journal:
             monkeypatch.setattr(os, "fsync", lambda _: time.sleep(0.1) or synced.set())
-            await journal.write(RECORDS[0])
+            await journal.append_encoded(RECORDS[0])
 
     task = asyncio.create_task(write())
     while path.exists() is False or not path.stat().st_size:
@@ -196,13 +196,13 @@ async def test_a_file_system_that_syncs_no_folders_can_hold_a_journal(
 
     monkeypatch.setattr(os, "fsync", fsync)
     async with Journal(tmp_path / "run.journal") as journal:
-        await journal.write(RECORDS[0])
+        await journal.append_encoded(RECORDS[0])
 
 
 @pytest.mark.parametrize("text", ['{"custom_id":"a"}\n', "one line and no end of it", "{"])
 async def test_another_file_is_never_taken_for_a_journal(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_text(text + "x")
-    with pytest.raises(BatchError, match="is no journal"):
+    with pytest.raises(BatchError, match="is not a journal"):
         await Journal(path).__aenter__()
     assert path.read_text() == text + "x"

@@ -32,11 +32,11 @@ def check(data: bytes, schema: LineSchema = OPENAI, *, step: int = 1 << 20, **op
     validator = InputValidator(schema, **options)
     for begin in range(0, len(data), step):
         validator.feed(data[begin : begin + step])
-    if suspects := validator.finish():
+    if suspects := validator.feed_eof():
         finder, splitter = DuplicateFinder(suspects), LineSplitter()
-        finder.feed(splitter.feed(data) + splitter.feed_eof())
-        validator.faults.merge(finder.faults)
-    return validator.report()
+        finder.check_lines(splitter.feed(data) + splitter.feed_eof())
+        validator.faults.merge_sorted(finder.faults)
+    return validator.build_report()
 
 
 def data_of(*lines: Any) -> bytes:
@@ -63,7 +63,7 @@ FAULTS: list[tuple[Any, list[str]]] = [
     (b"[1]", ["the line must be an object, not an array"]),
     (b"null", ["the line must be an object, not null"]),
     (b"{", ["not valid JSON: expecting property name enclosed in double quotes at column 2"]),
-    (b'{"a":NaN}', ["not valid JSON: NaN is no JSON value"]),
+    (b'{"a":NaN}', ["not valid JSON: NaN is not a JSON value"]),
     (b'{"a":"\xff"}', ["not valid UTF-8 at byte 7"]),
     (b"[" * 100_000, ["not usable JSON: it is nested too deeply"]),
 ]
@@ -152,7 +152,7 @@ def test_faults_are_sorted_by_line_and_all_counted() -> None:
 
 def test_equal_hashes_alone_are_no_duplicate() -> None:
     finder = DuplicateFinder({hash("a"), hash("b")})
-    finder.feed([b'{"custom_id":"a"}', b'{"custom_id":"b"}'])
+    finder.check_lines([b'{"custom_id":"a"}', b'{"custom_id":"b"}'])
     assert finder.faults.total == 0
 
 

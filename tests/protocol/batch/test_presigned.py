@@ -71,7 +71,7 @@ def test_an_api_on_this_machine_opens_no_other_network(url: str) -> None:
 
 
 def test_an_error_shows_the_code_and_never_the_signature() -> None:
-    error = storage_error(403, {"x-amz-request-id": "r-1"}, LEAK, doing="upload", now=0.0)
+    error = storage_error(403, {"x-amz-request-id": "r-1"}, LEAK, action="upload", now=0.0)
     assert (error.status, error.code, error.request_id) == (403, "SignatureDoesNotMatch", "r-1")
     assert "content_type=" in str(error)
     assert "secret" not in repr(error) + str(error) + repr(error.__dict__)
@@ -79,7 +79,7 @@ def test_an_error_shows_the_code_and_never_the_signature() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"<Code></Code>", b"<Code><script></Code>", b"\xff" * 100])
 def test_any_body_gives_an_error(body: bytes) -> None:
-    assert storage_error(500, {}, body, doing="download", now=0.0).code is None
+    assert storage_error(500, {}, body, action="download", now=0.0).code is None
 
 
 @pytest.mark.parametrize(
@@ -126,43 +126,43 @@ def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
     ],
 )
 def test_a_retry_after_of_the_storage_host_is_added(headers: dict[str, str]) -> None:
-    error = storage_error(503, headers, b"", doing="upload", now=1_767_225_600.0)
+    error = storage_error(503, headers, b"", action="upload", now=1_767_225_600.0)
     assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
 
 
 def test_a_storage_host_that_asks_for_a_day_is_not_waited_for() -> None:
-    error = storage_error(503, {"Retry-After": "86400"}, b"", doing="upload", now=0.0)
+    error = storage_error(503, {"Retry-After": "86400"}, b"", action="upload", now=0.0)
     assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
 
 
 def test_a_file_in_one_piece() -> None:
-    transfer = DownloadState()
-    assert transfer.headers() == {"Accept-Encoding": "identity"}
-    transfer.begin(200, {"Content-Length": "6", "ETag": '"e"'})
-    assert transfer.take(b"abc") == b"abc"
-    assert not transfer.is_complete
-    assert transfer.take(b"def") == b"def"
-    assert transfer.is_complete
+    state = DownloadState()
+    assert state.request_headers() == {"Accept-Encoding": "identity"}
+    state.start_response(200, {"Content-Length": "6", "ETag": '"e"'})
+    assert state.accept_block(b"abc") == b"abc"
+    assert not state.is_complete
+    assert state.accept_block(b"def") == b"def"
+    assert state.is_complete
 
 
 def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
-    transfer = DownloadState(3, 6, '"e"')
-    assert transfer.headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
-    transfer.begin(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
-    assert transfer.take(b"def") == b"def"
-    assert transfer.is_complete
+    state = DownloadState(3, 6, '"e"')
+    assert state.request_headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
+    state.start_response(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
+    assert state.accept_block(b"def") == b"def"
+    assert state.is_complete
 
 
 def test_a_weak_tag_is_no_condition() -> None:
-    assert "If-Range" not in DownloadState(3, 6, 'W/"e"').headers()
+    assert "If-Range" not in DownloadState(3, 6, 'W/"e"').request_headers()
 
 
 def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
-    transfer = DownloadState(3, 6)
-    transfer.begin(200, {"Content-Length": "6"})
-    assert transfer.take(b"ab") == b""
-    assert transfer.take(b"cdef") == b"def"
-    assert transfer.is_complete
+    state = DownloadState(3, 6)
+    state.start_response(200, {"Content-Length": "6"})
+    assert state.accept_block(b"ab") == b""
+    assert state.accept_block(b"cdef") == b"def"
+    assert state.is_complete
 
 
 @pytest.mark.parametrize(
@@ -182,17 +182,17 @@ def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
 )
 def test_another_file_or_another_part_of_it_is_refused(status: int, headers: dict[str, str]) -> None:
     with pytest.raises(ProtocolError):
-        DownloadState(3, 6, '"e"').begin(status, headers)
+        DownloadState(3, 6, '"e"').start_response(status, headers)
 
 
 def test_nothing_left_is_the_end() -> None:
-    transfer = DownloadState(6, None)
-    transfer.begin(416, {"Content-Range": "bytes */6"})
-    assert transfer.is_complete
+    state = DownloadState(6, None)
+    state.start_response(416, {"Content-Range": "bytes */6"})
+    assert state.is_complete
 
 
 def test_more_bytes_than_the_file_has_are_refused() -> None:
-    transfer = DownloadState()
-    transfer.begin(200, {"Content-Length": "2"})
+    state = DownloadState()
+    state.start_response(200, {"Content-Length": "2"})
     with pytest.raises(ProtocolError):
-        transfer.take(b"abc")
+        state.accept_block(b"abc")

@@ -106,7 +106,7 @@ ERRORS = [
     (anthropic("errored", error={"type": "error", "error": {"type": "t", "message": "bad"}}), "t", "bad", None),
     (anthropic("errored", error={"type": "t", "message": "bad"}), "t", "bad", None),
     (anthropic("errored"), "errored", "errored", None),
-    (anthropic("expired"), "expired", "time was over", None),
+    (anthropic("expired"), "expired", "job expired before", None),
     (anthropic("canceled"), "canceled", "cancelled before", None),
     ({"custom_id": "a"}, None, "neither a response nor an error", None),
 ]  # fmt: skip
@@ -230,7 +230,7 @@ def with_its_line(body: dict[str, Any]) -> BatchResult:
     """Return the result of a line that is decoded together with its answer, if that is possible."""
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     list(decoder.feed(b"\n"))
-    decoder.reader.asked = 1
+    decoder.reader.bodies_read = 1
     (result,) = decoder.feed(json.dumps(openai(body=body)).encode() + b"\n")
     return result
 

@@ -257,7 +257,7 @@ async def test_an_input_that_was_passed_as_a_path_is_not_shown_whole(new_session
 
 async def test_a_damaged_gzip_file_is_a_clear_error(new_session: NewSession) -> None:
     async with new_session() as session:
-        with pytest.raises(ConfigurationError, match="cannot be unpacked"):
+        with pytest.raises(ConfigurationError, match="cannot be decompressed"):
             await session.batches.submit(gzip.compress(DATA)[:-9])
 
 

@@ -444,6 +444,6 @@ async def test_a_job_without_an_id_is_a_clear_error(new_session: NewSession, ids
 
 async def test_a_job_shows_itself(new_session: NewSession) -> None:
     async with new_session() as session:
-        assert repr(session.batches.job("b-1")) == "<BatchJob b-1, not looked at yet>"
+        assert repr(session.batches.job("b-1")) == "<BatchJob b-1, status unknown>"
         assert session.batches.job(["a", "b"]).batch_id == "a,b"
         assert session.batches.job("a, b").batch_ids == ("a", "b")

@@ -262,7 +262,7 @@ async def test_a_download_appears_whole(gradient_emulator: Emulator, job: BatchJ
     ("path", "errors", "problem"),
     [
         ("out.jsonl", "./out.jsonl", "path and errors are the same file"),
-        (".", None, "no plain file"),
+        (".", None, "not a plain file"),
         ("no/out.jsonl", None, "No such file or directory"),
     ],
 )
