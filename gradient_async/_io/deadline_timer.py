@@ -25,7 +25,7 @@ Source: ``asyncio.timeouts`` of CPython, for the use of ``Task.cancelling`` and 
 #     1   add B, expires at 5: before 10            armed for 5
 #     4   B receives a block, expires at 9 now      nothing to do
 #     5   wake-up: A at 10, B at 9, nobody is due   armed for 9
-#     9   wake-up: B is due, B.expire()             armed for 10
+#     9   wake-up: B is due and expires             armed for 10
 #     9.5 A is done and discarded                   nothing to do
 #     10  wake-up: no items                         not armed
 #
@@ -61,7 +61,7 @@ class Expirable(Protocol):
         """The current deadline, seconds on the loop's clock."""
         ...
 
-    def expire(self) -> None:
+    def handle_expiry(self) -> None:
         """Handle that the deadline has passed."""
         ...
 
@@ -116,7 +116,7 @@ class DeadlineTimer:
                 earliest = min(earliest, expires_at)
                 continue
             self._items.discard(item)
-            item.expire()
+            item.handle_expiry()
         self.wake_by(earliest)
 
 
@@ -182,7 +182,7 @@ class PhaseTimer(CancelBlock):
         if when < self.deadline_timer.next_wake:
             self.deadline_timer.wake_by(when)
 
-    def expire(self) -> None:
+    def handle_expiry(self) -> None:
         """Cancel the task inside the block."""
         self.cancel_task()
 

@@ -1,7 +1,7 @@
-"""Stopping work whose client has gone away.
+"""Stop work when the client of a web request disconnects.
 
-A streaming response is cancelled by its server when the client leaves; a handler that awaits one answer is not, and
-goes on paying for it. `run_until_disconnected` watches the client while it waits.
+A web server cancels a streaming response when its client leaves. It does not cancel a handler that awaits a whole
+completion, which goes on and is paid for. `run_until_disconnected` watches the client meanwhile.
 """
 
 from __future__ import annotations
@@ -13,20 +13,26 @@ from typing import Any, TypeVar
 from gradient_async.errors import ConfigurationError
 
 T = TypeVar("T")
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 async def run_until_disconnected(request: Any, awaitable: Awaitable[T]) -> T | None:
-    """Return what *awaitable* gives, or None when the client of *request* leaves first.
+    """Await *awaitable*, and cancel it if the client of *request* disconnects first.
+
+    Example:
+        ``completion = await run_until_disconnected(request, session.chat.completions.create(...))``
 
     Args:
-        request: The request being handled, of Starlette, FastAPI, Litestar or aiohttp.web, its body read already.
-        awaitable: The work, as ``session.chat.completions.create(...)``; it is cancelled when the client leaves.
+        request: The request being handled, of Starlette, FastAPI, Litestar or aiohttp.web; its body must be read.
+        awaitable: The work, as ``session.chat.completions.create(...)``.
+
+    Returns:
+        The result of *awaitable*, None if the client disconnected first.
 
     Raises:
         ConfigurationError: The request is of another framework.
     """
-    watcher = asyncio.ensure_future(_disconnected(request))
+    watcher = asyncio.ensure_future(_wait_for_disconnect(request))
     work = asyncio.ensure_future(awaitable)
     try:
         await asyncio.wait({watcher, work}, return_when=asyncio.FIRST_COMPLETED)
@@ -39,13 +45,13 @@ async def run_until_disconnected(request: Any, awaitable: Awaitable[T]) -> T | N
     return None if work.cancelled() else work.result()
 
 
-async def _disconnected(request: Any) -> None:
+async def _wait_for_disconnect(request: Any) -> None:
     if callable(receive := getattr(request, "receive", None)):
         while (await receive())["type"] != "http.disconnect":
             pass
     elif hasattr(request, "transport"):
-        while (transport := request.transport) is not None and not transport.is_closing():  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(LOOK_SECONDS)
+        while (transport := request.transport) is not None and not transport.is_closing():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(POLL_SECONDS)
     else:
         raise ConfigurationError(
             f"run_until_disconnected cannot watch a {type(request).__name__}; "

@@ -61,7 +61,9 @@ class AsyncInvoke(Resource):
             APIConnectionError: No response came.
             ProtocolError: The response is not an invocation.
         """
-        return await self._send(build_invocation_request(params, timeouts=self._timeouts.override_with(timeout)))
+        return await self._request_state(
+            build_invocation_request(params, timeouts=self._timeouts.override_with(timeout))
+        )
 
     async def status(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the current state of an invocation, without its output.
@@ -74,7 +76,9 @@ class AsyncInvoke(Resource):
             APIStatusError: The service refused the request; the subclass says why.
             APIConnectionError: No response came.
         """
-        return await self._send(build_status_request(request_id, timeouts=self._timeouts.override_with(timeout)))
+        return await self._request_state(
+            build_status_request(request_id, timeouts=self._timeouts.override_with(timeout))
+        )
 
     async def result(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the current state of an invocation, with its output if it has completed.
@@ -87,7 +91,9 @@ class AsyncInvoke(Resource):
             APIStatusError: The service refused the request; the subclass says why.
             APIConnectionError: No response came.
         """
-        return await self._send(build_result_request(request_id, timeouts=self._timeouts.override_with(timeout)))
+        return await self._request_state(
+            build_result_request(request_id, timeouts=self._timeouts.override_with(timeout))
+        )
 
     async def wait(
         self, request_id: str, *, timeout: float | None = None, poll: Poll = _POLL, check: bool = True
@@ -119,13 +125,13 @@ class AsyncInvoke(Resource):
         clock = asyncio.get_running_loop().time
         began = clock()
         timeouts = self._timeouts.override_with(remaining)
-        state = await self._send(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
+        state = await self._request_state(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
         if not state.is_terminal:
             return state
         if remaining is not None:
             remaining = max(remaining - (clock() - began), _MIN_TIMEOUT)
         timeouts = self._timeouts.override_with(remaining)
-        return await self._send(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
+        return await self._request_state(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
 
-    def _send(self, request: Request) -> Coroutine[Any, Any, AsyncInvocation]:
+    def _request_state(self, request: Request) -> Coroutine[Any, Any, AsyncInvocation]:
         return self._pipeline.send_and_decode(request, self._target(), read_invocation)

@@ -42,7 +42,7 @@ class _StreamClass(Protocol[T_co]):
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
 class StreamingResource(Resource):
-    """A resource whose results can be streamed.
+    """A resource with results that can be streamed.
 
     Attributes:
         _max_event_bytes: Maximum size of one server-sent event, in bytes.
@@ -51,6 +51,6 @@ class StreamingResource(Resource):
     _max_event_bytes: int
 
     def _new_stream(self, stream_class: _StreamClass[T_co], request: Request) -> T_co:
-        """Return a stream whose request is not sent yet."""
+        """Return a new stream, before its request is sent."""
         opener = self._pipeline.build_opener(request, self._target())
         return stream_class(opener, max_event_bytes=self._max_event_bytes)

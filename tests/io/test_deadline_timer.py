@@ -185,7 +185,7 @@ class Moving:
         self.looks += 1
         return min(self.loop.time(), self.dies) + 10
 
-    def expire(self) -> None:
+    def handle_expiry(self) -> None:
         self.ended = self.loop.time()
 
 

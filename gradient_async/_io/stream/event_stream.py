@@ -28,17 +28,19 @@ S = TypeVar("S", bound="MessageReply | ResponseReply")
 
 @attrs.frozen(kw_only=True)
 class EventFormat(Generic[E, S]):
-    """The events of one API, and what to make of them.
+    """The events of one API, and the functions that read them.
 
     Attributes:
         dialect: The event types.
         accumulator: Returns an empty accumulator.
         decode_json_body: Returns the events of a JSON body, sent in place of a stream, with its content type.
+        has_token: Whether an event carries generated output.
     """
 
     dialect: Dialect[E]
     accumulator: Callable[[], EventAccumulator[E, S]]
     decode_json_body: Callable[[bytes, str], Iterable[E]]
+    has_token: Callable[[E], bool]
 
 
 class EventStream(BaseStream[E, S]):
@@ -57,6 +59,9 @@ class EventStream(BaseStream[E, S]):
 
     def _final_outcome(self) -> StreamOutcome:
         return self._accumulator.outcome
+
+    def _has_token(self, event: E) -> bool:
+        return self._format.has_token(event)
 
     def _output_tokens(self) -> int | None:
         return self._accumulator.output_tokens

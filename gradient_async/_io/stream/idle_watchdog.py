@@ -78,7 +78,7 @@ class IdleWatchdog:
         """The time at which the first limit runs out, seconds on the loop's clock."""
         return min(self.exchange.timer.deadline, self._idle_deadline())
 
-    def expire(self) -> None:
+    def handle_expiry(self) -> None:
         """Close the exchange and note the limit that ran out."""
         self.expired = "idle" if self._idle_deadline() <= self.exchange.timer.deadline else "total"
         self.exchange.close()

@@ -12,6 +12,11 @@ from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
 
 
+def _message_has_token(event: MessageEvent) -> bool:
+    delta = event.delta
+    return bool(event.text or (delta and (delta.thinking or delta.partial_json)))
+
+
 class MessageStream(EventStream[MessageEvent, MessageReply]):
     """The events of a message as they arrive, and the `MessageReply` assembled from them.
 
@@ -38,12 +43,13 @@ class MessageStream(EventStream[MessageEvent, MessageReply]):
 
     __slots__ = ()
     _encoder = MESSAGE_ENCODER
-    _format = EventFormat(dialect=MESSAGE_DIALECT, accumulator=MessageAccumulator, decode_json_body=message_to_events)
+    _format = EventFormat(
+        dialect=MESSAGE_DIALECT,
+        accumulator=MessageAccumulator,
+        decode_json_body=message_to_events,
+        has_token=_message_has_token,
+    )
 
     def message(self) -> Coroutine[Any, Any, MessageReply]:
         """Read to the end and return the assembled message."""
         return self._read_to_end()
-
-    def _has_token(self, event: MessageEvent) -> bool:
-        delta = event.delta
-        return bool(event.text or (delta and (delta.thinking or delta.partial_json)))

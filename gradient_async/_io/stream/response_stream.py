@@ -16,6 +16,11 @@ from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import ResponseReply
 
 
+def _response_has_token(event: ResponseEvent) -> bool:
+    deltas = (choice.delta for choice in event.choices)
+    return bool(event.text or event.delta or any(delta.reasoning_content or delta.tool_calls for delta in deltas))
+
+
 class ResponseStream(EventStream[ResponseEvent, ResponseReply]):
     """The events of a response as they arrive, and the `ResponseReply` assembled from them.
 
@@ -43,13 +48,12 @@ class ResponseStream(EventStream[ResponseEvent, ResponseReply]):
     __slots__ = ()
     _encoder = RESPONSE_ENCODER
     _format = EventFormat(
-        dialect=RESPONSE_DIALECT, accumulator=ResponseAccumulator, decode_json_body=response_to_events
+        dialect=RESPONSE_DIALECT,
+        accumulator=ResponseAccumulator,
+        decode_json_body=response_to_events,
+        has_token=_response_has_token,
     )
 
     def response(self) -> Coroutine[Any, Any, ResponseReply]:
         """Read to the end and return the assembled response."""
         return self._read_to_end()
-
-    def _has_token(self, event: ResponseEvent) -> bool:
-        deltas = (choice.delta for choice in event.choices)
-        return bool(event.text or event.delta or any(delta.reasoning_content or delta.tool_calls for delta in deltas))

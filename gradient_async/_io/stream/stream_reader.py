@@ -99,7 +99,7 @@ class StreamReader(ABC, Generic[E, S]):
         """Return the number of generated tokens, None if the service did not report it."""
 
     def _completion_error(self) -> GradientError | None:
-        """Return the error of a stream whose body has ended, None if the stream is complete."""
+        """Check a stream after the end of its body: return its error, None if it is complete."""
         if self._decoder.error is not None:
             return self._decoder.error
         if self._decoder.done or self._accumulator.is_complete:
@@ -209,7 +209,7 @@ class StreamReader(ABC, Generic[E, S]):
             await self._read_json_body(self._watchdog, content_type)
 
     async def _read_json_body(self, watchdog: IdleWatchdog, content_type: str) -> None:
-        """Read a response that is not an event stream: one JSON body whose events become pending."""
+        """Read a response with one JSON body in place of an event stream; its events become pending."""
         watchdog.event_wait_began = math.inf
         body = b""
         while (block := await watchdog.read_block()) and len(body) <= MAX_JSON_BYTES:

@@ -52,7 +52,7 @@ class Request:
 
 
 def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
-    """Build the POST of *body*, whose values have a JSON form; consumes its ``extra_body`` and ``extra_headers``.
+    """Build the POST of *body*, a dict of JSON values, and pop its ``extra_body`` and ``extra_headers``.
 
     ``extra_body`` goes into the body untouched, and overrides the parameters.
 
