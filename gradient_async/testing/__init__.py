@@ -5,8 +5,8 @@
         completion = await session.chat.completions.create(...)
     assert gradient.requests[0].json["model"] == ...
 
-Contract: nothing here is imported by `import gradient_async`, and the names below are loaded on first use,
-because the pytest plugin lives in this package and pytest loads it at every start.
+Contract: `import gradient_async` does not import this package. Its names are loaded on first use, because pytest
+imports the plugin in this package at every start.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "RecordedRequest", "Reply"]
 
-_HOMES = {"Emulator": "emulator", "RecordedRequest": "recorded_request", "Reply": "replies"}
+_MODULES = {"Emulator": "emulator", "RecordedRequest": "recorded_request", "Reply": "replies"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,15 +1,13 @@
-"""The emulator: a server on loopback ports that speaks the inference API.
+"""The emulator: a server on loopback ports with the inference API.
 
-Contract: real sockets, no state shared with anything else, nothing of the client's own code. Everything it
-saw is in ``requests``. Leaving the context is prompt, also with streams open and stalled.
-Source: the documents each module names; what they leave open is decided in that module.
+Contract: uses real sockets, shares no state with anything else and imports nothing of the client's code. ``requests``
+records every request. Leaving the context is prompt, also with open and stalled streams.
+Source: the documents that each module names; each module decides what they leave open.
 """
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -18,52 +16,61 @@ from typing import Any, Literal, Self
 import attrs
 from aiohttp import web
 
-from gradient_async.testing.batch.service import Batches
-from gradient_async.testing.endpoints.async_invoke import Invocations
-from gradient_async.testing.endpoints.table import endpoints
+from gradient_async.testing.batch.service import BatchService
+from gradient_async.testing.endpoints.async_invoke import InvocationService
+from gradient_async.testing.endpoints.table import build_endpoint_table
 from gradient_async.testing.http.delivery import Delivery
-from gradient_async.testing.http.dispatcher import Keys, Service
-from gradient_async.testing.http.rate_limits import DOCUMENTED, Limit, RollingLimit, TierBucket
+from gradient_async.testing.http.dispatcher import ApiKeys, Dispatcher
+from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RateLimit, RollingLimit, TierBucket
 from gradient_async.testing.http.router import Router
-from gradient_async.testing.http.server import Connection, LocalServer, ask_for_body
+from gradient_async.testing.http.server import Connection, LocalServer, new_record, send_continue
 from gradient_async.testing.http.upstream import Upstream
 from gradient_async.testing.model.text_model import TextModel
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.scripting.api import Verbs
-from gradient_async.testing.storage.host import Storage
+from gradient_async.testing.replies import parse_json
+from gradient_async.testing.scripting.api import ScriptingAPI
+from gradient_async.testing.storage.host import StorageHost
 
 Windows = Sequence[tuple[int, float]]
 
 
 @attrs.define(kw_only=True, eq=False)
-class Emulator(Verbs):
+class Emulator(ScriptingAPI):
     """The inference API on loopback; an async context manager.
+
+    Example::
+
+        async with Emulator() as gradient, AsyncSession(api_key="test", base_url=gradient.url) as session:
+            gradient.reply("Hello")
+            completion = await session.chat.completions.create(...)
+        assert completion.text == "Hello"
+        assert gradient.requests[0].json["model"] == ...
 
     Attributes:
         host: The loopback address to listen on.
-        port: The port of the serverless host; 0 takes a free one.
-        agent_port: The port of the agent host, likewise.
-        storage_port: The port of the storage host behind presigned URLs, likewise.
-        api_key: The only key the serverless host takes; None takes any but the agent's.
-        agent_key: The only key the agent host takes; None takes any but the serverless one.
-        limits: Rolling windows to enforce per key, as pairs of requests and seconds; ``"documented"`` for
-            those of the documents. None admits everything and counts only for the headers.
-        tier: Requests a minute of a refilled bucket with its ``x-ratelimit-*`` headers, in place of *limits*.
-        time_scale: How many times as fast as the clock the windows run.
+        port: The port of the serverless host; 0 takes a free port.
+        agent_port: The port of the agent host; 0 takes a free port.
+        storage_port: The port of the storage host behind presigned URLs; 0 takes a free port.
+        api_key: The key of the serverless host; None accepts every key but *agent_key*.
+        agent_key: The key of the agent host; None accepts every key but *api_key*.
+        limits: The rolling windows of each key, as pairs of requests and seconds; ``"documented"`` for those of the
+            documents. None admits every request, and counts for the headers only.
+        tier: The requests per minute of a refilled bucket with ``x-ratelimit-*`` headers, in place of *limits*.
+        time_scale: The factor by which the windows, and the lifetime of URLs, pass faster than the clock.
         token_delay: Seconds between two events of a stream.
-        seed: Another seed gives other answers.
-        upstream: The address of an OpenAI-compatible server that answers what is not scripted.
+        seed: A number that changes the generated content.
+        upstream: The URL of an OpenAI-compatible server that responds to unscripted requests.
         models: The slugs of the models.
-        strict_models: Whether a request for another model is refused.
-        batch_seconds: How long a batch takes; None to let it wait for ``batches.advance()``.
-        batch_shape: How batches look: as in the reference, or as captured from the service.
-        anthropic_endpoint: Whether a batch of that provider needs its ``endpoint``, or must not have one.
-        invocation_seconds: How long an asynchronous invocation takes.
+        strict_models: Whether a request for any other model is a 404.
+        batch_seconds: The duration of a batch in seconds; None to step batches with ``batches.advance()``.
+        batch_shape: The JSON shape of batches: as in the reference, or as captured from the service.
+        anthropic_endpoint: Whether ``endpoint`` is required or forbidden in a batch for Anthropic.
+        invocation_seconds: The duration of an asynchronous invocation in seconds.
         clock: Returns the time in epoch seconds.
-        batches: The batch service: its jobs, and what can be scripted about them.
-        storage: The storage host: its own requests, and what can be scripted about them.
-        requests: Everything it saw, oldest first.
-        active: How many answers are being produced or sent.
+        batches: The batch service, with its jobs and scripting methods.
+        storage: The storage host, with its requests and scripting methods.
+        requests: The requests to the serverless and the agent host, oldest first.
+        active: The number of requests that are being handled.
     """
 
     host: str = "127.0.0.1"
@@ -90,37 +97,37 @@ class Emulator(Verbs):
     anthropic_endpoint: Literal["required", "forbidden"] = "required"
     invocation_seconds: float = 0.3
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
-    batches: Batches = attrs.field(init=False, repr=False)
-    storage: Storage = attrs.field(init=False, repr=False)
+    batches: BatchService = attrs.field(init=False, repr=False)
+    storage: StorageHost = attrs.field(init=False, repr=False)
     requests: list[RecordedRequest] = attrs.field(factory=list, init=False, repr=False)
     active: int = attrs.field(default=0, init=False)
-    _service: Service = attrs.field(init=False, repr=False)
+    _dispatcher: Dispatcher = attrs.field(init=False, repr=False)
     _upstream: Upstream = attrs.field(init=False, repr=False)
     _servers: tuple[LocalServer, ...] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         model = TextModel(self.seed)
-        self.storage = Storage(
+        self.storage = StorageHost(
             address=lambda: self._servers[2].url, script=self._script, clock=self.clock, time_scale=self.time_scale
         )
         self.batches = _new_batches(self, model)
-        self._service = Service(
+        self._dispatcher = Dispatcher(
             router=Router(
                 (
-                    *endpoints(model, models=self.models, strict=self.strict_models),
-                    *self.batches.endpoints(),
-                    *Invocations(storage=self.storage, seconds=self.invocation_seconds).endpoints(),
+                    *build_endpoint_table(model, models=self.models, strict=self.strict_models),
+                    *self.batches.build_endpoints(),
+                    *InvocationService(storage=self.storage, seconds=self.invocation_seconds).build_endpoints(),
                 ),
             ),
             script=self._script,
-            keys=Keys(api_key=self.api_key, agent_key=self.agent_key),
+            keys=ApiKeys(api_key=self.api_key, agent_key=self.agent_key),
             new_limit=partial(_new_limit, self),
             forwards=self.upstream is not None,
         )
         self._upstream = Upstream(self.upstream or "")
         self._servers = (
-            LocalServer(self._handle, self.host, self.port),
-            LocalServer(self._handle, self.host, self.agent_port),
+            LocalServer(self._handle_api, self.host, self.port),
+            LocalServer(self._handle_api, self.host, self.agent_port),
             LocalServer(self._handle_storage, self.host, self.storage_port),
         )
 
@@ -139,7 +146,7 @@ class Emulator(Verbs):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop listening, abort every connection and end every answer."""
+        """Stop listening and abort every connection and response."""
         for server in self._servers:
             await server.aclose()
         await self._upstream.aclose()
@@ -147,37 +154,47 @@ class Emulator(Verbs):
 
     @property
     def url(self) -> str:
-        """The base URL of the serverless host."""
+        """The base URL of the serverless host.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
         return self._servers[0].url
 
     @property
     def agent_url(self) -> str:
-        """The endpoint of the agent; another port, because agents live on hosts of their own."""
+        """The URL of the agent host, on a port of its own.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
         return self._servers[1].url
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
-        return sum(server.accepted for server in self._servers)
+        """The number of TCP connections accepted so far, on all hosts."""
+        return sum(server.accepted_count for server in self._servers)
 
     @property
     def open_connections(self) -> int:
-        """How many TCP connections are open."""
-        return sum(server.open for server in self._servers)
+        """The number of open TCP connections, on all hosts."""
+        return sum(server.open_count for server in self._servers)
 
     @property
     def refusals(self) -> int:
-        """How many requests the rate limits refused."""
-        return self._service.refusals
+        """The number of requests that a rate limit refused."""
+        return self._dispatcher.refusals
 
     def drop_idle(self, *, stale: bool = False) -> None:
-        """Close the keep-alive connections that are idle now.
+        """Close the idle keep-alive connections.
 
-        A client that sends without a turn of the loop in between meets a connection that is stale.
+        A client that sends a request before the next turn of the loop uses a closed connection.
+
+        Example: ``gradient.drop_idle(stale=True)`` before a second call tests that the client retries it.
 
         Args:
-            stale: Close none now, but the next one that is reused, when its request is there: the race that a
-                client cannot see coming.
+            stale: Close nothing now, but the next reused connection when a request arrives on it, like `hang_up`: a
+                race that no client can foresee.
         """
         if stale:
             self.hang_up()
@@ -185,18 +202,18 @@ class Emulator(Verbs):
         for server in self._servers:
             server.drop_idle()
 
-    async def _handle(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-        record = await _record(http, connection, self.clock)
+    async def _handle_api(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        record = await _record_request(http, connection, self.clock)
         self.requests.append(record)
         self.active += 1
         try:
-            decision = self._service.decide(record, record.time)
-            answer = decision.answer or await self._upstream.answer(record, decision.upstream)
+            decision = self._dispatcher.decide_response(record, record.time)
+            response = decision.response or await self._upstream.forward_request(record, decision.upstream)
             delivery = Delivery(
                 http=http,
                 connection=connection,
                 record=record,
-                answer=answer,
+                response=response,
                 plan=decision.plan,
                 headers={"x-request-id": record.request_id, **decision.headers},
                 token_delay=self.token_delay,
@@ -208,41 +225,28 @@ class Emulator(Verbs):
     async def _handle_storage(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         self.active += 1
         try:
-            return await self.storage.handle(http, connection)
+            return await self.storage.handle_request(http, connection)
         finally:
             self.active -= 1
 
 
-async def _record(http: web.BaseRequest, connection: Connection, clock: Callable[[], float]) -> RecordedRequest:
-    ask_for_body(http)
+async def _record_request(http: web.BaseRequest, connection: Connection, clock: Callable[[], float]) -> RecordedRequest:
+    send_continue(http)
     body = await http.read()
-    return RecordedRequest(
-        method=http.method,
-        path=http.path,
-        query=dict(http.query),
-        headers=http.headers,
-        body=body,
-        json=_parsed(body),
-        time=clock(),
-        request_id=str(uuid.uuid4()),
-        connection=connection.number,
-        reused=connection.served > 0,
-    )
+    record = new_record(RecordedRequest, http, connection, clock())
+    record.body, record.json = body, _parse_body(body)
+    return record
 
 
-def _parsed(body: bytes) -> Any:
+def _parse_body(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return parse_json(body)
     except (ValueError, RecursionError):
         return None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _new_batches(emulator: Emulator, model: TextModel) -> Batches:
-    return Batches(
+def _new_batches(emulator: Emulator, model: TextModel) -> BatchService:
+    return BatchService(
         storage=emulator.storage,
         model=model,
         models=emulator.models if emulator.strict_models else None,
@@ -253,9 +257,9 @@ def _new_batches(emulator: Emulator, model: TextModel) -> Batches:
     )
 
 
-def _new_limit(emulator: Emulator) -> Limit:
+def _new_limit(emulator: Emulator) -> RateLimit:
     if emulator.tier is not None:
         return TierBucket(emulator.tier, emulator.time_scale)
-    given = emulator.limits
-    windows = DOCUMENTED if given is None or isinstance(given, str) else given
-    return RollingLimit.of(windows, scale=emulator.time_scale, enforced=given is not None)
+    limits = emulator.limits
+    windows = DOCUMENTED_WINDOWS if limits is None or isinstance(limits, str) else limits
+    return RollingLimit.from_windows(windows, scale=emulator.time_scale, enforced=limits is not None)

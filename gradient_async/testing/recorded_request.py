@@ -1,7 +1,7 @@
-"""What the emulator saw: one record per request that reached it with a complete body.
+"""The emulator's record of one request.
 
-Contract: records hold everything a test may want to assert, the Authorization header included; nothing is
-redacted.
+Contract: a record holds everything that a test may assert, the Authorization header included; nothing is redacted. It
+is made once the request body is complete, and updated while the response is sent.
 Source: none, this is the emulator's own surface.
 """
 
@@ -15,26 +15,26 @@ import attrs
 
 @attrs.define(kw_only=True, eq=False)
 class RecordedRequest:
-    """One request, and how its answer went.
+    """One request, and how its response went.
 
     Attributes:
         method: The HTTP method, in capitals.
         path: The path without the query, percent-decoded.
-        query: The query parameters; the last one wins where a name is repeated.
-        headers: The request headers, looked up without regard to case.
-        body: The body, as it arrived.
-        json: The body decoded as JSON; None if there is none or it is not JSON.
-        time: When the request was complete, in epoch seconds of the emulator's clock.
-        request_id: The ``x-request-id`` of the answer.
-        connection: The number of the TCP connection it came on, from 1.
-        reused: Whether that connection had carried a request before.
-        generates: Whether its endpoint makes something up, so that a scripted reply can stand in.
-        params: What the path's placeholders stood for.
-        status: The status of the answer; None if none was sent.
-        chunks_sent: How many events of a stream were written; 1 for a whole JSON body.
-        bytes_sent: How many bytes of the body were written.
-        finished: Whether the answer was ended as planned: everything, or a scripted truncation or reset.
-        disconnected: Whether the client went away before that.
+        query: The query parameters; of a repeated name, the last value.
+        headers: The request headers; lookups ignore case.
+        body: The request body in bytes.
+        json: The body decoded as JSON; None for an empty body and for invalid JSON.
+        time: The arrival of the last byte, in epoch seconds of the emulator's clock.
+        request_id: The ``x-request-id`` of the response.
+        connection: The number of the TCP connection, counted from 1.
+        reused: Whether the connection had carried a request before.
+        generates: Whether the endpoint generates content, so that `Emulator.reply` applies to it.
+        params: The values of the placeholders in the endpoint's path.
+        status: The HTTP status of the response; None before its headers are sent.
+        chunks_sent: The number of stream events written; 1 for a complete JSON body.
+        bytes_sent: The number of body bytes written.
+        finished: Whether the response ended as planned: complete, or with a scripted truncation or reset.
+        disconnected: Whether the client closed the connection earlier.
     """
 
     method: str
@@ -57,10 +57,15 @@ class RecordedRequest:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The JSON object of the body; empty if the body is anything else."""
+        """The JSON object of the body; empty for any other body."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property
     def streams(self) -> bool:
         """Whether the body asks for a stream."""
         return self.fields.get("stream") is True
+
+    @property
+    def short_id(self) -> str:
+        """The first 24 hex digits of the request id, for ids such as ``chatcmpl-...``."""
+        return self.request_id.replace("-", "")[:24]

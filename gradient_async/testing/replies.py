@@ -1,8 +1,8 @@
-"""Answers as values: what a call will be sent, before anything decides how it is cut, delayed or broken.
+"""Responses as values, before they are split, delayed or interrupted.
 
-Contract: pure. A `Reply` is what a test scripted, in words of the API; an `Answer` is bytes.
-Source: the error shape and the identifiers of the Inference API reference; OpenAI, Anthropic and FastAPI for
-theirs.
+Contract: pure. A `Reply` is what a test scripts, in the API's terms; a `Response` is status, headers and bytes.
+Source: the error object and its identifiers of the Inference API reference; error events of streams follow OpenAI's and
+Anthropic's published shapes.
 """
 
 from __future__ import annotations
@@ -43,22 +43,25 @@ Split = int | Sequence[int]
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """What the next call is answered with; None leaves a matter to the default.
+    """A scripted response in the API's terms; a field that is None keeps the default.
+
+    Example: ``Reply(text="Hello", token_delay=0.01)``, returned by a handler of `Emulator.on_request`.
 
     Attributes:
-        text: The content of the message; None together with *tool_calls*, or to keep the default answer.
+        text: The content of the message. With *tool_calls*, None means no content; alone, it keeps the default content.
         reasoning: The reasoning content.
-        tool_calls: Calls as ``{"name", "arguments"}`` or in the API's full shape; arguments may be a dict.
-        finish_reason: ``stop``, or ``tool_calls`` with tool calls, unless given.
-        usage: Fields of ``usage`` to put over the counted ones.
-        chunks: The chunk objects of a stream, sent as they are and followed by ``[DONE]``.
+        tool_calls: Tool calls as ``{"name", "arguments"}`` or in the API's full shape; arguments are a dict or JSON
+            text.
+        finish_reason: The finish reason; by default ``stop``, or ``tool_calls`` with tool calls.
+        usage: Fields of ``usage`` that replace the counted ones.
+        chunks: The chunk objects of a stream, sent verbatim and followed by ``[DONE]``.
         body: The bytes of the body, sent verbatim.
-        content_type: The content type, where *body* needs another one.
+        content_type: The content type of *body*.
         headers: Headers to add or replace.
         status: The HTTP status.
-        split: Cuts the body into writes: of that many bytes, or at these offsets.
+        split: The sizes of the writes in bytes: one size for all, or the offsets at which the body is split.
         delay: Seconds of silence before the status line.
-        token_delay: Seconds between the events of a stream.
+        token_delay: Seconds between two events of a stream; None for the emulator's setting.
     """
 
     text: str | None = None
@@ -75,35 +78,43 @@ class Reply:
     delay: float = 0.0
     token_delay: float | None = None
 
-    def style(self, answer: Answer) -> Answer:
-        """Put what this says about status, headers and pace over *answer*."""
+    def override_response(self, response: Response) -> Response:
+        """Return *response* with this reply's status, headers and timing."""
         return attrs.evolve(
-            answer,
+            response,
             status=self.status,
-            content_type=self.content_type or answer.content_type,
-            headers={**answer.headers, **self.headers},
+            content_type=self.content_type or response.content_type,
+            headers={**response.headers, **self.headers},
             split=self.split,
             delay=self.delay,
             token_delay=self.token_delay,
         )
 
-    def verbatim(self, *, streams: bool) -> Answer | None:
-        """Answer with the chunks or the bytes that are spelled out; None if that is left to the endpoint."""
+    def literal_response(self, *, streams: bool) -> Response | None:
+        """Build the response from *chunks* or *body*; None if both are None and the endpoint builds it."""
         if self.chunks is not None:
-            pieces = (*(event(chunk) for chunk in self.chunks), DONE)
-            return self.style(Answer(pieces=pieces, content_type=SSE))
+            pieces = (*(encode_event(chunk) for chunk in self.chunks), DONE)
+            return self.override_response(Response(pieces=pieces, content_type=SSE))
         if self.body is None:
             return None
         content_type = self.content_type or (SSE if streams else JSON)
-        pieces = events(self.body) if content_type.startswith(SSE) else (self.body,)
-        return self.style(Answer(pieces=pieces, content_type=content_type))
+        pieces = split_events(self.body) if content_type.startswith(SSE) else (self.body,)
+        return self.override_response(Response(pieces=pieces, content_type=content_type))
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """A response in bytes; *pieces* are what faults count: events of a stream, or one whole body.
+class Response:
+    """A response ready to send.
 
-    *close* lets go of where the pieces come from, whether or not they were all taken.
+    Attributes:
+        status: The HTTP status.
+        pieces: The body in the units that faults count: the events of a stream, or one complete body.
+        content_type: The content type; None sends no such header.
+        headers: Further headers.
+        split: The sizes of the writes in bytes, see `Reply`.
+        delay: Seconds before the status line.
+        token_delay: Seconds between two pieces; None for the emulator's setting.
+        close: Releases the source of *pieces*; called once, also if not every piece was taken.
     """
 
     status: int = 200
@@ -116,65 +127,88 @@ class Answer:
     close: Callable[[], None] = lambda: None
 
     @property
-    def whole(self) -> bytes | None:
-        """The body of an answer that is sent at once; None for a stream."""
+    def body(self) -> bytes | None:
+        """The complete body; None for a stream."""
         if isinstance(self.pieces, tuple) and len(self.pieces) < 2 and not (self.content_type or "").startswith(SSE):
             return b"".join(self.pieces)
         return None
 
 
-def encode(value: object) -> bytes:
-    """Return *value* as compact JSON; odd characters are escaped and survive any transport."""
+def apply_reply(reply: Reply | None, response: Response) -> Response:
+    """Return *response* with the status, headers and timing of *reply*, if there is one."""
+    return reply.override_response(response) if reply else response
+
+
+def encode_json(value: object) -> bytes:
+    """Return *value* as compact ASCII JSON, so that lone surrogates survive the transport."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def event(value: object, name: str | None = None) -> bytes:
+def parse_json(data: str | bytes) -> Any:
+    """Return the value of the JSON text *data*; unlike `json.loads`, reject ``NaN`` and ``Infinity``.
+
+    Raises:
+        ValueError: The text is not JSON.
+    """
+    return json.loads(data, parse_constant=_reject_constant)
+
+
+def encode_event(value: object, name: str | None = None) -> bytes:
     """Return one server-sent event with *value* as its JSON data."""
     head = f"event: {name}\n".encode() if name else b""
-    return head + b"data: " + encode(value) + b"\n\n"
+    return head + b"data: " + encode_json(value) + b"\n\n"
 
 
-def events(body: bytes) -> tuple[bytes, ...]:
-    """Cut *body* after each blank line; joined again it is the same bytes."""
+def split_events(body: bytes) -> tuple[bytes, ...]:
+    """Split *body* after each blank line; joined, the pieces are *body* again."""
     return tuple(piece for piece in re.split(rb"(?<=\n\n)|(?<=\r\n\r\n)", body) if piece)
 
 
-def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with *value* as a whole JSON body."""
-    return Answer(status=status, pieces=(encode(value),), headers=headers or {})
+def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Build a response with *value* as its JSON body."""
+    return Response(status=status, pieces=(encode_json(value),), headers=headers or {})
+
+
+def event_stream(pieces: Iterable[bytes]) -> Response:
+    """Build an uncached stream of the events in *pieces*."""
+    return Response(pieces=tuple(pieces), content_type=SSE, headers={"cache-control": "no-cache"})
 
 
 def error_body(status: int, *, code: str | None = None, message: str | None = None) -> dict[str, str]:
-    """Return the API's error object, without the request id, which is optional."""
+    """Return the API's error object without the optional request id."""
     return {
         "id": code or _CODES.get(status, "server_error"),
-        "message": message or _MESSAGES.get(status) or _phrase(status),
+        "message": message or _MESSAGES.get(status) or _default_phrase(status),
     }
 
 
-def error_answer(status: int, *, request_id: str, code: str | None = None, message: str | None = None) -> Answer:
-    """Answer with the API's error object."""
+def error_response(status: int, *, request_id: str, code: str | None = None, message: str | None = None) -> Response:
+    """Build a response with the API's error object."""
     error = error_body(status, code=code, message=message) | {"request_id": request_id}
-    return json_answer(error, status=status)
+    return json_response(error, status=status)
 
 
 def error_event(shape: str, error: Mapping[str, Any]) -> bytes:
-    """Return *error*, in the API's shape, as it appears inside a stream.
+    """Return the stream event for *error*.
 
     Args:
-        shape: ``"do"``, ``"openai"`` or ``"anthropic"``: whose convention the event follows.
+        shape: The convention of the event: ``"do"``, ``"openai"`` or ``"anthropic"``.
         error: The API's error object.
     """
     inner = {"type": error["id"], "message": error["message"]}
     if shape == "openai":
-        return event({"error": {**inner, "code": error["id"]}})
+        return encode_event({"error": {**inner, "code": error["id"]}})
     if shape == "anthropic":
-        return event({"type": "error", "error": inner}, name="error")
-    return event(error)
+        return encode_event({"type": "error", "error": inner}, name="error")
+    return encode_event(error)
 
 
-def _phrase(status: int) -> str:
+def _default_phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return f"Status {status}"
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,9 +1,9 @@
-"""The work behind a batch: reads the input file, writes the output file and the error sidecar.
+"""The execution of a batch: reads the input file, writes the output file and the error sidecar.
 
-Contract: does one line per step, so that its driver decides how long a slice is; memory is a few numbers per
-line. Lines are executed block by block, shuffled within a block: results are never in the order of the input.
-What was written can be taken back to any share of the work, as a cancellation does.
-Source: the JSONL files of the Batch Inference reference; lines end with LF and with nothing else.
+Contract: handles one line per step, so that the driver decides the length of a slice. Memory is a few numbers per line.
+Lines are executed in blocks and shuffled within a block, so that results are never in input order. A cancellation
+truncates the files to the results of a share of the requests.
+Source: the JSONL files of the Batch Inference reference; only LF ends a line.
 """
 
 from __future__ import annotations
@@ -16,188 +16,190 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from gradient_async.testing.batch.lines import Dialect, Outcome, line_fault, parse
-from gradient_async.testing.batch.result_file import Marks, Sheet
+from gradient_async.testing.batch.lines import LineFormat, Outcome, parse_line
+from gradient_async.testing.batch.result_file import ResultFile, ResultIndex
 
-BLOCK = 256
-"""Lines that are shuffled together."""
-LONGEST_LINE = 16 * 1024 * 1024
-_MOST_ERRORS = 100
+_BLOCK_LINES = 256
+"""The number of lines that are shuffled together."""
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+_MAX_ERRORS = 100
 
 
 @attrs.define(kw_only=True, eq=False)
-class Run:
+class BatchExecution:
     """The execution of one input file.
 
     Attributes:
         source: The input file.
-        output: Where results go.
-        sidecar: Where those of failed requests go; may be the same.
-        dialect: How lines look.
-        execute: Returns the outcome of a request, given its request id, custom_id and body; None to lose it.
-        seed: Decides about the order, and the request ids.
-        most: The most requests that a file may have.
-        share: The share of the requests to execute.
-        ending: What becomes of the others, ``"expired"`` or ``"cancelled"``.
-        errors: What is wrong with the input file.
-        validated: Whether that is known.
-        done: Whether the files are complete.
+        output: The file of successful results.
+        sidecar: The file of failed results; may be *output*.
+        line_format: The format of input and output lines.
+        execute: Returns the outcome of a request from its request id, custom_id and body; None loses the request.
+        seed: The seed of the order and of the request ids.
+        max_requests: The maximum number of requests in the input file.
+        share: The share of the requests to execute, from 0 to 1.
+        ending: The reason why the other requests are not executed, ``"expired"`` or ``"cancelled"``.
+        errors: The problems of the input file.
+        validated: Whether the input file is validated.
+        done: Whether the result files are complete.
     """
 
     source: Path
-    output: Sheet
-    sidecar: Sheet
-    dialect: Dialect
+    output: ResultFile
+    sidecar: ResultFile
+    line_format: LineFormat
     execute: Callable[[str, str, Any], Outcome | None]
     seed: str
-    most: int
+    max_requests: int
     share: float = 1.0
     ending: str = "expired"
     errors: list[dict[str, Any]] = attrs.field(factory=list, init=False)
     validated: bool = attrs.field(default=False, init=False)
     done: bool = attrs.field(default=False, init=False)
     _offsets: array[int] = attrs.field(factory=lambda: array("Q"), init=False)
-    _marks: Marks = attrs.field(init=False)
-    _kept: int | None = attrs.field(default=None, init=False)
-    _unfinished: int = attrs.field(default=0, init=False)
+    _index: ResultIndex = attrs.field(init=False)
+    _kept_count: int | None = attrs.field(default=None, init=False)
+    _unfinished_count: int = attrs.field(default=0, init=False)
     _input: BinaryIO = attrs.field(init=False)
     _steps: Iterator[None] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._marks = Marks(self.output, self.sidecar)
+        self._index = ResultIndex(self.output, self.sidecar)
         self._input = self.source.open("rb")
-        self._steps = self._all()
+        self._steps = self._run_steps()
 
     @property
     def total(self) -> int:
-        """The number of requests; 0 until the input file was found to be valid."""
+        """The number of requests; 0 before the validation, and for an invalid input file."""
         return len(self._offsets) if self.validated and not self.errors else 0
 
-    def step(self) -> bool:
-        """Do one line; False if there is nothing left to do."""
+    def run_step(self) -> bool:
+        """Handle one line; return False if none remains."""
         return next(self._steps, self) is None
 
-    def finish(self) -> None:
-        """Do everything that is left."""
-        while self.step():
+    def run_to_end(self) -> None:
+        """Handle all remaining lines."""
+        while self.run_step():
             pass
 
-    def counts(self, share: float, *, final: bool) -> dict[str, int]:
-        """Return the request counts when *share* of the requests have a result.
+    def count_requests(self, share: float, *, final: bool) -> dict[str, int]:
+        """Return the request counts at the time when *share* of the requests have a result.
 
         Args:
             share: The share, from 0 to 1.
-            final: Whether requests that expired count as failed.
+            final: Whether expired requests count as failed.
         """
-        worked = min(int(share * self.total), len(self._marks))
-        completed = self._marks.succeeded(worked)
-        expired = self._unfinished if final and self.ending == "expired" else 0
-        return {"total": self.total, "completed": completed, "failed": worked - completed + expired}
+        executed = min(int(share * self.total), len(self._index))
+        completed = self._index.count_succeeded(executed)
+        expired = self._unfinished_count if final and self.ending == "expired" else 0
+        return {"total": self.total, "completed": completed, "failed": executed - completed + expired}
 
-    def halt(self, share: float) -> None:
-        """Cancel what was not executed, and what is beyond *share* of the requests even if it was."""
-        self._kept = min(int(share * self.total), len(self._marks))
-        self._marks.cut(self._kept)
-        self.ending, self.done, self._unfinished = "cancelled", False, 0
-        self._steps = self._all()
+    def stop_at(self, share: float) -> None:
+        """Cancel the requests beyond *share* of all, and remove the results of those already executed."""
+        self._kept_count = min(int(share * self.total), len(self._index))
+        self._index.truncate_to(self._kept_count)
+        self.ending, self.done, self._unfinished_count = "cancelled", False, 0
+        self._steps = self._run_steps()
 
     def close(self) -> None:
-        """Let go of every file."""
+        """Close all files."""
         self.output.close()
         self.sidecar.close()
         self._input.close()
 
-    def _all(self) -> Iterator[None]:
+    def _run_steps(self) -> Iterator[None]:
         if not self.validated:
-            yield from self._validate()
-        yield from self._work()
+            yield from self._validate_input()
+        yield from self._execute_lines()
         self.output.close()
         self.sidecar.close()
         self.done = True
 
-    def _validate(self) -> Iterator[None]:
-        seen: set[str] = set()
+    def _validate_input(self) -> Iterator[None]:
+        custom_ids: set[str] = set()
         del self._offsets[:], self.errors[:]
-        for number, offset, raw in _numbered(self._input):
-            self._inspect(number, offset, raw, seen)
+        for number, offset, raw in _iterate_lines(self._input):
+            self._validate_line(number, offset, raw, custom_ids)
             yield
-        if not self.errors and not 0 < len(self._offsets) <= self.most:
-            message = f"The file has {len(self._offsets)} requests; 1 to {self.most} are allowed."
-            self.errors.append(_error(message))
+        if not self.errors and not 0 < len(self._offsets) <= self.max_requests:
+            message = f"The file has {len(self._offsets)} requests; 1 to {self.max_requests} are allowed."
+            self.errors.append(_input_error(message))
         self.validated = True
 
-    def _inspect(self, number: int, offset: int, raw: bytes, seen: set[str]) -> None:
-        fault = _fault(raw, self.dialect, seen)
-        if fault is None:
+    def _validate_line(self, number: int, offset: int, raw: bytes, custom_ids: set[str]) -> None:
+        problem = _find_line_problem(raw, self.line_format, custom_ids)
+        if problem is None:
             self._offsets.append(offset)
-        elif len(self.errors) < _MOST_ERRORS:
-            self.errors.append(_error(f"Line {number}: {fault}", number))
+        elif len(self.errors) < _MAX_ERRORS:
+            self.errors.append(_input_error(f"Line {number}: {problem}", number))
 
-    def _work(self) -> Iterator[None]:
-        kept = int(self.share * self.total) if self._kept is None else self._kept
-        for place, offset in enumerate(self._order()):
-            if place >= kept:
-                self._pass_over(offset)
-            elif place >= len(self._marks):
-                self._execute(offset, place)
+    def _execute_lines(self) -> Iterator[None]:
+        kept_count = int(self.share * self.total) if self._kept_count is None else self._kept_count
+        for place, offset in enumerate(self._shuffle_offsets()):
+            if place >= kept_count:
+                self._skip_line(offset)
+            elif place >= len(self._index):
+                self._execute_line(offset, place)
             yield
 
-    def _order(self) -> Iterator[int]:
+    def _shuffle_offsets(self) -> Iterator[int]:
         random = Random(self.seed)
-        for start in range(0, self.total, BLOCK):
-            block = list(self._offsets[start : start + BLOCK])
+        for start in range(0, self.total, _BLOCK_LINES):
+            block = list(self._offsets[start : start + _BLOCK_LINES])
             random.shuffle(block)
             in_order = block[0] < block[-1] and block == sorted(block)
             yield from reversed(block) if in_order else block
 
-    def _execute(self, offset: int, place: int) -> None:
-        line = self._line(offset)
+    def _execute_line(self, offset: int, place: int) -> None:
+        line = self._read_line(offset)
         custom_id = line["custom_id"]
         request_id = f"{Random(f'{self.seed} {place}').getrandbits(128):032x}"
-        outcome = self.execute(request_id, custom_id, self.dialect.request(line))
+        outcome = self.execute(request_id, custom_id, self.line_format.read_request(line))
         if outcome is not None:
-            sheet = self.output if outcome.ok else self.sidecar
-            sheet.write(self.dialect.result(custom_id, outcome, request_id))
-        self._marks.add(ok=outcome is None or outcome.ok)
+            file = self.output if outcome.ok else self.sidecar
+            file.write_line(self.line_format.format_result(custom_id, outcome, request_id))
+        self._index.add(ok=outcome is None or outcome.ok)
 
-    def _pass_over(self, offset: int) -> None:
-        self._unfinished += 1
-        line = self.dialect.unfinished(self._line(offset)["custom_id"], self.ending)
+    def _skip_line(self, offset: int) -> None:
+        self._unfinished_count += 1
+        line = self.line_format.format_unfinished(self._read_line(offset)["custom_id"], self.ending)
         if line is not None:
-            self.sidecar.write(line)
+            self.sidecar.write_line(line)
 
-    def _line(self, offset: int) -> Any:
+    def _read_line(self, offset: int) -> Any:
         self._input.seek(offset)
-        return parse(self._input.readline())
+        return parse_line(self._input.readline())
 
 
-def _numbered(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the number, the offset and the bytes of each line that is not blank."""
+def _iterate_lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the number, the offset and the bytes of each non-blank line."""
     file.seek(0)
     number = offset = 0
-    while raw := file.readline(LONGEST_LINE + 1):
+    while raw := file.readline(_MAX_LINE_BYTES + 1):
         number += 1
         if raw.strip():
             yield number, offset, raw
         offset += len(raw)
-        if len(raw) > LONGEST_LINE:
+        if len(raw) > _MAX_LINE_BYTES:
             return
 
 
-def _fault(raw: bytes, dialect: Dialect, seen: set[str]) -> str | None:
-    if len(raw) > LONGEST_LINE:
-        return f"longer than {LONGEST_LINE} bytes."
+def _find_line_problem(raw: bytes, line_format: LineFormat, custom_ids: set[str]) -> str | None:
+    if len(raw) > _MAX_LINE_BYTES:
+        return f"longer than {_MAX_LINE_BYTES} bytes."
     try:
-        line = parse(raw)
+        line = parse_line(raw)
     except (ValueError, RecursionError):
         return "invalid JSON."
-    if fault := line_fault(line, dialect):
-        return fault
-    if line["custom_id"] in seen:
+    if not isinstance(line, dict):
+        return "expected a JSON object."
+    if problem := line_format.check_line(line):
+        return problem
+    if line["custom_id"] in custom_ids:
         return f"duplicate custom_id {line['custom_id']!r}."
-    seen.add(line["custom_id"])
+    custom_ids.add(line["custom_id"])
     return None
 
 
-def _error(message: str, number: int | None = None) -> dict[str, Any]:
+def _input_error(message: str, number: int | None = None) -> dict[str, Any]:
     return {"code": "invalid_input_file", "message": message, "line": number}

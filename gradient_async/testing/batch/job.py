@@ -1,7 +1,7 @@
-"""A batch job: what was asked for, its life and its work.
+"""A batch job: its request, its lifecycle and its execution.
 
-Contract: nothing here waits. `sync` notes what the work has come to; everything else follows from that and
-from the clock.
+Contract: nothing here waits. `update_lifecycle` copies the progress of the execution to the lifecycle; the rest follows
+from the lifecycle and the clock.
 Source: the batch object of the Batch Inference reference.
 """
 
@@ -13,23 +13,23 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.batch.executor import Run
-from gradient_async.testing.batch.lifecycle import TERMINAL, Life
-from gradient_async.testing.batch.wire_shapes import View
+from gradient_async.testing.batch.executor import BatchExecution
+from gradient_async.testing.batch.lifecycle import TERMINAL, JobLifecycle
+from gradient_async.testing.batch.wire_shapes import JobSnapshot
 
-_NOTHING = {"total": 0, "completed": 0, "failed": 0}
+_NO_COUNTS = {"total": 0, "completed": 0, "failed": 0}
 
 
 @attrs.define(kw_only=True, eq=False)
-class Job:
+class BatchJob:
     """One job, for assertions.
 
     Attributes:
-        id: Its ``batch_id``.
-        request: The body of the call that created it.
-        created: When that was, in epoch seconds.
-        stepped: Whether its time passes only when it is told to.
-        asks: How often its results were asked for after its end.
+        id: The ``batch_id``.
+        request: The body of the call that created the job.
+        created: The creation time in epoch seconds.
+        stepped: Whether time passes only with `advance`.
+        asks: The number of calls for the results since the end of the job.
     """
 
     id: str
@@ -38,61 +38,60 @@ class Job:
     clock: Callable[[], float] = attrs.field(repr=False)
     stepped: bool = False
     asks: int = attrs.field(default=0, init=False)
-    life: Life = attrs.field(repr=False)
-    run: Run = attrs.field(repr=False)
+    lifecycle: JobLifecycle = attrs.field(repr=False)
+    execution: BatchExecution = attrs.field(repr=False)
     _skipped: float = attrs.field(default=0.0, init=False)
 
     @property
     def request_id(self) -> str:
-        """The idempotency key it was created with."""
+        """The idempotency key of the call that created the job."""
         return str(self.request["request_id"])
 
     @property
     def status(self) -> str:
-        """Its status now."""
-        return self.life.status(self.moment)
+        """The current status."""
+        return self.lifecycle.status_at(self.moment)
 
     @property
     def finished(self) -> bool:
-        """Whether its status is final."""
+        """Whether the status is terminal."""
         return self.status in TERMINAL
 
     @property
     def available(self) -> bool:
-        """Whether there are results and their files are complete."""
-        return self.finished and self.status != "failed" and self.run.done
+        """Whether the job has results and their files are complete."""
+        return self.finished and self.status != "failed" and self.execution.done
 
     @property
     def moment(self) -> float:
-        """Its own time, in seconds."""
+        """The seconds that have passed for the job since its creation."""
         return self._skipped + (0.0 if self.stepped else self.clock() - self.created)
 
-    def sync(self) -> None:
-        """Note what the work has come to."""
+    def update_lifecycle(self) -> None:
+        """Copy the progress of the execution to the lifecycle."""
         moment = 0.0 if self.stepped else self.moment
-        if self.run.validated:
-            self.life.validated = min(self.life.validated, moment)
-            self.life.invalid = bool(self.run.errors)
-        if self.run.done:
-            self.life.worked = min(self.life.worked, moment)
+        if self.execution.validated:
+            self.lifecycle.validated_at = min(self.lifecycle.validated_at, moment)
+            self.lifecycle.invalid = bool(self.execution.errors)
+        if self.execution.done:
+            self.lifecycle.executed_at = min(self.lifecycle.executed_at, moment)
 
     def advance(self) -> None:
-        """Do all its work and go on to the middle of the next status."""
-        self.run.finish()
-        self.sync()
-        self._skipped += self.life.next(self.moment) - self.moment
+        """Execute all requests and skip to the middle of the next status."""
+        self.execution.run_to_end()
+        self.update_lifecycle()
+        self._skipped += self.lifecycle.next_moment(self.moment) - self.moment
 
     def cancel(self) -> None:
-        """Stop where the work is now."""
+        """Cancel the job; requests without a result so far are not executed."""
         moment = self.moment
-        self.run.halt(self.life.progress(moment))
-        self.life.cancelled = moment
+        self.execution.stop_at(self.lifecycle.progress_at(moment))
+        self.lifecycle.cancelled_at = moment
 
-    def view(self, status: str | None = None) -> View:
-        """Return what is said about it now; with *status* instead of its own."""
-        moment, run = self.moment, self.run
-        final = self.status in TERMINAL
-        return View(
+    def snapshot(self, status: str | None = None) -> JobSnapshot:
+        """Return the current state of the job, with *status* in place of its own if given."""
+        moment = self.moment
+        return JobSnapshot(
             batch_id=self.id,
             status=status or self.status,
             provider=self.request["provider"],
@@ -100,40 +99,48 @@ class Job:
             file_id=self.request["file_id"],
             request_id=self.request_id,
             metadata=self.request.get("metadata"),
-            counts=run.counts(self.life.progress(moment), final=final) if moment >= self.life.in_progress else _NOTHING,
-            errors=run.errors if self.status == "failed" else None,
+            counts=self._count_requests(moment),
+            errors=self.execution.errors if self.status == "failed" else None,
             output_file_id=self.file_id("output") if self.has_output else None,
             error_file_id=self.file_id("errors") if self.has_errors else None,
             available=self.available,
-            **self._times(moment),
+            **self._timestamps(moment),
         )
 
     @property
     def has_output(self) -> bool:
         """Whether there is an output file with at least one line."""
-        return self.available and self.run.output.size > 0
+        return self.available and self.execution.output.size > 0
 
     @property
     def has_errors(self) -> bool:
-        """Whether there is a sidecar of its own with at least one line."""
-        return self.available and self.run.sidecar is not self.run.output and self.run.sidecar.size > 0
+        """Whether there is a separate error sidecar with at least one line."""
+        execution = self.execution
+        return self.available and execution.sidecar is not execution.output and execution.sidecar.size > 0
 
     def file_id(self, name: str) -> str:
-        """Return the id of one of its files."""
+        """Return the id of the file *name*, ``"output"`` or ``"errors"``."""
         return str(uuid.uuid5(uuid.UUID(self.id), name))
 
-    def _times(self, moment: float) -> dict[str, Any]:
-        life, status = self.life, self.status
-        worked = not life.invalid and (life.cancelled is None or life.in_progress <= life.cancelled)
-        whole = worked and life.share == 1 and life.cancelled is None
-        marks = {
-            "in_progress_at": life.in_progress if worked else None,
-            "finalizing_at": life.finalizing if whole else None,
-            "completed_at": life.end if status == "completed" else None,
-            "failed_at": life.end if status == "failed" else None,
-            "cancelled_at": life.end if status == "cancelled" else None,
-            "cancel_requested_at": life.cancelled,
+    def _count_requests(self, moment: float) -> Mapping[str, int]:
+        if moment < self.lifecycle.in_progress_at:
+            return _NO_COUNTS
+        return self.execution.count_requests(self.lifecycle.progress_at(moment), final=self.finished)
+
+    def _timestamps(self, moment: float) -> dict[str, Any]:
+        """Return the times of the transitions up to *moment* in epoch seconds."""
+        lifecycle, status = self.lifecycle, self.status
+        cancelled_at = lifecycle.cancelled_at
+        started = not lifecycle.invalid and (cancelled_at is None or lifecycle.in_progress_at <= cancelled_at)
+        finalized = started and lifecycle.work_share == 1 and cancelled_at is None
+        moments = {
+            "in_progress_at": lifecycle.in_progress_at if started else None,
+            "finalizing_at": lifecycle.finalizing_at if finalized else None,
+            "completed_at": lifecycle.ended_at if status == "completed" else None,
+            "failed_at": lifecycle.ended_at if status == "failed" else None,
+            "cancelled_at": lifecycle.ended_at if status == "cancelled" else None,
+            "cancel_requested_at": cancelled_at,
         }
-        passed = {name: mark for name, mark in marks.items() if mark is not None and mark <= moment}
-        times = {name: self.created + mark for name, mark in passed.items()}
+        passed = {name: time for name, time in moments.items() if time is not None and time <= moment}
+        times = {name: self.created + time for name, time in passed.items()}
         return {"created_at": self.created, "updated_at": max(times.values(), default=self.created), **times}

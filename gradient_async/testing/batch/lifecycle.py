@@ -1,11 +1,28 @@
-"""The life of a batch job: which status it has at which moment.
+"""The lifecycle of a batch job: its status as a function of time.
 
-Contract: pure. Moments are seconds of the job's own time, which starts at its creation. Nothing is stored but
-what happened (validated, worked through, cancelled); the status follows from that and from the moment:
-validating, in_progress, finalizing, completed; failed if the file is invalid, expired if the window ends
-first, cancelling and cancelled on request.
-Source: the status, the timestamps and the cancel section of the Batch Inference reference; ``queued`` from
-captured answers.
+Contract: pure. Moments are seconds since the creation of the job. Stored are only the events (validated, executed,
+cancelled); the status follows from the events and the moment::
+
+    queued --> validating --> in_progress --> finalizing --> completed
+                   |              |
+                   v              v
+                failed         expired
+
+    queued, validating, in_progress, finalizing --> cancelling --> cancelled
+
+- ``queued`` is optional.
+- ``failed``: the input file is invalid.
+- ``expired``: the completion window ends after `work_share` of the requests.
+- ``cancelling``: a cancel request; skipped with `cancels_instantly`.
+
+A transition happens when its time has passed **and** its work is done: `JobTiming` gives the time, `validated_at` and
+`executed_at` the work.
+
+Example: ``JobTiming.from_total(100, queued=False)`` lets ``validating`` last 10 s, ``in_progress`` 80 s, ``finalizing``
+10 s. If the input is validated at 2 s and executed at 50 s, the job is in progress from 10 s, finalizing from 90 s and
+completed from 100 s. If the execution takes until 95 s, it is finalizing from 95 s and completed from 105 s.
+Source: the status, the timestamps and the cancel section of the Batch Inference reference; ``queued`` from captured
+responses.
 """
 
 from __future__ import annotations
@@ -18,8 +35,15 @@ TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
 @attrs.frozen(kw_only=True)
-class Pace:
-    """How many seconds each status lasts, if the work is done by then."""
+class JobTiming:
+    """The minimum duration of each status in seconds.
+
+    Attributes:
+        queued: The duration of ``queued``; 0 skips it.
+        validating: The duration of ``validating``.
+        working: The duration of ``in_progress``.
+        finalizing: The duration of ``finalizing``, and of ``cancelling``.
+    """
 
     queued: float
     validating: float
@@ -27,94 +51,93 @@ class Pace:
     finalizing: float
 
     @classmethod
-    def of(cls, seconds: float, *, queued: bool) -> Pace:
-        """Divide *seconds* among the statuses."""
-        waiting = 0.1 if queued else 0.0
+    def from_total(cls, seconds: float, *, queued: bool) -> JobTiming:
+        """Divide *seconds* among the statuses; *queued* tells whether the job starts in ``queued``."""
+        queued_share = 0.1 if queued else 0.0
         return cls(
-            queued=seconds * waiting,
+            queued=seconds * queued_share,
             validating=seconds * 0.1,
-            working=seconds * (0.8 - waiting),
+            working=seconds * (0.8 - queued_share),
             finalizing=seconds * 0.1,
         )
 
     @property
-    def start(self) -> float:
-        """When work starts."""
+    def work_start(self) -> float:
+        """The earliest moment of ``in_progress``."""
         return self.queued + self.validating
 
 
 @attrs.define(kw_only=True)
-class Life:
-    """What happened to a job, and what follows from it.
+class JobLifecycle:
+    """The events of a job, and the status that follows from them.
 
     Attributes:
-        pace: How fast it goes.
-        share: The share of the work after which the window ends; 1.0 if it does not.
-        validated: When the input file was found to be valid or not; infinite until then.
-        invalid: Whether it was not.
-        worked: When every line had its result; infinite until then.
-        cancelled: When that was asked for.
-        instant: Whether a cancelled job has nothing to drain.
+        timing: The duration of each status.
+        work_share: The share of the requests that the window has room for, from 0 to 1; below 1 the job expires.
+        validated_at: The moment when the input file was validated; infinite until then.
+        invalid: Whether the input file is invalid.
+        executed_at: The moment when every request was executed; infinite until then.
+        cancelled_at: The moment of the cancel request; None without one.
+        cancels_instantly: Whether a cancelled job skips ``cancelling``.
     """
 
-    pace: Pace
-    share: float = 1.0
-    validated: float = math.inf
+    timing: JobTiming
+    work_share: float = 1.0
+    validated_at: float = math.inf
     invalid: bool = False
-    worked: float = math.inf
-    cancelled: float | None = None
-    instant: bool = False
+    executed_at: float = math.inf
+    cancelled_at: float | None = None
+    cancels_instantly: bool = False
 
     @property
-    def in_progress(self) -> float:
-        """When it goes, or went, to ``in_progress`` (or to ``failed``)."""
-        return max(self.pace.start, self.validated)
+    def in_progress_at(self) -> float:
+        """The moment of the transition to ``in_progress``, or to ``failed``."""
+        return max(self.timing.work_start, self.validated_at)
 
     @property
-    def finalizing(self) -> float:
-        """When the work ends: all of it, or the share that the window has room for."""
-        return max(self.in_progress + self.share * self.pace.working, self.worked)
+    def finalizing_at(self) -> float:
+        """The moment when all work that the window has room for is done."""
+        return max(self.in_progress_at + self.work_share * self.timing.working, self.executed_at)
 
     @property
-    def end(self) -> float:
-        """When it gets its last status."""
-        if self.cancelled is not None:
-            return self.cancelled + (0 if self.instant else self.pace.finalizing)
+    def ended_at(self) -> float:
+        """The moment of the transition to the terminal status."""
+        if self.cancelled_at is not None:
+            return self.cancelled_at + (0 if self.cancels_instantly else self.timing.finalizing)
         if self.invalid:
-            return self.in_progress
-        return self.finalizing + (self.pace.finalizing if self.share == 1 else 0)
+            return self.in_progress_at
+        return self.finalizing_at + (self.timing.finalizing if self.work_share == 1 else 0)
 
-    def progress(self, moment: float) -> float:
-        """Return the share of the lines that have their result at *moment*."""
-        stop = moment if self.cancelled is None else min(moment, self.cancelled)
-        if stop < self.in_progress:
+    def progress_at(self, moment: float) -> float:
+        """Return the share of the requests that have a result at *moment*, from 0 to 1."""
+        stop = moment if self.cancelled_at is None else min(moment, self.cancelled_at)
+        if stop < self.in_progress_at:
             return 0.0
-        if self.cancelled is None and stop >= self.finalizing:
-            return self.share
-        done = (stop - self.in_progress) / self.pace.working if self.pace.working else 1.0
-        return min(done, self.share)
+        if self.cancelled_at is None and stop >= self.finalizing_at:
+            return self.work_share
+        done = (stop - self.in_progress_at) / self.timing.working if self.timing.working else 1.0
+        return min(done, self.work_share)
 
-    def status(self, moment: float) -> str:
+    def status_at(self, moment: float) -> str:
         """Return the status at *moment*."""
-        if self.cancelled is not None:
-            return "cancelled" if moment >= self.end else "cancelling"
-        if moment < self.pace.queued:
+        if self.cancelled_at is not None:
+            return "cancelled" if moment >= self.ended_at else "cancelling"
+        if moment < self.timing.queued:
             return "queued"
-        if moment < self.in_progress:
+        if moment < self.in_progress_at:
             return "validating"
-        return "failed" if self.invalid else self._working(moment)
+        if self.invalid:
+            return "failed"
+        if moment < self.finalizing_at:
+            return "in_progress"
+        if self.work_share < 1:
+            return "expired"
+        return "completed" if moment >= self.ended_at else "finalizing"
 
-    def next(self, moment: float) -> float:
-        """Return a moment in the middle of the status after the one at *moment*; *moment* if that is the last."""
-        marks = [self.pace.queued, self.in_progress, self.finalizing, self.end]
-        ahead = sorted(mark for mark in marks if moment < mark < math.inf and mark <= self.end)
+    def next_moment(self, moment: float) -> float:
+        """Return the middle of the status that follows the one at *moment*; *moment* in a terminal status."""
+        transitions = [self.timing.queued, self.in_progress_at, self.finalizing_at, self.ended_at]
+        ahead = sorted(time for time in transitions if moment < time < math.inf and time <= self.ended_at)
         if not ahead:
             return moment
         return (ahead[0] + ahead[1]) / 2 if len(ahead) > 1 else ahead[0]
-
-    def _working(self, moment: float) -> str:
-        if moment < self.finalizing:
-            return "in_progress"
-        if self.share < 1:
-            return "expired"
-        return "completed" if moment >= self.end else "finalizing"

@@ -1,8 +1,8 @@
-"""How jobs look on the wire, in two shapes: that of the reference, and that of captured answers.
+"""The JSON of jobs in two shapes: that of the reference, and that of responses captured from the service.
 
 Contract: pure.
-Source: the responses of the Batch Inference reference; captured answers of the service for the other shape,
-which has fewer fields, ``edges`` and ``page_info``, and times in nanoseconds.
+Source: the responses of the Batch Inference reference; responses captured from the service for the other shape, which
+has fewer fields, ``edges`` and ``page_info``, and times in nanoseconds.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any, Protocol
 
 import attrs
 
-from gradient_async.testing.timestamps import timestamp
+from gradient_async.testing.timestamps import format_timestamp
 
 WINDOW = 86400.0
-"""Seconds of emulated time in ``24h``."""
+"""The completion window ``24h`` in seconds of emulated time."""
 
 
 @attrs.frozen(kw_only=True)
-class View:
-    """What is said about a job at one moment; times are epoch seconds, None if they did not come yet."""
+class JobSnapshot:
+    """The state of a job at one moment; times are epoch seconds, and None if they have not come."""
 
     batch_id: str
     status: str
@@ -47,8 +47,8 @@ class View:
 
 
 @attrs.frozen(kw_only=True)
-class Links:
-    """Where the results of a job are."""
+class ResultLinks:
+    """The presigned URLs of a job's result files; *expires_at* is in epoch seconds."""
 
     batch_id: str
     output_url: str | None
@@ -57,116 +57,116 @@ class Links:
     expires_at: float
 
 
-class Shape(Protocol):
-    """A way to write all of that as JSON."""
+class WireShape(Protocol):
+    """A shape of the JSON."""
 
-    def job(self, view: View) -> dict[str, Any]:
-        """Return a job."""
+    def format_job(self, snapshot: JobSnapshot) -> dict[str, Any]:
+        """Return the JSON of a job."""
 
-    def page(self, views: Sequence[View], *, more: bool) -> dict[str, Any]:
-        """Return a page of jobs."""
+    def format_page(self, snapshots: Sequence[JobSnapshot], *, more: bool) -> dict[str, Any]:
+        """Return the JSON of a page of jobs; *more* tells whether another page follows."""
 
-    def links(self, links: Links) -> dict[str, Any]:
-        """Return the links to the results."""
+    def format_links(self, links: ResultLinks) -> dict[str, Any]:
+        """Return the JSON of the links to the results."""
 
-    def cursor(self, after: str) -> str:
-        """Return the batch id that a cursor stands for."""
+    def parse_cursor(self, after: str) -> str:
+        """Return the batch id of a cursor."""
 
 
 @attrs.frozen
-class Reference:
+class ReferenceShape:
     """The shape of the reference."""
 
-    def job(self, view: View) -> dict[str, Any]:
+    def format_job(self, snapshot: JobSnapshot) -> dict[str, Any]:
         """Return every documented field."""
         moments = ("in_progress_at", "finalizing_at", "completed_at", "cancelled_at", "failed_at")
         return {
-            "batch_id": view.batch_id,
-            "status": view.status,
-            "provider": view.provider,
-            "endpoint": view.endpoint,
+            "batch_id": snapshot.batch_id,
+            "status": snapshot.status,
+            "provider": snapshot.provider,
+            "endpoint": snapshot.endpoint,
             "completion_window": "24h",
-            "input_file_id": view.file_id,
-            "output_file_id": view.output_file_id,
-            "error_file_id": view.error_file_id,
-            "request_counts": dict(view.counts),
-            "request_id": view.request_id,
-            "metadata": view.metadata,
-            "errors": view.errors,
-            "created_at": timestamp(view.created_at),
-            "expires_at": timestamp(view.created_at + WINDOW),
-            **{name: timestamp(getattr(view, name)) for name in moments},
+            "input_file_id": snapshot.file_id,
+            "output_file_id": snapshot.output_file_id,
+            "error_file_id": snapshot.error_file_id,
+            "request_counts": dict(snapshot.counts),
+            "request_id": snapshot.request_id,
+            "metadata": snapshot.metadata,
+            "errors": snapshot.errors,
+            "created_at": format_timestamp(snapshot.created_at),
+            "expires_at": format_timestamp(snapshot.created_at + WINDOW),
+            **{name: format_timestamp(getattr(snapshot, name)) for name in moments},
         }
 
-    def page(self, views: Sequence[View], *, more: bool) -> dict[str, Any]:
+    def format_page(self, snapshots: Sequence[JobSnapshot], *, more: bool) -> dict[str, Any]:
         """Return a list object."""
         return {
             "object": "list",
-            "data": [self.job(view) for view in views],
-            "first_id": views[0].batch_id if views else None,
-            "last_id": views[-1].batch_id if views else None,
+            "data": [self.format_job(snapshot) for snapshot in snapshots],
+            "first_id": snapshots[0].batch_id if snapshots else None,
+            "last_id": snapshots[-1].batch_id if snapshots else None,
             "has_more": more,
         }
 
-    def links(self, links: Links) -> dict[str, Any]:
-        """Return one link for each of the two files."""
+    def format_links(self, links: ResultLinks) -> dict[str, Any]:
+        """Return one link for each file."""
         return {
             "batch_id": links.batch_id,
             "result_available": True,
             "output_file_url": links.output_url,
             "error_file_url": links.error_url,
-            "expires_at": timestamp(links.expires_at),
+            "expires_at": format_timestamp(links.expires_at),
         }
 
-    def cursor(self, after: str) -> str:
+    def parse_cursor(self, after: str) -> str:
         """Return *after*: cursors are batch ids."""
         return after
 
 
 @attrs.frozen
-class Captured:
-    """The shape of captured answers."""
+class CapturedShape:
+    """The shape of captured responses."""
 
-    def job(self, view: View) -> dict[str, Any]:
-        """Return what was seen of a job."""
+    def format_job(self, snapshot: JobSnapshot) -> dict[str, Any]:
+        """Return the captured fields."""
         return {
-            "batch_id": view.batch_id,
-            "cancel_requested_at": timestamp(view.cancel_requested_at, digits=9),
+            "batch_id": snapshot.batch_id,
+            "cancel_requested_at": format_timestamp(snapshot.cancel_requested_at, digits=9),
             "completion_window": "24h",
-            "created_at": timestamp(view.created_at),
+            "created_at": format_timestamp(snapshot.created_at),
             "expires_at": None,
-            "file_id": view.file_id,
-            "provider": view.provider,
-            "request_counts": dict(view.counts),
-            "request_id": view.request_id,
-            "result_available": view.available,
-            "status": view.status,
-            "updated_at": timestamp(view.updated_at, digits=9),
+            "file_id": snapshot.file_id,
+            "provider": snapshot.provider,
+            "request_counts": dict(snapshot.counts),
+            "request_id": snapshot.request_id,
+            "result_available": snapshot.available,
+            "status": snapshot.status,
+            "updated_at": format_timestamp(snapshot.updated_at, digits=9),
         }
 
-    def page(self, views: Sequence[View], *, more: bool) -> dict[str, Any]:
+    def format_page(self, snapshots: Sequence[JobSnapshot], *, more: bool) -> dict[str, Any]:
         """Return a connection with an opaque cursor for each job."""
-        edges = [{"cursor": _cursor(view), "node": self.job(view)} for view in views]
+        edges = [{"cursor": _make_cursor(snapshot), "node": self.format_job(snapshot)} for snapshot in snapshots]
         return {
             "edges": edges,
             "page_info": {"endCursor": edges[-1]["cursor"] if edges else None, "hasNextPage": more},
         }
 
-    def links(self, links: Links) -> dict[str, Any]:
-        """Return the one link that was seen; failed requests are in the same file."""
+    def format_links(self, links: ResultLinks) -> dict[str, Any]:
+        """Return the only link; failed requests are in the same file."""
         return {
-            "download": {"presigned_url": links.output_url, "expires_at": timestamp(links.expires_at, digits=9)},
+            "download": {"presigned_url": links.output_url, "expires_at": format_timestamp(links.expires_at, digits=9)},
             "output_file_id": links.output_file_id,
         }
 
-    def cursor(self, after: str) -> str:
-        """Return the batch id inside the cursor; nothing for one that was not made here."""
+    def parse_cursor(self, after: str) -> str:
+        """Return the batch id inside the cursor; an empty text for an invalid cursor."""
         try:
             return str(json.loads(base64.b64decode(after, validate=True))["i"])
         except (ValueError, TypeError, KeyError):
             return ""
 
 
-def _cursor(view: View) -> str:
-    said = {"c": timestamp(view.created_at), "i": view.batch_id}
-    return base64.b64encode(json.dumps(said, separators=(",", ":")).encode()).decode()
+def _make_cursor(snapshot: JobSnapshot) -> str:
+    fields = {"c": format_timestamp(snapshot.created_at), "i": snapshot.batch_id}
+    return base64.b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()

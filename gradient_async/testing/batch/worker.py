@@ -1,10 +1,10 @@
-"""How one line of a batch is answered: by the emulator's own chat, whatever the endpoint.
+"""The execution of one request of a batch, by the emulator's chat endpoint.
 
-Contract: deterministic; the answer to a chat line is the one that a call with the same body gets, but that
-only the beginning of a very long text is read, so that no line takes long. Scripted replies are meant for
-calls and are not used up. A model whose name begins with ``fail-`` does not exist.
-Source: the endpoints of the Batch Inference reference; the Anthropic Messages API for its request and answer;
-the embeddings object of the OpenAI API.
+Contract: deterministic. A chat request gets the response of a call with the same body, except that only the beginning
+of a very long text is read, which bounds the time. Scripted replies are for calls and stay queued. A model whose name
+begins with ``fail-`` does not exist.
+Source: the endpoints of the Batch Inference reference; the Anthropic Messages API for its request and response; the
+embeddings object of the OpenAI API.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 import attrs
 
 from gradient_async.testing.batch.lines import Outcome
-from gradient_async.testing.endpoints.chat import Chat
-from gradient_async.testing.endpoints.embeddings import EMBEDDINGS, embedded
-from gradient_async.testing.endpoints.validator import Rule, fault
-from gradient_async.testing.model.token_counter import text_of
+from gradient_async.testing.endpoints.chat import ChatEndpoint
+from gradient_async.testing.endpoints.embeddings import EMBEDDINGS_REQUEST, embeddings_body
+from gradient_async.testing.endpoints.validator import Rule, find_problem
+from gradient_async.testing.model.token_counter import content_text
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer
+from gradient_async.testing.replies import Response
 
 _MESSAGES = Rule(
     kind="object",
@@ -34,88 +34,98 @@ _MESSAGES = Rule(
     },
 )
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
-_READ = 20_000
-"""Characters of a text that are read."""
+_MAX_CHARACTERS = 20_000
+"""The number of characters of each text that are read."""
 
 
 @attrs.frozen
-class Worker:
-    """Answers requests of every endpoint that batches have."""
+class LineWorker:
+    """Executes requests of every batch endpoint."""
 
-    chat: Chat
+    chat: ChatEndpoint
 
-    def answer(self, endpoint: str, body: Mapping[str, Any], request_id: str, now: float) -> Outcome:
-        """Answer the request of one line, with a 500 if that cannot be done."""
+    def execute_request(self, endpoint: str, body: Mapping[str, Any], request_id: str, now: float) -> Outcome:
+        """Execute the request of one line; an unexpected exception gives a 500.
+
+        Args:
+            endpoint: The path of the endpoint.
+            body: The body of the request.
+            request_id: The id of the request.
+            now: The time in epoch seconds.
+        """
         try:
-            return self._answer(endpoint, body, request_id=request_id, now=now)
-        except Exception as error:  # noqa: BLE001 - one odd request must not end the job
+            return self._execute_unguarded(endpoint, body, request_id=request_id, now=now)
+        except Exception as error:  # noqa: BLE001 - an unexpected request must not end the job
             return Outcome(status=500, code="server_error", message=f"Unexpected server-side error: {error!r}")
 
-    def _answer(self, endpoint: str, body: Mapping[str, Any], *, request_id: str, now: float) -> Outcome:
+    def _execute_unguarded(self, endpoint: str, body: Mapping[str, Any], *, request_id: str, now: float) -> Outcome:
         if str(body.get("model")).startswith("fail-"):
-            return _refused(404, f"The model {body['model']!r} does not exist.")
+            return _failed_outcome(404, f"The model {body['model']!r} does not exist.")
         if body.get("stream"):
-            return _refused(400, "stream is not supported in a batch.")
-        request = RecordedRequest(method="POST", path=endpoint, json=_clipped(body), time=now, request_id=request_id)
-        answers: Mapping[str, Callable[[RecordedRequest], Outcome]] = {
-            "/v1/embeddings": _embed,
-            "/v1/messages": self._message,
+            return _failed_outcome(400, "stream is not supported in a batch.")
+        request = RecordedRequest(method="POST", path=endpoint, json=_clip_text(body), time=now, request_id=request_id)
+        executors: Mapping[str, Callable[[RecordedRequest], Outcome]] = {
+            "/v1/embeddings": _embed_texts,
+            "/v1/messages": self._complete_message,
         }
-        return answers.get(endpoint, self._complete)(request)
+        return executors.get(endpoint, self._complete_chat)(request)
 
-    def _complete(self, request: RecordedRequest) -> Outcome:
-        if malformed := self.chat.check(request):
-            return _refused(malformed.status, _decoded(malformed)["message"])
-        return Outcome(status=200, body=_decoded(self.chat.answer(request, None)))
+    def _complete_chat(self, request: RecordedRequest) -> Outcome:
+        if refusal := self.chat.check_chat(request):
+            return _failed_outcome(refusal.status, _decode_body(refusal)["message"])
+        return Outcome(status=200, body=_decode_body(self.chat.complete_chat(request, None)))
 
-    def _message(self, request: RecordedRequest) -> Outcome:
-        if problem := fault(request.json, _MESSAGES):
-            return _refused(400, problem)
-        asked = attrs.evolve(request, json=_as_chat(request.fields))
-        outcome = self._complete(asked)
-        return attrs.evolve(outcome, body=_as_message(outcome.body)) if outcome.ok else outcome
+    def _complete_message(self, request: RecordedRequest) -> Outcome:
+        if problem := find_problem(request.json, _MESSAGES):
+            return _failed_outcome(400, problem)
+        outcome = self._complete_chat(attrs.evolve(request, json=_to_chat_body(request.fields)))
+        return attrs.evolve(outcome, body=_to_message(outcome.body)) if outcome.ok else outcome
 
 
-def _clipped(value: Any) -> Any:
+def _clip_text(value: Any) -> Any:
     if isinstance(value, str):
-        return value[:_READ]
+        return value[:_MAX_CHARACTERS]
     if isinstance(value, list):
-        return [_clipped(item) for item in value]
-    return {name: _clipped(item) for name, item in value.items()} if isinstance(value, dict) else value
+        return [_clip_text(item) for item in value]
+    return {name: _clip_text(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def _decoded(answer: Answer) -> Any:
-    return json.loads(answer.whole or b"null")
+def _decode_body(response: Response) -> Any:
+    return json.loads(response.body or b"null")
 
 
-def _refused(status: int, message: str) -> Outcome:
+def _failed_outcome(status: int, message: str) -> Outcome:
     return Outcome(status=status, code={404: "model_not_found"}.get(status, "invalid_request"), message=message)
 
 
-def _as_chat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    system = [{"role": "system", "content": text_of(fields["system"])}] if "system" in fields else []
-    asked = [
-        {"role": message.get("role"), "content": text_of(message.get("content"))} for message in fields["messages"]
+def _to_chat_body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    system = [{"role": "system", "content": content_text(fields["system"])}] if "system" in fields else []
+    messages = [
+        {"role": message.get("role"), "content": content_text(message.get("content"))} for message in fields["messages"]
     ]
-    tools = [_as_tool(tool) for tool in fields.get("tools") or ()]
-    same = {name: fields[name] for name in ("model", "max_tokens", "temperature", "top_p") if name in fields}
+    tools = [_to_chat_tool(tool) for tool in fields.get("tools") or ()]
+    shared_fields = {name: fields[name] for name in ("model", "max_tokens", "temperature", "top_p") if name in fields}
     optional = {"stop": list(fields.get("stop_sequences") or ())[:4], "tools": tools}
-    return {**same, "messages": system + asked, **{name: value for name, value in optional.items() if value}}
+    return {
+        **shared_fields,
+        "messages": system + messages,
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
-def _as_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _to_chat_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": tool.get("name"), "parameters": tool.get("input_schema", {})}
     return {"type": "function", "function": function | {"description": tool.get("description", "")}}
 
 
-def _as_message(completion: Mapping[str, Any]) -> dict[str, Any]:
+def _to_message(completion: Mapping[str, Any]) -> dict[str, Any]:
     choice, usage = completion["choices"][0], completion["usage"]
     text = choice["message"]["content"]
     blocks = [{"type": "text", "text": text}] if text is not None else []
     for call in choice["message"].get("tool_calls", ()):
         function = call["function"]
-        said = {"name": function["name"], "input": json.loads(function["arguments"])}
-        blocks.append({"type": "tool_use", "id": call["id"], **said})
+        call_fields = {"name": function["name"], "input": json.loads(function["arguments"])}
+        blocks.append({"type": "tool_use", "id": call["id"], **call_fields})
     return {
         "id": completion["id"].replace("chatcmpl-", "msg_"),
         "type": "message",
@@ -133,7 +143,7 @@ def _as_message(completion: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _embed(request: RecordedRequest) -> Outcome:
-    if problem := fault(request.json, EMBEDDINGS):
-        return _refused(400, problem)
-    return Outcome(status=200, body=embedded(request.fields))
+def _embed_texts(request: RecordedRequest) -> Outcome:
+    if problem := find_problem(request.json, EMBEDDINGS_REQUEST):
+        return _failed_outcome(400, problem)
+    return Outcome(status=200, body=embeddings_body(request.fields))

@@ -1,8 +1,8 @@
-"""Asynchronous invocations: queued, in progress, and in the end completed or failed.
+"""Asynchronous invocations: queued, in progress, completed or failed.
 
-Contract: answers are made at once, from the clock. ``/status`` never has the output, the invocation itself has it from
-its end on: links to files that can be downloaded. One whose ``model_id`` has a part that begins with ``fail-`` fails.
-Source: the async-invoke request and response of the Inference API reference, its how-to guide for the two ways to ask.
+Contract: the status follows from the clock. ``/status`` never has the output; the invocation has it once it is
+completed: URLs of files on the storage host. An invocation fails if a part of its ``model_id`` begins with ``fail-``.
+Source: the async-invoke request and response of the Inference API reference; its how-to guide for the two endpoints.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.checks import malformed
-from gradient_async.testing.endpoints.validator import Rule, fault
+from gradient_async.testing.endpoints.checks import reject_malformed
+from gradient_async.testing.endpoints.validator import Rule, find_problem
 from gradient_async.testing.http.router import Endpoint
-from gradient_async.testing.model.sample_media import png, wav
+from gradient_async.testing.model.sample_media import make_png, make_wav
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, Reply, error_answer, json_answer
-from gradient_async.testing.storage.host import Storage
-from gradient_async.testing.timestamps import timestamp
+from gradient_async.testing.replies import Reply, Response, apply_reply, error_response, json_response
+from gradient_async.testing.storage.host import StorageHost
+from gradient_async.testing.timestamps import format_timestamp
 
 _POSITIVE = Rule(kind="integer", nullable=True, low=1)
-_WORD = Rule(kind="string", required=True)
+_REQUIRED_TEXT = Rule(kind="string", required=True)
 _REQUEST = Rule(
     kind="object",
     fields={
@@ -43,20 +43,32 @@ _REQUEST = Rule(
                 "seconds_total": _POSITIVE,
             },
         ),
-        "tags": Rule(kind="array", nullable=True, members=Rule(kind="object", fields={"key": _WORD, "value": _WORD})),
+        "tags": Rule(
+            kind="array",
+            nullable=True,
+            members=Rule(kind="object", fields={"key": _REQUIRED_TEXT, "value": _REQUIRED_TEXT}),
+        ),
     },
 )
 _QUEUED_SHARE = 0.3
+"""The share of an invocation's time that it is queued."""
 _WIDTH, _HEIGHT = 1024, 768
-_LONGEST = 10
-_SHAPES = {"landscape_4_3": (_WIDTH, _HEIGHT), "square": (512, 512), "portrait_4_3": (_HEIGHT, _WIDTH)}
-_DIGITS = 9
-_REASON = "The model could not make anything of the input."
+_MAX_SECONDS = 10
+_SIZES = {"landscape_4_3": (_WIDTH, _HEIGHT), "square": (512, 512), "portrait_4_3": (_HEIGHT, _WIDTH)}
+_FRACTION_DIGITS = 9
+_FAILURE_MESSAGE = "The model could not make anything of the input."
 
 
 @attrs.frozen(kw_only=True)
 class Invocation:
-    """One invocation, and how long it takes in seconds."""
+    """One invocation.
+
+    Attributes:
+        id: The request id.
+        request: The body of the request.
+        created: The creation time in epoch seconds.
+        seconds: The duration from the creation to the end.
+    """
 
     id: str
     request: Mapping[str, Any]
@@ -65,17 +77,17 @@ class Invocation:
 
     @property
     def started(self) -> float:
-        """When its model began."""
+        """The time in epoch seconds when the invocation leaves the queue."""
         return self.created + _QUEUED_SHARE * self.seconds
 
     @property
     def ended(self) -> float:
-        """When it has its last status."""
+        """The time in epoch seconds when the invocation ends."""
         return self.created + self.seconds
 
     @property
     def fails(self) -> bool:
-        """Whether that is a failure."""
+        """Whether the invocation ends with a failure."""
         return any(part.startswith("fail-") for part in self.request["model_id"].split("/"))
 
     def status(self, now: float) -> str:
@@ -84,87 +96,92 @@ class Invocation:
             return "QUEUED" if now < self.started else "IN_PROGRESS"
         return "FAILED" if self.fails else "COMPLETED"
 
-    def view(self, now: float, output: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return it as it is shown at *now*."""
+    def to_json(self, now: float, output: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the JSON of the invocation at *now*."""
         status = self.status(now)
         return {
             "request_id": self.id,
             "status": status,
             "model_id": self.request["model_id"],
-            "created_at": timestamp(self.created, digits=_DIGITS),
-            "started_at": timestamp(self.started, digits=_DIGITS) if now >= self.started else None,
-            "completed_at": timestamp(self.ended, digits=_DIGITS) if now >= self.ended else None,
+            "created_at": format_timestamp(self.created, digits=_FRACTION_DIGITS),
+            "started_at": format_timestamp(self.started, digits=_FRACTION_DIGITS) if now >= self.started else None,
+            "completed_at": format_timestamp(self.ended, digits=_FRACTION_DIGITS) if now >= self.ended else None,
             "output": output,
-            "error": _REASON if status == "FAILED" else None,
+            "error": _FAILURE_MESSAGE if status == "FAILED" else None,
         }
 
 
 @attrs.define(kw_only=True, eq=False)
-class Invocations:
-    """The endpoints.
+class InvocationService:
+    """The invocation endpoints and their invocations.
 
     Attributes:
-        storage: Where files are put.
-        seconds: How long an invocation takes.
+        storage: The host of the output files.
+        seconds: The duration of an invocation.
     """
 
-    storage: Storage
+    storage: StorageHost
     seconds: float
-    _all: dict[str, Invocation] = attrs.field(factory=dict, init=False)
+    _invocations: dict[str, Invocation] = attrs.field(factory=dict, init=False)
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints to mount."""
+    def build_endpoints(self) -> tuple[Endpoint, ...]:
+        """Return the endpoints for the router."""
         path = "/v1/async-invoke"
-        one = f"{path}/{{request_id}}"
+        item_path = f"{path}/{{request_id}}"
         return (
-            Endpoint(method="POST", path=path, answer=self._create, check=_check),
-            Endpoint(method="GET", path=one, answer=partial(self._on_one, self._result)),
-            Endpoint(method="GET", path=f"{one}/status", answer=partial(self._on_one, self._status)),
+            Endpoint(method="POST", path=path, respond=self._create_invocation, check=_check_invocation),
+            Endpoint(method="GET", path=item_path, respond=partial(self._handle_invocation, self._result_json)),
+            Endpoint(
+                method="GET", path=f"{item_path}/status", respond=partial(self._handle_invocation, self._status_json)
+            ),
         )
 
-    def _create(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        started = Invocation(id=str(uuid.uuid4()), request=request.fields, created=request.time, seconds=self.seconds)
-        self._all[started.id] = started
-        answer = json_answer(started.view(request.time), status=202)
-        return reply.style(answer) if reply else answer
+    def _create_invocation(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        invocation = Invocation(
+            id=str(uuid.uuid4()), request=request.fields, created=request.time, seconds=self.seconds
+        )
+        self._invocations[invocation.id] = invocation
+        return apply_reply(reply, json_response(invocation.to_json(request.time), status=202))
 
-    def _on_one(
-        self, view: Callable[[Invocation, float], Mapping[str, Any]], request: RecordedRequest, reply: Reply | None
-    ) -> Answer:
-        found = self._all.get(request.params["request_id"])
-        if found is None:
-            return error_answer(404, request_id=request.request_id)
-        answer = json_answer(view(found, request.time))
-        return reply.style(answer) if reply else answer
+    def _handle_invocation(
+        self, to_json: Callable[[Invocation, float], Mapping[str, Any]], request: RecordedRequest, reply: Reply | None
+    ) -> Response:
+        invocation = self._invocations.get(request.params["request_id"])
+        if invocation is None:
+            return error_response(404, request_id=request.request_id)
+        return apply_reply(reply, json_response(to_json(invocation, request.time)))
 
-    def _status(self, one: Invocation, now: float) -> Mapping[str, Any]:
-        return one.view(now)
+    def _status_json(self, invocation: Invocation, now: float) -> Mapping[str, Any]:
+        return invocation.to_json(now)
 
-    def _result(self, one: Invocation, now: float) -> Mapping[str, Any]:
-        return one.view(now, self._output(one) if one.status(now) == "COMPLETED" else None)
+    def _result_json(self, invocation: Invocation, now: float) -> Mapping[str, Any]:
+        output = self._build_output(invocation) if invocation.status(now) == "COMPLETED" else None
+        return invocation.to_json(now, output)
 
-    def _output(self, one: Invocation) -> dict[str, Any]:
-        asked = one.request["input"]
-        if "text" in asked or asked.get("seconds_total"):
-            sound = wav(min(asked.get("seconds_total") or 1, _LONGEST))
-            return {"audio": {"url": self._link(f"{one.id}.wav", sound, "audio/wav"), "content_type": "audio/wav"}}
-        return {"images": [self._image(one, index) for index in range(asked.get("num_images") or 1)]}
+    def _build_output(self, invocation: Invocation) -> dict[str, Any]:
+        input_fields = invocation.request["input"]
+        if "text" in input_fields or input_fields.get("seconds_total"):
+            sound = make_wav(min(input_fields.get("seconds_total") or 1, _MAX_SECONDS))
+            url = self._publish_output(f"{invocation.id}.wav", sound, "audio/wav")
+            return {"audio": {"url": url, "content_type": "audio/wav"}}
+        count = input_fields.get("num_images") or 1
+        return {"images": [self._build_image(invocation, index) for index in range(count)]}
 
-    def _image(self, one: Invocation, index: int) -> dict[str, Any]:
-        asked = one.request["input"]
-        width, height = _SHAPES.get(asked.get("output_format"), (_WIDTH, _HEIGHT))
-        picture = png(f"{asked.get('prompt')} {index}", width, height)
-        url = self._link(f"{one.id}-{index}.png", picture, "image/png")
+    def _build_image(self, invocation: Invocation, index: int) -> dict[str, Any]:
+        input_fields = invocation.request["input"]
+        width, height = _SIZES.get(input_fields.get("output_format"), (_WIDTH, _HEIGHT))
+        picture = make_png(f"{input_fields.get('prompt')} {index}", width, height)
+        url = self._publish_output(f"{invocation.id}-{index}.png", picture, "image/png")
         return {"url": url, "content_type": "image/png", "width": width, "height": height}
 
-    def _link(self, name: str, data: bytes, content_type: str) -> str:
+    def _publish_output(self, name: str, data: bytes, content_type: str) -> str:
         path = f"/outputs/{name}"
         if path not in self.storage.objects:
             file = self.storage.new_file()
             file.write_bytes(data)
             self.storage.publish(path, file, len(data), content_type=content_type)
-        return self.storage.link("GET", path)[0]
+        return self.storage.create_url("GET", path)[0]
 
 
-def _check(request: RecordedRequest) -> Answer | None:
-    return malformed(request, fault(request.json, _REQUEST))
+def _check_invocation(request: RecordedRequest) -> Response | None:
+    return reject_malformed(request, find_problem(request.json, _REQUEST))

@@ -1,169 +1,146 @@
-"""Chat completions, serverless and agent.
+"""Chat completions, of the serverless host and of agents.
 
-Contract: pure. The same request is answered the same way, streamed or not.
-Source: the chat completion of the Agent Inference reference and of the Inference API overview, whose example
-of a stream is followed: the first delta carries the role and the first text, the last is empty and has the
-finish reason.
+Contract: pure, but for the token counter. The content of a stream equals that of the unstreamed response.
+Source: the chat completion of the Agent Inference reference and of the Inference API overview. Its example of a stream
+is followed: the first delta carries the role and the first text, the last delta is empty and has the finish reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.chat_chunks import chunks, logprobs
-from gradient_async.testing.endpoints.chat_schema import AGENT, CHAT, chat_fault
-from gradient_async.testing.endpoints.checks import malformed, unknown_model
-from gradient_async.testing.model.prompt import Message, Prompt, Tool, Turn, joined, restyled, scripted
-from gradient_async.testing.model.token_counter import Meter, text_of
+from gradient_async.testing.endpoints.chat_chunks import build_chunks, format_logprobs
+from gradient_async.testing.endpoints.chat_schema import AGENT, CHAT, find_chat_problem
+from gradient_async.testing.endpoints.checks import reject_malformed, reject_request
+from gradient_async.testing.endpoints.generative import (
+    GenerativeEndpoint,
+    override_usage,
+    pick_fields,
+    read_stop,
+    read_token_limit,
+    read_tool,
+)
+from gradient_async.testing.model.prompt import (
+    Completion,
+    Message,
+    Prompt,
+    join_tokens,
+    override_completion,
+    scripted_completion,
+)
+from gradient_async.testing.model.token_counter import content_text
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import DONE, SSE, Answer, Reply, event, json_answer
+from gradient_async.testing.replies import DONE, Reply, Response, apply_reply, encode_event, event_stream, json_response
 
-
-class Model(Protocol):
-    """Whatever takes a prompt and gives a turn."""
-
-    def turn(self, prompt: Prompt) -> Turn:
-        """Answer *prompt*; the same prompt always has the same answer."""
+_PROMPT_FIELDS = ("model", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
 
 
 @attrs.frozen(kw_only=True)
-class Chat:
-    """The endpoint's decisions.
+class ChatEndpoint(GenerativeEndpoint):
+    """The chat completions of the serverless and of the agent host."""
 
-    Attributes:
-        model: What answers where nothing is scripted.
-        known: The slugs of the models that exist; None if all do.
-    """
+    def check_chat(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed serverless request; None for a well-formed one."""
+        return reject_request(request, find_chat_problem(request.json, CHAT), self.known)
 
-    model: Model
-    known: Sequence[str] | None = None
-    _meter: Meter = attrs.field(factory=Meter, init=False)
-
-    def check(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed serverless request; None if it is well-formed."""
-        return malformed(request, chat_fault(request.json, CHAT)) or unknown_model(request, self.known)
-
-    def check_agent(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed agent request; None if it is well-formed."""
+    def check_agent_chat(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed agent request; None for a well-formed one."""
         if request.query.get("agent") != "true":
-            return malformed(request, "The query parameter agent must be true.")
-        return malformed(request, chat_fault(request.json, AGENT))
+            return reject_malformed(request, "The query parameter agent must be true.")
+        return reject_malformed(request, find_chat_problem(request.json, AGENT))
 
-    def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer a serverless request."""
-        return self._answer(request, reply, {})
+    def complete_chat(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond to a serverless request."""
+        return self._build_response(request, reply, {})
 
-    def answer_agent(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer an agent request, with what was asked of retrieval, functions and guardrails."""
-        return self._answer(request, reply, _extras(request.fields))
+    def complete_agent_chat(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond to an agent request, with the requested info on retrieval, functions and guardrails."""
+        return self._build_response(request, reply, _agent_fields(request.fields))
 
-    def _answer(self, request: RecordedRequest, reply: Reply | None, extras: Mapping[str, Any]) -> Answer:
+    def _build_response(self, request: RecordedRequest, reply: Reply | None, extras: Mapping[str, Any]) -> Response:
         fields = request.fields
-        turns = self._turns(fields, reply)
-        usage = self._meter.usage(fields["messages"], turns) | dict((reply and reply.usage) or {})
+        completions = self._complete_choices(fields, reply)
+        usage = override_usage(self._token_counter.count_usage(fields["messages"], completions), reply)
         head = {
-            "id": f"chatcmpl-{request.request_id.replace('-', '')[:24]}",
+            "id": f"chatcmpl-{request.short_id}",
             "object": "chat.completion",
             "created": int(request.time),
             "model": fields.get("model", ""),
         }
         if request.streams:
-            pieces = (
-                *(event(chunk) for chunk in chunks(head, fields, turns, usage=usage, extras=extras)),
-                DONE,
-            )
-            answer = Answer(pieces=pieces, content_type=SSE, headers={"cache-control": "no-cache"})
-        else:
-            answer = json_answer(_completion(head, fields, turns, usage) | dict(extras))
-        return reply.style(answer) if reply else answer
+            chunks = build_chunks(head, fields, completions, usage=usage, extras=extras)
+            return apply_reply(reply, event_stream((*(encode_event(chunk) for chunk in chunks), DONE)))
+        choices = [_format_choice(index, completion, fields) for index, completion in enumerate(completions)]
+        return apply_reply(reply, json_response({**head, "choices": choices, "usage": usage, **extras}))
 
-    def _turns(self, fields: Mapping[str, Any], reply: Reply | None) -> list[Turn]:
+    def _complete_choices(self, fields: Mapping[str, Any], reply: Reply | None) -> list[Completion]:
         count = fields.get("n") or 1
-        if reply and (turn := scripted(reply)):
-            return [turn] * count
-        wanted = prompt(fields)
-        seeds = (wanted.seed * 1000 + index for index in range(count))
-        turns = [self.model.turn(attrs.evolve(wanted, seed=seed)) for seed in seeds]
-        return [restyled(turn, reply) for turn in turns] if reply else turns
+        if reply and (scripted := scripted_completion(reply)):
+            return [scripted] * count
+        prompt = read_prompt(fields)
+        seeds = (prompt.seed * 1000 + index for index in range(count))
+        completions = [self.model.complete_prompt(attrs.evolve(prompt, seed=seed)) for seed in seeds]
+        return [override_completion(completion, reply) for completion in completions] if reply else completions
 
 
-def prompt(fields: Mapping[str, Any]) -> Prompt:
-    """Translate the body of a request."""
-    set_fields = {name: value for name, value in fields.items() if value is not None}
-    plain = ("model", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
-    limits = [set_fields[name] for name in ("max_tokens", "max_completion_tokens") if name in set_fields]
-    stop = set_fields.get("stop", ())
-    effort = set_fields.get("reasoning_effort", "none")
+def read_prompt(fields: Mapping[str, Any]) -> Prompt:
+    """Translate the body of a request to a prompt."""
+    effort = fields.get("reasoning_effort")
     return Prompt(
         messages=[
-            Message(role=message["role"], text=text_of(message.get("content"))) for message in fields["messages"]
+            Message(role=message["role"], text=content_text(message.get("content"))) for message in fields["messages"]
         ],
-        tools=[_tool(tool["function"]) for tool in set_fields.get("tools", ()) if "function" in tool],
-        tool_choice=_tool_choice(set_fields.get("tool_choice", "auto")),
-        schema=_schema(set_fields.get("response_format", {})),
-        effort=None if effort == "none" else effort,
-        max_tokens=min(limits, default=None),
-        stop=[stop] if isinstance(stop, str) else stop,
-        **{name: set_fields[name] for name in plain if name in set_fields},
+        tools=[read_tool(tool["function"]) for tool in fields.get("tools") or () if "function" in tool],
+        tool_choice=_read_tool_choice(fields.get("tool_choice") or "auto"),
+        schema=_read_schema(fields.get("response_format") or {}),
+        effort=None if effort in (None, "none") else effort,
+        max_tokens=read_token_limit(fields, "max_tokens", "max_completion_tokens"),
+        stop=read_stop(fields),
+        **pick_fields(fields, *_PROMPT_FIELDS),
     )
 
 
-def _tool(function: Mapping[str, Any]) -> Tool:
-    return Tool(
-        name=function["name"],
-        description=function.get("description", ""),
-        parameters=function.get("parameters", {}),
-    )
-
-
-def _tool_choice(choice: str | Mapping[str, Any]) -> str:
+def _read_tool_choice(choice: str | Mapping[str, Any]) -> str:
     return choice if isinstance(choice, str) else str(choice["function"]["name"])
 
 
-def _schema(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    kind = response_format.get("type", "text")
-    if kind == "text":
+def _read_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if response_format.get("type", "text") == "text":
         return None
     schema: Mapping[str, Any] = response_format.get("json_schema", {}).get("schema", {})
     return schema
 
 
-def _completion(
-    head: Mapping[str, Any], fields: Mapping[str, Any], turns: Sequence[Turn], usage: Mapping[str, Any]
-) -> dict[str, Any]:
-    choices = [_choice(index, turn, fields) for index, turn in enumerate(turns)]
-    return {**head, "choices": choices, "usage": usage}
-
-
-def _choice(index: int, turn: Turn, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _format_choice(index: int, completion: Completion, fields: Mapping[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": turn.content,
+        "content": completion.content,
         "refusal": None,
-        "reasoning_content": joined(turn.reasoning) or None,
+        "reasoning_content": join_tokens(completion.reasoning) or None,
     }
-    if turn.calls:
+    if completion.calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in turn.calls
+            for call in completion.calls
         ]
     return {
         "index": index,
-        "finish_reason": turn.finish_reason,
+        "finish_reason": completion.finish_reason,
         "message": message,
-        "logprobs": logprobs(turn.tokens, fields),
+        "logprobs": format_logprobs(completion.tokens, fields),
     }
 
 
-def _extras(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _agent_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the agent's top-level fields; those that are not requested are null."""
     tools = [tool["function"]["name"] for tool in fields.get("tools") or () if "function" in tool]
-    document = {"id": "doc-1", "index": "emulated", "score": 0.9, "page_content": prompt(fields).question}
-    found = {
+    document = {"id": "doc-1", "index": "emulated", "score": 0.9, "page_content": read_prompt(fields).question}
+    available = {
         "retrieval": {"retrieved_data": [document]},
         "functions": {"called_functions": tools},
         "guardrails": {"triggered_guardrails": []},
     }
-    return {name: value if fields.get(f"include_{name}_info") else None for name, value in found.items()}
+    return {name: value if fields.get(f"include_{name}_info") else None for name, value in available.items()}

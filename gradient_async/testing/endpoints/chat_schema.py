@@ -1,9 +1,8 @@
-"""What a chat completion request must look like.
+"""The schema of a chat completion request.
 
-Contract: a table and the few rules between fields; unknown fields, unknown tool types and unknown content
-parts pass.
-Source: the request body of the Agent Inference and Inference API references, read as: not marked Nullable
-means that an explicit null is refused. Content parts and tools other than functions follow the how-to pages.
+Contract: a table of rules, and checks between fields. Unknown fields, tool types and content parts are accepted.
+Source: the request body of the Agent Inference and Inference API references. A field that they do not mark as nullable
+rejects an explicit null. Content parts, and tools other than functions, follow the how-to pages.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradient_async.testing.endpoints.validator import Check, Rule, fault
+from gradient_async.testing.endpoints.validator import CrossFieldCheck, Rule, find_problem
 
 _TEXT = Rule(kind="string", nullable=True)
 _NAME = Rule(kind="string", required=True, low=1, high=64, pattern="[A-Za-z0-9_-]+")
@@ -106,26 +105,26 @@ CHAT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string", requi
 AGENT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string")})
 
 
-def chat_fault(body: Any, rule: Rule) -> str | None:
-    """Return what is wrong with *body* as a request by *rule*, `CHAT` or `AGENT`; None if nothing is."""
-    checks: tuple[Check, ...] = (_function_fault, _logprobs_fault, _tool_choice_fault)
-    return fault(body, rule) or next((found for check in checks if (found := check(body))), None)
+def find_chat_problem(body: Any, rule: Rule) -> str | None:
+    """Return the first problem of *body* as a request by *rule*, `CHAT` or `AGENT`; None for a well-formed one."""
+    checks: tuple[CrossFieldCheck, ...] = (_check_functions, _check_logprobs, _check_tool_choice)
+    return find_problem(body, rule) or next((problem for check in checks if (problem := check(body))), None)
 
 
-def _function_fault(body: Mapping[str, Any]) -> str | None:
+def _check_functions(body: Mapping[str, Any]) -> str | None:
     for index, tool in enumerate(body.get("tools") or ()):
         if tool["type"] == "function" and "function" not in tool:
             return f"tools[{index}].function is required."
     return None
 
 
-def _logprobs_fault(body: Mapping[str, Any]) -> str | None:
+def _check_logprobs(body: Mapping[str, Any]) -> str | None:
     if body.get("top_logprobs") and not body.get("logprobs"):
         return "top_logprobs needs logprobs to be true."
     return None
 
 
-def _tool_choice_fault(body: Mapping[str, Any]) -> str | None:
+def _check_tool_choice(body: Mapping[str, Any]) -> str | None:
     choice = body.get("tool_choice")
     names = [tool["function"]["name"] for tool in body.get("tools") or () if "function" in tool]
     if choice == "required" and not names:

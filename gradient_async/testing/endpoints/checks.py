@@ -1,4 +1,4 @@
-"""What every endpoint refuses alike: a malformed body, a model that does not exist.
+"""The errors that all endpoints share: a malformed body, an unknown model.
 
 Contract: pure.
 Source: the errors of the Inference API reference.
@@ -9,21 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, error_answer
+from gradient_async.testing.replies import Response, error_response
 
 
-def malformed(request: RecordedRequest, fault: str | None) -> Answer | None:
-    """Answer a request whose body has a *fault*; None if it has none."""
-    if fault is None:
+def reject_malformed(request: RecordedRequest, problem: str | None) -> Response | None:
+    """Build the 400 of a request whose body has a *problem*; None without one."""
+    if problem is None:
         return None
     if request.json is None:
-        fault = "The body is not valid JSON."
-    return error_answer(400, request_id=request.request_id, message=fault)
+        problem = "The body is not valid JSON."
+    return error_response(400, request_id=request.request_id, message=problem)
 
 
-def unknown_model(request: RecordedRequest, known: Sequence[str] | None) -> Answer | None:
-    """Answer a request for a model that is not *known*; None if it is, or if all are."""
+def reject_request(request: RecordedRequest, problem: str | None, known: Sequence[str] | None) -> Response | None:
+    """Build the 400 of a malformed request, or the 404 of one for a model that is not in *known*; None for others.
+
+    Args:
+        request: The request.
+        problem: The problem of its body; None for a well-formed one.
+        known: The slugs of the existing models; None if every model exists.
+    """
+    if problem is not None:
+        return reject_malformed(request, problem)
     if known is None or request.json["model"] in known:
         return None
     message = f"The model {request.json['model']!r} does not exist."
-    return error_answer(404, request_id=request.request_id, message=message)
+    return error_response(404, request_id=request.request_id, message=message)

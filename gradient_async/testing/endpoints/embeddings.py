@@ -1,6 +1,6 @@
-"""Embeddings: vectors of length one that depend on their text only.
+"""Embeddings: unit vectors from a hash of the text.
 
-Contract: pure.
+Contract: pure; equal texts have equal vectors.
 Source: the embeddings request, which is closed, and response of the Inference API reference; base64 as OpenAI packs it.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.checks import malformed, unknown_model
-from gradient_async.testing.endpoints.validator import Rule, fault
+from gradient_async.testing.endpoints.checks import reject_request
+from gradient_async.testing.endpoints.validator import Rule, find_problem
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, Reply, json_answer
+from gradient_async.testing.replies import Reply, Response, apply_reply, json_response
 
-EMBEDDINGS = Rule(
+EMBEDDINGS_REQUEST = Rule(
     kind="object",
     closed=True,
     fields={
@@ -36,27 +36,30 @@ _DIMENSIONS = 8
 
 
 @attrs.frozen
-class Embeddings:
-    """The endpoint's decisions; *known* are the slugs of the models that exist, None if all do."""
+class EmbeddingsEndpoint:
+    """The embeddings endpoint; *known* are the slugs of the existing models, None if every model exists."""
 
     known: Sequence[str] | None = None
 
-    def check(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed request; None if it is well-formed."""
-        return malformed(request, fault(request.json, EMBEDDINGS)) or unknown_model(request, self.known)
+    def check_embeddings(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed request; None for a well-formed one."""
+        return reject_request(request, find_problem(request.json, EMBEDDINGS_REQUEST), self.known)
 
-    def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer with a vector for each text."""
-        answer = json_answer(embedded(request.fields))
-        return reply.style(answer) if reply else answer
+    def embed_texts(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond with one vector for each text."""
+        return apply_reply(reply, json_response(embeddings_body(request.fields)))
 
 
-def embedded(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a well-formed body."""
+def embeddings_body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response body for a well-formed request body."""
     texts = [fields["input"]] if isinstance(fields["input"], str) else fields["input"]
     packed = fields.get("encoding_format") == "base64"
     data = [
-        {"index": index, "object": "embedding", "embedding": _packed(_vector(text)) if packed else _vector(text)}
+        {
+            "index": index,
+            "object": "embedding",
+            "embedding": _pack_base64(_unit_vector(text)) if packed else _unit_vector(text),
+        }
         for index, text in enumerate(texts)
     ]
     count = sum(len(text.split()) for text in texts)
@@ -64,12 +67,12 @@ def embedded(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"object": "list", "model": fields["model"], "data": data, "usage": usage}
 
 
-def _vector(text: str) -> list[float]:
+def _unit_vector(text: str) -> list[float]:
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
     numbers = [byte - 127.5 for byte in digest[:_DIMENSIONS]]
     norm = sum(number * number for number in numbers) ** 0.5
     return [round(number / norm, 6) for number in numbers]
 
 
-def _packed(vector: list[float]) -> str:
+def _pack_base64(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -1,7 +1,7 @@
-"""Image generation: pictures of one colour, which depends on the prompt only.
+"""Image generation: images of one colour, a hash of the prompt.
 
-Contract: pure. Every picture is a PNG, whatever format was asked for, and the answer says so. The partial images of a
-stream are the whole ones.
+Contract: pure. Every image is a PNG, also for a request of another format, and ``output_format`` says so. The partial
+images of a stream equal the complete one.
 Source: the image request, the response and the example of a stream of the Inference API reference.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.checks import malformed, unknown_model
-from gradient_async.testing.endpoints.validator import Rule, fault
-from gradient_async.testing.model.sample_media import png
+from gradient_async.testing.endpoints.checks import reject_request
+from gradient_async.testing.endpoints.validator import Rule, find_problem
+from gradient_async.testing.model.sample_media import make_png
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import DONE, SSE, Answer, Reply, event, json_answer
+from gradient_async.testing.replies import DONE, SSE, Reply, Response, apply_reply, encode_event, json_response
 
 _SIZES = ("auto", "256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "1280x720")
 _TEXT = Rule(kind="string", nullable=True)
@@ -44,61 +44,61 @@ _IMAGE_TOKENS = 4160
 
 
 @attrs.frozen
-class Images:
-    """The endpoint's decisions; *known* are the slugs of the models that exist, None if all do."""
+class ImagesEndpoint:
+    """The image endpoint; *known* are the slugs of the existing models, None if every model exists."""
 
     known: Sequence[str] | None = None
 
-    def check(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed request; None if it is well-formed."""
-        found = fault(request.json, _IMAGES) or _stream_fault(request.fields)
-        return malformed(request, found) or unknown_model(request, self.known)
+    def check_images(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed request; None for a well-formed one."""
+        problem = find_problem(request.json, _IMAGES) or _check_stream(request.fields)
+        return reject_request(request, problem, self.known)
 
-    def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer with the pictures, whole or as a stream."""
+    def generate_images(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond with the images, or with the events of a stream."""
         fields, created = request.fields, int(request.time)
         if request.streams:
-            answer = Answer(pieces=(*_events(fields, created), DONE), content_type=SSE)
+            response = Response(pieces=(*_stream_events(fields, created), DONE), content_type=SSE)
         else:
-            images = [{"b64_json": _picture(fields, index)} for index in range(fields["n"])]
-            body = {"created": created, "data": images, **_look(fields), "usage": _usage(fields)}
-            answer = json_answer(body)
-        return reply.style(answer) if reply else answer
+            images = [{"b64_json": _render_image(fields, index)} for index in range(fields["n"])]
+            body = {"created": created, "data": images, **_appearance(fields), "usage": _image_usage(fields)}
+            response = json_response(body)
+        return apply_reply(reply, response)
 
 
-def _stream_fault(fields: Mapping[str, Any]) -> str | None:
+def _check_stream(fields: Mapping[str, Any]) -> str | None:
     if fields.get("stream") and not fields.get("partial_images"):
         return "partial_images must be greater than 0 when stream is true."
     return None
 
 
-def _events(fields: Mapping[str, Any], created: int) -> Iterator[bytes]:
-    said = {"b64_json": _picture(fields, 0), "created_at": created, **_look(fields)}
+def _stream_events(fields: Mapping[str, Any], created: int) -> Iterator[bytes]:
+    image = {"b64_json": _render_image(fields, 0), "created_at": created, **_appearance(fields)}
     for index in range(fields["partial_images"]):
-        yield event({"type": "image_generation.partial_image", **said, "partial_image_index": index})
-    yield event({"type": "image_generation.completed", **said, "usage": _usage(fields)})
+        yield encode_event({"type": "image_generation.partial_image", **image, "partial_image_index": index})
+    yield encode_event({"type": "image_generation.completed", **image, "usage": _image_usage(fields)})
 
 
-def _look(fields: Mapping[str, Any]) -> dict[str, Any]:
-    quality, background = _chosen(fields, "quality", "high"), _chosen(fields, "background", "opaque")
-    return {"background": background, "output_format": "png", "quality": quality, "size": _size(fields)}
+def _appearance(fields: Mapping[str, Any]) -> dict[str, Any]:
+    quality, background = _read_option(fields, "quality", "high"), _read_option(fields, "background", "opaque")
+    return {"background": background, "output_format": "png", "quality": quality, "size": _image_size(fields)}
 
 
-def _chosen(fields: Mapping[str, Any], name: str, default: str) -> str:
+def _read_option(fields: Mapping[str, Any], name: str, default: str) -> str:
     value = fields.get(name)
     return default if value in (None, "auto") else str(value)
 
 
-def _size(fields: Mapping[str, Any]) -> str:
-    return _chosen(fields, "size", _DEFAULT_SIZE)
+def _image_size(fields: Mapping[str, Any]) -> str:
+    return _read_option(fields, "size", _DEFAULT_SIZE)
 
 
-def _picture(fields: Mapping[str, Any], index: int) -> str:
-    width, _, height = _size(fields).partition("x")
-    return base64.b64encode(png(f"{fields['prompt']} {index}", int(width), int(height))).decode()
+def _render_image(fields: Mapping[str, Any], index: int) -> str:
+    width, _, height = _image_size(fields).partition("x")
+    return base64.b64encode(make_png(f"{fields['prompt']} {index}", int(width), int(height))).decode()
 
 
-def _usage(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _image_usage(fields: Mapping[str, Any]) -> dict[str, Any]:
     words, output = len(fields["prompt"].split()), _IMAGE_TOKENS * fields["n"]
     details = {"text_tokens": words, "image_tokens": 0}
     return {

@@ -1,30 +1,36 @@
-"""Messages: the endpoint that speaks Anthropic's API.
+"""Messages: the endpoint with Anthropic's API.
 
-Contract: pure. The same request is answered the same way, streamed or not. Every event is named by its type; none is
-``[DONE]``.
-Source: ``POST /v1/messages`` of the Inference API reference and its example of a stream. The order of blocks (thought,
-text, calls) and the ping after the first block's start are Anthropic's. A malformed body is a 400 in Anthropic's
-envelope, as the reference declares.
+Contract: pure, but for the token counter. The content of a stream equals that of the unstreamed response. Each event is
+named by its type; there is no ``[DONE]``.
+Source: ``POST /v1/messages`` of the Inference API reference and its example of a stream. Anthropic's documents for the
+order of blocks (thinking, text, tool use) and the ping after the first block's start. A malformed body is a 400 in
+Anthropic's error shape, as the reference declares.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.chat import Model
-from gradient_async.testing.endpoints.validator import Rule, fault
-from gradient_async.testing.model.prompt import Message, Prompt, Tool, Turn, joined, turned
-from gradient_async.testing.model.token_counter import Meter, text_of
+from gradient_async.testing.endpoints.generative import (
+    GenerativeEndpoint,
+    override_usage,
+    pick_fields,
+    read_tool,
+    typed_event_stream,
+)
+from gradient_async.testing.endpoints.validator import Rule, find_problem
+from gradient_async.testing.model.prompt import Completion, Message, Prompt, join_tokens
+from gradient_async.testing.model.token_counter import content_text
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import SSE, Answer, Reply, event, json_answer
+from gradient_async.testing.replies import Reply, Response, apply_reply, json_response
 
-_ARGUMENTS_PIECE = 8
-_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "stop": "end_turn"}
-_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "stop": "end_turn"}
+_TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_SIGNATURE = "c2lnbmF0dXJl"
 _TEXT_OR_BLOCKS = (
     Rule(kind="string"),
     Rule(
@@ -78,51 +84,38 @@ _REQUEST = Rule(
 
 
 @attrs.frozen(kw_only=True)
-class Messages:
-    """The endpoint's decisions.
+class MessagesEndpoint(GenerativeEndpoint):
+    """The messages endpoint."""
 
-    Attributes:
-        model: What answers where nothing is scripted.
-        known: The slugs of the models that exist; None if all do.
-    """
-
-    model: Model
-    known: Sequence[str] | None = None
-    _meter: Meter = attrs.field(factory=Meter, init=False)
-
-    def check(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed request; None if it is well-formed."""
+    def check_message(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed request; None for a well-formed one."""
         if request.json is None:
-            return _refusal(400, "invalid_request_error", "The body is not valid JSON.")
-        if problem := fault(request.json, _REQUEST):
-            return _refusal(400, "invalid_request_error", problem)
+            return _error_response(400, "invalid_request_error", "The body is not valid JSON.")
+        if problem := find_problem(request.json, _REQUEST):
+            return _error_response(400, "invalid_request_error", problem)
         if self.known is None or request.json["model"] in self.known:
             return None
-        return _refusal(404, "not_found_error", f"The model {request.json['model']!r} does not exist.")
+        return _error_response(404, "not_found_error", f"The model {request.json['model']!r} does not exist.")
 
-    def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer a request."""
-        turn = turned(reply, lambda: self.model.turn(_prompt(request.fields)))
-        usage = self._usage(request.fields, turn) | dict((reply and reply.usage) or {})
+    def create_message(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond with a message, or with the events of its stream."""
+        completion = self._complete(reply, lambda: _read_prompt(request.fields))
         message = {
-            "id": f"msg_{request.request_id.replace('-', '')[:24]}",
+            "id": f"msg_{request.short_id}",
             "type": "message",
             "role": "assistant",
             "model": request.fields["model"],
-            "content": list(_blocks(turn)),
-            "stop_reason": _REASONS.get(turn.finish_reason, turn.finish_reason),
+            "content": list(_content_blocks(completion)),
+            "stop_reason": _STOP_REASONS.get(completion.finish_reason, completion.finish_reason),
             "stop_sequence": None,
-            "usage": usage,
+            "usage": override_usage(self._count_usage(request.fields, completion), reply),
         }
         if request.streams:
-            pieces = tuple(event(value, value["type"]) for value in _events(message, turn))
-            answer = Answer(pieces=pieces, content_type=SSE, headers={"cache-control": "no-cache"})
-        else:
-            answer = json_answer(message)
-        return reply.style(answer) if reply else answer
+            return apply_reply(reply, typed_event_stream(build_message_events(message, completion)))
+        return apply_reply(reply, json_response(message))
 
-    def _usage(self, fields: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-        counted = self._meter.usage(_conversation(fields), [turn])
+    def _count_usage(self, fields: Mapping[str, Any], completion: Completion) -> dict[str, Any]:
+        counted = self._token_counter.count_usage(_read_conversation(fields), [completion])
         return {
             "input_tokens": counted["prompt_tokens"],
             "output_tokens": counted["completion_tokens"],
@@ -131,54 +124,55 @@ class Messages:
         }
 
 
-def _refusal(status: int, kind: str, message: str) -> Answer:
-    return json_answer({"type": "error", "error": {"type": kind, "message": message}}, status=status)
+def _error_response(status: int, kind: str, message: str) -> Response:
+    return json_response({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
 
-def _conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _read_conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the messages with the system prompt as the first one."""
     system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
     return [*system, *fields["messages"]]
 
 
-def _prompt(fields: Mapping[str, Any]) -> Prompt:
-    given = {name: fields[name] for name in ("temperature", "top_p") if fields.get(name) is not None}
+def _read_prompt(fields: Mapping[str, Any]) -> Prompt:
     thinks = (fields.get("thinking") or {}).get("type") in ("enabled", "adaptive")
     effort = fields.get("reasoning_effort") or ("medium" if thinks else "none")
     return Prompt(
         model=fields["model"],
-        messages=[Message(role=m["role"], text=text_of(m["content"])) for m in _conversation(fields)],
-        tools=[
-            Tool(name=tool["name"], description=tool.get("description", ""), parameters=tool["input_schema"])
-            for tool in fields.get("tools") or ()
+        messages=[
+            Message(role=message["role"], text=content_text(message["content"]))
+            for message in _read_conversation(fields)
         ],
-        tool_choice=_tool_choice(fields.get("tool_choice", "auto")),
+        tools=[read_tool(tool, "input_schema") for tool in fields.get("tools") or ()],
+        tool_choice=_read_tool_choice(fields.get("tool_choice", "auto")),
         effort=None if effort == "none" else effort,
         max_tokens=fields["max_tokens"],
         stop=fields.get("stop_sequences") or (),
-        **given,
+        **pick_fields(fields, "temperature", "top_p"),
     )
 
 
-def _tool_choice(choice: str | Mapping[str, Any]) -> str:
+def _read_tool_choice(choice: str | Mapping[str, Any]) -> str:
     kind = choice if isinstance(choice, str) else choice["type"]
     if kind == "tool" and isinstance(choice, Mapping):
         return str(choice.get("name", ""))
-    return _CHOICES.get(kind, "auto")
+    return _TOOL_CHOICES.get(kind, "auto")
 
 
-def _blocks(turn: Turn) -> Iterator[dict[str, Any]]:
-    if turn.reasoning:
-        yield {"type": "thinking", "thinking": joined(turn.reasoning), "signature": "c2lnbmF0dXJl"}
-    if turn.content is not None:
-        yield {"type": "text", "text": turn.content}
-    for call in turn.calls:
+def _content_blocks(completion: Completion) -> Iterator[dict[str, Any]]:
+    if completion.reasoning:
+        yield {"type": "thinking", "thinking": join_tokens(completion.reasoning), "signature": _SIGNATURE}
+    if completion.content is not None:
+        yield {"type": "text", "text": completion.content}
+    for call in completion.calls:
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
 
 
-def _events(message: Mapping[str, Any], turn: Turn) -> Iterator[dict[str, Any]]:
-    begun: dict[str, Any] = {"content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
-    yield {"type": "message_start", "message": {**message, **begun}}
-    for index, (block, deltas) in enumerate(_streamed(turn)):
+def build_message_events(message: Mapping[str, Any], completion: Completion) -> Iterator[dict[str, Any]]:
+    """Yield the events of a stream of *message*, whose content is *completion*."""
+    initial: dict[str, Any] = {"content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
+    yield {"type": "message_start", "message": {**message, **initial}}
+    for index, (block, deltas) in enumerate(_initial_blocks(completion)):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         if index == 0:
             yield {"type": "ping"}
@@ -190,15 +184,14 @@ def _events(message: Mapping[str, Any], turn: Turn) -> Iterator[dict[str, Any]]:
     yield {"type": "message_stop"}
 
 
-def _streamed(turn: Turn) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield each block as it begins, and what is added to it."""
-    if turn.reasoning:
-        thoughts = [{"type": "thinking_delta", "thinking": token.text} for token in turn.reasoning]
-        signature = {"type": "signature_delta", "signature": "c2lnbmF0dXJl"}
+def _initial_blocks(completion: Completion) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Yield each block as it starts, with its deltas."""
+    if completion.reasoning:
+        thoughts = [{"type": "thinking_delta", "thinking": token.text} for token in completion.reasoning]
+        signature = {"type": "signature_delta", "signature": _SIGNATURE}
         yield {"type": "thinking", "thinking": "", "signature": ""}, [*thoughts, signature]
-    if turn.content is not None:
-        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": token.text} for token in turn.tokens]
-    for call in turn.calls:
-        pieces = [call.arguments[at : at + _ARGUMENTS_PIECE] for at in range(0, len(call.arguments), _ARGUMENTS_PIECE)]
-        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    if completion.content is not None:
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": token.text} for token in completion.tokens]
+    for call in completion.calls:
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in call.argument_pieces]
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, deltas

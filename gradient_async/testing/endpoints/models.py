@@ -11,28 +11,26 @@ from collections.abc import Sequence
 import attrs
 
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, Reply, json_answer
+from gradient_async.testing.replies import Reply, Response, apply_reply, json_response
 
 _CREATED = 1_735_689_600
 
 
 @attrs.frozen
-class Catalog:
-    """The models that exist."""
+class ModelList:
+    """The models endpoint; *slugs* are the existing models."""
 
     slugs: Sequence[str]
 
-    def answer(self, _: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer with all models; there are no pages."""
+    def list_models(self, _: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond with all models on one page."""
         models = [
             {"id": slug, "object": "model", "created": _CREATED, "owned_by": slug.partition("-")[0]}
             for slug in self.slugs
         ]
-        answer = json_answer({"object": "list", "data": models})
-        return reply.style(answer) if reply else answer
+        return apply_reply(reply, json_response({"object": "list", "data": models}))
 
 
-def health(_: RecordedRequest, reply: Reply | None) -> Answer:
-    """Answer that all is well."""
-    answer = json_answer({"status": "ok"})
-    return reply.style(answer) if reply else answer
+def report_health(_: RecordedRequest, reply: Reply | None) -> Response:
+    """Respond that the service is healthy."""
+    return apply_reply(reply, json_response({"status": "ok"}))

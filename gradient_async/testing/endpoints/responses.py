@@ -1,9 +1,10 @@
-"""Responses: the endpoint that speaks the Responses API.
+"""Responses: the endpoint with OpenAI's Responses API.
 
-Contract: pure. The same request is answered the same way, streamed or not.
-Source: ``POST /v1/responses`` of the Inference API reference. Of its two accounts of a stream the typed events are
-sent, as its example has them: the last event's ``output`` is empty and its time is ``created_at``, where a whole answer
-has ``created``. The other account, chat-like chunks, can be scripted with ``reply(chunks=...)``.
+Contract: pure, but for the token counter. The content of a stream equals that of the unstreamed response.
+Source: ``POST /v1/responses`` of the Inference API reference. The reference describes two kinds of stream. This
+endpoint sends the typed events, as in its example: the last event has an empty ``output`` and ``created_at``, where an
+unstreamed response has ``created``. The other kind, chunks like those of chat, can be scripted with
+``reply(chunks=...)``.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.chat import Model
-from gradient_async.testing.endpoints.checks import malformed, unknown_model
-from gradient_async.testing.endpoints.validator import Rule, fault
-from gradient_async.testing.model.prompt import Message, Prompt, Tool, Turn, joined, tokens, turned
-from gradient_async.testing.model.token_counter import Meter, text_of
+from gradient_async.testing.endpoints.checks import reject_request
+from gradient_async.testing.endpoints.generative import (
+    GenerativeEndpoint,
+    override_usage,
+    pick_fields,
+    read_stop,
+    read_token_limit,
+    read_tool,
+    typed_event_stream,
+)
+from gradient_async.testing.endpoints.validator import Rule, find_problem
+from gradient_async.testing.model.prompt import Completion, Message, Prompt, join_tokens, split_tokens
+from gradient_async.testing.model.token_counter import content_text
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import SSE, Answer, Reply, event, json_answer
+from gradient_async.testing.replies import Reply, Response, apply_reply, json_response
 
-_ARGUMENTS_PIECE = 8
-_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _FLAG = Rule(kind="boolean", nullable=True)
 _TEXT = Rule(kind="string", nullable=True)
 _PART = Rule(kind="object", fields={"type": Rule(kind="string"), "text": Rule(kind="string")})
@@ -79,52 +87,42 @@ _REQUEST = Rule(
 
 
 @attrs.frozen(kw_only=True)
-class Responses:
-    """The endpoint's decisions.
+class ResponsesEndpoint(GenerativeEndpoint):
+    """The responses endpoint."""
 
-    Attributes:
-        model: What answers where nothing is scripted.
-        known: The slugs of the models that exist; None if all do.
-    """
+    def check_response(self, request: RecordedRequest) -> Response | None:
+        """Build the error response to a malformed request; None for a well-formed one."""
+        return reject_request(request, find_problem(request.json, _REQUEST), self.known)
 
-    model: Model
-    known: Sequence[str] | None = None
-    _meter: Meter = attrs.field(factory=Meter, init=False)
-
-    def check(self, request: RecordedRequest) -> Answer | None:
-        """Answer a malformed request; None if it is well-formed."""
-        return malformed(request, fault(request.json, _REQUEST)) or unknown_model(request, self.known)
-
-    def answer(self, request: RecordedRequest, reply: Reply | None) -> Answer:
-        """Answer a request."""
-        number = request.request_id.replace("-", "")[:24]
-        turn = turned(reply, lambda: self.model.turn(_prompt(request.fields)))
-        usage = self._usage(request.fields, turn) | dict((reply and reply.usage) or {})
-        head = {"id": f"resp_{number}", "object": "response", "model": request.fields["model"]}
-        ending = _ending(turn)
+    def create_response(self, request: RecordedRequest, reply: Reply | None) -> Response:
+        """Respond with a response object, or with the events of its stream."""
+        completion = self._complete(reply, lambda: _read_prompt(request.fields))
+        created = int(request.time)
+        head = {"id": f"resp_{request.short_id}", "object": "response", "model": request.fields["model"]}
+        tail = {
+            **_completion_status(completion),
+            "usage": override_usage(self._count_usage(request.fields, completion), reply),
+        }
+        items = list(build_output_items(completion, request.short_id))
         if request.streams:
-            begun = {**head, "created_at": int(request.time)}
-            values = _events(begun, list(_items(turn, number)), {**ending, "usage": usage})
-            pieces = tuple(event(value, value["type"]) for value in values)
-            answer = Answer(pieces=pieces, content_type=SSE, headers={"cache-control": "no-cache"})
-        else:
-            items = [item for item, _ in _items(turn, number)]
-            answer = json_answer({**head, "created": int(request.time), "output": items, **ending, "usage": usage})
-        return reply.style(answer) if reply else answer
+            events = build_response_events({**head, "created_at": created}, items, tail)
+            return apply_reply(reply, typed_event_stream(events))
+        output = [item for item, _ in items]
+        return apply_reply(reply, json_response({**head, "created": created, "output": output, **tail}))
 
-    def _usage(self, fields: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-        counted = self._meter.usage(_conversation(fields), [turn])
+    def _count_usage(self, fields: Mapping[str, Any], completion: Completion) -> dict[str, Any]:
+        counted = self._token_counter.count_usage(_read_conversation(fields), [completion])
         return {
             "input_tokens": counted["prompt_tokens"],
             "input_tokens_details": {"cached_tokens": counted["cache_read_input_tokens"]},
             "output_tokens": counted["completion_tokens"],
-            "output_tokens_details": {"reasoning_tokens": len(turn.reasoning), "tool_output_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": len(completion.reasoning), "tool_output_tokens": 0},
             "total_tokens": counted["total_tokens"],
         }
 
 
-def _ending(turn: Turn) -> dict[str, Any]:
-    reason = _REASONS.get(turn.finish_reason)
+def _completion_status(completion: Completion) -> dict[str, Any]:
+    reason = _INCOMPLETE_REASONS.get(completion.finish_reason)
     return {
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
@@ -132,57 +130,60 @@ def _ending(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the input as messages; what a function returned is one of a tool."""
+def _read_conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the input as messages, with the instructions as the first one."""
     given = fields["input"]
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     system = [{"role": "system", "content": fields["instructions"]}] if fields.get("instructions") else []
-    return [*system, *(_message(item) for item in items)]
+    return [*system, *(_read_item(item) for item in items)]
 
 
-def _message(item: Mapping[str, Any]) -> dict[str, Any]:
+def _read_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item of the input as a message; the output of a function as a message of a tool."""
     if item.get("type") == "function_call_output":
         return {"role": "tool", "content": item.get("output")}
     return {"role": item.get("role") or "assistant", "content": item.get("content") or ""}
 
 
-def _prompt(fields: Mapping[str, Any]) -> Prompt:
-    given = {name: fields[name] for name in ("temperature", "top_p") if fields.get(name) is not None}
-    stop = fields.get("stop") or ()
-    limits = [fields[name] for name in ("max_output_tokens", "max_tokens") if fields.get(name) is not None]
+def _read_prompt(fields: Mapping[str, Any]) -> Prompt:
+    functions = (tool for tool in fields.get("tools") or () if tool["type"] == "function" and "name" in tool)
     return Prompt(
         model=fields["model"],
-        messages=[Message(role=m["role"], text=text_of(m["content"])) for m in _conversation(fields)],
-        tools=[
-            Tool(name=tool["name"], description=tool.get("description", ""), parameters=tool.get("parameters", {}))
-            for tool in fields.get("tools") or ()
-            if tool["type"] == "function" and "name" in tool
+        messages=[
+            Message(role=message["role"], text=content_text(message["content"]))
+            for message in _read_conversation(fields)
         ],
-        tool_choice=_tool_choice(fields.get("tool_choice", "auto")),
+        tools=[read_tool(function) for function in functions],
+        tool_choice=_read_tool_choice(fields.get("tool_choice", "auto")),
         effort=(fields.get("reasoning") or {}).get("effort"),
-        max_tokens=min(limits, default=None),
-        stop=[stop] if isinstance(stop, str) else stop,
-        **given,
+        max_tokens=read_token_limit(fields, "max_output_tokens", "max_tokens"),
+        stop=read_stop(fields),
+        **pick_fields(fields, "temperature", "top_p"),
     )
 
 
-def _tool_choice(choice: str | Mapping[str, Any]) -> str:
+def _read_tool_choice(choice: str | Mapping[str, Any]) -> str:
     if isinstance(choice, str):
         return choice
     return str(choice.get("function", choice).get("name", "auto"))
 
 
-def _items(turn: Turn, number: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """Yield each item of the output with the pieces its text or its arguments come in."""
-    if turn.reasoning:
-        thought = {"type": "reasoning_text", "text": joined(turn.reasoning)}
+def build_output_items(completion: Completion, number: str) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Yield each item of the output, with the pieces of its text or arguments.
+
+    Args:
+        completion: The content.
+        number: The part that the ids of all items share.
+    """
+    if completion.reasoning:
+        thought = {"type": "reasoning_text", "text": join_tokens(completion.reasoning)}
         item = {"type": "reasoning", "id": f"rs_{number}", "status": "completed", "content": [thought]}
-        yield item, [token.text for token in turn.reasoning]
-    if turn.content is not None:
-        text = {"type": "output_text", "text": turn.content, "annotations": []}
+        yield item, [token.text for token in completion.reasoning]
+    if completion.content is not None:
+        text = {"type": "output_text", "text": completion.content, "annotations": []}
         item = {"type": "message", "id": f"msg_{number}", "status": "completed", "role": "assistant", "content": [text]}
-        yield item, [token.text for token in turn.tokens]
-    for position, call in enumerate(turn.calls):
+        yield item, [token.text for token in completion.tokens]
+    for position, call in enumerate(completion.calls):
         yield (
             {
                 "type": "function_call",
@@ -193,32 +194,37 @@ def _items(turn: Turn, number: str) -> Iterator[tuple[dict[str, Any], list[str]]
                 "arguments": call.arguments,
                 "content": [],
             },
-            [token.text for token in tokens(call.arguments)],
+            [token.text for token in split_tokens(call.arguments)],
         )
 
 
-def _events(
-    head: Mapping[str, Any], items: Sequence[tuple[dict[str, Any], list[str]]], ending: Mapping[str, Any]
+def build_response_events(
+    head: Mapping[str, Any], items: Sequence[tuple[dict[str, Any], list[str]]], tail: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the events of a stream, numbered."""
-    begun = {**head, "status": "in_progress", "output": []}
-    last = {"type": f"response.{ending['status']}", "response": {**head, "output": [], **ending}}
-    values = (
-        {"type": "response.created", "response": begun},
-        {"type": "response.in_progress", "response": begun},
-        *(value for index, (item, pieces) in enumerate(items) for value in _item_events(index, item, pieces)),
-        last,
+    """Yield the numbered events of a stream.
+
+    Args:
+        head: The fields of the response object that are known at the start.
+        items: The items of the output, with their pieces.
+        tail: The fields of the response object that are known at the end.
+    """
+    started = {**head, "status": "in_progress", "output": []}
+    events = (
+        {"type": "response.created", "response": started},
+        {"type": "response.in_progress", "response": started},
+        *(event for index, (item, pieces) in enumerate(items) for event in _item_events(index, item, pieces)),
+        {"type": f"response.{tail['status']}", "response": {**head, "output": [], **tail}},
     )
-    for number, value in zip(itertools.count(), values, strict=False):
-        yield {**value, "sequence_number": number}
+    for number, event in zip(itertools.count(), events, strict=False):
+        yield {**event, "sequence_number": number}
 
 
 def _item_events(index: int, item: Mapping[str, Any], pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
-    place: dict[str, Any] = {"output_index": index}
+    position: dict[str, Any] = {"output_index": index}
     empty = {"arguments": ""} if item["type"] == "function_call" else {}
-    begun = {**item, "status": "in_progress", "content": [], **empty}
-    yield {"type": "response.output_item.added", **place, "item": begun}
-    inside = place | {"item_id": item["id"]}
+    started = {**item, "status": "in_progress", "content": [], **empty}
+    yield {"type": "response.output_item.added", **position, "item": started}
+    inside = position | {"item_id": item["id"]}
     if item["type"] == "function_call":
         kind, ending = "response.function_call_arguments", {"arguments": item["arguments"]}
     else:
@@ -230,4 +236,4 @@ def _item_events(index: int, item: Mapping[str, Any], pieces: Sequence[str]) -> 
     yield {"type": f"{kind}.done", **inside, **ending}
     if item["type"] != "function_call":
         yield {"type": "response.content_part.done", **inside, "part": item["content"][0]}
-    yield {"type": "response.output_item.done", **place, "item": item}
+    yield {"type": "response.output_item.done", **position, "item": item}

@@ -1,78 +1,68 @@
-"""The table of endpoints: a new noun gets its own module and its lines here.
+"""The table of the stateless endpoints.
 
-Contract: every path the emulator answers is in this table, or in that of a service with a memory of its own.
+Contract: every path of the emulator is in this table, or in that of a service with state of its own (batches,
+asynchronous invocations).
 Source: the paths of the Agent Inference and Inference API references.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from gradient_async.testing.endpoints.chat import Chat, Model
-from gradient_async.testing.endpoints.embeddings import Embeddings
-from gradient_async.testing.endpoints.images import Images
-from gradient_async.testing.endpoints.messages import Messages
-from gradient_async.testing.endpoints.models import Catalog, health
-from gradient_async.testing.endpoints.responses import Responses
+from gradient_async.testing.endpoints.chat import ChatEndpoint
+from gradient_async.testing.endpoints.embeddings import EmbeddingsEndpoint
+from gradient_async.testing.endpoints.generative import LanguageModel
+from gradient_async.testing.endpoints.images import ImagesEndpoint
+from gradient_async.testing.endpoints.messages import MessagesEndpoint
+from gradient_async.testing.endpoints.models import ModelList, report_health
+from gradient_async.testing.endpoints.responses import ResponsesEndpoint
 from gradient_async.testing.http.router import Endpoint
+from gradient_async.testing.recorded_request import RecordedRequest
+from gradient_async.testing.replies import Reply, Response
 
 _COMPLETIONS = "/v1/chat/completions"
-_EMBEDDINGS = "/v1/embeddings"
-_IMAGES = "/v1/images/generations"
 _MODELS = "/v1/models"
-_MESSAGES = "/v1/messages"
-_RESPONSES = "/v1/responses"
 
 
-def endpoints(model: Model, *, models: Sequence[str], strict: bool) -> tuple[Endpoint, ...]:
-    """Return all endpoints.
+def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict: bool) -> tuple[Endpoint, ...]:
+    """Return the stateless endpoints.
 
     Args:
-        model: What answers where nothing is scripted.
+        model: The model that generates the unscripted content.
         models: The slugs of the models.
-        strict: Whether a request for another model is refused.
+        strict: Whether a request for any other model is refused.
     """
     known = models if strict else None
-    chat, embeddings, images = Chat(model=model, known=known), Embeddings(known), Images(known)
+    chat = ChatEndpoint(model=model, known=known)
+    messages = MessagesEndpoint(model=model, known=known)
+    responses = ResponsesEndpoint(model=model, known=known)
+    embeddings, images = EmbeddingsEndpoint(known), ImagesEndpoint(known)
     return (
-        *_other_answers(model, known=known),
-        Endpoint(
-            method="POST",
-            path=_COMPLETIONS,
-            answer=chat.answer,
-            check=chat.check,
-            generates=True,
-            upstream=_COMPLETIONS,
-        ),
+        _forwarded_post("/v1/messages", messages.create_message, messages.check_message, generates=True),
+        _forwarded_post("/v1/responses", responses.create_response, responses.check_response, generates=True),
+        _forwarded_post(_COMPLETIONS, chat.complete_chat, chat.check_chat, generates=True),
         Endpoint(
             method="POST",
             path=f"/api{_COMPLETIONS}",
-            answer=chat.answer_agent,
-            check=chat.check_agent,
+            respond=chat.complete_agent_chat,
+            check=chat.check_agent_chat,
             generates=True,
             agent=True,
             upstream=_COMPLETIONS,
         ),
-        Endpoint(
-            method="POST",
-            path=_EMBEDDINGS,
-            answer=embeddings.answer,
-            check=embeddings.check,
-            upstream=_EMBEDDINGS,
-        ),
-        Endpoint(method="POST", path=_IMAGES, answer=images.answer, check=images.check, upstream=_IMAGES),
-        Endpoint(method="GET", path=_MODELS, answer=Catalog(models).answer, upstream=_MODELS),
-        Endpoint(method="GET", path="/health", answer=health, public=True),
+        _forwarded_post("/v1/embeddings", embeddings.embed_texts, embeddings.check_embeddings),
+        _forwarded_post("/v1/images/generations", images.generate_images, images.check_images),
+        Endpoint(method="GET", path=_MODELS, respond=ModelList(models).list_models, upstream=_MODELS),
+        Endpoint(method="GET", path="/health", respond=report_health, public=True),
     )
 
 
-def _other_answers(model: Model, *, known: Sequence[str] | None) -> tuple[Endpoint, ...]:
-    """Return the endpoints whose answers are a model's, in other shapes than a chat completion's."""
-    nouns: dict[str, Messages | Responses] = {
-        _MESSAGES: Messages(model=model, known=known),
-        _RESPONSES: Responses(model=model, known=known),
-    }
-    return tuple(
-        Endpoint(method="POST", path=path, answer=noun.answer, check=noun.check, generates=True, upstream=path)
-        for path, noun in nouns.items()
-    )
+def _forwarded_post(
+    path: str,
+    respond: Callable[[RecordedRequest, Reply | None], Response],
+    check: Callable[[RecordedRequest], Response | None],
+    **options: Any,
+) -> Endpoint:
+    """Return a POST endpoint with the same path on an upstream server."""
+    return Endpoint(method="POST", path=path, respond=respond, check=check, upstream=path, **options)

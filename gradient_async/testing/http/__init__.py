@@ -1,1 +1,1 @@
-"""The emulator's web server: routing, dispatch, rate limits, delivery of responses."""
+"""The emulator's HTTP server: routing, dispatch, rate limits, delivery of responses."""

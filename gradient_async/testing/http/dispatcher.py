@@ -1,9 +1,10 @@
-"""What a request is answered with: the decisions of the service, in their order.
+"""The decision which response a request gets.
 
-Contract: pure, time is an argument. First the path, then the key, the limits, the form of the request, what
-the test scripted, and at last the endpoint itself (or an upstream server, which the caller has to ask).
-Source: the authentication, rate limit and error sections of the Inference API reference; messages also take the key
-where Anthropic's clients put it.
+Contract: pure; the time is an argument. The checks run in this order, and the first that applies decides: unknown path
+(404, 405), key (401), rate limit (429), malformed request (400), scripted response, endpoint. For an endpoint that is
+forwarded the decision is the upstream path, which the caller requests.
+Source: the authentication, rate limit and error sections of the Inference API reference; Anthropic's API for the
+``x-api-key`` header of messages.
 """
 
 from __future__ import annotations
@@ -12,25 +13,25 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from gradient_async.testing.http.rate_limits import Limit, Verdict
+from gradient_async.testing.http.rate_limits import RateLimit, Verdict
 from gradient_async.testing.http.router import Endpoint, Router
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, Reply, error_answer
-from gradient_async.testing.scripting.faults import Plan, Sever
+from gradient_async.testing.replies import Reply, Response, error_response
+from gradient_async.testing.scripting.faults import Disconnect, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, Script
 
 _ANTHROPIC = "/v1/messages"
 
 
 @attrs.frozen(kw_only=True)
-class Keys:
-    """Which key each of the two hosts takes; None takes any but the other host's."""
+class ApiKeys:
+    """The key of each of the two hosts; None accepts any key but the other host's."""
 
     api_key: str | None = None
     agent_key: str | None = None
 
-    def accept(self, key: str, *, agent: bool) -> bool:
-        """Say whether *key* opens an endpoint of that host."""
+    def accepts_key(self, key: str, *, agent: bool) -> bool:
+        """Return whether *key* is valid for an endpoint of the agent host, or of the serverless host."""
         expected, other = (self.agent_key, self.api_key) if agent else (self.api_key, self.agent_key)
         if expected is not None:
             return key == expected
@@ -39,74 +40,88 @@ class Keys:
 
 @attrs.frozen(kw_only=True)
 class Decision:
-    """An answer and the faults that strike it; without an answer, the upstream path to get it from."""
+    """The response to send and its faults; if *response* is None, the response of the path *upstream*.
 
-    answer: Answer | None = None
-    plan: Plan = attrs.field(factory=Plan)
+    Attributes:
+        response: The response; None to forward the request.
+        plan: The faults of the response.
+        headers: The rate-limit headers.
+        upstream: The path to request from the upstream server.
+    """
+
+    response: Response | None = None
+    plan: FaultPlan = attrs.field(factory=FaultPlan)
     headers: Mapping[str, str] = attrs.field(factory=dict)
     upstream: str = ""
 
 
 @attrs.define(kw_only=True)
-class Service:
-    """The service behind the socket.
+class Dispatcher:
+    """Decides the response of each request.
 
     Attributes:
-        refusals: How many requests the limits refused.
+        router: The endpoints.
+        script: The scripted responses and faults.
+        keys: The accepted keys.
+        new_limit: Creates the rate limit of a key at its first request.
+        forwards: Whether unscripted requests go to an upstream server.
+        refusals: The number of requests that a rate limit refused.
     """
 
     router: Router
     script: Script
-    keys: Keys
-    new_limit: Callable[[], Limit]
+    keys: ApiKeys
+    new_limit: Callable[[], RateLimit]
     forwards: bool = False
     refusals: int = 0
-    _limits: dict[tuple[bool, str], Limit] = attrs.field(factory=dict, init=False)
+    _limits: dict[tuple[bool, str], RateLimit] = attrs.field(factory=dict, init=False)
 
-    def decide(self, request: RecordedRequest, now: float) -> Decision:
-        """Decide what is sent for *request*, which arrived at *now*, in epoch seconds."""
-        endpoint = self.router.find(request)
-        if isinstance(endpoint, Answer):
-            return Decision(answer=endpoint)
+    def decide_response(self, request: RecordedRequest, now: float) -> Decision:
+        """Return the decision for *request*, which arrived at *now* in epoch seconds."""
+        endpoint = self.router.find_endpoint(request)
+        if isinstance(endpoint, Response):
+            return Decision(response=endpoint)
         if endpoint.public:
-            return self._reply(request, endpoint, {})
-        key = _key(request)
-        if not self.keys.accept(key, agent=endpoint.agent):
-            return Decision(answer=error_answer(401, request_id=request.request_id))
-        verdict = self._admit((endpoint.agent, key), now)
+            return self._decide_admitted(request, endpoint, {})
+        key = _read_api_key(request)
+        if not self.keys.accepts_key(key, agent=endpoint.agent):
+            return Decision(response=error_response(401, request_id=request.request_id))
+        verdict = self._check_rate_limit((endpoint.agent, key), now)
         if not verdict.admitted:
-            return Decision(answer=error_answer(429, request_id=request.request_id), headers=verdict.headers)
-        return self._reply(request, endpoint, verdict.headers)
+            return Decision(response=error_response(429, request_id=request.request_id), headers=verdict.headers)
+        return self._decide_admitted(request, endpoint, verdict.headers)
 
-    def _admit(self, key: tuple[bool, str], now: float) -> Verdict:
+    def _check_rate_limit(self, key: tuple[bool, str], now: float) -> Verdict:
         if key not in self._limits:
             self._limits[key] = self.new_limit()
-        verdict = self._limits[key].admit(now)
+        verdict = self._limits[key].admit_request(now)
         self.refusals += not verdict.admitted
         return verdict
 
-    def _reply(self, request: RecordedRequest, endpoint: Endpoint, headers: Mapping[str, str]) -> Decision:
+    def _decide_admitted(self, request: RecordedRequest, endpoint: Endpoint, headers: Mapping[str, str]) -> Decision:
         forwards = self.forwards and endpoint.upstream is not None
         malformed = endpoint.check(request)
         if malformed and not forwards:
-            return Decision(answer=malformed, headers=headers)
-        scripted = self.script.next_answer(request)
-        if isinstance(scripted, Sever):
-            return Decision(answer=Answer(), plan=Plan([scripted]))
+            return Decision(response=malformed, headers=headers)
+        scripted = self.script.take_response(request)
+        if isinstance(scripted, Disconnect):
+            return Decision(response=Response(), plan=FaultPlan([scripted]))
         if isinstance(scripted, Failure):
-            return Decision(answer=scripted.answer(request.request_id), headers=scripted.limits(headers))
-        plan = self.script.next_faults(request)
+            return Decision(
+                response=scripted.to_response(request.request_id), headers=scripted.rate_limit_headers(headers)
+            )
+        plan = self.script.take_faults(request)
         if forwards and scripted is None:
             return Decision(plan=plan, headers=headers, upstream=endpoint.upstream or "")
-        return Decision(answer=malformed or _answer(request, endpoint, scripted), plan=plan, headers=headers)
+        return Decision(response=malformed or _build_response(request, endpoint, scripted), plan=plan, headers=headers)
 
 
-def _answer(request: RecordedRequest, endpoint: Endpoint, reply: Reply | None) -> Answer:
-    spelled_out = reply and reply.verbatim(streams=request.streams)
-    return spelled_out or endpoint.answer(request, reply)
+def _build_response(request: RecordedRequest, endpoint: Endpoint, reply: Reply | None) -> Response:
+    literal = reply and reply.literal_response(streams=request.streams)
+    return literal or endpoint.respond(request, reply)
 
 
-def _key(request: RecordedRequest) -> str:
+def _read_api_key(request: RecordedRequest) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()

@@ -1,10 +1,12 @@
-"""The rate limits of the service, with their headers.
+"""The rate limits of the service and their response headers.
 
-Contract: pure, time is an argument. A request counts for one whole window after it was admitted; a refused
-one does not count. The longest window is the one the headers speak of; a refusal by a shorter one is a burst
-refusal.
-Source: the Rate Limit section of the Inference API reference; for `TierBucket` the quota headers that the
-serverless hosts were seen to send.
+Contract: pure; the time is an argument. An admitted request counts for one full window; a refused one does not count.
+The headers describe the longest window; a refusal by a shorter window is a burst refusal with ``retry-after``.
+Source: the Rate Limit section of the Inference API reference; for `TierBucket` the quota headers observed on the
+serverless hosts.
+
+Example: windows of 2 requests in 60 s and 10 in 3600 s. Requests at 0 s, 1 s and 12 s: the third is refused with
+``retry-after: 48``, because the first leaves the short window at 60 s.
 """
 
 from __future__ import annotations
@@ -16,21 +18,21 @@ from typing import Protocol
 
 import attrs
 
-DOCUMENTED = ((250, 60.0), (5000, 3600.0))
+DOCUMENTED_WINDOWS = ((250, 60.0), (5000, 3600.0))
 
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """Whether a request is admitted, and the headers of its answer."""
+    """Whether a request is admitted, and the rate-limit headers of its response."""
 
     admitted: bool
     headers: Mapping[str, str]
 
 
-class Limit(Protocol):
-    """Whatever decides about the requests of one key."""
+class RateLimit(Protocol):
+    """The rate limit of one key."""
 
-    def admit(self, now: float) -> Verdict:
+    def admit_request(self, now: float) -> Verdict:
         """Admit or refuse a request that arrives at *now*, in epoch seconds."""
 
 
@@ -40,7 +42,7 @@ class _Window:
     period: float
     _admitted: deque[float] = attrs.field(factory=deque, init=False)
 
-    def free(self, now: float) -> int:
+    def count_free(self, now: float) -> int:
         while self._admitted and self._admitted[0] + self.period <= now:
             self._admitted.popleft()
         return self.capacity - len(self._admitted)
@@ -54,33 +56,33 @@ class _Window:
 
 @attrs.define
 class RollingLimit:
-    """Some rolling windows, all of which must have room.
+    """Rolling windows; a request is admitted if every window has room.
 
     Attributes:
-        enforced: False counts without refusing. ``ratelimit-remaining`` then stays above zero, because the
-            documents promise that above zero further requests are admitted.
+        enforced: False counts without refusing. ``ratelimit-remaining`` then stays above zero: the documents promise
+            that above zero further requests are admitted.
     """
 
     _windows: list[_Window]
     enforced: bool = True
 
     @classmethod
-    def of(cls, windows: Sequence[tuple[int, float]], *, scale: float, enforced: bool = True) -> RollingLimit:
-        """Build from pairs of capacity and seconds, with time running *scale* times as fast."""
+    def from_windows(cls, windows: Sequence[tuple[int, float]], *, scale: float, enforced: bool = True) -> RollingLimit:
+        """Build the limit from pairs of requests and seconds; *scale* divides the seconds."""
         ordered = sorted(windows, key=lambda window: window[1])
         return cls([_Window(capacity, period / scale) for capacity, period in ordered], enforced)
 
-    def admit(self, now: float) -> Verdict:
+    def admit_request(self, now: float) -> Verdict:
         """Admit or refuse a request that arrives at *now*, in epoch seconds."""
-        full = [window for window in self._windows if window.free(now) <= 0]
+        full = [window for window in self._windows if window.count_free(now) <= 0]
         if full and self.enforced:
-            return Verdict(admitted=False, headers=self._refusal(full[-1], now))
+            return Verdict(admitted=False, headers=self._refusal_headers(full[-1], now))
         for window in self._windows:
             window.add(now)
-        remaining = self._windows[-1].free(now)
+        remaining = self._windows[-1].count_free(now)
         return Verdict(admitted=True, headers=self._headers(remaining if self.enforced else max(1, remaining), now))
 
-    def _refusal(self, full: _Window, now: float) -> dict[str, str]:
+    def _refusal_headers(self, full: _Window, now: float) -> dict[str, str]:
         headers = self._headers(0, now)
         if full is self._windows[-1]:
             return headers
@@ -97,10 +99,9 @@ class RollingLimit:
 
 @attrs.define
 class TierBucket:
-    """A continuously refilled bucket: so many requests a minute, and a quarter of that as a burst.
+    """A bucket with a continuous refill of *per_minute* requests a minute and a capacity of 1.25 times that.
 
-    A refusal carries no ``retry-after``, and a reset that is truncated to a second and so slightly in the
-    past.
+    A refusal has no ``retry-after``; its reset is truncated to a full second and so slightly in the past.
     """
 
     per_minute: int
@@ -115,7 +116,7 @@ class TierBucket:
     def _capacity(self) -> float:
         return self.per_minute * 1.25
 
-    def admit(self, now: float) -> Verdict:
+    def admit_request(self, now: float) -> Verdict:
         """Admit or refuse a request that arrives at *now*, in epoch seconds."""
         elapsed = now - (now if self._updated is None else self._updated)
         self._level = min(self._capacity, self._level + elapsed * self.per_minute * self.scale / 60)

@@ -1,6 +1,6 @@
-"""Which endpoint answers a request.
+"""The routing of requests to endpoints.
 
-Contract: pure. An unknown path is a 404, a known path with another method a 405 with an ``allow`` header.
+Contract: pure. An unknown path gives a 404, a known path with another method a 405 with an ``allow`` header.
 Source: the paths of the Inference API reference; RFC 9110 section 15.5.6.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Answer, Reply, error_answer
+from gradient_async.testing.replies import Reply, Response, error_response
 
 
-def accept(_: RecordedRequest) -> Answer | None:
-    """Find nothing wrong with a request."""
+def accept_all(_: RecordedRequest) -> Response | None:
+    """Accept every request."""
     return None
 
 
@@ -26,52 +26,52 @@ class Endpoint:
 
     Attributes:
         method: The HTTP method.
-        path: The path; ``{name}`` stands for one segment and is found in the record's ``params``.
-        answer: Makes the answer, from the request and the scripted reply if there is one.
-        check: Makes the answer to a request that is malformed; None if it is not.
-        generates: Whether scripted replies are meant for it.
-        agent: Whether it takes the agent's key.
-        public: Whether it takes no key and is not counted by the limits.
-        upstream: The path that stands for it on an upstream server; None if it is never forwarded.
+        path: The path; ``{name}`` matches one segment, whose value is in the record's ``params``.
+        respond: Builds the response from the request and the scripted reply, if there is one.
+        check: Builds the error response to a malformed request; None for a well-formed request.
+        generates: Whether it generates content, so that `ScriptingAPI.reply` applies to it without a path.
+        agent: Whether it needs the key of the agent host.
+        public: Whether it needs no key and does not count for the rate limits.
+        upstream: The path on an upstream server; None if it is never forwarded.
     """
 
     method: str
     path: str
-    answer: Callable[[RecordedRequest, Reply | None], Answer]
-    check: Callable[[RecordedRequest], Answer | None] = accept
+    respond: Callable[[RecordedRequest, Reply | None], Response]
+    check: Callable[[RecordedRequest], Response | None] = accept_all
     generates: bool = False
     agent: bool = False
     public: bool = False
     upstream: str | None = None
 
-    def match(self, path: str) -> dict[str, str] | None:
-        """Return what the placeholders stand for in *path*; None if it is another path."""
-        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
-        return found.groupdict() if found else None
+    def match_path(self, path: str) -> dict[str, str] | None:
+        """Return the values of the placeholders in *path*; None if *path* does not match."""
+        match = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
+        return match.groupdict() if match else None
 
 
 @attrs.frozen
 class Router:
-    """All endpoints."""
+    """Finds the endpoint of a request."""
 
     endpoints: tuple[Endpoint, ...]
 
-    def find(self, request: RecordedRequest) -> Endpoint | Answer:
-        """Return the endpoint of *request* and note its parameters, or return the error."""
-        found = {endpoint: endpoint.match(request.path) for endpoint in self.endpoints}
+    def find_endpoint(self, request: RecordedRequest) -> Endpoint | Response:
+        """Return the endpoint of *request* and set its ``params`` and ``generates``; else return a 404 or 405."""
+        found = {endpoint: endpoint.match_path(request.path) for endpoint in self.endpoints}
         candidates = [endpoint for endpoint, params in found.items() if params is not None]
         for endpoint in candidates:
             if endpoint.method == request.method:
                 request.params = found[endpoint] or {}
                 request.generates = endpoint.generates
                 return endpoint
-        return _refuse(request, allowed=[endpoint.method for endpoint in candidates])
+        return _routing_error(request, allowed=[endpoint.method for endpoint in candidates])
 
 
-def _refuse(request: RecordedRequest, *, allowed: Iterable[str]) -> Answer:
+def _routing_error(request: RecordedRequest, *, allowed: Iterable[str]) -> Response:
     methods = ", ".join(sorted(allowed))
     if not methods:
-        return error_answer(404, request_id=request.request_id)
+        return error_response(404, request_id=request.request_id)
     message = f"{request.method} is not allowed here; use {methods}."
-    refusal = error_answer(405, request_id=request.request_id, message=message)
-    return attrs.evolve(refusal, headers={"allow": methods})
+    response = error_response(405, request_id=request.request_id, message=message)
+    return attrs.evolve(response, headers={"allow": methods})

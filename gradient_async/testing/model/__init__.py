@@ -1,1 +1,1 @@
-"""The emulator's language model: deterministic text, token counts, schema samples."""
+"""The emulator's language model: deterministic text, samples of JSON Schemas, token counts."""

@@ -1,8 +1,7 @@
-"""The text and the facts behind the default answers.
+"""The sentences and facts of the text model.
 
-Contract: constants. The text was written for this module; its sentences share many words, so that a chain
-over them has somewhere to turn.
-Source: none.
+Contract: constants. The sentences share many words, so that most words of the Markov chain have several successors.
+Source: none; the text was written for this module.
 """
 
 from __future__ import annotations
@@ -91,14 +90,14 @@ CAPITALS = {
 
 GREETING = "Hello! How can I help you today?"
 
-LEADS = (
+OPENINGS = (
     "Here is what I can say about {subject}.",
     "You asked about {subject}.",
     "Let me think about {subject}.",
     "There is more than one answer to {subject}.",
 )
 
-THOUGHTS = (
+REASONING = (
     "The user wants to know about {subject}.",
     "I should be brief and say what matters first.",
     "There may be another way to read this.",

@@ -1,8 +1,16 @@
-"""A chain over the words of a text: the likeliest next words, and a draw among them.
+"""A second-order Markov chain over words, sampled like a language model.
 
-Contract: pure and deterministic, chance is an argument. Two words of context count for most, one word for the
-rest.
-Source: the sampling parameters of chat completions: temperature and penalties act on logits, then top_p cuts.
+Contract: pure and deterministic; the random generator is an argument.
+Source: the sampling parameters of chat completions: penalties and temperature act on logits, then top_p selects.
+
+The chain counts which word followed each pair of words and each single word. The probability of the next word mixes
+both: 0.8 of the weight for the pair, 0.2 for the last word. Example, for the sentences "the sea is far." and "the sea
+is old." and "a bus is late.": after ("sea", "is") the pair gives {far: 1/2, old: 1/2}, the word "is" gives {far: 1/3,
+old: 1/3, late: 1/3}. Mixed: far 0.8/2 + 0.2/3 = 0.467, old 0.467, late 0.067.
+
+`sample_token` then works on logits: subtract the repetition penalties; rank; at a temperature near 0 take the first
+word. Otherwise divide the logits by the temperature, keep the most probable words until they hold *top_p* of the mass,
+and take the word at which the cumulated probability reaches a random number.
 """
 
 from __future__ import annotations
@@ -16,23 +24,26 @@ import attrs
 
 from gradient_async.testing.model.prompt import Prompt, Token
 
-_CONTEXT = 0.8
-_MOST = 20
-_GREEDY = 0.01
+_PAIR_WEIGHT = 0.8
+"""The weight of the last two words; the rest is the weight of the last word alone."""
+_MAX_ALTERNATIVES = 20
+"""The most ``top_logprobs`` that a request may ask for."""
+_GREEDY_BELOW = 0.01
+"""The temperature below which the most probable word is taken."""
 
 Context = tuple[str, str]
 
 
 @attrs.frozen
-class Chain:
-    """What followed each pair of words, and each single word, how often."""
+class MarkovChain:
+    """Counts of the words that followed each pair of words, and each single word."""
 
     _after_two: Mapping[Context, Counter[str]]
     _after_one: Mapping[str, Counter[str]]
 
     @classmethod
-    def of(cls, sentences: Iterable[Sequence[str]]) -> Chain:
-        """Count the words of *sentences*."""
+    def from_sentences(cls, sentences: Iterable[Sequence[str]]) -> MarkovChain:
+        """Count the successions of words in *sentences*."""
         after_two: dict[Context, Counter[str]] = defaultdict(Counter)
         after_one: dict[str, Counter[str]] = defaultdict(Counter)
         for words in sentences:
@@ -41,12 +52,12 @@ class Chain:
                 after_one[second][third] += 1
         return cls(after_two, after_one)
 
-    def next(self, context: Context) -> dict[str, float]:
-        """Return the probability of each word after *context*; a full stop where none was seen."""
+    def next_words(self, context: Context) -> dict[str, float]:
+        """Return the probability of each next word; a full stop for a context that was never seen."""
         mixed: Counter[str] = Counter()
         for weight, counts in (
-            (_CONTEXT, self._after_two.get(context)),
-            (1 - _CONTEXT, self._after_one.get(context[1])),
+            (_PAIR_WEIGHT, self._after_two.get(context)),
+            (1 - _PAIR_WEIGHT, self._after_one.get(context[1])),
         ):
             total = sum(counts.values()) if counts else 0
             for word, count in counts.items() if counts else ():
@@ -55,46 +66,49 @@ class Chain:
         return {word: share / whole for word, share in mixed.items()} or {".": 1.0}
 
 
-def draw(odds: Mapping[str, float], prompt: Prompt, used: Mapping[str, int], random: Random) -> Token:
-    """Draw the next word, as the sampling parameters of *prompt* want it.
+def sample_token(odds: Mapping[str, float], prompt: Prompt, used: Mapping[str, int], random: Random) -> Token:
+    """Sample the next word with the parameters of *prompt*.
 
     Args:
         odds: The probability of each word.
-        prompt: Where temperature, top_p and the penalties are.
-        used: How often each word was used so far.
-        random: The source of chance; one number is taken from it, whatever the parameters are.
+        prompt: The source of temperature, top_p and the penalties.
+        used: The number of earlier uses of each word.
+        random: The random generator; exactly one number is drawn, also at temperature 0.
+
+    Returns:
+        The word with its log probability and its most probable alternatives, before temperature and top_p.
     """
     chance = random.random()
-    logits = {word: math.log(share) - _penalty(prompt, used.get(word, 0)) for word, share in odds.items()}
+    logits = {word: math.log(share) - _repetition_penalty(prompt, used.get(word, 0)) for word, share in odds.items()}
     ranked = sorted(logits.items(), key=lambda item: (-item[1], item[0]))
-    top = tuple((word, round(logit, 6)) for word, logit in _normalised(ranked)[:_MOST])
-    word = _pick(ranked, prompt, chance)
+    top = tuple((word, round(logit, 6)) for word, logit in _normalize_logits(ranked)[:_MAX_ALTERNATIVES])
+    word = _pick_word(ranked, prompt, chance)
     return Token(word, dict(top).get(word, -9999.0), top)
 
 
-def _penalty(prompt: Prompt, count: int) -> float:
+def _repetition_penalty(prompt: Prompt, count: int) -> float:
     return prompt.frequency_penalty * count + prompt.presence_penalty * (count > 0)
 
 
-def _normalised(ranked: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def _normalize_logits(ranked: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     total = math.log(sum(math.exp(logit) for _, logit in ranked))
     return [(word, logit - total) for word, logit in ranked]
 
 
-def _pick(ranked: Sequence[tuple[str, float]], prompt: Prompt, chance: float) -> str:
-    if prompt.temperature < _GREEDY:
+def _pick_word(ranked: Sequence[tuple[str, float]], prompt: Prompt, chance: float) -> str:
+    if prompt.temperature < _GREEDY_BELOW:
         return ranked[0][0]
-    heated = _normalised([(word, logit / prompt.temperature) for word, logit in ranked])
-    nucleus = _nucleus([(word, math.exp(logit)) for word, logit in heated], prompt.top_p)
-    left = chance * sum(share for _, share in nucleus)
+    scaled = _normalize_logits([(word, logit / prompt.temperature) for word, logit in ranked])
+    nucleus = _keep_nucleus([(word, math.exp(logit)) for word, logit in scaled], prompt.top_p)
+    remaining = chance * sum(share for _, share in nucleus)
     for word, share in nucleus:
-        left -= share
-        if left <= 0:
+        remaining -= share
+        if remaining <= 0:
             return word
     return nucleus[-1][0]
 
 
-def _nucleus(ranked: Sequence[tuple[str, float]], top_p: float) -> list[tuple[str, float]]:
+def _keep_nucleus(ranked: Sequence[tuple[str, float]], top_p: float) -> list[tuple[str, float]]:
     kept: list[tuple[str, float]] = []
     mass = 0.0
     for word, share in ranked:

@@ -1,6 +1,6 @@
-"""Small files that are really what they say: pictures of one colour, and silence.
+"""Valid sample files: PNG images of one colour, and WAV files of silence.
 
-Contract: pure; the same subject is the same colour.
+Contract: pure; the same subject gives the same colour.
 Source: the PNG specification (indexed colour, one bit a pixel); WAVE as the standard library writes it.
 """
 
@@ -12,28 +12,28 @@ import struct
 import wave
 import zlib
 
-_RATE = 8000
+_SAMPLES_PER_SECOND = 8000
 
 
-def png(subject: str, width: int, height: int) -> bytes:
-    """Return a picture of so many pixels in the colour of *subject*."""
+def make_png(subject: str, width: int, height: int) -> bytes:
+    """Return a PNG of *width* x *height* pixels in the colour of *subject*."""
     colour = hashlib.sha256(subject.encode(errors="surrogatepass")).digest()[:3]
     header = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
     rows = bytes(1 + (width + 7) // 8) * height
     chunks = ((b"IHDR", header), (b"PLTE", colour), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
 
 
-def wav(seconds: float) -> bytes:
-    """Return so many seconds of silence."""
+def make_wav(seconds: float) -> bytes:
+    """Return a WAV file of *seconds* of silence."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(1)
-        sound.setframerate(_RATE)
-        sound.writeframes(b"\x80" * int(seconds * _RATE))
+        sound.setframerate(_SAMPLES_PER_SECOND)
+        sound.writeframes(b"\x80" * int(seconds * _SAMPLES_PER_SECOND))
     return file.getvalue()
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,9 +1,12 @@
-"""Values that fit a JSON Schema, taken from the words of a question where that is possible.
+"""Samples of a JSON Schema that take words and numbers from a question where possible.
 
-Contract: pure; the same schema, question and chance give the same value. Covers what function parameters and
-response formats use: types, enum, const, default, properties, items, bounds, anyOf/oneOf/allOf and local
+Contract: pure; the same schema, question and random generator give the same value. Covers the keywords of function
+parameters and response formats: types, enum, const, default, properties, items, bounds, anyOf/oneOf/allOf and local
 references.
 Source: JSON Schema 2020-12.
+
+Example: for the question "Is it warm in New York on day 12?", ``{"type": "integer"}`` gives 12, ``{"type": "string"}``
+gives "New York", and ``{"enum": ["cold", "warm"]}`` gives "warm".
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 
 import attrs
 
-_DEEPEST = 6
+_MAX_DEPTH = 6
 _FORMATS = {
     "date": "2026-05-08",
     "date-time": "2026-05-08T12:00:00Z",
@@ -29,104 +32,110 @@ Schema = Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
-class Inventor:
-    """Makes values for one schema.
+class SchemaSampler:
+    """Samples values of one schema.
 
     Attributes:
-        root: The whole schema, in which references are looked up.
-        question: The text whose words are used.
-        random: The source of chance.
+        root: The complete schema, in which references are resolved.
+        question: The text whose words and numbers are used.
+        random: The random generator.
     """
 
     root: Schema
     question: str
     random: Random
 
-    def value(self, schema: Schema | None = None, name: str = "", depth: int = 0) -> Any:
-        """Return a value for *schema*, the whole one unless given, that is called *name*."""
-        schema = self._resolved(self.root if schema is None else schema)
-        if depth > 2 * _DEEPEST:
+    def sample_value(self, schema: Schema | None = None, name: str = "", depth: int = 0) -> Any:
+        """Return a value of *schema*, by default of the complete schema.
+
+        Args:
+            schema: The schema of the value.
+            name: The name of the value's field.
+            depth: The number of enclosing objects and arrays; past the maximum, optional values are left out.
+        """
+        schema = self._resolve_schema(self.root if schema is None else schema)
+        if depth > 2 * _MAX_DEPTH:
             return None
         for key in ("const", "default"):
             if key in schema:
                 return schema[key]
         if schema.get("enum"):
-            return self._member(schema["enum"])
-        makers: Mapping[str, Callable[[Schema, str, int], Any]] = {
-            "object": self._object,
-            "array": self._array,
-            "string": self._string,
-            "integer": self._integer,
-            "number": self._number,
+            return self._sample_enum(schema["enum"])
+        samplers: Mapping[str, Callable[[Schema, str, int], Any]] = {
+            "object": self._sample_object,
+            "array": self._sample_array,
+            "string": self._sample_string,
+            "integer": self._sample_integer,
+            "number": self._sample_number,
             "boolean": lambda *_: self.random.random() < 0.5,
             "null": lambda *_: None,
         }
-        return makers.get(_kind(schema), self._string)(schema, name, depth)
+        return samplers.get(_schema_type(schema), self._sample_string)(schema, name, depth)
 
-    def _resolved(self, schema: Any) -> Schema:
+    def _resolve_schema(self, schema: Any) -> Schema:
         if not isinstance(schema, Mapping):
             return {}
         if "$ref" in schema:
             found: Any = self.root
-            for step in schema["$ref"].lstrip("#/").split("/"):
-                found = found.get(step, {}) if isinstance(found, Mapping) else {}
-            return self._resolved(found)
+            for key in schema["$ref"].lstrip("#/").split("/"):
+                found = found.get(key, {}) if isinstance(found, Mapping) else {}
+            return self._resolve_schema(found)
         options = schema.get("anyOf") or schema.get("oneOf")
         if options:
-            return self._resolved(next((option for option in options if option.get("type") != "null"), {}))
+            return self._resolve_schema(next((option for option in options if option.get("type") != "null"), {}))
         if schema.get("allOf"):
-            return {key: value for part in schema["allOf"] for key, value in self._resolved(part).items()}
+            return {key: value for part in schema["allOf"] for key, value in self._resolve_schema(part).items()}
         return schema
 
-    def _object(self, schema: Schema, _: str, depth: int) -> dict[str, Any]:
+    def _sample_object(self, schema: Schema, _: str, depth: int) -> dict[str, Any]:
         properties = schema.get("properties", {})
         required = schema.get("required", ())
-        wanted = required if depth >= _DEEPEST else properties
-        return {name: self.value(properties.get(name, {}), name, depth + 1) for name in wanted}
+        names = required if depth >= _MAX_DEPTH else properties
+        return {name: self.sample_value(properties.get(name, {}), name, depth + 1) for name in names}
 
-    def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
+    def _sample_array(self, schema: Schema, name: str, depth: int) -> list[Any]:
         least = schema.get("minItems", 0)
-        size = least if depth >= _DEEPEST else max(least, 1)
-        return [self.value(schema.get("items", {}), name, depth + 1) for _ in range(size)]
+        size = least if depth >= _MAX_DEPTH else max(least, 1)
+        return [self.sample_value(schema.get("items", {}), name, depth + 1) for _ in range(size)]
 
-    def _string(self, schema: Schema, name: str, _: int) -> str:
-        text = _FORMATS.get(schema.get("format", "")) or self._word(name)
+    def _sample_string(self, schema: Schema, name: str, _: int) -> str:
+        text = _FORMATS.get(schema.get("format", "")) or self._sample_word(name)
         return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
 
-    def _integer(self, schema: Schema, _: str, __: int) -> int:
+    def _sample_integer(self, schema: Schema, _: str, __: int) -> int:
         found = re.search(r"-?\d+", self.question)
-        return round(_within(schema, int(found.group()) if found else self.random.randint(1, 10)))
+        return round(_clamp_number(schema, int(found.group()) if found else self.random.randint(1, 10)))
 
-    def _number(self, schema: Schema, _: str, __: int) -> float:
+    def _sample_number(self, schema: Schema, _: str, __: int) -> float:
         found = re.search(r"-?\d+(\.\d+)?", self.question)
-        return _within(schema, float(found.group()) if found else self.random.randint(1, 99) / 10)
+        return _clamp_number(schema, float(found.group()) if found else self.random.randint(1, 99) / 10)
 
-    def _member(self, options: Sequence[Any]) -> Any:
-        asked = [option for option in options if str(option).lower() in self.question.lower()]
-        return (asked or self.random.sample(options, 1))[0]
+    def _sample_enum(self, options: Sequence[Any]) -> Any:
+        mentioned = [option for option in options if str(option).lower() in self.question.lower()]
+        return (mentioned or self.random.sample(options, 1))[0]
 
-    def _word(self, name: str) -> str:
-        """Return a name from the question, or the whole question for what sounds like a query."""
+    def _sample_word(self, name: str) -> str:
+        """Return the question for a field such as ``query``, else the question's first proper name."""
         if re.search("query|question|text|prompt|expression|answer|summary|message", name):
             return self.question.strip() or name
         names = re.findall(r"(?<!^)(?<![.?!] )\b[A-Z]\w*(?: [A-Z]\w*)*", self.question)
         return names[0] if names else name or "value"
 
 
-def _kind(schema: Schema) -> str:
+def _schema_type(schema: Schema) -> str:
     kind = schema.get("type") or ("object" if "properties" in schema else "string")
     if isinstance(kind, str):
         return kind
     return next((option for option in kind if option != "null"), "null")
 
 
-def _within(schema: Schema, number: float) -> float:
-    low, high = _bound(schema, "Minimum", 1), _bound(schema, "Maximum", -1)
+def _clamp_number(schema: Schema, number: float) -> float:
+    low, high = _read_bound(schema, "Minimum", 1), _read_bound(schema, "Maximum", -1)
     number = number if low is None else max(number, low)
     return number if high is None else min(number, high)
 
 
-def _bound(schema: Schema, name: str, inward: int) -> float | None:
+def _read_bound(schema: Schema, name: str, inward: int) -> float | None:
     if name.lower() in schema:
         return float(schema[name.lower()])
     exclusive = schema.get(f"exclusive{name}")

@@ -1,8 +1,18 @@
-"""The model behind the default answers: small, deterministic, and it minds every parameter.
+"""A small deterministic language model that respects every sampling parameter.
 
-Contract: pure. The same prompt and seed give the same turn, so a streamed answer equals the whole one. A few
-facts are known; otherwise it names the subject and goes on with sentences from a chain over `corpus`.
-Source: the request parameters of chat completions; what a model says is documented nowhere.
+Contract: pure. The same prompt and seed give the same completion, so a stream equals the unstreamed response.
+Source: the request parameters of chat completions; the content is this module's own.
+
+A completion is the first of these that applies:
+
+1. a call of the tool that the question resembles, with arguments from `SchemaSampler`;
+2. a sample of the requested JSON Schema;
+3. a known fact: a greeting, a capital, the result of an arithmetic expression, the output of a tool;
+4. prose: an opening with the subject of the question, then sentences. Each sentence begins with the first two words of
+   a corpus sentence that resembles the question and goes on with the Markov chain over the corpus (`markov`).
+
+Example: for "Please explain rolling windows to me" the subject is "rolling windows", and the first sentences start like
+the corpus sentences that share the stem "rolli" with the question: "A rolling limit has a long memory, ...".
 """
 
 from __future__ import annotations
@@ -16,102 +26,116 @@ from random import Random
 
 import attrs
 
-from gradient_async.testing.model.corpus import CAPITALS, FUNCTION_WORDS, GREETING, LEADS, TEXT, THOUGHTS
-from gradient_async.testing.model.markov import Chain, draw
-from gradient_async.testing.model.prompt import Call, Message, Prompt, Token, Tool, Turn, joined, tokens
-from gradient_async.testing.model.schema_sampler import Inventor
+from gradient_async.testing.model.corpus import CAPITALS, FUNCTION_WORDS, GREETING, OPENINGS, REASONING, TEXT
+from gradient_async.testing.model.markov import MarkovChain, sample_token
+from gradient_async.testing.model.prompt import (
+    Completion,
+    Message,
+    Prompt,
+    Token,
+    Tool,
+    ToolCall,
+    join_tokens,
+    split_tokens,
+)
+from gradient_async.testing.model.schema_sampler import SchemaSampler
 
-_EFFORTS = {"minimal": 1, "low": 2, "medium": 3, "high": 4}
-_LONG, _SHORT = 8, 3
-_LONGEST_SENTENCE = 40
-_STALENESS = 0.3
-"""What a word's odds shrink to each time it occurs in a sentence; keeps temperature 0 out of loops."""
+_REASONING_SENTENCES = {"minimal": 1, "low": 2, "medium": 3, "high": 4}
+_LONG_SENTENCES, _SHORT_SENTENCES = 8, 3
+_MAX_SENTENCE_WORDS = 40
+_REPETITION_FACTOR = 0.3
+"""The factor on a word's probability for each use in the sentence; prevents loops at temperature 0."""
 
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
 
 
 @attrs.frozen
 class TextModel:
-    """Answers prompts; another *seed* is another model."""
+    """Completes prompts; another *seed* gives other completions."""
 
     seed: int = 0
 
-    def turn(self, prompt: Prompt) -> Turn:
-        """Answer *prompt*."""
+    def complete_prompt(self, prompt: Prompt) -> Completion:
+        """Return the completion of *prompt*."""
+        # The repr of the messages is in the seed: renaming `Message` or its fields changes every completion.
         random = Random(f"{self.seed} {prompt.seed} {prompt.model} {prompt.messages}")
-        thoughts = _thoughts(prompt)
-        tool = _tool(prompt)
+        reasoning = _reasoning_tokens(prompt)
+        tool = _choose_tool(prompt)
         if tool is not None:
-            call = _call(tool, prompt, random)
-            return Turn(reasoning=thoughts, calls=[call], finish_reason="tool_calls")
-        return _limited(prompt, thoughts, _stopped(prompt, _said(prompt, random)))
+            call = _sample_call(tool, prompt, random)
+            return Completion(reasoning=reasoning, calls=[call], finish_reason="tool_calls")
+        return _limit_tokens(prompt, reasoning, _apply_stop(prompt, _content_tokens(prompt, random)))
 
 
-def _limited(prompt: Prompt, thoughts: Sequence[Token], said: Sequence[Token]) -> Turn:
-    if prompt.max_tokens is None or len(thoughts) + len(said) <= prompt.max_tokens:
-        return Turn(tokens=said, reasoning=thoughts)
-    shown = thoughts[: prompt.max_tokens]
-    return Turn(tokens=said[: prompt.max_tokens - len(shown)], reasoning=shown, finish_reason="length")
+def _limit_tokens(prompt: Prompt, reasoning: Sequence[Token], content: Sequence[Token]) -> Completion:
+    if prompt.max_tokens is None or len(reasoning) + len(content) <= prompt.max_tokens:
+        return Completion(tokens=content, reasoning=reasoning)
+    kept = reasoning[: prompt.max_tokens]
+    return Completion(tokens=content[: prompt.max_tokens - len(kept)], reasoning=kept, finish_reason="length")
 
 
-def _stopped(prompt: Prompt, said: Sequence[Token]) -> Sequence[Token]:
-    text = joined(said)
-    found = [place for place in (text.find(stop) for stop in prompt.stop if stop) if place >= 0]
-    return list(_cut(said, min(found))) if found else said
+def _apply_stop(prompt: Prompt, content: Sequence[Token]) -> Sequence[Token]:
+    text = join_tokens(content)
+    offsets = [offset for offset in (text.find(stop) for stop in prompt.stop if stop) if offset >= 0]
+    return list(_truncate_tokens(content, min(offsets))) if offsets else content
 
 
-def _cut(said: Sequence[Token], size: int) -> Iterator[Token]:
-    for token in said:
+def _truncate_tokens(content: Sequence[Token], size: int) -> Iterator[Token]:
+    for token in content:
         if size <= 0:
             return
         yield attrs.evolve(token, text=token.text[:size])
         size -= len(token.text)
 
 
-def _thoughts(prompt: Prompt) -> list[Token]:
+def _reasoning_tokens(prompt: Prompt) -> list[Token]:
     if prompt.effort is None:
         return []
-    shown = THOUGHTS[: _EFFORTS.get(prompt.effort, len(THOUGHTS))]
-    return tokens(" ".join(shown).format(subject=_subject(prompt.question)))
+    sentences = REASONING[: _REASONING_SENTENCES.get(prompt.effort, len(REASONING))]
+    return split_tokens(" ".join(sentences).format(subject=_question_subject(prompt.question)))
 
 
-def _tool(prompt: Prompt) -> Tool | None:
-    """Return the tool to call: the one that is named, or the one most like the question."""
+def _choose_tool(prompt: Prompt) -> Tool | None:
+    """Return the tool to call: the one that ``tool_choice`` names, else the one most similar to the question."""
     if prompt.tool_choice == "none" or not prompt.tools:
         return None
     named = [tool for tool in prompt.tools if tool.name == prompt.tool_choice]
     if named:
         return named[0]
-    likeness = {
-        tool.name: len(_stems(f"{tool.name} {tool.description}") & _stems(prompt.question)) for tool in prompt.tools
+    similarity = {
+        tool.name: len(_word_stems(f"{tool.name} {tool.description}") & _word_stems(prompt.question))
+        for tool in prompt.tools
     }
-    best = max(prompt.tools, key=lambda tool: likeness[tool.name])
-    wanted = prompt.tool_choice == "required" or (prompt.last.role == "user" and likeness[best.name])
+    best = max(prompt.tools, key=lambda tool: similarity[tool.name])
+    wanted = prompt.tool_choice == "required" or (prompt.last_message.role == "user" and similarity[best.name])
     return best if wanted else None
 
 
-def _call(tool: Tool, prompt: Prompt, random: Random) -> Call:
+def _sample_call(tool: Tool, prompt: Prompt, random: Random) -> ToolCall:
     schema = {"type": "object", **tool.parameters}
-    arguments = Inventor(root=schema, question=prompt.question, random=random).value()
-    return Call(
+    arguments = SchemaSampler(root=schema, question=prompt.question, random=random).sample_value()
+    return ToolCall(
         id=f"call_{random.getrandbits(48):012x}",
         name=tool.name,
         arguments=json.dumps(arguments, ensure_ascii=False),
     )
 
 
-def _said(prompt: Prompt, random: Random) -> list[Token]:
+def _content_tokens(prompt: Prompt, random: Random) -> list[Token]:
     if prompt.schema is not None:
         schema = prompt.schema or {"type": "object", "properties": {"answer": {"type": "string"}}}
-        value = Inventor(root=schema, question=prompt.question, random=random).value()
-        return tokens(json.dumps(value, ensure_ascii=False))
-    if known := _known(prompt.last):
-        return tokens(known)
-    lead = draw(dict.fromkeys(LEADS, 1 / len(LEADS)), prompt, {}, random).text
-    return [*tokens(lead.format(subject=_subject(prompt.question))), *_sentences(prompt, random)]
+        value = SchemaSampler(root=schema, question=prompt.question, random=random).sample_value()
+        return split_tokens(json.dumps(value, ensure_ascii=False))
+    if known := _known_fact(prompt.last_message):
+        return split_tokens(known)
+    opening = sample_token(dict.fromkeys(OPENINGS, 1 / len(OPENINGS)), prompt, {}, random).text
+    return [
+        *split_tokens(opening.format(subject=_question_subject(prompt.question))),
+        *_sample_sentences(prompt, random),
+    ]
 
 
-def _known(message: Message) -> str | None:
+def _known_fact(message: Message) -> str | None:
     text = message.text.lower()
     if message.role == "tool":
         return f"Here is what I found: {message.text}"
@@ -120,10 +144,10 @@ def _known(message: Message) -> str | None:
     if "capital" in text:
         country = next((name for name in CAPITALS if re.search(rf"\b{name}\b", text)), None)
         return f"The capital of {country.title()} is {CAPITALS[country]}." if country else None
-    return _calculated(text)
+    return _solve_arithmetic(text)
 
 
-def _calculated(text: str) -> str | None:
+def _solve_arithmetic(text: str) -> str | None:
     found = re.search(r"(-?\d{1,9}) *([-+*]) *(\d{1,9})", text)
     if found is None:
         return None
@@ -132,64 +156,65 @@ def _calculated(text: str) -> str | None:
     return f"{left} {sign} {right} is {results[sign]}."
 
 
-def _subject(question: str) -> str:
+def _question_subject(question: str) -> str:
     words = [word for word in re.findall(r"[\w'-]+", question) if word.lower() not in _FUNCTION_WORDS]
     return " ".join(words[:6]) or "this"
 
 
-def _sentences(prompt: Prompt, random: Random) -> Iterator[Token]:
+def _sample_sentences(prompt: Prompt, random: Random) -> Iterator[Token]:
     used: Counter[str] = Counter()
     long = re.search(r"\b(long|story|essay|list|explain|detail)", prompt.question.lower())
-    openers = _shuffled(_openers(prompt.question), prompt, random)
-    for opener in openers[: _LONG if long else _SHORT]:
-        for token in _sentence(opener, prompt, used, random):
+    starts = _shuffle_ranked(_rank_sentences(prompt.question), prompt, random)
+    for start in starts[: _LONG_SENTENCES if long else _SHORT_SENTENCES]:
+        for token in _sample_sentence(start, prompt, used, random):
             used[token.text] += 1
             yield token
 
 
-def _sentence(opener: tuple[str, ...], prompt: Prompt, used: Counter[str], random: Random) -> Iterator[Token]:
-    context = (opener[0], opener[1])
-    said = Counter(context)
-    yield Token(f" {opener[0]}")
-    yield Token(opener[1])
-    while said.total() < _LONGEST_SENTENCE and context[1] != ".":
-        odds = {word: share * _STALENESS ** said[word] for word, share in _chain().next(context).items()}
-        token = draw(odds, prompt, used, random)
+def _sample_sentence(start: tuple[str, ...], prompt: Prompt, used: Counter[str], random: Random) -> Iterator[Token]:
+    context = (start[0], start[1])
+    uses = Counter(context)
+    yield Token(f" {start[0]}")
+    yield Token(start[1])
+    while uses.total() < _MAX_SENTENCE_WORDS and context[1] != ".":
+        candidates = _corpus_chain().next_words(context)
+        odds = {word: share * _REPETITION_FACTOR ** uses[word] for word, share in candidates.items()}
+        token = sample_token(odds, prompt, used, random)
         yield token
-        said[token.text] += 1
+        uses[token.text] += 1
         context = (context[1], token.text)
     if context[1] != ".":
         yield Token(".")
 
 
-def _openers(question: str) -> list[tuple[str, ...]]:
-    """Return the sentences of the text, those most like *question* first."""
-    asked = _stems(question)
-    return sorted(_corpus(), key=lambda words: -len(asked & _subjects(words)))
+def _rank_sentences(question: str) -> list[tuple[str, ...]]:
+    """Return the corpus sentences, ordered by the number of stems they share with *question*."""
+    stems = _word_stems(question)
+    return sorted(_corpus_sentences(), key=lambda words: -len(stems & _sentence_stems(words)))
 
 
-def _shuffled(topical: list[tuple[str, ...]], prompt: Prompt, random: Random) -> list[tuple[str, ...]]:
-    spread = 6 * prompt.temperature * prompt.top_p
-    ranks = {words: rank + spread * random.random() for rank, words in enumerate(topical)}
-    return sorted(topical, key=ranks.__getitem__)
+def _shuffle_ranked(ranked: list[tuple[str, ...]], prompt: Prompt, random: Random) -> list[tuple[str, ...]]:
+    noise = 6 * prompt.temperature * prompt.top_p
+    ranks = {words: rank + noise * random.random() for rank, words in enumerate(ranked)}
+    return sorted(ranked, key=ranks.__getitem__)
 
 
-def _stems(text: str) -> frozenset[str]:
+def _word_stems(text: str) -> frozenset[str]:
     words = re.findall(r"[a-z]+", text.lower().replace("_", " "))
     return frozenset(word[:5] for word in words if word not in _FUNCTION_WORDS)
 
 
 @cache
-def _subjects(words: tuple[str, ...]) -> frozenset[str]:
-    return _stems("".join(words))
+def _sentence_stems(words: tuple[str, ...]) -> frozenset[str]:
+    return _word_stems("".join(words))
 
 
 @cache
-def _corpus() -> tuple[tuple[str, ...], ...]:
+def _corpus_sentences() -> tuple[tuple[str, ...], ...]:
     sentences = re.split(r"(?<=\.)\s+", " ".join(TEXT.split()))
-    return tuple(tuple(token.text for token in tokens(sentence)) for sentence in sentences)
+    return tuple(tuple(token.text for token in split_tokens(sentence)) for sentence in sentences)
 
 
 @cache
-def _chain() -> Chain:
-    return Chain.of(_corpus())
+def _corpus_chain() -> MarkovChain:
+    return MarkovChain.from_sentences(_corpus_sentences())

@@ -1,7 +1,7 @@
-"""How much a call used.
+"""Token counts: the ``usage`` of a call.
 
-Contract: a token is a word or a mark. Content with ``cache_control`` is written to the cache the first time
-it is seen and read from it afterwards; everything else is never cached.
+Contract: a token is a word or a punctuation mark. Content with ``cache_control`` is written to the cache at its first
+use and read from it afterwards; other content is never cached.
 Source: the ``usage`` object of the Agent Inference reference; prompt caching as its how-to page describes it.
 """
 
@@ -12,37 +12,37 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.model.prompt import Turn, tokens
+from gradient_async.testing.model.prompt import Completion, split_tokens
 
-_PER_MESSAGE = 3
+_TOKENS_PER_MESSAGE = 3
 
 
 @attrs.define
-class Meter:
-    """Counts, and remembers what was cached."""
+class TokenCounter:
+    """Counts the tokens of calls, with a prompt cache."""
 
     _cached: set[str] = attrs.field(factory=set, init=False)
 
-    def usage(self, messages: Sequence[Mapping[str, Any]], turns: Sequence[Turn]) -> dict[str, Any]:
-        """Return the ``usage`` object of an answer."""
-        prompt = sum(_PER_MESSAGE + _size(_text(message)) for message in messages)
-        completion = sum(turn.size for turn in turns)
+    def count_usage(self, messages: Sequence[Mapping[str, Any]], completions: Sequence[Completion]) -> dict[str, Any]:
+        """Return the ``usage`` object of a call, and cache the cacheable parts of *messages*."""
+        prompt = sum(_TOKENS_PER_MESSAGE + _count_tokens(_message_text(message)) for message in messages)
+        completion = sum(completion.token_count for completion in completions)
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": prompt + completion,
-            **self._cache(messages),
+            **self._count_cached(messages),
         }
 
-    def _cache(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _count_cached(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         created = {"5m": 0, "1h": 0}
         read = 0
-        for text, lifetime in _cacheable(messages):
+        for text, lifetime in _cacheable_parts(messages):
             if text in self._cached:
-                read += _size(text)
+                read += _count_tokens(text)
                 continue
             self._cached.add(text)
-            created["1h" if lifetime == "1h" else "5m"] += _size(text)
+            created["1h" if lifetime == "1h" else "5m"] += _count_tokens(text)
         return {
             "cache_created_input_tokens": sum(created.values()),
             "cache_read_input_tokens": read,
@@ -50,7 +50,7 @@ class Meter:
         }
 
 
-def _cacheable(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _cacheable_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for message in messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
@@ -58,17 +58,17 @@ def _cacheable(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
                 yield part.get("text", ""), control.get("ttl", "5m")
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def _message_text(message: Mapping[str, Any]) -> str:
     calls = message.get("tool_calls") or ()
-    return " ".join((text_of(message.get("content")), *(call["function"]["arguments"] for call in calls)))
+    return " ".join((content_text(message.get("content")), *(call["function"]["arguments"] for call in calls)))
 
 
-def _size(text: str) -> int:
-    return len(tokens(text))
+def _count_tokens(text: str) -> int:
+    return len(split_tokens(text))
 
 
-def text_of(content: object) -> str:
-    """Return the text of a message's content: a string, or parts of which those with text count."""
+def content_text(content: object) -> str:
+    """Return the text of a message's content: the string itself, or the joined text of its parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else ()

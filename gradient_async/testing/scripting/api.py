@@ -1,8 +1,8 @@
-"""The verbs of scripting: what a test says to an emulator.
+"""The scripting methods of an emulator: each queues something that happens to coming calls.
 
-Contract: verbs only fill the queues of `Script`, which says how they compose. In all of them *times* is the
-number of calls (None: all from now on) and *path* a pattern that restricts them to some calls, as in
-``"/v1/batches*"``.
+Contract: a method only adds to the queues of `Script`, whose module explains the order of replies and faults. In every
+method *times* is the number of calls that are affected (None: all from now on) and *path* a shell pattern of their
+paths, as in ``"/v1/batches*"``.
 Source: none, this is the emulator's own surface.
 """
 
@@ -15,15 +15,14 @@ from typing import Any, Literal
 
 import attrs
 
-from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Reply, Split
-from gradient_async.testing.scripting.faults import BEFORE, Interrupt, Sever, Stall, Truncate
-from gradient_async.testing.scripting.queue import Body, Condition, Failure, Handler, Script, to_bytes
+from gradient_async.testing.scripting.faults import BEFORE_HEADERS, Disconnect, ErrorEvent, Stall, Truncate
+from gradient_async.testing.scripting.queue import Body, Failure, Handler, RequestFilter, Script, encode_body
 
 
 @attrs.define(kw_only=True)
-class Verbs:
-    """Everything that can be scripted."""
+class ScriptingAPI:
+    """The scripting methods, mixed into `Emulator`."""
 
     _script: Script = attrs.field(factory=Script, init=False, repr=False)
 
@@ -46,7 +45,33 @@ class Verbs:
         times: int | None = 1,
         path: str | None = None,
     ) -> None:
-        """Answer the next call that generates something with this; see `Reply` for the arguments."""
+        """Respond to the next call that generates content (chat, messages, responses) with this reply.
+
+        Replies are used in the order in which they were scripted. With *path*, the reply is for any endpoint.
+
+        Example: ``gradient.reply("Lisbon.", usage={"completion_tokens": 2})``; a call of a tool:
+        ``gradient.reply(tool_calls=[{"name": "weather", "arguments": {"city": "Lisbon"}}])``.
+
+        Args:
+            text: The content of the message; None with *tool_calls* for no content, else to keep the default content.
+            reasoning: The reasoning content.
+            tool_calls: Tool calls as ``{"name", "arguments"}`` or in the API's full shape.
+            finish_reason: The finish reason; by default ``stop``, or ``tool_calls`` with tool calls.
+            usage: Fields of ``usage`` that replace the counted ones.
+            chunks: The chunk objects of a stream, sent verbatim and followed by ``[DONE]``.
+            body: The body, sent verbatim: text, bytes or a JSON object.
+            content_type: The content type of *body*.
+            headers: Headers to add or replace.
+            status: The HTTP status.
+            split: The size of each write in bytes, or the offsets at which the body is split.
+            delay: Seconds of silence before the status line.
+            token_delay: Seconds between two events of a stream; None for the emulator's setting.
+            times: The number of calls that get this reply; None for all.
+            path: A pattern of the paths of the calls.
+
+        Raises:
+            ValueError: *split* is less than 1 byte.
+        """
         if isinstance(split, int) and split < 1:
             raise ValueError(f"split must be at least 1 byte, got {split}")
         effect = Reply(
@@ -56,7 +81,7 @@ class Verbs:
             finish_reason=finish_reason,
             usage=usage,
             chunks=chunks,
-            body=None if body is None else to_bytes(body),
+            body=None if body is None else encode_body(body),
             content_type=content_type,
             headers=headers or {},
             status=status,
@@ -64,7 +89,8 @@ class Verbs:
             delay=delay,
             token_delay=token_delay,
         )
-        self._script.add("answer", effect, times=times, when=_generating(path))
+        matches = _match_path(path) if path else lambda request: request.generates
+        self._script.add("response", effect, times=times, matches=matches)
 
     def fail(
         self,
@@ -82,21 +108,24 @@ class Verbs:
         delay: float = 0.0,
         path: str | None = None,
     ) -> None:
-        """Answer the next call with an error, or break its stream with an error event.
+        """Respond to the next call with an error, or interrupt its stream with an error event.
+
+        Example: ``gradient.fail(503, times=2)`` fails two calls; ``gradient.fail(500, after=3)`` breaks the next
+        stream after three events.
 
         Args:
-            status: The HTTP status; with *after*, the status that the event's code stands for.
+            status: The HTTP status; with *after*, the status whose error code the event carries.
             retry_after: The ``retry-after`` header, in seconds or verbatim.
-            times: How many calls fail; None for all.
-            code: The ``id`` of the error; by default the one of the status.
-            message: The message of the error.
-            body: Another body than the API's error object; with *after*, another event.
-            content_type: Its content type; ``text/html`` for text, unless given.
+            times: The number of calls that fail; None for all.
+            code: The ``id`` of the error object; None for the one of *status*.
+            message: The message of the error object; None for the one of *status*.
+            body: A body in place of the API's error object; with *after*, an event in place of the error event.
+            content_type: The content type of *body*; by default ``text/html`` for text and bytes.
             headers: Further headers.
-            after: The number of events after which a stream of status 200 breaks off with the error.
-            shape: Whose convention the error event follows.
+            after: The number of events before the error event, in a stream of status 200; None to fail the call.
+            shape: The convention of the error event.
             delay: Seconds of silence before the status line.
-            path: A pattern for the path of the call.
+            path: A pattern of the paths of the calls.
         """
         extra = {} if retry_after is None else {"retry-after": str(retry_after)}
         failure = Failure(
@@ -109,16 +138,25 @@ class Verbs:
             delay=delay,
         )
         if after is None:
-            self._script.add("answer", failure, times=times, when=_on(path))
+            self._script.add("response", failure, times=times, matches=_match_path(path))
             return
-        effect = Interrupt(after=after, event=failure.event(shape))
-        self._script.add("interrupt", effect, times=times, when=_on(path))
+        effect = ErrorEvent(after=after, event=failure.to_event(shape))
+        self._script.add("error event", effect, times=times, matches=_match_path(path))
 
     def truncate(
         self, after: int = 1, *, mid_event: bool = False, times: int | None = 1, path: str | None = None
     ) -> None:
-        """End the next body cleanly after so many events, or in the middle of the event that follows them."""
-        self._script.add("truncate", Truncate(after=after, mid_event=mid_event), times=times, when=_on(path))
+        """End the body of the next response early but cleanly, so that a stream lacks its ``[DONE]``.
+
+        Example: ``gradient.truncate(after=3)`` sends three events of the next stream.
+
+        Args:
+            after: The number of events to send.
+            mid_event: Whether the first half of the following event is sent too.
+            times: The number of calls that are truncated; None for all.
+            path: A pattern of the paths of the calls.
+        """
+        self._script.add("truncate", Truncate(after=after, mid_event=mid_event), times=times, matches=_match_path(path))
 
     def stall(
         self,
@@ -129,61 +167,99 @@ class Verbs:
         times: int | None = 1,
         path: str | None = None,
     ) -> None:
-        """Be silent after so many events (before the status line if None), then go on.
+        """Pause the next response, then continue it.
+
+        Example: ``gradient.stall(5, after=2)`` sends two events, waits five seconds and sends the rest.
 
         Args:
-            seconds: How long.
-            after: The number of events before the silence.
-            keepalive: Seconds between comment lines that break the silence.
-            times: How many calls stall; None for all.
-            path: A pattern for the path of the call.
+            seconds: The length of the pause.
+            after: The number of events before the pause; None to pause before the status line.
+            keepalive: Seconds between comment lines sent during the pause; None for silence.
+            times: The number of calls that stall; None for all.
+            path: A pattern of the paths of the calls.
         """
-        effect = Stall(after=_place(after), seconds=seconds, keepalive=None if after is None else keepalive)
-        self._script.add("stall", effect, times=times, when=_on(path))
+        effect = Stall(after=_fault_position(after), seconds=seconds, keepalive=None if after is None else keepalive)
+        self._script.add("stall", effect, times=times, matches=_match_path(path))
 
     def reset(self, after: int | None = None, *, times: int | None = 1, path: str | None = None) -> None:
-        """Abort the connection after so many events; before any byte of the answer if None."""
-        kind = "answer" if after is None else "reset"
-        self._script.add(kind, Sever(after=_place(after)), times=times, when=_on(path))
+        """Abort the connection of the next call with a TCP reset.
+
+        Example: ``gradient.reset(after=1)`` sends one event and resets the connection.
+
+        Args:
+            after: The number of events before the reset; None to reset before any byte of the response. Without
+                *after* a reset takes the place of a reply, so a scripted reply waits for the next call.
+            times: The number of calls that are reset; None for all.
+            path: A pattern of the paths of the calls.
+        """
+        kind = "response" if after is None else "reset"
+        self._script.add(kind, Disconnect(after=_fault_position(after)), times=times, matches=_match_path(path))
 
     def hold_open(self, seconds: float, *, times: int | None = 1, path: str | None = None) -> None:
-        """Keep the next body open for so long after its last event, ``[DONE]`` included."""
-        self._script.add("hold", Stall(after=math.inf, seconds=seconds), times=times, when=_on(path))
+        """Keep the body of the next response open after its last event, ``[DONE]`` included.
+
+        Example: ``gradient.hold_open(2)`` ends the body two seconds after ``[DONE]``.
+
+        Args:
+            seconds: The time before the body ends.
+            times: The number of calls that are held open; None for all.
+            path: A pattern of the paths of the calls.
+        """
+        self._script.add("hold", Stall(after=math.inf, seconds=seconds), times=times, matches=_match_path(path))
 
     def redirect(self, location: str, *, status: int = 307, times: int | None = 1, path: str | None = None) -> None:
-        """Answer the next call with a redirect."""
+        """Respond to the next call with a redirect.
+
+        Example: ``gradient.redirect("https://example.com/", status=308)``.
+
+        Args:
+            location: The ``Location`` header.
+            status: The HTTP status.
+            times: The number of calls that are redirected; None for all.
+            path: A pattern of the paths of the calls.
+        """
         effect = Reply(status=status, body=b"", content_type="text/plain", headers={"Location": location})
-        self._script.add("answer", effect, times=times, when=_on(path))
+        self._script.add("response", effect, times=times, matches=_match_path(path))
 
     def hang_up(self, *, times: int | None = 1) -> None:
-        """Close the next connection that is *reused*, instead of answering: what a stale keep-alive does."""
-        effect = Sever(after=BEFORE, gently=True)
-        self._script.add("answer", effect, times=times, when=_on_reused)
+        """Close the next *reused* connection when a request arrives on it, without a response.
+
+        This is how a stale keep-alive connection looks to a client. A call on a new connection is not affected.
+
+        Example: ``gradient.hang_up()`` after a first call closes the connection under the second one.
+
+        Args:
+            times: The number of calls that find their connection closed; None for all.
+        """
+        effect = Disconnect(after=BEFORE_HEADERS, orderly=True)
+        self._script.add("response", effect, times=times, matches=lambda request: request.reused)
 
     def on_request(self, handler: Handler) -> Handler:
-        """Ask *handler* for the answer of every call that is left to it; usable as a decorator.
+        """Call *handler* for each call without a scripted reply; usable as a decorator.
 
-        Its result is a text, a JSON object or a `Reply` to answer with; None passes the call on.
+        Example: ``gradient.on_request(lambda request: request.json["messages"][-1]["content"])`` echoes the question.
+
+        Args:
+            handler: Takes the `RecordedRequest`. Returns a text, a JSON object or a `Reply` to respond with, or None
+                to leave the call to the next handler and at last to the endpoint.
+
+        Returns:
+            *handler*.
         """
         self._script.handlers.append(handler)
         return handler
 
     def clear(self) -> None:
-        """Forget everything that was scripted and did not happen yet."""
+        """Remove every scripted reply, fault and handler that is still queued.
+
+        Example: ``gradient.fail(500, times=None)`` fails every call until ``gradient.clear()``.
+        """
         self._script.clear()
 
 
-def _place(after: int | None) -> int:
-    return BEFORE if after is None else after
+def _fault_position(after: int | None) -> int:
+    return BEFORE_HEADERS if after is None else after
 
 
-def _on(path: str | None) -> Condition:
+def _match_path(path: str | None) -> RequestFilter:
     return lambda request: path is None or fnmatchcase(request.path, path)
-
-
-def _generating(path: str | None) -> Condition:
-    return _on(path) if path else lambda request: request.generates
-
-
-def _on_reused(request: RecordedRequest) -> bool:
-    return request.reused

@@ -1,8 +1,12 @@
-"""How an answer is sent: faults turned into steps, and the cutter that turns pieces into writes.
+"""Faults of a response, expanded to steps, and the splitter that turns pieces into writes.
 
-Contract: pure. Nothing here waits or writes; `serve` performs the steps in order.
-Source: none; RFC 9112 section 7.1 for what a clean end of a body is, WHATWG for comment lines of an event
-stream.
+Contract: pure. Nothing here waits or writes; `Delivery` performs the steps in order.
+Source: none; RFC 9112 section 7.1 for the clean end of a body, WHATWG for comment lines of an event stream.
+
+A fault happens *after* so many pieces (events). The delivery of a stream of three events ``a b c`` with
+``FaultPlan([Stall(after=1, seconds=2), Truncate(after=2)])`` is: send ``a``; wait 2 s; send ``b``; end the body. A
+fault whose position the response never reaches happens at its end: with ``Truncate(after=9)`` all three events are
+sent.
 """
 
 from __future__ import annotations
@@ -15,52 +19,52 @@ import attrs
 from gradient_async.testing.replies import Split
 
 PING = b": ping\n\n"
-BEFORE = -1
-"""The place of a fault that happens before the status line."""
+BEFORE_HEADERS = -1
+"""The position of a fault before the status line."""
 
 
 @attrs.frozen
 class Send:
-    """Write these bytes now."""
+    """Write *data* now."""
 
     data: bytes
 
 
 @attrs.frozen
 class Wait:
-    """Be silent for so many seconds."""
+    """Send nothing for *seconds*."""
 
     seconds: float
 
 
 @attrs.frozen
-class End:
-    """End the body cleanly here; what was still to come is dropped."""
+class EndBody:
+    """End the body cleanly and drop the remaining pieces."""
 
 
 @attrs.frozen
-class Reset:
-    """Abort the TCP connection."""
+class ResetConnection:
+    """Abort the TCP connection with a reset."""
 
 
 @attrs.frozen
-class HangUp:
-    """Close the TCP connection in order, as a server does with one that was idle for too long."""
+class CloseConnection:
+    """Close the TCP connection in order, as a server closes an idle one."""
 
 
-Step = Send | Wait | End | Reset | HangUp
+Step = Send | Wait | EndBody | ResetConnection | CloseConnection
 
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """Something that happens once *after* pieces of an answer were sent, at the latest at its end."""
+    """A fault that happens once, *after* so many pieces or at the end of a shorter response."""
 
     after: float
 
 
 @attrs.frozen(kw_only=True)
 class Stall(Fault):
-    """Silence, or comment lines every *keepalive* seconds; then the answer goes on."""
+    """A pause of *seconds*, with a comment line every *keepalive* seconds; then the response continues."""
 
     seconds: float
     keepalive: float | None = None
@@ -68,110 +72,110 @@ class Stall(Fault):
 
 @attrs.frozen(kw_only=True)
 class Truncate(Fault):
-    """A clean end of the body, in the middle of the next event if *mid_event*."""
+    """A clean end of the body; with *mid_event*, after the first half of the following event."""
 
     mid_event: bool = False
 
 
 @attrs.frozen(kw_only=True)
-class Sever(Fault):
-    """The end of the connection: a TCP reset, or an orderly close if *gently*."""
+class Disconnect(Fault):
+    """The end of the connection: a TCP reset, or an *orderly* close."""
 
-    gently: bool = False
+    orderly: bool = False
 
 
 @attrs.frozen(kw_only=True)
-class Interrupt(Fault):
-    """An error event inside the stream, which then ends."""
+class ErrorEvent(Fault):
+    """An error event inside the stream, which ends after it."""
 
     event: bytes
 
 
-def unfold(fault: Fault, following: bytes) -> Iterator[Step]:
-    """Yield the steps of *fault*, given the piece that would have been sent next (empty at the end)."""
+def expand_fault(fault: Fault, following: bytes) -> Iterator[Step]:
+    """Yield the steps of *fault*; *following* is the piece that comes next, empty at the end of the response."""
     match fault:
         case Stall():
-            yield from _silence(fault)
+            yield from _stall_steps(fault)
         case Truncate(mid_event=mid_event):
             yield Send(following[: len(following) // 2] if mid_event else b"")
-            yield End()
-        case Interrupt(event=event):
+            yield EndBody()
+        case ErrorEvent(event=event):
             yield Send(event)
-            yield End()
-        case Sever(gently=gently):
-            yield HangUp() if gently else Reset()
+            yield EndBody()
+        case Disconnect(orderly=orderly):
+            yield CloseConnection() if orderly else ResetConnection()
 
 
-def _silence(stall: Stall) -> Iterator[Step]:
-    left = stall.seconds
-    while stall.keepalive and left > stall.keepalive:
-        left -= stall.keepalive
+def _stall_steps(stall: Stall) -> Iterator[Step]:
+    remaining = stall.seconds
+    while stall.keepalive and remaining > stall.keepalive:
+        remaining -= stall.keepalive
         yield Wait(stall.keepalive)
         yield Send(PING)
-    yield Wait(left)
+    yield Wait(remaining)
 
 
 @attrs.frozen
-class Plan:
-    """The faults of one answer, in the order they were scripted."""
+class FaultPlan:
+    """The faults of one response, in the order they were scripted."""
 
     faults: Sequence[Fault] = ()
 
-    def at(self, sent: int, following: bytes) -> Iterator[Step]:
-        """Yield the steps of every fault that is due once *sent* pieces are out."""
+    def steps_at(self, sent: int, following: bytes) -> Iterator[Step]:
+        """Yield the steps of the faults that are due after exactly *sent* pieces, before *following* is sent."""
         for fault in self.faults:
             if fault.after == sent:
-                yield from unfold(fault, following)
+                yield from expand_fault(fault, following)
 
-    def at_end(self, sent: int) -> Iterator[Step]:
-        """Yield the steps of every fault that waited for at least *sent* pieces, the whole answer."""
+    def steps_at_end(self, sent: int) -> Iterator[Step]:
+        """Yield the steps of the faults that are due at the end of a response of *sent* pieces or later."""
         for fault in self.faults:
             if fault.after >= sent:
-                yield from unfold(fault, b"")
+                yield from expand_fault(fault, b"")
 
 
 @attrs.define
-class Cutter:
-    """Cuts bytes that arrive piece by piece into the writes a *split* asks for."""
+class ChunkSplitter:
+    """Splits pieces of a body into the writes that *split* asks for.
+
+    Example: with ``split=4``, ``feed(b"012345")`` returns ``[b"0123"]``, ``feed(b"67")`` returns ``[b"4567"]``.
+    """
 
     split: Split | None
-    _held: bytes = attrs.field(default=b"", init=False)
+    _buffer: bytes = attrs.field(default=b"", init=False)
     _offset: int = attrs.field(default=0, init=False)
-    _marks: Iterator[int] = attrs.field(init=False)
-    _mark: int | None = attrs.field(default=None, init=False)
+    _boundaries: Iterator[int] = attrs.field(init=False)
+    _boundary: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._marks = _offsets(self.split)
-        self._mark = next(self._marks, None)
+        self._boundaries = _split_offsets(self.split)
+        self._boundary = next(self._boundaries, None)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the writes that are complete; without a split, *data* itself."""
+        """Return the writes that *data* completes; without a split, *data* itself."""
         if self.split is None:
             return [data] if data else []
-        self._held += data
-        writes = list(self._complete())
-        return writes if self._mark is not None else writes + self.flush()
+        self._buffer += data
+        writes = list(self._complete_writes())
+        return writes if self._boundary is not None else writes + self.flush()
 
     def flush(self) -> list[bytes]:
-        """Return what is held back, as the last write."""
-        rest, self._held = self._held, b""
+        """Return the buffered bytes as the last write."""
+        rest, self._buffer = self._buffer, b""
         self._offset += len(rest)
         return [rest] if rest else []
 
-    def _complete(self) -> Iterator[bytes]:
-        while self._mark is not None and self._mark <= self._offset + len(self._held):
-            size = self._mark - self._offset
-            self._mark = next(self._marks, None)
+    def _complete_writes(self) -> Iterator[bytes]:
+        while self._boundary is not None and self._boundary <= self._offset + len(self._buffer):
+            size = self._boundary - self._offset
+            self._boundary = next(self._boundaries, None)
             if size > 0:
-                yield self._take(size)
-
-    def _take(self, size: int) -> bytes:
-        head, self._held = self._held[:size], self._held[size:]
-        self._offset += size
-        return head
+                yield self._buffer[:size]
+                self._buffer = self._buffer[size:]
+                self._offset += size
 
 
-def _offsets(split: Split | None) -> Iterator[int]:
+def _split_offsets(split: Split | None) -> Iterator[int]:
     if split is None:
         return iter(())
     if isinstance(split, int):

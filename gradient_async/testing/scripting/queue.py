@@ -1,32 +1,46 @@
-"""What a test scripted: one queue of answers, and one of faults for each kind of fault.
+"""The queues of scripted responses and faults.
 
-Contract: each call takes at most one answer and at most one fault of each kind, oldest first. Answers are
-replies, failures and hang-ups before the status line, in one queue: `fail()` then `reply()` is a failure,
-then a reply. Faults (truncate, stall, reset, an error inside a stream, hold_open) go with whatever reply the
-call gets, scripted or not; a failure takes none along, they wait for the next reply. A request that is
-refused before that (no key, over the limit, malformed) takes nothing.
+Contract: each call takes at most one scripted response and at most one fault of each kind, oldest first.
+
+- Responses are replies, failures and disconnects before the status line, in one queue.
+- Faults (truncate, stall, reset, an error event, hold_open) have one queue for each kind. They apply to any response
+  with content, scripted or not. A failure takes none: they wait for the next response.
+- A request that is refused earlier (bad key, over the limit, malformed) takes nothing.
+
+Example: ``truncate(after=1)``, ``fail(503)``, ``reply("Hello")``, then three calls. The first call takes the failure;
+the second takes the reply and the truncation; the third has the queues empty and gets the endpoint's own response.
 Source: none, this is the emulator's own surface.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import JSON, Answer, Reply, encode, error_answer, error_body, error_event, event
-from gradient_async.testing.scripting.faults import Fault, Plan, Sever
+from gradient_async.testing.replies import (
+    JSON,
+    Reply,
+    Response,
+    encode_event,
+    encode_json,
+    error_body,
+    error_event,
+    error_response,
+)
+from gradient_async.testing.scripting.faults import Disconnect, Fault, FaultPlan
 
 Body = str | bytes | Mapping[str, Any]
 Handler = Callable[[RecordedRequest], "Reply | Mapping[str, Any] | str | None"]
+RequestFilter = Callable[[RecordedRequest], bool]
 
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """A scripted error response."""
+    """A scripted error response; the fields are those of `ScriptingAPI.fail`."""
 
     status: int
     code: str | None = None
@@ -36,12 +50,12 @@ class Failure:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     delay: float = 0.0
 
-    def limits(self, counted: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the rate-limit headers, given the *counted* ones, which know nothing of a scripted 429.
+    def rate_limit_headers(self, counted: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the rate-limit headers of this response, given the *counted* ones.
 
-        With a ``retry-after`` it is a burst refusal, which says that nothing remains. Without, only the
-        hourly limit could be meant, and the counted reset would tell the client to wait an hour: it gets no
-        header.
+        A scripted 429 is not in the counts. With a ``retry-after`` it stands for a burst refusal: nothing remains.
+        Without one it could only stand for the hourly limit, and the counted reset would make the client wait an hour:
+        it has no rate-limit headers.
         """
         if self.status != 429:
             return counted
@@ -49,96 +63,98 @@ class Failure:
             return {}
         return {**counted, "ratelimit-remaining": "0"}
 
-    def answer(self, request_id: str) -> Answer:
-        """Return the response: the API's error object, unless a body was given."""
-        plain = error_answer(self.status, request_id=request_id, code=self.code, message=self.message)
+    def to_response(self, request_id: str) -> Response:
+        """Build the response: the API's error object, or *body* if one is scripted."""
+        response = error_response(self.status, request_id=request_id, code=self.code, message=self.message)
         if self.body is None:
-            return attrs.evolve(plain, headers=self.headers, delay=self.delay)
+            return attrs.evolve(response, headers=self.headers, delay=self.delay)
         is_text = isinstance(self.body, str | bytes)
         return attrs.evolve(
-            plain,
-            pieces=(to_bytes(self.body),),
-            content_type=self.content_type or ("text/html" if is_text else plain.content_type),
+            response,
+            pieces=(encode_body(self.body),),
+            content_type=self.content_type or ("text/html" if is_text else response.content_type),
             headers=self.headers,
             delay=self.delay,
         )
 
-    def event(self, shape: str) -> bytes:
-        """Return the event that stands for this inside a stream; see `error_event` for *shape*."""
+    def to_event(self, shape: str) -> bytes:
+        """Build the stream event of this failure; see `error_event` for *shape*."""
         if isinstance(self.body, str | bytes):
-            return to_bytes(self.body)
+            return encode_body(self.body)
         if self.body is not None:
-            return event(self.body)
+            return encode_event(self.body)
         error = error_body(self.status, code=self.code, message=self.message)
         return error_event(shape, error)
 
 
-Scripted = Reply | Failure | Sever
-
-
-Condition = Callable[[RecordedRequest], bool]
+ScriptedResponse = Reply | Failure | Disconnect
 
 
 @attrs.define(kw_only=True, eq=False)
 class _Entry:
-    effect: Scripted | Fault
+    effect: ScriptedResponse | Fault
     kind: str
-    left: float
-    when: Condition
+    remaining: float
+    matches: RequestFilter
 
 
 @attrs.define
 class Script:
-    """The queues, and the handlers that are asked when the queue of answers has nothing for a call."""
+    """The queues, and the handlers for calls without a scripted response."""
 
     handlers: list[Handler] = attrs.field(factory=list)
     _entries: list[_Entry] = attrs.field(factory=list, init=False, repr=False)
 
-    def add(self, kind: str, effect: Scripted | Fault, *, times: int | None, when: Condition) -> None:
-        """Queue *effect* for *times* calls for which *when* holds; for all of them if None."""
-        left = math.inf if times is None else times
-        self._entries.append(_Entry(effect=effect, kind=kind, left=left, when=when))
+    def add(self, kind: str, effect: ScriptedResponse | Fault, *, times: int | None, matches: RequestFilter) -> None:
+        """Queue *effect* for the next *times* calls that match; for all of them if None.
+
+        Args:
+            kind: The queue: ``"response"``, or any other name for a kind of fault.
+            effect: The scripted response or fault.
+            times: The number of calls.
+            matches: Tells whether a call is affected.
+        """
+        remaining = math.inf if times is None else times
+        self._entries.append(_Entry(effect=effect, kind=kind, remaining=remaining, matches=matches))
 
     def clear(self) -> None:
-        """Forget everything that did not happen yet."""
+        """Empty the queues and remove the handlers."""
         self._entries.clear()
         self.handlers.clear()
 
-    def next_answer(self, request: RecordedRequest) -> Scripted | None:
-        """Take the scripted answer of *request* out of the queue, or ask the handlers for one."""
-        scripted = self._take("answer", request)
-        if isinstance(scripted, Reply | Failure | Sever):
+    def take_response(self, request: RecordedRequest) -> ScriptedResponse | None:
+        """Take the scripted response for *request* from the queue, else from the first handler that returns one."""
+        scripted = self._take_effect("response", request)
+        if isinstance(scripted, Reply | Failure | Disconnect):
             return scripted
-        answers = (handler(request) for handler in self.handlers)
-        return next((_reply(answer) for answer in answers if answer is not None), None)
+        results = (handler(request) for handler in self.handlers)
+        return next((_to_reply(result) for result in results if result is not None), None)
 
-    def next_faults(self, request: RecordedRequest) -> Plan:
-        """Take the first fault of each kind out of the queues."""
-        kinds = dict.fromkeys(entry.kind for entry in self._entries if entry.kind != "answer")
-        taken = (self._take(kind, request) for kind in kinds)
-        return Plan([fault for fault in taken if isinstance(fault, Fault)])
+    def take_faults(self, request: RecordedRequest) -> FaultPlan:
+        """Take the oldest matching fault of each kind from the queues."""
+        kinds = dict.fromkeys(entry.kind for entry in self._entries if entry.kind != "response")
+        taken = (self._take_effect(kind, request) for kind in kinds)
+        return FaultPlan([fault for fault in taken if isinstance(fault, Fault)])
 
-    def _take(self, kind: str, request: RecordedRequest) -> Scripted | Fault | None:
-        entry = next(self._matching(kind, request), None)
+    def _take_effect(self, kind: str, request: RecordedRequest) -> ScriptedResponse | Fault | None:
+        matching = (entry for entry in self._entries if entry.kind == kind and entry.matches(request))
+        entry = next(matching, None)
         if entry is None:
             return None
-        entry.left -= 1
-        if entry.left <= 0:
+        entry.remaining -= 1
+        if entry.remaining <= 0:
             self._entries.remove(entry)
         return entry.effect
 
-    def _matching(self, kind: str, request: RecordedRequest) -> Iterator[_Entry]:
-        return (entry for entry in self._entries if entry.kind == kind and entry.when(request))
 
-
-def to_bytes(body: Body) -> bytes:
-    """Return *body* as it goes over the wire."""
+def encode_body(body: Body) -> bytes:
+    """Return the bytes of *body*: text as UTF-8, an object as JSON."""
     if isinstance(body, bytes):
         return body
-    return body.encode() if isinstance(body, str) else encode(body)
+    return body.encode() if isinstance(body, str) else encode_json(body)
 
 
-def _reply(answer: Reply | Mapping[str, Any] | str) -> Reply:
-    if isinstance(answer, Reply):
-        return answer
-    return Reply(text=answer) if isinstance(answer, str) else Reply(body=encode(answer), content_type=JSON)
+def _to_reply(result: Reply | Mapping[str, Any] | str) -> Reply:
+    if isinstance(result, Reply):
+        return result
+    return Reply(text=result) if isinstance(result, str) else Reply(body=encode_json(result), content_type=JSON)

@@ -1,8 +1,7 @@
-"""The socket and the disk of the storage host.
+"""Uploads to disk and downloads on the socket of the storage host.
 
-Contract: no decision is made here. An upload is a file of its own until it is complete; an answer whose length
-was promised ends with the connection if it ends early.
-Source: the S3 API: an object appears at once and whole, and its tag is the MD5 of its bytes.
+Contract: makes no decision. An upload is a separate file until it is complete.
+Source: the S3 API: an object appears when it is complete, and its entity tag is the MD5 of its bytes.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import BinaryIO
 import attrs
 
 from gradient_async.testing.http.delivery import Delivery
-from gradient_async.testing.scripting.faults import End, HangUp, Step
-from gradient_async.testing.storage.responses import Stored
+from gradient_async.testing.scripting.faults import CloseConnection, EndBody, Step
+from gradient_async.testing.storage.responses import StoredObject
 
 
 @attrs.define
 class Upload:
-    """An object on its way into a file."""
+    """An upload in progress, written to *path*."""
 
     path: Path
     _digest: hashlib._Hash = attrs.field(factory=lambda: hashlib.md5(usedforsecurity=False), init=False)
@@ -31,32 +30,32 @@ class Upload:
         self._file = self.path.open("wb")
 
     def add(self, block: bytes) -> None:
-        """Append to it."""
+        """Append *block*."""
         self._digest.update(block)
         self._file.write(block)
 
-    def finish(self, content_type: str, modified: float) -> Stored:
-        """Return it whole."""
+    def finish_object(self, content_type: str, modified: float) -> StoredObject:
+        """Close the file and return the stored object; *modified* is the time in epoch seconds."""
         size = self._file.tell()
         self._file.close()
         etag = f'"{self._digest.hexdigest()}"'
-        return Stored(path=self.path, size=size, etag=etag, content_type=content_type, modified=modified)
+        return StoredObject(path=self.path, size=size, etag=etag, content_type=content_type, modified=modified)
 
-    def discard(self) -> None:
-        """Delete what arrived of it."""
+    def discard_file(self) -> None:
+        """Delete the incomplete file."""
         self._file.close()
         self.path.unlink()
 
 
 @attrs.define(kw_only=True)
 class StorageDelivery(Delivery):
-    """An answer whose length was promised: what ends it early can only end the connection."""
+    """Sends a response with a ``Content-Length``; a body that ends early closes the connection."""
 
-    async def _begin(self) -> None:
-        if self.answer.content_type:
-            self._response.headers["Content-Type"] = self.answer.content_type
-        self.record.status = self.answer.status
-        await self._response.prepare(self.http)
+    async def _send_headers(self) -> None:
+        if self.response.content_type:
+            self._http_response.headers["Content-Type"] = self.response.content_type
+        self.record.status = self.response.status
+        await self._http_response.prepare(self.http)
 
-    async def _perform(self, steps: Iterable[Step]) -> bool:
-        return await super()._perform(HangUp() if isinstance(step, End) else step for step in steps)
+    async def _perform_steps(self, steps: Iterable[Step]) -> bool:
+        return await super()._perform_steps(CloseConnection() if isinstance(step, EndBody) else step for step in steps)

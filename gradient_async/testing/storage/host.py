@@ -1,9 +1,9 @@
-"""The object storage behind presigned URLs: a host of its own, with rules of its own.
+"""The storage host behind presigned URLs.
 
-Contract: bodies are streamed from and to files in a temporary directory and are never whole in memory. Scripted
-answers and faults apply as they do to the API; a scripted failure or reset strikes an upload when half of it
-has arrived, and nothing is stored. No rate limit applies.
-Source: the upload section of the Batch Inference reference; the S3 API for what the reference leaves to it.
+Contract: bodies are streamed from and to files in a temporary directory and are never complete in memory. Scripted
+responses and faults apply as on the API hosts; a scripted failure or reset interrupts an upload when half of it has
+arrived, and nothing is stored. No rate limit applies.
+Source: the upload section of the Batch Inference reference; the S3 API for details that the reference leaves open.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from pathlib import Path
 import attrs
 from aiohttp import ClientError, web
 
-from gradient_async.testing.http.server import Connection, ask_for_body
-from gradient_async.testing.replies import Answer, Reply
-from gradient_async.testing.scripting.faults import Fault, Plan, Sever, Truncate
-from gradient_async.testing.scripting.queue import Condition, Failure, Script
+from gradient_async.testing.http.server import Connection, send_continue
+from gradient_async.testing.replies import Reply, Response
+from gradient_async.testing.scripting.faults import Disconnect, Fault, FaultPlan, Truncate
+from gradient_async.testing.scripting.queue import Failure, RequestFilter, Script
 from gradient_async.testing.storage import request as storage_request
-from gradient_async.testing.storage import responses as storage_answer
+from gradient_async.testing.storage import responses as storage_responses
 from gradient_async.testing.storage.delivery import StorageDelivery, Upload
-from gradient_async.testing.storage.presign import LIFETIME, Signer
+from gradient_async.testing.storage.presign import LIFETIME, UrlSigner
 from gradient_async.testing.storage.request import StorageRequest
-from gradient_async.testing.storage.responses import Stored
+from gradient_async.testing.storage.responses import StoredObject
 
 
 @attrs.frozen(kw_only=True)
-class Cut(Fault):
-    """The end of the connection after so many bytes of a body, of which the headers promised more."""
+class CutBody(Fault):
+    """The end of the connection *after* so many bytes of a longer body."""
 
 
 @attrs.define(kw_only=True, eq=False)
-class Storage:
+class StorageHost:
     """The storage host.
 
     Attributes:
-        address: Returns the address, which is known once it listens.
-        script: What the test scripted.
+        address: Returns the address; it is known once the server listens.
+        script: The scripted responses and faults.
         clock: Returns the time in epoch seconds.
-        time_scale: How many times as fast as the clock the lifetime of a URL passes.
-        requests: Everything it saw, oldest first.
-        objects: What is stored, by path.
+        time_scale: The factor by which the lifetime of a URL passes faster than the clock.
+        requests: All received requests, oldest first.
+        objects: The stored objects by path.
     """
 
     address: Callable[[], str]
@@ -53,81 +53,103 @@ class Storage:
     clock: Callable[[], float]
     time_scale: float = 1.0
     requests: list[StorageRequest] = attrs.field(factory=list, init=False)
-    objects: dict[str, Stored] = attrs.field(factory=dict, init=False)
-    _signer: Signer = attrs.field(factory=Signer, init=False)
+    objects: dict[str, StoredObject] = attrs.field(factory=dict, init=False)
+    _signer: UrlSigner = attrs.field(factory=UrlSigner, init=False)
     _directory: tempfile.TemporaryDirectory[str] | None = attrs.field(default=None, init=False)
 
     @property
     def url(self) -> str:
-        """The address, without a path."""
+        """The address of the host, without a path."""
         return self.address()
 
-    def link(self, method: str, path: str) -> tuple[str, float]:
-        """Return a URL for *method* on *path*, and when it expires in epoch seconds."""
+    def create_url(self, method: str, path: str) -> tuple[str, float]:
+        """Return a presigned URL for *method* on *path*, and its expiry in epoch seconds."""
         now = self.clock()
         expires = now + LIFETIME / self.time_scale
-        return self.url + self._signer.target(method, path, now=now, expires=expires), expires
+        return self.url + self._signer.sign_target(method, path, now=now, expires=expires), expires
 
     def expire(self) -> None:
-        """Make every URL that was handed out so far expire now."""
-        self._signer.era += 1
+        """Expire every URL issued so far; a request for one is a 403.
+
+        Example: ``gradient.storage.expire()`` between the upload URL and the upload.
+        """
+        self._signer.generation += 1
 
     def cut(self, after: int, *, times: int | None = 1, path: str = "/outputs/*") -> None:
-        """End the connection after *after* bytes of the next download's body; its headers promise all of it."""
-        self.script.add("cut", Cut(after=after), times=times, when=_download(path))
+        """Close the connection in the middle of the next download, whose headers promise the complete body.
+
+        Example: ``gradient.storage.cut(after=100)`` sends 100 bytes of the next result file.
+
+        Args:
+            after: The number of body bytes to send.
+            times: The number of downloads that are cut; None for all.
+            path: A pattern of the paths of the objects.
+        """
+        self.script.add("cut", CutBody(after=after), times=times, matches=_match_download(path))
 
     def new_file(self) -> Path:
-        """Return the path of a file that does not exist yet."""
+        """Return the path of a new file in the temporary directory."""
         if self._directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="gradient-emulator-")
         return Path(self._directory.name) / uuid.uuid4().hex
 
     def publish(self, path: str, file: Path, size: int, *, content_type: str = "application/jsonl") -> None:
-        """Store a *file* that was made here."""
+        """Store an object whose bytes are in *file*, of *size* bytes.
+
+        Args:
+            path: The path of the object.
+            file: A file from `new_file`.
+            size: The size in bytes.
+            content_type: The content type.
+        """
         etag = f'"{uuid.uuid4().hex}"'
-        self.objects[path] = Stored(path=file, size=size, etag=etag, content_type=content_type, modified=self.clock())
+        self.objects[path] = StoredObject(
+            path=file, size=size, etag=etag, content_type=content_type, modified=self.clock()
+        )
 
     def close(self) -> None:
-        """Delete every file."""
+        """Delete all files."""
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None
 
-    async def handle(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-        """Answer one request."""
-        record = storage_request.record(http, connection, self.clock())
+    async def handle_request(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        """Respond to one request."""
+        record = storage_request.record_request(http, connection, self.clock())
         self.requests.append(record)
         try:
-            answer, plan = await self._decide(http, record)
+            response, plan = await self._decide_response(http, record)
         except (asyncio.CancelledError, ClientError):
             record.disconnected = not connection.aborted
             raise
         headers = {"x-amz-request-id": record.request_id}
         delivery = StorageDelivery(
-            http=http, connection=connection, record=record, answer=answer, plan=plan, headers=headers
+            http=http, connection=connection, record=record, response=response, plan=plan, headers=headers
         )
         return await delivery.run()
 
-    async def _decide(self, http: web.BaseRequest, record: StorageRequest) -> tuple[Answer, Plan]:
-        if fault := storage_request.refusal(record, self._signer, self.objects):
-            record.error = fault.code
-            return storage_answer.refusal(fault, record.request_id), Plan()
-        ask_for_body(http)
-        scripted = self.script.next_answer(record)
-        if struck := _struck(record, scripted):
+    async def _decide_response(self, http: web.BaseRequest, record: StorageRequest) -> tuple[Response, FaultPlan]:
+        if error := storage_request.check_request(record, self._signer, self.objects):
+            record.error = error.code
+            return storage_responses.s3_error_response(error, record.request_id), FaultPlan()
+        send_continue(http)
+        scripted = self.script.take_response(record)
+        if response := _scripted_response(record, scripted):
             await self._receive_half(http, record)
-            return struck, Plan([scripted] if isinstance(scripted, Sever) else [])
-        plan = self.script.next_faults(record)
+            return response, FaultPlan([scripted] if isinstance(scripted, Disconnect) else [])
+        plan = self.script.take_faults(record)
         if record.method == "PUT":
-            return storage_answer.accepted(await self._store(http, record)), plan
-        return self._found(record, plan), _closing(plan)
+            return storage_responses.upload_response(await self._store_upload(http, record)), plan
+        return self._object_response(record, plan), _close_after_cut(plan)
 
-    def _found(self, record: StorageRequest, plan: Plan) -> Answer:
+    def _object_response(self, record: StorageRequest, plan: FaultPlan) -> Response:
         stored = self.objects[record.path]
         if record.method == "HEAD":
-            return storage_answer.described(stored)
-        cuts = [int(fault.after) for fault in plan.faults if isinstance(fault, Cut)]
-        return storage_answer.content(stored, record.headers, request_id=record.request_id, cut=min(cuts, default=None))
+            return storage_responses.head_response(stored)
+        cuts = [int(fault.after) for fault in plan.faults if isinstance(fault, CutBody)]
+        return storage_responses.download_response(
+            stored, record.headers, request_id=record.request_id, limit=min(cuts, default=None)
+        )
 
     async def _receive_half(self, http: web.BaseRequest, record: StorageRequest) -> None:
         half = (http.content_length or 0) / 2
@@ -136,36 +158,36 @@ class Storage:
             if record.received >= half:
                 return
 
-    async def _store(self, http: web.BaseRequest, record: StorageRequest) -> Stored:
+    async def _store_upload(self, http: web.BaseRequest, record: StorageRequest) -> StoredObject:
         upload = Upload(self.new_file())
         try:
             async for block in http.content.iter_any():
                 upload.add(block)
                 record.received += len(block)
         except BaseException:
-            upload.discard()
+            upload.discard_file()
             raise
-        self.objects[record.path] = upload.finish(http.content_type, self.clock())
+        self.objects[record.path] = upload.finish_object(http.content_type, self.clock())
         return self.objects[record.path]
 
 
-def _struck(record: StorageRequest, scripted: Reply | Failure | Sever | None) -> Answer | None:
-    """Return the answer that a test scripted instead of the usual one; None if it did not."""
-    if isinstance(scripted, Sever):
-        return Answer()
+def _scripted_response(record: StorageRequest, scripted: Reply | Failure | Disconnect | None) -> Response | None:
+    """Build the response for *scripted*; None if the request proceeds as usual."""
+    if isinstance(scripted, Disconnect):
+        return Response()
     if isinstance(scripted, Failure):
-        record.error = storage_answer.code(scripted)
-        return storage_answer.failure(scripted, record.request_id)
-    spelled_out = scripted and scripted.verbatim(streams=False)
-    return storage_answer.verbatim(spelled_out) if spelled_out else None
+        record.error = storage_responses.failure_code(scripted)
+        return storage_responses.failure_response(scripted, record.request_id)
+    literal = scripted and scripted.literal_response(streams=False)
+    return storage_responses.with_content_length(literal) if literal else None
 
 
-def _closing(plan: Plan) -> Plan:
-    """Return *plan* with the end of the connection at the end of a body that is cut."""
-    if not any(isinstance(fault, Cut) for fault in plan.faults):
+def _close_after_cut(plan: FaultPlan) -> FaultPlan:
+    """Return *plan*; if it cuts the body, add a truncation, which closes the connection at the end of the body."""
+    if not any(isinstance(fault, CutBody) for fault in plan.faults):
         return plan
-    return Plan([*plan.faults, Truncate(after=float("inf"))])
+    return FaultPlan([*plan.faults, Truncate(after=float("inf"))])
 
 
-def _download(path: str) -> Condition:
+def _match_download(path: str) -> RequestFilter:
     return lambda request: request.method == "GET" and fnmatchcase(request.path, path)

@@ -1,10 +1,17 @@
-"""Presigned URLs of the storage host: how they are made, and what is wrong with one.
+r"""Presigned URLs of the storage host: signing and verification.
 
-Contract: pure, time is an argument. A URL is good for one method and until it expires. The signature covers
-the request target byte for byte, so a client that decodes, re-encodes or re-orders the query breaks it; the
-query is full of characters that tempt one to.
-Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4 for
-the names of the parameters and the codes of the errors, an HMAC of the target in place of its canonical form.
+Contract: pure; the time is an argument. A URL is valid for one method until it expires.
+Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4 for the names
+of the parameters and the codes of the errors.
+
+Signed are the method and the request target, byte for byte: ``HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl?X-Amz-...")``.
+AWS signs a canonical form; here a client that decodes, re-encodes or reorders the query breaks the signature, and the
+query contains ``%2F``, ``%7E``, ``+`` and ``%3D``, which URL libraries like to rewrite. Example::
+
+    /inputs/1.jsonl?X-Amz-Algorithm=...&X-Emulated-Expiry=1900.0&...&X-Amz-Signature=5f0c...
+    |------------------------ signed, with the method --------------|  |-- the HMAC --|
+
+The query holds the expiry, so the host stores nothing for a URL; `UrlSigner.generation` expires earlier URLs at once.
 """
 
 from __future__ import annotations
@@ -18,43 +25,52 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 
 LIFETIME = 900.0
-"""Seconds of emulated time for which a URL is good."""
+"""Seconds of emulated time for which a URL is valid."""
 
 _SEPARATOR = "&X-Amz-Signature="
-_TEMPTING = "X-Amz-Security-Token=do%2Fv1%7Eemulated+token%3D%3D&response-content-disposition=attachment%3B%20a%7Eb"
+_FRAGILE_FIELDS = (
+    "X-Amz-Security-Token=do%2Fv1%7Eemulated+token%3D%3D&response-content-disposition=attachment%3B%20a%7Eb"
+)
 
 
 @attrs.frozen(kw_only=True)
-class Fault:
-    """An error of the storage host."""
+class S3Error:
+    """An error response of the storage host: its HTTP status, S3 code and message."""
 
     status: int
     code: str
     message: str
 
 
-MISMATCH = Fault(
+MISMATCH = S3Error(
     status=403,
     code="SignatureDoesNotMatch",
     message="The request signature we calculated does not match the signature you provided.",
 )
-EXPIRED = Fault(status=403, code="AccessDenied", message="Request has expired")
-UNSIGNED = Fault(status=403, code="AccessDenied", message="Access Denied")
+EXPIRED = S3Error(status=403, code="AccessDenied", message="Request has expired")
+UNSIGNED = S3Error(status=403, code="AccessDenied", message="Access Denied")
 
 
 @attrs.define(kw_only=True)
-class Signer:
-    """Signs request targets with a key of its own.
+class UrlSigner:
+    """Signs request targets with a random secret.
 
     Attributes:
-        era: Targets that were signed while it was lower have expired.
+        generation: The current generation of URLs; those of earlier generations have expired.
     """
 
-    era: int = 0
+    generation: int = 0
     _secret: bytes = attrs.field(factory=lambda: os.urandom(32), init=False, repr=False)
 
-    def target(self, method: str, path: str, *, now: float, expires: float) -> str:
-        """Return *path* with a query that is good for *method* until *expires*, both times in epoch seconds."""
+    def sign_target(self, method: str, path: str, *, now: float, expires: float) -> str:
+        """Return *path* with a signed query.
+
+        Args:
+            method: The HTTP method that the URL is valid for.
+            path: The path of the object.
+            now: The time of the signature in epoch seconds.
+            expires: The end of its validity in epoch seconds.
+        """
         moment = datetime.fromtimestamp(now, UTC)
         fields = (
             "X-Amz-Algorithm=AWS4-HMAC-SHA256",
@@ -62,23 +78,25 @@ class Signer:
             f"X-Amz-Date={moment:%Y%m%dT%H%M%SZ}",
             f"X-Amz-Expires={LIFETIME:.0f}",
             f"X-Emulated-Expiry={expires!r}",
-            f"X-Emulated-Era={self.era}",
+            f"X-Emulated-Generation={self.generation}",
             "X-Amz-SignedHeaders=host",
-            _TEMPTING,
+            _FRAGILE_FIELDS,
         )
         unsigned = f"{path}?{'&'.join(fields)}"
-        return unsigned + _SEPARATOR + self._signature(method, unsigned)
+        return unsigned + _SEPARATOR + self._compute_signature(method, unsigned)
 
-    def fault(self, method: str, target: str, now: float) -> Fault | None:
-        """Return what is wrong with *target*, as it stood on the request line; None if nothing is."""
+    def verify_target(self, method: str, target: str, now: float) -> S3Error | None:
+        """Return the error of a request for *target*, verbatim from the request line; None if the URL is valid."""
         unsigned, separator, signature = target.partition(_SEPARATOR)
         if not separator:
             return MISMATCH if "X-Amz-Signature" in target else UNSIGNED
-        if not hmac.compare_digest(signature.encode(), self._signature(method, unsigned).encode()):
+        if not hmac.compare_digest(signature.encode(), self._compute_signature(method, unsigned).encode()):
             return MISMATCH
-        said = parse_qs(urlsplit(unsigned).query)
-        expired = now >= float(said["X-Emulated-Expiry"][0]) or self.era > int(said["X-Emulated-Era"][0])
+        fields = parse_qs(urlsplit(unsigned).query)
+        expired = now >= float(fields["X-Emulated-Expiry"][0]) or self.generation > int(
+            fields["X-Emulated-Generation"][0]
+        )
         return EXPIRED if expired else None
 
-    def _signature(self, method: str, unsigned: str) -> str:
+    def _compute_signature(self, method: str, unsigned: str) -> str:
         return hmac.new(self._secret, f"{method}\n{unsigned}".encode(), hashlib.sha256).hexdigest()

@@ -1,31 +1,31 @@
-"""A request to the storage host, and why it is refused before any of its body is read.
+"""Requests to the storage host, and their checks before the body is read.
 
-Contract: pure. A request needs a good signature and nothing else: an Authorization header or a cookie is an
-error here.
+Contract: pure. The signature is the only credential: an Authorization header or a cookie is an error.
 Source: the upload section of the Batch Inference reference; the S3 API for the codes.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Container
 
 import attrs
 from aiohttp import web
 
-from gradient_async.testing.http.server import Connection
+from gradient_async.testing.http.server import Connection, new_record
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.storage.presign import Fault, Signer
+from gradient_async.testing.storage.presign import S3Error, UrlSigner
 
-_TWO_KEYS = Fault(
+_TWO_KEYS = S3Error(
     status=400,
     code="InvalidArgument",
     message="Only one auth mechanism allowed; the Authorization header and a presigned query exclude each other.",
 )
-_COOKIE = Fault(status=400, code="InvalidRequest", message="Cookies have no place in a presigned request.")
-_NO_METHOD = Fault(status=405, code="MethodNotAllowed", message="Use PUT, GET or HEAD.")
-_NO_LENGTH = Fault(status=411, code="MissingContentLength", message="You must provide the Content-Length HTTP header.")
-_NO_OBJECT = Fault(status=404, code="NoSuchKey", message="The specified key does not exist.")
+_COOKIE = S3Error(status=400, code="InvalidRequest", message="Cookies have no place in a presigned request.")
+_NO_METHOD = S3Error(status=405, code="MethodNotAllowed", message="Use PUT, GET or HEAD.")
+_NO_LENGTH = S3Error(
+    status=411, code="MissingContentLength", message="You must provide the Content-Length HTTP header."
+)
+_NO_OBJECT = S3Error(status=404, code="NoSuchKey", message="The specified key does not exist.")
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -33,9 +33,9 @@ class StorageRequest(RecordedRequest):
     """A request to the storage host; its body is not kept.
 
     Attributes:
-        target: The request target, byte for byte as it stood on the request line.
-        received: How many bytes of the body arrived.
-        error: The code of the error it was answered with; None if it was not.
+        target: The request target, verbatim from the request line.
+        received: The number of body bytes received.
+        error: The S3 code of the error response; None without an error.
     """
 
     target: str = ""
@@ -43,31 +43,23 @@ class StorageRequest(RecordedRequest):
     error: str | None = None
 
 
-def record(http: web.BaseRequest, connection: Connection, now: float) -> StorageRequest:
-    """Return the record of *http*, which arrived at *now* in epoch seconds."""
-    return StorageRequest(
-        method=http.method,
-        path=http.path,
-        query=dict(http.query),
-        headers=http.headers,
-        time=now,
-        request_id=str(uuid.uuid4()),
-        connection=connection.number,
-        reused=connection.served > 0,
-        target=http.raw_path,
-    )
+def record_request(http: web.BaseRequest, connection: Connection, now: float) -> StorageRequest:
+    """Return the record of *http*, whose headers arrived at *now* in epoch seconds."""
+    record = new_record(StorageRequest, http, connection, now)
+    record.target = http.raw_path
+    return record
 
 
-def refusal(request: StorageRequest, signer: Signer, objects: Container[str]) -> Fault | None:
-    """Return why *request* is refused, given the paths of the *objects* there are; None if it is not."""
+def check_request(request: StorageRequest, signer: UrlSigner, objects: Container[str]) -> S3Error | None:
+    """Return the error of *request*, given the paths of the stored *objects*; None for a valid request."""
     if "Authorization" in request.headers:
         return _TWO_KEYS
     if "Cookie" in request.headers:
         return _COOKIE
     if request.method not in ("PUT", "GET", "HEAD"):
         return _NO_METHOD
-    if fault := signer.fault(request.method, request.target, request.time):
-        return fault
+    if error := signer.verify_target(request.method, request.target, request.time):
+        return error
     if request.method == "PUT":
         return None if "Content-Length" in request.headers else _NO_LENGTH
     return None if request.path in objects else _NO_OBJECT

@@ -1,6 +1,6 @@
-"""What the storage host answers: errors in its XML, and stored objects, whole or in part.
+"""The responses of the storage host: errors as XML, and stored objects or ranges of them.
 
-Contract: pure but for reading the object's file. Every answer says its exact length.
+Contract: pure except for reading the object's file. Every response has a ``Content-Length``.
 Source: the S3 API (GetObject, PutObject, error responses); RFC 9110 section 14 for ranges.
 """
 
@@ -14,12 +14,12 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from gradient_async.testing.replies import Answer
-from gradient_async.testing.scripting.queue import Failure, to_bytes
-from gradient_async.testing.storage.presign import Fault
+from gradient_async.testing.replies import Response
+from gradient_async.testing.scripting.queue import Failure, encode_body
+from gradient_async.testing.storage.presign import S3Error
 
-BLOCK = 65536
-XML = "application/xml"
+_BLOCK_SIZE = 65536
+_XML = "application/xml"
 
 _CODES = {
     400: "InvalidRequest",
@@ -39,8 +39,16 @@ _MESSAGES = {
 
 
 @attrs.frozen(kw_only=True)
-class Stored:
-    """An object: where its bytes are, and what is said about them."""
+class StoredObject:
+    """A stored object: the path of its file, and its metadata.
+
+    Attributes:
+        path: The file.
+        size: The size in bytes.
+        etag: The entity tag, with its quotes.
+        content_type: The content type.
+        modified: The time of storage in epoch seconds.
+    """
 
     path: Path
     size: int
@@ -50,7 +58,7 @@ class Stored:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of every answer about it, but for the length."""
+        """The headers that describe the object, without the length."""
         return {
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
@@ -58,70 +66,72 @@ class Stored:
         }
 
 
-def refusal(fault: Fault, request_id: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with *fault* as XML."""
+def s3_error_response(error: S3Error, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Build the XML response of *error*."""
     text = (
-        f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{escape(fault.code)}</Code>'
-        f"<Message>{escape(fault.message)}</Message><RequestId>{request_id}</RequestId></Error>"
+        f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{escape(error.code)}</Code>'
+        f"<Message>{escape(error.message)}</Message><RequestId>{request_id}</RequestId></Error>"
     )
-    return _whole(text.encode(), status=fault.status, content_type=XML, headers=headers)
+    return _full_response(text.encode(), status=error.status, content_type=_XML, headers=headers)
 
 
-def code(scripted: Failure) -> str:
-    """Return the code of a scripted failure."""
+def failure_code(scripted: Failure) -> str:
+    """Return the S3 code of a scripted failure."""
     return scripted.code or _CODES.get(scripted.status, "InternalError")
 
 
-def failure(scripted: Failure, request_id: str) -> Answer:
-    """Answer with a scripted failure; as XML, unless it has a body of its own."""
+def failure_response(scripted: Failure, request_id: str) -> Response:
+    """Build the response of a scripted failure: its body, else an XML error."""
     if scripted.body is not None:
-        content_type = scripted.content_type or XML
-        body = to_bytes(scripted.body)
-        answer = _whole(body, status=scripted.status, content_type=content_type, headers=scripted.headers)
+        content_type = scripted.content_type or _XML
+        body = encode_body(scripted.body)
+        response = _full_response(body, status=scripted.status, content_type=content_type, headers=scripted.headers)
     else:
-        message = scripted.message or _MESSAGES.get(scripted.status, code(scripted))
-        fault = Fault(status=scripted.status, code=code(scripted), message=message)
-        answer = refusal(fault, request_id, scripted.headers)
-    return attrs.evolve(answer, delay=scripted.delay)
+        message = scripted.message or _MESSAGES.get(scripted.status, failure_code(scripted))
+        error = S3Error(status=scripted.status, code=failure_code(scripted), message=message)
+        response = s3_error_response(error, request_id, scripted.headers)
+    return attrs.evolve(response, delay=scripted.delay)
 
 
-def verbatim(answer: Answer) -> Answer:
-    """Return a scripted *answer* with its length."""
-    body = b"".join(answer.pieces) if isinstance(answer.pieces, tuple) else b""
-    return attrs.evolve(answer, headers={"Content-Length": str(len(body)), **answer.headers})
+def with_content_length(response: Response) -> Response:
+    """Return *response* with its ``Content-Length``."""
+    body = b"".join(response.pieces) if isinstance(response.pieces, tuple) else b""
+    return attrs.evolve(response, headers={"Content-Length": str(len(body)), **response.headers})
 
 
-def accepted(stored: Stored) -> Answer:
-    """Answer that an upload was stored."""
-    return _whole(b"", headers={"ETag": stored.etag})
+def upload_response(stored: StoredObject) -> Response:
+    """Build the response to a complete PUT."""
+    return _full_response(b"", headers={"ETag": stored.etag})
 
 
-def described(stored: Stored) -> Answer:
-    """Answer a HEAD."""
+def head_response(stored: StoredObject) -> Response:
+    """Build the response to a HEAD."""
     headers = {**stored.headers, "Content-Length": str(stored.size)}
-    return Answer(headers=headers, content_type=stored.content_type)
+    return Response(headers=headers, content_type=stored.content_type)
 
 
-def content(stored: Stored, wanted: Mapping[str, str], *, request_id: str, cut: int | None = None) -> Answer:
-    """Answer a GET with the range that the headers in *wanted* ask for.
+def download_response(
+    stored: StoredObject, request_headers: Mapping[str, str], *, request_id: str, limit: int | None = None
+) -> Response:
+    """Build the response to a GET: the object, or the range that the request headers ask for.
 
     Args:
         stored: The object.
-        wanted: The headers of the request.
-        request_id: The one of the answer.
-        cut: Bytes after which the body ends, whatever the headers promise; None sends them all.
+        request_headers: The headers of the request.
+        request_id: The request id, for an error.
+        limit: The number of body bytes to send, fewer than the headers promise; None for all.
     """
-    asked = wanted.get("Range") if wanted.get("If-Range", stored.etag) == stored.etag else None
-    span = byte_range(asked, stored.size)
+    header = request_headers.get("Range") if request_headers.get("If-Range", stored.etag) == stored.etag else None
+    span = parse_range(header, stored.size)
     if span is None:
-        fault = Fault(status=416, code="InvalidRange", message="The requested range is not satisfiable")
-        return refusal(fault, request_id, {"Content-Range": f"bytes */{stored.size}"})
+        error = S3Error(status=416, code="InvalidRange", message="The requested range is not satisfiable")
+        return s3_error_response(error, request_id, {"Content-Range": f"bytes */{stored.size}"})
     length = len(span)
     headers = {**stored.headers, "Content-Length": str(length)}
-    if partial := asked is not None and _is_range(asked):
+    if partial := header is not None and _match_range(header):
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stored.size}"
-    pieces = _blocks(stored.path, span.start, length if cut is None else min(cut, length))
-    return Answer(
+    pieces = _read_blocks(stored.path, span.start, length if limit is None else min(limit, length))
+    return Response(
         status=206 if partial else 200,
         pieces=pieces,
         content_type=stored.content_type,
@@ -130,34 +140,35 @@ def content(stored: Stored, wanted: Mapping[str, str], *, request_id: str, cut: 
     )
 
 
-def byte_range(header: str | None, size: int) -> range | None:
-    """Return the offsets that a ``Range`` header asks for; None if there are none.
+def parse_range(header: str | None, size: int) -> range | None:
+    """Return the offsets of a ``Range`` header; None for an unsatisfiable range.
 
-    No header, another unit and several ranges ask for everything.
+    No header, another unit and multiple ranges give the complete object: ``"bytes=2-3"`` of 10 bytes is
+    ``range(2, 4)``, ``"bytes=-3"`` is ``range(7, 10)``, ``"bytes=10-"`` is None.
     """
-    found = _is_range(header or "")
-    if found is None:
+    match = _match_range(header or "")
+    if match is None:
         return range(size)
-    first, last = found.groups()
+    first, last = match.groups()
     start = int(first) if first else max(size - int(last), 0)
     stop = min(int(last) + 1, size) if first and last else size
     return range(start, stop) if start < stop else None
 
 
-def _is_range(header: str) -> re.Match[str] | None:
+def _match_range(header: str) -> re.Match[str] | None:
     return re.fullmatch(r"bytes=(?=.*\d)(\d*)-(\d*)", header)
 
 
-def _whole(
+def _full_response(
     body: bytes, *, status: int = 200, content_type: str | None = None, headers: Mapping[str, str] | None = None
-) -> Answer:
-    said = {"Content-Length": str(len(body)), **(headers or {})}
-    return Answer(status=status, pieces=(body,) if body else (), content_type=content_type, headers=said)
+) -> Response:
+    all_headers = {"Content-Length": str(len(body)), **(headers or {})}
+    return Response(status=status, pieces=(body,) if body else (), content_type=content_type, headers=all_headers)
 
 
-def _blocks(path: Path, start: int, length: int) -> Generator[bytes, None, None]:
+def _read_blocks(path: Path, start: int, length: int) -> Generator[bytes, None, None]:
     with path.open("rb") as file:
         file.seek(start)
-        while length > 0 and (block := file.read(min(BLOCK, length))):
+        while length > 0 and (block := file.read(min(_BLOCK_SIZE, length))):
             length -= len(block)
             yield block

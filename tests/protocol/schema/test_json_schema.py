@@ -19,7 +19,7 @@ from gradient_async import ConfigurationError, ResponseDecodeError
 from gradient_async._protocol.codec.json_text import encode_json
 from gradient_async._protocol.schema.convert import convert
 from gradient_async._protocol.schema.json_schema import object_schema
-from gradient_async.testing.model.schema_sampler import Inventor
+from gradient_async.testing.model.schema_sampler import SchemaSampler
 
 UserId = NewType("UserId", int)
 
@@ -368,7 +368,11 @@ def test_what_another_reader_makes_of_a_schema_fits_its_type(pair: Any, seed: in
     kind, _ = pair
     for is_strict in (False, True):
         schema = object_schema(holder(kind), is_strict=is_strict)
-        convert(Inventor(root=schema, question="Is it 5?", random=Random(seed)).value(), holder(kind), subject="It")
+        convert(
+            SchemaSampler(root=schema, question="Is it 5?", random=Random(seed)).sample_value(),
+            holder(kind),
+            subject="It",
+        )
 
 
 @given(KINDS, JSON)

@@ -14,25 +14,26 @@ from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT,
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, ResponseAccumulator
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.response_event import ResponseEvent
-from gradient_async.testing.endpoints.messages import _events as message_events
-from gradient_async.testing.endpoints.responses import _events as response_events
-from gradient_async.testing.endpoints.responses import _items
-from gradient_async.testing.model.prompt import Call, Turn, tokens
+from gradient_async.testing.endpoints.messages import build_message_events
+from gradient_async.testing.endpoints.responses import build_output_items, build_response_events
+from gradient_async.testing.model.prompt import Completion, ToolCall, split_tokens
 
 Value = dict[str, Any]
-TURN = Turn(
-    tokens=tokens("Grüße, \u2028 \U0001f600 line\nbreak"),
-    reasoning=tokens("Let me think."),
-    calls=[Call(id="c1", name="f", arguments='{"x": "ü"}'), Call(id="c2", name="g", arguments="{}")],
+COMPLETION = Completion(
+    tokens=split_tokens("Grüße, \u2028 \U0001f600 line\nbreak"),
+    reasoning=split_tokens("Let me think."),
+    calls=[ToolCall(id="c1", name="f", arguments='{"x": "ü"}'), ToolCall(id="c2", name="g", arguments="{}")],
 )
 MESSAGE = {
     "id": "msg", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
     "usage": {"input_tokens": 3, "output_tokens": 9},
 }  # fmt: skip
-MESSAGE_STREAM = list(message_events(MESSAGE, TURN))
+MESSAGE_STREAM = list(build_message_events(MESSAGE, COMPLETION))
 RESPONSE_STREAM = list(
-    response_events(
-        {"id": "resp", "model": "m"}, list(_items(TURN, "1")), {"status": "completed", "usage": {"output_tokens": 9}}
+    build_response_events(
+        {"id": "resp", "model": "m"},
+        list(build_output_items(COMPLETION, "1")),
+        {"status": "completed", "usage": {"output_tokens": 9}},
     )
 )
 

@@ -207,12 +207,12 @@ async def test_a_job_can_be_cancelled_while_its_input_is_read(calls_of, lines):
         calls = calls_of(gradient)
         wrong = {"custom_id": "wrong"}
         job = await calls.submit([wrong, *lines(5000)])
-        assert not gradient.batches.jobs[0].run.validated
+        assert not gradient.batches.jobs[0].execution.validated
         await calls.api("POST", f"/v1/batches/{job['batch_id']}/cancel")
         await gradient.batches.settled()
         job = await calls.end(job["batch_id"])
         assert (job["status"], job["errors"], job["in_progress_at"]) == ("cancelled", None, None)
-        assert len(gradient.batches.jobs[0].run.errors) == 1
+        assert len(gradient.batches.jobs[0].execution.errors) == 1
 
 
 async def test_a_job_may_take_no_time_at_all(calls_of, lines):
@@ -261,6 +261,6 @@ async def test_leaving_stops_the_work_and_deletes_the_files(calls_of, lines):
         calls = calls_of(gradient)
         await calls.submit(lines(1) + [line | {"custom_id": f"x{n}"} for n in range(5000) for line in lines(1)])
         directory = gradient.storage.new_file().parent
-        assert not gradient.batches.jobs[0].run.done
+        assert not gradient.batches.jobs[0].execution.done
     assert not directory.exists()
     assert len(asyncio.all_tasks()) == 1

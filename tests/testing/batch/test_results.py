@@ -301,7 +301,7 @@ async def test_a_large_job_leaves_the_loop_free(calls_of, lines):
             started = time.perf_counter()
             await asyncio.sleep(0)
             gaps.append(time.perf_counter() - started)
-        assert gradient.batches.job("large").view().counts["completed"] == 20_000
+        assert gradient.batches.job("large").snapshot().counts["completed"] == 20_000
         assert sorted(gaps)[int(len(gaps) * 0.95)] < 0.02
 
 

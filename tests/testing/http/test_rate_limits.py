@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from gradient_async.testing import Emulator
-from gradient_async.testing.http.rate_limits import DOCUMENTED, RollingLimit, TierBucket
+from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RollingLimit, TierBucket
 
 NOW = 1_700_000_000.5
 
@@ -28,9 +28,9 @@ async def send(client, count):
 
 
 def test_no_window_of_any_length_admits_more_than_its_capacity():
-    limit = RollingLimit.of([(5, 1.0), (12, 4.0)], scale=1)
+    limit = RollingLimit.from_windows([(5, 1.0), (12, 4.0)], scale=1)
     times = [step * 0.05 for step in range(400)]
-    admitted = [now for now in times if limit.admit(now).admitted]
+    admitted = [now for now in times if limit.admit_request(now).admitted]
     for capacity, period in ((5, 1.0), (12, 4.0)):
         assert all(
             later - earlier >= period - 1e-9 for earlier, later in zip(admitted, admitted[capacity:], strict=False)
@@ -38,23 +38,23 @@ def test_no_window_of_any_length_admits_more_than_its_capacity():
 
 
 def test_a_request_counts_for_exactly_one_window():
-    limit = RollingLimit.of([(1, 60.0)], scale=1)
-    assert limit.admit(0).admitted
-    assert not limit.admit(59.999).admitted
-    assert limit.admit(60).admitted
+    limit = RollingLimit.from_windows([(1, 60.0)], scale=1)
+    assert limit.admit_request(0).admitted
+    assert not limit.admit_request(59.999).admitted
+    assert limit.admit_request(60).admitted
 
 
 def test_a_refused_request_does_not_count():
-    limit = RollingLimit.of([(1, 1.0)], scale=1)
-    limit.admit(0)
-    refused = [limit.admit(now).admitted for now in (0.2, 0.5, 0.9)]
-    assert (refused, limit.admit(1.0).admitted) == ([False] * 3, True)
+    limit = RollingLimit.from_windows([(1, 1.0)], scale=1)
+    limit.admit_request(0)
+    refused = [limit.admit_request(now).admitted for now in (0.2, 0.5, 0.9)]
+    assert (refused, limit.admit_request(1.0).admitted) == ([False] * 3, True)
 
 
 def test_the_documented_windows_admit_250_a_minute_and_5000_an_hour():
-    limit = RollingLimit.of(DOCUMENTED, scale=1)
-    assert sum(limit.admit(0).admitted for _ in range(300)) == 250
-    admitted = 250 + sum(limit.admit(minute * 60).admitted for minute in range(1, 60) for _ in range(300))
+    limit = RollingLimit.from_windows(DOCUMENTED_WINDOWS, scale=1)
+    assert sum(limit.admit_request(0).admitted for _ in range(300)) == 250
+    admitted = 250 + sum(limit.admit_request(minute * 60).admitted for minute in range(1, 60) for _ in range(300))
     assert admitted == 5000
 
 
@@ -124,8 +124,8 @@ async def test_a_scaled_reset_is_in_real_seconds(client_of):
 
 
 async def test_without_limits_nothing_is_refused_and_remaining_stays_above_zero():
-    limit = RollingLimit.of([(2, 60.0)], scale=1, enforced=False)
-    verdicts = [limit.admit(0) for _ in range(4)]
+    limit = RollingLimit.from_windows([(2, 60.0)], scale=1, enforced=False)
+    verdicts = [limit.admit_request(0) for _ in range(4)]
     assert all(verdict.admitted for verdict in verdicts)
     assert [verdict.headers["ratelimit-remaining"] for verdict in verdicts] == ["1", "1", "1", "1"]
 
@@ -144,6 +144,6 @@ async def test_a_tier_refuses_without_retry_after_and_with_a_reset_in_the_past(c
 @pytest.mark.parametrize(("elapsed", "admitted"), [(14.9, False), (15.0, True)])
 def test_a_tier_refills_continuously(elapsed, admitted):
     bucket = TierBucket(4)
-    while bucket.admit(0).admitted:
+    while bucket.admit_request(0).admitted:
         pass
-    assert bucket.admit(elapsed).admitted is admitted
+    assert bucket.admit_request(elapsed).admitted is admitted

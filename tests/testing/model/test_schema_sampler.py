@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from gradient_async.testing.model.schema_sampler import Inventor
+from gradient_async.testing.model.schema_sampler import SchemaSampler
 
 TREE = {
     "type": "object",
@@ -17,7 +17,7 @@ TREE = {
 
 
 def invent(schema, question="Is it warm in New York on day 12?"):
-    return Inventor(root=schema, question=question, random=Random(0)).value()
+    return SchemaSampler(root=schema, question=question, random=Random(0)).sample_value()
 
 
 @pytest.mark.parametrize(

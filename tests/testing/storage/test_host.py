@@ -173,7 +173,7 @@ async def test_a_range_of_another_version_is_the_whole(calls, download):
 
 async def test_a_head_says_the_length(calls, gradient, download):
     url, whole = download
-    head, _ = gradient.storage.link("HEAD", urlsplit(url).path)
+    head, _ = gradient.storage.create_url("HEAD", urlsplit(url).path)
     answer = await calls.send("HEAD", head)
     assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", str(len(whole)))
     assert answer.headers["ETag"]
@@ -181,7 +181,7 @@ async def test_a_head_says_the_length(calls, gradient, download):
 
 
 async def test_an_object_that_is_not_there_is_not_found(calls, gradient):
-    url, _ = gradient.storage.link("GET", "/outputs/none.jsonl")
+    url, _ = gradient.storage.create_url("GET", "/outputs/none.jsonl")
     answer = await calls.send("GET", url)
     assert (answer.status, code(answer)) == (404, "NoSuchKey")
 
@@ -265,7 +265,7 @@ async def test_a_large_file_goes_both_ways_through_the_disk(calls, gradient, url
     answer = await calls.put(url, blocks(), headers={"Content-Length": str(size)})
     assert answer.status == 200
     assert gradient.storage.objects[unquote(urlsplit(url).path)].size == size
-    link, _ = gradient.storage.link("GET", urlsplit(url).path)
+    link, _ = gradient.storage.create_url("GET", urlsplit(url).path)
     received = 0
     async with calls.http.get(aiohttp.client.URL(link, encoded=True)) as response:
         async for part in response.content.iter_any():
@@ -277,7 +277,7 @@ async def test_urllib_is_served_too(gradient, calls, url):
     def put_and_get():
         request = urllib.request.Request(url, data=b"hello", method="PUT")
         assert urllib.request.urlopen(request).status == 200
-        return urllib.request.urlopen(gradient.storage.link("GET", urlsplit(url).path)[0]).read()
+        return urllib.request.urlopen(gradient.storage.create_url("GET", urlsplit(url).path)[0]).read()
 
     assert await asyncio.to_thread(put_and_get) == b"hello"
 
