@@ -1,14 +1,23 @@
-"""The asyncio-native client for DigitalOcean Gradient AI inference.
+"""An asyncio client for DigitalOcean Gradient AI inference.
 
-The house, from the top; imports point downwards only:
+The packages, from the top; imports point downwards only:
 
-    cli   testing            the command line; the emulator of the service
-    session                  AsyncSession: configuration, lifecycle, wiring
-    resources   limits       one class for each noun of the API; shared limiters
-    _io                      the only code that touches network, disk or clock
-    _protocol                sans-IO decisions: bytes, models, retries, limits
-    params   models          what callers send; what the service returns
-    errors                   everything raised on purpose
+    cli                  command line                    batch
+    testing              emulator of the service         batch  endpoints  storage  http  scripting  model
+    integrations         adapters of other frameworks    langchain  openai  otel  pydantic_ai
+    session              AsyncSession: configuration, lifecycle, wiring
+    resources            one class per noun of the API   chat  batch
+    limits               shared rate limiters            redis
+    _io                  network, disk and clock         stream  batch  http  rate_limit
+    _protocol            decisions as pure functions     requests  batch  stream  schema  http  codec  rate_limit
+    params   models      what callers send; what the service returns
+    errors               the exception tree
+
+A request goes through them as data: `resources` builds a `_protocol.requests` value; `_io.http.pipeline` acquires a
+permit of `_io.rate_limit`, sends it, and asks `_protocol.http.retry` whether to send it again; `_protocol.http` or
+`_protocol.stream` decodes the response into `models`.
+
+Contract: importing the package loads `errors` alone; each other name loads its module on first access.
 """
 
 from typing import TYPE_CHECKING

@@ -1,10 +1,10 @@
 """The session: configuration, lifecycle, and the wiring of everything below.
 
-Contract: making a session does no I/O and needs no running loop. Keys and endpoints are looked up once, here, and
-go nowhere but to their own host.
+Contract: creating a session does no I/O and needs no running loop. Keys and endpoints are looked up once, here, and
+each key goes to its own host only.
 
-Whatever a property makes, its modules are loaded with it: a program pays for the resources that it uses. To pay at
-start-up and not within the first call, ask for ``session.chat`` there.
+Each resource imports its modules on first access (about 50 ms for `chat`), so that a program pays only for the
+resources that it uses. Touch a resource at start-up, as in ``session.chat``, to move that out of the first request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import aiohttp  # its 150 ms belong to start-up, not to the first call
+import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
 from gradient_async._io.http.hooks import CallHook, Hook
 from gradient_async._io.http.target import Target
@@ -43,29 +43,47 @@ if TYPE_CHECKING:
 
 
 class AsyncSession:
-    """A client of Gradient AI inference: one pool of connections, one budget of requests.
+    """A client for Gradient AI inference: one connection pool and one rate limiter, shared by all its resources.
+
+    Use it as an async context manager, or call `aclose` at the end. One session serves any number of tasks of one event
+    loop.
 
     Args:
-        api_key: A model access key or a full-access token. Default: the first that is set of
+        api_key: Model access key or full-access token. Default: the first variable that is set of
             MODEL_ACCESS_KEY, GRADIENT_MODEL_ACCESS_KEY, DIGITALOCEAN_INFERENCE_KEY, DIGITALOCEAN_TOKEN and
             DIGITALOCEAN_ACCESS_TOKEN.
-        agent_access_key: The endpoint access key of an agent. Default: AGENT_ACCESS_KEY or
-            GRADIENT_AGENT_ACCESS_KEY.
-        agent_endpoint: The agent's address, with or without scheme, ``/v1`` or ``/api/v1``. Default:
+        agent_access_key: Endpoint access key of an agent. Default: AGENT_ACCESS_KEY or GRADIENT_AGENT_ACCESS_KEY.
+        agent_endpoint: Address of the agent, with or without scheme, ``/v1`` or ``/api/v1``. Default:
             AGENT_ENDPOINT, AGENT_URL or GRADIENT_AGENT_ENDPOINT.
-        base_url: Where inference is. Default: GRADIENT_INFERENCE_ENDPOINT, else ``https://inference.do-ai.run``.
-        limits: The account's rate limits; a limiter to share its budget with other sessions; None for no limiter.
-        retry: What is tried again, how often and how patiently.
-        timeouts: How long each part of a call may take.
-        max_connections: How many connections may be open at once; None for any number.
-        hooks: Called with the `AttemptDetails` of every attempt; those with ``begin_call`` are told of every call, too.
-        client_session: An aiohttp session of yours to send with; it is never closed here, and it tells nothing of
-            how far a request has come, so that retries are more careful and timings fewer.
-        allow_insecure: Whether ``http://`` is allowed to hosts other than this machine.
-        max_event_bytes: The largest event a stream may bring.
+        base_url: Address of the inference service. Default: GRADIENT_INFERENCE_ENDPOINT, else
+            ``https://inference.do-ai.run``.
+        limits: Rate limits of the account; default: 250 requests per minute and 5,000 per hour. A limiter object shares
+            its budget with other sessions; None switches the limiter off.
+        retry: How often and after which delays a failed call is sent again; default: up to 4 attempts, and only what
+            was surely not processed.
+        timeouts: Time limits of each phase of a call, in seconds; default: connect 10, first byte and idle 60, total
+            600.
+        max_connections: Maximum number of open connections; default: None, any number.
+        hooks: Callables that receive the `AttemptDetails` of each attempt, and objects whose ``begin_call`` observes
+            calls (`CallHook`); default: none.
+        client_session: Your own aiohttp session, used for every request and never closed here; default: None, the
+            session creates its own. With yours, the phases of a request are unknown, so that fewer failures are
+            retried and fewer timings recorded.
+        allow_insecure: Whether ``http://`` to other machines is allowed; default: False.
+        max_event_bytes: Maximum size of one event of a stream, in bytes; default: 256 MiB.
 
     Raises:
-        ConfigurationError: A setting cannot work. A missing key is an error of the first call that needs it.
+        ConfigurationError: A setting is invalid. A missing key is reported by the first call that needs it.
+
+    Example:
+        ::
+
+            async with AsyncSession(timeouts=Timeouts(total=120.0)) as session:
+                completion = await session.chat.completions.create(
+                    model="llama3.3-70b-instruct",
+                    messages=[{"role": "user", "content": "What is the capital of Portugal?"}],
+                )
+                print(completion.text)
     """
 
     def __init__(
@@ -89,17 +107,21 @@ class AsyncSession:
         self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
         self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
         self._allow_insecure = allow_insecure
-        self._base_url = self._address("base_url", base_url, credentials.INFERENCE_ENDPOINTS, environ)
-        self._agent_url = self._address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS, environ)
+        self._base_url = self._resolve_address("base_url", base_url, credentials.INFERENCE_ENDPOINTS, environ)
+        self._agent_url = self._resolve_address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS, environ)
         self._limits = limits
         self._retry = retry
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._hooks = tuple(hooks)
         if not all(callable(hook) or hasattr(hook, "begin_call") for hook in self._hooks):
-            raise ConfigurationError("hooks: each must be callable, to see attempts, or have begin_call, to see calls.")
+            raise ConfigurationError(
+                "hooks: each must be callable, to observe attempts, or have begin_call, to observe calls."
+            )
         if any(map(iscoroutinefunction, self._hooks)):
-            raise ConfigurationError("hooks: one is an async function; hooks are called and not awaited, write def.")
+            raise ConfigurationError(
+                "hooks: one is an async function. Hooks are called and not awaited; write def instead of async def."
+            )
         self._client_session = client_session
         self._max_event_bytes = max_event_bytes
         self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}
@@ -109,95 +131,100 @@ class AsyncSession:
         """Chat completions of the serverless models."""
         from gradient_async.resources.chat.completions import new_chat
 
-        return new_chat(self._pipeline, self._target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
+        return new_chat(
+            self._pipeline, self._get_target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
+        )
 
     @cached_property
     def messages(self) -> Messages:
-        """Answers in the shape of Anthropic's messages API."""
+        """Messages, in the shape of Anthropic's API."""
         from gradient_async.resources.messages import Messages
 
         return Messages(
             pipeline=self._pipeline,
-            target=self._target,
+            target=self._get_target,
             timeouts=self._timeouts,
             max_event_bytes=self._max_event_bytes,
         )
 
     @cached_property
     def responses(self) -> Responses:
-        """Answers in the shape of OpenAI's responses API."""
+        """Responses, in the shape of OpenAI's API."""
         from gradient_async.resources.responses import Responses
 
         return Responses(
             pipeline=self._pipeline,
-            target=self._target,
+            target=self._get_target,
             timeouts=self._timeouts,
             max_event_bytes=self._max_event_bytes,
         )
 
     @cached_property
     def models(self) -> Models:
-        """The models the key may use."""
+        """The models that the key may use."""
         from gradient_async.resources.models import Models
 
-        return Models(self._pipeline, self._target, self._timeouts)
+        return Models(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def embeddings(self) -> Embeddings:
-        """Texts as vectors."""
+        """Vectors of texts."""
         from gradient_async.resources.embeddings import Embeddings
 
-        return Embeddings(self._pipeline, self._target, self._timeouts)
+        return Embeddings(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def images(self) -> Images:
         """Images from prompts."""
         from gradient_async.resources.images import Images
 
-        return Images(self._pipeline, self._target, self._timeouts)
+        return Images(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def async_invoke(self) -> AsyncInvoke:
-        """Images, audio and speech of models that take their time."""
+        """Asynchronous invocations: images, audio and speech from slow models."""
         from gradient_async.resources.async_invoke import AsyncInvoke
 
-        return AsyncInvoke(self._pipeline, self._target, self._timeouts)
+        return AsyncInvoke(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def batches(self) -> Batches:
-        """Thousands of requests as one job."""
+        """Batches: thousands of requests as one job."""
         from gradient_async.resources.batch.batches import new_batches
 
-        return new_batches(self._pipeline, self._target, self._timeouts, allow_insecure=self._allow_insecure)
+        return new_batches(self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure)
 
     @property
     def limits(self) -> Limiter | None:
-        """The limiter of the inference key; None when it is switched off."""
+        """The rate limiter of the inference key; None if it is switched off."""
         return self._limiter
 
     def agent(self, endpoint: str | None = None, access_key: str | None = None) -> Agent:
-        """Return an agent, over the same pool, with its own key and its own budget.
+        """Return an agent with its own key and rate limiter, over the connection pool of the session.
 
         Args:
-            endpoint: Its address; default: the session's ``agent_endpoint``.
-            access_key: Its endpoint access key; default: the session's ``agent_access_key``.
+            endpoint: Address of the agent; default: the session's ``agent_endpoint``.
+            access_key: Endpoint access key of the agent; default: the session's ``agent_access_key``.
 
         Raises:
-            ConfigurationError: The address or the key cannot work.
+            ConfigurationError: The address or the key is invalid. A missing one is reported by the first call.
+
+        Example:
+            ``await session.agent("https://x.agents.do-ai.run").chat.completions.create(messages=messages)``
         """
         from gradient_async.resources.chat.agent import new_agent
 
         key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
-        url = self._address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
+        url = self._resolve_address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
         target = partial(
-            self._agent_target, url if url.value else self._agent_url, key if key.value else self._agent_key
+            self._get_agent_target, url if url.value else self._agent_url, key if key.value else self._agent_key
         )
         return new_agent(self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
 
     async def aclose(self) -> None:
-        """Close every connection. Calls and streams still under way fail with `SessionClosedError`."""
+        """Close every connection. Calls and streams that are still running fail with `SessionClosedError`."""
         await self._transport.aclose()
-        if isinstance(self._limits, RateLimits):  # a limiter that was handed in may serve other sessions
+        if isinstance(self._limits, RateLimits):  # a limiter object of the caller may serve other sessions
             for limiter in (self._limiter, *self._agent_limiters.values()):
                 if limiter is not None:
                     await limiter.aclose()
@@ -214,7 +241,7 @@ class AsyncSession:
         state = "closed" if self._transport.closed else "open"
         return f"<AsyncSession {self._base_url.value}, {state}, limits={self._limiter!r}>"
 
-    def _address(
+    def _resolve_address(
         self, argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]
     ) -> credentials.Setting:
         setting = credentials.find_setting(argument, given, variables, environ)
@@ -233,18 +260,18 @@ class AsyncSession:
         from gradient_async._io.http.pipeline import Pipeline
 
         hooks = tuple(filter(callable, self._hooks))
-        watching = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
-        if not watching:
+        call_hooks = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
+        if not call_hooks:
             return Pipeline(self._transport, self._retry, hooks)
-        from gradient_async._io.http.observed_pipeline import ObservedPipeline  # few calls are watched
+        from gradient_async._io.http.observed_pipeline import ObservedPipeline  # not loaded without call hooks
 
-        return ObservedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=watching)
+        return ObservedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=call_hooks)
 
     @cached_property
     def _limiter(self) -> Limiter | None:
         return self._new_limiter()
 
-    def _target(self) -> Target:
+    def _get_target(self) -> Target:
         return self._inference
 
     @cached_property
@@ -252,7 +279,7 @@ class AsyncSession:
         key = self._api_key.require_value("Inference needs a model access key or a full-access token.")
         return Target(self._base_url.require_value("Inference needs an address."), key, self._limiter)
 
-    def _agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
+    def _get_agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
         address = url.require_value("An agent has an address of its own.")
         secret = key.require_value("An agent has an endpoint access key of its own.")
         if (address, secret) not in self._agent_limiters:
@@ -260,7 +287,7 @@ class AsyncSession:
         return Target(address, secret, self._agent_limiters[address, secret])
 
     def _new_limiter(self) -> Limiter | None:
-        """Return a limiter for one key on one host; the one that was handed in, if one was."""
+        """Return a limiter for one key on one host: a new one, or the limiter object passed as ``limits``."""
         if not isinstance(self._limits, RateLimits):
             return self._limits
         from gradient_async._io.rate_limit.limiter import RateLimiter
@@ -269,7 +296,7 @@ class AsyncSession:
 
 
 def _check_settings(limits: object, retry: object, timeouts: object, max_connections: int | None) -> None:
-    """Refuse settings that cannot work, or that nothing would keep."""
+    """Reject settings of the wrong type or out of range, and limits that a session cannot enforce."""
     if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
     if not isinstance(retry, RetryPolicy):
@@ -280,6 +307,6 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
         raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
     if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
         raise ConfigurationError(
-            "limits: a session does not know beforehand how many tokens a request takes: leave tokens_per_minute "
+            "limits: a session does not know in advance how many tokens a request takes. Leave tokens_per_minute "
             "out, and await RateLimiter.acquire(tokens=...) of a limiter of your own before each call."
         )

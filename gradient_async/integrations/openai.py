@@ -70,7 +70,7 @@ def openai_client(
     Raises:
         ConfigurationError: The session has no key.
     """
-    target = session._target()
+    target = session._get_target()
     transport = LimitedTransport(target.limiter, base_url=target.base_url, priority=priority)
     settings: OpenAIOptions = {"max_retries": session._retry.attempts - 1, **options}
     # Stated as a header, the key also goes before OPENAI_CUSTOM_HEADERS and OPENAI_ADMIN_KEY.
