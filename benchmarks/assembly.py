@@ -1,12 +1,11 @@
-"""What does it cost to put a completion together from its chunks?
+"""Cost of assembling a completion from its chunks.
 
-CPU per chunk of `ChatAccumulator.add_decoded`, which streams call, for completions of 1,000 and of 50,000 chunks: it
-must not grow with the completion. The long completion repeats the chunks of the short one: a stream never has 50,000
-in memory, and holding them measures the distance to memory (a third more). Plain chunks differ only in their text;
-varied ones carry a usage each and were decoded field by field. The snapshot is what `ChatStream.snapshot` builds, as
-often as it is asked for.
+Measures the CPU per chunk of the method that streams call, for responses of 1,000 and 50,000 chunks: the cost must not
+grow with the response. The long response repeats the chunks of the short one, because a stream never holds 50,000 in
+memory, and holding them would measure cache misses (a third more). Text chunks differ only in their text; varied chunks
+carry a usage each and are decoded field by field. Snapshots are built as `ChatStream.snapshot` builds them.
 
-Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient assemble nothing.
+Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient do not assemble.
 
     python benchmarks/assembly.py [--quick] [--json]
 """
@@ -19,7 +18,7 @@ from typing import Any
 
 import attrs
 import server
-from harness import CPU, Goal, Row, main, medians, note, rows_against
+from harness import CPU, Goal, Median, Row, compare_rows, main, measure_medians, print_note
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
@@ -31,7 +30,7 @@ SLOW_SHARE = 10
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     short: int
     long: int
@@ -39,18 +38,18 @@ class Size:
     peers: bool = True
 
 
-def plain(number: int) -> list[ChatCompletionChunk]:
+def make_text_chunks(number: int) -> list[ChatCompletionChunk]:
     """Return chunks that differ only in their text."""
-    return list(TemplateDecoder().feed(b"".join(server.events(number))))
+    return list(TemplateDecoder().feed(b"".join(server.make_events(number))))
 
 
-def varied(number: int) -> list[ChatCompletionChunk]:
-    """Return chunks that differ in more."""
-    return list(TemplateDecoder().feed(b"".join(server.events(number, server.usage_so_far))))
+def make_varied_chunks(number: int) -> list[ChatCompletionChunk]:
+    """Return chunks that differ in text and usage."""
+    return list(TemplateDecoder().feed(b"".join(server.make_events(number, server.encode_usage))))
 
 
-def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:
-    """Return all of *chunks*, so many times one after the other, assembled as a stream does it."""
+def assemble_chunks(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:
+    """Assemble *chunks*, repeated *times* times, as a stream does."""
     accumulator = ChatAccumulator()
     for _ in range(times):
         for chunk in chunks:
@@ -58,15 +57,15 @@ def assembled(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumula
     return accumulator
 
 
-async def us_to_add(chunks: Sequence[ChatCompletionChunk], times: int, repeat: int) -> float:
-    """Return the CPU microseconds per chunk, of *repeat* answers."""
+async def time_add(chunks: Sequence[ChatCompletionChunk], times: int, repeat: int) -> float:
+    """Return the CPU microseconds per chunk, averaged over *repeat* responses."""
     with CPU() as cpu:
         for _ in range(repeat):
-            assembled(chunks, times)
+            assemble_chunks(chunks, times)
     return cpu.seconds / (len(chunks) * times * repeat) * 1e6
 
 
-async def us_to_snap(accumulator: ChatAccumulator, repeat: int) -> float:
+async def time_snapshot(accumulator: ChatAccumulator, repeat: int) -> float:
     """Return the CPU microseconds of one snapshot."""
     with CPU() as cpu:
         for _ in range(repeat):
@@ -74,15 +73,15 @@ async def us_to_snap(accumulator: ChatAccumulator, repeat: int) -> float:
     return cpu.seconds / repeat * 1e6
 
 
-def openai_chunks(number: int) -> list[Any]:
-    """Return the chunks as openai has them."""
+def make_openai_chunks(number: int) -> list[Any]:
+    """Return the chunks as objects of the openai package."""
     from openai.types.chat import ChatCompletionChunk as Chunk
 
-    payloads = (event[len("data: ") :] for event in server.events(number))
+    payloads = (event[len("data: ") :] for event in server.make_events(number))
     return [Chunk.model_validate_json(payload) for payload in payloads]
 
 
-async def us_to_add_with_openai(chunks: Sequence[Any]) -> float:
+async def time_openai_add(chunks: Sequence[Any]) -> float:
     """Return the CPU microseconds per chunk."""
     from openai.lib.streaming.chat import ChatCompletionStreamState
 
@@ -93,37 +92,37 @@ async def us_to_add_with_openai(chunks: Sequence[Any]) -> float:
     return cpu.seconds / len(chunks) * 1e6
 
 
-async def of_length(number: int, size: Size) -> dict[str, float]:
-    """Return the medians for an answer of *number* chunks."""
+async def measure_length(number: int, size: Size) -> dict[str, Median]:
+    """Return the medians for a response of *number* chunks."""
     times, repeat = number // size.short, size.long // number
-    uniform, mixed = plain(size.short), varied(size.short)
+    uniform, mixed = make_text_chunks(size.short), make_varied_chunks(size.short)
     contenders: dict[str, Any] = {
-        "plain": lambda: us_to_add(uniform, times, repeat),
-        "varied": lambda: us_to_add(mixed, times, repeat),
+        "plain": lambda: time_add(uniform, times, repeat),
+        "varied": lambda: time_add(mixed, times, repeat),
     }
     if size.peers and importlib.util.find_spec("openai"):
-        theirs = openai_chunks(max(number // SLOW_SHARE, 100))
-        contenders["openai"] = lambda: us_to_add_with_openai(theirs)
+        theirs = make_openai_chunks(max(number // SLOW_SHARE, 100))
+        contenders["openai"] = lambda: time_openai_add(theirs)
     elif size.peers:
-        note("not installed and left out: openai")
-    return await medians(contenders, size.rounds)
+        print_note("not installed and left out: openai")
+    return await measure_medians(contenders, size.rounds)
 
 
 async def measure(size: Size) -> list[Row]:
     """Return the rows of both lengths, their comparison, and the snapshots."""
-    found = {number: await of_length(number, size) for number in (size.short, size.long)}
+    found = {number: await measure_length(number, size) for number in (size.short, size.long)}
     rows: list[Row] = []
     for number, results in found.items():
         theirs = {"openai": results["openai"]} if "openai" in results else {}
-        rows += rows_against(f"add, {number:,} plain chunks", "us", {"ours": results["plain"]} | theirs, {"": GOAL})
+        rows += compare_rows(f"add, {number:,} plain chunks", "us", {"ours": results["plain"]} | theirs, {"": GOAL})
         rows.append(Row(f"add, {number:,} varied chunks", "us", results["varied"], goal=GOAL))
     for kind in ("plain", "varied"):
         short, long = found[size.short][kind], found[size.long][kind]
         rows.append(Row(f"add, {kind}, {size.long:,} chunks", "us", long, f"{size.short:,} chunks", short, FLAT))
     for number in (size.short, size.long):
-        accumulator = assembled(plain(size.short), number // size.short)
-        snapshot = await medians({"ours": lambda made=accumulator: us_to_snap(made, 100)}, size.rounds)  # type: ignore[misc]
-        rows += rows_against(f"snapshot of {number:,} chunks", "us", snapshot)
+        accumulator = assemble_chunks(make_text_chunks(size.short), number // size.short)
+        snapshot = await measure_medians({"ours": lambda made=accumulator: time_snapshot(made, 100)}, size.rounds)  # type: ignore[misc]
+        rows += compare_rows(f"snapshot of {number:,} chunks", "us", snapshot)
     return rows
 
 

@@ -1,11 +1,11 @@
-"""What do a gigabyte of batch input and a gigabyte of results cost?
+"""Cost of batch input and batch results, per gigabyte.
 
-CPU of the client process in seconds for each GB, and its resident memory above what the import took. Lines have about
-1 KB. The files come from and go to a server in a process of its own, except where a row says that they are in memory.
+Measures the CPU seconds of the client process for each GB, and its resident memory above that of the import. A line has
+about 1 KB. A server in a separate process sends and receives the files; the first rows process lines in memory.
 
 Baselines: blocks read by bare aiohttp and newlines counted; msgspec, lines split and their envelopes decoded into
-structs with the body skipped; msgspec straight into the classes that we return, from the same blocks, and their text
-read as ours is, but no bytes kept for `raw`, no lines counted, no status looked at; json of the standard library.
+structs with the body skipped; msgspec directly into the result classes, from the same blocks and with each text read,
+but without `raw`, line numbers and status checks; json of the standard library.
 
     python benchmarks/batch.py [--quick] [--json]
 """
@@ -28,7 +28,7 @@ from typing import Any
 import aiohttp
 import attrs
 import msgspec
-from harness import CPU, Goal, Row, child, main, medians, memory, rows_against
+from harness import CPU, Goal, Row, compare_rows, main, measure_medians, read_memory, run_child
 from server import WORDS
 
 from gradient_async import AsyncSession, BatchLimits, ChatCompletion
@@ -48,7 +48,7 @@ Work = Callable[[], None]
 
 @attrs.frozen
 class Size:
-    """How much is measured: MB that are in memory, MB that go over a socket, and rounds."""
+    """Amount of work in one run: MB in memory, MB over a socket, and rounds."""
 
     held: int
     streamed: int
@@ -58,14 +58,14 @@ class Size:
 # The files.
 
 
-def text(number: int) -> str:
-    """Return some text that differs from line to line."""
+def make_text(number: int) -> str:
+    """Return a text that differs from line to line."""
     return " ".join(WORDS[(number * 7 + place * 3) % len(WORDS)] for place in range(105))
 
 
 def input_line(number: int) -> bytes:
     """Return a line of an input."""
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text(number) + ' "now"\n'}]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": make_text(number) + ' "now"\n'}]
     body = {"model": "llama3.3-70b-instruct", "messages": messages, "max_tokens": 256, "temperature": 0.2}
     line = {"custom_id": f"request-{number:08d}", "method": "POST", "url": CHAT, "body": body}
     return json.dumps(line).encode() + b"\n"
@@ -73,7 +73,7 @@ def input_line(number: int) -> bytes:
 
 def result_line(number: int) -> bytes:
     """Return a line of an output file."""
-    message = {"role": "assistant", "content": text(number), "refusal": None, "reasoning_content": None}
+    message = {"role": "assistant", "content": make_text(number), "refusal": None, "reasoning_content": None}
     choices = [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}]
     usage = {"prompt_tokens": 43, "completion_tokens": 126, "total_tokens": 169}
     body = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1754000000, "model": "m"}
@@ -82,17 +82,17 @@ def result_line(number: int) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
-def lines_of(make: Callable[[int], bytes], megabytes: float) -> Iterator[bytes]:
-    """Yield lines until there are so many MB."""
+def iterate_lines(make: Callable[[int], bytes], megabytes: float) -> Iterator[bytes]:
+    """Yield lines until they add up to *megabytes*."""
     number = size = 0
     while size < megabytes * 1e6:
         yield (line := make(number))
         number, size = number + 1, size + len(line)
 
 
-def blocks_of(make: Callable[[int], bytes], megabytes: float) -> list[bytes]:
-    """Return so many MB of lines in the blocks that are read from a socket or a file."""
-    data = b"".join(lines_of(make, megabytes))
+def make_blocks(make: Callable[[int], bytes], megabytes: float) -> list[bytes]:
+    """Return *megabytes* of lines, cut into blocks as a socket or a file delivers them."""
+    data = b"".join(iterate_lines(make, megabytes))
     return [data[begin : begin + BLOCK] for begin in range(0, len(data), BLOCK)]
 
 
@@ -100,7 +100,7 @@ def blocks_of(make: Callable[[int], bytes], megabytes: float) -> list[bytes]:
 
 
 class Response(msgspec.Struct):
-    """The part of a line of results that holds the answer, skipped."""
+    """The response of a result line, its body not decoded."""
 
     body: msgspec.Raw = msgspec.Raw(b"null")
     status_code: int | None = None
@@ -108,7 +108,7 @@ class Response(msgspec.Struct):
 
 
 class Envelope(msgspec.Struct):
-    """A line of results, its answer skipped."""
+    """A result line whose body is not decoded."""
 
     custom_id: str
     response: Response | None = None
@@ -116,7 +116,7 @@ class Envelope(msgspec.Struct):
 
 
 class InputEnvelope(msgspec.Struct):
-    """A line of an input, its body skipped."""
+    """An input line whose body is not decoded."""
 
     custom_id: str
     method: str
@@ -126,7 +126,7 @@ class InputEnvelope(msgspec.Struct):
 
 @attrs.define
 class WholeResponse:
-    """The part of a line of results that holds the answer, decoded."""
+    """The response of a result line, decoded."""
 
     body: ChatCompletion | None = None
     status_code: int | None = None
@@ -135,14 +135,14 @@ class WholeResponse:
 
 @attrs.define
 class WholeLine:
-    """A line of results, all of it decoded."""
+    """A result line, decoded completely."""
 
     custom_id: str = ""
     response: WholeResponse | None = None
     error: Any = None
 
 
-def split_and(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
+def decode_lines(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
     """Split *blocks* into lines and decode each."""
     tail = b""
     for block in blocks:
@@ -153,7 +153,7 @@ def split_and(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
 
 
 def decode_results(blocks: list[bytes], *, read: bool) -> None:
-    """Turn *blocks* into results as we do, and with *read* look at every answer."""
+    """Decode *blocks* as the library does; *read* also accesses the text of every result."""
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     for block in blocks:
         for result in decoder.feed(block):
@@ -161,8 +161,8 @@ def decode_results(blocks: list[bytes], *, read: bool) -> None:
                 _ = result.text
 
 
-def validate(blocks: list[bytes], *, digest: bool) -> None:
-    """Check *blocks* as we do."""
+def validate_blocks(blocks: list[bytes], *, digest: bool) -> None:
+    """Validate *blocks* as the library does."""
     validator = InputValidator(LineSchema("openai", CHAT), NO_LIMITS, digest=digest)
     for block in blocks:
         validator.feed(block)
@@ -170,63 +170,65 @@ def validate(blocks: list[bytes], *, digest: bool) -> None:
     assert validator.build_report().ok
 
 
-async def compared(what: str, contenders: dict[str, Work], held: list[bytes], rounds: int, **goals: Goal) -> list[Row]:
-    """Return the rows of pure work on *held*; the goal of a baseline is given by the first word of its name."""
+async def compare_contenders(
+    what: str, contenders: dict[str, Work], held: list[bytes], rounds: int, **goals: Goal
+) -> list[Row]:
+    """Return the rows of work on *held*, which is in memory; a goal is named by the first word of its baseline."""
     gigabytes = sum(map(len, held)) / GB
 
-    async def seconds(work: Work) -> float:
+    async def measure_seconds(work: Work) -> float:
         with CPU() as cpu:
             work()
         return cpu.seconds / gigabytes
 
-    found = await medians({name: partial(seconds, work) for name, work in contenders.items()}, rounds)
+    found = await measure_medians({name: partial(measure_seconds, work) for name, work in contenders.items()}, rounds)
     named = {name: goals[name.split()[0]] for name in contenders if name.split()[0] in goals}
-    return rows_against(what, "CPU s/GB", found, named | ({"": goals["ours"]} if "ours" in goals else {}))
+    return compare_rows(what, "CPU s/GB", found, named | ({"": goals["ours"]} if "ours" in goals else {}))
 
 
-async def pure_rows(size: Size) -> list[Row]:
-    """Return the rows without a socket."""
-    results, inputs = blocks_of(result_line, size.held), blocks_of(input_line, size.held)
+async def measure_memory_rows(size: Size) -> list[Row]:
+    """Return the rows of lines in memory."""
+    results, inputs = make_blocks(result_line, size.held), make_blocks(input_line, size.held)
     envelope, whole = msgspec.json.Decoder(Envelope).decode, msgspec.json.Decoder(WholeLine).decode
     text_of = operator.attrgetter("response.body.text")
     skipping = msgspec.json.Decoder(InputEnvelope).decode
-    rows = await compared(
-        "result lines, answers not read",
+    rows = await compare_contenders(
+        "result lines, results not read",
         {
             "ours": lambda: decode_results(results, read=False),
-            "msgspec envelope": lambda: split_and(envelope, results),
-            "json": lambda: split_and(json.loads, results),
+            "msgspec envelope": lambda: decode_lines(envelope, results),
+            "json": lambda: decode_lines(json.loads, results),
         },
         results,
         size.rounds,
         ours=Goal(1 / 0.6, "CPU s/GB"),
     )
-    rows += await compared(
-        "result lines, every answer read",
+    rows += await compare_contenders(
+        "result lines, every result read",
         {
             "ours": lambda: decode_results(results, read=True),
-            "msgspec into the same classes": lambda: split_and(lambda line: text_of(whole(line)), results),
+            "msgspec into the same classes": lambda: decode_lines(lambda line: text_of(whole(line)), results),
         },
         results,
         size.rounds,
         msgspec=Goal(1 / 0.9),
     )
-    skipped: dict[str, Work] = {"msgspec envelope, body skipped": lambda: split_and(skipping, inputs)}
+    skipped: dict[str, Work] = {"msgspec envelope, body skipped": lambda: decode_lines(skipping, inputs)}
     for what, digest in (("input lines validated", False), ("the same, with the digest for a journal", True)):
-        ours: dict[str, Work] = {"ours": lambda digest=digest: validate(inputs, digest=digest)}  # type: ignore[misc]
-        rows += await compared(what, ours | skipped, inputs, size.rounds, ours=Goal(2.5, "CPU s/GB"))
+        ours: dict[str, Work] = {"ours": lambda digest=digest: validate_blocks(inputs, digest=digest)}  # type: ignore[misc]
+        rows += await compare_contenders(what, ours | skipped, inputs, size.rounds, ours=Goal(2.5, "CPU s/GB"))
     return rows
 
 
 # Files over a socket.
 
 
-async def serve(megabytes: str) -> None:
-    """Answer as the API and the storage host: one job, whose results have so many MB."""
-    block = b"".join(lines_of(result_line, 4))
+async def serve_files(megabytes: str) -> None:
+    """Serve the API and the storage host for one job with *megabytes* of results."""
+    block = b"".join(iterate_lines(result_line, 4))
     times = max(int(float(megabytes) * 1e6 / len(block)), 1)
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         base = f"http://127.0.0.1:{port}"
         while head := await reader.readuntil(b"\r\n\r\n"):
             _, path, _ = head.decode().split(" ", 2)
@@ -243,13 +245,13 @@ async def serve(megabytes: str) -> None:
             body = json.dumps(job | {"file_id": "f", "upload_url": f"{base}/in", "output_file_url": f"{base}/output"})
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body.encode()))
 
-    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer(reader, writer)
+            await answer_requests(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    listening = await asyncio.start_server(quietly, "127.0.0.1", 0, limit=BLOCK)
+    listening = await asyncio.start_server(handle_connection, "127.0.0.1", 0, limit=BLOCK)
     port = listening.sockets[0].getsockname()[1]
     print(f"http://127.0.0.1:{port} {len(block) * times}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -257,8 +259,8 @@ async def serve(megabytes: str) -> None:
 
 
 @contextmanager
-def served(megabytes: int) -> Iterator[list[str]]:
-    """Run the server; give its address and the bytes of its results."""
+def run_server(megabytes: int) -> Iterator[list[str]]:
+    """Run the server; yield its address and the size of its results in bytes."""
     command = [sys.executable, __file__, "--serve", str(megabytes)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -267,15 +269,15 @@ def served(megabytes: int) -> Iterator[list[str]]:
         process.stdin.close()
 
 
-async def results(batches: Batches, _: str, __: str, *, read: bool = False) -> None:
+async def read_results(batches: Batches, _: str, __: str, *, read: bool = False) -> None:
     """Iterate over the results of a job."""
     async for result in batches.job("b").results():
         if read:
             assert result.completion
 
 
-async def bare(_: Batches, url: str, __: str) -> None:
-    """Read the same bytes with aiohttp alone and count the lines."""
+async def read_bare(_: Batches, url: str, __: str) -> None:
+    """Read the same bytes with bare aiohttp and count the lines."""
     lines = 0
     async with (
         aiohttp.ClientSession(read_bufsize=BLOCK, timeout=aiohttp.ClientTimeout(total=None)) as client,
@@ -286,67 +288,67 @@ async def bare(_: Batches, url: str, __: str) -> None:
     assert lines
 
 
-async def checked(batches: Batches, _: str, path: str) -> None:
+async def validate_file(batches: Batches, _: str, path: str) -> None:
     """Validate an input file."""
     assert (await batches.validate(path, limits=NO_LIMITS)).ok
 
 
-async def submitted(batches: Batches, _: str, path: str) -> None:
-    """Validate and upload an input file and create its job."""
+async def submit_file(batches: Batches, _: str, path: str) -> None:
+    """Validate and upload an input file, and create its job."""
     await batches.submit(path, limits=NO_LIMITS)
 
 
-WAYS: dict[str, Callable[[Batches, str, str], Any]] = {
-    "results": results,
-    "results, every answer read": partial(results, read=True),
-    "bare aiohttp": bare,
-    "validate": checked,
-    "submit": submitted,
+OPERATIONS: dict[str, Callable[[Batches, str, str], Any]] = {
+    "results": read_results,
+    "results, every one read": partial(read_results, read=True),
+    "bare aiohttp": read_bare,
+    "validate": validate_file,
+    "submit": submit_file,
 }
 
 
-async def use(name: str, url: str, path: str, size: str) -> None:
-    """Print the CPU seconds for each GB and the MiB above the import of one way to use a file of *size* bytes."""
+async def run_operation(name: str, url: str, path: str, size: str) -> None:
+    """Print the CPU seconds per GB and the MiB above the import for one operation on a file of *size* bytes."""
     async with AsyncSession(api_key="test", base_url=url, limits=None) as session:
         batches = session.batches
-        before = memory()
+        before = read_memory()
         with CPU() as cpu:
-            await WAYS[name](batches, url, path)
-    print(json.dumps({"cpu": cpu.seconds / (int(size) / GB), "mib": (peak_memory() - before) / 1024}))
+            await OPERATIONS[name](batches, url, path)
+    print(json.dumps({"cpu": cpu.seconds / (int(size) / GB), "mib": (read_peak_memory() - before) / 1024}))
 
 
-def peak_memory() -> float:
-    """Return the most KiB that were resident; the number that getrusage gives is the parent's too."""
+def read_peak_memory() -> float:
+    """Return the peak resident memory in KiB; the value of getrusage would include the parent's."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return float(line.split()[1])
 
 
-async def socket_rows(size: Size) -> list[Row]:
-    """Return the rows of whole files, each used by a process of its own."""
-    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file, served(size.streamed) as (url, held):
-        file.writelines(lines_of(input_line, size.streamed))
+async def measure_socket_rows(size: Size) -> list[Row]:
+    """Return the rows of complete files, each processed in a new process."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file, run_server(size.streamed) as (url, held):
+        file.writelines(iterate_lines(input_line, size.streamed))
         file.flush()
         sizes = {"validate": file.tell(), "submit": file.tell()}
-        found = {name: child(__file__, "--use", name, url, file.name, sizes.get(name, held)) for name in WAYS}
+        found = {name: run_child(__file__, "--use", name, url, file.name, sizes.get(name, held)) for name in OPERATIONS}
     floor, how_much = found["bare aiohttp"]["cpu"], f"{size.streamed / 1000:g} GB"
     rows = [
         Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"], "bare aiohttp", floor)
-        for name in ("results", "results, every answer read")
+        for name in ("results", "results, every one read")
     ]
     rows += [Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"]) for name in ("validate", "submit")]
-    mine = [name for name in WAYS if name != "bare aiohttp"]
+    mine = [name for name in OPERATIONS if name != "bare aiohttp"]
     return rows + [Row(f"{name}, {how_much}", "MiB", found[name]["mib"], goal=ABOVE_IMPORT) for name in mine]
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return all rows."""
-    return await pure_rows(size) + await socket_rows(size)
+    """Return the rows of lines in memory and of files over a socket."""
+    return await measure_memory_rows(size) + await measure_socket_rows(size)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(sys.argv[2]))
+        asyncio.run(serve_files(sys.argv[2]))
     elif sys.argv[1:2] == ["--use"]:
-        asyncio.run(use(*sys.argv[2:]))
+        asyncio.run(run_operation(*sys.argv[2:]))
     else:
         main(measure, full=Size(64, 1000, 5), quick=Size(32, 200, 3), tiny=Size(1, 2, 1))

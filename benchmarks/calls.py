@@ -1,8 +1,7 @@
-"""Where does a request go, and where the time to the first token?
+"""Function calls of a request, and of a stream up to its first token, by layer.
 
-Calls of Python and C functions by layer, for one whole answer and up to the first token of a stream, over a warm
-connection. A count is the same on every machine, and what runs once per request runs cold: there a call costs several
-times what a loop around it would show.
+Counts calls of Python and C functions over a warm connection. Counts are the same on every machine. Code that runs once
+per request runs with cold caches, where a call costs several times the amount that a loop would show.
 
 Baseline: aiohttp with msgspec, which has no limiter, no retries, no time limits and no outcome.
 
@@ -18,8 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
-from clients import ByHand, Client, Ours, with_client
-from harness import Row, Server, main, server
+from clients import ByHand, Client, Ours, use_client
+from harness import Row, Server, main, run_server
 
 import gradient_async
 
@@ -30,27 +29,27 @@ Step = Callable[[Client, cProfile.Profile], Awaitable[None]]
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     calls: int
 
 
-def layer_of(file: str) -> str:
-    """Return the layer that the functions of *file* belong to; attrs and `quick` write some of ours."""
+def find_layer(file: str) -> str:
+    """Return the layer that the functions of *file* belong to; generated code is counted as ours."""
     if file.startswith("<"):
         return "ours"
     return next((layer for part, layer in LAYERS.items() if part in file), "the rest")
 
 
-async def ask(client: Client, profile: cProfile.Profile) -> None:
-    """Ask for a whole answer."""
+async def profile_completion(client: Client, profile: cProfile.Profile) -> None:
+    """Profile one completion."""
     profile.enable()
     await client.ask()
     profile.disable()
 
 
-async def first_token(client: Client, profile: cProfile.Profile) -> None:
-    """Read a stream, its first token in the profile."""
+async def profile_first_token(client: Client, profile: cProfile.Profile) -> None:
+    """Profile a stream up to its first token, and read the rest."""
     texts = client.texts()
     profile.enable()
     await anext(texts)
@@ -59,8 +58,8 @@ async def first_token(client: Client, profile: cProfile.Profile) -> None:
         pass
 
 
-async def calls_of(kind: type[Client], running: Server, behaviour: str, step: Step, calls: int) -> Counter[str]:
-    """Return how often functions of each layer are called in one *step*."""
+async def count_calls(kind: type[Client], running: Server, behaviour: str, step: Step, calls: int) -> Counter[str]:
+    """Return the number of calls by layer in one *step*."""
     profile = cProfile.Profile()
 
     async def use(client: Client) -> float:
@@ -69,10 +68,10 @@ async def calls_of(kind: type[Client], running: Server, behaviour: str, step: St
             await step(client, profile)
         return 0.0
 
-    await with_client(kind, running.url(behaviour), use)
+    await use_client(kind, running.url(behaviour), use)
     found: Counter[str] = Counter()
     for (file, _, _), (_, number, *_) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        found[layer_of(file)] += number
+        found[find_layer(file)] += number
     return Counter({layer: round(number / calls) for layer, number in found.items()})
 
 
@@ -80,12 +79,12 @@ async def measure(size: Size) -> list[Row]:
     """Return a row for each layer."""
     rows: list[Row] = []
     steps: dict[str, tuple[str, Step]] = {
-        "a whole answer": ("json", ask),
-        "the first token": ("first/8/2", first_token),
+        "a completion": ("json", profile_completion),
+        "the first token": ("first/8/2", profile_first_token),
     }
-    with server() as running:
+    with run_server() as running:
         for what, (behaviour, step) in steps.items():
-            found, theirs = [await calls_of(kind, running, behaviour, step, size.calls) for kind in (Ours, ByHand)]
+            found, theirs = [await count_calls(kind, running, behaviour, step, size.calls) for kind in (Ours, ByHand)]
             rows += [
                 Row(f"{what}, {layer}", "calls", found[layer], ByHand.name, theirs[layer])
                 for layer in (*LAYERS.values(), "the rest")

@@ -1,7 +1,7 @@
-"""The contenders: our client, what a careful user writes by hand, and the other clients.
+"""The contenders: this library, hand-written clients, and other packages.
 
-Each can read a stream to its end, iterate over the texts of one, and ask for a whole answer, at an address that
-its constructor was given. A contender that is not installed is left out.
+Each reads a stream, iterates over the texts of a stream, and requests a completion, at the address given to its
+constructor. A contender whose package is not installed is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import aiohttp
 import attrs
 import msgspec
-from harness import note
+from harness import print_note
 
 from gradient_async import AsyncSession, RateLimits
 
@@ -33,24 +33,24 @@ DATA = len("data: ")
 
 
 class Client:
-    """What every contender can do."""
+    """Interface of a contender."""
 
     name: ClassVar[str]
     module: ClassVar[str] = "aiohttp"
     is_slow: ClassVar[bool] = False
-    """Whether it needs so long that it gets fewer chunks, requests and rounds."""
+    """Whether the contender gets fewer chunks, requests and rounds, because it is slow."""
 
     def __init__(self, base: str, *, wide: bool = False) -> None:
         self.base, self.wide = base, wide
 
     async def open(self) -> None:
-        """Make what needs a running loop."""
+        """Create the parts that need a running loop."""
 
     async def close(self) -> None:
         """Close every connection."""
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and access each text."""
         async for _ in self.texts():
             pass
 
@@ -59,17 +59,17 @@ class Client:
         raise NotImplementedError
 
     async def ask(self) -> str:
-        """Return the text of one whole answer."""
+        """Return the text of one completion."""
         raise NotImplementedError
 
 
 class Ours(Client):
-    """This library: limiter, retries, time limits, assembly and outcome are on, as they are for its users."""
+    """This library with its defaults: limiter, retries, timeouts, assembly and outcome are on."""
 
     name = "gradient_async"
 
     async def open(self) -> None:
-        """Open a session whose budget is out of reach."""
+        """Open a session with a budget that is never exhausted."""
         self.session = AsyncSession(KEY, base_url=self.base, limits=ROOMY)
 
     async def close(self) -> None:
@@ -77,7 +77,7 @@ class Ours(Client):
         await self.session.aclose()
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text where openai has it."""
+        """Read one stream to its end and access each text by the path that openai uses."""
         async with self.session.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
             async for chunk in stream:
                 _ = chunk.choices[0].delta.content
@@ -92,18 +92,18 @@ class Ours(Client):
                     yield text
 
     async def ask(self) -> str:
-        """Return the text of one whole answer."""
+        """Return the text of one completion."""
         return (await self.session.chat.completions.create(model=MODEL, messages=MESSAGES)).text
 
 
 class Bare(Client):
-    """aiohttp with its defaults but for the pool's limit: the bytes are read and nothing is made of them."""
+    """aiohttp with its defaults and no pool limit; reads the bytes and parses nothing."""
 
     name = "bare aiohttp"
     _text = re.compile(rb'"content":"([^"]+)"')
 
     async def open(self) -> None:
-        """Open a session without a limit of connections."""
+        """Open a session without a connection limit."""
         self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self) -> None:
@@ -117,14 +117,14 @@ class Bare(Client):
                 pass
 
     async def texts(self) -> AsyncIterator[str]:
-        """Iterate over what looks like texts in the bytes."""
+        """Iterate over the texts that a regular expression finds in the bytes."""
         async with self.http.post(self.base + PATH, data=STREAM_BODY, headers=HEADERS) as response:
             async for block in response.content.iter_any():
                 for text in self._text.findall(block):
                     yield text.decode()
 
     async def ask(self) -> str:
-        """Read the body of one answer."""
+        """Read the body of one completion."""
         async with self.http.post(self.base + PATH, data=ASK_BODY, headers=HEADERS) as response:
             await response.read()
         return ""
@@ -184,14 +184,14 @@ class _Completion:
 
 
 class ByHand(Bare):
-    """aiohttp without time limits and cookies, one split a read, msgspec into slotted attrs classes."""
+    """aiohttp without timeouts and cookies, one split per read, msgspec into slotted attrs classes."""
 
     name = "aiohttp+msgspec"
     _chunk = staticmethod(msgspec.json.Decoder(_Chunk).decode)
     _completion = staticmethod(msgspec.json.Decoder(_Completion).decode)
 
     async def open(self) -> None:
-        """Open a session with the settings a careful user finds."""
+        """Open a session with tuned settings."""
         self.http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -210,7 +210,7 @@ class ByHand(Bare):
                         yield decode(event[DATA:])
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and access each text."""
         async for chunk in self.chunks():
             _ = chunk.choices[0].delta.content
 
@@ -221,17 +221,16 @@ class ByHand(Bare):
                 yield text
 
     async def ask(self) -> str:
-        """Return the text of one whole answer."""
+        """Return the text of one completion."""
         async with self.http.post(self.base + PATH, data=ASK_BODY, headers=HEADERS) as response:
             return self._completion(await response.read()).choices[0].message.content or ""
 
 
 class _Peer(Client):
-    """What the clients with a ``chat.completions.create`` have in common.
+    """Base of the packages with a ``chat.completions.create``.
 
-    A *wide* one has no limit of connections: with their own (100 to 1,000) streams wait for one another, and a thousand
-    open streams are not what is measured. Where nothing needs it they are as their users have them, because a pool
-    without a limit makes httpx slower.
+    A *wide* client has no connection limit: with the defaults (100 to 1,000), streams would queue instead of being open
+    at the same time. Other measurements use the defaults, because a pool without a limit makes httpx slower.
     """
 
     is_slow = True
@@ -242,7 +241,7 @@ class _Peer(Client):
         await self.client.close()
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and access each text."""
         stream = await self.client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
         async for chunk in stream:
             _ = chunk.choices[0].delta.content
@@ -255,29 +254,29 @@ class _Peer(Client):
                 yield text
 
     async def ask(self) -> str:
-        """Return the text of one whole answer."""
-        answer = await self.client.chat.completions.create(model=MODEL, messages=MESSAGES)
-        return answer.choices[0].message.content
+        """Return the text of one completion."""
+        completion = await self.client.chat.completions.create(model=MODEL, messages=MESSAGES)
+        return str(completion.choices[0].message.content)
 
 
 class Pydo(_Peer):
-    """DigitalOcean's pydo, asynchronous; its results are dicts."""
+    """DigitalOcean's pydo, asynchronous; results are dicts."""
 
     name = module = "pydo"
 
     async def open(self) -> None:
-        """Make the client."""
+        """Create the client."""
         from azure.core.credentials import AzureKeyCredential
         from azure.core.pipeline.policies import AzureKeyCredentialPolicy
         from pydo.aio import Client
 
-        # Its own policy refuses addresses without TLS, loopback included.
+        # The default policy refuses addresses without TLS, including loopback.
         policy = AzureKeyCredentialPolicy(AzureKeyCredential(KEY), "Authorization", prefix="Bearer")
         options = {"transport": await self._wide_transport()} if self.wide else {}
         self.client = Client(KEY, inference_endpoint=self.base, authentication_policy=policy, **options)
 
     async def _wide_transport(self) -> Any:
-        """Return a transport whose session is as its own but for the limit."""
+        """Return the default transport with an unlimited pool."""
         from azure.core.pipeline.transport import AioHttpTransport
 
         session = aiohttp.ClientSession(
@@ -289,7 +288,7 @@ class Pydo(_Peer):
         return AioHttpTransport(session=session)
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and access each text."""
         stream = await self.client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
         async for chunk in stream:
             _ = chunk["choices"][0]["delta"].get("content")
@@ -303,12 +302,12 @@ class Pydo(_Peer):
 
 
 class Gradient(_Peer):
-    """DigitalOcean's gradient."""
+    """DigitalOcean's gradient package."""
 
     name = module = "gradient"
 
     async def open(self) -> None:
-        """Make the client."""
+        """Create the client."""
         from gradient import AsyncGradient, DefaultAsyncHttpxClient
         from gradient._constants import DEFAULT_CONNECTION_LIMITS
 
@@ -320,12 +319,12 @@ class Gradient(_Peer):
 
 
 class OpenAI(_Peer):
-    """openai, pointed at another address."""
+    """The openai package with another base address."""
 
     name = module = "openai"
 
     async def open(self) -> None:
-        """Make the client."""
+        """Create the client."""
         from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAsyncHttpxClient
 
         limits = type(DEFAULT_CONNECTION_LIMITS)()
@@ -334,12 +333,12 @@ class OpenAI(_Peer):
 
 
 class OpenAIHelper(OpenAI):
-    """openai's ``.stream()``, which assembles the answer as ours does."""
+    """The openai package's ``.stream()``, which also assembles the completion."""
 
     name = "openai .stream()"
 
     async def read(self) -> None:
-        """Read one stream to its end and look at each text."""
+        """Read one stream to its end and access each text."""
         async with self.client.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
             async for event in stream:
                 if event.type == "chunk":
@@ -349,16 +348,16 @@ class OpenAIHelper(OpenAI):
 PEERS: tuple[type[Client], ...] = (Pydo, Gradient, OpenAI)
 
 
-def installed(kinds: Sequence[type[Client]]) -> list[type[Client]]:
-    """Return those of *kinds* whose package is installed, and say which are not."""
+def select_installed(kinds: Sequence[type[Client]]) -> list[type[Client]]:
+    """Return the *kinds* whose packages are installed, and print a note about the others."""
     missing = {kind.module for kind in kinds if importlib.util.find_spec(kind.module) is None}
     if missing:
-        note(f"not installed and left out: {', '.join(sorted(missing))}")
+        print_note(f"not installed and left out: {', '.join(sorted(missing))}")
     return [kind for kind in kinds if kind.module not in missing]
 
 
-async def with_client(kind: type[Client], base: str, use: Callable[[Client], Any], *, wide: bool = False) -> float:
-    """Return what *use* measures with a client of *kind* that is open for it alone."""
+async def use_client(kind: type[Client], base: str, use: Callable[[Client], Any], *, wide: bool = False) -> float:
+    """Return the measurement of *use* with a new client of *kind*."""
     client = kind(base, wide=wide)
     await client.open()
     try:

@@ -1,11 +1,11 @@
-"""What does a request with a whole answer cost?
+"""Cost of a completion.
 
-CPU of the client process per chat completion of about 1 KB over warm connections, with 1, 64 and 512 requests in
-flight. Ours takes a permit of the limiter, watches its time limits, reads the rate-limit headers and returns typed
-objects with their meta.
+Measures the CPU of the client process per chat completion of about 1 KB over warm connections, with 1, 64 and 512
+requests in flight. This library acquires a permit, enforces its timeouts, reads the rate-limit headers and returns
+typed objects with their meta.
 
-Baselines: bare aiohttp with its defaults, which sends ready bytes and reads the answer's; aiohttp without time
-limits, with msgspec into attrs classes; pydo, gradient, openai.
+Baselines: bare aiohttp with its defaults, which sends prepared bytes and reads the body; aiohttp without timeouts, with
+msgspec into attrs classes; pydo, gradient, openai.
 
     python benchmarks/completions.py [--quick] [--json]
 """
@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 
 import attrs
-from clients import PEERS, Bare, ByHand, Client, Ours, installed, with_client
-from harness import CPU, Goal, Row, Server, main, medians, rows_against, server
+from clients import PEERS, Bare, ByHand, Client, Ours, select_installed, use_client
+from harness import CPU, Goal, Median, Row, Server, compare_rows, main, measure_medians, run_server
 
 SLOW_SHARE = 5
 GOALS = {
@@ -28,50 +28,50 @@ GOALS = {
 
 @attrs.frozen
 class Size:
-    """How much is measured: how many requests for each number in flight."""
+    """Amount of work in one run: the number of requests for each number in flight."""
 
     requests: dict[int, int]
     rounds: int
     peers: bool = True
 
 
-async def us_per_request(kind: type[Client], running: Server, in_flight: int, requests: int) -> float:
-    """Return the CPU microseconds that *kind* needs for each request."""
+async def time_request(kind: type[Client], running: Server, in_flight: int, requests: int) -> float:
+    """Return the CPU microseconds per request of *kind*."""
     each = max(requests // in_flight, 1)
 
-    async def ask(client: Client, times: int) -> None:
+    async def send_requests(client: Client, times: int) -> None:
         for _ in range(times):
             await client.ask()
 
     async def use(client: Client) -> float:
-        await asyncio.gather(*(ask(client, 1) for _ in range(in_flight)))
+        await asyncio.gather(*(send_requests(client, 1) for _ in range(in_flight)))
         with CPU() as cpu:
-            await asyncio.gather(*(ask(client, each) for _ in range(in_flight)))
+            await asyncio.gather(*(send_requests(client, each) for _ in range(in_flight)))
         return cpu.seconds / (each * in_flight) * 1e6
 
-    return await with_client(kind, running.url("json"), use)
+    return await use_client(kind, running.url("json"), use)
 
 
-async def compared(running: Server, in_flight: int, size: Size) -> dict[str, float]:
-    """Return the median of every contender with so many requests in flight."""
+async def compare_contenders(running: Server, in_flight: int, size: Size) -> dict[str, Median]:
+    """Return the median of each contender with *in_flight* requests at a time."""
     requests = size.requests[in_flight]
     contenders = {
-        kind.name: lambda kind=kind: us_per_request(  # type: ignore[misc]
+        kind.name: lambda kind=kind: time_request(
             kind, running, in_flight, requests // (SLOW_SHARE if kind.is_slow else 1)
         )
-        for kind in installed([Ours, Bare, ByHand, *(PEERS if size.peers else ())])
+        for kind in select_installed([Ours, Bare, ByHand, *(PEERS if size.peers else ())])
     }
-    return await medians(contenders, size.rounds)
+    return await measure_medians(contenders, size.rounds)
 
 
 async def measure(size: Size) -> list[Row]:
     """Return the rows for each number of requests in flight."""
-    with server() as running:
-        found = {in_flight: await compared(running, in_flight, size) for in_flight in size.requests}
+    with run_server() as running:
+        found = {in_flight: await compare_contenders(running, in_flight, size) for in_flight in size.requests}
     return [
         row
         for in_flight, results in found.items()
-        for row in rows_against(f"CPU a request, {in_flight} in flight", "us", results, GOALS[in_flight])
+        for row in compare_rows(f"CPU a request, {in_flight} in flight", "us", results, GOALS[in_flight])
     ]
 
 

@@ -1,7 +1,7 @@
-"""How many connections do 20 streams need, one after the other?
+"""Connections opened by 20 consecutive streams.
 
-A connection can serve the next request only once its body was read to the end, and the end may come later than
-``[DONE]``: in one packet with it, or 30 ms after it.
+A connection is reusable once the body was read to its end, which may arrive in one packet with ``[DONE]`` or 30 ms
+later.
 
 Baselines: aiohttp with msgspec, which reads to the end of the body; pydo, gradient, openai.
 
@@ -11,8 +11,8 @@ Baselines: aiohttp with msgspec, which reads to the end of the body; pydo, gradi
 from __future__ import annotations
 
 import attrs
-from clients import PEERS, ByHand, Client, Ours, installed, with_client
-from harness import Goal, Row, Server, main, medians, rows_against, server
+from clients import PEERS, ByHand, Client, Ours, select_installed, use_client
+from harness import Goal, Row, Server, compare_rows, main, measure_medians, run_server
 
 CHUNKS = 20
 SHAPES = {"in one packet with [DONE]": 0, "30 ms after [DONE]": 30}
@@ -20,14 +20,14 @@ SHAPES = {"in one packet with [DONE]": 0, "30 ms after [DONE]": 30}
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     streams: int
     peers: bool = True
 
 
-async def connections(kind: type[Client], running: Server, milliseconds: int, streams: int) -> float:
-    """Return how many connections *kind* opened."""
+async def count_connections(kind: type[Client], running: Server, milliseconds: int, streams: int) -> float:
+    """Return the number of connections that *kind* opened."""
 
     async def use(client: Client) -> float:
         before = running.stats()["accepted"]
@@ -35,21 +35,21 @@ async def connections(kind: type[Client], running: Server, milliseconds: int, st
             await client.read()
         return running.stats()["accepted"] - before
 
-    return await with_client(kind, running.url(f"done/{CHUNKS}/{milliseconds}"), use)
+    return await use_client(kind, running.url(f"done/{CHUNKS}/{milliseconds}"), use)
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return the rows for both places of the end of the body."""
-    kinds = installed([Ours, ByHand, *(PEERS if size.peers else ())])
+    """Return the rows for both positions of the end of the body."""
+    kinds = select_installed([Ours, ByHand, *(PEERS if size.peers else ())])
     rows: list[Row] = []
-    with server() as running:
+    with run_server() as running:
         for shape, milliseconds in SHAPES.items():
             contenders = {
-                kind.name: lambda kind=kind, ms=milliseconds: connections(kind, running, ms, size.streams)  # type: ignore[misc]
+                kind.name: lambda kind=kind, ms=milliseconds: count_connections(kind, running, ms, size.streams)
                 for kind in kinds
             }
-            found = await medians(contenders, 1)
-            rows += rows_against(f"{size.streams} streams, end {shape}", "connections", found, {"": Goal(1, "")})
+            found = await measure_medians(contenders, 1)
+            rows += compare_rows(f"{size.streams} streams, end {shape}", "connections", found, {"": Goal(1, "")})
     return rows
 
 

@@ -1,8 +1,8 @@
-"""How soon does a service stop paying for a client that has left?
+"""Delay from the disconnect of a web client to the close of the upstream connection.
 
-A web client asks one of the applications in examples/, which asks the server; then it closes its connection. The time
-runs from there until the server sees its own connection close. ``/stream`` is left after its first event, ``/chat``
-while the answer is being waited for.
+A web client calls one of the applications in examples/, which calls the server; then the client disconnects. The time
+is measured until the server sees its connection close. ``/stream`` is left after its first event, ``/chat`` before its
+response.
 
     python benchmarks/disconnect.py [--quick] [--json]
 """
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 
 import attrs
 from clients import KEY
-from harness import HERE, Goal, Row, Server, main, server
+from harness import HERE, Goal, Row, Server, main, run_server
 
 APPS = ("aiohttp_app", "fastapi_app", "litestar_app")
 UPSTREAM = {"/stream": "paced/1000000/100", "/chat": "slow/60000"}
@@ -33,14 +33,14 @@ GOAL = {"median": Goal(50, "ms"), "longest": Goal(100, "ms")}
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     clients: int
     apps: tuple[str, ...] = APPS
 
 
-def serve(name: str) -> None:
-    """Serve an example on a free port, which is printed."""
+def serve_example(name: str) -> None:
+    """Serve an example on a free port, and print the port."""
     sys.path.insert(0, str(HERE.parent / "examples"))
     module = importlib.import_module(name)
     listening = socket.create_server(("127.0.0.1", 0))
@@ -56,8 +56,8 @@ def serve(name: str) -> None:
 
 
 @contextmanager
-def served(name: str, upstream: str) -> Iterator[int]:
-    """Run `serve` in a process of its own, and give its port."""
+def run_example(name: str, upstream: str) -> Iterator[int]:
+    """Run `serve_example` in a separate process; yield its port."""
     environ = os.environ | {"GRADIENT_INFERENCE_ENDPOINT": upstream, "MODEL_ACCESS_KEY": KEY}
     command = [sys.executable, __file__, "--serve", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
@@ -68,42 +68,42 @@ def served(name: str, upstream: str) -> Iterator[int]:
             process.terminate()
 
 
-def wait_until(running: Server, what: str, count: float) -> dict[str, float]:
-    """Return the server's counts once *what* has reached *count*.
+def wait_for_count(running: Server, name: str, count: float) -> dict[str, float]:
+    """Wait until the counter *name* of the server has reached *count*, and return all counters.
 
     Raises:
-        RuntimeError: It did not.
+        RuntimeError: The counter stayed below *count*.
     """
     until = time.monotonic() + PATIENCE_SECONDS
-    while (stats := running.stats())[what] < count:
+    while (stats := running.stats())[name] < count:
         if time.monotonic() > until:
-            raise RuntimeError(f"{what} stayed at {stats[what]} where {count} was due")
+            raise RuntimeError(f"{name} stayed at {stats[name]}; expected {count}")
         time.sleep(STEP_SECONDS)
     return stats
 
 
-def ms_to_stop(running: Server, port: int, path: str) -> float:
-    """Return the milliseconds from a client leaving to the upstream connection closing."""
+def time_upstream_close(running: Server, port: int, path: str) -> float:
+    """Return the milliseconds from the disconnect of a client to the close of the upstream connection."""
     before = running.stats()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
         client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + BODY)
-        wait_until(running, "requests", before["requests"] + 1)
-        answer = b""
-        while path == "/stream" and b"data:" not in answer:
-            answer += client.recv(65_536)
+        wait_for_count(running, "requests", before["requests"] + 1)
+        received = b""
+        while path == "/stream" and b"data:" not in received:
+            received += client.recv(65_536)
         left_at = time.monotonic_ns()
-    return (wait_until(running, "lost", before["lost"] + 1)["lost_at"] - left_at) / 1e6
+    return (wait_for_count(running, "lost", before["lost"] + 1)["lost_at"] - left_at) / 1e6
 
 
 async def measure(size: Size) -> list[Row]:
     """Return the rows of each application."""
     rows: list[Row] = []
-    with server() as running:
+    with run_server() as running:
         for name in size.apps:
             for path, behaviour in UPSTREAM.items():
-                with served(name, running.url(behaviour)) as port:
-                    times = [ms_to_stop(running, port, path) for _ in range(size.clients)]
+                with run_example(name, running.url(behaviour)) as port:
+                    times = [time_upstream_close(running, port, path) for _ in range(size.clients)]
                 what = f"{name} {path}, client gone"
                 rows.append(Row(f"{what}, median", "ms", statistics.median(times), goal=GOAL["median"]))
                 rows.append(Row(f"{what}, longest", "ms", max(times), goal=GOAL["longest"]))
@@ -112,6 +112,6 @@ async def measure(size: Size) -> list[Row]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        serve(sys.argv[2])
+        serve_example(sys.argv[2])
     else:
         main(measure, full=Size(50), quick=Size(15), tiny=Size(1, APPS[:1]))

@@ -1,7 +1,7 @@
-"""What the benchmarks share: the server, alternating rounds, rows with goals, and the command line.
+"""Shared parts of the benchmarks: the server, alternating rounds, rows with goals, and the command line.
 
-A script has a `measure` coroutine and three sizes, and calls `main`. A row compares us with one baseline; its goal
-is either a ratio to that baseline or a number of its own.
+A script defines a `measure` coroutine and three sizes, and calls `main`. A row compares this library (*ours*) with one
+baseline; its goal limits the ratio to the baseline or the library's own number.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ Measure = Callable[[Any], Awaitable[list["Row"]]]
 
 @attrs.frozen
 class Goal:
-    """What is aimed at: *most* times the baseline, or with a unit, *most* of that unit."""
+    """An upper bound: *most* times the baseline, or *most* of *unit* if there is one."""
 
     most: float
     unit: str | None = None
 
     def is_met(self, ours: float, ratio: float | None) -> bool | None:
-        """Whether it is met; None if that cannot be said."""
+        """Whether the goal is met; None if there is no ratio."""
         value = ours if self.unit is not None else ratio
         return None if value is None else value <= self.most
 
@@ -63,12 +63,12 @@ class Goal:
 
 
 class Median(float):
-    """The median of the values of some rounds, which it keeps."""
+    """The median of the values of several rounds, with the values."""
 
     rounds: tuple[float, ...]
 
     def __new__(cls, rounds: Iterable[float]) -> Self:
-        """Take the values in the order of their rounds."""
+        """Create the median of *rounds*, values in the order of their rounds."""
         values = tuple(rounds)
         median = super().__new__(cls, statistics.median(values))
         median.rounds = values
@@ -77,7 +77,7 @@ class Median(float):
 
 @attrs.frozen
 class Row:
-    """A comparison with one baseline, or without one a number of ours."""
+    """A comparison with one baseline, or a number without a baseline."""
 
     what: str
     unit: str
@@ -88,34 +88,34 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the baseline ours is: where both have rounds, the median of the ratios of each round.
+        """Ours divided by the baseline: the median of the ratios of each round, if both have rounds.
 
-        What runs within seconds finds the same machine; a machine that slows down in between shifts both alike.
+        Contenders of one round run within seconds of each other, so a machine that slows down affects both.
         """
         ours, baseline = self.ours, self.baseline
         if not baseline:
             return None
         if isinstance(ours, Median) and isinstance(baseline, Median) and all(baseline.rounds):
-            return statistics.median(map(operator.truediv, ours.rounds, baseline.rounds))
+            return float(statistics.median(map(operator.truediv, ours.rounds, baseline.rounds)))
         return ours / baseline
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row for JSON."""
+        """Return the row as values for JSON."""
         ok = None if self.goal is None else self.goal.is_met(self.ours, self.ratio)
         own = attrs.asdict(self, recurse=False)
         return own | {"ratio": self.ratio, "goal": "" if self.goal is None else str(self.goal), "ok": ok}
 
 
-def rows_against(
+def compare_rows(
     what: str, unit: str, results: Mapping[str, float], goals: Mapping[str, Goal] | None = None
 ) -> list[Row]:
-    """Return a row for each baseline in *results*, whose first entry is ours.
+    """Return a row for each baseline in *results*; the first entry is this library.
 
     Args:
-        what: What was measured.
-        unit: Its unit.
-        results: The median of each contender.
-        goals: The goals by the name of the baseline; ``""`` is a goal that needs none.
+        what: Name of the measurement.
+        unit: Unit of its values.
+        results: Median of each contender, by name.
+        goals: Goals by name of the baseline; ``""`` is a goal without a baseline.
     """
     wanted = dict(goals or {})
     (_, ours), *baselines = results.items()
@@ -127,15 +127,15 @@ def rows_against(
 # Rounds.
 
 
-async def medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, Median]:
-    """Return the median of each contender; one that fails is left out, saying why.
+async def measure_medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, Median]:
+    """Measure each contender *rounds* times and return the medians; a contender that fails is left out with a note.
 
-    They take turns, in an order that is drawn anew: who follows whom finds other things in the caches.
+    Contenders take turns in random order, because each finds the caches as its predecessor left them.
     """
     found: dict[str, list[float]] = {name: [] for name in contenders}
     failed: set[str] = set()
     gc.collect()
-    gc.freeze()  # or whatever else was imported would be searched in everybody's rounds
+    gc.freeze()  # keeps the collector from scanning imported modules in every round
     draw = random.Random(0)
     for _ in range(rounds):
         for name, contender in draw.sample(list(contenders.items()), len(contenders)):
@@ -145,9 +145,9 @@ async def medians(contenders: Mapping[str, Callable[[], Awaitable[float]]], roun
                 found[name].append(await contender())
             except Exception as error:  # noqa: BLE001 - a baseline that fails must not end the run
                 failed.add(name)
-                note(f"{name} failed and is left out: {error!r}"[:300])
+                print_note(f"{name} failed and is left out: {error!r}"[:300])
     if failed and next(iter(contenders)) in failed:
-        raise RuntimeError("our own client failed, see above")
+        raise RuntimeError("this library failed; see the note above")
     return {name: Median(values) for name, values in found.items() if name not in failed}
 
 
@@ -163,19 +163,19 @@ class CPU:
         self.seconds = time.process_time() - self._began
 
 
-def note(text: str) -> None:
-    """Tell *text* beside the results."""
+def print_note(text: str) -> None:
+    """Print *text* to stderr, beside the results."""
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
-def memory() -> float:
+def read_memory() -> float:
     """Return the resident memory of this process in KiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 1024
 
 
 def raise_file_limit() -> None:
-    """Allow as many open files as the system lets a process ask for."""
+    """Raise the limit of open files to the maximum of the process."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -191,22 +191,23 @@ class Server:
         self._control = http.client.HTTPConnection("127.0.0.1", ports["port"])
 
     def url(self, behaviour: str, *, tls: bool = False) -> str:
-        """Return the base address of *behaviour*, as ``burst/100``."""
+        """Return the base address of *behaviour*, e.g. ``burst/100``."""
         port = self._ports["tls_port" if tls else "port"]
         return f"{'https' if tls else 'http'}://127.0.0.1:{port}/{behaviour}"
 
     def stats(self) -> dict[str, float]:
-        """Return what the server has counted."""
+        """Return the counters of the server."""
         self._control.request("GET", "/stats")
-        return json.loads(self._control.getresponse().read())
+        counts: dict[str, float] = json.loads(self._control.getresponse().read())
+        return counts
 
 
 @contextmanager
-def server(*, tls: bool = False) -> Iterator[Server]:
-    """Run `server.py`; with *tls* under a certificate made for this run."""
-    raise_file_limit()  # which the server inherits
+def run_server(*, tls: bool = False) -> Iterator[Server]:
+    """Run `server.py`; with *tls*, use a certificate created for this run."""
+    raise_file_limit()  # inherited by the server
     with tempfile.TemporaryDirectory() as folder:
-        certificate = made_certificate(Path(folder)) if tls else []
+        certificate = create_certificate(Path(folder)) if tls else []
         command = [sys.executable, str(HERE / "server.py"), *(["--tls", *certificate] if certificate else [])]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
@@ -218,11 +219,11 @@ def server(*, tls: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def awake() -> Iterator[None]:
-    """Keep the processors from dozing off inside: on each runs a process that makes way for any other.
+def keep_processors_awake() -> Iterator[None]:
+    """Keep the processors from sleeping inside the block, with an idle-priority process on each.
 
-    A processor that dozed begins with cold caches, in a virtual machine most of all: the first 500 µs then take twice
-    as long as they would, whosever code it is. Only Linux has processes of that kind; elsewhere nothing is done.
+    A processor that slept starts with cold caches, most of all in a virtual machine: the first 500 µs take twice as
+    long for any code. Only Linux has this priority; elsewhere the block does nothing.
     """
     processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "SCHED_IDLE") else []
     with ExitStack() as stack:
@@ -233,8 +234,8 @@ def awake() -> Iterator[None]:
         yield
 
 
-def made_certificate(folder: Path) -> list[str]:
-    """Return the paths of a certificate for 127.0.0.1 and its key, made with the openssl command."""
+def create_certificate(folder: Path) -> list[str]:
+    """Create a certificate for 127.0.0.1 with the openssl command; return its path and that of its key."""
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
     options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     command = ["openssl", *options.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -242,12 +243,12 @@ def made_certificate(folder: Path) -> list[str]:
     return [certificate, key]
 
 
-def child(script: str, *arguments: object, environ: Mapping[str, str] | None = None) -> Any:
-    """Return the JSON that *script* prints in a process of its own.
+def run_child(script: str, *arguments: object, environ: Mapping[str, str] | None = None) -> Any:
+    """Run *script* in a new process and return the JSON that it prints.
 
     Raises:
-        RuntimeError: It failed; the message has its last line.
-        subprocess.TimeoutExpired: It hung.
+        RuntimeError: The script failed; the message has the last line of its output.
+        subprocess.TimeoutExpired: The script did not end in time.
     """
     command = [sys.executable, script, *map(str, arguments)]
     environ = os.environ | dict(environ or {})
@@ -260,8 +261,8 @@ def child(script: str, *arguments: object, environ: Mapping[str, str] | None = N
 # The command line.
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return *rows* as a table of text."""
+def format_table(rows: list[dict[str, Any]]) -> str:
+    """Format *rows* as a text table."""
     lines = [HEADS, *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_line(cells, widths) for cells in lines)
@@ -285,21 +286,21 @@ def _number(value: float | None) -> str:
 
 
 def main(measure: Callable[[S], Awaitable[list[Row]]], *, full: S, quick: S, tiny: S) -> list[Row]:
-    """Read the command line, measure, and show the rows."""
+    """Run *measure* in the size that the command line selects, and print its rows."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds")
-    parser.add_argument("--tiny", action="store_true", help="just show that it works")
+    parser.add_argument("--tiny", action="store_true", help="smallest size, to check that it works")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     size = tiny if options.tiny else quick if options.quick else full
-    rows = asyncio.run(_measured(measure, size))
+    rows = asyncio.run(_run_measure(measure, size))
     shown = [row.to_dict() for row in rows]
     if options.json:
         print(json.dumps({"benchmark": Path(sys.argv[0]).stem, "python": platform.python_version(), "rows": shown}))
     else:
-        print(table(shown))
+        print(format_table(shown))
     return rows
 
 
-async def _measured(measure: Callable[[S], Awaitable[list[Row]]], size: S) -> list[Row]:
+async def _run_measure(measure: Callable[[S], Awaitable[list[Row]]], size: S) -> list[Row]:
     return await measure(size)

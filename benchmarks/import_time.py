@@ -1,12 +1,12 @@
-"""How long until the first session exists?
+"""Time to the first session and to the first response of a program.
 
-Wall time of the import and of making one client, in a fresh interpreter each time, with compiled files in place.
-Then where our own share of it goes, by ``-X importtime``; what a program takes from its start to its first answer and
-to the end of its first stream, so that nothing is gained by loading it later; and what decoding the first answer costs,
-when the converters of its classes are made.
+Measures the wall time of the import and of creating one client, each in a new interpreter with compiled files. Further
+rows show the slowest modules of the library by ``-X importtime``; the time from the start of a program to its first
+completion and to the end of its first stream, so that late imports are not mistaken for savings; and the time to decode
+the first response, which includes creating the converters of its classes.
 
-Baselines: importing the libraries ours is made of; aiohttp alone; pydo, gradient and openai with a client of each. For
-the first answer: the same libraries and one bare request of aiohttp.
+Baselines: importing the dependencies; aiohttp alone; pydo, gradient and openai with a client of each. For the first
+response: the dependencies and one request of bare aiohttp.
 
     python benchmarks/import_time.py [--quick] [--json]
 """
@@ -16,11 +16,11 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from functools import partial
 
 import attrs
 import server
-from harness import Goal, Row, main, medians, note, rows_against
-from harness import server as serving
+from harness import Goal, Row, compare_rows, main, measure_medians, print_note, run_server
 
 OURS = "import gradient_async; gradient_async.AsyncSession('key')"
 DEPENDENCIES = "its dependencies"
@@ -44,11 +44,11 @@ READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'use
 FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import read_completion; "
-    "from gradient_async._protocol.stream.template_decoder import TemplateDecoder; answer = {answer!r}"
+    "from gradient_async._protocol.stream.template_decoder import TemplateDecoder; body = {body!r}"
 )
-FIRST_ANSWER = {
-    "first completion decoded": "read_completion(answer)",
-    "first chunk decoded": "TemplateDecoder().feed(answer)",
+FIRST_RESPONSE = {
+    "first completion decoded": "read_completion(body)",
+    "first chunk decoded": "TemplateDecoder().feed(body)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8
@@ -56,24 +56,24 @@ LONGEST = 8
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     rounds: int
     peers: bool = True
 
 
-async def milliseconds(code: str, before: str = "pass") -> float:
-    """Return the milliseconds that *code* takes in a fresh interpreter that has run *before*."""
-    return printed_number(
+async def time_code(code: str, before: str = "pass") -> float:
+    """Return the milliseconds that *code* needs in a new interpreter, after running *before*."""
+    return run_code(
         f"import time; {before}; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
     )
 
 
-def printed_number(code: str) -> float:
-    """Return the number that *code* prints in a fresh interpreter.
+def run_code(code: str) -> float:
+    """Run *code* in a new interpreter and return the number it prints.
 
     Raises:
-        RuntimeError: It failed; the message has its last line.
+        RuntimeError: The code failed; the message has the last line of its output.
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -81,8 +81,8 @@ def printed_number(code: str) -> float:
     return float(done.stdout)
 
 
-def our_modules() -> list[Row]:
-    """Return the modules of ours that take longest to import, without what they import in turn."""
+def measure_own_modules() -> list[Row]:
+    """Return the slowest modules of the library, without the modules that they import."""
     command = [sys.executable, "-X", "importtime", "-c", OURS]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
     cells = (line.removeprefix("import time:").split("|") for line in lines if "gradient_async" in line)
@@ -91,8 +91,8 @@ def our_modules() -> list[Row]:
     return [total, *(Row(f"import of {name}, traced", "ms", own / 1e3) for own, name in times[:LONGEST])]
 
 
-async def until_answered(what: str, url: str, code: str, rounds: int) -> list[Row]:
-    """Return what a program takes that does *code*, against one that sends a request by hand."""
+async def measure_first_call(what: str, url: str, code: str, rounds: int) -> list[Row]:
+    """Compare a program that runs *code* with one that sends a bare request."""
     client = f"gradient_async.AsyncSession('key', base_url={url!r})"
     programs = {
         "ours": PROGRAM.format(imports="import gradient_async", client=client, code=code),
@@ -100,27 +100,27 @@ async def until_answered(what: str, url: str, code: str, rounds: int) -> list[Ro
             imports=FLOORS[DEPENDENCIES], client="aiohttp.ClientSession()", code=BARE.format(url=url)
         ),
     }
-    contenders = {name: lambda p=program: milliseconds(f"exec({p!r})") for name, program in programs.items()}  # type: ignore[misc]
-    return rows_against(what, "ms", await medians(contenders, rounds))
+    contenders = {name: lambda p=program: time_code(f"exec({p!r})") for name, program in programs.items()}
+    return compare_rows(what, "ms", await measure_medians(contenders, rounds))
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return the rows of imports, of our modules, and of the first answers."""
+    """Return the rows of imports, of the library's modules, and of first responses."""
     peers = {name: code for name, code in PEERS.items() if size.peers and importlib.util.find_spec(name)}
     if size.peers and (missing := PEERS.keys() - peers):
-        note(f"not installed and left out: {', '.join(sorted(missing))}")
+        print_note(f"not installed and left out: {', '.join(sorted(missing))}")
     codes = {"ours": OURS, **FLOORS, **peers}
-    contenders = {name: lambda code=code: milliseconds(code) for name, code in codes.items()}  # type: ignore[misc]
-    rows = rows_against("import and first session", "ms", await medians(contenders, size.rounds), GOALS)
-    rows += our_modules()
-    with serving() as running:
+    contenders = {name: lambda code=code: time_code(code) for name, code in codes.items()}
+    rows = compare_rows("import and first session", "ms", await measure_medians(contenders, size.rounds), GOALS)
+    rows += measure_own_modules()
+    with run_server() as running:
         for what, (behaviour, code) in FIRST_CALL.items():
-            rows += await until_answered(what, running.url(behaviour), code, size.rounds)
-    answers = (server.COMPLETION.encode(), server.events(1)[0])
-    for (what, code), answer in zip(FIRST_ANSWER.items(), answers, strict=True):
-        before = FIRST.format(answer=answer)
-        found = await medians({"ours": lambda c=code, b=before: milliseconds(c, b)}, size.rounds)  # type: ignore[misc]
-        rows += rows_against(what, "ms", found)
+            rows += await measure_first_call(what, running.url(behaviour), code, size.rounds)
+    bodies = (server.COMPLETION.encode(), server.make_events(1)[0])
+    for (what, code), body in zip(FIRST_RESPONSE.items(), bodies, strict=True):
+        before = FIRST.format(body=body)
+        found = await measure_medians({"ours": partial(time_code, code, before)}, size.rounds)
+        rows += compare_rows(what, "ms", found)
     return rows
 
 

@@ -1,12 +1,12 @@
-"""What does the limiter cost, and does the service ever refuse it?
+"""Cost of the limiter, and refusals by the service.
 
-Questions: refusals and utilisation in two saturated hours against a service that counts rolling windows; CPU of
-one uncontended acquire, and of an answer that says nothing new; CPU per waiter when 10,000 wait at once, with the
-garbage collector and without, because it costs as much as the work.
+Measures the refusals and the utilisation of two saturated hours against a service that counts rolling windows; the CPU
+of an uncontended acquire and of a response without news; and the CPU per waiter with 10,000 waiters, with and without
+the garbage collector, which costs as much as the work.
 
-Baselines: the plain refilling token bucket (refusals), a plain deque per window without a queue (CPU of an
-acquire), bare tasks woken by bare futures (waiters), and aiolimiter and pyrate-limiter where they are installed.
-All contestants of a question take turns, because the machine may be shared.
+Baselines: a refilling token bucket (refusals), one deque per window without a queue (acquire), bare tasks woken by bare
+futures (waiters), and aiolimiter and pyrate-limiter if they are installed. Contenders of a question take turns, because
+other processes may use the machine.
 
     python benchmarks/limiter.py [--json] [--rounds 5]
 """
@@ -40,13 +40,13 @@ Measure = Callable[[], Awaitable[float]]
 
 
 class Service:
-    """Counts every request it lets in for exactly one window, on arrival."""
+    """Model of the service: counts every admitted request for exactly one window from its arrival."""
 
     def __init__(self) -> None:
         self.windows = [(capacity, period, deque[float]()) for capacity, period in DOCUMENTED]
 
     def admits(self, at: float) -> bool:
-        """Count a request that arrives at *at*, unless a window is full."""
+        """Whether a request that arrives at *at* is admitted; if so, count it."""
         for _, period, times in self.windows:
             while times and at - times[0] >= period:
                 times.popleft()
@@ -58,13 +58,13 @@ class Service:
 
 
 class Refilling:
-    """The textbook token bucket: as many tokens as the window, refilled evenly."""
+    """The textbook token bucket: one token per request of the window, refilled at a constant rate."""
 
     def __init__(self) -> None:
         self.levels = [[float(capacity), 0.0] for capacity, _ in DOCUMENTED]
 
     def reserve(self, now: float) -> float:
-        """Take a token, or return the seconds until there is one."""
+        """Take a token and return 0.0, or return the seconds until one is free."""
         for level, (capacity, period) in zip(self.levels, DOCUMENTED, strict=True):
             level[0] = min(capacity, level[0] + (now - level[1]) * capacity / period)
             level[1] = now
@@ -79,8 +79,8 @@ class Refilling:
         return list(zip(self.levels, DOCUMENTED, strict=True))
 
 
-def saturate(reserve: Callable[[float], float]) -> dict[str, float]:
-    """Send as fast as *reserve* allows for two hours; every request takes up to LATENCY to arrive."""
+def simulate_saturation(reserve: Callable[[float], float]) -> dict[str, float]:
+    """Simulate two hours of sending as fast as *reserve* allows; a request arrives within LATENCY seconds."""
     chance, now, arrivals = random.Random(7), 0.0, []
     while now < HOURS * 3600:
         delay = reserve(now)
@@ -96,7 +96,7 @@ def saturate(reserve: Callable[[float], float]) -> dict[str, float]:
 
 
 async def time_acquires(acquire: Acquire) -> float:
-    """Return the microseconds of CPU of one acquire."""
+    """Return the CPU microseconds of one acquire."""
     began = time.process_time()
     for _ in range(ACQUIRES):
         await acquire()
@@ -104,13 +104,13 @@ async def time_acquires(acquire: Acquire) -> float:
 
 
 class Deques:
-    """One deque of times per window, no queue: the least that can be right."""
+    """One deque of times per window and no queue: the minimal correct limiter."""
 
     def __init__(self) -> None:
         self.windows = [(capacity, period, deque[float]()) for capacity, period in ROOMY]
 
     async def acquire(self) -> None:
-        """Count one request, or fail."""
+        """Count one request, or raise if a window is full."""
         now = asyncio.get_running_loop().time()
         for capacity, period, times in self.windows:
             while times and times[0] + period <= now:
@@ -121,8 +121,8 @@ class Deques:
             times.append(now)
 
 
-def our_acquire(*, hold: bool) -> Acquire:
-    """Return what the pipeline does for every request."""
+def build_own_acquire(*, hold: bool) -> Acquire:
+    """Return the acquire that the pipeline calls for every request, or the plain one without *hold*."""
     limiter = RateLimiter(RateLimits(windows=ROOMY))
 
     async def held() -> None:
@@ -131,23 +131,23 @@ def our_acquire(*, hold: bool) -> Acquire:
     return held if hold else limiter.acquire
 
 
-async def time_answers() -> float:
-    """Return the microseconds of CPU to learn from an ordinary answer that says nothing new."""
+async def time_responses() -> float:
+    """Return the CPU microseconds to process the headers of a response without news."""
     limiter = RateLimiter()
     for _ in range(240):
         sent_at = (await limiter.acquire()).sent_at
     wall = int(time.time())
-    answers = [
+    responses = [
         RateLimitInfo(limit=5000, remaining=4990 - n % 200, reset=wall + 3000.0, date=float(wall)) for n in range(200)
     ]
-    limiter.apply_response(answers[0], status=200, sent_at=sent_at)
+    limiter.apply_response(responses[0], status=200, sent_at=sent_at)
     began = time.process_time()
     for n in range(ACQUIRES):
-        limiter.apply_response(answers[n % 200], status=200, sent_at=sent_at)
+        limiter.apply_response(responses[n % 200], status=200, sent_at=sent_at)
     return (time.process_time() - began) / ACQUIRES * 1e6
 
 
-def nested_aiolimiter() -> Acquire:
+def build_aiolimiter_acquire() -> Acquire:
     """Return an acquire of one aiolimiter per window."""
     from aiolimiter import AsyncLimiter
 
@@ -160,8 +160,8 @@ def nested_aiolimiter() -> Acquire:
     return both
 
 
-def pyrate() -> Acquire:
-    """Return an acquire of a pyrate-limiter with both windows."""
+def build_pyrate_acquire() -> Acquire:
+    """Return an acquire of a build_pyrate_acquire-limiter with both windows."""
     from pyrate_limiter import InMemoryBucket, Limiter, Rate
 
     limiter = Limiter(InMemoryBucket([Rate(capacity, int(period * 1000)) for capacity, period in ROOMY]))
@@ -176,7 +176,7 @@ def pyrate() -> Acquire:
 
 
 async def wake_bare() -> float:
-    """Return the microseconds that any queue of tasks costs."""
+    """Return the CPU microseconds per waiter of bare tasks and futures."""
     loop = asyncio.get_running_loop()
     futures: list[asyncio.Future[None]] = []
 
@@ -195,7 +195,7 @@ async def wake_bare() -> float:
 
 
 async def wake_ours(timeout: float | None) -> float:
-    """Return the microseconds of CPU per waiter of ours."""
+    """Return the CPU microseconds per waiter of `RateLimiter`."""
     limiter = RateLimiter(RateLimits(windows=[(WAITERS, 0.3), (WAITERS * 10, 3600.0)]), guard=0.0)
     for _ in range(WAITERS):
         await limiter.acquire()
@@ -205,7 +205,7 @@ async def wake_ours(timeout: float | None) -> float:
 
 
 async def wake_aiolimiter() -> float:
-    """Return the microseconds of CPU per waiter of one aiolimiter."""
+    """Return the CPU microseconds per waiter of one aiolimiter."""
     from aiolimiter import AsyncLimiter
 
     limiter = AsyncLimiter(WAITERS, 0.3)
@@ -216,22 +216,22 @@ async def wake_aiolimiter() -> float:
     return (time.process_time() - began) / WAITERS * 1e6
 
 
-def medians(contestants: dict[str, Measure], rounds: int) -> dict[str, object]:
-    """Return the median of each over *rounds* in which they take turns, each run in a loop of its own."""
+def medians(contenders: dict[str, Measure], rounds: int) -> dict[str, object]:
+    """Return the median of each contender over *rounds* in which they take turns, each in a new event loop."""
 
     async def once(measure: Measure) -> float:
         return await measure()
 
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+    times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, measure in contestants.items():
+        for name, measure in contenders.items():
             gc.collect()
             times[name].append(asyncio.run(once(measure)))
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def uncollected(measure: Measure) -> Measure:
-    """Return *measure* without the garbage collector."""
+def without_collector(measure: Measure) -> Measure:
+    """Wrap *measure* so that it runs without the garbage collector."""
 
     async def measured() -> float:
         gc.disable()
@@ -243,54 +243,54 @@ def uncollected(measure: Measure) -> Measure:
     return measured
 
 
-def installed(name: str) -> bool:
-    """Say whether a competitor is there."""
+def is_installed(name: str) -> bool:
+    """Whether the package *name* is installed."""
     return importlib.util.find_spec(name) is not None
 
 
-def acquires() -> dict[str, Measure]:
-    """Return who is asked for permits that are free."""
+def list_acquires() -> dict[str, Measure]:
+    """Return the contenders for an uncontended acquire."""
     makers: dict[str, Callable[[], Acquire]] = {
         "a deque per window (baseline)": lambda: Deques().acquire,
-        "RateLimiter": lambda: our_acquire(hold=False),
-        "RateLimiter, hold and sent": lambda: our_acquire(hold=True),
+        "RateLimiter": lambda: build_own_acquire(hold=False),
+        "RateLimiter, hold and sent": lambda: build_own_acquire(hold=True),
     }
-    if installed("aiolimiter"):
-        makers["aiolimiter, two nested"] = nested_aiolimiter
-    if installed("pyrate_limiter"):
-        makers["pyrate-limiter"] = pyrate
+    if is_installed("aiolimiter"):
+        makers["aiolimiter, two nested"] = build_aiolimiter_acquire
+    if is_installed("pyrate_limiter"):
+        makers["pyrate-limiter"] = build_pyrate_acquire
     return {name: lambda make=make: time_acquires(make()) for name, make in makers.items()}  # type: ignore[misc]  # mypy and defaults
 
 
-def waits() -> dict[str, Measure]:
-    """Return who lets 10,000 wait."""
-    contestants: dict[str, Measure] = {
+def list_waits() -> dict[str, Measure]:
+    """Return the contenders with 10,000 waiters."""
+    contenders: dict[str, Measure] = {
         "bare tasks and futures (baseline)": wake_bare,
         "RateLimiter": lambda: wake_ours(None),
         "RateLimiter, with a timeout": lambda: wake_ours(600.0),
     }
-    if installed("aiolimiter"):
-        contestants["aiolimiter, one window"] = wake_aiolimiter
-    return contestants
+    if is_installed("aiolimiter"):
+        contenders["aiolimiter, one window"] = wake_aiolimiter
+    return contenders
 
 
 def measure(rounds: int) -> dict[str, dict[str, object]]:
-    """Return every number, by question and by contestant."""
-    without = {name: uncollected(wait) for name, wait in waits().items()}
+    """Return every number by question and contender."""
+    without = {name: without_collector(wait) for name, wait in list_waits().items()}
     return {
         "two saturated hours": {
-            "refilling bucket (baseline)": saturate(Refilling().reserve),
-            "RollingTokenBucket": saturate(RollingTokenBucket(DOCUMENTED).reserve),
-            "RollingTokenBucket, guard=0": saturate(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
+            "refilling bucket (baseline)": simulate_saturation(Refilling().reserve),
+            "RollingTokenBucket": simulate_saturation(RollingTokenBucket(DOCUMENTED).reserve),
+            "RollingTokenBucket, guard=0": simulate_saturation(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
         },
-        "CPU of an uncontended acquire, us": medians(acquires(), rounds),
-        "CPU of an answer that says nothing new, us": medians({"RateLimiter.apply_response": time_answers}, rounds),
-        f"CPU per waiter when {WAITERS:,} wait, us": medians(waits(), rounds),
+        "CPU of an uncontended acquire, us": medians(list_acquires(), rounds),
+        "CPU of a response without news, us": medians({"RateLimiter.apply_response": time_responses}, rounds),
+        f"CPU per waiter when {WAITERS:,} wait, us": medians(list_waits(), rounds),
         "the same without the garbage collector, us": medians(without, rounds),
     }
 
 
-def show(results: dict[str, dict[str, object]]) -> None:
+def print_tables(results: dict[str, dict[str, object]]) -> None:
     """Print one table per question; the first row is the baseline."""
     for title, rows in results.items():
         print(f"\n{title}")
@@ -303,16 +303,16 @@ def show(results: dict[str, dict[str, object]]) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print in the format that the command line selects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--rounds", type=int, default=5, help="the median of so many")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds, of which the median counts")
     options = parser.parse_args()
     results = measure(options.rounds)
     if options.json:
         json.dump(results, sys.stdout, indent=2)
     else:
-        show(results)
+        print_tables(results)
 
 
 if __name__ == "__main__":

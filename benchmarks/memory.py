@@ -1,8 +1,8 @@
-"""How much memory does an open stream take, and can ten thousand be open at once?
+"""Memory of an open stream, with up to ten thousand open at the same time.
 
-Resident memory of a client process before and after it opened its streams and had a chunk on each, in a process of
-its own for every measurement. The TLS rows use a certificate made for the run: asyncio keeps a read buffer of 256 KiB
-for each TLS connection, uvloop does not.
+Measures the resident memory of a client process before it opens its streams and after each has received a chunk. Every
+measurement runs in a new process. TLS rows use a certificate created for the run: asyncio allocates a read buffer of
+256 KiB for each TLS connection, uvloop does not.
 
 Baselines: aiohttp with msgspec; pydo, gradient, openai.
 
@@ -20,20 +20,33 @@ import sys
 from collections.abc import Sequence
 
 import attrs
-from clients import PEERS, ByHand, Client, Ours, installed
-from harness import Goal, Row, Server, child, main, medians, memory, note, raise_file_limit, rows_against, server
+from clients import PEERS, ByHand, Client, Ours, select_installed
+from harness import (
+    Goal,
+    Median,
+    Row,
+    Server,
+    compare_rows,
+    main,
+    measure_medians,
+    print_note,
+    raise_file_limit,
+    read_memory,
+    run_child,
+    run_server,
+)
 
 ENDLESS = 10_000_000
 OPENING_AT_ONCE = 1000
 PATIENCE_SECONDS, STEP_SECONDS = 60, 0.02
 TLS_GOALS: dict[str, dict[str, Goal]] = {"asyncio": {}, "uvloop": {"": Goal(316, "KiB")}}
-"""asyncio's 256 KiB for each TLS connection cannot be set; the goal is for the loop that does without."""
+"""asyncio's 256 KiB for each TLS connection cannot be configured; the goal applies to uvloop."""
 ALL: tuple[type[Client], ...] = (Ours, ByHand, *PEERS)
 
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     some: int
     many: int
@@ -47,8 +60,8 @@ class Size:
 
 
 @attrs.define
-class Held:
-    """Streams that one client holds open."""
+class StreamHolder:
+    """Opens streams of one client and holds them."""
 
     client: Client
     opening: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(OPENING_AT_ONCE))
@@ -57,7 +70,7 @@ class Held:
     tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
 
     async def hold(self) -> None:
-        """Read one stream for ever, counted once it has had a text."""
+        """Read one endless stream, and count it after its first text."""
         texts = self.client.texts()
         try:
             async with self.opening:
@@ -69,7 +82,7 @@ class Held:
             self.problems.append(error)
 
     async def add(self, streams: int) -> int:
-        """Open so many more, and return how many of them have had a text and are still being read."""
+        """Open *streams* more, and return the number of them that have received a text and are still open."""
         wanted = self.arrived + streams
         self.tasks += [asyncio.create_task(self.hold()) for _ in range(streams)]
         for _ in range(int(PATIENCE_SECONDS / STEP_SECONDS)):
@@ -77,24 +90,24 @@ class Held:
                 break
             await asyncio.sleep(STEP_SECONDS)
         if self.problems:
-            note(f"{len(self.problems)} streams failed: {self.problems[0]!r}"[:300])
+            print_note(f"{len(self.problems)} streams failed: {self.problems[0]!r}"[:300])
         return streams - (wanted - self.arrived) - len(self.problems)
 
 
-async def kib_per_stream(kind: type[Client], base: str, streams: int) -> dict[str, float]:
-    """Return the KiB that each of *streams* streams takes, and how many of them work."""
+async def measure_kib_per_stream(kind: type[Client], base: str, streams: int) -> dict[str, float]:
+    """Return the KiB per stream, and the number of streams that work."""
     client = kind(base, wide=True)
     await client.open()
-    held = Held(client)
-    await held.add(1)  # what is made once must not count
+    held = StreamHolder(client)
+    await held.add(1)  # exclude objects that are created once per process
     gc.collect()
-    before = memory()
+    before = read_memory()
     working = await held.add(streams)
-    return {"kib": (memory() - before) / streams, "working": working}
+    return {"kib": (read_memory() - before) / streams, "working": working}
 
 
 def hold_streams(name: str, base: str, streams: str, loop: str) -> None:
-    """Print what `kib_per_stream` returns, and end without closing ten thousand streams."""
+    """Print the result of `measure_kib_per_stream`, and exit without closing ten thousand streams."""
     raise_file_limit()
     kind = next(kind for kind in ALL if kind.name == name)
     factory = asyncio.new_event_loop
@@ -103,7 +116,7 @@ def hold_streams(name: str, base: str, streams: str, loop: str) -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        print(json.dumps(runner.run(kib_per_stream(kind, base, int(streams)))), flush=True)
+        print(json.dumps(runner.run(measure_kib_per_stream(kind, base, int(streams)))), flush=True)
         os._exit(0)
 
 
@@ -112,7 +125,7 @@ def hold_streams(name: str, base: str, streams: str, loop: str) -> None:
 
 @attrs.frozen
 class Load:
-    """What a process holds: so many streams of so many chunks a second, on which loop."""
+    """Streams of one process: their number, chunks a second, event loop and TLS."""
 
     streams: int
     rate: float
@@ -120,45 +133,45 @@ class Load:
     tls: bool = False
 
 
-async def compared(
+async def compare_contenders(
     running: Server, kinds: Sequence[type[Client]], load: Load, rounds: int
-) -> tuple[dict[str, float], float]:
-    """Return the median KiB of every contender, and the least number of our streams that worked."""
+) -> tuple[dict[str, Median], float]:
+    """Return the median KiB of each contender, and the smallest number of working streams of this library."""
     base = running.url(f"paced/{ENDLESS}/{load.rate}", tls=load.tls)
     environ = {"SSL_CERT_FILE": running.certificate} if running.certificate else {}
     working = float(load.streams)
 
-    async def held(kind: type[Client]) -> float:
+    async def measure_kind(kind: type[Client]) -> float:
         nonlocal working
-        found = child(__file__, "--hold", kind.name, base, load.streams, load.loop, environ=environ)
+        found = run_child(__file__, "--hold", kind.name, base, load.streams, load.loop, environ=environ)
         if kind is Ours:
             working = min(working, found["working"])
         elif found["working"] < load.streams:
             raise RuntimeError(f"only {found['working']} of {load.streams} streams worked")
-        return found["kib"]
+        return float(found["kib"])
 
-    contenders = {kind.name: lambda kind=kind: held(kind) for kind in kinds}  # type: ignore[misc]
-    return await medians(contenders, rounds), working
+    contenders = {kind.name: lambda kind=kind: measure_kind(kind) for kind in kinds}
+    return await measure_medians(contenders, rounds), working
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return the rows without and with TLS, on asyncio's loop and on uvloop where it is installed."""
+    """Return the rows without and with TLS, on asyncio's loop and on uvloop if it is installed."""
     few, goal = (Ours, ByHand), {"": Goal(30, "KiB")}
-    loops = {"asyncio": installed(ALL if size.peers else few)}
+    loops = {"asyncio": select_installed(ALL if size.peers else few)}
     if size.peers and importlib.util.find_spec("uvloop"):
         loops["uvloop"] = list(few)
     rows: list[Row] = []
-    with server(tls=True) as running:
+    with run_server(tls=True) as running:
         for loop, kinds in loops.items():
-            some, _ = await compared(running, kinds, Load(size.some, 2 * size.haste, loop), size.rounds)
-            rows += rows_against(f"a stream of {size.some:,}, {loop}", "KiB", some, goal)
-        many, working = await compared(running, few, Load(size.many, size.haste / 2), 1)
-        rows += rows_against(f"a stream of {size.many:,}, asyncio", "KiB", many, goal)
+            some, _ = await compare_contenders(running, kinds, Load(size.some, 2 * size.haste, loop), size.rounds)
+            rows += compare_rows(f"a stream of {size.some:,}, {loop}", "KiB", some, goal)
+        many, working = await compare_contenders(running, few, Load(size.many, size.haste / 2), 1)
+        rows += compare_rows(f"a stream of {size.many:,}, asyncio", "KiB", many, goal)
         rows.append(Row(f"streams of {size.many:,} that fail", "streams", size.many - working, goal=Goal(0, "")))
         for loop, kinds in loops.items():
             load = Load(size.secured, 10 * size.haste, loop, tls=True)
-            secured, _ = await compared(running, kinds, load, size.rounds)
-            rows += rows_against(f"a TLS stream of {size.secured:,}, {loop}", "KiB", secured, TLS_GOALS[loop])
+            secured, _ = await compare_contenders(running, kinds, load, size.rounds)
+            rows += compare_rows(f"a TLS stream of {size.secured:,}, {loop}", "KiB", secured, TLS_GOALS[loop])
     return rows
 
 

@@ -1,8 +1,8 @@
 """Run every benchmark, and show all rows in one table.
 
-Each script runs in a process of its own, one after the other. One reports rows, or
-tables by title, as `limiter.py` does. A script that fails does not stop the others; the exit status is 1 then.
-A goal that is missed is shown and is no failure: the numbers depend on the machine.
+Scripts run one after the other, each in a new process. A script reports rows, or tables by title as `limiter.py` does.
+A script that fails does not stop the others; the exit status is then 1. A missed goal is shown but is not a failure,
+because numbers depend on the machine.
 
     python benchmarks/run.py [--quick] [--json FILE] [NAME ...]
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from harness import HERE, Goal, Row, rows_against, table
+from harness import HERE, Goal, Row, compare_rows, format_table
 
 SCRIPT_SECONDS = 300
 BASELINE = " (baseline)"
@@ -36,12 +36,12 @@ GROUP_GOALS = {
 
 @attrs.frozen
 class Script:
-    """A benchmark, and which of the common options it has."""
+    """A benchmark and the common options that it supports."""
 
     name: str
     options: tuple[str, ...] = ("--quick", "--tiny")
     least: tuple[str, ...] = ()
-    """What stands for ``--quick`` where there is no such option."""
+    """Options used for ``--quick`` if the script does not support it."""
 
 
 SCRIPTS = (
@@ -61,71 +61,71 @@ SCRIPTS = (
 )
 
 
-def command(script: Script, size: str | None) -> list[str]:
+def build_command(script: Script, size: str | None) -> list[str]:
     """Return the command that prints the results of *script* as JSON."""
     options = [size] if size in script.options else script.least if size else []
     return [sys.executable, str(HERE / f"{script.name}.py"), *options, "--json"]
 
 
-def rows_of(script: Script, output: str) -> list[dict[str, Any]]:
-    """Return the rows in what a script printed."""
+def parse_rows(script: Script, output: str) -> list[dict[str, Any]]:
+    """Parse the rows from the *output* of a script."""
     results = json.loads(output[output.index("{") :])
-    rows = results["rows"] if "rows" in results else [row.to_dict() for row in _rows_of_groups(results)]
+    rows = results["rows"] if "rows" in results else [row.to_dict() for row in _parse_groups(results)]
     return [{"benchmark": script.name} | row for row in rows]
 
 
-def _rows_of_groups(groups: dict[str, dict[str, Any]]) -> Iterator[Row]:
-    """Yield the rows of tables that are dicts of titles: each of our entries against each that is not ours."""
+def _parse_groups(groups: dict[str, dict[str, Any]]) -> Iterator[Row]:
+    """Yield the rows of tables by title: each entry of this library against each baseline."""
     for title, entries in groups.items():
         what, _, unit = title.rpartition(", ") if title.endswith(", us") else (title, "", "")
         ours = {name: value for name, value in entries.items() if name.startswith(OUR_NAMES)}
         theirs = {name.removesuffix(BASELINE): value for name, value in entries.items() if name not in ours}
         for name, value in ours.items():
-            yield from _rows_of_entry(f"{what}, {name}", unit, value, theirs)
+            yield from _parse_entry(f"{what}, {name}", unit, value, theirs)
 
 
-def _rows_of_entry(what: str, unit: str, ours: Any, theirs: dict[str, Any]) -> Iterator[Row]:
+def _parse_entry(what: str, unit: str, ours: Any, theirs: dict[str, Any]) -> Iterator[Row]:
     if isinstance(ours, dict):
         for part, number in ours.items():
-            yield from _rows_of_entry(
+            yield from _parse_entry(
                 f"{what}, {part}", part, number, {name: each[part] for name, each in theirs.items()}
             )
         return
     goal = next((goal for words, goal in GROUP_GOALS.items() if all(word in what for word in words)), None)
-    yield from rows_against(what, unit, {"ours": ours} | theirs, {} if goal is None else {"": goal})
+    yield from compare_rows(what, unit, {"ours": ours} | theirs, {} if goal is None else {"": goal})
 
 
-def run(script: Script, size: str | None) -> list[dict[str, Any]]:
-    """Return the rows of *script*, and say on standard error how it went.
+def run_script(script: Script, size: str | None) -> list[dict[str, Any]]:
+    """Run *script* and return its rows; print its notes to stderr.
 
     Raises:
-        RuntimeError: It failed, hung, or is not there.
+        RuntimeError: The script failed, timed out or does not exist.
     """
     if not (HERE / f"{script.name}.py").exists():
-        raise RuntimeError("there is no such script")
+        raise RuntimeError("the script does not exist")
     try:
         done = subprocess.run(
-            command(script, size), capture_output=True, text=True, check=False, timeout=SCRIPT_SECONDS
+            build_command(script, size), capture_output=True, text=True, check=False, timeout=SCRIPT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"it did not end within {SCRIPT_SECONDS} s") from None
+        raise RuntimeError(f"timed out after {SCRIPT_SECONDS} s") from None
     for line in done.stderr.splitlines():
         if line.startswith("note:"):
             print(f"  {line}", file=sys.stderr)
     try:
-        return rows_of(script, done.stdout)
+        return parse_rows(script, done.stdout)
     except ValueError:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["it printed nothing"])[-1]) from None
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no output"])[-1]) from None
 
 
 def run_all(scripts: list[Script], size: str | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rows of *scripts*, and the names of those that failed."""
+    """Return the rows of *scripts*, and the names of the scripts that failed."""
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
     for script in scripts:
         began = time.monotonic()
         try:
-            rows += run(script, size)
+            rows += run_script(script, size)
         except RuntimeError as error:
             failed.append(script.name)
             print(f"  {script.name} failed: {error}", file=sys.stderr)
@@ -133,8 +133,8 @@ def run_all(scripts: list[Script], size: str | None) -> tuple[list[dict[str, Any
     return rows, failed
 
 
-def machine() -> dict[str, Any]:
-    """Return what the numbers were measured on."""
+def describe_machine() -> dict[str, Any]:
+    """Return the Python version, system, number of CPUs and load."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),
@@ -144,19 +144,19 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Read the command line, run, and show the table."""
+    """Run the scripts that the command line names, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, as 'soak'")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, e.g. 'soak'")
     parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds")
-    parser.add_argument("--tiny", action="store_true", help="just show that everything works")
+    parser.add_argument("--tiny", action="store_true", help="smallest size, to check that everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows as JSON")
     options = parser.parse_args()
     if unknown := set(options.names) - {script.name for script in SCRIPTS}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     scripts = [script for script in SCRIPTS if not options.names or script.name in options.names]
-    about = machine()
+    about = describe_machine()
     rows, failed = run_all(scripts, "--tiny" if options.tiny else "--quick" if options.quick else None)
-    print(table(rows))
+    print(format_table(rows))
     goals = [row["ok"] for row in rows if row["ok"] is not None]
     print(
         f"\n{sum(goals)} of {len(goals)} goals are met; python {about['python']}, {about['cpus']} CPUs, "

@@ -1,8 +1,8 @@
-"""Does anything leak when streams end in every way they can?
+"""Leak test: streams that end in every possible way.
 
-Ten thousand streams are cancelled, abandoned, dropped, broken, refused and read to their end, 32 at a time, in
-turn. Every thousand it prints the streams that the server still sends, the tasks, and the resident memory. In the end
-there must be no connection, no task and no growth; the exit status is 1 otherwise.
+Ten thousand streams are cancelled, abandoned, dropped, broken, refused and read to their end, 32 at a time. After every
+thousand, the streams that the server still sends, the tasks and the resident memory are printed. At the end no
+connection and no task may remain and memory may not have grown; otherwise the exit status is 1.
 
     python benchmarks/soak.py [--quick] [--json]
 """
@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import attrs
 from clients import KEY, MESSAGES, MODEL, ROOMY
-from harness import Goal, Row, Server, main, memory, note, server
+from harness import Goal, Row, Server, main, print_note, read_memory, run_server
 
 from gradient_async import (
     APIStatusError,
@@ -38,178 +38,178 @@ BEHAVIOURS = {"endless": "paced/1000000/200", "burst": "burst/20", "cut": "broke
     "silent": "slow/60000"
 }
 Sessions = dict[str, AsyncSession]
-Way = Callable[[Sessions], Awaitable[None]]
+Ending = Callable[[Sessions], Awaitable[None]]
 
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     streams: int
     step: int
 
 
-def stream(session: AsyncSession, timeout: Timeouts | None = None) -> ChatStream:
-    """Return a stream that is not opened yet."""
+def create_stream(session: AsyncSession, timeout: Timeouts | None = None) -> ChatStream:
+    """Create a stream without opening it."""
     return session.chat.completions.stream(model=MODEL, messages=MESSAGES, timeout=timeout)
 
 
-async def read(source: ChatStream) -> None:
+async def read_stream(source: ChatStream) -> None:
     """Read a stream to its end."""
     async for _ in source:
         pass
 
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel *task* and wait until it has gone."""
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """Cancel *task* and wait for its end."""
     task.cancel()
     await asyncio.wait({task})
 
 
-# The ways a stream ends.
+# Endings of a stream.
 
 
-async def task_cancelled(sessions: Sessions) -> None:
-    """Cancel the task that reads."""
-    source = stream(sessions["endless"])
+async def cancel_task(sessions: Sessions) -> None:
+    """Cancel the reading task."""
+    source = create_stream(sessions["endless"])
     await source.open()
-    task = asyncio.create_task(read(source))
+    task = asyncio.create_task(read_stream(source))
     await asyncio.sleep(0.01)
-    await cancelled(task)
+    await cancel_and_wait(task)
 
 
-async def cancelled_before_the_answer(sessions: Sessions) -> None:
-    """Cancel the task that waits for the status line."""
-    task = asyncio.create_task(read(stream(sessions["silent"])))
+async def cancel_before_response(sessions: Sessions) -> None:
+    """Cancel the task while it waits for the status line."""
+    task = asyncio.create_task(read_stream(create_stream(sessions["silent"])))
     await asyncio.sleep(0.01)
-    await cancelled(task)
+    await cancel_and_wait(task)
 
 
-async def stream_cancelled(sessions: Sessions) -> None:
+async def cancel_stream(sessions: Sessions) -> None:
     """Cancel the stream from another task."""
-    source = stream(sessions["endless"])
-    task = asyncio.create_task(read(source))
+    source = create_stream(sessions["endless"])
+    task = asyncio.create_task(read_stream(source))
     await asyncio.sleep(0.01)
     source.cancel()
     await task
 
 
-async def loop_left(sessions: Sessions) -> None:
-    """Leave the loop without a word."""
-    async for _ in stream(sessions["endless"]):
+async def leave_loop(sessions: Sessions) -> None:
+    """Leave the loop over the chunks."""
+    async for _ in create_stream(sessions["endless"]):
         break
 
 
-async def text_loop_left(sessions: Sessions) -> None:
+async def leave_text_loop(sessions: Sessions) -> None:
     """Leave the loop over the text."""
-    async for _ in stream(sessions["endless"]).text():
+    async for _ in create_stream(sessions["endless"]).text():
         break
 
 
-async def event_loop_left(sessions: Sessions) -> None:
+async def leave_event_loop(sessions: Sessions) -> None:
     """Leave the loop over the events."""
-    async for _ in stream(sessions["endless"]).sse():
+    async for _ in create_stream(sessions["endless"]).sse():
         break
 
 
-async def block_left(sessions: Sessions) -> None:
+async def leave_block(sessions: Sessions) -> None:
     """Leave the block with the stream unread."""
-    async with stream(sessions["endless"]):
+    async with create_stream(sessions["endless"]):
         pass
 
 
-async def consumer_failed(sessions: Sessions) -> None:
+async def raise_in_consumer(sessions: Sessions) -> None:
     """Raise inside the loop."""
     with suppress(ZeroDivisionError):
-        async with stream(sessions["endless"]) as source:
+        async with create_stream(sessions["endless"]) as source:
             async for _ in source:
                 _ = 1 / 0
 
 
-async def dropped(sessions: Sessions) -> None:
-    """Forget an open stream."""
-    await stream(sessions["endless"]).open()
+async def drop_stream(sessions: Sessions) -> None:
+    """Drop the reference to an open stream."""
+    await create_stream(sessions["endless"]).open()
 
 
-async def reader_dropped(sessions: Sessions) -> None:
-    """Read one chunk and forget stream and reader."""
-    await anext(aiter(stream(sessions["endless"])))
+async def drop_iterator(sessions: Sessions) -> None:
+    """Read one chunk and drop the references to stream and iterator."""
+    await anext(aiter(create_stream(sessions["endless"])))
 
 
-async def never_opened(sessions: Sessions) -> None:
-    """Make a stream and forget it."""
-    stream(sessions["endless"])
+async def drop_unopened(sessions: Sessions) -> None:
+    """Create a stream and drop it unopened."""
+    create_stream(sessions["endless"])
 
 
-async def closed(sessions: Sessions) -> None:
+async def close_twice(sessions: Sessions) -> None:
     """Close an open stream, twice."""
-    source = stream(sessions["endless"])
+    source = create_stream(sessions["endless"])
     await source.open()
     source.close()
     await source.aclose()
 
 
-async def branches_dropped(sessions: Sessions) -> None:
-    """Read from one of two branches and forget both."""
-    branches = stream(sessions["endless"]).tee(2)
+async def drop_branches(sessions: Sessions) -> None:
+    """Read from one of two branches and drop both."""
+    branches = create_stream(sessions["endless"]).tee(2)
     await anext(branches[0])
 
 
-async def out_of_time(sessions: Sessions) -> None:
-    """Let the time limit end the stream."""
+async def exceed_timeout(sessions: Sessions) -> None:
+    """Exceed the total timeout."""
     try:
-        await read(stream(sessions["endless"], Timeouts(total=0.03)))
+        await read_stream(create_stream(sessions["endless"], Timeouts(total=0.03)))
     except APITimeoutError:
         return
-    raise RuntimeError("no time limit ended the stream")
+    raise RuntimeError("the timeout did not end the stream")
 
 
-async def connection_cut(sessions: Sessions) -> None:
-    """Let the server cut the connection."""
+async def read_cut_stream(sessions: Sessions) -> None:
+    """Read a stream that the server cuts."""
     try:
-        await read(stream(sessions["cut"]))
+        await read_stream(create_stream(sessions["cut"]))
     except StreamTruncatedError:
         return
     raise RuntimeError("a cut stream ended without an error")
 
 
-async def error_event(sessions: Sessions) -> None:
-    """Let the server send an error."""
+async def read_error_event(sessions: Sessions) -> None:
+    """Read a stream with an error event."""
     try:
-        await read(stream(sessions["failing"]))
+        await read_stream(create_stream(sessions["failing"]))
     except APIStatusError:
         return
     raise RuntimeError("an error event ended the stream without an error")
 
 
-async def read_to_the_end(sessions: Sessions) -> None:
-    """Read a whole answer."""
-    await stream(sessions["burst"]).completion()
+async def read_to_end(sessions: Sessions) -> None:
+    """Read a stream to its end."""
+    await create_stream(sessions["burst"]).completion()
 
 
-WAYS: tuple[Way, ...] = (
-    task_cancelled,
-    cancelled_before_the_answer,
-    stream_cancelled,
-    loop_left,
-    text_loop_left,
-    event_loop_left,
-    block_left,
-    consumer_failed,
-    dropped,
-    reader_dropped,
-    never_opened,
-    closed,
-    branches_dropped,
-    out_of_time,
-    connection_cut,
-    error_event,
-    read_to_the_end,
+ENDINGS: tuple[Ending, ...] = (
+    cancel_task,
+    cancel_before_response,
+    cancel_stream,
+    leave_loop,
+    leave_text_loop,
+    leave_event_loop,
+    leave_block,
+    raise_in_consumer,
+    drop_stream,
+    drop_iterator,
+    drop_unopened,
+    close_twice,
+    drop_branches,
+    exceed_timeout,
+    read_cut_stream,
+    read_error_event,
+    read_to_end,
 )
 
 
 @asynccontextmanager
-async def opened(running: Server) -> AsyncIterator[Sessions]:
+async def open_sessions(running: Server) -> AsyncIterator[Sessions]:
     """Open a session for each behaviour of the server."""
     async with AsyncExitStack() as stack:
         yield {
@@ -220,57 +220,57 @@ async def opened(running: Server) -> AsyncIterator[Sessions]:
         }
 
 
-async def run_some(sessions: Sessions, ways: list[Way]) -> int:
-    """End a stream in each of *ways*, and return how many went wrong."""
-    queue = iter(ways)
+async def run_endings(sessions: Sessions, endings: list[Ending]) -> int:
+    """Run *endings* concurrently, and return the number of failures."""
+    queue = iter(endings)
     problems: list[str] = []
 
     async def work() -> None:
-        for way in queue:
+        for ending in queue:
             try:
-                await way(sessions)
-            except Exception as error:  # noqa: BLE001 - counted, and shown below
-                problems.append(f"{way.__name__}: {error!r}")
+                await ending(sessions)
+            except Exception as error:  # noqa: BLE001 - counted, and printed below
+                problems.append(f"{ending.__name__}: {error!r}")
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     for problem in sorted(set(problems)):
-        note(f"{problems.count(problem)} x {problem}"[:300])
+        print_note(f"{problems.count(problem)} x {problem}"[:300])
     return len(problems)
 
 
-async def settled(running: Server, what: str) -> float:
-    """Return how many of *what* the server counts, after they had time to go."""
+async def wait_for_zero(running: Server, name: str) -> float:
+    """Wait for the server's counter *name* to reach 0, and return its value at the end."""
     for _ in range(SETTLING_STEPS):
-        if not running.stats()[what]:
+        if not running.stats()[name]:
             break
         await asyncio.sleep(STEP_SECONDS)
-    return running.stats()[what]
+    return running.stats()[name]
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return what is left after every step, and in the end."""
+    """Return the connections, streams, tasks and memory that remain after all steps."""
     warnings.simplefilter("ignore", ResourceWarning)  # streams are dropped on purpose
-    ways, wrong, sizes = itertools.cycle(WAYS), 0, []
-    with server() as running:
-        async with opened(running) as sessions:
+    endings, wrong, sizes = itertools.cycle(ENDINGS), 0, []
+    with run_server() as running:
+        async with open_sessions(running) as sessions:
             for ended in range(size.step, size.streams + 1, size.step):
-                wrong += await run_some(sessions, list(itertools.islice(ways, size.step)))
-                streams = await settled(running, "streams")
+                wrong += await run_endings(sessions, list(itertools.islice(endings, size.step)))
+                streams = await wait_for_zero(running, "streams")
                 gc.collect()
-                sizes.append(memory() / 1024)
-                note(
+                sizes.append(read_memory() / 1024)
+                print_note(
                     f"{ended:6,} streams ended: {streams:.0f} still sent, {len(asyncio.all_tasks()) - 1} tasks, "
                     f"{sizes[-1]:.1f} MiB"
                 )
-        left = await settled(running, "open")
+        remaining = await wait_for_zero(running, "open")
     tasks = len(asyncio.all_tasks()) - 1
-    grown = max(sizes[-1] - sizes[len(sizes) // 5], 0.0)
+    growth = max(sizes[-1] - sizes[len(sizes) // 5], 0.0)
     return [
-        Row(f"connections after {size.streams:,} streams", "connections", left, goal=Goal(0, "")),
+        Row(f"connections after {size.streams:,} streams", "connections", remaining, goal=Goal(0, "")),
         Row(f"streams still sent after {size.streams:,}", "streams", streams, goal=Goal(0, "")),
         Row(f"tasks after {size.streams:,} streams", "tasks", tasks, goal=Goal(0, "")),
         Row(f"streams of {size.streams:,} that ended wrongly", "streams", wrong, goal=Goal(0, "")),
-        Row("growth of memory after the first steps", "MiB", grown, goal=Goal(GROWTH_MIB, "MiB")),
+        Row("growth of memory after the first steps", "MiB", growth, goal=Goal(GROWTH_MIB, "MiB")),
     ]
 
 

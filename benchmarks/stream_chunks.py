@@ -1,14 +1,14 @@
-"""What does a chunk of a stream cost?
+"""Cost of a stream chunk.
 
-CPU of the client process per chunk of one stream that arrives as fast as it can be read: each event as an HTTP chunk
-of its own, as the service sends them, and the whole body in one piece. Ours hands out typed chunks, assembles the
-answer, watches the time limits and settles the outcome.
+Measures the CPU of the client process per chunk of a stream that arrives as fast as it is read: with each event in its
+own HTTP chunk, as the service sends them, and with the whole body in one piece. This library returns typed chunks,
+assembles the completion, enforces the timeouts and determines the outcome.
 
-Most chunks differ from the one before only in their text, and are decoded by what they have in common. A third body is
-of chunks that differ in more, a usage each, where that is of no use; it is there to be read and has no goal.
+Most chunks differ from their predecessor in the text only and are decoded with a template. The chunks of a third body
+differ in their usage, too, so that the template does not apply; these rows have no goal.
 
-Baselines: bare aiohttp, which reads the bytes and drops them; aiohttp with one split a read and msgspec into attrs
-classes; pydo, gradient, openai, and openai's helper that assembles too.
+Baselines: bare aiohttp, which reads and discards the bytes; aiohttp with one split per read and msgspec into attrs
+classes; pydo, gradient, openai, and openai's helper, which also assembles.
 
     python benchmarks/stream_chunks.py [--quick] [--json]
 """
@@ -16,8 +16,8 @@ classes; pydo, gradient, openai, and openai's helper that assembles too.
 from __future__ import annotations
 
 import attrs
-from clients import PEERS, Bare, ByHand, Client, OpenAIHelper, Ours, installed, with_client
-from harness import CPU, Goal, Row, Server, main, medians, rows_against, server
+from clients import PEERS, Bare, ByHand, Client, OpenAIHelper, Ours, select_installed, use_client
+from harness import CPU, Goal, Median, Row, Server, compare_rows, main, measure_medians, run_server
 
 SLOW_SHARE = 10
 CHUNKED = {"bare aiohttp": Goal(2.4), "openai": Goal(1 / 30), "openai .stream()": Goal(1 / 60)}
@@ -26,45 +26,42 @@ WHOLE = {"": Goal(3, "us")}
 
 @attrs.frozen
 class Size:
-    """How much is measured."""
+    """Amount of work in one run."""
 
     chunks: int
     rounds: int
     peers: bool = True
 
 
-async def us_per_chunk(kind: type[Client], running: Server, behaviour: str, chunks: int) -> float:
-    """Return the CPU microseconds that *kind* needs for each chunk of a stream."""
+async def time_chunk(kind: type[Client], running: Server, behaviour: str, chunks: int) -> float:
+    """Return the CPU microseconds per chunk of *kind*."""
 
     async def read(client: Client) -> float:
         with CPU() as cpu:
             await client.read()
         return cpu.seconds / chunks * 1e6
 
-    return await with_client(kind, running.url(f"{behaviour}/{chunks}"), read)
+    return await use_client(kind, running.url(f"{behaviour}/{chunks}"), read)
 
 
-async def compared(running: Server, behaviour: str, size: Size) -> dict[str, float]:
-    """Return the median of every contender."""
-    kinds = installed([Ours, Bare, ByHand, *((*PEERS, OpenAIHelper) if size.peers else ())])
+async def compare_contenders(running: Server, behaviour: str, size: Size) -> dict[str, Median]:
+    """Return the median of each contender."""
+    kinds = select_installed([Ours, Bare, ByHand, *((*PEERS, OpenAIHelper) if size.peers else ())])
     chunks = {kind: max(size.chunks // (SLOW_SHARE if kind.is_slow else 1), 10) for kind in kinds}
-    contenders = {
-        kind.name: lambda kind=kind: us_per_chunk(kind, running, behaviour, chunks[kind])  # type: ignore[misc]
-        for kind in kinds
-    }
-    return await medians(contenders, size.rounds)
+    contenders = {kind.name: lambda kind=kind: time_chunk(kind, running, behaviour, chunks[kind]) for kind in kinds}
+    return await measure_medians(contenders, size.rounds)
 
 
 async def measure(size: Size) -> list[Row]:
-    """Return the rows of every shape of the body."""
-    with server() as running:
-        burst = await compared(running, "burst", size)
-        varied = await compared(running, "varied", size)
-        whole = await compared(running, "whole", size)
+    """Return the rows of each body."""
+    with run_server() as running:
+        burst = await compare_contenders(running, "burst", size)
+        varied = await compare_contenders(running, "varied", size)
+        whole = await compare_contenders(running, "whole", size)
     return [
-        *rows_against("CPU a chunk, HTTP chunk each", "us", burst, CHUNKED),
-        *rows_against("CPU a chunk, HTTP chunk each, varied", "us", varied, {}),
-        *rows_against("CPU a chunk, one piece", "us", whole, WHOLE),
+        *compare_rows("CPU a chunk, HTTP chunk each", "us", burst, CHUNKED),
+        *compare_rows("CPU a chunk, HTTP chunk each, varied", "us", varied, {}),
+        *compare_rows("CPU a chunk, one piece", "us", whole, WHOLE),
     ]
 
 

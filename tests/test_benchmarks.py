@@ -116,7 +116,7 @@ def calls_of(work: Callable[[], object]) -> int:
 @pytest.fixture(scope="module")
 def bodies() -> dict[str, list[bytes]]:
     module = server()
-    plain, varied = module.events(CHUNKS), module.events(CHUNKS, module.usage_so_far)
+    plain, varied = module.make_events(CHUNKS), module.make_events(CHUNKS, module.encode_usage)
     whole = b"".join(plain)
     return {
         "an event a block": plain,

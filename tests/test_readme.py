@@ -12,7 +12,7 @@ import inspect
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def page_name(page: Path) -> str:
 
 
 @pytest.fixture
-async def gradient(monkeypatch):
+async def gradient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
     async with Emulator() as emulator:
         monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
         monkeypatch.setenv("MODEL_ACCESS_KEY", "test")
@@ -93,7 +93,9 @@ async def gradient(monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
-async def test_every_python_block_runs(page, gradient, tmp_path, monkeypatch):
+async def test_every_python_block_runs(
+    page: Path, gradient: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page, "python", "py"):
@@ -133,7 +135,7 @@ async def run_tests(names: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("words", all_commands("gradient-async"))
-def test_every_command_and_option_exists(words):
+def test_every_command_and_option_exists(words: list[str]) -> None:
     assert words[0] in COMMANDS
     command = load_command(words[0])
     for word in words[1:]:
@@ -144,7 +146,7 @@ def test_every_command_and_option_exists(words):
 
 
 @pytest.mark.parametrize("words", all_commands("make"))
-def test_every_make_target_exists(words):
+def test_every_make_target_exists(words: list[str]) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {word for word in words if "=" not in word} <= set(targets)
 
@@ -156,7 +158,7 @@ def test_every_script_and_test_that_is_run_exists(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", all_commands("pip"))
-def test_every_extra_exists(words):
+def test_every_extra_exists(words: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     package, _, extras = words[-1].rstrip("]").partition("[")
     assert package == project["name"]
@@ -164,12 +166,12 @@ def test_every_extra_exists(words):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
-def test_every_link_to_a_file_leads_somewhere(page):
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_the_readme_runs_every_block_and_is_short():
+def test_the_readme_runs_every_block_and_is_short() -> None:
     assert [block.name for block in blocks(README, "python") if block.info != "python"] == []
     assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README

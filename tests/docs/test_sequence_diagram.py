@@ -45,7 +45,7 @@ def test_a_faulty_line_is_named(line: str, problem: str) -> None:
 
 def test_the_svg_holds_every_label_once_and_escapes_them() -> None:
     root = ET.fromstring(render_sequence(EXAMPLE, "A & B"))
-    texts = [element.text for element in root.iter(f"{SVG}text")]
+    texts = [element.text or "" for element in root.iter(f"{SVG}text")]
     assert sorted(texts) == sorted(
         [*parse_sequence(EXAMPLE).participants, *(s.label for s in parse_sequence(EXAMPLE).steps if s.label)]
     )
