@@ -1,4 +1,4 @@
-"""Bridges to other libraries, each in a module of its own that needs the extra of the same name.
+"""Adapters for other libraries, each in a module of its own that needs the extra of the same name.
 
-Contract: nothing here is imported unless it is asked for, and nothing of the library needs it.
+Contract: an adapter is loaded only by the program that imports it; no other part of the package does.
 """

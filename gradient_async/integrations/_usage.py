@@ -1,6 +1,6 @@
-"""What a completion's usage tells of its tokens beside their number.
+"""Token details of a completion's usage: cached and reasoning tokens.
 
-Contract: pure; a count that is not told is None. Some models tell it by the names of OpenAI, in objects of their own.
+Contract: pure; a missing count is None. Some models report the details under OpenAI's names, in nested objects.
 Source: the usage of chat completions.
 """
 
@@ -16,7 +16,13 @@ from gradient_async.models.chat import Usage
 
 @attrs.frozen
 class TokenDetails:
-    """Of the tokens read, those that came from a cache and went into one; of the tokens written, the thoughts."""
+    """Parts of the token counts.
+
+    Attributes:
+        cache_read: Prompt tokens read from a cache.
+        cache_created: Prompt tokens written to a cache.
+        reasoning: Completion tokens of the reasoning.
+    """
 
     cache_read: int | None
     cache_created: int | None
@@ -24,21 +30,16 @@ class TokenDetails:
 
 
 def token_details(usage: Usage) -> TokenDetails:
-    """Return the details of *usage*, whichever names they go by."""
-    prompt, completion = (_details(usage, f"{side}_tokens_details") for side in ("prompt", "completion"))
-    read = usage.cache_read_input_tokens
+    """Return the details of *usage*, under the service's names or OpenAI's."""
+    cache_read = usage.cache_read_input_tokens
     return TokenDetails(
-        cache_read=_count(prompt, "cached_tokens") if read is None else read,
+        cache_read=_nested_count(usage, "prompt_tokens_details", "cached_tokens") if cache_read is None else cache_read,
         cache_created=usage.cache_created_input_tokens,
-        reasoning=_count(completion, "reasoning_tokens"),
+        reasoning=_nested_count(usage, "completion_tokens_details", "reasoning_tokens"),
     )
 
 
-def _details(usage: Usage, name: str) -> Mapping[str, Any]:
-    details = usage.extra.get(name)
-    return details if isinstance(details, Mapping) else {}
-
-
-def _count(details: Mapping[str, Any], name: str) -> int | None:
-    count = details.get(name)
+def _nested_count(usage: Usage, group: str, name: str) -> int | None:
+    details: Any = usage.extra.get(group)
+    count = details.get(name) if isinstance(details, Mapping) else None
     return count if isinstance(count, int) else None

@@ -1,11 +1,11 @@
-"""The OpenAI SDK within the budget of a session: `openai_client`, and the `LimitedTransport` that it is made with.
+"""The OpenAI SDK with a session's rate limiter: `openai_client`, and the `LimitedTransport` that it uses.
 
-Contract: every request, the SDK's own retries included, takes a permit and gives it back when surely nothing was sent;
-every answer teaches the limiter. Requests go to the one host that they are meant for. Closing the SDK's client closes
-its connections, never the session and never the limiter.
+Contract: every request, including the SDK's own retries, takes a permit, and refunds it if nothing was sent; every
+response updates the limiter. Requests to another host are refused. Closing the SDK's client closes its connections,
+never the session and never the limiter.
 
-Source: custom transports, and the ``timeout`` and ``trace`` extensions of requests, in the documents of HTTPX. The SDK
-is made with HTTPX2 since its version 3, with HTTPX before; both have these.
+Source: custom transports, and the ``timeout`` and ``trace`` extensions of requests, in the documentation of HTTPX. The
+SDK uses HTTPX2 since its version 3, HTTPX before; both support them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ except ImportError as missing:
 
 if TYPE_CHECKING:
     import httpx2 as httpx
-else:  # the SDK takes a client of the library that it is made with
+else:  # the SDK takes a client of the HTTP library that it uses
     httpx = import_module(openai.DefaultAsyncHttpxClient.__base__.__module__)
 
 __all__ = ["LimitedTransport", "OpenAIOptions", "openai_client"]
@@ -39,11 +39,11 @@ _Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 
 class OpenAIOptions(TypedDict, total=False):
-    """What `openai_client` passes on to ``AsyncOpenAI``.
+    """Options that `openai_client` passes on to ``AsyncOpenAI``.
 
     Attributes:
-        timeout: Seconds, or an ``openai.Timeout``; its ``pool`` is also how long to wait for the limiter.
-        max_retries: Tries after the first; default: those of the session's `RetryPolicy`.
+        timeout: Seconds, or an ``openai.Timeout``; its ``pool`` also limits the wait for the limiter.
+        max_retries: Retries after the first attempt; default: as in the session's `RetryPolicy`.
         default_headers: Headers of every request.
         default_query: Query parameters of every request.
     """
@@ -57,15 +57,18 @@ class OpenAIOptions(TypedDict, total=False):
 def openai_client(
     session: AsyncSession, *, priority: Priority = "interactive", **options: Unpack[OpenAIOptions]
 ) -> openai.AsyncOpenAI:
-    """Return a client of the OpenAI SDK with the key, the address and the budget of *session*.
+    """Create an OpenAI SDK client with the key, the address and the rate limiter of *session*.
 
-    It has connections of its own: close it, best with ``async with``. The session stays open. Its key is the session's,
-    whatever the variables that are meant for OpenAI's own service say.
+    The client has its own connections: close it, best with ``async with``. The session stays open. Environment
+    variables for OpenAI's own service are ignored.
 
     Args:
-        session: Whose requests these shall be.
+        session: Session whose key, address and limiter the client uses.
         priority: ``"bulk"`` lets the session's own calls go first.
         **options: Other settings of ``AsyncOpenAI``.
+
+    Returns:
+        An ``AsyncOpenAI`` client.
 
     Raises:
         ConfigurationError: The session has no key.
@@ -73,12 +76,12 @@ def openai_client(
     target = session._get_target()
     transport = LimitedTransport(target.limiter, base_url=target.base_url, priority=priority)
     settings: OpenAIOptions = {"max_retries": session._retry.attempts - 1, **options}
-    # Stated as a header, the key also goes before OPENAI_CUSTOM_HEADERS and OPENAI_ADMIN_KEY.
+    # As a header, the key also overrides OPENAI_CUSTOM_HEADERS and OPENAI_ADMIN_KEY.
     settings["default_headers"] = {**options.get("default_headers", {}), "Authorization": f"Bearer {target.key}"}
     return openai.AsyncOpenAI(
         api_key=target.key,
         base_url=f"{target.base_url}/v1/",
-        organization="",  # None would be OPENAI_ORG_ID
+        organization="",  # None would mean OPENAI_ORG_ID
         project="",
         http_client=openai.DefaultAsyncHttpxClient(transport=transport, follow_redirects=False),
         **settings,
@@ -86,13 +89,13 @@ def openai_client(
 
 
 class LimitedTransport(httpx.AsyncHTTPTransport):
-    """The transport of an HTTPX client whose requests keep to the budget of a limiter.
+    """HTTPX transport whose requests wait for a rate limiter.
 
     Args:
-        limiter: The budget: ``session.limits``, or a limiter of its own; None for no limit.
-        base_url: Where requests may go: only to this scheme, host and port.
+        limiter: ``session.limits`` or another limiter; None for no limit.
+        base_url: Address of the only allowed scheme, host and port.
         priority: ``"bulk"`` lets interactive requests of the same limiter go first.
-        **options: Those of HTTPX's ``AsyncHTTPTransport``; ``limits`` are the SDK's by default.
+        **options: Options of HTTPX's ``AsyncHTTPTransport``; ``limits`` defaults to the SDK's.
     """
 
     def __init__(
@@ -101,26 +104,26 @@ class LimitedTransport(httpx.AsyncHTTPTransport):
         super().__init__(**{"limits": openai.DEFAULT_CONNECTION_LIMITS, **options})
         self._limiter = limiter
         self._priority = priority
-        self._origin = _origin(httpx.URL(base_url))
+        self._origin = _url_origin(httpx.URL(base_url))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send *request* once the budget has room for it.
+        """Send *request* once the limiter admits it.
 
         Raises:
-            ConfigurationError: It would go to another host; nothing was sent.
-            httpx.PoolTimeout: There is no room within the time for a place in the pool; nothing was sent.
-            httpx.TransportError: No answer came.
+            ConfigurationError: The request is for another host; nothing was sent.
+            httpx.PoolTimeout: The limiter did not admit it within the pool timeout; nothing was sent.
+            httpx.TransportError: No response came.
         """
-        if _origin(request.url) != self._origin:
+        if _url_origin(request.url) != self._origin:
             raise ConfigurationError(
-                f"A request to {request.url.host} would take its key and its prompt there: this client is for "
-                f"{self._origin[1]} alone."
+                f"A request to {request.url.host} would send the key and the prompt there: this client is only for "
+                f"{self._origin[1]}."
             )
         if self._limiter is None:
             return await super().handle_async_request(request)
-        permit = await self._acquire(self._limiter, request)
+        permit = await self._acquire_permit(self._limiter, request)
         try:
-            response = await super().handle_async_request(_telling(request, permit))
+            response = await super().handle_async_request(_mark_permit_when_sent(request, permit))
         finally:
             if permit.held:
                 permit.refund()
@@ -128,37 +131,37 @@ class LimitedTransport(httpx.AsyncHTTPTransport):
         self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at)
         return response
 
-    async def _acquire(self, limiter: Limiter, request: httpx.Request) -> Permit:
-        """Return a permit, or raise what the SDK expects of a transport."""
-        seconds: float | None = request.extensions.get("timeout", {}).get("pool")
+    async def _acquire_permit(self, limiter: Limiter, request: httpx.Request) -> Permit:
+        """Wait for a permit; raise the HTTPX errors that the SDK handles."""
+        timeout: float | None = request.extensions.get("timeout", {}).get("pool")
         try:
-            return await limiter.acquire(self._priority, timeout=seconds, hold=True)
+            return await limiter.acquire(self._priority, timeout=timeout, hold=True)
         except APIConnectionError as error:
-            kind = httpx.PoolTimeout if isinstance(error, APITimeoutError) else httpx.ConnectError
-            raise kind(error.message, request=request) from error
+            error_class = httpx.PoolTimeout if isinstance(error, APITimeoutError) else httpx.ConnectError
+            raise error_class(error.message, request=request) from error
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+def _url_origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _telling(request: httpx.Request, permit: Permit) -> httpx.Request:
-    """Return *request* as one that tells *permit* when it is written.
+def _mark_permit_when_sent(request: httpx.Request, permit: Permit) -> httpx.Request:
+    """Return a copy of *request* that marks *permit* as sent once the headers are written.
 
-    A copy, because HTTPX hands the extensions of a request on to those that follow its redirects.
+    A copy, because HTTPX passes the extensions of a request on to the requests that follow its redirects.
     """
-    other: _Trace | None = request.extensions.get("trace")
+    original_trace: _Trace | None = request.extensions.get("trace")
 
-    async def trace(event: str, details: dict[str, Any]) -> None:
+    async def mark_sent(event: str, details: dict[str, Any]) -> None:
         if event.endswith(".send_request_headers.started"):
             permit.sent()
-        if other is not None:
-            await other(event, details)
+        if original_trace is not None:
+            await original_trace(event, details)
 
     return httpx.Request(
         request.method,
         request.url,
         headers=request.headers,
         stream=request.stream,
-        extensions={**request.extensions, "trace": trace},
+        extensions={**request.extensions, "trace": mark_sent},
     )

@@ -1,10 +1,10 @@
-"""OpenTelemetry: a span and metrics for every call, in the terms of its conventions for generative AI.
+"""OpenTelemetry: a span and metrics for every call, by the semantic conventions for generative AI.
 
     session = AsyncSession(hooks=[Telemetry()])
 
-Contract: no prompt, no answer and no key is recorded. A span begins with the call and ends with its answer or with its
-stream, whichever way that ends; it is a child of the span that was current when the call began. Every attempt is an
-event of it. Needs the extra ``gradient-async[otel]``; the application configures the SDK.
+Contract: prompts, completions and keys are never recorded. A span begins with the call and ends with its response or
+with the end of its stream; its parent is the span that was current when the call began. Each attempt is an event of the
+span. Needs the extra ``gradient-async[otel]``; the application configures the SDK.
 
 Source: OpenTelemetry's semantic conventions for generative AI clients, which are still in development.
 """
@@ -63,15 +63,18 @@ _TOKENS = tuple(4**power for power in range(14))
 _spans_of_call: ContextVar[Mapping[Telemetry, Span | None]] = ContextVar(
     "gradient_async_spans", default=MappingProxyType({})
 )
-"""Where each hook notes the attempts of the call that this context is in."""
+"""Span of the current call, for each hook in this context."""
 
 
 class Telemetry:
-    """A hook of a session that reports its calls.
+    """Session hook that reports calls to OpenTelemetry.
 
     Args:
-        tracer_provider: Where spans go; default: the global one.
-        meter_provider: Where metrics go; default: the global one.
+        tracer_provider: Provider of the tracer for spans; default: the global one.
+        meter_provider: Provider of the meter for metrics; default: the global one.
+
+    Example:
+        ``session = AsyncSession(hooks=[Telemetry()])``
     """
 
     def __init__(
@@ -85,84 +88,84 @@ class Telemetry:
         self._duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
             unit="s",
-            description="How long a call took.",
+            description="Duration of a call.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
-        self._first = meter.create_histogram(
+        self._time_to_first_chunk = meter.create_histogram(
             "gen_ai.client.operation.time_to_first_chunk",
             unit="s",
-            description="How long the first chunk of a stream took.",
+            description="Time to the first chunk of a stream.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._tokens = meter.create_histogram(
             "gen_ai.client.token.usage",
             unit="{token}",
-            description="How many tokens a call took and gave.",
+            description="Input and output tokens of a call.",
             explicit_bucket_boundaries_advisory=_TOKENS,
         )
 
     def begin_call(self, call: CallDetails) -> Callable[[CallOutcome], None] | None:
-        """Begin the span of *call* if it asks a model or an agent."""
-        operation = _operation(call)
+        """Begin the span of *call* if it is for a model or an agent."""
+        operation = _operation_name(call)
         if operation is None:
-            self._in_span(None)
+            self._set_span(None)
             return None
-        common = _common(call, operation)
+        common = _common_attributes(call, operation)
         name = " ".join(filter(None, (operation, call.model)))
-        attributes = common | dict(_asked(call.params))
+        attributes = common | dict(_request_attributes(call.params))
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        self._in_span(span)
-        return _End(self, span, common)
+        self._set_span(span)
+        return _SpanEnd(self, span, common)
 
     def __call__(self, attempt: AttemptDetails) -> None:
-        """Note *attempt* in the span of its call."""
+        """Add *attempt* as an event to the span of its call."""
         span = _spans_of_call.get().get(self)
         if span is not None:
-            span.add_event("gradient.attempt", dict(_tried(attempt)))
+            span.add_event("gradient.attempt", dict(_attempt_attributes(attempt)))
 
-    def _in_span(self, span: Span | None) -> None:
-        """Let what is attempted from here on belong to *span*; a context that lives on keeps no hook alive."""
+    def _set_span(self, span: Span | None) -> None:
+        """Make *span* the span of the attempts in this context; weak keys: a long-lived context keeps no hook alive."""
         spans = WeakKeyDictionary(_spans_of_call.get())
         spans[self] = span
         _spans_of_call.set(spans)
 
-    def record(self, call: CallOutcome, common: Mapping[str, Any]) -> None:
-        """Count a call that has ended."""
+    def record_metrics(self, call: CallOutcome, common: Mapping[str, Any]) -> None:
+        """Record duration, time to first chunk and tokens of a finished call."""
         attributes = dict(common) | _error_type(call)
         self._duration.record(call.elapsed, attributes)
         timings = getattr(getattr(call.result, "meta", None), "timings", None)
         if timings is not None and timings.first_token is not None:
-            self._first.record(timings.first_token, attributes)
-        for kind, count in _usage(call.result).items():
+            self._time_to_first_chunk.record(timings.first_token, attributes)
+        for kind, count in _token_counts(call.result).items():
             self._tokens.record(count, {**attributes, "gen_ai.token.type": kind})
 
 
 @attrs.frozen
-class _End:
-    """Ends the span of a call."""
+class _SpanEnd:
+    """Ends the span of a call and records its metrics."""
 
     telemetry: Telemetry
     span: Span
     common: Mapping[str, Any]
 
     def __call__(self, call: CallOutcome) -> None:
-        self.span.set_attributes({**dict(_answered(call)), **_error_type(call)})
+        self.span.set_attributes({**dict(_response_attributes(call)), **_error_type(call)})
         if call.error is not None and call.outcome != "cancelled":
             message = call.error.message if isinstance(call.error, GradientError) else None
             self.span.set_status(Status(StatusCode.ERROR, message))
-        self.telemetry.record(call, self.common)
+        self.telemetry.record_metrics(call, self.common)
         self.span.end()
 
 
-def _operation(call: CallDetails) -> str | None:
-    """Return the conventions' name of what *call* does, None for what generates nothing."""
+def _operation_name(call: CallDetails) -> str | None:
+    """Return the name of the operation in the conventions, None for a call that generates nothing."""
     if call.method != "POST":
         return None
     return next((name for path, name in _OPERATIONS.items() if call.url.endswith(path)), None)
 
 
-def _common(call: CallDetails, operation: str) -> dict[str, Any]:
-    """Return what spans and metrics share."""
+def _common_attributes(call: CallDetails, operation: str) -> dict[str, Any]:
+    """Return the attributes of both spans and metrics."""
     url = urlsplit(call.url)
     common = {
         "gen_ai.operation.name": operation,
@@ -173,7 +176,7 @@ def _common(call: CallDetails, operation: str) -> dict[str, Any]:
     return common | {name: value for name, value in optional.items() if value is not None}
 
 
-def _asked(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _request_attributes(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, attribute in _PARAMETERS.items():
         if isinstance(value := params.get(name), int | float):
             yield attribute, value
@@ -182,7 +185,7 @@ def _asked(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "gen_ai.request.stop_sequences", [stop] if isinstance(stop, str) else list(stop)
 
 
-def _tried(attempt: AttemptDetails) -> Iterator[tuple[str, Any]]:
+def _attempt_attributes(attempt: AttemptDetails) -> Iterator[tuple[str, Any]]:
     yield "gradient.attempt", attempt.attempt
     yield "gradient.limiter_wait", attempt.limiter_wait
     if attempt.status is not None:
@@ -193,31 +196,31 @@ def _tried(attempt: AttemptDetails) -> Iterator[tuple[str, Any]]:
         yield "error.type", type(attempt.error).__name__
 
 
-def _answered(call: CallOutcome) -> Iterator[tuple[str, Any]]:
-    answer = call.result
+def _response_attributes(call: CallOutcome) -> Iterator[tuple[str, Any]]:
+    result = call.result
     yield "gradient.outcome", call.outcome
     for attribute, field in (("gen_ai.response.id", "id"), ("gen_ai.response.model", "model")):
-        if isinstance(value := getattr(answer, field, None), str) and value:
+        if isinstance(value := getattr(result, field, None), str) and value:
             yield attribute, value
-    if reasons := _finish_reasons(answer):
+    if reasons := _finish_reasons(result):
         yield "gen_ai.response.finish_reasons", reasons
-    for kind, count in _usage(answer).items():
+    for kind, count in _token_counts(result).items():
         yield f"gen_ai.usage.{kind}_tokens", count
 
 
-def _finish_reasons(answer: Any) -> list[str]:
-    """Return how the choices of an answer ended, or the whole of one that has no choices."""
-    choices = getattr(answer, "choices", None) or ()
-    reasons = [choice.finish_reason for choice in choices] or [getattr(answer, "stop_reason", None)]
+def _finish_reasons(result: Any) -> list[str]:
+    """Return the finish reasons of the choices, or the stop reason of a result without choices."""
+    choices = getattr(result, "choices", None) or ()
+    reasons = [choice.finish_reason for choice in choices] or [getattr(result, "stop_reason", None)]
     return [reason for reason in reasons if isinstance(reason, str)]
 
 
-def _usage(answer: Any) -> dict[str, int]:
-    """Return the tokens that went in and came out, under whichever names the answer has them.
+def _token_counts(result: Any) -> dict[str, int]:
+    """Return the input and output tokens of a result.
 
-    The conventions count cached tokens as input, as every API does but that of messages.
+    The conventions count cached tokens as input. So does every API except that of messages.
     """
-    usage = getattr(answer, "usage", None)
+    usage = getattr(result, "usage", None)
     counts: dict[str, int] = {}
     for name, kind in _COUNTS.items():
         if isinstance(count := getattr(usage, name, None), int):

@@ -1,7 +1,7 @@
-"""LangChain's messages in the API's form, and the API's answers as LangChain's messages.
+"""Conversion of messages between LangChain and the chat API.
 
-Contract: pure. The messages of a stream add up to the message of the same answer when it is awaited. What the chat API
-has no word for is left out: names of messages, and what other models thought in blocks of their own.
+Contract: pure. The message chunks of a stream add up to the message of the same completion. The chat API has no field
+for the names of messages and for reasoning blocks of other models; those are left out.
 Source: ``messages`` of chat completions; langchain-core 1.x.
 """
 
@@ -16,7 +16,6 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
-    ToolCallChunk,
     ToolMessage,
     convert_to_openai_messages,
 )
@@ -24,7 +23,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
-from gradient_async._protocol.stream.tool_call_assembler import RoutedDelta, ToolCallDeltaRouter
+from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._usage import token_details
 from gradient_async.models import (
     ChatCompletion,
@@ -37,71 +36,73 @@ from gradient_async.models import (
 from gradient_async.models._base import to_jsonable
 
 PROVIDER = "gradient"
-_HEAD = ("system_fingerprint", "service_tier", "retrieval", "functions", "guardrails")
+_COMPLETION_FIELDS = ("system_fingerprint", "service_tier", "retrieval", "functions", "guardrails")
 
 
-def sent(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Return *messages* as the API takes them."""
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    return [wire for message in messages for wire in _sent(message, answered)]
+def to_api_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Convert LangChain messages to the API's form."""
+    answered_calls = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    return [converted for message in messages for converted in _to_api_form(message, answered_calls)]
 
 
-def _sent(message: BaseMessage, answered: set[str]) -> Iterable[dict[str, Any]]:
+def _to_api_form(message: BaseMessage, answered_calls: set[str]) -> Iterable[dict[str, Any]]:
     if isinstance(message, AIMessage):
-        return [_sent_answer(message, answered)]
-    translated = convert_to_openai_messages([message])
-    return [_with_cache_marks({k: v for k, v in wire.items() if k != "name"}, message) for wire in translated]
+        return [_to_assistant_message(message, answered_calls)]
+    converted = convert_to_openai_messages([message])
+    return [_add_cache_control({k: v for k, v in fields.items() if k != "name"}, message) for fields in converted]
 
 
-def _sent_answer(message: AIMessage, answered: set[str]) -> dict[str, Any]:
-    """Return an answer of a model as it is sent back; of the calls that could not be read, those with a result."""
-    said = message.model_copy(update={"content": str(message.text)})
-    (wire,) = convert_to_openai_messages([said])
-    unread = [call for call in message.invalid_tool_calls if call["id"] in answered]
-    calls = wire.get("tool_calls", []) + [_sent_call(call["id"], call["name"], call["args"]) for call in unread]
-    thoughts = message.additional_kwargs.get("reasoning_content")
-    content = wire["content"] or (None if calls else "")
-    fields = {"refusal": wire.get("refusal"), "reasoning_content": thoughts, "tool_calls": calls}
-    return {"role": "assistant", "content": content} | {name: value for name, value in fields.items() if value}
+def _to_assistant_message(message: AIMessage, answered_calls: set[str]) -> dict[str, Any]:
+    """Convert a model's message; an invalid tool call is kept only if a later message has its result."""
+    text_message = message.model_copy(update={"content": str(message.text)})
+    (converted,) = convert_to_openai_messages([text_message])
+    invalid_calls = [
+        {
+            "type": "function",
+            "id": call["id"],
+            "function": {"name": call["name"] or "", "arguments": call["args"] or ""},
+        }
+        for call in message.invalid_tool_calls
+        if call["id"] in answered_calls
+    ]
+    calls = converted.get("tool_calls", []) + invalid_calls
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    content = converted["content"] or (None if calls else "")
+    optional = {"refusal": converted.get("refusal"), "reasoning_content": reasoning, "tool_calls": calls}
+    return {"role": "assistant", "content": content} | {name: value for name, value in optional.items() if value}
 
 
-def _sent_call(identity: str | None, name: str | None, arguments: str | None) -> dict[str, Any]:
-    return {"type": "function", "id": identity, "function": {"name": name or "", "arguments": arguments or ""}}
-
-
-def _with_cache_marks(wire: dict[str, Any], message: BaseMessage) -> dict[str, Any]:
-    """Return *wire* with the ``cache_control`` of its texts, which LangChain's translation leaves out."""
+def _add_cache_control(converted: dict[str, Any], message: BaseMessage) -> dict[str, Any]:
+    """Add the ``cache_control`` of text blocks, which LangChain's conversion drops."""
     blocks = [block for block in message.content if isinstance(block, Mapping) and block.get("type") == "text"]
-    marks = {block["text"]: block["cache_control"] for block in blocks if "cache_control" in block}
-    if not marks:
-        return wire
-    (again,) = convert_to_openai_messages([message], text_format="block")
-    parts = [part | _mark(marks.get(part.get("text"))) for part in again["content"]]
-    return wire | {"content": parts}
+    cache_controls = {block["text"]: block["cache_control"] for block in blocks if "cache_control" in block}
+    if not cache_controls:
+        return converted
+    (in_blocks,) = convert_to_openai_messages([message], text_format="block")
+    parts = []
+    for part in in_blocks["content"]:
+        cache_control = cache_controls.get(part.get("text"))
+        parts.append(part if cache_control is None else part | {"cache_control": cache_control})
+    return converted | {"content": parts}
 
 
-def _mark(control: object) -> dict[str, Any]:
-    return {} if control is None else {"cache_control": control}
-
-
-def received(completion: ChatCompletion, choice: Choice) -> AIMessage:
-    """Return one *choice* of a whole answer."""
+def to_langchain_message(completion: ChatCompletion, choice: Choice) -> AIMessage:
+    """Convert one *choice* of a whole completion."""
     message = choice.message
-    calls = [call.to_dict() | {"id": call.id or None} for call in message.tool_calls or ()]
-    parsed = [_parsed(call) for call in calls]
+    calls = [_parse_call(call.to_dict() | {"id": call.id or None}) for call in message.tool_calls or ()]
     return AIMessage(
         content=message.content or "",
         id=completion.id or None,
-        additional_kwargs=_besides(message),
-        tool_calls=[call for call in parsed if call["type"] == "tool_call"],
-        invalid_tool_calls=[call for call in parsed if call["type"] != "tool_call"],
-        usage_metadata=_usage(completion.usage),
-        response_metadata=_metadata(completion, choice),
+        additional_kwargs=_additional_kwargs(message),
+        tool_calls=[call for call in calls if call["type"] == "tool_call"],
+        invalid_tool_calls=[call for call in calls if call["type"] != "tool_call"],
+        usage_metadata=_usage_metadata(completion.usage),
+        response_metadata=_response_metadata(completion, choice),
     )
 
 
-def _parsed(call: dict[str, Any]) -> Any:
-    """Return a tool call; an invalid one if its arguments are no JSON object."""
+def _parse_call(call: dict[str, Any]) -> Any:
+    """Return a tool call, or an invalid tool call if the arguments are not a JSON object."""
     try:
         parsed = parse_tool_call(call)
     except OutputParserException:
@@ -111,25 +112,25 @@ def _parsed(call: dict[str, Any]) -> Any:
     return parsed
 
 
-def _besides(said: Message | Delta) -> dict[str, Any]:
-    fields = {"reasoning_content": said.reasoning_content or said.reasoning, "refusal": said.refusal}
+def _additional_kwargs(message: Message | Delta) -> dict[str, Any]:
+    fields = {"reasoning_content": message.reasoning_content or message.reasoning, "refusal": message.refusal}
     return {name: text for name, text in fields.items() if text}
 
 
-def _metadata(completion: ChatCompletion, choice: Choice) -> dict[str, Any]:
-    facts = {
+def _response_metadata(completion: ChatCompletion, choice: Choice) -> dict[str, Any]:
+    metadata = {
         "model_provider": PROVIDER,
         "model_name": completion.model,
         "finish_reason": choice.finish_reason,
         "request_id": completion.meta.request_id,
         "logprobs": choice.logprobs,
-        **{name: getattr(completion, name) for name in _HEAD},
+        **{name: getattr(completion, name) for name in _COMPLETION_FIELDS},
     }
-    return {name: to_jsonable(value) for name, value in facts.items() if value}
+    return {name: to_jsonable(value) for name, value in metadata.items() if value}
 
 
-def _usage(usage: Usage | None) -> UsageMetadata | None:
-    """Return the tokens as LangChain counts them."""
+def _usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Convert token counts to LangChain's form."""
     if usage is None:
         return None
     details = token_details(usage)
@@ -137,45 +138,44 @@ def _usage(usage: Usage | None) -> UsageMetadata | None:
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
-        input_token_details=_known(cache_read=details.cache_read, cache_creation=details.cache_created),
-        output_token_details=_known(reasoning=details.reasoning),
+        input_token_details=_without_none(cache_read=details.cache_read, cache_creation=details.cache_created),
+        output_token_details=_without_none(reasoning=details.reasoning),
     )
 
 
-def _known(**counts: int | None) -> Any:
+def _without_none(**counts: int | None) -> Any:
     return {name: count for name, count in counts.items() if count is not None}
 
 
 @attrs.define
-class Pieces:
-    """Turns the chunks of one stream into messages; it remembers which tool calls there are."""
+class ChunkConverter:
+    """Converts the chunks of one stream; it keeps track of the tool calls that the chunks continue."""
 
-    _calls: ToolCallDeltaRouter = attrs.field(factory=ToolCallDeltaRouter, init=False)
+    _router: ToolCallDeltaRouter = attrs.field(factory=ToolCallDeltaRouter, init=False)
 
-    def piece(self, chunk: ChatCompletionChunk) -> AIMessageChunk | None:
-        """Return what *chunk* adds to the first choice; None for nothing."""
+    def convert_chunk(self, chunk: ChatCompletionChunk) -> AIMessageChunk | None:
+        """Convert the delta of the first choice, None if it is empty."""
         delta = chunk.delta
-        besides = _besides(delta)
-        if not (delta.content or besides or delta.tool_calls):
+        kwargs = _additional_kwargs(delta)
+        if not (delta.content or kwargs or delta.tool_calls):
             return None
         return AIMessageChunk(
             content=delta.content or "",
             id=chunk.id or None,
-            additional_kwargs=besides,
-            tool_call_chunks=[_call_chunk(piece) for piece in self._calls.route_deltas(delta.tool_calls or [])],
+            additional_kwargs=kwargs,
+            tool_call_chunks=[
+                tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=call.position)
+                for call in self._router.route_deltas(delta.tool_calls or [])
+            ],
         )
 
-    def last(self, completion: ChatCompletion) -> AIMessageChunk:
-        """Return what is known of *completion*, the whole answer, at its end alone."""
+    def final_chunk(self, completion: ChatCompletion) -> AIMessageChunk:
+        """Return the last chunk, with the usage and metadata of the assembled *completion*."""
         choice = completion.choices[0] if completion.choices else Choice()
         return AIMessageChunk(
             content="",
             id=completion.id or None,
-            usage_metadata=_usage(completion.usage),
-            response_metadata=_metadata(completion, choice),
+            usage_metadata=_usage_metadata(completion.usage),
+            response_metadata=_response_metadata(completion, choice),
             chunk_position="last",
         )
-
-
-def _call_chunk(piece: RoutedDelta) -> ToolCallChunk:
-    return tool_call_chunk(name=piece.name, args=piece.arguments, id=piece.id, index=piece.position)

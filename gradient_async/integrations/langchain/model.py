@@ -1,8 +1,7 @@
-"""A chat model for LangChain and LangGraph, over a session of this library.
+"""A chat model for LangChain and LangGraph over a session of this library.
 
-Contract: asynchronous only. The session's budget of requests, its retries, time limits and errors are those of every
-other call of it. The session belongs to the caller and is never closed here: what runs in parallel shares it, since
-the limits are of the account, not of a model.
+Contract: asynchronous only. Calls use the session's rate limiter, retries, time limits and errors. The session belongs
+to the caller and is never closed here: concurrent chains share it, because rate limits hold for the account.
 Source: ``BaseChatModel`` of langchain-core 1.x.
 """
 
@@ -27,7 +26,12 @@ except ImportError as missing:
 
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async.integrations.langchain.messages import PROVIDER, Pieces, received, sent
+from gradient_async.integrations.langchain.messages import (
+    PROVIDER,
+    ChunkConverter,
+    to_api_messages,
+    to_langchain_message,
+)
 from gradient_async.models import Choice
 from gradient_async.resources.chat.agent import Agent, AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
@@ -35,27 +39,29 @@ from gradient_async.session import AsyncSession
 
 _PARAMETERS = ("model", "temperature", "max_tokens", "stop", "timeout")
 _USAGE = {"include_usage": True}
-_DESCRIPTIONS = ("function", "object", "custom")
-"""The types of tools that are described in a dict, by the API, JSON Schema and others."""
+_CONVERTIBLE_TYPES = ("function", "object", "custom")
+"""Values of ``type`` in tool descriptions that LangChain can convert."""
 
 
 class ChatGradient(BaseChatModel):
     """A model of Gradient AI inference as a LangChain chat model: ``ainvoke``, ``astream``, ``abatch`` and the rest.
 
-    Its `session` waits for the rate limits and tries again, so that neither ``rate_limiter`` nor ``with_retry`` is
-    needed.
+    The session waits for the rate limits and retries, so ``rate_limiter`` and ``with_retry`` are not needed.
 
     Attributes:
-        session: An open `AsyncSession`, or an agent of one (``session.agent(...)``).
-        model: The model's slug. An agent has its own; a name here tells two agents apart in traces and caches.
-        temperature: How varied the answers are.
-        max_tokens: The most tokens to generate.
-        stop: Texts that end the answer; those of a call take their place.
-        timeout: Seconds for each call, or a `Timeouts` for every part of it; default: those of the session.
-        model_kwargs: Any other parameter of ``chat.completions.create``.
+        session: Open `AsyncSession`, or an agent of one (``session.agent(...)``).
+        model: Slug of the model. An agent has its own; a name here identifies the agent in traces and caches.
+        temperature: Randomness of the completions.
+        max_tokens: Maximum number of tokens to generate.
+        stop: Texts that end the completion; ``stop`` of a call overrides them.
+        timeout: Seconds for each call, or a `Timeouts` for each part of it; default: the session's.
+        model_kwargs: Other parameters of ``chat.completions.create``.
+
+    Example:
+        ``message = await ChatGradient(session=session, model="llama3.3-70b-instruct").ainvoke("Hello")``
     """
 
-    # A misspelt parameter is an error; an error of validation shows no value, which may be a key in the wrong place.
+    # Refuse misspelt parameters. Validation errors hide values: one may be a key in the wrong place.
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
 
     session: AsyncSession | Agent = Field(exclude=True, repr=False)
@@ -77,14 +83,14 @@ class ChatGradient(BaseChatModel):
         """Return this model with *tools* that it may call.
 
         Args:
-            tools: Tools of LangChain, functions, classes or what the API takes.
+            tools: LangChain tools, functions, classes or dicts in the API's form.
             tool_choice: ``"auto"``, ``"none"``, ``"required"`` (also ``"any"`` or True), or the name of one tool.
-            strict: Whether arguments must keep to the schema, where the model can be told so.
+            strict: Whether the model must follow the schema of the arguments, if it supports that.
             **kwargs: Further parameters of each call.
         """
         if tool_choice:
-            kwargs["tool_choice"] = _choice(tool_choice)
-        return self.bind(tools=[_tool(tool, strict=strict) for tool in tools], **kwargs)
+            kwargs["tool_choice"] = _convert_tool_choice(tool_choice)
+        return self.bind(tools=[_convert_tool(tool, strict=strict) for tool in tools], **kwargs)
 
     @property
     def _llm_type(self) -> str:
@@ -110,72 +116,75 @@ class ChatGradient(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain hands it over
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain passes it
         **kwargs: Any,
     ) -> ChatResult:
-        completion = await self._completions.create(**self._params(messages, stop, kwargs))
+        completion = await self._completions.create(**self._build_params(messages, stop, kwargs))
         choices = completion.choices or [Choice()]
-        return ChatResult(generations=[ChatGeneration(message=received(completion, choice)) for choice in choices])
+        return ChatResult(
+            generations=[ChatGeneration(message=to_langchain_message(completion, choice)) for choice in choices]
+        )
 
     def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain hands it over
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain passes it
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        params = {"stream_options": _USAGE} | self._params(messages, stop, kwargs)
-        return _Generations(self._completions.stream(**params))
+        params = {"stream_options": _USAGE} | self._build_params(messages, stop, kwargs)
+        return _ChunkIterator(self._completions.stream(**params))
 
     @property
     def _completions(self) -> ChatCompletions | AgentChatCompletions:
         return self.session.chat.completions
 
-    def _params(self, messages: list[BaseMessage], stop: list[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of a call; ``stream`` is LangChain's way of choosing which call."""
-        stopping = {"stop": stop} if stop else {}
-        params = self._identifying_params | stopping | dict(given) | {"messages": sent(messages)}
+    def _build_params(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the parameters of a call, without ``stream``: LangChain uses it to choose between two methods."""
+        stop_params = {"stop": stop} if stop else {}
+        params = self._identifying_params | stop_params | dict(kwargs) | {"messages": to_api_messages(messages)}
         return {name: value for name, value in params.items() if name != "stream"}
 
 
-def _tool(tool: Any, *, strict: bool | None) -> Mapping[str, Any]:
-    """Return a tool as the API has it, which one that the service itself runs is already."""
-    if isinstance(tool, Mapping) and tool.get("type", "object") not in _DESCRIPTIONS:
+def _convert_tool(tool: Any, *, strict: bool | None) -> Mapping[str, Any]:
+    """Convert a tool to the API's form; the dict of a tool that the service runs itself stays unchanged."""
+    if isinstance(tool, Mapping) and tool.get("type", "object") not in _CONVERTIBLE_TYPES:
         return tool
     return convert_to_openai_tool(tool, strict=strict)
 
 
-def _choice(wanted: str | Mapping[str, Any] | Literal[True]) -> str | Mapping[str, Any]:
-    """Return a tool choice as the API has it."""
-    if wanted is True or wanted == "any":
+def _convert_tool_choice(choice: str | Mapping[str, Any] | Literal[True]) -> str | Mapping[str, Any]:
+    if choice is True or choice == "any":
         return "required"
-    if not isinstance(wanted, str) or wanted in ("auto", "none", "required"):
-        return wanted
-    return {"type": "function", "function": {"name": wanted}}
+    if not isinstance(choice, str) or choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
 
 
-class _Generations:
-    """The chunks of a stream as LangChain's, the last of them with usage and metadata.
+class _ChunkIterator:
+    """The chunks of a stream in LangChain's form; the last one carries usage and metadata.
 
-    A class and no async generator: when LangChain lets go of it, the connection is free at once.
+    A class instead of an async generator: dropping the iterator frees the connection at once.
     """
 
-    __slots__ = ("_chunks", "_ended", "_pieces", "_stream")
+    __slots__ = ("_chunks", "_converter", "_is_finished", "_stream")
 
     def __init__(self, stream: ChatStream) -> None:
         self._stream = stream
         self._chunks = aiter(stream)
-        self._pieces = Pieces()
-        self._ended = False
+        self._converter = ChunkConverter()
+        self._is_finished = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ChatGenerationChunk:
-        if self._ended:
+        if self._is_finished:
             raise StopAsyncIteration
         async for chunk in self._chunks:
-            if piece := self._pieces.piece(chunk):
-                return ChatGenerationChunk(message=piece)
-        self._ended = True
-        return ChatGenerationChunk(message=self._pieces.last(self._stream.snapshot))
+            if message := self._converter.convert_chunk(chunk):
+                return ChatGenerationChunk(message=message)
+        self._is_finished = True
+        return ChatGenerationChunk(message=self._converter.final_chunk(self._stream.snapshot))

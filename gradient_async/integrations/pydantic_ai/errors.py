@@ -1,9 +1,10 @@
-"""Our errors as Pydantic AI's, by which its fallbacks and retries decide.
+"""Conversion of errors to Pydantic AI's, whose fallbacks and retries depend on them.
 
-Contract: what the service refused is a `ModelHTTPError` of its category; what never arrived, or broke off, is a
-`ModelConnectionError`, a `ModelTimeoutError` where a time limit ran out; an answer that is none is a `ModelAPIError`.
-The ``__cause__`` is ours, with ``snapshot`` and ``request_id``. None of them holds a key or a prompt. What the program
-did wrong (`ConfigurationError`, `SessionClosedError`) stays as it is: no other model would help.
+Contract: an error response becomes a `ModelHTTPError` of its category; a response that never came or broke off becomes
+a `ModelConnectionError`, or a `ModelTimeoutError` if a time limit ran out; an invalid response becomes a
+`ModelAPIError`. The ``__cause__`` is the original error, with ``snapshot`` and ``request_id``. No error contains a key
+or a prompt. Errors of the program (`ConfigurationError`, `SessionClosedError`) pass unchanged: another model would fail
+too.
 
 Source: ``pydantic_ai.exceptions``.
 """
@@ -37,7 +38,7 @@ from gradient_async.errors import (
     StreamTruncatedError,
 )
 
-_CATEGORIES: dict[int, Any] = {  # Any: the framework has no public name for what for_category takes
+_CATEGORIES: dict[int, Any] = {  # Any: the type of for_category's argument is not public
     400: ModelRequestRejectedError,
     401: ModelAuthenticationError,
     402: ModelQuotaExceededError,
@@ -50,20 +51,20 @@ _CATEGORIES: dict[int, Any] = {  # Any: the framework has no public name for wha
 
 
 @contextmanager
-def translated(model: str, *, in_stream: bool = False) -> Iterator[None]:
-    """Raise what goes wrong inside as Pydantic AI's errors, from ours."""
+def translate_errors(model: str, *, in_stream: bool = False) -> Iterator[None]:
+    """Convert errors raised inside the block to Pydantic AI's."""
     try:
         yield
     except APIStatusError as error:
-        raise _refusal(model, error, in_stream=in_stream) from error
+        raise _http_error(model, error, in_stream=in_stream) from error
     except (APIConnectionError, StreamTruncatedError) as error:
-        kind = ModelTimeoutError if isinstance(error, APITimeoutError) else ModelConnectionError
-        raise kind(model, str(error), phase=_phase(error), in_stream=in_stream) from error
+        error_class = ModelTimeoutError if isinstance(error, APITimeoutError) else ModelConnectionError
+        raise error_class(model, str(error), phase=_transport_phase(error), in_stream=in_stream) from error
     except ProtocolError as error:
         raise ModelAPIError(model, str(error), in_stream=in_stream) from error
 
 
-def _refusal(model: str, error: APIStatusError, *, in_stream: bool) -> ModelHTTPError:
+def _http_error(model: str, error: APIStatusError, *, in_stream: bool) -> ModelHTTPError:
     category = _CATEGORIES.get(error.status, ModelServerError if error.status >= 500 else None)
     return ModelHTTPError.for_category(
         category,
@@ -76,8 +77,8 @@ def _refusal(model: str, error: APIStatusError, *, in_stream: bool) -> ModelHTTP
     )
 
 
-def _phase(error: APIConnectionError | StreamTruncatedError) -> TransportPhase:
-    """Return where it went wrong; before ``read``, nothing was processed."""
+def _transport_phase(error: APIConnectionError | StreamTruncatedError) -> TransportPhase:
+    """Return the phase that failed; before ``read``, the service processed nothing."""
     if isinstance(error, APITimeoutError) and error.phase in {"limiter", "pool"}:
         return "pool"
     return "connect" if isinstance(error, APIConnectionError) and not error.maybe_sent else "read"

@@ -1,7 +1,8 @@
-"""The history of a Pydantic AI run as the messages of a chat completion.
+"""Conversion of a Pydantic AI history to the messages of a chat completion.
 
-Contract: pure; a message's order is the history's. All that the system says first is one message, because the
-templates of many models have room for no more. What cannot be sent is a `UserError` before anything is.
+Contract: pure; messages keep the order of the history. All leading system prompts become one message, because the
+templates of many models accept only one. Content without a form in the API raises a `UserError` before anything is
+sent.
 
 Source: ``pydantic_ai.messages``; the message schema of ``POST /v1/chat/completions``.
 """
@@ -36,85 +37,85 @@ ChatMessage = dict[str, Any]
 
 
 def chat_messages(history: Sequence[ModelMessage], parameters: ModelRequestParameters) -> list[ChatMessage]:
-    """Return the messages of *history* after one system message with its prompts and the instructions.
+    """Return one system message with the prompts and the instructions, then the messages of *history*.
 
     Raises:
-        UserError: Something in it has no form in this API.
+        UserError: The history has content without a form in the API.
     """
-    messages = [message for item in history for message in _messages(item)]
-    prompts = list(takewhile(lambda message: message["role"] == "system", messages))
-    texts = [*(prompt["content"] for prompt in prompts), *_instructions(history, parameters)]
+    messages = [message for item in history for message in _convert_message(item)]
+    system_messages = list(takewhile(lambda message: message["role"] == "system", messages))
+    texts = [*(message["content"] for message in system_messages), *_collect_instructions(history, parameters)]
     system = [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
-    return system + messages[len(prompts) :]
+    return system + messages[len(system_messages) :]
 
 
-def _instructions(history: Sequence[ModelMessage], parameters: ModelRequestParameters) -> list[str]:
-    """Return the instructions: an agent's as it gave them; of a request without an agent, the last in *history*."""
+def _collect_instructions(history: Sequence[ModelMessage], parameters: ModelRequestParameters) -> list[str]:
+    """Return the agent's instructions; for a request without an agent, the last instructions in *history*."""
     if parameters.instruction_parts is not None:
         return [part.content for part in parameters.instruction_parts]
-    given = [item.instructions for item in history if isinstance(item, ModelRequest) and item.instructions]
-    return given[-1:]
+    instructions = [item.instructions for item in history if isinstance(item, ModelRequest) and item.instructions]
+    return instructions[-1:]
 
 
-def _messages(item: ModelMessage) -> Iterator[ChatMessage]:
+def _convert_message(item: ModelMessage) -> Iterator[ChatMessage]:
     if isinstance(item, ModelResponse):
-        yield from _assistant(item)
+        yield from _convert_response(item)
         return
-    files: list[UserContent] = []  # of tools, whose own messages have text alone
+    files: list[UserContent] = []  # from tools: a tool message has only text, so a user message follows with them
     for part in item.parts:
         if isinstance(part, ToolReturnPart):
-            text, found = part.model_response_str_and_user_content()
-            files += found
+            text, tool_files = part.model_response_str_and_user_content()
+            files += tool_files
             yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": text}
         else:
-            yield _prompt(part)
+            yield _convert_prompt(part)
     if files:
-        yield {"role": "user", "content": _content(files)}
+        yield {"role": "user", "content": _convert_content(files)}
 
 
-def _prompt(part: ModelRequestPart) -> ChatMessage:
+def _convert_prompt(part: ModelRequestPart) -> ChatMessage:
     if isinstance(part, SystemPromptPart):
         return {"role": "system", "content": part.content}
     if isinstance(part, UserPromptPart):
-        return {"role": "user", "content": _content(part.content)}
+        return {"role": "user", "content": _convert_content(part.content)}
     raise UserError(
-        f"{type(part).__name__} cannot be sent as it is. An Agent prepares its history; for a request of your own, "
+        f"{type(part).__name__} cannot be sent unprepared. An Agent prepares its history; for a direct request, "
         "send model.prepare_messages(messages)."
     )
 
 
-def _assistant(response: ModelResponse) -> Iterator[ChatMessage]:
-    """Yield what the model said; nothing if it said nothing, which the service refuses."""
+def _convert_response(response: ModelResponse) -> Iterator[ChatMessage]:
+    """Yield the assistant message of a response; nothing for an empty one, which the service would refuse."""
     text = "\n\n".join(part.content for part in response.parts if isinstance(part, TextPart) and part.content)
-    thoughts = "\n\n".join(part.content for part in response.parts if isinstance(part, ThinkingPart) and part.content)
-    calls = [_call(part) for part in response.parts if isinstance(part, ToolCallPart)]
+    reasoning = "\n\n".join(part.content for part in response.parts if isinstance(part, ThinkingPart) and part.content)
+    calls = [_convert_tool_call(part) for part in response.parts if isinstance(part, ToolCallPart)]
     if text or calls:
-        said = {"content": text or None, "reasoning_content": thoughts, "tool_calls": calls}
-        yield {"role": "assistant"} | {name: value for name, value in said.items() if value or name == "content"}
+        fields = {"content": text or None, "reasoning_content": reasoning, "tool_calls": calls}
+        yield {"role": "assistant"} | {name: value for name, value in fields.items() if value or name == "content"}
 
 
-def _call(part: ToolCallPart) -> dict[str, Any]:
+def _convert_tool_call(part: ToolCallPart) -> dict[str, Any]:
     function = {"name": part.tool_name, "arguments": part.args_as_json_str()}
     return {"id": part.tool_call_id, "type": "function", "function": function}
 
 
-def _content(content: str | Iterable[UserContent]) -> str | list[dict[str, Any]]:
+def _convert_content(content: str | Iterable[UserContent]) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return content
-    return [_content_part(item) for item in content if not isinstance(item, CachePoint)]
+    return [_convert_content_part(item) for item in content if not isinstance(item, CachePoint)]
 
 
-def _content_part(item: UserContent) -> dict[str, Any]:
+def _convert_content_part(item: UserContent) -> dict[str, Any]:
     if isinstance(item, str | TextContent):
         return {"type": "text", "text": item if isinstance(item, str) else item.content}
     if isinstance(item, ImageUrl):
-        return _image(item.url, item.vendor_metadata)
+        return _image_part(item.url, item.vendor_metadata)
     if isinstance(item, BinaryContent) and item.is_image:
-        return _image(item.data_uri, item.vendor_metadata)
+        return _image_part(item.data_uri, item.vendor_metadata)
     raise UserError(f"{type(item).__name__} cannot be sent: chat completions take text and images.")
 
 
-def _image(url: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return an image with the ``detail`` of its *metadata*, where every model of the framework looks for it."""
+def _image_part(url: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return an image with the ``detail`` from its vendor *metadata*, as the framework's other models do."""
     detail = (metadata or {}).get("detail")
     return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}

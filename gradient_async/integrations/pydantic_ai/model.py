@@ -1,8 +1,8 @@
-"""A model of Pydantic AI whose requests go through a session of yours.
+"""A Pydantic AI model over a session of this library.
 
-Contract: the session is never closed here, and its limits, retries and hooks hold for every request of every agent. A
-run that is left or cancelled gives its connection back at once. Nothing private of Pydantic AI is used but what its
-base classes leave to be defined.
+Contract: the session is never closed here; its limits, retries and hooks apply to each request of each agent. An
+abandoned or cancelled run releases its connection at once. Of Pydantic AI's private names, only the abstract methods of
+its base classes are used.
 
 Source: ``pydantic_ai.models.Model``, 2.66 to 2.68.
 """
@@ -24,10 +24,10 @@ except ImportError as error:
         "GradientModel needs Pydantic AI 2.66 or later: pip install 'gradient-async[pydantic-ai]'."
     ) from error
 
-from gradient_async.integrations.pydantic_ai.answer import PROVIDER, GradientStreamedResponse, model_response
-from gradient_async.integrations.pydantic_ai.errors import translated
+from gradient_async.integrations.pydantic_ai.errors import translate_errors
 from gradient_async.integrations.pydantic_ai.messages import chat_messages
 from gradient_async.integrations.pydantic_ai.request import chat_params
+from gradient_async.integrations.pydantic_ai.responses import PROVIDER, GradientStreamedResponse, model_response
 
 if TYPE_CHECKING:
     from gradient_async.resources.chat.agent import Agent
@@ -47,10 +47,10 @@ class GradientModel(Model[Any]):
     """A model of Gradient AI for agents of Pydantic AI: ``Agent(GradientModel("llama3.3-70b-instruct", session=...))``.
 
     Args:
-        model_name: The model; for an agent endpoint, which chooses its own, a name to know it by.
-        session: An open `AsyncSession`, or ``session.agent(...)`` for an agent endpoint. It stays yours to close.
-        profile: What the model can do, where it differs: ``{"supports_forced_tool_choice": False}``.
-        settings: Settings of every request, under those of an agent and of a run.
+        model_name: Slug of the model; for an agent endpoint, which has its own model, a name for traces.
+        session: Open `AsyncSession`, or ``session.agent(...)`` for an agent endpoint. The caller closes it.
+        profile: Capabilities that differ from the default: ``{"supports_forced_tool_choice": False}``.
+        settings: Default settings of each request; settings of an agent and of a run override them.
     """
 
     unsupported_settings = frozenset({"max_retries", "service_tier", "top_k"})
@@ -63,18 +63,18 @@ class GradientModel(Model[Any]):
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
-        super().__init__(settings=settings, profile=_over_ours(profile))
+        super().__init__(settings=settings, profile=_merge_with_defaults(profile))
         self._model_name = model_name
-        self._completions: Any = session.chat.completions  # Any: the parameters are made at run time
+        self._completions: Any = session.chat.completions  # Any: the parameters are built at run time
 
     @property
     def model_name(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self._model_name
 
     @property
     def system(self) -> str:
-        """``"gradient"``, the provider's name in traces."""
+        """Name of the provider in traces: ``"gradient"``."""
         return PROVIDER
 
     async def request(
@@ -83,15 +83,15 @@ class GradientModel(Model[Any]):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Return a whole answer.
+        """Request a whole completion.
 
         Raises:
-            ModelHTTPError: The service refused.
-            ModelConnectionError: No answer came.
-            ModelAPIError: The answer is not a completion.
+            ModelHTTPError: The service refused the request.
+            ModelConnectionError: No response came.
+            ModelAPIError: The response is not a completion.
         """
-        params, _ = self._prepared(messages, model_settings, model_request_parameters)
-        with translated(self._model_name):
+        params, _ = self._prepare_call(messages, model_settings, model_request_parameters)
+        with translate_errors(self._model_name):
             completion = await self._completions.create(**params)
         return model_response(completion, model=self._model_name, profile=self.profile)
 
@@ -103,35 +103,35 @@ class GradientModel(Model[Any]):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,  # noqa: ARG002 - the base class's signature
     ) -> AsyncIterator[StreamedResponse]:
-        """Open a stream of the answer; leaving the block gives its connection back.
+        """Open a stream of the completion; leaving the block releases its connection.
 
         Raises:
-            ModelHTTPError: The service refused, at once or inside the stream.
-            ModelConnectionError: No answer came, or it broke off: ``__cause__`` is then a `StreamTruncatedError`.
-            ModelAPIError: What came is no stream of a completion.
+            ModelHTTPError: The service refused the request, at once or inside the stream.
+            ModelConnectionError: No response came, or it broke off: ``__cause__`` is then a `StreamTruncatedError`.
+            ModelAPIError: The response is not a stream of a completion.
         """
-        params, prepared = self._prepared(messages, model_settings, model_request_parameters)
+        params, prepared = self._prepare_call(messages, model_settings, model_request_parameters)
         stream = self._completions.stream(stream_options={"include_usage": True}, **params)
-        with translated(self._model_name):
+        with translate_errors(self._model_name):
             await stream.open()
         async with stream:
             yield GradientStreamedResponse(
                 model_request_parameters=prepared, _stream=stream, _model=self._model_name, _profile=self.profile
             )
 
-    def _prepared(
+    def _prepare_call(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> tuple[dict[str, Any], ModelRequestParameters]:
-        """Return the parameters of the call, and the framework's own in their final form."""
+        """Return the parameters of the call, and the framework's request parameters after its preparation."""
         check_allow_model_requests()
         settings, parameters = self.prepare_request(settings, parameters)
         params = chat_params(settings or {}, parameters, self.profile)
         return params | {"model": self._model_name, "messages": chat_messages(messages, parameters)}, parameters
 
 
-def _over_ours(profile: ModelProfileSpec | None) -> ModelProfileSpec:
-    """Return the caller's *profile* over what holds for every model of the service."""
+def _merge_with_defaults(profile: ModelProfileSpec | None) -> ModelProfileSpec:
+    """Return the caller's *profile* over the capabilities that all models of the service share."""
     if callable(profile):
-        change = profile
-        return lambda default: change(merge_profile(default, _PROFILE))
+        adjust_profile = profile
+        return lambda default: adjust_profile(merge_profile(default, _PROFILE))
     return merge_profile(_PROFILE, profile)

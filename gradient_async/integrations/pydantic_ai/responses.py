@@ -1,7 +1,7 @@
-"""Completions and their streams as Pydantic AI's responses.
+"""Conversion of completions and chat streams to Pydantic AI's responses.
 
-Contract: thoughts are thinking parts, whether they come in a field of their own or in the text, between the tags of the
-model's profile. A stream that was cancelled ends cleanly, with what arrived.
+Contract: reasoning becomes a thinking part, whether it comes in its own field or in the text between the thinking tags
+of the model's profile. A cancelled stream ends cleanly with the partial response.
 
 Source: ``pydantic_ai.models.StreamedResponse``.
 """
@@ -29,7 +29,7 @@ from pydantic_ai.usage import RequestUsage
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._usage import token_details
-from gradient_async.integrations.pydantic_ai.errors import translated
+from gradient_async.integrations.pydantic_ai.errors import translate_errors
 from gradient_async.models.chat import ChatCompletion, Usage
 from gradient_async.models.chat_chunk import Delta
 
@@ -43,43 +43,45 @@ _FINISH_REASONS: dict[str | None, FinishReason] = {
 
 
 def model_response(completion: ChatCompletion, *, model: str, profile: ModelProfile) -> ModelResponse:
-    """Return a whole *completion*; *model* is its name if the service gives none."""
+    """Convert a whole *completion*; *model* is the model name if the completion has none."""
     return ModelResponse(
-        parts=list(_parts(completion, profile)),
-        usage=_usage(completion.usage),
+        parts=list(_response_parts(completion, profile)),
+        usage=_request_usage(completion.usage),
         model_name=completion.model or model,
         provider_name=PROVIDER,
         provider_response_id=completion.id or None,
-        provider_details=_details(completion),
+        provider_details=_provider_details(completion),
         finish_reason=_finish_reason(completion),
     )
 
 
 @dataclass(kw_only=True)
 class GradientStreamedResponse(StreamedResponse):
-    """A `ChatStream` as the events of Pydantic AI."""
+    """Converts the chunks of a `ChatStream` to events of Pydantic AI."""
 
     _stream: ChatStream
     _model: str
     _profile: ModelProfile
-    _calls: ToolCallDeltaRouter = field(default_factory=ToolCallDeltaRouter, init=False)
+    _router: ToolCallDeltaRouter = field(default_factory=ToolCallDeltaRouter, init=False)
     _usage_received: bool | None = field(default=False, init=False)
-    _began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
+    _started_at: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
 
     async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        self.provider_details = _details(self._stream.snapshot)  # the request id, should it break off
-        with translated(self._model, in_stream=True):
+        self.provider_details = _provider_details(
+            self._stream.snapshot
+        )  # the request id, in case the stream breaks off
+        with translate_errors(self._model, in_stream=True):
             async for chunk in self._stream:
                 self._model = chunk.model or self._model
                 self.provider_response_id = chunk.id or self.provider_response_id
-                for event in self._events(chunk.delta):
+                for event in self._convert_delta(chunk.delta):
                     yield event
-        self._settle(self._stream.snapshot)
+        self._finish_response(self._stream.snapshot)
 
-    def _events(self, delta: Delta) -> Iterator[ModelResponseStreamEvent]:
-        if thought := delta.reasoning_content or delta.reasoning:
+    def _convert_delta(self, delta: Delta) -> Iterator[ModelResponseStreamEvent]:
+        if reasoning := delta.reasoning_content or delta.reasoning:
             yield from self._parts_manager.handle_thinking_delta(
-                vendor_part_id=None, content=thought, provider_name=PROVIDER
+                vendor_part_id=None, content=reasoning, provider_name=PROVIDER
             )
         if delta.content:
             yield from self._parts_manager.handle_text_delta(
@@ -88,24 +90,24 @@ class GradientStreamedResponse(StreamedResponse):
                 thinking_tags=self._profile.get("thinking_tags", DEFAULT_THINKING_TAGS),
                 ignore_leading_whitespace=self._profile.get("ignore_streamed_leading_whitespace", False),
             )
-        for call in self._calls.route_deltas(delta.tool_calls or []):
+        for call in self._router.route_deltas(delta.tool_calls or []):
             yield from self._parts_manager.handle_tool_call_delta_events(
                 vendor_part_id=call.position, tool_name=call.name, args=call.arguments, tool_call_id=call.id
             )
 
-    def _settle(self, completion: ChatCompletion) -> None:
-        """Note what is certain at the end alone."""
-        self._add_usage(_usage(completion.usage), reported=completion.usage is not None)
-        self.provider_details = _details(completion)
+    def _finish_response(self, completion: ChatCompletion) -> None:
+        """Set the fields that are known only at the end of the stream."""
+        self._add_usage(_request_usage(completion.usage), reported=completion.usage is not None)
+        self.provider_details = _provider_details(completion)
         self.finish_reason = _finish_reason(completion)
 
     async def close_stream(self) -> None:
-        """Give the connection up; the reading task sees the stream end."""
+        """Cancel the stream and release its connection; iteration ends cleanly."""
         self._stream.cancel()
 
     @property
     def model_name(self) -> str:
-        """The model that answers, as the service names it."""
+        """Name of the model in the chunks, else the requested name."""
         return self._model
 
     @property
@@ -115,35 +117,35 @@ class GradientStreamedResponse(StreamedResponse):
 
     @property
     def provider_url(self) -> None:
-        """None: an address may be an agent's own."""
+        """Always None: the address of an agent may be private."""
         return
 
     @property
     def timestamp(self) -> datetime:
-        """When the answer began."""
-        return self._began
+        """Time at which the response was created."""
+        return self._started_at
 
 
-def _parts(completion: ChatCompletion, profile: ModelProfile) -> Iterator[ModelResponsePart]:
-    thoughts, text = _split(completion.text, profile.get("thinking_tags", DEFAULT_THINKING_TAGS))
-    if thought := completion.reasoning or thoughts:
-        yield ThinkingPart(thought, provider_name=PROVIDER)
+def _response_parts(completion: ChatCompletion, profile: ModelProfile) -> Iterator[ModelResponsePart]:
+    thinking, text = _split_thinking(completion.text, profile.get("thinking_tags", DEFAULT_THINKING_TAGS))
+    if reasoning := completion.reasoning or thinking:
+        yield ThinkingPart(reasoning, provider_name=PROVIDER)
     if text:
         yield TextPart(text)
     for call in completion.tool_calls:
-        part = ToolCallPart(call.function.name, call.function.arguments)  # with an id, should the call have none
+        part = ToolCallPart(call.function.name, call.function.arguments)  # has an id, in case the call has none
         part.tool_call_id = call.id or part.tool_call_id
         yield part
 
 
-def _split(text: str, tags: tuple[str, str]) -> tuple[str, str]:
-    """Return the thoughts that *text* begins with, if it does, and the rest."""
+def _split_thinking(text: str, tags: tuple[str, str]) -> tuple[str, str]:
+    """Return the reasoning at the beginning of *text*, ``""`` if there is none, and the rest."""
     opening, closing = tags
-    thoughts, closed, rest = text.lstrip().removeprefix(opening).partition(closing)
-    return (thoughts, rest.lstrip()) if closed and text.lstrip().startswith(opening) else ("", text)
+    thinking, closed, rest = text.lstrip().removeprefix(opening).partition(closing)
+    return (thinking, rest.lstrip()) if closed and text.lstrip().startswith(opening) else ("", text)
 
 
-def _usage(usage: Usage | None) -> RequestUsage:
+def _request_usage(usage: Usage | None) -> RequestUsage:
     if usage is None:
         return RequestUsage(unmeasured_requests=1)
     details = token_details(usage)
@@ -160,14 +162,14 @@ def _finish_reason(completion: ChatCompletion) -> FinishReason | None:
     return "content_filter" if completion.message.refusal else _FINISH_REASONS.get(completion.finish_reason)
 
 
-def _details(completion: ChatCompletion) -> dict[str, Any]:
-    """Return what only this service says; for an agent, also what it retrieved and called."""
-    agent = {name: getattr(completion, name) for name in ("retrieval", "functions", "guardrails")}
+def _provider_details(completion: ChatCompletion) -> dict[str, Any]:
+    """Return fields without a counterpart in Pydantic AI; for an agent, also its retrieval and function calls."""
+    agent_fields = {name: getattr(completion, name) for name in ("retrieval", "functions", "guardrails")}
     details = {
         "request_id": completion.meta.request_id,
         "finish_reason": completion.finish_reason,
         "refusal": completion.message.refusal,
         "timestamp": datetime.fromtimestamp(completion.created, UTC) if completion.created else None,
-        **{name: told.to_dict() for name, told in agent.items() if told is not None},
+        **{name: value.to_dict() for name, value in agent_fields.items() if value is not None},
     }
     return {name: value for name, value in details.items() if value is not None}
