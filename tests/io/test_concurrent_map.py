@@ -1,4 +1,4 @@
-"""Many calls at once, in virtual time and without a network."""
+"""Concurrent calls in virtual time and without a network, and the order of their results."""
 
 from __future__ import annotations
 
@@ -6,54 +6,56 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gradient_async._io.concurrent_map import ConcurrentMap
+from gradient_async._io.concurrent_map import ConcurrentMap, ReorderBuffer
 from gradient_async.errors import ConfigurationError
 
 pytestmark = pytest.mark.looptime
+ARRIVALS = st.integers(0, 12).flatmap(lambda size: st.permutations(range(size)))
 
 
-class Work:
-    """Doubles numbers, each for as many seconds as it is, and notes what is under way."""
+class Doubler:
+    """Doubles a number after as many seconds, and counts the calls in flight."""
 
     def __init__(self) -> None:
-        self.under_way, self.most, self.begun = 0, 0, 0
+        self.in_flight, self.most_in_flight = 0, 0
 
     async def __call__(self, number: int, request: float) -> float:
-        self.begun += 1
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(request)
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
         return request * 2
 
 
-async def read(fanout: ConcurrentMap[float, float]) -> list[float]:
-    async with fanout as results:
+async def read_all(concurrent_map: ConcurrentMap[float, float]) -> list[float]:
+    async with concurrent_map as results:
         return [result async for result in results]
 
 
-async def test_results_come_as_they_are_there() -> None:
-    assert await read(ConcurrentMap([3, 1, 2], Work(), concurrency=3, ordered=False)) == [2, 4, 6]
+async def test_unordered_results_come_as_calls_end() -> None:
+    assert await read_all(ConcurrentMap([3, 1, 2], Doubler(), concurrency=3, ordered=False)) == [2, 4, 6]
 
 
-async def test_results_come_in_order_if_asked_for() -> None:
-    assert await read(ConcurrentMap([3, 1, 2], Work(), concurrency=3, ordered=True)) == [6, 2, 4]
+async def test_ordered_results_come_in_the_order_of_the_requests() -> None:
+    assert await read_all(ConcurrentMap([3, 1, 2], Doubler(), concurrency=3, ordered=True)) == [6, 2, 4]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
-async def test_so_many_are_under_way_and_no_more(concurrency: int) -> None:
-    work, loop = Work(), asyncio.get_running_loop()
+async def test_at_most_concurrency_calls_are_in_flight(concurrency: int) -> None:
+    work, loop = Doubler(), asyncio.get_running_loop()
     began = loop.time()
-    assert await read(ConcurrentMap([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
-    assert work.most == min(concurrency, 12)
+    assert await read_all(ConcurrentMap([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
+    assert work.most_in_flight == min(concurrency, 12)
     assert loop.time() - began == pytest.approx(-(-12 // concurrency))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_requests_are_not_pulled_far_ahead_of_the_reader(ordered: bool) -> None:
+async def test_at_most_twice_concurrency_requests_are_pulled_ahead_of_the_reader(ordered: bool) -> None:
     pulled = 0
 
     def source() -> Iterator[float]:
@@ -62,38 +64,38 @@ async def test_requests_are_not_pulled_far_ahead_of_the_reader(ordered: bool) ->
             pulled += 1
             yield 0.1
 
-    async with ConcurrentMap(source(), Work(), concurrency=3, ordered=ordered) as results:
+    async with ConcurrentMap(source(), Doubler(), concurrency=3, ordered=ordered) as results:
         await asyncio.sleep(100)
         assert pulled == 6
-        for read_ in range(1, 5):
+        for count in range(1, 5):
             await anext(results)
             await asyncio.sleep(100)
-            assert pulled == 6 + read_
+            assert pulled == 6 + count
 
 
 async def test_one_slow_call_does_not_stop_the_others() -> None:
-    work = Work()
+    work = Doubler()
     async with ConcurrentMap([1000, *[1.0] * 20], work, concurrency=2, ordered=False) as results:
         assert [await anext(results) for _ in range(20)] == [2.0] * 20
         assert await anext(results) == 2000
 
 
-async def test_the_requests_may_come_over_time() -> None:
+async def test_an_async_iterable_of_requests_is_awaited() -> None:
     async def source() -> AsyncIterator[float]:
         for number in range(4):
             await asyncio.sleep(10)
             yield number
 
-    assert await read(ConcurrentMap(source(), Work(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
+    assert await read_all(ConcurrentMap(source(), Doubler(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
 
 
 @pytest.mark.parametrize("requests", [[], iter(())])
-async def test_of_nothing_comes_nothing(requests: list[float]) -> None:
-    assert await read(ConcurrentMap(requests, Work(), concurrency=2, ordered=True)) == []
+async def test_no_requests_give_no_results(requests: list[float]) -> None:
+    assert await read_all(ConcurrentMap(requests, Doubler(), concurrency=2, ordered=True)) == []
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_what_goes_wrong_with_the_requests_is_raised_after_every_result(ordered: bool) -> None:
+async def test_an_error_of_the_requests_is_raised_after_every_result(ordered: bool) -> None:
     def source() -> Iterator[float]:
         yield 5
         yield 1
@@ -101,14 +103,14 @@ async def test_what_goes_wrong_with_the_requests_is_raised_after_every_result(or
 
     found = []
     with pytest.raises(LookupError, match="in the middle"):
-        async with ConcurrentMap(source(), Work(), concurrency=4, ordered=ordered) as results:
+        async with ConcurrentMap(source(), Doubler(), concurrency=4, ordered=ordered) as results:
             async for result in results:
                 found.append(result)
     assert sorted(found) == [2, 10]
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_what_a_call_raises_ends_everything_once_the_others_have_ended(ordered: bool) -> None:
+async def test_an_error_of_a_call_is_raised_once_the_other_calls_have_ended(ordered: bool) -> None:
     async def fail_at_two(number: int, request: float) -> float:
         await asyncio.sleep(request)
         if number == 2:
@@ -124,37 +126,37 @@ async def test_what_a_call_raises_ends_everything_once_the_others_have_ended(ord
     assert len(found) < 8
 
 
-async def test_leaving_the_block_ends_what_is_under_way() -> None:
-    work = Work()
+async def test_leaving_the_block_cancels_the_calls_in_flight() -> None:
+    work = Doubler()
     async with ConcurrentMap([1.0, *[9.0] * 100], work, concurrency=5, ordered=False) as results:
         await anext(results)
         await asyncio.sleep(1)
-        assert work.under_way == 5
-    assert work.under_way == 0
+        assert work.in_flight == 5
+    assert work.in_flight == 0
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
+async def test_an_error_in_the_block_is_raised_unchanged() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with ConcurrentMap([1.0] * 100, Work(), concurrency=5, ordered=False) as results:
+        async with ConcurrentMap([1.0] * 100, Doubler(), concurrency=5, ordered=False) as results:
             await anext(results)
             raise ZeroDivisionError
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_a_cancelled_reader_takes_everything_with_it() -> None:
-    work = Work()
-    reader = asyncio.create_task(read(ConcurrentMap([1000.0] * 9, work, concurrency=3, ordered=False)))
+async def test_a_cancelled_reader_cancels_the_calls_in_flight() -> None:
+    work = Doubler()
+    reader = asyncio.create_task(read_all(ConcurrentMap([1000.0] * 9, work, concurrency=3, ordered=False)))
     await asyncio.sleep(1)
-    assert work.under_way == 3
+    assert work.in_flight == 3
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
-    assert work.under_way == 0
+    assert work.in_flight == 0
 
 
-async def test_a_reader_that_times_out_loses_nothing() -> None:
-    async with ConcurrentMap([1, 50, 2], Work(), concurrency=3, ordered=True) as results:
+async def test_a_reader_that_times_out_loses_no_result() -> None:
+    async with ConcurrentMap([1, 50, 2], Doubler(), concurrency=3, ordered=True) as results:
         assert await anext(results) == 2
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3):
@@ -163,7 +165,7 @@ async def test_a_reader_that_times_out_loses_nothing() -> None:
 
 
 async def test_two_readers_share_the_results() -> None:
-    async with ConcurrentMap([1.0, 2.0, 3.0, 4.0], Work(), concurrency=2, ordered=False) as results:
+    async with ConcurrentMap([1.0, 2.0, 3.0, 4.0], Doubler(), concurrency=2, ordered=False) as results:
 
         async def take() -> list[float]:
             return [result async for result in results]
@@ -172,7 +174,37 @@ async def test_two_readers_share_the_results() -> None:
     assert sorted(one + other) == [2, 4, 6, 8]
 
 
-async def test_outside_of_its_block_there_is_nothing_to_read() -> None:
-    fanout = ConcurrentMap([1.0], Work(), concurrency=1, ordered=False)
+async def test_reading_outside_of_the_block_raises() -> None:
+    concurrent_map = ConcurrentMap([1.0], Doubler(), concurrency=1, ordered=False)
     with pytest.raises(ConfigurationError, match="async with"):
-        await anext(fanout)
+        await anext(concurrent_map)
+
+
+# ReorderBuffer
+
+
+def pop_all(buffer: ReorderBuffer[int]) -> list[int]:
+    results = []
+    while (result := buffer.pop_result()) is not None:
+        results.append(result)
+    return results
+
+
+@given(ARRIVALS)
+def test_an_ordered_buffer_returns_each_result_as_soon_as_all_before_it_arrived(arrivals: list[int]) -> None:
+    buffer: ReorderBuffer[int] = ReorderBuffer(ordered=True)
+    results: list[int] = []
+    for position, index in enumerate(arrivals):
+        buffer.put_result(index, index)
+        results += pop_all(buffer)
+        arrived = set(arrivals[: position + 1])
+        first_missing = next((n for n in range(len(arrivals)) if n not in arrived), len(arrivals))
+        assert results == list(range(first_missing))
+
+
+@given(ARRIVALS)
+def test_an_unordered_buffer_returns_results_as_they_arrive(arrivals: list[int]) -> None:
+    buffer: ReorderBuffer[int] = ReorderBuffer(ordered=False)
+    for index in arrivals:
+        buffer.put_result(index, index)
+    assert pop_all(buffer) == list(arrivals)

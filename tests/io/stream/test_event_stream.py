@@ -1,4 +1,4 @@
-"""Streams of messages and of responses over a real socket: they cannot leak or lie either."""
+"""Streams of messages and of responses over a real socket: reading, ends, time limits, ownership, sse and tee."""
 
 import asyncio
 import gc
@@ -40,16 +40,16 @@ def response(session: AsyncSession, **params: Any) -> Any:
 
 
 Start = Callable[..., Any]
-every_noun = pytest.mark.parametrize("stream", [message, response])
+both_apis = pytest.mark.parametrize("stream", [message, response])
 TO_THE_THIRD_WORD = {message: 6, response: 7}
-"""How many events come before the fourth word of an answer."""
+"""Number of events before the fourth word of a result."""
 
 
-async def whole(stream: Any) -> Any:
+async def read_to_end(stream: Any) -> Any:
     return await (stream.message() if hasattr(stream, "message") else stream.response())
 
 
-async def to_the_first_text(stream: Any) -> str:
+async def read_first_text(stream: Any) -> str:
     async for event in stream:
         if event.text:
             return str(event.text)
@@ -59,7 +59,7 @@ async def to_the_first_text(stream: Any) -> str:
 # Reading
 
 
-@every_noun
+@both_apis
 async def test_events_add_up_to_the_snapshot(gradient_session: AsyncSession, stream: Start) -> None:
     async with stream(gradient_session) as s:
         texts = []
@@ -72,7 +72,7 @@ async def test_events_add_up_to_the_snapshot(gradient_session: AsyncSession, str
         assert s.snapshot.meta.request_id == s.meta.request_id is not None
 
 
-ASKED: list[tuple[Any, Any, dict[str, Any]]] = [
+CALLS: list[tuple[Any, Any, dict[str, Any]]] = [
     (message, "messages", {"max_tokens": 100, "messages": HI, "thinking": {"type": "enabled"}}),
     (message, "messages", {"max_tokens": 3, "messages": HI}),
     (message, "messages", {"max_tokens": 100, "messages": HI, "tool_choice": "any",
@@ -83,24 +83,26 @@ ASKED: list[tuple[Any, Any, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("stream", "noun", "params"), ASKED)
-async def test_a_stream_equals_the_awaited_answer(
-    gradient_session: AsyncSession, stream: Start, noun: str, params: Any
+@pytest.mark.parametrize(("stream", "resource", "params"), CALLS)
+async def test_a_stream_equals_the_awaited_result(
+    gradient_session: AsyncSession, stream: Start, resource: str, params: Any
 ) -> None:
-    awaited = await getattr(gradient_session, noun).create(model="m", **params)
-    streamed = await whole(stream(gradient_session, **params))
+    awaited = await getattr(gradient_session, resource).create(model="m", **params)
+    streamed = await read_to_end(stream(gradient_session, **params))
 
-    def told(answer: Any) -> Any:
-        own = {"id", "created", "created_at"}
-        parts = answer.to_dict().get("output") or answer.to_dict()["content"]
-        rest = {name: value for name, value in answer.to_dict().items() if name not in own | {"output", "content"}}
+    def comparable(result: Any) -> Any:
+        generated = {"id", "created", "created_at"}
+        parts = result.to_dict().get("output") or result.to_dict()["content"]
+        rest = {
+            name: value for name, value in result.to_dict().items() if name not in generated | {"output", "content"}
+        }
         return rest, [{name: value for name, value in part.items() if name != "id" and value != []} for part in parts]
 
-    assert told(streamed) == told(awaited)
+    assert comparable(streamed) == comparable(awaited)
     assert streamed.text == awaited.text
 
 
-@every_noun
+@both_apis
 async def test_text_works_without_a_block_and_gives_the_connection_back(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
@@ -110,16 +112,16 @@ async def test_text_works_without_a_block_and_gives_the_connection_back(
     assert gradient_emulator.connections == 1
 
 
-@every_noun
+@both_apis
 @pytest.mark.parametrize("split", [1, 2, 7, 61, None])
-async def test_any_split_of_the_bytes_gives_the_same_answer(
+async def test_any_split_of_the_bytes_gives_the_same_text(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, split: int | None
 ) -> None:
     gradient_emulator.reply("Grüße, Welt! 😀", split=split)
-    assert (await whole(stream(gradient_session))).text == "Grüße, Welt! 😀"
+    assert (await read_to_end(stream(gradient_session))).text == "Grüße, Welt! 😀"
 
 
-@every_noun
+@both_apis
 async def test_nothing_is_sent_before_the_first_read(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
@@ -131,11 +133,11 @@ async def test_nothing_is_sent_before_the_first_read(
         stream(gradient_session, model="")
 
 
-@every_noun
-async def test_timings_are_told(gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start) -> None:
+@both_apis
+async def test_timings_are_recorded(gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start) -> None:
     gradient_emulator.token_delay = 0.002
     async with stream(gradient_session) as s:
-        await whole(s)
+        await read_to_end(s)
     timings = s.meta.timings
     assert timings.first_byte < timings.first_token < timings.total
     assert timings.tokens_per_second > 0
@@ -150,15 +152,15 @@ async def test_timings_are_told(gradient_emulator: Emulator, gradient_session: A
         (response, {"tool_choice": "required", "tools": [{"type": "function", "name": "f"}]}, "tool_calls"),
     ],
 )
-async def test_the_outcome_tells_how_it_ended(
+async def test_the_outcome_follows_the_end_reason(
     gradient_session: AsyncSession, stream: Start, params: Any, outcome: str
 ) -> None:
     async with stream(gradient_session, **params) as s:
-        await whole(s)
+        await read_to_end(s)
     assert s.outcome == outcome
 
 
-@every_noun
+@both_apis
 async def test_a_refusal_is_raised_when_the_stream_is_opened(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
@@ -173,16 +175,16 @@ async def test_a_refusal_is_raised_when_the_stream_is_opened(
 # How streams end
 
 
-@every_noun
+@both_apis
 @pytest.mark.parametrize("mid_event", [False, True])
-async def test_a_truncated_stream_raises_and_keeps_what_arrived(
+async def test_a_truncated_stream_raises_and_keeps_the_partial_snapshot(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, mid_event: bool
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.truncate(after=TO_THE_THIRD_WORD[stream], mid_event=mid_event)
     s = stream(gradient_session)
     with pytest.raises(StreamTruncatedError) as caught:
-        await whole(s)
+        await read_to_end(s)
     assert caught.value.snapshot is not None
     assert caught.value.snapshot.text == s.snapshot.text == "one two three"
     assert caught.value.request_id == gradient_emulator.requests[-1].request_id
@@ -191,48 +193,48 @@ async def test_a_truncated_stream_raises_and_keeps_what_arrived(
 
 
 @pytest.mark.parametrize(("stream", "events"), [(message, 5), (response, 8)])
-async def test_a_cut_anywhere_before_the_end_is_noticed(
+async def test_a_cut_anywhere_before_the_end_raises(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, events: int
 ) -> None:
     gradient_emulator.reply("Hi")
-    await whole(stream(gradient_session))
+    await read_to_end(stream(gradient_session))
     for after in range(gradient_emulator.requests[-1].chunks_sent):
         gradient_emulator.reply("Hi")
         gradient_emulator.truncate(after=after)
         s = stream(gradient_session)
         try:
-            answer = await whole(s)
+            result = await read_to_end(s)
         except StreamTruncatedError:
             continue
         assert stream is message  # its stop reason has arrived, only message_stop is missing
-        assert answer.stop_reason == "end_turn"
+        assert result.stop_reason == "end_turn"
         assert after == gradient_emulator.requests[-1].chunks_sent >= events
 
 
-@every_noun
+@both_apis
 async def test_a_broken_connection_is_a_truncated_stream(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.reset(after=TO_THE_THIRD_WORD[stream])
     with pytest.raises(StreamTruncatedError) as caught:
-        await whole(stream(gradient_session))
+        await read_to_end(stream(gradient_session))
     assert caught.value.snapshot is not None
     assert caught.value.snapshot.text.startswith("one")
     assert caught.value.__context__ is None
     assert len(gradient_emulator.requests) == 1
 
 
-@every_noun
+@both_apis
 @pytest.mark.parametrize("shape", ["do", "openai", "anthropic"])
-async def test_an_error_inside_the_stream_is_typed_and_keeps_what_arrived(
+async def test_an_error_event_is_typed_and_carries_the_snapshot(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, shape: Any
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.fail(status=500, after=TO_THE_THIRD_WORD[stream], shape=shape)
     s = stream(gradient_session)
     with pytest.raises(InternalServerError) as caught:
-        await whole(s)
+        await read_to_end(s)
     assert caught.value.snapshot is not None
     assert caught.value.snapshot.text == "one two three"
     assert caught.value.request_id
@@ -240,7 +242,7 @@ async def test_an_error_inside_the_stream_is_typed_and_keeps_what_arrived(
     assert [event async for event in s] == []
 
 
-async def test_a_response_that_fails_is_the_error_it_names(
+async def test_a_failed_response_raises_the_error_it_names(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     delta = {"type": "response.output_text.delta", "output_index": 0, "delta": "Hi"}
@@ -252,23 +254,23 @@ async def test_a_response_that_fails_is_the_error_it_names(
     assert caught.value.snapshot.text == "Hi"
 
 
-WHOLE = {
+JSON_BODIES = {
     message: {"id": "m", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"},
     response: {"id": "r", "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}], "status": "completed"},
 }  # fmt: skip
 
 
-@every_noun
-async def test_a_whole_answer_instead_of_a_stream_is_read_as_one(
+@both_apis
+async def test_a_json_body_in_place_of_a_stream_is_read(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
-    gradient_emulator.reply(body=json.dumps(WHOLE[stream]), content_type="application/json; charset=utf-8")
+    gradient_emulator.reply(body=json.dumps(JSON_BODIES[stream]), content_type="application/json; charset=utf-8")
     async with stream(gradient_session) as s:
         assert [text async for text in s.text()] == ["Hi"]
     assert (s.snapshot.text, s.outcome) == ("Hi", "done")
 
 
-@every_noun
+@both_apis
 @pytest.mark.parametrize(
     ("body", "content_type", "kind"),
     [
@@ -282,7 +284,7 @@ async def test_a_whole_answer_instead_of_a_stream_is_read_as_one(
         (b"data: {]", "text/event-stream", StreamTruncatedError),
     ],
 )
-async def test_what_is_no_stream_is_an_error(
+async def test_a_body_that_is_not_a_stream_raises(
     gradient_emulator: Emulator,
     gradient_session: AsyncSession,
     stream: Start,
@@ -292,30 +294,30 @@ async def test_what_is_no_stream_is_an_error(
 ) -> None:
     gradient_emulator.reply(body=body, content_type=content_type)
     with pytest.raises(kind):
-        await whole(stream(gradient_session))
+        await read_to_end(stream(gradient_session))
     assert acquired(gradient_session) == 0
 
 
-@every_noun
-async def test_an_event_above_the_cap_is_an_error(gradient_emulator: Emulator, stream: Start) -> None:
+@both_apis
+async def test_an_event_above_max_event_bytes_raises(gradient_emulator: Emulator, stream: Start) -> None:
     gradient_emulator.reply("x" * 10_000)
     async with AsyncSession("test", base_url=gradient_emulator.url, max_event_bytes=5_000) as session:
         with pytest.raises(ProtocolError, match="5000 bytes"):
-            await whole(stream(session))
+            await read_to_end(stream(session))
 
 
 # Time limits
 
 
-@every_noun
+@both_apis
 @pytest.mark.parametrize(("limits", "phase"), [({"idle": 0.05}, "idle"), ({"total": 0.1}, "total")])
-async def test_silence_and_length_have_their_limits(
+async def test_idle_and_total_timeouts_end_a_stream(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, limits: Any, phase: str
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.stall(seconds=5, after=TO_THE_THIRD_WORD[stream])
     with pytest.raises(APITimeoutError) as caught:
-        await whole(stream(gradient_session, timeout=Timeouts(**limits)))
+        await read_to_end(stream(gradient_session, timeout=Timeouts(**limits)))
     assert caught.value.phase == phase
     assert caught.value.snapshot is not None
     assert caught.value.snapshot.text == "one two three"
@@ -338,19 +340,19 @@ async def leave_by_exception(s: Any) -> None:
 
 async def leave_the_block(s: Any) -> None:
     async with s:
-        await to_the_first_text(s)
+        await read_first_text(s)
 
 
 async def leave_by_close(s: Any) -> None:
     async with s:
-        await to_the_first_text(s)
+        await read_first_text(s)
         s.close()
         s.close()
         assert [event async for event in s] == []
 
 
 async def leave_by_cancelled_task(s: Any) -> None:
-    task = asyncio.create_task(whole(s))
+    task = asyncio.create_task(read_to_end(s))
     while not s.snapshot.text:
         await asyncio.sleep(0.005)
     task.cancel()
@@ -358,11 +360,11 @@ async def leave_by_cancelled_task(s: Any) -> None:
         await task
 
 
-WAYS = [leave_by_break, leave_by_exception, leave_the_block, leave_by_close, leave_by_cancelled_task]
+WAYS_TO_LEAVE = [leave_by_break, leave_by_exception, leave_the_block, leave_by_close, leave_by_cancelled_task]
 
 
-@every_noun
-@pytest.mark.parametrize("leave", WAYS)
+@both_apis
+@pytest.mark.parametrize("leave", WAYS_TO_LEAVE)
 async def test_leaving_a_stream_frees_its_connection_at_once(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start, leave: Any
 ) -> None:
@@ -377,7 +379,7 @@ async def test_leaving_a_stream_frees_its_connection_at_once(
     assert gradient_emulator.requests[-1].disconnected
 
 
-@every_noun
+@both_apis
 async def test_a_dropped_stream_frees_its_connection_at_once_and_warns(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
@@ -398,7 +400,7 @@ async def test_a_dropped_stream_frees_its_connection_at_once_and_warns(
     assert name in str(caught[0].message)
 
 
-@every_noun
+@both_apis
 async def test_a_hundred_abandoned_streams_do_not_block_a_pool_of_two(
     gradient_emulator: Emulator, stream: Start
 ) -> None:
@@ -406,10 +408,10 @@ async def test_a_hundred_abandoned_streams_do_not_block_a_pool_of_two(
         for _ in range(100):
             async for _ in stream(session):
                 break
-        assert (await whole(stream(session))).text
+        assert (await read_to_end(stream(session))).text
 
 
-@every_noun
+@both_apis
 async def test_cancel_from_another_task_ends_the_iteration_cleanly(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
@@ -421,77 +423,75 @@ async def test_cancel_from_another_task_ends_the_iteration_cleanly(
     assert (s.outcome, s.snapshot.text) == ("cancelled", "one two three")
 
 
-@every_noun
-async def test_inside_a_block_a_loop_may_be_left_and_taken_up_again(
-    gradient_session: AsyncSession, stream: Start
-) -> None:
+@both_apis
+async def test_inside_a_block_a_second_loop_continues_the_first(gradient_session: AsyncSession, stream: Start) -> None:
     async with stream(gradient_session) as s:
-        first = await to_the_first_text(s)
+        first = await read_first_text(s)
         rest = [event.text async for event in s]
         assert first + "".join(rest) == s.snapshot.text
     assert s.outcome == "done"
 
 
-@every_noun
-async def test_a_second_reader_gets_a_clear_error_and_the_first_goes_on(
+@both_apis
+async def test_a_second_reader_is_refused_and_the_first_goes_on(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
     gradient_emulator.token_delay = 0.005
     async with stream(gradient_session) as s:
-        first = asyncio.create_task(whole(s))
+        first = asyncio.create_task(read_to_end(s))
         await asyncio.sleep(0.01)
         with pytest.raises(StreamBusyError):
             await anext(s)
         assert (await first).text
 
 
-@every_noun
-async def test_closing_the_session_ends_its_streams_with_a_clear_error(
+@both_apis
+async def test_closing_the_session_ends_its_streams_with_session_closed_error(
     gradient_emulator: Emulator, stream: Start
 ) -> None:
     gradient_emulator.stall(seconds=60, after=1)
     session = AsyncSession("test", base_url=gradient_emulator.url)
     asyncio.get_running_loop().call_later(0.05, asyncio.ensure_future, session.aclose())
     with pytest.raises(SessionClosedError):
-        await whole(stream(session))
+        await read_to_end(stream(session))
     await session.aclose()
 
 
 # Passing a stream on
 
 
-async def passed_on(stream: Any) -> list[ServerSentEvent]:
+async def collect_sse(stream: Any) -> list[ServerSentEvent]:
     return SSEParser().feed(b"".join([event async for event in stream.sse()]))
 
 
-@every_noun
-async def test_sse_passes_the_stream_on_in_its_own_form(
+@both_apis
+async def test_sse_encodes_every_event_in_the_form_of_the_api(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
     gradient_emulator.reply(LONG)
-    events = await passed_on(s := stream(gradient_session))
+    events = await collect_sse(s := stream(gradient_session))
     last = "message_stop" if stream is message else "[DONE]"
     assert last in (events[-1].event, events[-1].data)
-    told = [json.loads(event.data) for event in events if event.data != "[DONE]"]
-    assert [value["type"] for value in told] == [event.event for event in events if event.data != "[DONE]"]
-    deltas = [value.get("delta") for value in told]
+    values = [json.loads(event.data) for event in events if event.data != "[DONE]"]
+    assert [value["type"] for value in values] == [event.event for event in events if event.data != "[DONE]"]
+    deltas = [value.get("delta") for value in values]
     assert "".join(d if isinstance(d, str) else d.get("text", "") for d in deltas if d) == LONG == s.snapshot.text
 
 
-@every_noun
-async def test_sse_passes_an_error_on_in_its_own_form(
+@both_apis
+async def test_sse_encodes_an_error_in_the_form_of_the_api(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.truncate(after=3)
-    *_, last = await passed_on(stream(gradient_session))
+    *_, last = await collect_sse(stream(gradient_session))
     value = json.loads(last.data)
     assert (last.event, value["type"]) == ("error", "error")
     assert value["request_id"] == gradient_emulator.requests[0].request_id
     assert "ended before it was complete" in (value.get("error") or value)["message"]
 
 
-@every_noun
+@both_apis
 async def test_every_branch_of_a_tee_gets_every_event(
     gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
 ) -> None:
