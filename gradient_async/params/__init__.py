@@ -1,7 +1,7 @@
-"""What callers send: the documented parameters as TypedDicts, for completion and checking in the editor.
+"""Request parameters as TypedDicts, for completion in the editor and for type checkers.
 
-Contract: at run time they are plain dicts; an unset parameter is left out of the body, never sent as null. Each module
-is loaded when one of its names is first asked for.
+Contract: at run time they are plain dicts; an unset parameter is omitted from the body, never sent as null. Each module
+is loaded on first access to one of its names.
 """
 
 from typing import TYPE_CHECKING

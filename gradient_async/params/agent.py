@@ -12,11 +12,11 @@ from gradient_async.params.chat import CommonChatParams, ResponseFormatParams, S
 
 
 class KnowledgeBaseFilterParam(TypedDict, total=False):
-    """Limits an agent's retrieval to a part of a knowledge base.
+    """A restriction of an agent's retrieval to a part of a knowledge base.
 
     Attributes:
-        index: The index of the knowledge base.
-        path: Which of its documents.
+        index: Index of the knowledge base.
+        path: Path of its documents.
     """
 
     index: Required[str]
@@ -24,19 +24,19 @@ class KnowledgeBaseFilterParam(TypedDict, total=False):
 
 
 class OwnAgentParams(TypedDict, total=False):
-    """What only agents understand, and the model, which they choose themselves.
+    """The parameters that only agents accept, and ``model``, which they ignore.
 
     Attributes:
         model: Ignored by agents.
-        filter_kb_content_by_query_metadata: Whether what the question says of documents narrows the retrieval.
-        include_functions_info: Whether the answer has ``functions``: what was called.
-        include_guardrails_info: Whether the answer has ``guardrails``: what was triggered.
-        include_retrieval_info: Whether the answer has ``retrieval``: what was found.
-        instruction_override: Instructions in place of the agent's own.
-        k: How many pieces of knowledge to find.
-        kb_filters: Where to look for them.
-        provide_citations: Whether the answer names its sources.
-        retrieval_method: How the question is put to the knowledge bases.
+        filter_kb_content_by_query_metadata: Whether document metadata in the question restricts the retrieval.
+        include_functions_info: Whether the response has ``functions``, the function calls of the agent.
+        include_guardrails_info: Whether the response has ``guardrails``, those that were triggered.
+        include_retrieval_info: Whether the response has ``retrieval``, the documents that were found.
+        instruction_override: Instructions that replace those of the agent.
+        k: Number of passages to retrieve.
+        kb_filters: Parts of the knowledge bases to search.
+        provide_citations: Whether the response cites its sources.
+        retrieval_method: Transformation of the question before retrieval.
     """
 
     model: str | None
@@ -52,12 +52,12 @@ class OwnAgentParams(TypedDict, total=False):
 
 
 class AgentParams(SharedChatParams, OwnAgentParams):
-    """The parameters of an agent's chat completion: those of any other, and what only agents understand."""
+    """The parameters of an agent's chat completion: `SharedChatParams` and `OwnAgentParams`."""
 
 
 class AgentParseParams(CommonChatParams, ToolsParams, OwnAgentParams):
-    """The parameters of an agent's ``parse``, beside the class."""
+    """The parameters of an agent's ``parse``, except the class."""
 
 
 class AgentRunToolsParams(CommonChatParams, ResponseFormatParams, OwnAgentParams):
-    """The parameters of an agent's ``run_tools``, beside the tools."""
+    """The parameters of an agent's ``run_tools``, except the tools."""

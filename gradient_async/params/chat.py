@@ -16,14 +16,14 @@ ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "
 
 
 class FunctionCallParam(TypedDict):
-    """The function of a tool call that is sent back."""
+    """The function of a `ToolCallParam`, with its arguments as JSON text."""
 
     name: str
     arguments: str
 
 
 class ToolCallParam(TypedDict):
-    """A tool call that is sent back as part of an assistant message."""
+    """A tool call in an assistant message of the conversation."""
 
     id: str
     type: Literal["function"]
@@ -34,13 +34,13 @@ class MessageParam(TypedDict, total=False):
     """One message of the conversation.
 
     Attributes:
-        role: Who speaks.
-        content: Text, or parts as ``{"type": "text", ...}``, ``{"type": "image_url", ...}`` or
+        role: Author of the message.
+        content: Text, or content parts as ``{"type": "text", ...}``, ``{"type": "image_url", ...}`` or
             ``{"type": "video_url", ...}``.
-        refusal: What an assistant said instead of an answer.
-        reasoning_content: What an assistant thought.
-        tool_calls: What an assistant called.
-        tool_call_id: Which call a message of the role ``"tool"`` answers.
+        refusal: Refusal of an assistant, in place of content.
+        reasoning_content: Reasoning of an assistant.
+        tool_calls: Tool calls of an assistant.
+        tool_call_id: Id of the tool call whose result a message of role ``"tool"`` has.
     """
 
     role: Required[Role]
@@ -52,12 +52,12 @@ class MessageParam(TypedDict, total=False):
 
 
 class FunctionParam(TypedDict, total=False):
-    """A function the model may call.
+    """A function that the model may call.
 
     Attributes:
-        name: At most 64 letters, digits, ``_`` and ``-``.
-        description: What it does; models choose by it.
-        parameters: The JSON Schema of its arguments.
+        name: Name: at most 64 letters, digits, ``_`` and ``-``.
+        description: Purpose; the model selects by it.
+        parameters: JSON Schema of the arguments.
     """
 
     name: Required[str]
@@ -73,7 +73,7 @@ class FunctionToolParam(TypedDict):
 
 
 ToolParam = Callable[..., Any] | FunctionToolParam | Mapping[str, Any]
-"""A tool, as a function with annotations or as the API takes it."""
+"""A tool: an annotated function, or a dict in the form of the API."""
 
 
 class NamedFunctionParam(TypedDict):
@@ -83,7 +83,7 @@ class NamedFunctionParam(TypedDict):
 
 
 class NamedToolChoiceParam(TypedDict):
-    """Forces the model to call one function."""
+    """A tool choice that forces the model to call one function."""
 
     type: Literal["function"]
     function: NamedFunctionParam
@@ -93,38 +93,38 @@ class StreamOptionsParam(TypedDict, total=False):
     """Options of a stream.
 
     Attributes:
-        include_usage: Whether a last chunk tells the usage.
+        include_usage: Whether the last chunk has the token usage.
     """
 
     include_usage: bool
 
 
 class CommonChatParams(TypedDict, total=False):
-    """The parameters that every call of a model knows. None means unset.
+    """The parameters of every chat call. None means unset.
 
     Attributes:
-        messages: The conversation, the latest message last: at least one. `Message` objects may be among them.
-        frequency_penalty: From -2 to 2: how much words are avoided the more often they came.
-        logit_bias: From -100 to 100 for a token's number: how much likelier it is.
-        logprobs: Whether the answer has the log probabilities of its tokens.
-        max_completion_tokens: The most tokens to generate, thoughts included.
-        max_tokens: The same by its older name.
-        metadata: Up to 16 texts of up to 512 characters to keep with the request.
-        n: From 1 to 128: how many answers.
-        presence_penalty: From -2 to 2: how much words are avoided that came at all.
-        prompt_cache_retention: How long the service keeps the prompt, with OpenAI's models.
-        reasoning: How much to think, as ``{"effort": "low"}`` or ``{"max_tokens": 500}``.
-        reasoning_effort: How much to think.
-        seed: The same number and request give the same answer, as far as the model can.
-        stop: Up to four texts that end the answer.
+        messages: Conversation, latest message last; at least one. Messages are dicts or `Message` objects.
+        frequency_penalty: From -2 to 2: penalty for tokens by how often they have occurred.
+        logit_bias: Bias from -100 to 100 by token id.
+        logprobs: Whether the response has the log probabilities of its tokens.
+        max_completion_tokens: Maximum number of generated tokens, reasoning included.
+        max_tokens: Older name of ``max_completion_tokens``.
+        metadata: Up to 16 strings of up to 512 characters, stored with the request.
+        n: Number of choices, from 1 to 128.
+        presence_penalty: From -2 to 2: penalty for tokens that have occurred at all.
+        prompt_cache_retention: How long OpenAI's models cache the prompt.
+        reasoning: Amount of reasoning, as ``{"effort": "low"}`` or ``{"max_tokens": 500}``.
+        reasoning_effort: Amount of reasoning.
+        seed: Makes sampling repeatable, as far as the model supports it.
+        stop: Up to four strings that end the generation.
         stream_options: Options of a stream.
-        temperature: From 0 to 2: how varied the answers are.
-        tool_choice: Whether tools may be called, must be, or which one must be.
-        top_logprobs: From 0 to 20: how many other tokens are told at each place, with ``logprobs``.
-        top_p: From 0 to 1: only the likeliest tokens that make up this share are considered.
-        user: Who asks, in your terms: never a name or an address.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        temperature: Sampling temperature, from 0 to 2.
+        tool_choice: Whether the model may call tools, must call one, or must call a given one.
+        top_logprobs: With ``logprobs``, number of alternatives per token, from 0 to 20.
+        top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
+        user: Your identifier of the end user; never a name or an address.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     messages: Required[Iterable[MessageParam | Message]]
@@ -155,18 +155,18 @@ class ToolsParams(TypedDict, total=False):
     """The tools of a call.
 
     Attributes:
-        tools: Annotated functions, or what the API takes: functions, ``knowledge_base_retrieval``, ``mcp`` and
-            ``web_search``.
+        tools: Annotated functions, or tools in the form of the API: functions, ``knowledge_base_retrieval``, ``mcp``
+            and ``web_search``.
     """
 
     tools: Iterable[ToolParam] | None
 
 
 class ResponseFormatParams(TypedDict, total=False):
-    """The form of an answer.
+    """The form of the content.
 
     Attributes:
-        response_format: As the API takes it: ``{"type": "json_object"}``, or ``{"type": "json_schema", ...}``.
+        response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema", ...}`` with a schema.
     """
 
     response_format: Mapping[str, Any] | None
@@ -176,14 +176,14 @@ class ModelParams(TypedDict):
     """The model of a serverless call.
 
     Attributes:
-        model: The model's slug, as ``"llama3.3-70b-instruct"``, or ``"router:<name>"``.
+        model: Slug of the model, as ``"llama3.3-70b-instruct"``, or ``"router:<name>"``.
     """
 
     model: Required[str]
 
 
 class SharedChatParams(CommonChatParams, ToolsParams, ResponseFormatParams):
-    """The parameters that every chat completion knows."""
+    """The parameters of every chat completion."""
 
 
 class ChatParams(SharedChatParams, ModelParams):
@@ -191,8 +191,8 @@ class ChatParams(SharedChatParams, ModelParams):
 
 
 class ParseParams(CommonChatParams, ToolsParams, ModelParams):
-    """The parameters of a serverless ``parse``, beside the class."""
+    """The parameters of a serverless ``parse``, except the class."""
 
 
 class RunToolsParams(CommonChatParams, ResponseFormatParams, ModelParams):
-    """The parameters of a serverless ``run_tools``, beside the tools."""
+    """The parameters of a serverless ``run_tools``, except the tools."""

@@ -10,15 +10,15 @@ from typing import Any, Literal, Required, TypedDict
 
 
 class EmbeddingParams(TypedDict, total=False):
-    """The parameters of embeddings. The service refuses any other.
+    """The parameters of embeddings. The service rejects any other.
 
     Attributes:
-        input: One text, or up to 2,048.
-        model: The model's slug.
-        encoding_format: How the vectors travel; they are lists of numbers in any case.
-        user: Who asks, in your terms.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        input: One text, or up to 2,048 texts.
+        model: Slug of the model.
+        encoding_format: Wire format of the vectors; results have lists of numbers in both cases.
+        user: Your identifier of the end user.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     input: Required[str | Iterable[str]]
@@ -33,18 +33,18 @@ class ImageParams(TypedDict, total=False):
     """The parameters of images.
 
     Attributes:
-        model: The model's slug.
-        prompt: What to draw.
-        background: Whether it is transparent.
-        moderation: How strictly prompts are judged.
-        n: From 1 to 10: how many images; 1 unless given.
-        output_compression: From 0 to 100, for formats that compress.
-        output_format: The format of the files.
-        quality: How carefully to draw.
-        size: Pixels, as ``"1024x1024"``, or ``"auto"``.
-        user: Who asks, in your terms.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        model: Slug of the model.
+        prompt: Description of the image.
+        background: Transparency of the background.
+        moderation: Strictness of moderation.
+        n: Number of images, from 1 to 10; default: 1.
+        output_compression: Compression level from 0 to 100, for formats with compression.
+        output_format: File format.
+        quality: Quality of the image.
+        size: Width and height in pixels, as ``"1024x1024"``, or ``"auto"``.
+        user: Your identifier of the end user.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
@@ -62,17 +62,17 @@ class ImageParams(TypedDict, total=False):
 
 
 class InvocationInputParam(TypedDict, total=False):
-    """What an invoked model takes; some have fields more.
+    """The input of an invoked model; some models accept more fields.
 
     Attributes:
-        prompt: What to draw or to sound like, for images and audio.
-        text: What to say, for speech.
-        output_format: The format of the file.
-        num_inference_steps: How often an image is refined.
+        prompt: Description of an image or of audio.
+        text: Text to speak.
+        output_format: File format.
+        num_inference_steps: Number of refinement steps of an image.
         guidance_scale: How closely an image follows its prompt.
-        num_images: How many images.
-        enable_safety_checker: Whether images are checked.
-        seconds_total: How long the audio is, in seconds.
+        num_images: Number of images.
+        enable_safety_checker: Whether images are checked for safety.
+        seconds_total: Length of the audio, in seconds.
     """
 
     prompt: str
@@ -89,8 +89,8 @@ class TagParam(TypedDict):
     """A tag of an invocation.
 
     Attributes:
-        key: What it is about.
-        value: What it says.
+        key: Name of the tag.
+        value: Value of the tag.
     """
 
     key: str
@@ -101,11 +101,11 @@ class InvocationParams(TypedDict, total=False):
     """The parameters of an asynchronous invocation.
 
     Attributes:
-        model_id: The model's id, as ``"fal-ai/flux/schnell"``.
-        input: What the model takes.
-        tags: What to keep with the invocation.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        model_id: Id of the model, as ``"fal-ai/flux/schnell"``.
+        input: Input of the model.
+        tags: Tags stored with the invocation.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model_id: Required[str]

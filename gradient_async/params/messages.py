@@ -18,8 +18,8 @@ class TurnParam(TypedDict):
     """One turn of a conversation with the messages API.
 
     Attributes:
-        role: Who speaks.
-        content: Text, or blocks: text, images, calls of tools and their results.
+        role: Author of the turn.
+        content: Text, or content blocks: text, images, tool calls and tool results.
     """
 
     role: Literal["user", "assistant"]
@@ -30,9 +30,9 @@ class MessagesToolParam(TypedDict, total=False):
     """A tool of the messages API.
 
     Attributes:
-        name: Its name.
-        input_schema: The JSON Schema of its input.
-        description: What it does; models choose by it.
+        name: Name of the tool.
+        input_schema: JSON Schema of the input.
+        description: Purpose; the model selects by it.
     """
 
     name: Required[str]
@@ -44,22 +44,22 @@ class MessagesParams(TypedDict, total=False):
     """The parameters of a message. None means unset.
 
     Attributes:
-        model: The model's slug.
-        max_tokens: The most tokens to generate.
-        messages: The conversation, the latest turn last: at least one. `MessageReply` objects may be among them.
-        metadata: ``{"user_id": ...}``: who asks, in your terms.
-        reasoning_effort: How much to think.
-        speed: Whether to be fast at a higher price.
-        stop_sequences: Texts that end the answer.
-        system: Instructions: text, or blocks of text.
-        temperature: From 0 to 1: how varied the answers are.
-        thinking: Whether to think, and how, as ``{"type": "enabled", "budget_tokens": 1024}``.
+        model: Slug of the model.
+        max_tokens: Maximum number of generated tokens.
+        messages: Conversation, latest turn last; at least one. Turns are dicts or `MessageReply` objects.
+        metadata: ``{"user_id": ...}`` with your identifier of the end user.
+        reasoning_effort: Amount of reasoning.
+        speed: ``"fast"`` for a faster response at a higher price.
+        stop_sequences: Strings that end the generation.
+        system: Instructions, as text or text blocks.
+        temperature: Sampling temperature, from 0 to 1.
+        thinking: Settings of extended thinking, as ``{"type": "enabled", "budget_tokens": 1024}``.
         tool_choice: ``"auto"``, ``"any"``, or ``{"type": "tool", "name": ...}``.
-        tools: Annotated functions, or what the API takes.
-        top_k: How many of the likeliest tokens are considered.
-        top_p: From 0 to 1: only the likeliest tokens that make up this share are considered.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        tools: Annotated functions, or tools in the form of the API.
+        top_k: Number of the most likely tokens to sample from.
+        top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class ResponsesFunctionParam(TypedDict, total=False):
-    """A function of the responses API, which is flat.
+    """A function in the form of the responses API, without a nested object.
 
     Attributes:
         type: ``"function"``.
-        name: Its name.
-        description: What it does; models choose by it.
-        parameters: The JSON Schema of its arguments.
+        name: Name of the function.
+        description: Purpose; the model selects by it.
+        parameters: JSON Schema of the arguments.
     """
 
     type: Required[Literal["function"]]
@@ -34,26 +34,26 @@ class ResponsesParams(TypedDict, total=False):
     """The parameters of a response. None means unset.
 
     Attributes:
-        model: The model's slug.
-        input: Text, or messages and other items, those of an earlier ``output`` among them.
-        instructions: What goes before the input.
-        max_output_tokens: The most tokens to generate, thoughts included.
-        max_tokens: The same by another name.
-        metadata: Texts to keep with the request.
-        modalities: What the answer may consist of.
-        parallel_tool_calls: Whether several tools may be called at once.
-        prompt_cache_retention: How long the service keeps the prompt, with OpenAI's models.
-        reasoning: How much to think, as ``{"effort": "low"}``.
-        stop: Texts that end the answer.
-        store: Whether the service keeps the response.
+        model: Slug of the model.
+        input: Text, or messages and other items; the items of an earlier ``output`` are accepted.
+        instructions: Instructions placed before the input.
+        max_output_tokens: Maximum number of generated tokens, reasoning included.
+        max_tokens: Other name of ``max_output_tokens``.
+        metadata: Strings stored with the request.
+        modalities: Kinds of content that the response may have.
+        parallel_tool_calls: Whether one response may have several tool calls.
+        prompt_cache_retention: How long OpenAI's models cache the prompt.
+        reasoning: Amount of reasoning, as ``{"effort": "low"}``.
+        stop: Strings that end the generation.
+        store: Whether the service stores the response.
         stream_options: Options of a stream.
-        temperature: From 0 to 2: how varied the answers are.
-        tool_choice: Whether tools may be called, must be, or which one must be.
-        tools: Annotated functions, or what the API takes.
-        top_p: From 0 to 1: only the likeliest tokens that make up this share are considered.
-        user: Who asks, in your terms: never a name or an address.
-        extra_body: Merged into the body as it is.
-        extra_headers: Added to the request; the session's own cannot be set.
+        temperature: Sampling temperature, from 0 to 2.
+        tool_choice: Whether the model may call tools, must call one, or must call a given one.
+        tools: Annotated functions, or tools in the form of the API.
+        top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
+        user: Your identifier of the end user; never a name or an address.
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
