@@ -32,6 +32,7 @@ READ = f"await session.chat.completions.stream(model='m', messages={HI}).complet
 STREAMING = {
     "_io.stream.chat_stream",
     "_io.stream.tee",
+    "_protocol.stream.base_decoder",
     "_protocol.stream.chat_decoder",
     "_protocol.stream.chunk_template",
     "_protocol.stream.template_decoder",
@@ -110,7 +111,13 @@ async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Em
         ("session.responses.create(model='m', input='Hi')", set()),
         (
             "session.messages.stream(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}]).message()",
-            {"_io.stream.message_stream", "_io.stream.tee", "models.message_event", "models.chat_chunk"},
+            {
+                "_io.stream.message_stream",
+                "_io.stream.tee",
+                "_protocol.stream.base_decoder",
+                "models.message_event",
+                "models.chat_chunk",
+            },
         ),
     ],
 )

@@ -12,80 +12,37 @@ Source: streaming section of the inference overview; error shapes as listed in `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
-
-import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.error_body import find_error, parse_error_event, require_json
+from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.interfaces import Decoder
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, SSEParser
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk
 
-DONE = b"[DONE]"
+DONE = "[DONE]"
 """The data of the event that ends a stream."""
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
 
-@attrs.define(eq=False, repr=False)
-class ChatDecoder:
-    """Decode the body of a chat stream into chunks, fed in blocks of any size.
+class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
+    """Decodes the body of a chat stream into chunks: every event by the SSE parser and `decode_chunk`."""
 
-    Attributes:
-        done: Whether ``[DONE]`` was seen.
-        error: The first failure; raise it after the chunks before it were used.
-    """
+    __slots__ = ()
 
-    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
-    done: bool = attrs.field(default=False, init=False)
-    error: GradientError | None = attrs.field(default=None, init=False)
-    parser: SSEParser = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.parser = SSEParser(max_event_bytes=self.max_event_bytes)
-
-    def feed(self, block: bytes) -> Iterator[ChatCompletionChunk]:
-        """Return the chunks that *block* completes."""
-        chunks: list[ChatCompletionChunk] = []
-        if self.done or self.error is not None:
-            return iter(chunks)
-        try:
-            for event in self.parser.feed(block):
-                self._decode_event(event.event, event.data.encode(), chunks)
-        except GradientError as error:
-            self.error = error.with_traceback(None)
-        return iter(chunks)
-
-    def feed_eof(self) -> Iterator[ChatCompletionChunk]:
-        """Return the chunk of an event whose closing blank line is missing, if its JSON is complete."""
-        chunks: list[ChatCompletionChunk] = []
-        if self.done or self.error is not None:
-            return iter(chunks)
-        try:
-            self._decode_event("message", self.parser.unfinished_data.encode(), chunks)
-        except ResponseDecodeError:
-            pass  # the body was cut inside the event: find_stream_error reports it
-        except GradientError as error:
-            self.error = error.with_traceback(None)
-        return iter(chunks)
-
-    def _decode_event(self, event: str, data: bytes, chunks: list[ChatCompletionChunk]) -> None:
-        """Append the chunk of an event; raise the error that it stands for."""
-        if self.done:
-            return
-        if event == "error":
-            raise parse_error_event(data)
+    def _decode_event(self, name: str, data: str, events: list[ChatCompletionChunk]) -> None:
+        if name == "error":
+            raise parse_error_event(data.encode())
         text = data.strip()
         if text == DONE:
             self.done = True
-        elif text and event != "ping":
-            chunks.append(decode_chunk(data))
+        elif text and name != "ping":
+            events.append(decode_chunk(data.encode()))
 
 
 def decode_chunk(data: bytes) -> ChatCompletionChunk:

@@ -1,4 +1,4 @@
-"""What a stream is made of: events, something that makes them of bytes, and something that adds them up."""
+"""The interfaces that a stream is made of: events, the decoder of its bytes, and the accumulator of its events."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ StreamOutcome = Literal["running", "done", "length", "tool_calls", "content_filt
 
 
 class Event(Protocol):
-    """What every event of a stream has."""
+    """An event of any stream."""
 
     @property
     def text(self) -> str:
-        """The text it adds to the answer, ``""`` if none."""
+        """The text that it adds to the result, ``""`` if none."""
         ...
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The JSON object it came as."""
+        """The JSON object that it was decoded from."""
         ...
 
 
 class Decoder(Protocol[E_co]):
-    """From the bytes of a stream to its events.
+    """Decodes the bytes of a stream into events.
 
     Attributes:
         done: Whether the event that ends the stream was seen.
-        error: What went wrong, to be raised once the events before it were used.
+        error: The first failure; raise it after the events before it were used.
     """
 
     done: bool
@@ -48,19 +48,19 @@ class Decoder(Protocol[E_co]):
 
 
 class Accumulator(Protocol[E_contra, S_co]):
-    """From events to what they add up to."""
+    """Assembles the events of a stream into its result."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether what arrived is whole, so that the body may end."""
+        """Whether the result is complete, so that the body may end here."""
         ...
 
     def add_decoded(self, event: E_contra) -> None:
-        """Add the next event, before anyone could change it."""
+        """Add the next event as the decoder built it, before anyone could change it."""
         ...
 
     def snapshot(self) -> S_co:
-        """Return what has been assembled so far."""
+        """Return the result assembled so far; later events do not change it."""
         ...
 
 

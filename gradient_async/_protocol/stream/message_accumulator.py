@@ -1,7 +1,8 @@
-"""A message put together from the events of its stream.
+"""Assembles a message from the events of its stream.
 
-Contract: linear time, memory bounded by what arrived; blocks live in a dict, so a huge index costs nothing. The usage
-is the last one told, field by field. A message is complete once it has its stop reason. ``[DONE]`` means nothing here.
+Contract: time linear in the events, memory bounded by the bytes that arrived; blocks are kept in a dict, so a huge
+index costs nothing. Of each field of the usage the last value wins. A message is complete once it has its stop reason.
+``[DONE]`` has no meaning here.
 
 Source: ``POST /v1/messages`` of the serverless reference.
 """
@@ -21,7 +22,7 @@ from gradient_async._protocol.stream.tool_call_assembler import append_part, joi
 from gradient_async.models.message_event import MessageDelta, MessageEvent
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
 
-_TYPE_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
+_BLOCK_TYPES = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
 _OUTCOMES: dict[str | None, StreamOutcome] = {
     "max_tokens": "length",
     "tool_use": "tool_calls",
@@ -49,18 +50,18 @@ def message_to_events(body: bytes, content_type: str) -> list[MessageEvent]:
     """Return the events of a whole message that came instead of a stream.
 
     Raises:
-        APIStatusError: It is an error object.
-        ProtocolError: It is no message.
+        APIStatusError: The body is an error object.
+        ProtocolError: The body is not a message.
     """
     require_json(body, content_type)
     return [MessageEvent(type="message_start", message=read_message(body))]
 
 
 @attrs.define(eq=False, repr=False)
-class _Block:
-    """One content block in the making."""
+class _BlockBuilder:
+    """A content block, as far as its deltas have arrived."""
 
-    begun: ContentBlock
+    start: ContentBlock
     text: list[str] | None
     thinking: list[str] | None
     signature: list[str] | None
@@ -68,7 +69,7 @@ class _Block:
     citations: list[Any] = attrs.field(factory=list)
 
     @classmethod
-    def of(cls, block: ContentBlock) -> Self:
+    def from_block(cls, block: ContentBlock) -> Self:
         text, thinking, signature = (
             None if value is None else [value] for value in (block.text, block.thinking, block.signature)
         )
@@ -86,81 +87,78 @@ class _Block:
         if delta.type == "citations_delta" and "citation" in (extra := delta.extra):
             self.citations.append(extra["citation"])
 
-    def value(self) -> ContentBlock:
-        known, extra = self.begun.input, self.begun.extra
+    def build_block(self) -> ContentBlock:
+        """Return the block. Input whose JSON is not complete is left in the unknown field ``partial_json``."""
+        tool_input, extra = self.start.input, self.start.extra
         if self.citations:
             extra["citations"] = [*(extra.get("citations") or ()), *self.citations]
-        if written := join_parts(self.input):
-            known, broken = _input(known, written)
-            extra |= broken
+        if text := join_parts(self.input):
+            value = decode_json(text) if is_complete_json(text) else None
+            if isinstance(value, dict):
+                tool_input = value
+            else:
+                extra["partial_json"] = text
         return ContentBlock(
-            type=self.begun.type,
+            type=self.start.type,
             text=join_parts(self.text),
             thinking=join_parts(self.thinking),
-            id=self.begun.id,
-            name=self.begun.name,
-            input=known,
+            id=self.start.id,
+            name=self.start.name,
+            input=tool_input,
             signature=join_parts(self.signature),
             raw=extra or None,
         )
 
 
-def _input(known: dict[str, Any] | None, written: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Return the input of a tool; while its JSON is not whole, what there was before, and the JSON beside it."""
-    value = decode_json(written) if is_complete_json(written) else None
-    return (value, {}) if isinstance(value, dict) else (known, {"partial_json": written})
-
-
 @attrs.define(eq=False, repr=False)
 class MessageAccumulator:
-    """Assembles events into the message they are pieces of."""
+    """Assembles the events of a stream into a message."""
 
     _head: MessageReply = attrs.field(factory=MessageReply, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _blocks: dict[int, _Block] = attrs.field(factory=dict, init=False)
+    _blocks: dict[int, _BlockBuilder] = attrs.field(factory=dict, init=False)
     _latest: int = attrs.field(default=-1, init=False)
     _usage: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def add_decoded(self, event: MessageEvent) -> None:
         """Add the next event of the stream."""
         if event.message is not None:
-            self._begin(event.message)
+            self._start_message(event.message)
         if event.content_block is not None:
             self._latest = self._latest + 1 if event.index is None else event.index
-            self._blocks[self._latest] = _Block.of(event.content_block)
+            self._blocks[self._latest] = _BlockBuilder.from_block(event.content_block)
         if event.delta is not None and event.type == "content_block_delta":
-            self._block(event, event.delta).add(event.delta)
+            self._find_block(event, event.delta).add(event.delta)
         elif event.delta is not None:
-            self._end(event.delta)
+            self._head.stop_reason = event.delta.stop_reason or self._head.stop_reason
+            self._head.stop_sequence = event.delta.stop_sequence or self._head.stop_sequence
         if event.usage is not None:
-            self._count(event.usage)
+            self._update_usage(event.usage)
 
-    def _begin(self, message: MessageReply) -> None:
+    def _start_message(self, message: MessageReply) -> None:
         self._head, self._extra = attrs.evolve(message, content=[], usage=None, raw=None), message.extra
-        self._blocks = {index: _Block.of(block) for index, block in enumerate(message.content)}
+        self._blocks = {index: _BlockBuilder.from_block(block) for index, block in enumerate(message.content)}
         self._latest = len(self._blocks) - 1
         if message.usage is not None:
-            self._count(message.usage)
+            self._update_usage(message.usage)
 
-    def _end(self, delta: MessageDelta) -> None:
-        self._head.stop_reason = delta.stop_reason or self._head.stop_reason
-        self._head.stop_sequence = delta.stop_sequence or self._head.stop_sequence
-
-    def _count(self, usage: MessageUsage) -> None:
-        """Put what *usage* really tells over what is known."""
+    def _update_usage(self, usage: MessageUsage) -> None:
+        """Take over the fields of *usage* that arrived and are not null."""
         self._usage.update({name: value for name, value in usage.raw.items() if value is not None})
 
-    def _block(self, event: MessageEvent, delta: MessageDelta) -> _Block:
-        """Return the block of a delta, which may have none that began; without an index it is the latest."""
+    def _find_block(self, event: MessageEvent, delta: MessageDelta) -> _BlockBuilder:
+        """Return the block of *delta*: by its index, else the latest; a new one if none was started."""
         index = max(self._latest, 0) if event.index is None else event.index
         if index not in self._blocks:
-            self._blocks[index] = _Block.of(ContentBlock(type=_TYPE_OF_DELTA.get(delta.type or "", "text")))
+            self._blocks[index] = _BlockBuilder.from_block(
+                ContentBlock(type=_BLOCK_TYPES.get(delta.type or "", "text"))
+            )
         return self._blocks[index]
 
     @property
     def is_complete(self) -> bool:
         """Whether the message has its stop reason."""
-        return bool(self._head.stop_reason)  # some upstreams say "" as long as there is none
+        return bool(self._head.stop_reason)  # some upstreams send "" before the last event
 
     @property
     def outcome(self) -> StreamOutcome:
@@ -169,15 +167,15 @@ class MessageAccumulator:
 
     @property
     def output_tokens(self) -> int | None:
-        """How many tokens the message has, as far as that was told."""
+        """The number of generated tokens, None if the service did not report it."""
         count = self._usage.get("output_tokens")
         return count if isinstance(count, int) else None
 
     def snapshot(self) -> MessageReply:
-        """Return what has been assembled so far; later events do not change it."""
+        """Return the message assembled so far; later events do not change it."""
         return attrs.evolve(
             self._head,
-            content=[self._blocks[index].value() for index in sorted(self._blocks)],
+            content=[self._blocks[index].build_block() for index in sorted(self._blocks)],
             usage=structure(dict(self._usage), MessageUsage) if self._usage else None,
             raw=dict(self._extra) or None,
         )

@@ -24,12 +24,13 @@ from gradient_async.models import ChatCompletionChunk
 Chunks = Iterable[ChatCompletionChunk]
 MAX_FAILED_INFERENCES = 16
 """Inferences in a row without a use of their template, after which no more are made."""
+_DONE = DONE.encode()
 _MAX_PARTIAL_BYTES = 4096
 
 
 @attrs.define(eq=False, repr=False)
 class TemplateDecoder:
-    """Decode the body of a chat stream into chunks, fed in blocks of any size.
+    """Decodes the body of a chat stream into chunks, fed in blocks of any size.
 
     Attributes:
         done: Whether ``[DONE]`` was seen.
@@ -129,7 +130,7 @@ class TemplateDecoder:
             if not is_single_line(event := block[at : max(at, end)]):
                 break
             data = event[len(EVENT_BEGIN) : -len(EVENT_END)]
-            if (text := data.strip()) == DONE:
+            if (text := data.strip()) == _DONE:
                 self.done = True
             elif text:
                 chunk = decode_chunk(data)

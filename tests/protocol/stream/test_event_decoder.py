@@ -379,7 +379,7 @@ def test_chat_like_chunks_are_a_response_too() -> None:
     assert "".join(event.text for event in events) == snapshot.text == "Hello"
     assert (snapshot.id, snapshot.created, snapshot.model, snapshot.reasoning) == ("resp_1", 7, "m", "hm")
     assert (snapshot.function_calls[0].name, snapshot.usage.to_dict()) == ("f", usage)
-    assert accumulator.reason == "tool_calls"
+    assert accumulator.end_reason == "tool_calls"
 
 
 # Nothing foreign is ever raised

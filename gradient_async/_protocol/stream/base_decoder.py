@@ -1,0 +1,65 @@
+"""The decoder of a stream of server-sent events: an SSE parser, and the decoding of one event left to subclasses.
+
+Contract: events that arrived before a failure are handed out first. After the end, or a failure, further bytes are
+ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import attrs
+
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES, SSEParser
+from gradient_async.errors import GradientError, ResponseDecodeError
+
+E = TypeVar("E")
+
+
+@attrs.define(eq=False, repr=False)
+class BaseDecoder(Generic[E]):
+    """Decodes the body of a stream into typed events, fed in blocks of any size.
+
+    Attributes:
+        done: Whether the event that ends the stream was seen.
+        error: The first failure; raise it after the events before it were used.
+    """
+
+    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
+    done: bool = attrs.field(default=False, init=False)
+    error: GradientError | None = attrs.field(default=None, init=False)
+    parser: SSEParser = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.parser = SSEParser(max_event_bytes=self.max_event_bytes)
+
+    def feed(self, block: bytes) -> Iterator[E]:
+        """Return the events that *block* completes."""
+        events: list[E] = []
+        if self.done or self.error is not None:
+            return iter(events)
+        try:
+            for event in self.parser.feed(block):
+                if not self.done:
+                    self._decode_event(event.event, event.data, events)
+        except GradientError as error:
+            self.error = error.with_traceback(None)
+        return iter(events)
+
+    def feed_eof(self) -> Iterator[E]:
+        """Return the event whose closing blank line is missing, if its JSON is complete."""
+        events: list[E] = []
+        if self.done or self.error is not None:
+            return iter(events)
+        try:
+            self._decode_event(DEFAULT_EVENT, self.parser.unfinished_data, events)
+        except ResponseDecodeError:
+            pass  # the body was cut inside the event; the stream is reported as truncated
+        except GradientError as error:
+            self.error = error.with_traceback(None)
+        return iter(events)
+
+    def _decode_event(self, name: str, data: str, events: list[E]) -> None:
+        """Decode one event: append it to *events*, set `done`, or raise the error that it stands for."""
+        raise NotImplementedError
