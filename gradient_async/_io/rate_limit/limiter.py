@@ -91,7 +91,7 @@ class RateLimiter(QueuedLimiter):
             return None
         return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold))
 
-    def _enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
+    def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its place in the queue is surely worth more than its timeout.
 
         Model tokens are left out of that: estimates of requests ahead may still be corrected.
@@ -184,7 +184,7 @@ class RateLimiter(QueuedLimiter):
         """
         longest, wait_queue = self._bucket.windows[-1], self._wait_queue
         previous_capacity = longest.capacity
-        paused = self._feedback.apply_response(
+        paused = self._feedback.apply_headers(
             info,
             status=status,
             sent_at=sent_at,

@@ -64,7 +64,7 @@ class QueuedLimiter(abc.ABC):
         if permit is not None:
             return permit
         waiter = Waiter(priority, timeout, tokens, hold)
-        granted = self._enqueue(waiter)
+        granted = self._enqueue_waiter(waiter)
         try:
             permit = await granted
         except BaseException:
@@ -82,7 +82,7 @@ class QueuedLimiter(abc.ABC):
         """Return a permit if one is free without waiting, else None."""
 
     @abc.abstractmethod
-    def _enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
+    def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, and reject it at once if its timeout is surely too short."""
 
     @abc.abstractmethod

@@ -101,7 +101,7 @@ class WaitQueue:
         return None
 
     def next_waiter(self) -> Waiter | None:
-        """Return the waiter to serve next, None if nobody waits. Drops those whose future is done."""
+        """Drop waiters with a finished future; return the waiter to serve next, None if nobody waits."""
         while (waiter := self.waiters.peek()) is not None and waiter.granted.done():
             self.waiters.pop()
         return waiter
@@ -111,7 +111,7 @@ class WaitQueue:
         self.waiters.pop().granted.set_result(permit)
 
     def dispatch(self) -> None:
-        """Reject waiters whose time is over, grant permits to those that may go, and set the timer."""
+        """Reject expired waiters, grant permits to all others that may go, and set the timer."""
         if not self.waiters.size:
             return self._cancel_timer()
         now = self.clock()
@@ -143,7 +143,7 @@ class WaitQueue:
         self._cancel_timer()
 
     def reject_before(self, at: float) -> None:
-        """Reject the waiters whose deadline is before *at*, the earliest time of the next grant."""
+        """Reject each waiter with a deadline before *at*, the earliest time of the next grant."""
         now = self.clock()
         while self._deadlines and self._deadlines[0][0] < at:
             self._reject_waiter(

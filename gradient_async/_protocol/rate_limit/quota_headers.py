@@ -26,7 +26,7 @@ _ROUNDING = 1.0
 
 
 class QuotaReconciler:
-    """Compares what the service counted with what we sent, and updates the counter.
+    """Compares the service's count with our own, and updates the counter.
 
     Args:
         counter: The counter to update.
@@ -104,7 +104,7 @@ class QuotaReconciler:
         self._counter.update_memory_limit()
 
     def _update_foreign_usage(self, counted: int, *, reset: float | None, now: float, sent_at: float) -> None:
-        """Make the foreign usage of the longest window what the service *counted* beyond our own requests."""
+        """Set the foreign usage of the longest window to the requests *counted* by the service that are not ours."""
         window = self._counter.longest
         window.count_foreign(now)  # drops what has expired
         unknown = counted - self._counter.count_sent(now - window.span, now) - len(window.foreign_usage)

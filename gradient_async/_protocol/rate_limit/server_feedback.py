@@ -81,7 +81,7 @@ class ServerFeedback:
     _pause_end: float = attrs.field(default=-math.inf, init=False)
     _refused_sent_times: list[float] = attrs.field(factory=list, init=False, repr=False)
 
-    def apply_response(
+    def apply_headers(
         self, info: RateLimitInfo, *, status: int, sent_at: float, now: float, wall: float, chance: float
     ) -> float:
         """Update the bucket from the headers and the status of a response.

@@ -84,7 +84,7 @@ class RedisLimiter(QueuedLimiter):
         self._open_store = functools.partial(RedisStore, url, key=name, timeout=timeout, longest_span=longest_span)
         self._store = self._open_store()
         self._writer = BackgroundWriter(self._write_outcomes, self._enter_outage, self._request_again)
-        self._permits = PermitIssuer(self._usage, self._writer, clock=self._now, min_age=guard / 4)
+        self._permits = PermitIssuer(self._usage, self._writer, clock=self._read_clock, min_age=guard / 4)
         self._outage = Outage(when_down, self._usage, self._permits)
         self._feedback = SharedFeedback(limits, self._full_bucket, self._writer, wall=wall, chance=chance)
         self._generation: str | None = None
@@ -95,8 +95,8 @@ class RedisLimiter(QueuedLimiter):
     def _try_acquire(self, tokens: int, hold: bool) -> None:  # noqa: FBT001  the interface of QueuedLimiter
         """Return None: only Redis grants permits."""
 
-    def _enqueue(self, waiter: Waiter) -> asyncio.Future[Permit]:
-        """Add *waiter* to the queue; reject waiters whose deadline is before the end of the pause."""
+    def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
+        """Add *waiter* to the queue; reject each waiter with a deadline before the end of the pause."""
         granted = self._wait_queue.enqueue(waiter)
         if waiter.timeout is not None:
             self._wait_queue.reject_before(self._full_bucket.paused_until)
@@ -150,15 +150,15 @@ class RedisLimiter(QueuedLimiter):
         return min(self._wait_queue.waiters.size, _MAX_PERMITS_PER_REQUEST)
 
     def _delay_request(self, wait: float) -> None:
-        """Reject waiters whose deadline is before *wait* is over; do not request permits until then."""
-        now = self._now()
+        """Request no permits for *wait* seconds; reject each waiter with a deadline before that."""
+        now = self._read_clock()
         self._wait_queue.reject_before(now + wait)
         self._next_request_at = now + min(wait, _MAX_REQUEST_INTERVAL)
 
     def _apply_grant(self, grant: Grant) -> None:
         """Give the granted permits to waiters; refund those that nobody waits for any more."""
         self._outage.end_outage()
-        now, self._shared_usage = self._now(), grant.usage
+        now, self._shared_usage = self._read_clock(), grant.usage
         for name in grant.names:
             permit = self._permits.issue_permit(name, now, hold=True)
             waiter = self._wait_queue.next_waiter()
@@ -171,12 +171,12 @@ class RedisLimiter(QueuedLimiter):
 
     def _enter_outage(self, failure: RedisUnavailable) -> None:
         self._generation = None
-        self._outage.begin_outage(failure, self._now())
+        self._outage.begin_outage(failure, self._read_clock())
 
     # Writing outcomes.
 
     async def _write_outcomes(self, outcomes: PermitOutcomes) -> None:
-        now = self._now()
+        now = self._read_clock()
         ages = {name: None if sent_at is None else now - sent_at for name, sent_at in outcomes.items()}
         await self._store.settle_permits(ages)
 
@@ -189,7 +189,7 @@ class RedisLimiter(QueuedLimiter):
 
     def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
         """Update the limiter from a response, in every process; see `RateLimiter.apply_response`."""
-        self._feedback.apply_response(info, self._store, status=status, sent_at=sent_at, now=self._now())
+        self._feedback.apply_headers(info, self._store, status=status, sent_at=sent_at, now=self._read_clock())
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Grant no permit, in any process, for *seconds*, or before *until* on the loop's clock.
@@ -197,16 +197,16 @@ class RedisLimiter(QueuedLimiter):
         Raises:
             ConfigurationError: The end of the pause is not finite.
         """
-        seconds = seconds if until is None else until - self._now()
+        seconds = seconds if until is None else until - self._read_clock()
         if not -math.inf < seconds < math.inf:
             raise ConfigurationError(f"a pause of {seconds} s: give a finite number of seconds")
-        self._full_bucket.pause(self._now() + seconds)
+        self._full_bucket.pause(self._read_clock() + seconds)
         if seconds > 0:
             self._writer.start_write(self._store.pause(seconds))
 
     def status(self) -> LimiterStatus:
         """Return the budget as Redis last described it, and the length of the local queue."""
-        now, paused_until = self._now(), self._full_bucket.paused_until
+        now, paused_until = self._read_clock(), self._full_bucket.paused_until
         free_at = max(now, self._next_request_at, paused_until)
         windows = [
             WindowStatus(capacity=w.capacity, period=w.period, used=used, foreign=foreign, next_free_at=free_at)
@@ -221,7 +221,7 @@ class RedisLimiter(QueuedLimiter):
 
     def estimate(self, n: int = 1) -> float:
         """Return the approximate seconds until *n* more requests could have been sent, from the mean rate."""
-        now, wanted = self._now(), self._wait_queue.waiters.size + n
+        now, wanted = self._read_clock(), self._wait_queue.waiters.size + n
         waits = [
             (wanted - window.free) * (window.period + self._guard) / window.capacity for window in self.status().windows
         ]
@@ -233,5 +233,5 @@ class RedisLimiter(QueuedLimiter):
         await self._writer.aclose(flush=not self._outage.is_active)
         await self._store.aclose()
 
-    def _now(self) -> float:
+    def _read_clock(self) -> float:
         return self._wait_queue.clock()

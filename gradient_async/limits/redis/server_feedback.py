@@ -51,14 +51,12 @@ class SharedFeedback:
         self._longest_number = len(limits.windows)
         self._count_shared_at = -math.inf
 
-    def apply_response(
-        self, info: RateLimitInfo, store: RedisStore, *, status: int, sent_at: float, now: float
-    ) -> None:
+    def apply_headers(self, info: RateLimitInfo, store: RedisStore, *, status: int, sent_at: float, now: float) -> None:
         """Update this process from a response, and write a pause or foreign usage to *store*."""
         wall = self._wall()
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
-        paused = self._feedback.apply_response(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        paused = self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
             self._share_pause(paused, store)

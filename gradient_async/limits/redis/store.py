@@ -111,7 +111,7 @@ class RedisStore:
     async def update_foreign_usage(
         self, window: int, counted: int, *, age: float, reset: float, span: float, period: float
     ) -> None:
-        """Make the foreign usage of *window* (1-based) what the service *counted* beyond the sent times.
+        """Set the foreign usage of *window* (1-based) to the requests *counted* by the service but not sent by us.
 
         Args:
             window: Number of the window.

@@ -22,7 +22,7 @@ def learner_of(windows=DOCUMENTED, *, sent=0, guard=0.25, tiers=False, **options
 
 def hear(learner, *, status=200, now=0.0, sent_at=None, skew=0.0, chance=0.0, **headers):
     headers.setdefault("date", int(WALL + now + skew))
-    return learner.apply_response(
+    return learner.apply_headers(
         RateLimitInfo(**headers),
         status=status,
         sent_at=now if sent_at is None else sent_at,
