@@ -26,7 +26,7 @@ from gradient_async.limits.redis.background_writer import BackgroundWriter, Perm
 from gradient_async.limits.redis.local_usage import LocalUsage
 from gradient_async.limits.redis.outage import Outage, WhenDown
 from gradient_async.limits.redis.permits import PermitIssuer
-from gradient_async.limits.redis.server_feedback import SharedFeedback
+from gradient_async.limits.redis.shared_feedback import SharedFeedback
 from gradient_async.limits.redis.store import Grant, RedisStore, RedisUnavailable
 from gradient_async.models.response_meta import RateLimitInfo
 

@@ -1,30 +1,33 @@
+"""A limiter that is used by several event loops, one after the other or at once."""
+
 import asyncio
 import threading
 
 import pytest
 
 from gradient_async._io.rate_limit.limiter import RateLimiter
+from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import SessionClosedError
 
 
-def test_an_idle_limiter_moves_to_the_next_event_loop_with_its_count():
+def test_an_idle_limiter_moves_to_the_next_event_loop_with_its_count() -> None:
     limiter = RateLimiter(RateLimits(windows=[(3, 60.0)]))
     for _ in range(2):
         asyncio.run(limiter.acquire())
     assert limiter.status().windows[0].used == 2
 
 
-def test_a_limiter_can_be_made_and_read_without_a_loop():
+def test_a_limiter_without_a_loop_has_status_and_estimate() -> None:
     limiter = RateLimiter()
     assert limiter.estimate(250) == 0.0
     assert limiter.status().free == 250
 
 
-def test_waiters_of_a_loop_that_was_closed_are_forgotten():
+def test_waiters_of_a_closed_loop_are_dropped() -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 0.3)]), guard=0)
 
-    async def leave_one_waiting():
+    async def leave_one_waiting() -> asyncio.Task[Permit]:
         await limiter.acquire()
         task = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)
@@ -34,11 +37,12 @@ def test_waiters_of_a_loop_that_was_closed_are_forgotten():
     assert asyncio.run(limiter.acquire()).waited > 0
 
 
-def test_a_second_running_loop_gets_a_clear_error_while_somebody_waits():
+def test_a_second_running_loop_is_refused_while_a_request_waits() -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
-    waits, done, errors = threading.Event(), threading.Event(), []
+    waits, done = threading.Event(), threading.Event()
+    errors: list[SessionClosedError] = []
 
-    async def first():
+    async def hold_a_waiter() -> None:
         await limiter.acquire()
         task = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)
@@ -46,7 +50,7 @@ def test_a_second_running_loop_gets_a_clear_error_while_somebody_waits():
         await asyncio.to_thread(done.wait)
         task.cancel()
 
-    thread = threading.Thread(target=lambda: asyncio.run(first()))
+    thread = threading.Thread(target=lambda: asyncio.run(hold_a_waiter()))
     thread.start()
     waits.wait()
     try:
@@ -59,11 +63,11 @@ def test_a_second_running_loop_gets_a_clear_error_while_somebody_waits():
 
 
 @pytest.mark.parametrize("order", ["virtual first", "real first"])
-def test_a_count_survives_a_change_of_clocks(order):
+def test_a_count_survives_a_change_of_clocks(order: str) -> None:
     limiter = RateLimiter(RateLimits(windows=[(2, 60.0)]))
 
     class Shifted(asyncio.SelectorEventLoop):
-        def time(self):
+        def time(self) -> float:
             return super().time() + 1e6
 
     for make in sorted(

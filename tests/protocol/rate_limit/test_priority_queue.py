@@ -1,82 +1,106 @@
-"""The queue against the obvious one."""
+"""The order of the queue, against two lists."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async._protocol.rate_limit.priority_queue import PriorityQueue
+from gradient_async._protocol.rate_limit.priority_queue import Priority, PriorityQueue
 
 
-class Somebody:
+class Entry:
     queued: bool
 
 
-PRIORITIES = st.sampled_from(["interactive", "bulk"])
+class TwoLists:
+    """A list for each priority, with every eighth turn for bulk while both wait."""
+
+    def __init__(self) -> None:
+        self.interactive: list[Entry] = []
+        self.bulk: list[Entry] = []
+        self._interactive_in_a_row = 0
+
+    def lane(self, priority: Priority) -> list[Entry]:
+        return self.interactive if priority == "interactive" else self.bulk
+
+    def pop(self) -> Entry | None:
+        if not self.bulk:
+            return self.interactive.pop(0) if self.interactive else None
+        if self.interactive and self._interactive_in_a_row < 7:
+            self._interactive_in_a_row += 1
+            return self.interactive.pop(0)
+        self._interactive_in_a_row = 0
+        return self.bulk.pop(0)
+
+
+PRIORITIES: tuple[Priority, ...] = ("interactive", "bulk")
+Step = tuple[str, Priority, int]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["push", "push", "leave", "serve"]), PRIORITIES, st.integers(0)), max_size=300
+    st.tuples(st.sampled_from(["push", "push", "discard", "pop"]), st.sampled_from(PRIORITIES), st.integers(0)),
+    max_size=300,
 )
 
 
-class Obvious:
-    """Two lists."""
-
-    def __init__(self):
-        self.lanes, self.in_a_row = {"interactive": [], "bulk": []}, 0
-
-    def serve(self):
-        interactive, bulk = self.lanes["interactive"], self.lanes["bulk"]
-        if not bulk:
-            return interactive.pop(0) if interactive else None
-        if interactive and self.in_a_row < 7:
-            self.in_a_row += 1
-            return interactive.pop(0)
-        self.in_a_row = 0
-        return bulk.pop(0)
-
-
 @given(STEPS)
-def test_whoever_leaves_the_others_keep_their_order(steps):
-    queue, obvious = PriorityQueue(), Obvious()
-    for step, priority, which in steps:
-        lane = obvious.lanes[priority]
+def test_the_order_is_that_of_two_lists_when_entries_are_removed(steps: list[Step]) -> None:
+    queue: PriorityQueue[Entry] = PriorityQueue()
+    model = TwoLists()
+    for step, priority, place in steps:
+        lane = model.lane(priority)
         if step == "push":
-            lane.append(Somebody())
+            lane.append(Entry())
             queue.push(lane[-1], priority)
-        elif step == "leave" and lane:
-            gone = lane.pop(which % len(lane))
-            assert queue.discard(gone, priority)
-            assert not queue.discard(gone, priority)
-        elif step == "serve":
-            expected = obvious.serve()
+        elif step == "discard" and lane:
+            removed = lane.pop(place % len(lane))
+            assert queue.discard(removed, priority)
+            assert not queue.discard(removed, priority)
+        elif step == "pop":
+            expected = model.pop()
             assert queue.peek() is expected
             assert expected is None or queue.pop() is expected
-        assert list(queue) == [*obvious.lanes["interactive"], *obvious.lanes["bulk"]]
-        assert len(queue) == queue.size == sum(map(len, obvious.lanes.values()))
+        assert list(queue) == [*model.interactive, *model.bulk]
+        assert len(queue) == queue.size == len(model.interactive) + len(model.bulk)
 
 
-@pytest.mark.parametrize("priority", ["interactive", "bulk"])
+def test_nine_interactive_and_three_bulk_entries_are_served_as_documented() -> None:
+    queue: PriorityQueue[Entry] = PriorityQueue()
+    bulk = {Entry() for _ in range(3)}
+    for entry in bulk:
+        queue.push(entry, "bulk")
+    for _ in range(9):
+        queue.push(Entry(), "interactive")
+    served = ""
+    while queue.peek() is not None:
+        served += "b" if queue.pop() in bulk else "i"
+    assert served == "iiiiiiibiibb"
+
+
+@pytest.mark.parametrize("priority", PRIORITIES)
 @pytest.mark.parametrize("served", range(20))
-def test_a_newcomer_is_told_exactly_how_many_go_before_it(served, priority):
-    queue, newcomer = PriorityQueue(), Somebody()
-    for lane in ["interactive"] * 40 + ["bulk"] * 3:
-        queue.push(Somebody(), lane)
+def test_count_ahead_is_the_exact_number_served_before_a_new_entry(served: int, priority: Priority) -> None:
+    queue: PriorityQueue[Entry] = PriorityQueue()
+    newcomer = Entry()
+    for _ in range(40):
+        queue.push(Entry(), "interactive")
+    for _ in range(3):
+        queue.push(Entry(), "bulk")
     for _ in range(served):
         queue.peek()
         queue.pop()
-    told = queue.count_ahead(priority)
+    ahead = queue.count_ahead(priority)
     queue.push(newcomer, priority)
-    for _ in range(told):
+    for _ in range(ahead):
         assert queue.peek() is not newcomer
         queue.pop()
     assert queue.peek() is newcomer
 
 
-def test_those_who_left_are_not_kept():
-    queue, crowd = PriorityQueue(), [Somebody() for _ in range(1000)]
-    for one in crowd:
-        queue.push(one, "interactive")
-    for one in crowd[1:]:
-        queue.discard(one, "interactive")
+def test_removed_entries_are_not_kept() -> None:
+    queue: PriorityQueue[Entry] = PriorityQueue()
+    entries = [Entry() for _ in range(1000)]
+    for entry in entries:
+        queue.push(entry, "interactive")
+    for entry in entries[1:]:
+        queue.discard(entry, "interactive")
     assert len(queue._interactive.entries) < 100
-    queue.discard(crowd[0], "interactive")
+    queue.discard(entries[0], "interactive")
     assert not queue._interactive.entries

@@ -1,0 +1,73 @@
+"""Permits: sent, held, refunded."""
+
+import asyncio
+
+import pytest
+
+from tests.support.permits import PermitLog, make_limiter
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_a_refund_grants_the_next_permit_at_once_and_counts_once() -> None:
+    limiter = make_limiter((1, 60.0))
+    permit = await limiter.acquire()
+    log = PermitLog(limiter)
+    waiting = [log.start(n) for n in range(2)]
+    await asyncio.sleep(5)
+    permit.refund()
+    permit.refund()
+    await asyncio.gather(*waiting)
+    assert log.entries == [(0, 5.0), (1, 65.0)]
+
+
+async def test_a_held_permit_counts_from_its_sent_time() -> None:
+    limiter = make_limiter((1, 60.0))
+    permit = await limiter.acquire(hold=True)
+    log = PermitLog(limiter)
+    waiting = log.start("next")
+    await asyncio.sleep(1000)
+    assert log.entries == []
+    assert limiter.status().held == 1
+    assert permit.sent() == 1000.0
+    await waiting
+    assert log.entries == [("next", 1060.0)]
+
+
+async def test_a_held_permit_can_be_refunded() -> None:
+    limiter = make_limiter((1, 60.0))
+    permit = await limiter.acquire(hold=True)
+    log = PermitLog(limiter)
+    waiting = log.start("next")
+    await asyncio.sleep(1000)
+    permit.refund()
+    await waiting
+    assert log.entries == [("next", 1000.0)]
+
+
+async def test_sent_restarts_a_permit_that_already_counts() -> None:
+    limiter = make_limiter((1, 60.0))
+    permit = await limiter.acquire()
+    await asyncio.sleep(30)
+    permit.sent()
+    assert limiter.estimate() == pytest.approx(60.0)
+
+
+async def test_a_refunded_permit_cannot_be_sent() -> None:
+    permit = await make_limiter((1, 60.0)).acquire()
+    permit.refund()
+    with pytest.raises(RuntimeError, match="acquire another"):
+        permit.sent()
+
+
+async def test_a_held_permit_that_is_dropped_counts_as_sent() -> None:
+    limiter = make_limiter((1, 60.0))
+    await limiter.acquire(hold=True)
+    assert limiter.status().held == 0
+    assert limiter.estimate() == pytest.approx(60.0)
+
+
+async def test_a_permit_has_its_waiting_time() -> None:
+    limiter = make_limiter((1, 7.0))
+    assert (await limiter.acquire()).waited == 0.0
+    assert (await limiter.acquire()).waited == pytest.approx(7.0)
