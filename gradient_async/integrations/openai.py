@@ -89,7 +89,7 @@ def openai_client(
 
 
 class LimitedTransport(httpx.AsyncHTTPTransport):
-    """HTTPX transport whose requests wait for a rate limiter.
+    """HTTPX transport with a rate limiter in front of each request.
 
     Args:
         limiter: ``session.limits`` or another limiter; None for no limit.

@@ -1,4 +1,4 @@
-"""The command line, in this process or as one of its own, pointed at an emulator in another thread."""
+"""Fixtures that run the command line, in this process or in its own, against an emulator in another thread."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from gradient_async._protocol.http import credentials
 from gradient_async.testing import Emulator
+from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil
 
 VARIABLES = (
     *credentials.INFERENCE_KEYS,
@@ -25,25 +26,22 @@ VARIABLES = (
     "GRADIENT_MODEL",
 )
 
-# A process that was started in the background ignores Ctrl-C, and so would everything it starts.
+# A background process ignores Ctrl-C, and its children inherit that: install the default handler.
 LAUNCH = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from gradient_async.cli import main; sys.exit(main())"
 )
 
-Invoke = Callable[..., Result]
-Start = Callable[..., "subprocess.Popen[str]"]
-
 
 @pytest.fixture(autouse=True)
-def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
 
 
 @contextmanager
-def in_a_thread(emulator: Emulator) -> Iterator[Emulator]:
+def run_in_thread(emulator: Emulator) -> Iterator[Emulator]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -59,8 +57,8 @@ def in_a_thread(emulator: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture
 def gradient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator that the environment points at."""
-    with in_a_thread(Emulator(limits="documented")) as emulator:
+    """An emulator whose address and keys are in the environment."""
+    with run_in_thread(Emulator(limits="documented")) as emulator:
         monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
         monkeypatch.setenv("MODEL_ACCESS_KEY", "sk-secret")
         monkeypatch.setenv("AGENT_ENDPOINT", emulator.agent_url)
@@ -70,21 +68,21 @@ def gradient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 @pytest.fixture
 def invoke() -> Invoke:
-    """Run a command in this process."""
+    """Runs a command in this process."""
     from gradient_async.cli.app import cli
 
-    def invoked(*args: str, stdin: str = "") -> Result:
+    def invoke_cli(*args: str, stdin: str = "") -> Result:
         return CliRunner().invoke(cli, args, input=stdin, prog_name="gradient-async")
 
-    return invoked
+    return invoke_cli
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Run a command in a process of its own."""
+    """Starts a command in its own process; kills it at the end of the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def launched(
+    def launch(
         *args: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.DEVNULL, closed: str = ""
     ) -> subprocess.Popen[str]:
         shell = ["sh", "-c", f'exec "$@" {closed}', "sh"] if closed else []
@@ -99,40 +97,41 @@ def start() -> Iterator[Start]:
         started.append(process)
         return process
 
-    yield launched
+    yield launch
     for process in started:
         process.kill()
         process.communicate()
 
 
 @pytest.fixture
-def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Return once a condition holds; fail after five seconds."""
+def wait_until() -> WaitUntil:
+    """Waits until a condition holds; fails after five seconds."""
 
-    def waited(condition: Callable[[], object]) -> None:
+    def wait(condition: Callable[[], object]) -> None:
         end = time.monotonic() + 5
         while not condition():
             assert time.monotonic() < end
             time.sleep(0.01)
 
-    return waited
+    return wait
 
 
 @pytest.fixture
-def start_in_terminal(start: Start) -> Callable[..., tuple[str, int]]:
-    """Run a command with a terminal for stdout; return what it showed and its exit code."""
+def start_in_terminal(start: Start) -> StartInTerminal:
+    """Runs a command with a terminal as stdout; returns the screen and the exit code."""
     pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 
     def run(*args: str, then: Callable[[subprocess.Popen[str]], None] | None = None) -> tuple[str, int]:
         master, slave = pty.openpty()
         process = start(*args, stdout=slave)
         os.close(slave)
-        shown = threading.Thread(target=_read_all, args=(master, screen := []))
-        shown.start()
+        screen: list[bytes] = []
+        reader = threading.Thread(target=_read_all, args=(master, screen))
+        reader.start()
         if then is not None:
             then(process)
         code = process.wait(timeout=5)
-        shown.join()
+        reader.join()
         os.close(master)
         return b"".join(screen).decode(), code
 
@@ -140,6 +139,6 @@ def start_in_terminal(start: Start) -> Callable[..., tuple[str, int]]:
 
 
 def _read_all(descriptor: int, screen: list[bytes]) -> None:
-    with suppress(OSError):  # how a terminal says that its other end is closed
+    with suppress(OSError):  # the other end of the terminal is closed
         while data := os.read(descriptor, 4096):
             screen.append(data)

@@ -1,4 +1,4 @@
-"""The group: what it lists, and how each error ends a command."""
+"""The command group: the commands it lists, and the exit code of each error."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ import gradient_async
 from gradient_async import errors
 from gradient_async.cli.app import COMMANDS, load_command
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
+from gradient_async.errors import GradientError
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke, Start
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_has_the_name_that_users_type(name):
+def test_a_command_has_the_name_that_users_type(name: str) -> None:
     assert load_command(name).name == name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(name, invoke):
+def test_every_command_has_help(name: str, invoke: Invoke) -> None:
     result = invoke(name, "--help")
     assert result.exit_code == 0
     assert f"gradient-async {name}" in result.stdout
 
 
-def test_help_lists_every_command(invoke):
+def test_help_lists_every_command(invoke: Invoke) -> None:
     listed = invoke("--help").stdout
     assert [name for name in COMMANDS if f"\n  {name} " not in listed] == []
 
 
-def test_the_version_is_that_of_the_package(invoke):
+def test_the_version_is_that_of_the_package(invoke: Invoke) -> None:
     assert gradient_async.__version__ in invoke("--version").stdout
 
 
-def test_an_unknown_command_is_a_usage_error(invoke):
+def test_an_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
     assert invoke("chatt").exit_code == ExitCode.USAGE
 
 
@@ -50,7 +53,7 @@ def test_an_unknown_command_is_a_usage_error(invoke):
         (errors.StreamTruncatedError("x"), ExitCode.API_ERROR),
     ],
 )
-def test_an_error_has_its_exit_code(error, code):
+def test_an_error_has_its_exit_code(error: GradientError, code: ExitCode) -> None:
     assert exit_code_for(error) is code
 
 
@@ -63,13 +66,17 @@ def test_an_error_has_its_exit_code(error, code):
         (["map"], "<&-", ExitCode.USAGE),
     ],
 )
-def test_a_closed_stream_is_an_empty_one(args, closed, code, gradient, start):
+def test_a_closed_standard_stream_counts_as_empty(
+    args: list[str], closed: str, code: ExitCode, gradient: Emulator, start: Start
+) -> None:
     process = start(*args, closed=closed)
-    _, said = process.communicate(timeout=5)
-    assert (process.returncode, "Traceback" in said) == (code, False)
+    _, notes = process.communicate(timeout=5)
+    assert (process.returncode, "Traceback" in notes) == (code, False)
 
 
-def test_a_file_that_cannot_be_written_is_named_without_a_traceback(gradient, invoke, tmp_path):
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(
+    gradient: Emulator, invoke: Invoke, tmp_path: Path
+) -> None:
     source = tmp_path / "in.jsonl"
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     source.write_text(json.dumps({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}))
@@ -81,18 +88,18 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(gradient, in
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_a_full_disk_is_told_without_a_traceback(gradient, start):
+def test_a_full_disk_is_reported_without_a_traceback(gradient: Emulator, start: Start) -> None:
     with Path("/dev/full").open("w") as full:
         process = start("chat", "Hello", stdout=full.fileno())
-        _, said = process.communicate(timeout=5)
-    assert (process.returncode, said) == (
+        _, notes = process.communicate(timeout=5)
+    assert (process.returncode, notes) == (
         ExitCode.API_ERROR,
         "gradient-async: Input or output failed: No space left on device.\n",
     )
 
 
 @pytest.mark.parametrize("absent", ["click", "rich"])
-def test_without_the_extra_it_says_what_to_install(absent):
+def test_the_command_without_its_extra_names_the_packages_to_install(absent: str) -> None:
     program = f"import sys; sys.modules[{absent!r}] = None; from gradient_async.cli import main; sys.exit(main())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.USAGE

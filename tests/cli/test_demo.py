@@ -1,4 +1,4 @@
-"""``demo``: every step says something, here and live."""
+"""``demo``: its steps, against the emulator and live."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import pytest
 from gradient_async.cli import demo
 from gradient_async.cli.demo_steps import STEPS
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke
 
 
 @pytest.fixture(autouse=True)
-def _no_pacing(monkeypatch):
+def _no_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "TOKEN_DELAY", 0.0)
 
 
-def test_it_shows_every_step_without_any_configuration(invoke):
+def test_the_demo_shows_every_step_without_configuration(invoke: Invoke) -> None:
     result = invoke("demo")
     assert (result.exit_code, result.stderr) == (0, "")
     assert [step.title for step in STEPS if step.title not in result.stdout] == []
@@ -23,19 +25,19 @@ def test_it_shows_every_step_without_any_configuration(invoke):
     assert "of 250" in result.stdout
 
 
-def test_in_a_pipe_it_is_plain_text(invoke):
+def test_the_demo_in_a_pipe_is_plain_text(invoke: Invoke) -> None:
     shown = invoke("demo").stdout
     assert "\x1b" not in shown
     assert [line for line in shown.splitlines() if line != line.rstrip()] == []
 
 
-def test_live_without_a_key_names_the_variables(invoke):
+def test_the_live_demo_without_a_key_names_the_variables(invoke: Invoke) -> None:
     result = invoke("demo", "--live")
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert "MODEL_ACCESS_KEY" in result.stderr
 
 
-def test_live_uses_the_configuration_of_the_environment(gradient, invoke):
+def test_the_live_demo_uses_the_environment(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("demo", "--live")
     assert result.exit_code == 0
     assert [seen.path for seen in gradient.requests] == [
@@ -47,7 +49,9 @@ def test_live_uses_the_configuration_of_the_environment(gradient, invoke):
 
 
 @pytest.mark.parametrize("missing", ["AGENT_ENDPOINT", "AGENT_ACCESS_KEY"])
-def test_live_asks_no_agent_that_is_not_configured(missing, gradient, invoke, monkeypatch):
+def test_the_live_demo_skips_an_unconfigured_agent(
+    missing: str, gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(missing)
     result = invoke("demo", "--live")
     assert result.exit_code == 0

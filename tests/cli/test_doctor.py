@@ -1,42 +1,48 @@
-"""``doctor``: names, never values, and one verdict."""
+"""``doctor``: names of variables without their values, and the problems it finds."""
 
 from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 
 import pytest
+
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke
 
 PROBLEM = "Problem: "
 
 
 @pytest.fixture
-def closed_port():
+def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
 
 
-def test_all_is_well_with_keys_and_hosts(gradient, invoke):
+def test_the_doctor_finds_no_problem_with_keys_and_hosts(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("doctor")
     assert result.exit_code == 0
     assert "Everything is in place." in result.stdout
     assert f"{gradient.url} " in result.stdout
 
 
-def test_no_value_of_a_key_is_shown_or_sent(gradient, invoke):
+def test_the_doctor_neither_prints_nor_sends_a_key(gradient: Emulator, invoke: Invoke) -> None:
     shown = invoke("doctor").output + invoke("doctor", "--json").output
     assert "secret" not in shown
     assert [seen for seen in gradient.requests if "Authorization" in seen.headers] == []
 
 
-def test_it_says_which_variable_wins(gradient, invoke, monkeypatch):
+def test_the_doctor_names_the_variable_that_takes_precedence(
+    gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", "dop_v1_other")
     line = next(line for line in invoke("doctor").stdout.splitlines() if "inference key" in line)
     assert line.split(maxsplit=2)[2] == "MODEL_ACCESS_KEY; not used: DIGITALOCEAN_TOKEN"
 
 
-def test_json_holds_the_whole_report(gradient, invoke):
+def test_the_doctors_json_holds_the_whole_report(gradient: Emulator, invoke: Invoke) -> None:
     report = json.loads(invoke("doctor", "--json").stdout)
     assert report["ok"] is True
     assert report["problems"] == []
@@ -56,7 +62,9 @@ def test_json_holds_the_whole_report(gradient, invoke):
         ({"GRADIENT_INFERENCE_ENDPOINT": "http://elsewhere.example"}, "unencrypted"),
     ],
 )
-def test_what_is_missing_or_cannot_work_is_a_problem(change, problem, gradient, invoke, monkeypatch):
+def test_a_missing_or_invalid_setting_is_a_problem(
+    change: dict[str, str], problem: str, gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in change.items():
         monkeypatch.setenv(name, value)
     result = invoke("doctor")
@@ -65,21 +73,23 @@ def test_what_is_missing_or_cannot_work_is_a_problem(change, problem, gradient, 
     assert "sec ret" not in result.output
 
 
-def test_a_host_that_cannot_be_reached_is_a_problem(gradient, invoke, monkeypatch, closed_port):
+def test_an_unreachable_host_is_a_problem(
+    gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
     monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", f"http://127.0.0.1:{closed_port}")
     result = invoke("doctor")
     assert result.exit_code == 1
     assert "cannot be reached" in result.stdout
 
 
-def test_a_host_that_is_silent_is_a_problem(gradient, invoke):
+def test_a_silent_host_is_a_problem(gradient: Emulator, invoke: Invoke) -> None:
     gradient.stall(30, path="/health")
     result = invoke("doctor", "--timeout", "0.2")
     assert result.exit_code == 1
     assert "did not answer in time" in result.stdout
 
 
-def test_a_host_that_fails_is_a_problem(gradient, invoke):
+def test_a_failing_host_is_a_problem(gradient: Emulator, invoke: Invoke) -> None:
     gradient.fail(status=503, path="/health")
     result = invoke("doctor")
     assert result.exit_code == 1

@@ -1,31 +1,40 @@
-"""``emulate``: a process that speaks the API until it is stopped."""
+"""``emulate``: a process that serves the API until it is stopped."""
 
 from __future__ import annotations
 
 import re
 import signal
 import socket
+import subprocess
+from collections.abc import Callable
 
 import pytest
 
 from gradient_async import AsyncSession
 from gradient_async.cli.exit_codes import ExitCode
+from tests.support.cli import Invoke, Start, stderr_of, stdout_of
+
+StartEmulator = Callable[[], tuple["subprocess.Popen[str]", dict[str, str]]]
 
 
 @pytest.fixture
-def emulating(start):
-    """Start it; return the process and the variables it printed."""
+def start_emulator(start: Start) -> StartEmulator:
+    """Starts the command; returns the process and the variables it printed."""
 
-    def started(*args: str):
-        process = start("emulate", "--port", "0", "--token-delay", "0", *args)
-        lines = [process.stdout.readline() for _ in range(4)]
-        return process, dict(re.fullmatch(r"export (\w+)=(\S+)\n", line).groups() for line in lines)
+    def start_and_read() -> tuple[subprocess.Popen[str], dict[str, str]]:
+        process = start("emulate", "--port", "0", "--token-delay", "0")
+        text = "".join(stdout_of(process).readline() for _ in range(4))
+        variables = dict(re.findall(r"^export (\w+)=(\S+)$", text, re.MULTILINE))
+        assert len(variables) == 4
+        return process, variables
 
-    return started
+    return start_and_read
 
 
-async def test_it_prints_the_variables_that_point_a_client_at_it(emulating, monkeypatch):
-    _, variables = emulating()
+async def test_emulate_prints_the_variables_for_a_client(
+    start_emulator: StartEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, variables = start_emulator()
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with AsyncSession() as session:
@@ -35,32 +44,32 @@ async def test_it_prints_the_variables_that_point_a_client_at_it(emulating, monk
     assert agent.text
 
 
-async def test_it_logs_each_request_to_stderr(emulating):
-    process, variables = emulating()
+async def test_emulate_logs_each_request_on_stderr(start_emulator: StartEmulator) -> None:
+    process, variables = start_emulator()
     async with AsyncSession("k", base_url=variables["GRADIENT_INFERENCE_ENDPOINT"]) as session:
         await session.models.list()
-    assert process.stderr.readline() == "Running; Ctrl-C stops it.\n"
-    assert process.stderr.readline() == "GET /v1/models 200\n"
+    assert stderr_of(process).readline() == "Running; Ctrl-C stops it.\n"
+    assert stderr_of(process).readline() == "GET /v1/models 200\n"
 
 
-async def test_it_logs_uploads_too(emulating):
-    process, variables = emulating()
+async def test_emulate_logs_uploads(start_emulator: StartEmulator) -> None:
+    process, variables = start_emulator()
     async with AsyncSession("k", base_url=variables["GRADIENT_INFERENCE_ENDPOINT"]) as session:
         file = await session.batches.create_file("prompts.jsonl")
         await session.batches.upload(file, b'{"custom_id": "1"}\n')
-    lines = [process.stderr.readline().split() for _ in range(3)][1:]
+    lines = [stderr_of(process).readline().split() for _ in range(3)][1:]
     assert sorted((method, status) for method, _, status in lines) == [("POST", "201"), ("PUT", "200")]
 
 
-def test_ctrl_c_stops_it_with_success(emulating):
-    process, _ = emulating()
+def test_ctrl_c_stops_emulate_with_success(start_emulator: StartEmulator) -> None:
+    process, _ = start_emulator()
     process.send_signal(signal.SIGINT)
     _, notes = process.communicate(timeout=5)
     assert process.returncode == ExitCode.OK
     assert notes.endswith("Stopped.\n")
 
 
-def test_a_port_that_is_taken_is_a_usage_error(invoke):
+def test_an_occupied_port_is_a_usage_error(invoke: Invoke) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""``limits``: bars, and what the service says."""
+"""``limits``: the table of windows, the JSON and the repetition."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import signal
 import subprocess
 
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil, stdout_of
 
 
-def test_it_shows_a_row_for_each_window_after_one_request(gradient, invoke):
+def test_limits_shows_a_row_for_each_window_after_one_request(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("limits")
     assert result.exit_code == 0
     assert "per minute" in result.stdout
@@ -19,7 +21,7 @@ def test_it_shows_a_row_for_each_window_after_one_request(gradient, invoke):
     assert [seen.path for seen in gradient.requests] == ["/v1/models"]
 
 
-def test_it_shows_what_others_used(gradient, invoke):
+def test_limits_includes_the_requests_of_others(gradient: Emulator, invoke: Invoke) -> None:
     for _ in range(3):
         invoke("models")
     status = json.loads(invoke("limits", "--json").stdout)
@@ -27,16 +29,18 @@ def test_it_shows_what_others_used(gradient, invoke):
     assert status["headers"]["remaining"] == 4996
 
 
-def test_watching_asks_again_until_ctrl_c(gradient, start):
+def test_watching_limits_repeats_until_ctrl_c(gradient: Emulator, start: Start) -> None:
     process = start("limits", "--watch", "--every", "0.02", "--json")
-    seen = [json.loads(process.stdout.readline())["headers"]["remaining"] for _ in range(3)]
+    seen = [json.loads(stdout_of(process).readline())["headers"]["remaining"] for _ in range(3)]
     process.send_signal(signal.SIGINT)
     _, notes = process.communicate(timeout=5)
     assert seen == [4999, 4998, 4997]
     assert (process.returncode, notes) == (0, "")
 
 
-def test_watching_in_a_terminal_redraws_until_ctrl_c(gradient, start_in_terminal, wait_until):
+def test_watching_limits_in_a_terminal_redraws_until_ctrl_c(
+    gradient: Emulator, start_in_terminal: StartInTerminal, wait_until: WaitUntil
+) -> None:
     def interrupt(process: subprocess.Popen[str]) -> None:
         wait_until(lambda: len(gradient.requests) >= 3)
         process.send_signal(signal.SIGINT)
@@ -47,7 +51,7 @@ def test_watching_in_a_terminal_redraws_until_ctrl_c(gradient, start_in_terminal
     assert "2 of 250" in shown
 
 
-def test_ctrl_c_without_watching_is_an_interruption(gradient, start, wait_until):
+def test_ctrl_c_without_watching_is_an_interruption(gradient: Emulator, start: Start, wait_until: WaitUntil) -> None:
     gradient.stall(30)
     process = start("limits")
     wait_until(lambda: gradient.requests)

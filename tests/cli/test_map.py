@@ -1,22 +1,26 @@
-"""``map``: a line of JSON for each line of questions."""
+"""``map``: one line of JSON for each line of the input."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke, Start, stdout_of
 
 
-def lines(output: str) -> list[dict[str, object]]:
+def lines(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_prompts_become_answers_in_order(gradient, invoke):
+def test_map_prints_ordered_answers(gradient: Emulator, invoke: Invoke) -> None:
     gradient.reply("One.")
     gradient.reply("Two.")
     result = invoke("map", "--ordered", "-c", "1", stdin="First?\n\n  Second?\n")
@@ -27,7 +31,9 @@ def test_prompts_become_answers_in_order(gradient, invoke):
     ]
 
 
-def test_objects_are_parameters_and_win(gradient, invoke, tmp_path):
+def test_a_line_with_an_object_overrides_the_shared_parameters(
+    gradient: Emulator, invoke: Invoke, tmp_path: Path
+) -> None:
     source = tmp_path / "questions.jsonl"
     own = {"model": "mine", "messages": [{"role": "user", "content": "Hi"}], "seed": 3}
     source.write_text("\ufeff" + json.dumps(own) + "\nA prompt, Grüße", encoding="utf-8")
@@ -42,20 +48,24 @@ def test_objects_are_parameters_and_win(gradient, invoke, tmp_path):
     assert second["model"] == "theirs"
 
 
-def test_a_byte_order_mark_of_a_pipe_hides_no_object(gradient, invoke):
+def test_a_byte_order_mark_in_a_pipe_is_skipped(gradient: Emulator, invoke: Invoke) -> None:
     invoke("map", stdin='\ufeff{"messages": [{"role": "user", "content": "Hi"}]}\n')
     assert gradient.requests[0].json["messages"] == [{"role": "user", "content": "Hi"}]
 
 
-def test_a_stdin_that_cannot_be_read_ends_it(gradient, start, tmp_path):
+def test_an_unreadable_stdin_ends_map_with_an_error(gradient: Emulator, start: Start, tmp_path: Path) -> None:
     unreadable = os.open(tmp_path / "write-only", os.O_WRONLY | os.O_CREAT)
     process = start("map", stdin=unreadable)
     os.close(unreadable)
-    _, said = process.communicate(timeout=5)
-    assert (process.returncode, "Bad file descriptor" in said, "Traceback" in said) == (ExitCode.API_ERROR, True, False)
+    _, notes = process.communicate(timeout=5)
+    assert (process.returncode, "Bad file descriptor" in notes, "Traceback" in notes) == (
+        ExitCode.API_ERROR,
+        True,
+        False,
+    )
 
 
-def test_json_is_the_whole_completion(gradient, invoke):
+def test_map_with_json_prints_whole_completions(gradient: Emulator, invoke: Invoke) -> None:
     gradient.reply("Lisbon.")
     (line,) = lines(invoke("map", "--json", stdin="Capital of Portugal?").stdout)
     assert line["completion"]["choices"][0]["message"]["content"] == "Lisbon."
@@ -63,7 +73,9 @@ def test_json_is_the_whole_completion(gradient, invoke):
 
 
 @pytest.mark.parametrize(("times", "code"), [(1, ExitCode.PARTIAL), (3, ExitCode.API_ERROR)])
-def test_a_failure_is_a_line_and_an_exit_code(times, code, gradient, invoke):
+def test_a_failed_request_is_a_line_and_an_exit_code(
+    times: int, code: ExitCode, gradient: Emulator, invoke: Invoke
+) -> None:
     gradient.fail(status=400, times=times)
     result = invoke("map", "-c", "1", "--ordered", stdin="1\n2\n3\n")
     assert result.exit_code == code
@@ -74,7 +86,7 @@ def test_a_failure_is_a_line_and_an_exit_code(times, code, gradient, invoke):
     assert result.stderr == f"{times} of 3 requests failed.\n"
 
 
-def test_what_is_no_object_ends_it_after_what_came_before(gradient, invoke):
+def test_a_malformed_line_ends_map_after_the_lines_before_it(gradient: Emulator, invoke: Invoke) -> None:
     gradient.reply("Yes.")
     result = invoke("map", stdin='Really?\n{"messages": \nNever asked\n')
     assert result.exit_code == ExitCode.USAGE
@@ -82,19 +94,21 @@ def test_what_is_no_object_ends_it_after_what_came_before(gradient, invoke):
     assert "Line 2 begins with a brace and is not a JSON object" in result.stderr
 
 
-def test_of_nothing_it_says_so(gradient, invoke):
+def test_an_empty_input_is_a_usage_error(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("map", stdin="\n \n")
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert "The input is empty" in result.stderr
 
 
-def test_an_agent_answers_too(gradient, invoke):
+def test_map_sends_requests_to_an_agent(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("map", "--agent", stdin="Hello")
     assert result.exit_code == 0
     assert gradient.requests[0].path == "/api/v1/chat/completions"
 
 
-def test_a_missing_key_is_told_once_for_each_and_nothing_is_sent(gradient, invoke, monkeypatch):
+def test_a_missing_key_is_an_error_of_each_line_and_nothing_is_sent(
+    gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MODEL_ACCESS_KEY")
     result = invoke("map", stdin="Hello")
     assert result.exit_code == ExitCode.USAGE
@@ -102,12 +116,12 @@ def test_a_missing_key_is_told_once_for_each_and_nothing_is_sent(gradient, invok
     assert gradient.requests == []
 
 
-def test_ctrl_c_stops_it_while_it_waits_for_stdin(gradient, start):
+def test_ctrl_c_stops_map_while_it_waits_for_stdin(gradient: Emulator, start: Start) -> None:
     read_end, write_end = os.pipe()
     try:
         os.write(write_end, b"Hello\n")
         process = start("map", stdin=read_end)
-        assert json.loads(process.stdout.readline())["index"] == 0
+        assert json.loads(stdout_of(process).readline())["index"] == 0
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=5) == ExitCode.INTERRUPTED
     finally:

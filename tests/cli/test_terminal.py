@@ -8,10 +8,12 @@ import pytest
 
 from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.cli.terminal import Wrapper, describe_waiting, draw_bar, format_period, remove_controls
+from gradient_async.testing import Emulator
+from tests.support.cli import StartInTerminal
 
 
 class Terminal(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
@@ -19,17 +21,17 @@ class Terminal(io.StringIO):
     ("used", "drawn"),
     [(0, "...."), (1, "#..."), (49, "#..."), (50, "##.."), (99, "###."), (100, "####"), (120, "####")],
 )
-def test_a_bar_shows_any_use_and_is_full_only_when_nothing_is_left(used, drawn):
+def test_a_bar_shows_any_use_and_is_full_only_at_capacity(used: int, drawn: str) -> None:
     assert draw_bar(used, 100, cells=4, marks="#.") == drawn
 
 
-def test_text_that_arrives_in_pieces_is_wrapped_between_words():
+def test_text_that_arrives_in_pieces_is_wrapped_between_words() -> None:
     wrapper = Wrapper(12, indent="  ")
     pieces = ["The", " quick", " brown", " fox", "es", " jump", "."]
     assert "".join(wrapper.feed(piece) for piece in pieces) == "  The quick\n  brown foxes\n  jump."
 
 
-def test_a_terminal_gets_no_control_characters():
+def test_a_terminal_gets_no_control_characters() -> None:
     assert remove_controls("a\x1b[31mb\x07\x9b\tc\n", Terminal()) == "a�[31mb��\tc\n"
 
 
@@ -46,7 +48,9 @@ def test_a_terminal_gets_no_control_characters():
         (["batch", "list"], "/v1/batches"),
     ],
 )
-def test_no_command_lets_the_service_drive_the_terminal(args, path, gradient, start_in_terminal):
+def test_no_command_lets_the_service_drive_the_terminal(
+    args: list[str], path: str | None, gradient: Emulator, start_in_terminal: StartInTerminal
+) -> None:
     title, home = "\x1b]0;owned\x07", "\x9bH"
     listed = {"batch_id": "one", "id": title, "owned_by": home, "status": title + home}
     if path is None:
@@ -58,15 +62,15 @@ def test_no_command_lets_the_service_drive_the_terminal(args, path, gradient, st
     assert (title in shown, home in shown) == (False, False)
 
 
-def test_a_pipe_gets_every_byte():
+def test_a_pipe_gets_every_byte() -> None:
     assert remove_controls("a\x1b[31m", io.StringIO()) == "a\x1b[31m"
 
 
-def test_the_queue_and_the_pause_are_noted():
+def test_the_queue_and_the_pause_are_described() -> None:
     notes = describe_waiting(LimiterStatus(windows=(), queued=3, paused_until=12.5, now=10.0))
     assert notes == ["3 requests wait.", "Paused by the service for 2.5 s."]
 
 
 @pytest.mark.parametrize(("seconds", "name"), [(60.0, "per minute"), (3600.0, "per hour"), (12.5, "per 12.5 s")])
-def test_a_window_is_named_by_its_period(seconds, name):
+def test_a_window_is_named_by_its_period(seconds: float, name: str) -> None:
     assert format_period(seconds) == name

@@ -71,7 +71,7 @@ def convert(value: Any, target: type[T], *, subject: str) -> T:
 
 
 def convert_arguments(value: Any, fields: Sequence[Field], *, subject: str) -> dict[str, Any]:
-    """Convert the arguments of a call: a decoded JSON object whose names are those of *fields*.
+    """Convert the decoded arguments of a call to the types of *fields*.
 
     Args:
         value: Decoded JSON.
@@ -157,7 +157,7 @@ def _convert_literal(value: Any, target: Any) -> Any:
 
 
 def _match_choice(value: Any, choices: list[tuple[Any, Any]]) -> Any:
-    """Return the Python value of the choice whose JSON value equals *value*, type included."""
+    """Return the Python value of the choice that equals *value* in JSON, type included."""
     for json_value, python_value in choices:
         if type(json_value) is type(value) and json_value == value:
             return python_value

@@ -94,7 +94,7 @@ class BaseChatCompletions(Generic[P]):
         return self._pipeline.send_and_decode(request, self._target(), read_completion)
 
     def _new_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
-        """Return a stream whose request is not sent yet."""
+        """Return a stream; its request is sent on first use."""
         request = self._build_request(params, timeout, stream=True)
         opener = self._pipeline.build_opener(request, self._target())
         return _stream_class()(opener, max_event_bytes=self._max_event_bytes)

@@ -1,42 +1,50 @@
-"""``batch``: every step, the interruption of a run, and what goes where."""
+"""``batch``: every command, the interruption of a run, and the output of each."""
 
 from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradient_async import Batch, BatchStep
 from gradient_async.cli.batch.progress_view import BarView, format_size
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.testing import Emulator
+from tests.support.cli import Invoke, Start, WaitUntil
 
 CHAT = "/v1/chat/completions"
 
 
-def line(custom_id, **fields):
+def line(custom_id: str, **fields: Any) -> str:
     body = {"model": "llama3.3-70b-instruct", "messages": [{"role": "user", "content": "Hello"}]}
     return json.dumps({"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body, **fields}) + "\n"
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path: Path) -> Path:
+    """An input of six requests."""
     path = tmp_path / "in.jsonl"
     path.write_text("".join(line(f"r{number}") for number in range(6)))
     return path
 
 
 @pytest.fixture
-def submitted(gradient, invoke, source):
-    """The id of a job that is complete."""
-    return invoke("batch", "run", str(source), "--every", "0.02", "--json").stdout and gradient.batches.jobs[0].id
+def completed_job(gradient: Emulator, invoke: Invoke, source: Path) -> str:
+    """The id of a completed job."""
+    assert invoke("batch", "run", str(source), "--every", "0.02", "--json").stdout
+    return gradient.batches.jobs[0].id
 
 
-def ids(text):
+def ids(text: str) -> list[str]:
     return sorted(json.loads(each)["custom_id"] for each in text.splitlines())
 
 
-def test_run_leaves_the_results_and_prints_where(gradient, invoke, source, tmp_path):
+def test_run_saves_the_results_and_prints_their_path(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+) -> None:
     result = invoke("batch", "run", str(source), "--every", "0.02")
     output = tmp_path / "in.results.jsonl"
     assert (result.exit_code, result.stdout.strip()) == (ExitCode.OK, str(output))
@@ -49,7 +57,9 @@ def test_run_leaves_the_results_and_prints_where(gradient, invoke, source, tmp_p
 @pytest.mark.parametrize(
     "files", [("-o", "in.jsonl"), ("-o", "o.jsonl", "--errors", "o.jsonl"), ("-o", "o.jsonl", "--journal", "o.jsonl")]
 )
-def test_run_never_writes_over_one_of_its_own_files(gradient, invoke, source, files, monkeypatch):
+def test_run_refuses_paths_that_are_the_same_file(
+    gradient: Emulator, invoke: Invoke, source: Path, files: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(source.parent)
     before = source.read_text()
     result = invoke("batch", "run", str(source), *files, "--every", "0.02")
@@ -57,22 +67,26 @@ def test_run_never_writes_over_one_of_its_own_files(gradient, invoke, source, fi
     assert (source.read_text(), gradient.requests) == (before, [])
 
 
-def test_run_again_is_the_same_job(gradient, invoke, source):
+def test_a_repeated_run_returns_the_same_job(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     for _ in range(2):
         assert invoke("batch", "run", str(source), "--every", "0.02").exit_code == ExitCode.OK
     assert len(gradient.batches.jobs) == 1
 
 
-def test_run_with_failures_is_a_partial_failure(gradient, invoke, source, tmp_path):
+def test_run_with_failures_is_a_partial_failure(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+) -> None:
     gradient.batches.fail_line("r2", status=400)
     result = invoke("batch", "run", str(source), "--every", "0.02", "--json", "-o", str(tmp_path / "o.jsonl"))
     assert result.exit_code == ExitCode.PARTIAL
-    said = json.loads(result.stdout)
-    assert (said["status"], said["request_counts"]["failed"]) == ("completed", 1)
+    report = json.loads(result.stdout)
+    assert (report["status"], report["request_counts"]["failed"]) == ("completed", 1)
     assert ids((tmp_path / "o.errors.jsonl").read_text()) == ["r2"]
 
 
-def test_run_of_a_job_that_fails_says_how_to_begin_anew(gradient, invoke, source, tmp_path):
+def test_a_failed_run_names_the_journal_to_delete(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+) -> None:
     gradient.batches.max_requests = 1
     result = invoke("batch", "run", str(source), "--every", "0.02")
     assert result.exit_code == ExitCode.API_ERROR
@@ -80,25 +94,25 @@ def test_run_of_a_job_that_fails_says_how_to_begin_anew(gradient, invoke, source
     assert f"{tmp_path / 'in.results.jsonl.journal'} still refers to this job" in result.stderr
 
 
-def test_run_that_is_interrupted_says_so_and_goes_on_with_the_same_command(
-    gradient, start, source, tmp_path, wait_until
-):
+def test_an_interrupted_run_is_resumed_by_the_same_command(
+    gradient: Emulator, start: Start, source: Path, tmp_path: Path, wait_until: WaitUntil
+) -> None:
     gradient.batches.seconds = 3
     command = ["batch", "run", str(source), "--every", "0.02"]
     first = start(*command)
     wait_until(lambda: gradient.batches.jobs)
     wait_until(lambda: any(request.method == "GET" for request in gradient.requests))
     first.send_signal(signal.SIGINT)
-    _, said = first.communicate(timeout=5)
+    _, notes = first.communicate(timeout=5)
     assert first.returncode == ExitCode.INTERRUPTED
-    assert "run the same command to resume it" in said
+    assert "run the same command to resume it" in notes
     second = start(*command)
     assert second.wait(timeout=15) == 0
     assert len(gradient.batches.jobs) == 1
     assert len(ids((tmp_path / "in.results.jsonl").read_text())) == 6
 
 
-def test_an_invalid_input_is_a_usage_error_with_its_lines(gradient, invoke, source):
+def test_an_invalid_input_is_a_usage_error_with_its_lines(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     source.write_text(line("a") + line(""))
     result = invoke("batch", "submit", str(source))
     assert result.exit_code == ExitCode.USAGE
@@ -106,83 +120,83 @@ def test_an_invalid_input_is_a_usage_error_with_its_lines(gradient, invoke, sour
     assert gradient.requests == []
 
 
-def test_submit_prints_the_id(gradient, invoke, source):
+def test_submit_prints_the_id(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     result = invoke("batch", "submit", str(source), "--metadata", "team=x", "--metadata", "run=1")
     (job,) = gradient.batches.jobs
     assert result.stdout.strip() == job.id
     assert job.request["metadata"] == {"team": "x", "run": "1"}
 
 
-def test_metadata_without_a_value_is_a_usage_error(gradient, invoke, source):
+def test_metadata_without_a_value_is_a_usage_error(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     result = invoke("batch", "submit", str(source), "--metadata", "team")
     assert (result.exit_code, "team=VALUE" in result.stderr, gradient.requests) == (ExitCode.USAGE, True, [])
 
 
-def test_submit_reads_stdin(gradient, invoke):
+def test_submit_reads_stdin(gradient: Emulator, invoke: Invoke) -> None:
     assert invoke("batch", "submit", "-", "--json", stdin=line("a")).exit_code == ExitCode.OK
     assert len(gradient.batches.jobs) == 1
 
 
-def test_status_and_wait_show_a_job(gradient, invoke, submitted):
-    shown = invoke("batch", "status", submitted).stdout.split("\t")
-    assert shown[:5] == [submitted, "completed", "6", "0", "6"]
-    waited = invoke("batch", "wait", submitted, "--json")
+def test_status_and_wait_show_a_job(gradient: Emulator, invoke: Invoke, completed_job: str) -> None:
+    shown = invoke("batch", "status", completed_job).stdout.split("\t")
+    assert shown[:5] == [completed_job, "completed", "6", "0", "6"]
+    waited = invoke("batch", "wait", completed_job, "--json")
     assert json.loads(waited.stdout)["status"] == "completed"
 
 
-def test_wait_of_a_job_that_failed_is_an_error(gradient, invoke, source):
+def test_wait_of_a_job_that_failed_is_an_error(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     gradient.batches.max_requests = 1
     batch_id = invoke("batch", "submit", str(source)).stdout.strip()
     result = invoke("batch", "wait", batch_id, "--every", "0.02")
     assert (result.exit_code, "ended as failed" in result.stderr) == (ExitCode.API_ERROR, True)
 
 
-def test_results_are_lines_on_stdout(gradient, invoke, submitted):
-    result = invoke("batch", "results", submitted)
+def test_results_are_lines_on_stdout(gradient: Emulator, invoke: Invoke, completed_job: str) -> None:
+    result = invoke("batch", "results", completed_job)
     assert result.exit_code == ExitCode.OK
     assert ids(result.stdout) == [f"r{number}" for number in range(6)]
 
 
-def test_results_can_be_saved(gradient, invoke, submitted, tmp_path):
-    result = invoke("batch", "results", submitted, "-o", str(tmp_path / "saved.jsonl"))
+def test_results_can_be_saved(gradient: Emulator, invoke: Invoke, completed_job: str, tmp_path: Path) -> None:
+    result = invoke("batch", "results", completed_job, "-o", str(tmp_path / "saved.jsonl"))
     assert result.exit_code == ExitCode.OK
     assert len(ids((tmp_path / "saved.jsonl").read_text())) == 6
-    assert invoke("batch", "results", submitted, "--errors", "x").exit_code == ExitCode.USAGE
+    assert invoke("batch", "results", completed_job, "--errors", "x").exit_code == ExitCode.USAGE
 
 
-def test_cancel(gradient, invoke, source):
+def test_cancel_prints_the_new_status(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     gradient.batches.seconds = 30
     batch_id = invoke("batch", "submit", str(source)).stdout.strip()
     assert invoke("batch", "cancel", batch_id).stdout.split("\t")[1] in ("cancelling", "cancelled")
 
 
-def test_cancel_of_what_has_ended_is_an_api_error(gradient, invoke, submitted):
-    assert invoke("batch", "cancel", submitted).exit_code == ExitCode.API_ERROR
+def test_cancel_of_an_ended_job_is_an_api_error(gradient: Emulator, invoke: Invoke, completed_job: str) -> None:
+    assert invoke("batch", "cancel", completed_job).exit_code == ExitCode.API_ERROR
 
 
-def test_list_is_newest_first_and_bounded(gradient, invoke, source):
+def test_list_is_newest_first_and_bounded(gradient: Emulator, invoke: Invoke, source: Path) -> None:
     made = [invoke("batch", "submit", str(source)).stdout.strip() for _ in range(3)]
     shown = [each.split("\t")[0] for each in invoke("batch", "list", "-n", "2").stdout.splitlines()]
     assert shown == made[:0:-1]
     assert json.loads(invoke("batch", "list", "-n", "1", "--json").stdout)["batch_id"] == made[-1]
 
 
-def test_validate_lists_every_fault(invoke, source):
+def test_validate_lists_every_fault(invoke: Invoke, source: Path) -> None:
     source.write_text(line("a") + "{\n" + line("a"))
     result = invoke("batch", "validate", str(source))
     assert result.exit_code == ExitCode.USAGE
     assert [each.split(":")[0] for each in result.stdout.splitlines()] == ["Line 2", "Line 3"]
-    said = json.loads(invoke("batch", "validate", str(source), "--json").stdout)
-    assert (said["ok"], said["total"], said["requests"]) == (False, 2, 3)
+    report = json.loads(invoke("batch", "validate", str(source), "--json").stdout)
+    assert (report["ok"], report["total"], report["requests"]) == (False, 2, 3)
 
 
-def test_validate_needs_no_key(invoke, source):
+def test_validate_needs_no_key(invoke: Invoke, source: Path) -> None:
     result = invoke("batch", "validate", str(source), "--split")
     assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
     assert "6 requests" in result.stderr
 
 
-def test_bars_show_every_stage(capsys):
+def test_bars_show_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     with BarView() as bars:
         bars.show_step(BatchStep("upload", 1, 2))
         bars.show_job(Batch(batch_id="b", status="in_progress"))
@@ -192,5 +206,5 @@ def test_bars_show_every_stage(capsys):
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB")])
-def test_sizes_are_for_people(count, text):
+def test_a_size_has_a_unit(count: float, text: str) -> None:
     assert format_size(count) == text
