@@ -1,5 +1,5 @@
 """A double of the service for tables of statuses and bodies."""
 
-from tests.support.aioresponses_shim import answers
+from tests.support.aioresponses_shim import mocked_responses
 
-__all__ = ["answers"]
+__all__ = ["mocked_responses"]

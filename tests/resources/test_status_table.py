@@ -36,7 +36,7 @@ OVERVIEW_SAMPLE = {
 }
 
 
-class Answers(Protocol):
+class MockedResponses(Protocol):
     def post(self, url: str, **kwargs: Any) -> None: ...
     def get(self, url: str, **kwargs: Any) -> None: ...
 
@@ -47,8 +47,10 @@ def session() -> AsyncSession:
     )
 
 
-async def test_the_sample_of_the_overview_decodes(answers: Answers) -> None:
-    answers.post(URL, payload=OVERVIEW_SAMPLE, headers={"ratelimit-limit": "1200", "rateLimit-reset": "1402425459"})
+async def test_the_sample_of_the_overview_decodes(mocked_responses: MockedResponses) -> None:
+    mocked_responses.post(
+        URL, payload=OVERVIEW_SAMPLE, headers={"ratelimit-limit": "1200", "rateLimit-reset": "1402425459"}
+    )
     async with session() as s:
         completion = await s.chat.completions.create(model="m", messages=HI)
     assert completion.text == "Hello!"
@@ -58,8 +60,8 @@ async def test_the_sample_of_the_overview_decodes(answers: Answers) -> None:
     assert completion.to_dict() == OVERVIEW_SAMPLE
 
 
-async def test_the_agents_address_is_the_documented_one(answers: Answers) -> None:
-    answers.post(AGENT_URL, payload=OVERVIEW_SAMPLE)
+async def test_the_agents_address_is_the_documented_one(mocked_responses: MockedResponses) -> None:
+    mocked_responses.post(AGENT_URL, payload=OVERVIEW_SAMPLE)
     async with session() as s:
         assert (await s.agent().chat.completions.create(messages=HI)).text == "Hello!"
 
@@ -93,7 +95,7 @@ CALLS: list[tuple[str, Callable[[AsyncSession], Awaitable[object]]]] = [
 @pytest.mark.parametrize(("path", "call"), CALLS, ids=[path for path, _ in CALLS])
 @pytest.mark.parametrize(("status", "body", "kind", "code"), ROWS)
 async def test_a_body_with_a_status_is_this_error(
-    answers: Answers,
+    mocked_responses: MockedResponses,
     path: str,
     call: Callable[[AsyncSession], Awaitable[object]],
     status: int,
@@ -102,7 +104,7 @@ async def test_a_body_with_a_status_is_this_error(
     code: str | None,
 ) -> None:
     method, _, where = path.partition(" ")
-    add = answers.get if method == "get" else answers.post
+    add = mocked_responses.get if method == "get" else mocked_responses.post
     add(BASE + where, status=status, payload=body, headers={"x-request-id": "header-id"})
     async with session() as s:
         with pytest.raises(kind) as caught:
@@ -130,9 +132,15 @@ FAILED_ROW = (
 @pytest.mark.parametrize(("url", "call"), NOUNS, ids=["messages", "responses"])
 @pytest.mark.parametrize(("status", "body", "kind", "code"), [*ROWS, ANTHROPIC_ROW, FAILED_ROW])
 async def test_a_body_with_a_status_is_this_error_for_every_noun(
-    answers: Answers, url: str, call: Call, status: int, body: Any, kind: type[GradientError], code: str | None
+    mocked_responses: MockedResponses,
+    url: str,
+    call: Call,
+    status: int,
+    body: Any,
+    kind: type[GradientError],
+    code: str | None,
 ) -> None:
-    answers.post(url, status=status, payload=body, headers={"x-request-id": "header-id"})
+    mocked_responses.post(url, status=status, payload=body, headers={"x-request-id": "header-id"})
     async with session() as s:
         with pytest.raises(kind) as caught:
             await call(s)
@@ -160,8 +168,8 @@ RESPONSE_SAMPLE = {
 }  # fmt: skip
 
 
-async def test_a_message_decodes_and_keeps_what_is_unknown(answers: Answers) -> None:
-    answers.post(MESSAGES_URL, payload=MESSAGE_SAMPLE, headers={"ratelimit-remaining": "7"})
+async def test_a_message_decodes_and_keeps_what_is_unknown(mocked_responses: MockedResponses) -> None:
+    mocked_responses.post(MESSAGES_URL, payload=MESSAGE_SAMPLE, headers={"ratelimit-remaining": "7"})
     async with session() as s:
         message = await NOUNS[0][1](s)
     assert (message.text, message.stop_reason, message.content[1].input) == ("Lisbon.", "tool_use", {"x": 1})
@@ -170,8 +178,8 @@ async def test_a_message_decodes_and_keeps_what_is_unknown(answers: Answers) -> 
     assert message.to_dict() == MESSAGE_SAMPLE
 
 
-async def test_a_response_decodes_and_keeps_what_is_unknown(answers: Answers) -> None:
-    answers.post(RESPONSES_URL, payload=RESPONSE_SAMPLE, headers={"x-request-id": "r"})
+async def test_a_response_decodes_and_keeps_what_is_unknown(mocked_responses: MockedResponses) -> None:
+    mocked_responses.post(RESPONSES_URL, payload=RESPONSE_SAMPLE, headers={"x-request-id": "r"})
     async with session() as s:
         response = await NOUNS[1][1](s)
     assert (response.text, response.reasoning, response.status) == ("Paris", "hm", "incomplete")
@@ -180,14 +188,14 @@ async def test_a_response_decodes_and_keeps_what_is_unknown(answers: Answers) ->
     assert response.meta.request_id == "r"
 
 
-async def test_a_burst_429_carries_what_the_service_asked_for(answers: Answers) -> None:
+async def test_a_burst_429_carries_what_the_service_asked_for(mocked_responses: MockedResponses) -> None:
     headers = {
         "ratelimit-limit": "5000",
         "ratelimit-remaining": "0",
         "rateLimit-reset": "1402425459",
         "retry-after": "29",
     }
-    answers.post(URL, status=429, body='{id: "too_many_requests", message: "x"}', headers=headers)
+    mocked_responses.post(URL, status=429, body='{id: "too_many_requests", message: "x"}', headers=headers)
     async with session() as s:
         with pytest.raises(RateLimitError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
@@ -197,29 +205,31 @@ async def test_a_burst_429_carries_what_the_service_asked_for(answers: Answers) 
     assert (error.rate_limit.limit, error.rate_limit.remaining) == (5000, 0)
 
 
-async def test_the_models_decode(answers: Answers) -> None:
-    answers.get("https://inference.do-ai.run/v1/models", payload={"object": "list", "data": [{"id": "m", "x": 1}]})
+async def test_the_models_decode(mocked_responses: MockedResponses) -> None:
+    mocked_responses.get(
+        "https://inference.do-ai.run/v1/models", payload={"object": "list", "data": [{"id": "m", "x": 1}]}
+    )
     async with session() as s:
         (model,) = await s.models.list()
     assert (model.id, model.owned_by, model.raw["x"]) == ("m", "", 1)
 
 
-async def test_a_model_without_its_id_is_named(answers: Answers) -> None:
-    answers.get("https://inference.do-ai.run/v1/models", payload={"data": [{"id": "m"}, {}]})
+async def test_a_model_without_its_id_is_named(mocked_responses: MockedResponses) -> None:
+    mocked_responses.get("https://inference.do-ai.run/v1/models", payload={"data": [{"id": "m"}, {}]})
     async with session() as s:
         with pytest.raises(ResponseDecodeError) as caught:
             await s.models.list()
     assert caught.value.path == "$.data[1].id"
 
 
-async def test_the_sample_of_an_embedding_decodes(answers: Answers) -> None:
+async def test_the_sample_of_an_embedding_decodes(mocked_responses: MockedResponses) -> None:
     sample = {
         "object": "list",
         "model": "qwen3-embedding-0.6b",
         "data": [{"index": 0, "object": "embedding", "embedding": [0.0123, -0.0456, 0.0001]}],
         "usage": {"prompt_tokens": 6, "total_tokens": 6},
     }
-    answers.post(f"{BASE}/v1/embeddings", payload=sample)
+    mocked_responses.post(f"{BASE}/v1/embeddings", payload=sample)
     async with session() as s:
         vectors = await s.embeddings.create(model="m", input="Hi")
     assert [vector.embedding for vector in vectors] == [[0.0123, -0.0456, 0.0001]]
@@ -227,7 +237,7 @@ async def test_the_sample_of_an_embedding_decodes(answers: Answers) -> None:
     assert (vectors.model, vectors.usage.total_tokens, vectors.raw) == ("qwen3-embedding-0.6b", 6, sample)
 
 
-async def test_the_sample_of_an_image_decodes(answers: Answers) -> None:
+async def test_the_sample_of_an_image_decodes(mocked_responses: MockedResponses) -> None:
     usage = {"total_tokens": 4172, "input_tokens": 12, "output_tokens": 4160}
     details = {"text_tokens": 12, "image_tokens": 0}
     sample = {
@@ -239,7 +249,7 @@ async def test_the_sample_of_an_image_decodes(answers: Answers) -> None:
         "size": "1024x1024",
         "usage": usage | {"input_tokens_details": details},
     }
-    answers.post(f"{BASE}/v1/images/generations", payload=sample)
+    mocked_responses.post(f"{BASE}/v1/images/generations", payload=sample)
     async with session() as s:
         images = await s.images.generate(model="m", prompt="Hi")
     (image,) = images
@@ -261,8 +271,8 @@ INVOCATION = {
 }
 
 
-async def test_the_sample_of_an_invocation_decodes(answers: Answers) -> None:
-    answers.get(f"{BASE}/v1/async-invoke/i", payload=INVOCATION)
+async def test_the_sample_of_an_invocation_decodes(mocked_responses: MockedResponses) -> None:
+    mocked_responses.get(f"{BASE}/v1/async-invoke/i", payload=INVOCATION)
     async with session() as s:
         invocation = await s.async_invoke.result("i")
     assert invocation.created_at == datetime(2026, 1, 22, 19, 19, 19, 112403, UTC)
@@ -284,9 +294,9 @@ async def test_the_sample_of_an_invocation_decodes(answers: Answers) -> None:
 )
 @pytest.mark.parametrize("http_status", [200, 202])
 async def test_an_invocation_may_have_ended_when_it_is_created(
-    answers: Answers, http_status: int, status: str, is_completed: bool, is_terminal: bool
+    mocked_responses: MockedResponses, http_status: int, status: str, is_completed: bool, is_terminal: bool
 ) -> None:
-    answers.post(f"{BASE}/v1/async-invoke", status=http_status, payload=INVOCATION | {"status": status})
+    mocked_responses.post(f"{BASE}/v1/async-invoke", status=http_status, payload=INVOCATION | {"status": status})
     async with session() as s:
         invocation = await s.async_invoke.create(model_id="m", input={"prompt": "Hi"})
     assert (invocation.is_completed, invocation.is_terminal) == (is_completed, is_terminal)
@@ -297,9 +307,11 @@ async def test_an_invocation_may_have_ended_when_it_is_created(
     ("error", "text"),
     [("why", "why"), ({"message": "why", "code": 1}, "why"), ({"code": 1}, '{"code":1}'), (["why"], '["why"]')],
 )
-async def test_an_error_of_any_shape_says_why_an_invocation_failed(answers: Answers, error: Any, text: str) -> None:
+async def test_an_error_of_any_shape_says_why_an_invocation_failed(
+    mocked_responses: MockedResponses, error: Any, text: str
+) -> None:
     failed = INVOCATION | {"status": "FAILED", "error": error, "output": None}
-    answers.get(f"{BASE}/v1/async-invoke/i", payload=failed)
+    mocked_responses.get(f"{BASE}/v1/async-invoke/i", payload=failed)
     async with session() as s:
         invocation = await s.async_invoke.result("i")
     assert (invocation.error, invocation.raw) == (text, failed)

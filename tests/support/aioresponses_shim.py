@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response that is made without the stream writer aioresponses does not pass."""
+    """A response with the stream writer that aioresponses does not pass."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
@@ -19,14 +19,15 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, **kwargs)
 
 
-class Answers(aioresponses):
-    """Answers every request by URL; `add` takes what aioresponses' own does."""
+class MockedResponses(aioresponses):
+    """Scripted responses by URL; `add` takes the arguments of aioresponses' own."""
 
-    def add(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def add(self, *args: Any, **kwargs: Any) -> None:
         super().add(*args, **{"response_class": _Response, **kwargs})
 
 
 @pytest.fixture
-def answers() -> Iterator[Answers]:
-    with Answers() as answers:
-        yield answers
+def mocked_responses() -> Iterator[MockedResponses]:
+    mocked = MockedResponses()
+    with mocked:
+        yield mocked

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, RateLimiter, RateLimits, RetryPolicy
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.pools import acquired
 
-HI = [{"role": "user", "content": "Hi"}]
+HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 STEPS = 25
 
 
@@ -58,18 +60,18 @@ async def _drain(branch: Any) -> None:
         pass
 
 
-async def assert_nothing_is_left(session: AsyncSession, tasks: set[Any], emulator: Emulator) -> None:
-    """No connection in use, no task of ours, and every permit that was not sent is back."""
+async def assert_nothing_leaked(session: AsyncSession, tasks: set[Any], emulator: Emulator) -> None:
+    """Assert that no connection is in use, no task of ours runs, and every unsent permit was refunded."""
     for _ in range(3):
         await asyncio.sleep(0)
-    pool = session._transport._pool
-    assert pool is None or not pool.connector._acquired
+    assert acquired(session) == 0
     ours = [
         task
         for task in asyncio.all_tasks() - tasks
         if "gradient_async/_io" in repr(task) or "aiohttp/client" in repr(task)
     ]
     assert ours == []
+    assert session.limits is not None
     status = session.limits.status()
     assert (status.queued, status.held) == (0, 0)
     async with asyncio.timeout(5):
@@ -80,7 +82,7 @@ async def assert_nothing_is_left(session: AsyncSession, tasks: set[Any], emulato
 
 @pytest.mark.parametrize("call", [create, stream, stream_in_block, text, events, teed])
 @pytest.mark.parametrize("fault", ["none", "retry", "slow"])
-async def test_cancelled_at_any_step_a_call_leaves_nothing(
+async def test_a_call_cancelled_at_any_step_leaks_nothing(
     gradient_emulator: Emulator, session: AsyncSession, call: Callable[[AsyncSession], Awaitable[None]], fault: str
 ) -> None:
     before = asyncio.all_tasks()
@@ -95,12 +97,12 @@ async def test_cancelled_at_any_step_a_call_leaves_nothing(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         gradient_emulator.clear()
-        await assert_nothing_is_left(session, before, gradient_emulator)
+        await assert_nothing_leaked(session, before, gradient_emulator)
     await create(session)
 
 
 @pytest.mark.parametrize("twice", [False, True])
-async def test_cancelled_in_the_limiters_queue_a_call_gives_its_place_up(
+async def test_a_call_cancelled_in_the_limiters_queue_gives_up_its_place(
     gradient_emulator: Emulator, *, twice: bool
 ) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 1.0)]), guard=0)
@@ -119,7 +121,7 @@ async def test_cancelled_in_the_limiters_queue_a_call_gives_its_place_up(
     assert len(gradient_emulator.requests) == 2
 
 
-async def test_cancelled_as_its_turn_comes_in_the_queue_for_a_connection_a_call_lets_the_next_one_go(
+async def test_a_call_cancelled_at_its_turn_for_a_connection_wakes_the_next(
     gradient_emulator: Emulator,
 ) -> None:
     gradient_emulator.hold_open(60)
@@ -134,7 +136,7 @@ async def test_cancelled_as_its_turn_comes_in_the_queue_for_a_connection_a_call_
             await third
 
 
-async def test_cancelled_while_waiting_to_retry_a_call_sends_nothing_more(
+async def test_a_call_cancelled_before_its_retry_sends_nothing_more(
     gradient_emulator: Emulator, session: AsyncSession
 ) -> None:
     gradient_emulator.fail(status=429, retry_after=30)
@@ -145,7 +147,7 @@ async def test_cancelled_while_waiting_to_retry_a_call_sends_nothing_more(
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_cancelled_twice_a_stream_is_still_released(gradient_emulator: Emulator, session: AsyncSession) -> None:
+async def test_a_stream_cancelled_twice_is_still_released(gradient_emulator: Emulator, session: AsyncSession) -> None:
     gradient_emulator.reply("one two three")
     gradient_emulator.stall(seconds=60, after=1)
     task = asyncio.ensure_future(stream_in_block(session))
@@ -153,10 +155,12 @@ async def test_cancelled_twice_a_stream_is_still_released(gradient_emulator: Emu
     task.cancel()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await assert_nothing_is_left(session, asyncio.all_tasks(), gradient_emulator)
+    await assert_nothing_leaked(session, asyncio.all_tasks(), gradient_emulator)
 
 
-async def test_a_scope_around_a_stream_is_not_disturbed(gradient_emulator: Emulator, session: AsyncSession) -> None:
+async def test_a_timeout_around_a_stream_cancels_it_and_nothing_else(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
     gradient_emulator.reply("one two three")
     gradient_emulator.stall(seconds=60, after=1)
     async with session.chat.completions.stream(model="m", messages=HI) as s:

@@ -1,4 +1,4 @@
-"""A short post goes straight over the pool's connections, and is what aiohttp's session would have sent."""
+"""The fast path of short posts: the same bytes as from aiohttp's session, and the session whenever in doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,41 +22,42 @@ from gradient_async.testing import Emulator
 from tests.support.raw_server import request, serving
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-known_aiohttp = pytest.mark.skipif(find_request_method() is None, reason="this aiohttp has other parts")
+known_aiohttp = pytest.mark.skipif(find_request_method() is None, reason="this aiohttp has other internals")
 
 
 @attrs.define
 class Post:
-    """What is sent with which key."""
+    """A request and the key to send it with."""
 
     request: Request
     key: str
 
 
-async def sent(posts: list[Post], *, directly: bool) -> list[bytes]:
-    """Return the bytes of each of *posts* as a server gets them."""
-    transport, found = Transport(), []
+async def send_posts(posts: list[Post], *, fast: bool) -> list[bytes]:
+    """Return the bytes of each of *posts* as the server receives them."""
+    transport = Transport()
+    received: list[bytes] = []
     loop = asyncio.get_running_loop()
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            found.append(await request(reader))
+            received.append(await request(reader))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     async with serving(keep) as host:
         await transport._open_pool()
-        direct = transport._fast_posts
-        transport._fast_posts = direct if directly else None
+        sender = transport._fast_posts
+        transport._fast_posts = sender if fast else None
         for post in posts:
-            assert direct is not None
-            assert direct.can_send(post.request)
+            assert sender is not None
+            assert sender.can_send(post.request)
             timer = AttemptTimer(transport.get_deadline_timer(loop), loop.time() + 5, Timeouts(), None)
             exchange = await transport.start_exchange(
                 post.request, base_url=f"http://{host}", key=post.key, timer=timer
             )
             assert await exchange.read_block() == b"{}"
         await transport.aclose()
-    return [each.replace(host.encode(), b"HOST") for each in found]
+    return [each.replace(host.encode(), b"HOST") for each in received]
 
 
 NAMES = st.sampled_from(
@@ -79,47 +80,48 @@ POSTS = st.builds(
 
 @known_aiohttp
 @given(posts=st.lists(POSTS, min_size=1, max_size=6))
-def test_what_is_sent_is_what_the_session_would_send(posts: list[Post]) -> None:
-    assert asyncio.run(sent(posts, directly=True)) == asyncio.run(sent(posts, directly=False))
+def test_the_fast_path_sends_the_bytes_of_the_session(posts: list[Post]) -> None:
+    assert asyncio.run(send_posts(posts, fast=True)) == asyncio.run(send_posts(posts, fast=False))
 
 
 @known_aiohttp
-def test_of_many_keys_each_is_sent_with_its_own_and_few_are_kept() -> None:
+def test_many_keys_are_each_sent_with_their_own_request() -> None:
     posts = [Post(Request(method="POST", path="/p", body=b"{}"), f"key-{number}") for number in (*range(200), 0)]
-    arrived = asyncio.run(sent(posts, directly=True))
+    arrived = asyncio.run(send_posts(posts, fast=True))
     assert all(f"Bearer {post.key}\r\n".encode() in one for post, one in zip(posts, arrived, strict=True))
 
 
-async def asked_of_the_session(
+async def requests_through_session(
     monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]
 ) -> list[tuple[str, str]]:
-    """Return method and path of what *act* sends through `aiohttp.ClientSession`."""
-    asked, request = [], aiohttp.ClientSession.request
+    """Return method and path of the requests that *act* sends through `aiohttp.ClientSession`."""
+    requests: list[tuple[str, str]] = []
+    request = aiohttp.ClientSession.request
 
     def note(pool: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> Any:
-        asked.append((method, url.path))
+        requests.append((method, url.path))
         return request(pool, method, url, **options)
 
     monkeypatch.setattr(aiohttp.ClientSession, "request", note)
     await act()
-    return asked
+    return requests
 
 
 CHAT = ("POST", "/v1/chat/completions")
 
 
 @known_aiohttp
-async def test_chats_go_straight_and_the_rest_through_the_session(
+async def test_short_posts_take_the_fast_path_and_others_the_session(
     gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         completions = session.chat.completions
         long: Any = HI | {"messages": [{"role": "user", "content": "long " * MAX_BODY_BYTES}]}
-        await completions.create(**HI)  # makes the pool, and goes through it
-        assert not await asked_of_the_session(monkeypatch, partial(completions.create, **HI))
-        assert not await asked_of_the_session(monkeypatch, completions.stream(**HI).completion)
-        assert await asked_of_the_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
-        assert await asked_of_the_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
+        await completions.create(**HI)  # creates the pool, and goes through the session
+        assert not await requests_through_session(monkeypatch, partial(completions.create, **HI))
+        assert not await requests_through_session(monkeypatch, completions.stream(**HI).completion)
+        assert await requests_through_session(monkeypatch, partial(completions.create, **long)) == [CHAT]
+        assert await requests_through_session(monkeypatch, session.models.list) == [("GET", "/v1/models")]
     assert gradient_emulator.requests[3].json["messages"] == long["messages"]
 
 
@@ -131,16 +133,16 @@ async def test_a_very_long_post_is_sent_without_a_warning(gradient_emulator: Emu
     assert [request.json["messages"] for request in gradient_emulator.requests] == [very_long["messages"]] * 2
 
 
-async def test_who_replaces_what_the_session_asks_with_gets_the_requests(
+async def test_a_replaced_request_method_of_aiohttp_gets_the_requests(
     gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replaced = partialmethod(aiohttp.ClientSession._request)  # as mocks of aiohttp do
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         monkeypatch.setattr(aiohttp.ClientSession, "_request", replaced)
-        assert await asked_of_the_session(monkeypatch, partial(session.chat.completions.create, **HI)) == [CHAT]
+        assert await requests_through_session(monkeypatch, partial(session.chat.completions.create, **HI)) == [CHAT]
 
 
-async def test_who_traces_aiohttp_sees_the_body_leave(
+async def test_a_tracing_hook_of_aiohttp_sees_the_body(
     gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[bytes] = []
@@ -150,14 +152,14 @@ async def test_who_traces_aiohttp_sees_the_body_leave(
 
     tracing = aiohttp.TraceConfig()
     tracing.on_request_chunk_sent.append(note)
-    made = partial(aiohttp.ClientSession, trace_configs=[tracing])  # as those do who instrument aiohttp
+    made = partial(aiohttp.ClientSession, trace_configs=[tracing])  # as instrumentation of aiohttp does
     monkeypatch.setattr(aiohttp, "ClientSession", made)
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         assert (await session.chat.completions.create(**HI)).text
     assert sent == [gradient_emulator.requests[0].body]
 
 
-def test_a_session_class_that_somebody_wrapped_before_is_not_taken_for_aiohttps_own(
+def test_a_request_method_wrapped_before_import_is_recognised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = aiohttp.ClientSession._request
@@ -171,14 +173,14 @@ def test_a_session_class_that_somebody_wrapped_before_is_not_taken_for_aiohttps_
     assert find_request_method() is None
 
 
-def test_an_aiohttp_with_other_parts_is_not_known() -> None:
+def test_an_aiohttp_with_other_signatures_is_recognised() -> None:
     assert find_request_method({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")}) is None
     assert find_request_method({(aiohttp.ClientResponse, "begin"): ("self", "connection")}) is None
     assert find_request_method({(dict, "update"): ()}) is None
 
 
 @known_aiohttp
-async def test_a_request_is_written_without_a_task(gradient_emulator: Emulator) -> None:
+async def test_the_fast_path_creates_no_task(gradient_emulator: Emulator) -> None:
     loop, made = asyncio.get_running_loop(), 0
 
     def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -198,9 +200,9 @@ async def test_a_request_is_written_without_a_task(gradient_emulator: Emulator) 
 
 @known_aiohttp
 @pytest.mark.parametrize("transport", [None, SimpleNamespace(is_closing=lambda: True)])
-async def test_a_connection_that_closed_before_the_request_is_given_up(transport: object) -> None:
-    given_up: list[bool] = []
-    connection = SimpleNamespace(protocol=SimpleNamespace(transport=transport), close=partial(given_up.append, True))
+async def test_a_connection_that_closed_before_the_request_is_released(transport: object) -> None:
+    released: list[bool] = []
+    connection = SimpleNamespace(protocol=SimpleNamespace(transport=transport), close=partial(released.append, True))
 
     async def connect(*_: object) -> object:
         return connection
@@ -208,8 +210,8 @@ async def test_a_connection_that_closed_before_the_request_is_given_up(transport
     loop = asyncio.get_running_loop()
     timer = AttemptTimer(Transport().get_deadline_timer(loop), loop.time() + 5, Timeouts(), None)
     async with aiohttp.ClientSession() as pool:
-        direct = FastPostSender(connect, pool, loop, 1)  # type: ignore[arg-type]
+        sender = FastPostSender(connect, pool, loop, 1)  # type: ignore[arg-type]
         with pytest.raises(aiohttp.ClientConnectionResetError):
-            await direct.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", timer)
-    assert given_up == [True]
+            await sender.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", timer)
+    assert released == [True]
     assert not timer.sent

@@ -1,4 +1,4 @@
-"""What a hostile or broken peer cannot do."""
+"""A hostile or broken server cannot exhaust memory, mix up responses or leak secrets."""
 
 import asyncio
 import gzip
@@ -22,10 +22,11 @@ from gradient_async import (
 )
 from gradient_async._io.http import exchange
 from gradient_async._io.http.fast_post import MAX_BODY_BYTES
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import request, serving
 
-HI = [{"role": "user", "content": "a prompt that is private"}]
+HI: list[MessageParam] = [{"role": "user", "content": "a prompt that is private"}]
 KEY = "sk-do-private"
 ONCE = RetryPolicy(attempts=1)
 
@@ -36,7 +37,7 @@ async def session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def test_an_answer_that_unpacks_to_too_much_is_refused(
+async def test_a_response_that_decompresses_to_too_much_is_refused(
     gradient_emulator: Emulator, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchange, "MAX_JSON_BYTES", 1_000_000)
@@ -46,7 +47,9 @@ async def test_an_answer_that_unpacks_to_too_much_is_refused(
         await session.chat.completions.create(model="m", messages=HI)
 
 
-async def test_an_error_that_unpacks_to_too_much_is_cut(gradient_emulator: Emulator, session: AsyncSession) -> None:
+async def test_an_error_that_decompresses_to_too_much_is_cut_off(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
     bomb = gzip.compress(b"x" * 50_000_000)
     gradient_emulator.fail(status=500, body=bomb, content_type="text/plain", headers={"Content-Encoding": "gzip"})
     with pytest.raises(APIStatusError) as caught:
@@ -54,30 +57,30 @@ async def test_an_error_that_unpacks_to_too_much_is_cut(gradient_emulator: Emula
     assert len(pickle.dumps(caught.value)) < 10_000
 
 
-async def test_a_stream_is_asked_for_uncompressed(gradient_emulator: Emulator, session: AsyncSession) -> None:
+async def test_a_stream_is_requested_uncompressed(gradient_emulator: Emulator, session: AsyncSession) -> None:
     await session.chat.completions.stream(model="m", messages=HI).completion()
     headers = gradient_emulator.requests[0].headers
     assert (headers["Accept"], headers["Accept-Encoding"]) == ("text/event-stream", "identity")
 
 
-def answer(text: str) -> bytes:
+def http_response(text: str) -> bytes:
     body = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "%b"}}]}' % text.encode()
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-@pytest.mark.parametrize("size", [1, 2 * MAX_BODY_BYTES], ids=["directly", "by the session"])
-async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(size: int) -> None:
+@pytest.mark.parametrize("size", [1, 2 * MAX_BODY_BYTES], ids=["fast path", "session"])
+async def test_an_unsolicited_response_is_not_taken_for_the_next_one(size: int) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await request(reader):
-            writer.write(answer("asked for"))
+            writer.write(http_response("solicited"))
             await writer.drain()
             await asyncio.sleep(0.02)
-            writer.write(answer("not asked for"))
+            writer.write(http_response("unsolicited"))
 
-    messages = [{"role": "user", "content": "x" * size}]
+    messages: list[MessageParam] = [{"role": "user", "content": "x" * size}]
     async with serving(serve) as address, AsyncSession(KEY, base_url=f"http://{address}", retry=ONCE) as session:
         for _ in range(3):
-            assert (await session.chat.completions.create(model="m", messages=messages)).text == "asked for"
+            assert (await session.chat.completions.create(model="m", messages=messages)).text == "solicited"
             await asyncio.sleep(0.05)
 
 
@@ -91,7 +94,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_an_error_holds_neither_key_nor_prompt_nor_anything_of_the_http_library(
+async def test_an_error_holds_no_key_no_prompt_and_no_object_of_aiohttp(
     gradient_emulator: Emulator, session: AsyncSession, fault: str
 ) -> None:
     FAULTS[fault](gradient_emulator)
@@ -121,7 +124,7 @@ async def test_the_pool_has_no_limit_of_its_own(gradient_emulator: Emulator, ses
 
 @pytest.fixture
 async def self_signed_host(tmp_path: Path) -> AsyncIterator[str]:
-    """An https address whose certificate nobody vouches for."""
+    """An https address with a self-signed certificate."""
     if not (openssl := shutil.which("openssl")):
         pytest.skip("openssl is not installed, so there is no certificate to refuse")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -135,14 +138,14 @@ async def self_signed_host(tmp_path: Path) -> AsyncIterator[str]:
         yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed_host: str) -> None:
+async def test_a_self_signed_certificate_is_refused(self_signed_host: str) -> None:
     async with AsyncSession(api_key=KEY, base_url=self_signed_host, retry=ONCE) as session:
         with pytest.raises(APIConnectionError, match="certificate") as caught:
             await session.chat.completions.create(model="m", messages=HI)
     assert not caught.value.maybe_sent
 
 
-async def test_a_stream_closed_under_its_reader_leaves_nothing_on_the_exception_that_aiohttp_shares(
+async def test_a_stream_closed_while_read_leaves_no_traceback_on_aiohttps_shared_exception(
     gradient_emulator: Emulator, session: AsyncSession
 ) -> None:
     gradient_emulator.hold_open(60, times=None)

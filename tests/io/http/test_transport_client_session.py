@@ -1,4 +1,4 @@
-"""An aiohttp session of the caller's tells nothing of how far a request has come, and that is all that is missing."""
+"""The caller's aiohttp session: the phases of a request are unknown, everything else works."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,9 +26,7 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
         yield own
 
 
-async def test_a_permit_is_not_held_by_a_task_that_goes_on_after_its_call(
-    gradient_emulator: Emulator, own: aiohttp.ClientSession
-) -> None:
+async def test_a_permit_is_released_when_the_call_ends(gradient_emulator: Emulator, own: aiohttp.ClientSession) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 0.1)]), guard=0)
     async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own, limits=limiter) as session:
         await session.chat.completions.create(**HI)
@@ -39,7 +37,7 @@ async def test_a_permit_is_not_held_by_a_task_that_goes_on_after_its_call(
 @pytest.mark.parametrize(
     ("timeouts", "phase"), [(Timeouts(first_byte=0.1), "first_byte"), (Timeouts(total=0.1), "total")]
 )
-async def test_the_time_limit_that_ran_out_is_named(
+async def test_a_timeout_names_its_phase(
     gradient_emulator: Emulator, own: aiohttp.ClientSession, timeouts: Timeouts, phase: str
 ) -> None:
     gradient_emulator.stall(seconds=5)
@@ -51,7 +49,7 @@ async def test_the_time_limit_that_ran_out_is_named(
     assert (caught.value.phase, caught.value.maybe_sent) == (phase, True)
 
 
-async def test_one_that_is_closed_is_named(gradient_emulator: Emulator, own: aiohttp.ClientSession) -> None:
+async def test_a_closed_client_session_is_named(gradient_emulator: Emulator, own: aiohttp.ClientSession) -> None:
     await own.close()
     async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own) as session:
         with pytest.raises(SessionClosedError, match="client_session"):

@@ -1,4 +1,4 @@
-"""Retries over a real socket: what is replayed, and what it costs."""
+"""The retry loop over a real socket: which requests are sent again, and what that costs."""
 
 import asyncio
 import socket
@@ -10,23 +10,25 @@ from gradient_async import (
     APIStatusError,
     AsyncSession,
     InternalServerError,
+    ProtocolError,
     RateLimitError,
     RetryPolicy,
 )
 from gradient_async._io.http import pipeline
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import request, serving
 
-HI = [{"role": "user", "content": "Hi"}]
+HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 QUICK = RetryPolicy(first=0.01, longest=0.02)
 
 
-def session(emulator: Emulator, **options: object) -> AsyncSession:
-    return AsyncSession(api_key="test", base_url=emulator.url, **{"retry": QUICK, **options})  # type: ignore[arg-type]
+def session(emulator: Emulator, retry: RetryPolicy = QUICK) -> AsyncSession:
+    return AsyncSession(api_key="test", base_url=emulator.url, retry=retry)
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
-async def test_a_refusal_is_replayed(gradient_emulator: Emulator, status: int) -> None:
+async def test_a_refusing_status_is_sent_again(gradient_emulator: Emulator, status: int) -> None:
     gradient_emulator.fail(status=status, times=2, retry_after=0)
     async with session(gradient_emulator) as s:
         completion = await s.chat.completions.create(model="m", messages=HI)
@@ -34,7 +36,7 @@ async def test_a_refusal_is_replayed(gradient_emulator: Emulator, status: int) -
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 500])
-async def test_anything_else_is_not_replayed(gradient_emulator: Emulator, status: int) -> None:
+async def test_any_other_status_is_not_sent_again(gradient_emulator: Emulator, status: int) -> None:
     gradient_emulator.fail(status=status, times=None)
     async with session(gradient_emulator) as s:
         with pytest.raises(APIStatusError) as caught:
@@ -44,14 +46,14 @@ async def test_anything_else_is_not_replayed(gradient_emulator: Emulator, status
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_stream_is_replayed_before_its_status_line_only(gradient_emulator: Emulator) -> None:
+async def test_a_stream_is_sent_again_before_its_status_line_only(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=503, times=1)
     async with session(gradient_emulator) as s:
         assert (await s.chat.completions.stream(model="m", messages=HI).completion()).text
     assert len(gradient_emulator.requests) == 2
 
 
-async def test_retry_after_that_does_not_fit_raises_at_once(gradient_emulator: Emulator) -> None:
+async def test_a_retry_after_beyond_the_deadline_raises_at_once(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=429, retry_after=3600, times=None)
     async with session(gradient_emulator) as s:
         with pytest.raises(RateLimitError) as caught:
@@ -59,7 +61,9 @@ async def test_retry_after_that_does_not_fit_raises_at_once(gradient_emulator: E
     assert (caught.value.retry_after, caught.value.attempts) == (3600, 1)
 
 
-async def test_a_lost_connection_is_not_replayed_when_it_may_have_been_billed(gradient_emulator: Emulator) -> None:
+async def test_a_request_that_may_have_been_billed_is_not_sent_again_after_a_lost_connection(
+    gradient_emulator: Emulator,
+) -> None:
     gradient_emulator.reset(times=None)
     async with session(gradient_emulator) as s:
         with pytest.raises(APIConnectionError) as caught:
@@ -70,7 +74,9 @@ async def test_a_lost_connection_is_not_replayed_when_it_may_have_been_billed(gr
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_lost_connection_is_replayed_when_asked_for_or_harmless(gradient_emulator: Emulator) -> None:
+async def test_a_request_is_sent_again_after_a_lost_connection_on_demand_or_if_idempotent(
+    gradient_emulator: Emulator,
+) -> None:
     gradient_emulator.reset()
     async with session(gradient_emulator, retry=RetryPolicy(first=0.01, longest=0.02, replay="always")) as s:
         assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
@@ -79,7 +85,7 @@ async def test_a_lost_connection_is_replayed_when_asked_for_or_harmless(gradient
         assert (await s.models.list()).meta.attempts == 2
 
 
-async def test_a_stale_connection_is_replayed_once(gradient_emulator: Emulator) -> None:
+async def test_a_request_over_a_stale_connection_is_sent_again_once(gradient_emulator: Emulator) -> None:
     async with session(gradient_emulator) as s:
         await s.models.list()
         gradient_emulator.drop_idle(stale=True)
@@ -88,14 +94,14 @@ async def test_a_stale_connection_is_replayed_once(gradient_emulator: Emulator) 
     assert gradient_emulator.connections == 2
 
 
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"choices":[]}'
+RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"choices":[]}'
 
 
-async def test_of_many_stale_connections_one_costs_an_attempt() -> None:
+async def test_of_many_stale_connections_only_one_costs_an_attempt() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
         await asyncio.sleep(0.02)  # so that others need connections of their own
-        writer.write(ANSWER)
+        writer.write(RESPONSE)
         await request(reader)
 
     async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
@@ -103,15 +109,15 @@ async def test_of_many_stale_connections_one_costs_an_attempt() -> None:
         assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
 
 
-async def test_a_connection_lost_within_the_head_of_the_answer_is_not_taken_for_stale() -> None:
+async def test_a_connection_lost_within_the_response_head_is_not_stale() -> None:
     arrived = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal arrived
-        for answer in (ANSWER, ANSWER[:20]):
+        for response in (RESPONSE, RESPONSE[:20]):
             await request(reader)
             arrived += 1
-            writer.write(answer)
+            writer.write(response)
 
     async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
         await s.chat.completions.create(model="m", messages=HI)
@@ -120,7 +126,7 @@ async def test_a_connection_lost_within_the_head_of_the_answer_is_not_taken_for_
     assert (caught.value.maybe_sent, arrived) == (True, 2)
 
 
-async def test_a_connection_lost_while_its_request_was_worked_on_is_not_taken_for_stale(
+async def test_a_connection_lost_while_its_request_is_processed_is_not_stale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pipeline, "STALE_SECONDS", 0.05)
@@ -129,7 +135,7 @@ async def test_a_connection_lost_while_its_request_was_worked_on_is_not_taken_fo
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal arrived
         await request(reader)
-        writer.write(ANSWER)
+        writer.write(RESPONSE)
         await request(reader)
         arrived += 1
         await asyncio.sleep(0.1)
@@ -141,7 +147,7 @@ async def test_a_connection_lost_while_its_request_was_worked_on_is_not_taken_fo
     assert (caught.value.maybe_sent, arrived) == (True, 1)
 
 
-async def test_the_policy_alone_sends_again() -> None:
+async def test_aiohttp_itself_sends_nothing_again() -> None:
     arrived = 0
 
     async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -156,7 +162,7 @@ async def test_the_policy_alone_sends_again() -> None:
         assert arrived == caught.value.attempts == s.limits.status().windows[0].used == QUICK.attempts
 
 
-async def test_a_host_that_refuses_connections_is_tried_and_named() -> None:
+async def test_a_host_that_refuses_connections_is_retried_and_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     async with AsyncSession(api_key="test", base_url=f"http://127.0.0.1:{port}", retry=QUICK) as s:
@@ -174,7 +180,7 @@ async def test_a_host_that_does_not_exist_is_named() -> None:
             await s.chat.completions.create(model="m", messages=HI)
 
 
-async def test_an_outage_is_hardly_multiplied(gradient_emulator: Emulator) -> None:
+async def test_the_retry_budget_limits_the_requests_of_an_outage(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=503, times=None)
     policy = RetryPolicy(first=0, longest=0, budget=5)
     async with session(gradient_emulator, retry=policy) as s:
@@ -185,7 +191,7 @@ async def test_an_outage_is_hardly_multiplied(gradient_emulator: Emulator) -> No
 
 
 @pytest.mark.parametrize("body", [b"<html>502 Bad Gateway</html>", b"", b"{", b'{"detail": "x"}', b"x" * 1_000_000])
-async def test_whatever_an_error_says_it_is_of_the_right_class(gradient_emulator: Emulator, body: bytes) -> None:
+async def test_an_error_with_any_body_has_the_class_of_its_status(gradient_emulator: Emulator, body: bytes) -> None:
     gradient_emulator.fail(status=502, body=body, times=None, content_type="text/html")
     async with session(gradient_emulator, retry=RetryPolicy(attempts=1)) as s:
         with pytest.raises(InternalServerError) as caught:
@@ -193,12 +199,12 @@ async def test_whatever_an_error_says_it_is_of_the_right_class(gradient_emulator
     assert len(str(caught.value)) < 500
 
 
-async def test_what_is_not_http_is_a_protocol_error() -> None:
+async def test_a_response_that_is_not_http_is_a_protocol_error() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
         writer.write(b"SSH-2.0-OpenSSH\r\n")
 
     async with serving(speak) as host, AsyncSession(api_key="test", base_url=f"http://{host}") as s:
-        with pytest.raises(Exception, match="HTTP") as caught:
+        with pytest.raises(ProtocolError, match="HTTP") as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert caught.value.__context__ is None

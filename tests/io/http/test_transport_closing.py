@@ -18,14 +18,14 @@ HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 @pytest.fixture
 async def silent() -> AsyncIterator[str]:
-    """The address of a server that takes connections and says nothing on them, until the client leaves."""
+    """The address of a server that accepts connections and sends nothing, until the client leaves."""
 
     async with serving(lambda reader, _: reader.read(-1)) as address:
         yield address
 
 
 async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:
-    """Close *session* while *calls* are under way: each fails with an error of ours before long."""
+    """Close *session* while *calls* are under way: each fails with `SessionClosedError` soon."""
     waiting = [asyncio.ensure_future(session.chat.completions.create(**HI)) for _ in range(calls)]
     await asyncio.sleep(0.1)
     await session.aclose()
@@ -35,43 +35,45 @@ async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:
                 await call
 
 
-async def test_in_the_queue_for_a_connection(silent: str) -> None:
+async def test_closing_ends_a_call_in_the_queue_for_a_connection(silent: str) -> None:
     await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", max_connections=1), calls=2)
 
 
-async def test_while_it_connects(silent: str) -> None:
+async def test_closing_ends_a_call_that_connects(silent: str) -> None:
     await assert_closing_ends(AsyncSession("test", base_url=f"https://{silent}"))
 
 
-async def test_in_the_queue_of_a_limiter_that_others_use_too(silent: str) -> None:
+async def test_closing_ends_a_call_in_the_queue_of_a_shared_limiter(silent: str) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
     await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", limits=limiter), calls=2)
     assert (limiter.status().queued, limiter.status().windows[0].used) == (0, 1)
 
 
-async def test_before_the_next_attempt(gradient_emulator: Emulator) -> None:
+async def test_closing_ends_a_call_before_its_next_attempt(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=429, retry_after=30)
     await assert_closing_ends(AsyncSession("test", base_url=gradient_emulator.url))
 
 
-async def test_over_an_aiohttp_session_of_the_callers(silent: str) -> None:
+async def test_closing_ends_a_call_over_the_callers_aiohttp_session(silent: str) -> None:
     async with aiohttp.ClientSession() as own:
         await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", client_session=own))
 
 
-async def test_while_a_file_is_asked_for(silent: str) -> None:
+async def test_closing_ends_a_download_that_connects(silent: str) -> None:
     session, loop = AsyncSession("test"), asyncio.get_running_loop()
     transport = session._transport
     timer = AttemptTimer(transport.get_deadline_timer(loop), loop.time() + 30, Timeouts(), None)
-    asking = asyncio.ensure_future(transport.fetch_presigned("GET", f"https://{silent}/file", headers={}, timer=timer))
+    download = asyncio.ensure_future(
+        transport.fetch_presigned("GET", f"https://{silent}/file", headers={}, timer=timer)
+    )
     await asyncio.sleep(0.1)
     await session.aclose()
     async with asyncio.timeout(2):
         with pytest.raises(SessionClosedError):
-            await asking
+            await download
 
 
-async def test_a_closed_session_says_so_without_waiting_for_its_limiter(gradient_emulator: Emulator) -> None:
+async def test_a_call_of_a_closed_session_fails_without_waiting_for_the_limiter(gradient_emulator: Emulator) -> None:
     limits = RateLimits(windows=[(1, 60.0)])
     session = AsyncSession("test", base_url=gradient_emulator.url, limits=limits)
     await session.chat.completions.create(**HI)

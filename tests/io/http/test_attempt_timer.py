@@ -1,4 +1,4 @@
-"""The four time limits, over a real socket."""
+"""The time limit of each phase, over a real socket."""
 
 import asyncio
 import socket
@@ -15,10 +15,11 @@ from gradient_async import (
     RetryPolicy,
     Timeouts,
 )
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import serving
 
-HI = [{"role": "user", "content": "Hi"}]
+HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 ONCE = RetryPolicy(attempts=1)
 
 
@@ -40,14 +41,14 @@ def silent_host() -> Iterator[str]:
             filler.close()
 
 
-async def test_connect(silent_host: str) -> None:
+async def test_the_connect_limit_says_that_nothing_was_sent(silent_host: str) -> None:
     async with session(silent_host, timeouts=Timeouts(connect=0.1)) as s:
         with pytest.raises(APITimeoutError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert (caught.value.phase, caught.value.maybe_sent) == ("connect", False)
 
 
-async def test_first_byte(gradient_emulator: Emulator) -> None:
+async def test_the_first_byte_limit_says_that_the_request_was_sent(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5)
     async with session(gradient_emulator.url, timeouts=Timeouts(first_byte=0.1)) as s:
         with pytest.raises(APITimeoutError) as caught:
@@ -57,7 +58,7 @@ async def test_first_byte(gradient_emulator: Emulator) -> None:
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_idle_in_a_stream_keeps_what_arrived(gradient_emulator: Emulator) -> None:
+async def test_the_idle_limit_of_a_stream_keeps_what_arrived(gradient_emulator: Emulator) -> None:
     gradient_emulator.reply("one two three")
     gradient_emulator.stall(seconds=5, after=2)
     async with session(gradient_emulator.url, timeouts=Timeouts(idle=0.1)) as s:
@@ -69,13 +70,13 @@ async def test_idle_in_a_stream_keeps_what_arrived(gradient_emulator: Emulator) 
     assert caught.value.request_id
 
 
-async def test_keep_alive_comments_count_as_life_for_idle(gradient_emulator: Emulator) -> None:
+async def test_keep_alive_comments_reset_the_idle_limit(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=0.3, after=2, keepalive=0.03)
     async with session(gradient_emulator.url, timeouts=Timeouts(idle=0.15)) as s:
         assert (await s.chat.completions.stream(model="m", messages=HI).completion()).text
 
 
-async def test_keep_alive_comments_do_not_count_for_token_idle(gradient_emulator: Emulator) -> None:
+async def test_keep_alive_comments_do_not_reset_the_token_idle_limit(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5, after=2, keepalive=0.03)
     async with session(gradient_emulator.url, timeouts=Timeouts(token_idle=0.15)) as s:
         with pytest.raises(APITimeoutError) as caught:
@@ -83,7 +84,7 @@ async def test_keep_alive_comments_do_not_count_for_token_idle(gradient_emulator
     assert caught.value.phase == "idle"
 
 
-async def test_a_slow_consumer_is_not_a_silent_service(gradient_emulator: Emulator) -> None:
+async def test_a_slow_consumer_does_not_spend_the_idle_limit(gradient_emulator: Emulator) -> None:
     gradient_emulator.token_delay = 0.01
     limits = Timeouts(idle=0.08, token_idle=0.08)
     async with (
@@ -96,7 +97,7 @@ async def test_a_slow_consumer_is_not_a_silent_service(gradient_emulator: Emulat
         assert stream.outcome == "done"
 
 
-async def test_total_covers_the_whole_stream(gradient_emulator: Emulator) -> None:
+async def test_the_total_limit_covers_the_whole_stream(gradient_emulator: Emulator) -> None:
     gradient_emulator.token_delay = 0.03
     async with session(gradient_emulator.url) as s:
         with pytest.raises(APITimeoutError) as caught:
@@ -104,7 +105,7 @@ async def test_total_covers_the_whole_stream(gradient_emulator: Emulator) -> Non
     assert caught.value.phase == "total"
 
 
-async def test_total_covers_every_attempt_and_backoff(gradient_emulator: Emulator) -> None:
+async def test_the_total_limit_covers_a_whole_call(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5, times=None)
     async with session(gradient_emulator.url) as s:
         with pytest.raises(APITimeoutError) as caught:
@@ -112,7 +113,7 @@ async def test_total_covers_every_attempt_and_backoff(gradient_emulator: Emulato
     assert caught.value.phase == "total"
 
 
-async def test_waiting_for_the_pool_is_named(gradient_emulator: Emulator) -> None:
+async def test_a_timeout_while_waiting_for_the_pool_names_it(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5, times=None)
     async with session(gradient_emulator.url, max_connections=1) as s:
         first = asyncio.create_task(s.chat.completions.create(model="m", messages=HI, timeout=0.5))
@@ -124,7 +125,7 @@ async def test_waiting_for_the_pool_is_named(gradient_emulator: Emulator) -> Non
         await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_a_limiter_wait_that_cannot_fit_is_refused_at_once(gradient_emulator: Emulator) -> None:
+async def test_a_limiter_wait_beyond_the_deadline_is_refused_at_once(gradient_emulator: Emulator) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
     async with session(gradient_emulator.url, limits=limiter) as s:
         await s.chat.completions.create(model="m", messages=HI)
@@ -135,7 +136,7 @@ async def test_a_limiter_wait_that_cannot_fit_is_refused_at_once(gradient_emulat
 
 
 @pytest.mark.parametrize("timeouts", [Timeouts(idle=0.1), Timeouts(idle=None, total=0.1)], ids=["idle", "total"])
-async def test_an_error_whose_body_stays_away_is_still_that_error(timeouts: Timeouts) -> None:
+async def test_an_error_status_with_a_missing_body_is_still_that_error(timeouts: Timeouts) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
         await reader.read(-1)
@@ -145,7 +146,7 @@ async def test_an_error_whose_body_stays_away_is_still_that_error(timeouts: Time
             await s.chat.completions.create(model="m", messages=HI)
 
 
-async def test_a_body_that_stays_away_is_idle(gradient_emulator: Emulator) -> None:
+async def test_a_missing_body_runs_into_the_idle_limit(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5, after=0)
     async with session(gradient_emulator.url, timeouts=Timeouts(idle=0.1)) as s:
         with pytest.raises(APITimeoutError) as caught:
