@@ -1,4 +1,4 @@
-"""The public surface."""
+"""The public surface: which names the package exports."""
 
 import subprocess
 import sys
@@ -6,14 +6,14 @@ import sys
 import gradient_async
 
 
-def test_all_is_sorted_and_every_name_is_there() -> None:
+def test_all_is_sorted_and_every_name_in_it_exists() -> None:
     names = gradient_async.__all__
     assert names == sorted(names)
     assert len(set(names)) == len(names)
     assert all(hasattr(gradient_async, name) for name in names)
 
 
-def test_the_contract_is_exported() -> None:
+def test_every_name_of_the_public_contract_is_exported() -> None:
     contract = {
         "AsyncSession", "ChatStream", "ChatAccumulator", "SSEParser", "ServerSentEvent", "RateLimits", "RateLimiter",
         "RollingTokenBucket", "RetryPolicy", "Timeouts", "ChatCompletion", "ChatCompletionChunk", "GradientError",
@@ -33,7 +33,7 @@ def test_every_public_name_is_documented() -> None:
     assert [item.__name__ for item in public if not item.__doc__] == []
 
 
-def test_importing_the_package_pulls_in_no_server_and_no_command_line() -> None:
+def test_importing_the_package_loads_no_server_and_no_command_line() -> None:
     unwanted = ["click", "rich", "aiohttp.web", "redis", "gradient_async.testing", "gradient_async.cli"]
     code = f"import sys, gradient_async; print([name for name in {unwanted} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""What is loaded, and when: counted in a fresh interpreter, never timed."""
+"""Lazy imports: which modules are loaded when, counted in a fresh interpreter and never timed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ELSEWHERE = TOOLS | {
 }
 
 
-async def loaded_by(program: str) -> set[str]:
+async def modules_loaded_by(program: str) -> set[str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", f"{program}\n{LOADED}", stdout=asyncio.subprocess.PIPE
     )
@@ -65,41 +65,43 @@ async def loaded_by(program: str) -> set[str]:
     return set(out.decode().split())
 
 
-def ours(loaded: set[str]) -> set[str]:
+def our_modules(loaded: set[str]) -> set[str]:
     return {name.removeprefix("gradient_async.") for name in loaded if name.startswith("gradient_async.")}
 
 
-async def test_the_package_loads_its_errors_alone() -> None:
-    assert ours(await loaded_by("import gradient_async")) == {"_lazy", "errors"}
+async def test_importing_the_package_loads_its_errors_alone() -> None:
+    assert our_modules(await modules_loaded_by("import gradient_async")) == {"_lazy", "errors"}
 
 
-async def test_a_session_loads_its_settings_alone() -> None:
-    assert ours(await loaded_by(SESSION)) == {
+async def test_creating_a_session_loads_its_settings_alone() -> None:
+    assert our_modules(await modules_loaded_by(SESSION)) == {
         "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
         "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session",
     }  # fmt: skip
 
 
-def test_the_types_of_a_sessions_settings_can_be_looked_up_by_who_injects_it() -> None:
+def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
     hints = get_type_hints(gradient_async.AsyncSession.__init__)
     assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
     assert hints["hooks"] == Iterable[Callable[[gradient_async.AttemptDetails], object] | gradient_async.CallHook]
 
 
-async def test_a_session_loads_of_the_dependencies_what_it_is_made_of() -> None:
-    loaded = await loaded_by(SESSION)
+async def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:
+    loaded = await modules_loaded_by(SESSION)
     assert {"aiohttp", "attrs"} <= loaded
-    assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= await loaded_by("import aiohttp")
+    assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= await modules_loaded_by(
+        "import aiohttp"
+    )
 
 
-async def test_a_completion_loads_nothing_of_streams_batches_and_tools(gradient_emulator: Emulator) -> None:
-    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK)))
+async def test_a_completion_loads_no_module_of_streams_batches_and_tools(gradient_emulator: Emulator) -> None:
+    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK)))
     assert "models.chat" in loaded
     assert loaded & (STREAMING | ELSEWHERE) == set()
 
 
-async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Emulator) -> None:
-    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=READ)))
+async def test_a_stream_loads_no_module_of_batches_and_tools(gradient_emulator: Emulator) -> None:
+    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=READ)))
     assert loaded >= STREAMING
     assert loaded & ELSEWHERE == set()
 
@@ -121,42 +123,42 @@ async def test_a_stream_loads_nothing_of_batches_and_tools(gradient_emulator: Em
         ),
     ],
 )
-async def test_another_answer_loads_nothing_of_chat_streams(
+async def test_messages_and_responses_load_no_module_of_chat_streams(
     gradient_emulator: Emulator, call: str, needed: set[str]
 ) -> None:
-    loaded = ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=f"await {call}")))
+    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=f"await {call}")))
     assert loaded >= needed
     assert loaded & (STREAMING | ELSEWHERE | {"resources.chat.completions"}) <= needed
 
 
-async def test_what_a_completion_needs_is_loaded_with_the_property(gradient_emulator: Emulator) -> None:
-    before = ours(await loaded_by(f"{SESSION}; session.chat; session.limits"))
-    assert ours(await loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
+async def test_accessing_chat_loads_everything_that_a_completion_needs(gradient_emulator: Emulator) -> None:
+    before = our_modules(await modules_loaded_by(f"{SESSION}; session.chat; session.limits"))
+    assert our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
 
 
 @pytest.mark.parametrize("resource", sorted(OTHERS))
-async def test_a_resource_loads_no_other_one(resource: str) -> None:
-    loaded = ours(await loaded_by(f"{SESSION}; session.{resource}"))
+async def test_a_resource_loads_no_other_resource(resource: str) -> None:
+    loaded = our_modules(await modules_loaded_by(f"{SESSION}; session.{resource}"))
     assert {name for name in loaded if name.startswith("resources.")} == {"resources.base", f"resources.{resource}"}
     assert loaded & (STREAMING | {"limits", "testing", "cli"}) == set()
 
 
 @pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
-def test_the_type_checkers_see_the_same_names_in_the_same_places(package: ModuleType) -> None:
-    told = {
+def test_type_checkers_see_the_same_names_in_the_same_modules(package: ModuleType) -> None:
+    declared = {
         alias.name: node.module
         for node in ast.walk(ast.parse(inspect.getsource(package)))
         if isinstance(node, ast.ImportFrom) and not (node.module or "typing").endswith(("typing", "_lazy"))
         for alias in node.names
     }
-    assert sorted(told.keys() | {"__version__"} & set(package.__all__)) == package.__all__
-    for name, module in told.items():
+    assert sorted(declared.keys() | {"__version__"} & set(package.__all__)) == package.__all__
+    for name, module in declared.items():
         assert module is not None
         assert getattr(package, name) is getattr(sys.modules[module], name)
 
 
 @pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
-def test_dir_and_a_star_import_give_every_name(package: ModuleType) -> None:
+def test_dir_and_a_star_import_have_every_name(package: ModuleType) -> None:
     namespace: dict[str, object] = {}
     exec(f"from {package.__name__} import *", namespace)
     assert set(package.__all__) <= namespace.keys()
@@ -164,6 +166,6 @@ def test_dir_and_a_star_import_give_every_name(package: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("package", [gradient_async, models], ids=lambda package: package.__name__)
-def test_a_name_that_nobody_defines_is_an_attribute_error(package: ModuleType) -> None:
+def test_an_undefined_name_is_an_attribute_error(package: ModuleType) -> None:
     with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'Nonsense'"):
         _ = package.Nonsense

@@ -1,7 +1,6 @@
 """Requests as data."""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,21 +105,6 @@ def test_a_request_does_not_show_its_body_or_headers() -> None:
 def test_a_call_that_cannot_be_meant_says_what_to_do(params: dict[str, Any], hint: str) -> None:
     with pytest.raises(ConfigurationError, match=hint):
         built(**params)
-
-
-def test_timeouts_are_overridden_by_a_number_or_by_others() -> None:
-    own = Timeouts(connect=1, total=2)
-    assert own.override_with(None) is own
-    assert own.override_with(5) == Timeouts(connect=1, total=5)
-    assert own.override_with(Timeouts(idle=3)) == Timeouts(idle=3)
-
-
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "5", timedelta(seconds=5)])
-def test_a_time_limit_that_cannot_be_kept_is_refused(seconds: Any) -> None:
-    with pytest.raises(ConfigurationError, match="above 0"):
-        Timeouts(idle=seconds)
-    with pytest.raises(ConfigurationError, match="above 0"):
-        Timeouts().override_with(seconds)
 
 
 def test_headers_stand_once_whatever_their_case() -> None:
