@@ -55,7 +55,7 @@ _GZIP = b"\x1f\x8b"
 
 @attrs.define(eq=False)
 class InputFile:
-    """An open file whose bytes do not change; closed when the last reference to it is gone.
+    """An open file with unchanging bytes; closed when the last reference to it is gone.
 
     Attributes:
         name: The file name for the service.

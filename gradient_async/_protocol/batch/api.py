@@ -207,7 +207,7 @@ def results_not_ready_error(batch_id: str) -> BatchNotReadyError:
 
 
 def results_overdue_error(batch: Batch) -> BatchNotReadyError:
-    """Return the error for an ended job whose expected results do not appear."""
+    """Return the error for an ended job with results that are expected and do not appear."""
     return BatchNotReadyError(f"{_describe_end(batch)} Its results are not available yet; ask for them again later.")
 
 

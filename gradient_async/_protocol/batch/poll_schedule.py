@@ -167,7 +167,7 @@ def is_cancelled(batch: Batch, refusal: APIStatusError) -> bool:
 
 
 def snapshot_key(job: PollableJob) -> tuple[object, ...]:
-    """Return the fields of *job* whose change makes a poll worth reporting."""
+    """Return the fields of *job* that make a poll worth reporting when they change."""
     counts = _request_counts(job)
     return job.status, counts.total, counts.completed, counts.failed
 

@@ -143,7 +143,7 @@ class BatchJob:
         return merge_batches([part.batch for part in self._parts if part.batch is not None])
 
     def progress(self, *, poll: Poll = DEFAULT_POLL, timeout: float | None = None) -> JobProgress[Batch]:
-        """Iterate over the states of the job until it has ended, whatever its final status.
+        """Iterate over the states of the job until it has ended, successfully or not.
 
         Args:
             poll: Bounds of the delay between two polls, in seconds.

@@ -61,7 +61,7 @@ async def build_batch_report(results: ResultStream, file: InputFile | None) -> B
 
 
 async def select_lines(file: InputFile, ids: Container[str]) -> InputFile:
-    """Return a new file with the lines of *file* whose id is in *ids*."""
+    """Return a new file with the lines of *file* that have one of *ids*."""
     writer = await anyio.to_thread.run_sync(TempInputWriter, file.name)
     async for lines in file.iter_lines():
         await anyio.to_thread.run_sync(_write_selected, lines, ids, writer)

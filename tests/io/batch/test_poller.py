@@ -62,37 +62,37 @@ async def watch(script: Script, **options: Any) -> list[str]:
     return [batch.status async for batch in JobProgress(script.look, Poll(), **options)]
 
 
-async def test_only_changes_are_news() -> None:
+async def test_only_changes_are_yielded() -> None:
     script = Script(job(), job(), job(done=5), job(done=5), job("finalizing", 100), job("completed", 100))
     assert await watch(script) == ["in_progress", "in_progress", "finalizing", "completed"]
     assert len(script.times) == 6
 
 
-async def test_an_unknown_status_goes_on() -> None:
+async def test_an_unknown_status_is_not_final() -> None:
     assert await watch(Script(job("queued"), job("paused_for_lunch"), job("failed"))) == [
         "queued", "paused_for_lunch", "failed",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("error", PASSING)
-async def test_what_passes_is_waited_out(error: GradientError) -> None:
+async def test_a_transient_error_is_waited_out(error: GradientError) -> None:
     assert await watch(Script(job(), error, error, job("completed"))) == ["in_progress", "completed"]
 
 
 @pytest.mark.parametrize("error", FINAL)
-async def test_what_does_not_pass_is_raised(error: GradientError) -> None:
+async def test_a_final_error_is_raised(error: GradientError) -> None:
     script = Script(job(), error)
     with pytest.raises(type(error)):
         await watch(script)
     assert len(script.times) == 2
 
 
-async def test_nonsense_is_not_believed_for_ever() -> None:
+async def test_repeated_malformed_responses_are_raised() -> None:
     with pytest.raises(ProtocolError):
         await watch(Script(ProtocolError("<html>")))
 
 
-async def test_an_outage_is_waited_out_with_growing_patience() -> None:
+async def test_an_outage_is_waited_out_with_growing_delays() -> None:
     script = Script(*[APIConnectionError("down")] * 9, job("completed"))
     assert await watch(script) == ["completed"]
     gaps = [later - earlier for earlier, later in pairwise(script.times)]
@@ -107,7 +107,7 @@ async def test_a_retry_after_is_honoured() -> None:
     assert script.times[2] - script.times[1] >= 500
 
 
-async def test_the_time_ends_with_a_clear_error() -> None:
+async def test_the_timeout_raises_and_says_that_the_job_continues() -> None:
     script = Script(job())
     began = asyncio.get_running_loop().time()
     with pytest.raises(APITimeoutError, match="goes on at the service") as caught:
@@ -116,12 +116,12 @@ async def test_the_time_ends_with_a_clear_error() -> None:
     assert asyncio.get_running_loop().time() - began == pytest.approx(100, abs=0.01)
 
 
-async def test_an_outage_does_not_outlast_the_time() -> None:
+async def test_an_outage_ends_with_the_timeout() -> None:
     with pytest.raises(APITimeoutError):
         await watch(Script(APIConnectionError("down")), timeout=300)
 
 
-async def test_a_day_costs_few_looks_and_the_end_is_noticed_soon() -> None:
+async def test_a_job_of_a_day_takes_few_polls() -> None:
     loop = asyncio.get_running_loop()
 
     class Day(Script):
@@ -135,7 +135,7 @@ async def test_a_day_costs_few_looks_and_the_end_is_noticed_soon() -> None:
     assert script.times[-1] - script.times[0] < 86_400 + 60 * 1.2
 
 
-async def test_a_short_job_is_noticed_within_seconds() -> None:
+async def test_the_end_of_a_short_job_is_noticed_within_seconds() -> None:
     script = Script(job(), job(), job(), job("completed"))
     await watch(script)
     assert script.times[-1] - script.times[0] < 3 * 2 * 1.2 + 0.01

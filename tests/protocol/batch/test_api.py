@@ -1,4 +1,4 @@
-"""The two wire shapes, names and bodies of calls."""
+"""The two wire shapes, names and bodies of the batch API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gradient_async import (
     BatchFailedError,
     BatchFault,
     BatchNotReadyError,
+    BatchValidationError,
     ConfigurationError,
     RequestCounts,
     ResponseDecodeError,
@@ -38,6 +39,8 @@ REFERENCE = {
     "request_id": "c7e3ad1e",
     "status": "in_progress",
 }
+
+
 CAPTURED = {
     "batch_id": "b-1",
     "cancel_requested_at": "2026-04-21T17:42:03.123456789Z",
@@ -58,7 +61,7 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_the_reference_shape() -> None:
+def test_the_documented_shape_of_a_job_is_read() -> None:
     batch = wire.read_batch(encoded(REFERENCE))
     assert (batch.input_file_id, batch.request_counts.total, batch.errors[0].line) == ("a1b2c3d4", 10000, 42)
     assert batch.created_at == datetime(2026, 4, 24, 19, 19, 19, tzinfo=UTC)
@@ -66,7 +69,7 @@ def test_the_reference_shape() -> None:
     assert json.loads(batch.to_json()) == {name: value for name, value in REFERENCE.items() if value is not None}
 
 
-def test_the_captured_shape() -> None:
+def test_the_observed_shape_of_a_job_is_read() -> None:
     batch = wire.read_batch(encoded(CAPTURED))
     assert (batch.input_file_id, batch.request_id, batch.is_terminal) == ("f-1", "postman-1776793317", False)
     assert batch.cancel_requested_at == datetime(2026, 4, 21, 17, 42, 3, 123456, tzinfo=UTC)
@@ -74,30 +77,30 @@ def test_the_captured_shape() -> None:
 
 
 @pytest.mark.parametrize("faults", [REFERENCE["errors"], []])
-def test_faults_in_a_list_object_do_not_lose_the_job(faults: Any) -> None:
+def test_faults_in_a_list_object_are_read(faults: Any) -> None:
     batch = wire.read_batch(encoded(REFERENCE | {"errors": {"object": "list", "data": faults}}))
     assert [fault.line for fault in batch.errors] == [fault["line"] for fault in faults]
     assert batch.raw["errors"] == {"object": "list", "data": faults}
 
 
 @pytest.mark.parametrize("odd", ["", "soon", 1776793317, None, [], "2026-13-01T00:00:00Z", 1e300])
-def test_an_odd_date_does_not_lose_the_job(odd: Any) -> None:
+def test_an_unreadable_date_is_none(odd: Any) -> None:
     batch = wire.read_batch(encoded({"batch_id": "b", "status": "x", "created_at": odd}))
     assert batch.created_at is None or batch.created_at.tzinfo is UTC
 
 
-def test_id_and_status_are_enough() -> None:
+def test_a_job_needs_only_its_id_and_status() -> None:
     batch = wire.read_batch(b'{"batch_id":"b","status":"new_status","request_counts":null,"errors":null}')
     assert (batch.request_counts, batch.errors, batch.is_terminal) == (RequestCounts(), [], False)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"id":"bad_request","message":"no"}', b'{"status":"x"}'])
-def test_what_is_no_job_is_never_one(body: bytes) -> None:
+def test_a_body_that_is_not_a_job_raises(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError):
         wire.read_batch(body)
 
 
-def test_both_shapes_of_a_page() -> None:
+def test_both_shapes_of_a_page_are_read() -> None:
     page = wire.read_batch_page(encoded({"object": "list", "data": [REFERENCE], "last_id": "x", "has_more": True}))
     assert ([batch.batch_id for batch in page.batches], page.after) == (["0e9d1d35"], "x")
     edges = [{"cursor": "Y3Vy", "node": CAPTURED}]
@@ -120,11 +123,11 @@ def test_the_last_page_has_no_cursor(page: Any) -> None:
     assert wire.read_batch_page(encoded(page)).after is None
 
 
-def test_a_page_without_a_cursor_goes_on_after_its_last_job() -> None:
+def test_a_page_without_a_cursor_continues_after_its_last_job() -> None:
     assert wire.read_batch_page(encoded({"data": [REFERENCE], "has_more": True})).after == "0e9d1d35"
 
 
-def test_both_shapes_of_links() -> None:
+def test_both_shapes_of_links_are_read() -> None:
     reference = {
         "batch_id": "b",
         "result_available": True,
@@ -138,12 +141,12 @@ def test_both_shapes_of_links() -> None:
     assert (links.output_file_url, links.expires_at is not None) == ("https://h/o?S=1", True)
 
 
-def test_links_that_are_not_available_are_an_error() -> None:
+def test_links_that_are_not_available_raise() -> None:
     with pytest.raises(BatchNotReadyError, match="b-7"):
         wire.read_result_links(encoded({"batch_id": "b-7", "result_available": False}))
 
 
-def test_a_presigned_address_is_never_shown() -> None:
+def test_a_presigned_url_is_shown_without_its_query() -> None:
     url = "https://host/path?X-Amz-Signature=secret"
     shown = repr(BatchFile(file_id="f", upload_url=url)) + repr(ResultLinks(output_file_url=url, error_file_url=url))
     assert "secret" not in shown
@@ -151,18 +154,18 @@ def test_a_presigned_address_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize("batch_id", ["../models", "a/b", "a?b", "a b", "é"])
-def test_an_id_cannot_leave_its_place_in_the_path(batch_id: str) -> None:
+def test_an_id_adds_no_segment_to_the_path(batch_id: str) -> None:
     path = wire.batch_path(batch_id, "/results")
     assert path.count("/") == 4
     assert "?" not in path
 
 
-def test_a_list_path_says_only_what_is_asked() -> None:
+def test_a_list_path_has_only_the_given_parameters() -> None:
     assert wire.list_path(limit=20, after=None, status=None) == "/v1/batches?limit=20"
     assert wire.list_path(limit=5, after="a+b/=", status="failed").endswith("limit=5&after=a%2Bb%2F%3D&status=failed")
 
 
-def test_a_body_leaves_out_what_is_none() -> None:
+def test_a_create_body_omits_fields_that_are_none() -> None:
     facts: dict[str, Any] = {"file_id": "f", "request_id": "r", "provider": "anthropic", "completion_window": "24h"}
     assert wire.build_create_body(**facts, endpoint=None, metadata=None) == facts
     assert wire.build_create_body(**facts, endpoint="/v1/messages", metadata={"a": "b"})["metadata"] == {"a": "b"}
@@ -191,11 +194,11 @@ def job(status: str, **fields: Any) -> Batch:
         (["cancelling", "cancelled"], "cancelling"),
     ],
 )
-def test_several_jobs_look_like_the_one_that_is_furthest_behind(statuses: list[str], expected: str) -> None:
+def test_merged_jobs_have_the_status_of_the_least_advanced(statuses: list[str], expected: str) -> None:
     assert wire.merge_batches([job(status) for status in statuses]).status == expected
 
 
-def test_several_jobs_add_up() -> None:
+def test_merged_jobs_have_the_sum_of_the_counts() -> None:
     counts = RequestCounts(total=10, completed=6, failed=1)
     whole = wire.merge_batches([job("completed", request_counts=counts), job("failed", request_counts=counts)])
     assert (whole.batch_id, whole.request_counts) == (
@@ -214,6 +217,34 @@ def test_a_failed_job_shows_its_first_faults_with_their_lines() -> None:
     assert again.batch == error.batch
 
 
-def test_limits_are_checked() -> None:
+def test_limits_below_one_are_refused() -> None:
     with pytest.raises(ConfigurationError):
         wire.BatchLimits(requests=0)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a b.jsonl"])
+def test_a_file_name_with_jsonl_is_valid(name: str) -> None:
+    assert wire.validate_file_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl.gz", "jsonl", ".jsonl", ""])
+def test_a_file_name_without_jsonl_is_refused(name: str) -> None:
+    with pytest.raises(BatchValidationError, match=r"must end with \.jsonl") as caught:
+        wire.validate_file_name(name)
+    assert caught.value.total == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/prompts.jsonl", "prompts.jsonl"),
+        ("C:\\data\\Prompts.JSONL", "Prompts.JSONL"),
+        ("prompts.jsonl.gz", "prompts.jsonl"),
+        ("prompts.txt", "prompts.jsonl"),
+        ("prompts", "prompts.jsonl"),
+        (".jsonl", "batch.jsonl"),
+        ("", "batch.jsonl"),
+    ],
+)
+def test_a_valid_file_name_is_derived_from_any_path(path: str, name: str) -> None:
+    assert wire.validate_file_name(wire.derive_file_name(path)) == name

@@ -1,4 +1,4 @@
-"""Local validation: what is a fault, how it is said, and that memory and cuts do not matter."""
+"""The local check of an input: faults, parts, duplicates, memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async import BatchLimits, BatchRequest, BatchValidationError, ConfigurationError, ValidationReport
-from gradient_async._protocol.batch.api import derive_file_name, validate_file_name
+from gradient_async import BatchLimits, ValidationReport
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
 from gradient_async._protocol.batch.line_splitter import LineSplitter
+from gradient_async._protocol.batch.validation_report import InputPart
 
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -69,6 +69,10 @@ FAULTS: list[tuple[Any, list[str]]] = [
 ]
 
 
+ODD = st.sampled_from([b"", b"\r", b"{", b"[]", b"\xff", b"\xef\xbb\xbf", json.dumps(line("z", url=...)).encode()])
+GOOD = st.integers(0, 5).map(lambda number: json.dumps(line(f"é{number}"), ensure_ascii=False).encode())
+
+
 @pytest.mark.parametrize(("bad", "faults"), FAULTS)
 def test_a_fault_names_its_line_and_field(bad: Any, faults: list[str]) -> None:
     report = check(data_of(line("x"), b"", bad, line("y")))
@@ -105,7 +109,7 @@ def test_anthropic_lines_have_params(bad: Any, fault: str) -> None:
     assert f"Line 2: {fault}." in check(data_of(good, bad), ANTHROPIC).faults
 
 
-def test_without_an_endpoint_any_url_will_do() -> None:
+def test_without_an_endpoint_any_url_is_valid() -> None:
     assert check(data_of(line("a", url="/x", body={"model": "m"})), LineSchema("openai", None)).ok
 
 
@@ -123,12 +127,12 @@ def test_without_an_endpoint_any_url_will_do() -> None:
     ],
 )
 @pytest.mark.parametrize("step", [7, 1 << 20])
-def test_what_json_lines_may_be_is_no_fault(data: bytes, step: int) -> None:
+def test_a_byte_order_mark_blank_lines_and_unicode_are_valid(data: bytes, step: int) -> None:
     report = check(data, step=step if len(data) < 10_000 else 1 << 16)
     assert (report.faults, report.requests) == ((), 1)
 
 
-def test_a_byte_order_mark_is_not_part_of_what_is_sent() -> None:
+def test_the_part_excludes_a_byte_order_mark() -> None:
     data = data_of(line())
     report = check(b"\xef\xbb\xbf" + data)
     assert (report.parts[0].start, report.parts[0].end, report.size) == (3, 3 + len(data), len(data))
@@ -150,7 +154,7 @@ def test_faults_are_sorted_by_line_and_all_counted() -> None:
     assert numbers == sorted(numbers)
 
 
-def test_equal_hashes_alone_are_no_duplicate() -> None:
+def test_equal_hashes_of_different_ids_are_not_a_duplicate() -> None:
     finder = DuplicateFinder({hash("a"), hash("b")})
     finder.check_lines([b'{"custom_id":"a"}', b'{"custom_id":"b"}'])
     assert finder.faults.total == 0
@@ -191,23 +195,27 @@ def test_parts_are_whole_lines_within_the_limits(
         assert part.lines_before == data[: part.start].count(b"\n")
 
 
+def test_a_blank_line_starts_the_part_after_a_full_one() -> None:
+    lines = [json.dumps(line(f"r{number}")).encode() for number in range(3)]
+    data = b"\n".join([lines[0], lines[1], b"", lines[2], b""])
+    full = len(lines[0]) + len(lines[1]) + 2
+    report = check(data, limits=BatchLimits(requests=2), split=True)
+    assert report.parts == (InputPart(0, full, 2, 0), InputPart(full, len(data), 1, 2))
+
+
 def test_a_line_that_no_part_can_hold_is_a_fault() -> None:
     report = check(data_of(line("a"), line("b", pad="x" * 500)), limits=BatchLimits(size=300), split=True)
     assert report.faults[0].startswith("Line 2: ")
     assert "a whole file may have 300" in report.faults[0]
 
 
-ODD = st.sampled_from([b"", b"\r", b"{", b"[]", b"\xff", b"\xef\xbb\xbf", json.dumps(line("z", url=...)).encode()])
-GOOD = st.integers(0, 5).map(lambda number: json.dumps(line(f"é{number}"), ensure_ascii=False).encode())
-
-
 @given(st.lists(ODD | GOOD, max_size=12), st.integers(1, 60))
-def test_a_cut_anywhere_finds_the_same(lines: list[bytes], step: int) -> None:
+def test_a_report_does_not_depend_on_the_blocks(lines: list[bytes], step: int) -> None:
     data = b"\n".join(lines)
     assert check(data, step=step, digest=True) == check(data, digest=True)
 
 
-def test_the_digest_is_of_the_bytes() -> None:
+def test_the_digest_is_the_sha256_of_the_bytes() -> None:
     data = data_of(line())
     assert check(data, digest=True).digest == hashlib.sha256(data).hexdigest()
     assert check(data).digest is None
@@ -223,61 +231,6 @@ def test_memory_is_eight_bytes_a_request() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_000_000
-
-
-@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a b.jsonl"])
-def test_a_file_name_ends_with_jsonl(name: str) -> None:
-    assert validate_file_name(name) == name
-
-
-@pytest.mark.parametrize("name", ["a.txt", "a.jsonl.gz", "jsonl", ".jsonl", ""])
-def test_another_file_name_is_refused(name: str) -> None:
-    with pytest.raises(BatchValidationError, match=r"must end with \.jsonl") as caught:
-        validate_file_name(name)
-    assert caught.value.total == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/data/prompts.jsonl", "prompts.jsonl"),
-        ("C:\\data\\Prompts.JSONL", "Prompts.JSONL"),
-        ("prompts.jsonl.gz", "prompts.jsonl"),
-        ("prompts.txt", "prompts.jsonl"),
-        ("prompts", "prompts.jsonl"),
-        (".jsonl", "batch.jsonl"),
-        ("", "batch.jsonl"),
-    ],
-)
-def test_a_file_gets_a_name_the_service_takes(path: str, name: str) -> None:
-    assert validate_file_name(derive_file_name(path)) == name
-
-
-@pytest.mark.parametrize(
-    ("schema", "request_", "expected"),
-    [
-        (OPENAI, BatchRequest("a", BODY), line()),
-        (OPENAI, {"custom_id": "a", "body": BODY}, line()),
-        (OPENAI, line(url="/other"), line(url="/other")),
-        (ANTHROPIC, BatchRequest("a", BODY), {"custom_id": "a", "params": BODY}),
-        (ANTHROPIC, {"custom_id": "a", "params": BODY}, {"custom_id": "a", "params": BODY}),
-    ],
-)
-def test_requests_become_lines(schema: LineSchema, request_: Any, expected: Any) -> None:
-    written = schema.encode_line(request_)
-    assert written.endswith(b"\n")
-    assert json.loads(written) == expected
-
-
-@pytest.mark.parametrize("wrong", ["text", 5, None, ["a"]])
-def test_what_is_no_request_is_refused(wrong: Any) -> None:
-    with pytest.raises(ConfigurationError, match="BatchRequest"):
-        OPENAI.encode_line(wrong)
-
-
-def test_an_unknown_provider_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="'openai' or 'anthropic'"):
-        LineSchema("cohere", None)  # type: ignore[arg-type]
 
 
 def test_no_fault_shows_a_prompt() -> None:

@@ -29,12 +29,12 @@ def test_a_cut_anywhere_gives_the_same_lines(data: bytes, cuts: list[int]) -> No
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [1, 2], [3]])
-def test_a_byte_order_mark_alone_is_no_line(cuts: list[int]) -> None:
+def test_a_byte_order_mark_alone_is_not_a_line(cuts: list[int]) -> None:
     assert split(BOM, cuts) == []
 
 
 @given(st.lists(st.text(), max_size=10), st.integers(1, 9))
-def test_what_was_written_as_lines_is_read_as_these_lines(texts: list[str], step: int) -> None:
+def test_every_written_line_is_read_as_one_line(texts: list[str], step: int) -> None:
     data = b"".join(json.dumps(text, ensure_ascii=False).encode(errors="replace") + b"\n" for text in texts)
     assert len(split(data, list(range(0, len(data), step)))) == len(texts)
 

@@ -25,7 +25,7 @@ LEAK = (
 
 
 @pytest.mark.parametrize("url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x"])
-def test_a_public_https_address_is_taken_as_it_is(url: str) -> None:
+def test_a_public_https_url_is_valid(url: str) -> None:
     assert PUBLIC.validate_url(url) is url
 
 
@@ -52,19 +52,19 @@ def test_a_public_https_address_is_taken_as_it_is(url: str) -> None:
         "/uploads/x?s=secret",
     ],
 )
-def test_any_other_address_is_refused_without_showing_its_query(url: str) -> None:
+def test_any_other_url_is_refused_without_its_query_in_the_error(url: str) -> None:
     with pytest.raises(ProtocolError, match="nothing was sent to it") as caught:
         PUBLIC.validate_url(url)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000/x", "http://localhost/x", "https://[::1]/x", SIGNED])
-def test_this_machine_is_allowed_when_the_api_is_on_it(url: str) -> None:
+def test_a_loopback_url_is_valid_when_the_api_is_on_loopback(url: str) -> None:
     assert LOCAL.validate_url(url) is url
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.5/x", "https://10.0.0.5/x", "http://bucket.example.com/x"])
-def test_an_api_on_this_machine_opens_no_other_network(url: str) -> None:
+def test_an_api_on_loopback_does_not_allow_other_networks(url: str) -> None:
     with pytest.raises(ProtocolError):
         LOCAL.validate_url(url)
     assert UrlPolicy("10.0.0.4", allow_insecure=True).validate_url(url) is url
@@ -95,7 +95,7 @@ def test_any_body_gives_an_error(body: bytes) -> None:
         (503, "SlowDown", False),
     ],
 )
-def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, code: Any, expected: bool) -> None:
+def test_an_expired_or_mismatched_url_needs_a_new_one(status: Any, code: Any, expected: bool) -> None:
     assert needs_new_url(UploadError("x", status=status, code=code)) is expected
 
 
@@ -111,7 +111,7 @@ def test_an_address_that_expired_or_does_not_match_wants_a_new_one(status: Any, 
         (ProtocolError("x"), False),
     ],
 )
-def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
+def test_a_transient_storage_error_is_retried(error: Any, again: bool) -> None:
     delay = storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.5, longest=None)
     assert (delay is not None) is again
     assert storage_retry_delay(error, attempt=4, policy=RetryPolicy(attempts=4), chance=0.5, longest=None) is None
@@ -125,17 +125,17 @@ def test_what_may_pass_is_tried_again(error: Any, again: bool) -> None:
         {"Retry-After": "Thu, 01 Jan 2026 01:00:07 GMT", "Date": "Thu, 01 Jan 2026 01:00:00 GMT"},
     ],
 )
-def test_a_retry_after_of_the_storage_host_is_added(headers: dict[str, str]) -> None:
+def test_retry_after_of_the_storage_host_is_added_to_the_delay(headers: dict[str, str]) -> None:
     error = storage_error(503, headers, b"", action="upload", now=1_767_225_600.0)
     assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=60.0) == 7
 
 
-def test_a_storage_host_that_asks_for_a_day_is_not_waited_for() -> None:
+def test_a_retry_after_beyond_the_longest_wait_gives_up() -> None:
     error = storage_error(503, {"Retry-After": "86400"}, b"", action="upload", now=0.0)
     assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
 
 
-def test_a_file_in_one_piece() -> None:
+def test_a_file_in_one_response() -> None:
     state = DownloadState()
     assert state.request_headers() == {"Accept-Encoding": "identity"}
     state.start_response(200, {"Content-Length": "6", "ETag": '"e"'})
@@ -145,7 +145,7 @@ def test_a_file_in_one_piece() -> None:
     assert state.is_complete
 
 
-def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
+def test_the_rest_is_requested_with_range_and_if_range() -> None:
     state = DownloadState(3, 6, '"e"')
     assert state.request_headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
     state.start_response(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
@@ -153,11 +153,11 @@ def test_the_rest_is_asked_for_on_condition_that_it_is_the_same_file() -> None:
     assert state.is_complete
 
 
-def test_a_weak_tag_is_no_condition() -> None:
+def test_a_weak_etag_is_not_sent_as_if_range() -> None:
     assert "If-Range" not in DownloadState(3, 6, 'W/"e"').request_headers()
 
 
-def test_a_host_without_ranges_is_skipped_to_the_place() -> None:
+def test_a_host_without_ranges_is_skipped_to_the_offset() -> None:
     state = DownloadState(3, 6)
     state.start_response(200, {"Content-Length": "6"})
     assert state.accept_block(b"ab") == b""
@@ -185,7 +185,7 @@ def test_another_file_or_another_part_of_it_is_refused(status: int, headers: dic
         DownloadState(3, 6, '"e"').start_response(status, headers)
 
 
-def test_nothing_left_is_the_end() -> None:
+def test_range_not_satisfiable_at_the_end_completes_the_file() -> None:
     state = DownloadState(6, None)
     state.start_response(416, {"Content-Range": "bytes */6"})
     assert state.is_complete

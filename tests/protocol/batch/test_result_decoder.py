@@ -26,7 +26,7 @@ REPLY = {"id": "m", "type": "message", "role": "assistant", "content": [{"type":
 
 def decode(data: bytes, endpoint: str | None = CHAT, *, step: int = 1 << 20) -> list[BatchResult]:
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(endpoint)))
-    results = []
+    results: list[BatchResult] = []
     for begin in range(0, len(data), step):
         results += decoder.feed(data[begin : begin + step])
     results += decoder.feed_eof()
@@ -47,7 +47,7 @@ def anthropic(kind: str, **fields: Any) -> dict[str, Any]:
     return {"custom_id": "a", "result": {"type": kind, **fields}}
 
 
-def test_an_answer_is_the_class_that_the_endpoint_returns() -> None:
+def test_a_body_is_the_class_that_the_endpoint_returns() -> None:
     result = one(openai())
     assert (result.custom_id, result.ok, result.text, result.error, result.line, result.file) == (
         "a", True, "Hi", None, 1, "output",
@@ -58,14 +58,14 @@ def test_an_answer_is_the_class_that_the_endpoint_returns() -> None:
     assert result.completion is result.completion
 
 
-def test_unknown_fields_stay() -> None:
+def test_unknown_fields_are_kept() -> None:
     result = one(openai() | {"later": 2})
     assert result.raw["later"] == 2
     assert result.completion is not None
     assert (result.completion.extra, result.completion.raw) == ({"x": 1}, ANSWER)
 
 
-def test_an_embedding() -> None:
+def test_an_embedding_body_is_decoded() -> None:
     result = one(openai(body=VECTOR), "/v1/embeddings")
     assert isinstance(result.embedding, EmbeddingList)
     assert (result.embedding.data[0].embedding, result.text) == ([0.5, 1.0], "")
@@ -79,13 +79,13 @@ def test_a_base64_embedding_becomes_numbers() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [CHAT, "/v1/messages", None])
-def test_a_message(endpoint: str | None) -> None:
+def test_a_message_body_is_decoded_for_any_endpoint(endpoint: str | None) -> None:
     result = one(anthropic("succeeded", message=REPLY), endpoint)
     assert isinstance(result.message, MessageReply)
     assert result.text == "Hi"
 
 
-def test_a_response_is_a_dict_with_its_text() -> None:
+def test_a_responses_body_is_a_dict_with_its_text() -> None:
     output = [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]
     result = one(openai(body={"object": "response", "output": output}), "/v1/responses")
     assert isinstance(result.answer, dict)
@@ -93,7 +93,7 @@ def test_a_response_is_a_dict_with_its_text() -> None:
 
 
 @pytest.mark.parametrize(("body", "kind"), [(ANSWER, ChatCompletion), (VECTOR, EmbeddingList), (REPLY, MessageReply)])
-def test_without_an_endpoint_the_answer_shows_what_it_is(body: Any, kind: type) -> None:
+def test_without_an_endpoint_the_type_of_the_body_is_inferred(body: Any, kind: type) -> None:
     assert isinstance(one(openai(body=body), None).answer, kind)
 
 
@@ -113,7 +113,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("line", "code", "message", "status"), ERRORS)
-def test_a_failure_says_why(line: Any, code: str | None, message: str, status: int | None) -> None:
+def test_a_failed_line_has_its_error(line: Any, code: str | None, message: str, status: int | None) -> None:
     result = one(line)
     assert (result.custom_id, result.ok, result.answer, result.text) == ("a", False, None, "")
     assert result.error is not None
@@ -122,7 +122,7 @@ def test_a_failure_says_why(line: Any, code: str | None, message: str, status: i
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b"null", b'{"custom_id":5}', b'{"response":{}}', b'{"custom_id":"a","x'])
-def test_a_line_that_cannot_be_read_is_a_result_that_says_so(line: bytes) -> None:
+def test_an_unreadable_line_is_a_result_with_an_error(line: bytes) -> None:
     results = decode(b"\n\r\n" + line + b"\n" + json.dumps(openai()).encode())
     assert [(result.line, result.ok) for result in results] == [(3, False), (4, True)]
     assert results[0].error is not None
@@ -132,7 +132,7 @@ def test_a_line_that_cannot_be_read_is_a_result_that_says_so(line: bytes) -> Non
     assert results[0].raw == {}
 
 
-def test_what_json_lines_may_be() -> None:
+def test_a_byte_order_mark_blank_lines_and_unicode_are_decoded() -> None:
     line = json.dumps(openai(body={**ANSWER, "u": "\u2028\u2029\x85é" + "x" * (2 << 20)}), ensure_ascii=False).encode()
     data = b"\xef\xbb\xbf" + line + b"\r\n\n \n" + line
     for step in (1 << 16, 1 << 20, len(data)):
@@ -142,32 +142,32 @@ def test_what_json_lines_may_be() -> None:
 @pytest.mark.parametrize(
     ("content", "text"), [("\ud800", "\ud800"), ([{"type": "text", "text": "Hi"}], "Hi"), (None, "")]
 )
-def test_what_the_quick_decoder_refuses_still_decodes(content: Any, text: str) -> None:
+def test_a_body_that_the_fast_reader_rejects_is_decoded(content: Any, text: str) -> None:
     choices = [{"index": 0, "message": {"content": content}, "finish_reason": None, "logprobs": None}]
     result = one(openai(body={"id": None, "choices": choices, "usage": None}))
     assert (result.ok, result.text) == (True, text)
 
 
-def test_nan_still_decodes() -> None:
+def test_a_line_with_nan_is_decoded() -> None:
     line = json.dumps(openai()).replace('"x": 1', '"x": NaN').encode()
     assert one(line).text == "Hi"
 
 
-def test_an_answer_of_the_wrong_form_is_an_error_of_its_own() -> None:
+def test_a_body_of_another_form_raises_and_spares_the_next_line() -> None:
     results = decode(json.dumps(openai(body={"choices": 5})).encode() + b"\n" + json.dumps(openai()).encode())
     with pytest.raises(ResponseDecodeError, match=r"\$\.choices"):
         _ = results[0].completion
     assert results[1].text == "Hi"
 
 
-def test_names_of_ours_inside_an_answer_do_no_harm() -> None:
+def test_fields_named_meta_and_raw_are_kept_as_extra() -> None:
     result = one(openai(body={**ANSWER, "meta": {"status": 7}, "_raw": "AAAA"}))
     assert result.completion is not None
     assert result.completion.meta.status == 200
     assert result.completion.extra == {"x": 1, "meta": {"status": 7}, "_raw": "AAAA"}
 
 
-def test_a_repr_shows_no_answer() -> None:
+def test_the_repr_of_a_result_shows_no_body() -> None:
     assert repr(one(openai())) == "BatchResult('a', ok, line 1 of the output file)"
 
 
@@ -212,7 +212,7 @@ BODY = some(
 
 
 @given(BODY)
-def test_the_quick_ways_and_the_other_agree(body: dict[str, Any]) -> None:
+def test_the_fast_paths_and_the_converter_agree(body: dict[str, Any]) -> None:
     decoder, raw = ResultBodyDecoder(CHAT), msgspec.Raw(json.dumps(body).encode())
     try:
         expected = structure(json.loads(bytes(raw)), ChatCompletion)
@@ -253,7 +253,7 @@ def facts(result: BatchResult) -> list[Any]:
 
 
 @given(st.lists(LINES, max_size=40), st.integers(1, 2000))
-def test_neither_cuts_nor_reading_the_answers_makes_a_difference(lines: list[bytes], step: int) -> None:
+def test_results_depend_neither_on_the_blocks_nor_on_reading_the_bodies(lines: list[bytes], step: int) -> None:
     data = b"\n".join(lines)
     expected = [facts(result) for result in decode(data)]
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
@@ -261,7 +261,7 @@ def test_neither_cuts_nor_reading_the_answers_makes_a_difference(lines: list[byt
     assert found + [facts(result) for result in decoder.feed_eof()] == expected
 
 
-def test_answers_that_are_read_are_decoded_with_their_lines() -> None:
+def test_bodies_that_are_read_are_decoded_with_their_lines() -> None:
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     line = json.dumps(openai()).encode() + b"\n"
     (first,) = decoder.feed(line)

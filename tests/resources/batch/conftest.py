@@ -1,5 +1,5 @@
-"""Sessions for tests of batches."""
+"""Sessions and a complete job for tests of batches."""
 
-from tests.support.batches import new_session
+from tests.support.batches import job, new_session, session
 
-__all__ = ["new_session"]
+__all__ = ["job", "new_session", "session"]
