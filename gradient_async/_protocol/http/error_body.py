@@ -62,7 +62,7 @@ def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, 
         fields = _ErrorFields()
     limits = parse_rate_limits(headers, now=now)
     return status_error_class(status)(
-        fields.message or f"The service answered with status {status} and {_describe_text(body)}.",
+        fields.message or f"The service responded with status {status} and {_describe_text(body)}.",
         status=status,
         code=fields.code,
         request_id=fields.request_id or get_request_id(headers),

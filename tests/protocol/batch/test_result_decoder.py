@@ -100,7 +100,7 @@ def test_without_an_endpoint_the_type_of_the_body_is_inferred(body: Any, kind: t
 ERRORS = [
     (openai(status=400, body={"error": {"message": "bad", "type": "t", "code": "c"}}), "c", "bad", 400),
     (openai(status=429, body={"id": "too_many_requests", "message": "slow"}), "too_many_requests", "slow", 429),
-    (openai(status=500, body=None), None, "The service answered with status 500", 500),
+    (openai(status=500, body=None), None, "The service responded with status 500", 500),
     ({"custom_id": "a", "response": None, "error": {"code": "batch_expired", "message": "late"}}, "batch_expired", "late", None),
     ({"custom_id": "a", "response": None, "error": "broken"}, None, "broken", None),
     (anthropic("errored", error={"type": "error", "error": {"type": "t", "message": "bad"}}), "t", "bad", None),
