@@ -9,12 +9,9 @@ from typing import Annotated, Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gradient_async import ConfigurationError, ResponseDecodeError, Timeouts
 from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
-from gradient_async._protocol.schema.docstrings import first_paragraph, parse_argument_descriptions
 from gradient_async._protocol.schema.function_tool import function_tool
 
 
@@ -47,7 +44,7 @@ async def weather(
     return f"{place} {days} {unit} {why}"
 
 
-def plain() -> None: ...
+def no_parameters() -> None: ...
 
 
 class Counter:
@@ -55,10 +52,10 @@ class Counter:
         return number
 
 
-SENT = [{"role": "user", "content": "Hi"}]
+MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
-def test_a_function_is_told_with_its_docstring_and_signature() -> None:
+def test_a_definition_has_the_docstring_and_the_signature() -> None:
     assert function_tool(weather).definition == {
         "type": "function",
         "function": {
@@ -86,8 +83,8 @@ def test_a_function_is_told_with_its_docstring_and_signature() -> None:
 
 
 def test_a_function_without_parameters_and_docstring_has_a_name() -> None:
-    assert function_tool(plain).definition["function"] == {
-        "name": "plain",
+    assert function_tool(no_parameters).definition["function"] == {
+        "name": "no_parameters",
         "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
     }
 
@@ -100,18 +97,18 @@ def test_a_function_is_described_once() -> None:
     assert function_tool(weather) is function_tool(weather)
 
 
-def test_a_function_that_was_made_for_one_call_is_not_kept() -> None:
-    def made(large: object) -> weakref.ref[Callable[[int], str]]:
+def test_a_function_made_for_one_call_is_not_kept_alive() -> None:
+    def make_and_describe(large: object) -> weakref.ref[Callable[[int], str]]:
         def look_up(number: int) -> str:
             return f"{number} of {large}"
 
         assert function_tool(look_up).parse_arguments('{"number": 1}') == {"number": 1}
         return weakref.ref(look_up)
 
-    made(object())  # whatever is made once and kept
+    make_and_describe(object())  # fills the caches that are made once
     gc.collect()
     classes = len(object.__subclasses__())
-    calls = [made(object()) for _ in range(20)]
+    calls = [make_and_describe(object()) for _ in range(20)]
     gc.collect()
     assert [call() for call in calls] == [None] * 20
     assert len(object.__subclasses__()) == classes
@@ -127,13 +124,13 @@ def test_a_function_that_was_made_for_one_call_is_not_kept() -> None:
         ),
     ],
 )
-def test_arguments_are_what_the_function_says_and_defaults_are_its_own(text: str, arguments: dict[str, Any]) -> None:
+def test_arguments_are_converted_and_defaults_are_left_out(text: str, arguments: dict[str, Any]) -> None:
     assert function_tool(weather).parse_arguments(text) == arguments
 
 
 @pytest.mark.parametrize("text", ["", " ", "{}", "null"])
-def test_no_arguments_may_be_said_in_many_ways(text: str) -> None:
-    assert function_tool(plain).parse_arguments(text) == {}
+def test_empty_arguments_have_several_forms(text: str) -> None:
+    assert function_tool(no_parameters).parse_arguments(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +143,7 @@ def test_no_arguments_may_be_said_in_many_ways(text: str) -> None:
         ('{"place": {"city": "a"}, "when": 1}', "unknown name 'when'"),
     ],
 )
-def test_arguments_that_do_not_fit_say_why(text: str, reason: str) -> None:
+def test_arguments_that_do_not_fit_raise_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ResponseDecodeError, match=reason):
         function_tool(weather).parse_arguments(text)
 
@@ -185,43 +182,20 @@ def imaginary(x: complex) -> None: ...
         (str.join, "join.self is positional-only"),
     ],
 )
-def test_a_function_that_cannot_be_a_tool_says_what_to_do(function: Callable[..., Any], advice: str) -> None:
+def test_a_function_that_cannot_be_a_tool_raises_with_advice(function: Callable[..., Any], advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice):
         function_tool(function)
 
 
 def test_functions_and_descriptions_go_into_a_request_together() -> None:
     described = {"type": "function", "function": {"name": "f"}}
-    params = {"model": "m", "messages": SENT, "tools": (plain, described)}
+    params = {"model": "m", "messages": MESSAGES, "tools": (no_parameters, described)}
     request = build_chat_request(CHAT_PATH, params, stream=True, timeouts=Timeouts())
-    assert json.loads(request.body or b"")["tools"] == [function_tool(plain).definition, described]
+    assert json.loads(request.body or b"")["tools"] == [function_tool(no_parameters).definition, described]
 
 
 def test_a_class_as_response_format_of_create_names_parse() -> None:
     with pytest.raises(ConfigurationError, match=r"class Place; chat\.completions\.parse"):
         build_chat_request(
-            CHAT_PATH, {"model": "m", "messages": SENT, "response_format": Place}, stream=False, timeouts=Timeouts()
+            CHAT_PATH, {"model": "m", "messages": MESSAGES, "response_format": Place}, stream=False, timeouts=Timeouts()
         )
-
-
-@pytest.mark.parametrize(
-    ("doc", "summary", "arguments"),
-    [
-        (None, "", {}),
-        ("", "", {}),
-        ("Do it.", "Do it.", {}),
-        ("\nArgs:\n    x: One.", "", {"x": "One."}),
-        ("Do.\n\nArguments:\n    x: One.\n\n    *y: Two.\n    z (list of int): a: b", "Do.", {"x": "One.", "y": "Two.", "z": "a: b"}),
-        ("Do.\n\nArgs:\n    no entry here\n    x: One.\n\nReturns:\n    y: no.", "Do.", {"x": "One."}),
-        ("Do.\n\nParameters:\n", "Do.", {}),
-    ],
-)  # fmt: skip
-def test_a_docstring_says_what_it_says(doc: str | None, summary: str, arguments: dict[str, str]) -> None:
-    assert first_paragraph(doc) == summary
-    assert parse_argument_descriptions(doc) == arguments
-
-
-@given(st.text(alphabet="Args: \n\tx*()", max_size=60))
-def test_no_docstring_is_too_odd(doc: str) -> None:
-    assert "\n" not in first_paragraph(doc)
-    assert all(name.isidentifier() for name in parse_argument_descriptions(doc))
