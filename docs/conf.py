@@ -1,7 +1,7 @@
-"""How the documentation is built: ``make docs``.
+"""Sphinx configuration: ``make docs`` builds the documentation with it.
 
-Contract: nothing is fetched. A docstring that names, in single backticks or as an error, what is not in the reference
-is a warning, and so is a link of a page that leads nowhere.
+Contract: nothing is fetched. A name in single backticks or in ``Raises:`` that is missing from the reference is a
+warning, and so is a broken link.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ version = release = gradient_async.__version__
 
 extensions = ["myst_parser", "sequence_diagram", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "_ext"]
-myst_heading_anchors = 3  # so that page.md#a-heading leads there, as in the repository
+myst_heading_anchors = 3  # makes page.md#heading work as on the repository's pages
 default_role = "py:obj"
 nitpicky = True
-nitpick_ignore_regex = [("py:class", ".*"), ("py:obj", r".*\.T")]  # annotations name other libraries and variables too
+nitpick_ignore_regex = [
+    ("py:class", ".*"),
+    ("py:obj", r".*\.T"),
+]  # annotations also name other libraries and type variables
 
 html_theme = "furo"
 html_title = f"gradient_async {version}"
@@ -41,7 +44,7 @@ html_show_copyright = False
 html_copy_source = False
 toc_object_entries_show_parents = "hide"
 
-add_module_names = False  # each page says where its names are imported from
+add_module_names = False  # each page names the module to import from
 autodoc_default_options = {
     "members": True,
     "undoc-members": True,
@@ -49,12 +52,12 @@ autodoc_default_options = {
     "exclude-members": "wire_fields",
 }
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {"Source": "Source"}  # documented once, instead of spelled out in every signature
+autodoc_type_aliases = {"Source": "Source"}  # documented once instead of expanded in every signature
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 python_display_short_literal_types = True
 
-MADE_BY_CALLERS = {
+CREATED_BY_CALLERS = {
     "AsyncSession",
     "BatchLimits",
     "BatchRequest",
@@ -74,7 +77,7 @@ MADE_BY_CALLERS = {
     "Telemetry",
     "Timeouts",
 }
-"""The classes whose arguments matter; every other one is only handed out."""
+"""Classes whose constructor is public; instances of the others are only returned."""
 
 PARAMETERS = (agent, chat, media, messages, responses)
 UPWARD_LINK = re.compile(r"\]\((\.\./[^)#\s]+)(?:#[^)\s]*)?\)")
@@ -85,95 +88,104 @@ BUILT_IN = re.compile(r"= ?<built-in \w+ (\w+)[^>]*>")
 
 
 def setup(app: Sphinx) -> None:
-    """Say what is done to pages, docstrings, signatures and links."""
-    app.connect("source-read", offer_files)
-    app.connect("autodoc-process-docstring", take_sections, priority=400)  # before napoleon, which would list them
-    app.connect("autodoc-process-docstring", say_attribute, priority=600)  # after it: it takes text for types
-    app.connect("autodoc-process-signature", show_arguments)
-    app.connect("doctree-read", refer_by_name)
-    app.connect("missing-reference", find_by_name)
+    """Connect the functions below to Sphinx's events."""
+    app.connect("source-read", link_repository_files)
+    # Before napoleon, which would list attributes, and after it, because it would parse text as types.
+    app.connect("autodoc-process-docstring", extract_attribute_sections, priority=400)
+    app.connect("autodoc-process-docstring", insert_attribute_docs, priority=600)
+    app.connect("autodoc-process-signature", hide_internal_arguments)
+    app.connect("doctree-read", use_full_names)
+    app.connect("missing-reference", resolve_unique_name)
 
 
-def offer_files(app: Sphinx, page: str, source: list[str]) -> None:
-    """Make a download of each link to a file of the repository that is no page: there, the link shows the file."""
+def link_repository_files(app: Sphinx, page: str, source: list[str]) -> None:
+    """Turn links to repository files outside the documentation into downloads."""
     folder = Path(app.env.doc2path(page)).parent
 
-    def offered(link: re.Match[str]) -> str:
+    def replace_link(link: re.Match[str]) -> str:
         is_page = (folder / link[1]).resolve().is_relative_to(app.srcdir)
         return link[0] if is_page else f"](path:{link[1]})"
 
-    source[0] = UPWARD_LINK.sub(offered, source[0])
+    source[0] = UPWARD_LINK.sub(replace_link, source[0])
 
 
-def take_sections(_app: Sphinx, what: str, _name: str, cls: type, _options: object, lines: list[str]) -> None:
-    """Take ``Attributes:`` out of a class, and have each documented alone; take out arguments that nobody gives."""
+def extract_attribute_sections(
+    _app: Sphinx, what: str, _name: str, cls: type, _options: object, lines: list[str]
+) -> None:
+    """Move each entry of ``Attributes:`` to its own attribute; drop ``Args:`` of classes that callers do not create."""
     if what not in {"class", "exception"}:
         return
     documented = ModuleAnalyzer.for_module(cls.__module__).attr_docs
-    for attribute in said_of(cls):
+    for attribute in collect_attribute_docs(cls):
         documented.setdefault((cls.__qualname__, attribute), [""])
     text = ATTRIBUTES.sub("", "\n".join([*lines, ""]))
-    lines[:] = (text if cls.__name__ in MADE_BY_CALLERS else ARGUMENTS.sub("", text)).splitlines()
+    lines[:] = (text if cls.__name__ in CREATED_BY_CALLERS else ARGUMENTS.sub("", text)).splitlines()
 
 
-def say_attribute(_app: Sphinx, what: str, name: str, _obj: object, _options: object, lines: list[str]) -> None:
-    """Say of an attribute, beside its type, what its class says of it."""
+def insert_attribute_docs(_app: Sphinx, what: str, name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Insert the text of the class's ``Attributes:`` section into the attribute's own entry."""
     owner, _, attribute = name.rpartition(".")
-    if what == "attribute" and (text := said_of(resolve_name(owner)).get(attribute)):
+    if what == "attribute" and (text := collect_attribute_docs(resolve_name(owner)).get(attribute)):
         lines[:] = [*text.splitlines(), ""]
 
 
-def said_of(cls: type) -> dict[str, str]:
-    """Return what a class and those it inherits from say of their attributes."""
-    return {name: text for each in [*parents(cls), *reversed(cls.__mro__)] for name, text in said_by(each).items()}
+def collect_attribute_docs(cls: type) -> dict[str, str]:
+    """Return the attribute documentation of a class and its bases, by attribute."""
+    return {
+        name: text
+        for each in [*find_typed_dict_bases(cls), *reversed(cls.__mro__)]
+        for name, text in parse_attribute_docs(each).items()
+    }
 
 
-def parents(cls: type) -> list[type]:
-    """Return those whose keys a TypedDict has, which it does not remember itself."""
+def find_typed_dict_bases(cls: type) -> list[type]:
+    """Return the TypedDicts whose keys *cls* includes; a TypedDict does not record its bases."""
     if not is_typeddict(cls):
         return []
     others = [other for module in PARAMETERS for other in vars(module).values() if is_typeddict(other)]
     return [other for other in others if other.__annotations__.items() <= cls.__annotations__.items()]
 
 
-def said_by(cls: type) -> dict[str, str]:
-    """Return what a class itself says of its attributes."""
+def parse_attribute_docs(cls: type) -> dict[str, str]:
+    """Return the entries of a class's own ``Attributes:`` section."""
     section = ATTRIBUTES.search(inspect.cleandoc(cls.__doc__ or "") + "\n")
     return {name: inspect.cleandoc(text) for name, text in ATTRIBUTE.findall(section[1])} if section else {}
 
 
-def show_arguments(
+def hide_internal_arguments(
     _app: Sphinx, what: str, name: str, obj: object, _options: object, arguments: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
-    """Show no arguments of a class that nobody but the library makes, and none that an error inherits."""
+    """Hide constructor arguments of classes that only the library creates, and inherited ones of errors."""
     if not arguments:
         return None
-    is_handed_out = what == "class" and name.rpartition(".")[2] not in MADE_BY_CALLERS
+    is_handed_out = what == "class" and name.rpartition(".")[2] not in CREATED_BY_CALLERS
     is_inherited = what == "exception" and "__init__" not in vars(obj)
     return ("", None) if is_handed_out or is_inherited else (BUILT_IN.sub(r"= \1", arguments), returns)
 
 
-def refer_by_name(_app: Sphinx, doctree: nodes.document) -> None:
-    """Let annotations mean what they name: without this, ``bytes`` may be an attribute of some class."""
+def use_full_names(_app: Sphinx, doctree: nodes.document) -> None:
+    """Resolve annotations by their full name; otherwise ``bytes`` could match an attribute of some class."""
     for reference in doctree.findall(pending_xref):
         if "refspecific" in reference:
             del reference["refspecific"]
             reference.attributes.pop("py:class", None)
 
 
-def find_by_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> Any:
-    """Link a name to the one thing that has it: annotations and docstrings do not say where it is documented."""
+def resolve_unique_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> Any:
+    """Link a name to its only entry, because annotations and docstrings do not name the documented module."""
     if node.get("refdomain") != "py":
         return None
     python, target = env.domains.python_domain, node["reftarget"]
-    found = [name for name, entry in python.objects.items() if name.endswith(f".{target}") and is_meant(entry, target)]
-    if len(found) > 1:  # the emulator has a class `Batches` of its own
+    found = [
+        name for name, entry in python.objects.items() if name.endswith(f".{target}") and is_target_of(entry, target)
+    ]
+    if len(found) > 1:  # the emulator also has a class `Batches`
         found = [name for name in found if (".testing." in name) == ("testing" in (node.get("py:module") or ""))]
     if len(found) != 1:
         return None
     return python.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, contnode)
 
 
-def is_meant(entry: ObjectEntry, target: str) -> bool:
-    """Whether *target* alone can mean *entry*: a name of a module, or with its class one of a class."""
+def is_target_of(entry: ObjectEntry, target: str) -> bool:
+    """Whether *target* can refer to *entry*: a module-level name, or a class member given with its class."""
     return not entry.aliased and ("." in target or entry.objtype in {"class", "data", "exception", "function"})

@@ -1,4 +1,4 @@
-"""Every benchmark runs, and a chunk costs no more calls and memory than it did; nothing here is timed."""
+"""Every benchmark runs, and calls and memory per chunk and request stay below their bounds; nothing is timed."""
 
 import gc
 import importlib.util
@@ -25,21 +25,21 @@ ALL = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in S
 WITHOUT_TINY = {"limiter"}
 TINY = [name for name in ALL if name not in WITHOUT_TINY]
 ROW = {"what", "unit", "ours", "baseline_name", "baseline", "ratio", "goal", "ok"}
-AT_ONCE = 4
+CONCURRENCY = 4
 
 Finished = subprocess.CompletedProcess[str]
 
 
-def python(*arguments: object) -> Finished:
+def run_python(*arguments: object) -> Finished:
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
 def finished() -> Iterator[dict[str, Future[Finished]]]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         slowest_first = sorted(TINY, key=lambda name: name != "memory")
-        yield {name: pool.submit(python, f"{name}.py", "--tiny", "--json") for name in slowest_first}
+        yield {name: pool.submit(run_python, f"{name}.py", "--tiny", "--json") for name in slowest_first}
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -52,32 +52,32 @@ def test_a_benchmark_yields_rows(name: str, finished: dict[str, Future[Finished]
 
 
 def test_the_runner_knows_every_benchmark() -> None:
-    done = python("-c", "import run; print(*sorted(script.name for script in run.SCRIPTS))")
+    done = run_python("-c", "import run; print(*sorted(script.name for script in run.SCRIPTS))")
     assert done.stdout.split() == ALL
 
 
 def test_the_runner_collects_the_rows(tmp_path: Path) -> None:
-    done = python("run.py", "--tiny", "--json", tmp_path / "rows.json", "assembly")
+    done = run_python("run.py", "--tiny", "--json", tmp_path / "rows.json", "assembly")
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     assert {row["benchmark"] for row in results["rows"]} == {"assembly"}
 
 
-def test_the_runner_goes_on_after_a_failure_and_tells_it(tmp_path: Path) -> None:
+def test_the_runner_continues_after_a_failure_and_reports_it(tmp_path: Path) -> None:
     code = "import sys, run; run.SCRIPTS = (run.Script('missing'), run.Script('assembly')); sys.exit(run.main())"
-    done = python("-c", code, "--tiny", "--json", tmp_path / "rows.json")
+    done = run_python("-c", code, "--tiny", "--json", tmp_path / "rows.json")
     assert done.returncode == 1
     results = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     assert results["failed"] == ["missing"]
     assert results["rows"]
 
 
-# What a chunk costs.
+# Cost of a chunk.
 
 CHUNKS = 2000
 
 
-def server() -> Any:
+def load_server() -> Any:
     spec = importlib.util.spec_from_file_location("benchmark_server", BENCHMARKS / "server.py")
     assert spec is not None
     assert spec.loader is not None
@@ -86,8 +86,8 @@ def server() -> Any:
     return module
 
 
-def consumed(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
-    """Do what a stream does with its body, and what its consumer does with the chunks."""
+def consume_stream(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
+    """Decode and assemble *blocks* as a stream does, and access each text as a consumer does."""
     decoder, accumulator, kept = TemplateDecoder(), ChatAccumulator(), []
     for block in blocks:
         for chunk in decoder.feed(block):
@@ -97,8 +97,8 @@ def consumed(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
     return accumulator, kept
 
 
-def calls_of(work: Callable[[], object]) -> int:
-    """Return how many Python functions *work* calls."""
+def count_calls(work: Callable[[], object]) -> int:
+    """Return the number of Python functions that *work* calls."""
     count = 0
 
     def profile(_frame: object, event: str, _argument: object) -> None:
@@ -115,7 +115,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 @pytest.fixture(scope="module")
 def bodies() -> dict[str, list[bytes]]:
-    module = server()
+    module = load_server()
     plain, varied = module.make_events(CHUNKS), module.make_events(CHUNKS, module.encode_usage)
     whole = b"".join(plain)
     return {
@@ -125,43 +125,43 @@ def bodies() -> dict[str, list[bytes]]:
     }
 
 
-# Each is what the code took when the bound was set, and a fifth more. Lower them when the code gets cheaper.
-MOST_CALLS = {"an event a block": 9.2, "16 KiB a block": 3.8, "varied, an event a block": 27.6}
-MOST_BYTES = {"an event a block": 616, "16 KiB a block": 616, "varied, an event a block": 1739}
-MOST_OBJECTS = {"an event a block": 8.4, "16 KiB a block": 8.4, "varied, an event a block": 21.3}
+# Each bound is the measured value plus a fifth. Lower it when the code gets cheaper.
+MAX_CALLS = {"an event a block": 9.2, "16 KiB a block": 3.8, "varied, an event a block": 27.6}
+MAX_BYTES = {"an event a block": 616, "16 KiB a block": 616, "varied, an event a block": 1739}
+MAX_OBJECTS = {"an event a block": 8.4, "16 KiB a block": 8.4, "varied, an event a block": 21.3}
 
 
-@pytest.mark.parametrize("shape", MOST_CALLS)
+@pytest.mark.parametrize("shape", MAX_CALLS)
 def test_a_chunk_takes_few_calls(shape: str, bodies: dict[str, list[bytes]]) -> None:
-    consumed(bodies[shape])  # the converters are made once
-    assert calls_of(lambda: consumed(bodies[shape])) / CHUNKS <= MOST_CALLS[shape]
+    consume_stream(bodies[shape])  # warm up: converters are created once
+    assert count_calls(lambda: consume_stream(bodies[shape])) / CHUNKS <= MAX_CALLS[shape]
 
 
-@pytest.mark.parametrize("shape", MOST_BYTES)
+@pytest.mark.parametrize("shape", MAX_BYTES)
 def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]]) -> None:
-    consumed(bodies[shape])
+    consume_stream(bodies[shape])
     gc.collect()
     tracemalloc.start()
     try:
-        kept = consumed(bodies[shape])
+        kept = consume_stream(bodies[shape])
         traces = tracemalloc.take_snapshot().traces
     finally:
         tracemalloc.stop()
     assert kept[0].snapshot().text
-    assert sum(trace.size for trace in traces) / CHUNKS <= MOST_BYTES[shape]
-    assert len(traces) / CHUNKS <= MOST_OBJECTS[shape]
+    assert sum(trace.size for trace in traces) / CHUNKS <= MAX_BYTES[shape]
+    assert len(traces) / CHUNKS <= MAX_OBJECTS[shape]
 
 
-# What a request costs: of our own functions, those of the emulator left out.
+# Cost of a request: functions of the library, without those of the emulator.
 
-MOST_CALLS_OF_A_REQUEST, MOST_CALLS_TO_A_TOKEN = 94, 124
+MAX_REQUEST_CALLS, MAX_FIRST_TOKEN_CALLS = 94, 124
 TRIES = 5
-"""The fewest calls count: how an answer is cut into packets is the machine's business."""
+"""The smallest count is compared, because the machine decides how a response is split into packets."""
 
 
 @contextmanager
-def own_calls() -> Iterator[list[str]]:
-    """Note the name of every function of the library that is called, or goes on, in this thread."""
+def record_own_calls() -> Iterator[list[str]]:
+    """Record the name of every function of the library that is called or resumed in this thread."""
     names: list[str] = []
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
@@ -183,11 +183,11 @@ async def test_a_request_takes_few_calls(gradient_emulator: Emulator) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url) as session:
         counts = []
         for _ in range(TRIES):
-            with own_calls() as names:
+            with record_own_calls() as names:
                 await session.chat.completions.create(**HI)
             counts.append(len(names))
     assert "Pipeline.send" in names
-    assert min(counts) <= MOST_CALLS_OF_A_REQUEST
+    assert min(counts) <= MAX_REQUEST_CALLS
 
 
 async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Emulator) -> None:
@@ -195,12 +195,12 @@ async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Em
         counts = []
         for _ in range(TRIES):
             stream = session.chat.completions.stream(**HI)
-            with own_calls() as names:
+            with record_own_calls() as names:
                 async with stream:
                     while not (await anext(stream)).text:
                         pass
                     sys.setprofile(None)
                     counts.append(len(names))
-                    await stream.completion()  # so that the next one finds a connection
+                    await stream.completion()  # returns the connection to the pool
     assert "StreamReader.next_event" in names
-    assert min(counts) <= MOST_CALLS_TO_A_TOKEN
+    assert min(counts) <= MAX_FIRST_TOKEN_CALLS

@@ -1,4 +1,4 @@
-"""What the distribution promises: one version, and nothing loaded that is not asked for."""
+"""The distribution: version, links, entry points, changelog, and modules that an import loads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT, TOOLS = TABLES["project"], TABLES["tool"]
 REPOSITORY = "https://github.com/gradient-async/gradient-async"
 
 
-def loaded_by(statement: str) -> set[str]:
+def list_loaded_modules(statement: str) -> set[str]:
     program = f"import sys; {statement}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -35,15 +35,15 @@ def test_the_version_is_written_in_one_place() -> None:
 
 def test_importing_the_package_loads_no_command_line_and_no_server() -> None:
     unwanted = {"click", "rich", "aiohttp.web", "redis", "pytest", "gradient_async.cli", "gradient_async.testing"}
-    assert loaded_by("import gradient_async") & unwanted == set()
+    assert list_loaded_modules("import gradient_async") & unwanted == set()
 
 
 def test_importing_the_command_line_loads_no_click() -> None:
-    assert loaded_by("import gradient_async.cli") & {"click", "rich", "gradient_async.testing"} == set()
+    assert list_loaded_modules("import gradient_async.cli") & {"click", "rich", "gradient_async.testing"} == set()
 
 
-def test_the_pytest_plugin_loads_nothing_of_the_library_that_is_slow() -> None:
-    assert loaded_by("import gradient_async.testing.plugin") & {"aiohttp.web", "click", "rich"} == set()
+def test_the_pytest_plugin_loads_no_slow_module() -> None:
+    assert list_loaded_modules("import gradient_async.testing.plugin") & {"aiohttp.web", "click", "rich"} == set()
 
 
 def test_the_entry_points_lead_somewhere() -> None:
