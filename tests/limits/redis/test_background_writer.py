@@ -1,0 +1,72 @@
+"""Writes that are retried, and writes when a limiter is closed."""
+
+import asyncio
+import gc
+import warnings
+from typing import Any
+from unittest import mock
+
+from gradient_async.limits import RedisLimiter
+from gradient_async.limits.redis.store import Grant, RedisUnavailable
+from gradient_async.models.response_meta import RateLimitInfo
+from tests.support.redis_server import open_limiter
+
+UNREACHABLE = "redis://:secret@127.0.0.1:1/0"
+
+
+async def test_a_refund_that_failed_is_written_again(url: str, key: str) -> None:
+    async with (
+        open_limiter(url, (1, 60.0), key=key) as one,
+        open_limiter(url, (1, 60.0), key=key) as two,
+    ):
+        permit = await one.acquire(hold=True)
+        with mock.patch.object(one._store, "settle_permits", side_effect=RedisUnavailable):
+            permit.refund()
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.2)
+        await asyncio.wait_for(two.acquire(), 1)
+        assert two.status().windows[0].used == 1
+
+
+async def test_closing_writes_the_last_pause(url: str, key: str) -> None:
+    async with (
+        open_limiter(url, (100, 60.0), key=key) as one,
+        open_limiter(url, (100, 60.0), key=key) as two,
+    ):
+        permit = await one.acquire()
+        one.apply_response(RateLimitInfo(retry_after=0.5), status=429, sent_at=permit.sent_at)
+        await one.aclose()
+        assert (await two.acquire()).waited > 0.4
+
+
+async def test_closing_refunds_permits_granted_meanwhile(url: str, key: str) -> None:
+    async with (
+        open_limiter(url, (10, 60.0), key=key) as one,
+        open_limiter(url, (10, 60.0), key=key) as two,
+    ):
+        granted, request_permits = asyncio.Event(), one._store.request_permits
+
+        async def reply_slowly(*args: Any, **options: Any) -> Grant:
+            grant = await request_permits(*args, **options)
+            granted.set()
+            await asyncio.sleep(0.05)
+            return grant
+
+        with mock.patch.object(one._store, "request_permits", reply_slowly):
+            waiting = [asyncio.create_task(one.acquire()) for _ in range(5)]
+            await granted.wait()
+            await one.aclose()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await two.acquire()
+        assert two.status().windows[0].used == 1
+
+
+async def test_closing_leaves_no_write_that_was_never_awaited() -> None:
+    limiter = RedisLimiter(UNREACHABLE, key="k", when_down="fail_open")
+    permit = await limiter.acquire()
+    limiter.apply_response(RateLimitInfo(retry_after=1.0), status=429, sent_at=permit.sent_at)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        await limiter.aclose()
+        gc.collect()
+    assert not caught

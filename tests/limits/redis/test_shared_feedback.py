@@ -1,0 +1,49 @@
+"""Pauses and foreign usage that one limiter shares with the others."""
+
+import asyncio
+import time
+
+import pytest
+
+from gradient_async.errors import APITimeoutError
+from gradient_async.models.response_meta import RateLimitInfo
+from tests.support.redis_server import open_limiter
+
+
+async def test_a_refusal_pauses_every_process(url: str, key: str) -> None:
+    async with (
+        open_limiter(url, (100, 60.0), key=key) as one,
+        open_limiter(url, (100, 60.0), key=key) as two,
+    ):
+        permit = await one.acquire()
+        one.apply_response(RateLimitInfo(retry_after=0.6), status=429, sent_at=permit.sent_at)
+        await asyncio.sleep(0.05)
+        assert (await two.acquire()).waited > 0.4
+        assert two.status().windows[0].foreign > 50
+
+
+async def test_a_pause_delays_the_first_request(url: str, key: str) -> None:
+    async with open_limiter(url, (100, 60.0), key=key) as limiter:
+        limiter.pause(0.3)
+        assert (await limiter.acquire()).waited >= 0.3
+
+
+async def test_a_timeout_that_ends_before_the_pause_is_refused_at_once(url: str, key: str) -> None:
+    async with open_limiter(url, (100, 60.0), key=key) as limiter:
+        limiter.pause(20.0)
+        began = time.monotonic()
+        with pytest.raises(APITimeoutError, match="at the earliest"):
+            await limiter.acquire(timeout=10.0)
+        assert time.monotonic() - began < 5
+
+
+async def test_foreign_usage_is_shared_with_other_processes(url: str, key: str) -> None:
+    async with (
+        open_limiter(url, (50, 1.0), (100, 60.0), key=key) as one,
+        open_limiter(url, (50, 1.0), (100, 60.0), key=key) as two,
+    ):
+        permit = await one.acquire()
+        one.apply_response(RateLimitInfo(limit=100, remaining=39), status=200, sent_at=permit.sent_at)
+        await asyncio.sleep(0.1)
+        await two.acquire()
+        assert two.status().windows[1].foreign in (59, 60)
