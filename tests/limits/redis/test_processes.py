@@ -42,7 +42,7 @@ def acquire_for_seconds(url: str, key: str, barrier: Barrier, queue: "Queue[list
 
 def test_six_processes_never_exceed_the_window_and_use_95_percent_of_it(url: str, key: str) -> None:
     context = multiprocessing.get_context("spawn")
-    queue: "Queue[list[float]]" = context.Queue()
+    queue: Queue[list[float]] = context.Queue()
     args = (url, key, context.Barrier(6), queue)
     processes = [context.Process(target=acquire_for_seconds, args=args) for _ in range(6)]
     for process in processes:
