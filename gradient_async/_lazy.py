@@ -1,7 +1,7 @@
-"""Names that a package loads when they are first asked for (PEP 562).
+"""Lazy names of a package: each is loaded from its module on first access (PEP 562).
 
-Contract: a name is the same object however it is reached, and is looked up here once. Type checkers never see this: the
-packages tell them where each name lives.
+Contract: a name is the same object however it is reached, and is resolved once. Type checkers do not see this: the
+packages tell them where each name is defined.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import Any
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, tuple[str, ...]], modules: tuple[str, ...] = ()
+    package: str, names_by_module: Mapping[str, tuple[str, ...]], modules: tuple[str, ...] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the ``__getattr__`` and ``__dir__`` of *package*.
+    """Return the ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
-        package: Its name.
-        homes: The public names that each of its modules defines.
-        modules: Modules of it that are names of their own.
+        package: The name of the package.
+        names_by_module: The public names that each module of the package defines.
+        modules: Modules of the package that are public names themselves.
     """
-    home_of = {name: home for home, names in homes.items() for name in names}
+    module_of = {name: module for module, names in names_by_module.items() for name in names}
 
-    def load(name: str) -> Any:
+    def load_name(name: str) -> Any:
         if name in modules:
             return import_module(f"{package}.{name}")
-        if name not in home_of:
+        if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{home_of[name]}"), name)
+        value = getattr(import_module(f"{package}.{module_of[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *home_of, *modules})
+    def list_names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *module_of, *modules})
 
-    return load, names
+    return load_name, list_names

@@ -1,4 +1,4 @@
-"""What the service returns: attrs classes with cheap properties, no I/O. Each is loaded when it is first asked for."""
+"""The results of the service: attrs classes with cheap properties and no I/O, each loaded on first access."""
 
 from typing import TYPE_CHECKING
 

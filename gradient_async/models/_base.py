@@ -1,8 +1,8 @@
-"""What every result has in common: equality, a readable repr, and the way back to JSON.
+"""The base of every result: equality, a readable repr, and conversion back to JSON.
 
-The classes are slotted attrs without generated ``__eq__`` and ``__repr__``: the shared ones below halve
-what each class costs at import. The modules of results do without postponed annotations, whose text would have to be
-compiled when the converter first reads it.
+The classes are slotted attrs without a generated ``__eq__`` and ``__repr__``: sharing those of `Model` halves the
+import time of each class. The modules of results do not postpone their annotations: the converter would have to
+compile the text of each on first use.
 """
 
 import json
@@ -14,14 +14,14 @@ import attrs
 from gradient_async.models._raw_source import RawValue, load_object
 
 NOT_WIRE = {"wire": False}
-"""Metadata of a field that is ours and not part of the service's JSON."""
+"""Metadata of a field that is not part of the service's JSON."""
 
 
 def to_jsonable(value: Any) -> Any:
-    """Return *value* with every model inside it turned into a dict, every date into RFC 3339."""
+    """Return *value* with a dict for every model inside it, and RFC 3339 text for every date."""
     if type(value) is str:
         return value
-    if isinstance(value, dict):  # most of what is in a body is text, and a call is dearer than the question
+    if isinstance(value, dict):  # Hot: most values of a body are text; testing for it is cheaper than a call
         return {key: item if type(item) is str else to_jsonable(item) for key, item in value.items()}
     if isinstance(value, Model):
         return value.to_dict()
@@ -37,7 +37,7 @@ class Model:
     """A result of the service."""
 
     wire_fields: ClassVar[tuple[str, ...]] = ()
-    """The names of the fields that the class shares with the service's JSON."""
+    """The names of the fields that are part of the service's JSON."""
 
     _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
 
@@ -47,28 +47,29 @@ class Model:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The JSON object this was decoded from, unknown fields included.
+        """The JSON object that this was decoded from, unknown fields included.
 
-        Of an assembled result it holds the unknown fields alone; of one made by hand it is `to_dict`.
+        For a result that was assembled from a stream it holds the unknown fields only; for one made by hand it equals
+        `to_dict`.
         """
         return self.to_dict() if self._raw is None else self._load_raw()
 
     @property
     def extra(self) -> dict[str, Any]:
-        """The fields that arrived and that this class does not know."""
+        """The fields that arrived and are unknown to this class."""
         return {name: value for name, value in self._load_raw().items() if name not in self.wire_fields}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object: every field that is set, then every unknown field that arrived."""
+        """Return the JSON object: every field that is not None, then every unknown field that arrived."""
         known = {name: value for name in self.wire_fields if (value := getattr(self, name)) is not None}
         return {name: to_jsonable(value) for name, value in known.items()} | self.extra
 
     def to_json(self) -> str:
-        """Return `to_dict` as JSON text, ASCII only, so that odd characters survive any transport."""
+        """Return `to_dict` as JSON text. It is ASCII only, so that lone surrogates survive any transport."""
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
     def _load_raw(self) -> dict[str, Any]:
-        """Return the JSON object this was decoded from; decode it on first access."""
+        """Return the JSON object that this was decoded from; decode it on first access."""
         if self._raw is None:
             return {}
         if type(self._raw) is not dict:
@@ -83,5 +84,5 @@ class Model:
     __hash__ = None  # type: ignore[assignment]  # a result can change, so it cannot be a key
 
     def __repr__(self) -> str:
-        shown = ((name, getattr(self, name)) for name in self.wire_fields)
-        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown if v is not None)})"
+        fields = ((name, getattr(self, name)) for name in self.wire_fields)
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in fields if v is not None)})"

@@ -36,7 +36,7 @@ class RawSource(Protocol):
     """The first item of a tuple; it knows how to make the JSON object from the others."""
 
     @property
-    def is_known(self) -> bool:
+    def all_fields_known(self) -> bool:
         """Whether no object it makes has a field that its model does not know."""
         ...
 
@@ -50,10 +50,10 @@ class JSONTextSource:
     """The source of models that were decoded from one JSON text.
 
     Attributes:
-        is_known: Whether the models know every field in the text.
+        all_fields_known: Whether the models know every field in the text.
     """
 
-    is_known: bool
+    all_fields_known: bool
 
     def load_object(self, _cls: type["Model"], document: list[Any], *path: str | int) -> Any:
         """Return the JSON object at *path* in *document*.
@@ -84,5 +84,5 @@ def unknown_fields(model: "Model", known: frozenset[str]) -> dict[str, Any]:
     raw = model._raw
     if type(raw) is dict:
         return _NO_FIELDS if raw.keys() <= known else model.extra
-    has_none = raw is None or (type(raw) is tuple and raw[SOURCE].is_known)
+    has_none = raw is None or (type(raw) is tuple and raw[SOURCE].all_fields_known)
     return _NO_FIELDS if has_none else model.extra

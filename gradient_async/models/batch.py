@@ -1,7 +1,7 @@
-"""What a batch is made of: the request, the job, its counts and faults, the links to its files.
+"""The objects of the batch API: request, job, counts and faults, input file, links to the results.
 
-Every field of a result but ``batch_id`` and ``status`` has a default, because the documented and the observed
-wire shapes differ; strings are open; unknown fields stay in ``raw``. A date that cannot be read is None.
+Every field of a result except ``batch_id`` and ``status`` has a default, because the documented and the observed wire
+shapes differ; strings are open; unknown fields stay in ``raw``. A date that cannot be parsed is None.
 
 Source: the batch inference reference of April 2026, and captures of the service from the same days.
 """
@@ -18,12 +18,17 @@ from gradient_async.models._base import Model
 from gradient_async.models.response_meta import ResponseModel
 
 TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
-"""The statuses that a job never leaves. Any other, a new one too, means that it goes on."""
+"""The statuses that a job never leaves. With any other status, even an unknown one, the job is still running."""
 
 
 @attrs.frozen
 class BatchRequest:
-    """One request of a batch: an id of yours that is unique in the batch, and the body of the call."""
+    """One request of a batch.
+
+    Attributes:
+        custom_id: Your id of the request, unique in the batch.
+        body: The body of the call.
+    """
 
     custom_id: str
     body: Mapping[str, Any] = attrs.field(repr=False)
@@ -31,7 +36,7 @@ class BatchRequest:
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class RequestCounts(Model):
-    """How many of a job's requests there are, are done, and have failed."""
+    """The numbers of a job's requests: all, completed, failed."""
 
     total: int = 0
     completed: int = 0
@@ -40,12 +45,13 @@ class RequestCounts(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class BatchFault(Model):
-    """Something the service found wrong with a job, or with one of its requests.
+    """A fault that the service found in a job, or in one of its requests.
 
     Attributes:
-        code: A short identifier, as ``"invalid_input_file"``.
-        line: The line of the input it is about, from 1; None if it is about none.
-        status: The HTTP status of the one request, if that is what failed.
+        code: A short identifier, such as ``"invalid_input_file"``.
+        message: The service's explanation.
+        line: The line of the input, from 1; None if the fault is not about a line.
+        status: The HTTP status of the request that failed, None if the fault is not about a request.
     """
 
     code: str | None = None
@@ -54,20 +60,21 @@ class BatchFault(Model):
     status: int | None = None
 
     def __str__(self) -> str:
-        what = self.message or self.code or f"status {self.status or 'unknown'}"
+        reason = self.message or self.code or f"status {self.status or 'unknown'}"
         place = f"Line {self.line}"
-        return what if self.line is None or what.startswith(place) else f"{place}: {what}"
+        return reason if self.line is None or reason.startswith(place) else f"{place}: {reason}"
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Batch(ResponseModel):
-    """A job as the service describes it at one moment.
+    """The state of a job when the service sent it.
 
     Attributes:
         status: ``validating``, ``in_progress``, ``finalizing``, ``cancelling``; at the end ``completed``,
-            ``failed``, ``expired`` or ``cancelled``; or a newer one, which counts as going on.
-        errors: What kept the whole job from completing; the failures of single requests are in its error file.
-        expires_at: As the service says it; it has been seen to mean other things than the end of the job's time.
+            ``failed``, ``expired`` or ``cancelled``; or a newer one, which counts as running.
+        request_counts: The numbers of requests.
+        errors: The faults that kept the whole job from completing; those of single requests are in its error file.
+        expires_at: The service's value; it was seen to differ from the end of the job's completion window.
     """
 
     batch_id: str
@@ -95,17 +102,18 @@ class Batch(ResponseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended, one way or another."""
+        """Whether the job has ended, successfully or not."""
         return self.status in TERMINAL
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class BatchFile(ResponseModel):
-    """An announced input file: where to put its bytes, once, and the id to create the job with.
+    """An input file that was announced to the service and not uploaded yet.
 
     Attributes:
-        upload_url: Presigned: whoever has it can write the file, so it is not shown.
-        expires_at: When the address stops working, usually a quarter of an hour after it was made.
+        file_id: The id to create the job with.
+        upload_url: The presigned URL that takes the bytes, once. It grants write access, so the repr omits its query.
+        expires_at: The time at which the URL expires, usually 15 minutes after it was made.
     """
 
     file_id: str
@@ -119,11 +127,11 @@ class BatchFile(ResponseModel):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ResultLinks(ResponseModel):
-    """Where a job's files can be read, for a short time.
+    """The URLs of a job's result files, which expire after a short time.
 
     Attributes:
-        output_file_url: Presigned, so it is not shown; None if no request succeeded.
-        error_file_url: The sidecar of the failed requests; None if there is none.
+        output_file_url: The presigned URL of the results; None if no request succeeded. The repr omits its query.
+        error_file_url: The presigned URL of the failed requests; None if there are none. The repr omits its query.
     """
 
     batch_id: str = ""
@@ -141,5 +149,5 @@ class ResultLinks(ResponseModel):
 
 
 def without_query(url: str | None) -> str | None:
-    """Return *url* as it may be shown: a presigned address carries its key in the query."""
+    """Return *url* without its query, which in a presigned URL carries the signature."""
     return None if url is None else url.partition("?")[0]

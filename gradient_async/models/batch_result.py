@@ -1,7 +1,7 @@
-"""One line of a job's results, and what all of them add up to.
+"""One line of a job's results, and the report on all of them.
 
-Contract: who fails is known at once; an answer is decoded when it is first asked for, into the same classes that
-the calls of the API return.
+Contract: whether a request failed is known at once; its response is decoded on first access, into the classes that the
+calls of the API return.
 
 Source: OpenAI's batch output (``response``, ``error``) and Anthropic's (``result``), which the batch inference
 reference refers to.
@@ -26,12 +26,12 @@ AnyResponse = ChatCompletion | MessageReply | EmbeddingList | dict[str, Any]
 
 
 class LineReader(Protocol):
-    """What a result needs to read its own line."""
+    """Decodes the response or the fault in a line on first access."""
 
     file: ResultFile
 
     def decode_body(self, line: Any, text: Any) -> AnyResponse | None:
-        """Return the answer in a decoded *line*, None if it has none; *text* is what it was decoded from."""
+        """Return the response in a decoded *line*, None if it has none; *text* is the JSON of the line."""
         ...
 
     def read_fault(self, line: Any, number: int) -> BatchFault:
@@ -41,12 +41,12 @@ class LineReader(Protocol):
 
 @attrs.define(kw_only=False, eq=False, repr=False, weakref_slot=False)
 class BatchResult(Model):
-    """What became of one request of a batch.
+    """The result of one request of a batch.
 
     Attributes:
-        custom_id: The id you gave the request; ``""`` if the line cannot be read.
-        ok: Whether the request was answered.
-        line: The line of the results file, from 1.
+        custom_id: Your id of the request; ``""`` if the line cannot be decoded.
+        ok: Whether the request succeeded.
+        line: The line number in the results file, from 1.
     """
 
     custom_id: str
@@ -54,21 +54,21 @@ class BatchResult(Model):
     line: int = attrs.field(metadata=NOT_WIRE)
     _reader: LineReader = attrs.field(metadata=NOT_WIRE)
     _envelope: Any = attrs.field(metadata=NOT_WIRE)
-    # Once more, to be positional: with a keyword a result takes half as long again to make.
+    # Hot: redeclared to be positional; with a keyword a result takes half as long again to build.
     _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
     _answer: AnyResponse | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
 
     @property
     def file(self) -> ResultFile:
-        """The file the line is in, the output or the error sidecar."""
+        """The file of the line: the output, or the error file."""
         return self._reader.file
 
     @property
     def answer(self) -> AnyResponse | None:
-        """The answer, as the class that the endpoint's calls return; a dict where there is none; None if it failed.
+        """The response, in the class that the endpoint's calls return; a dict if there is none; None for a failure.
 
         Raises:
-            ResponseDecodeError: It is not what the endpoint returns.
+            ResponseDecodeError: The response does not decode to that class.
         """
         if self._answer is None and self.ok:
             self._answer = self._reader.decode_body(self._envelope, self._raw)
@@ -76,33 +76,33 @@ class BatchResult(Model):
 
     @property
     def completion(self) -> ChatCompletion | None:
-        """The answer if it is a chat completion."""
+        """The response if it is a chat completion, else None."""
         answer = self._answer or self.answer
         return answer if isinstance(answer, ChatCompletion) else None
 
     @property
     def message(self) -> MessageReply | None:
-        """The answer if it is one of the messages API."""
+        """The response if it is a message of the messages API, else None."""
         answer = self.answer
         return answer if isinstance(answer, MessageReply) else None
 
     @property
     def embedding(self) -> EmbeddingList | None:
-        """The answer if it is a list of embeddings."""
+        """The response if it is a list of embeddings, else None."""
         answer = self.answer
         return answer if isinstance(answer, EmbeddingList) else None
 
     @property
     def text(self) -> str:
-        """The text of the answer, ``""`` if it has none."""
+        """The text of the response, ``""`` if it has none."""
         answer = self.answer
         if isinstance(answer, ChatCompletion | MessageReply):
             return answer.text
-        return _text_of_response(answer) if isinstance(answer, dict) else ""
+        return _join_output_text(answer) if isinstance(answer, dict) else ""
 
     @property
     def error(self) -> BatchFault | None:
-        """Why the request has no answer, None if it has one."""
+        """The fault of a request that failed, None if it succeeded."""
         return None if self.ok else self._reader.read_fault(self._envelope, self.line)
 
     def __repr__(self) -> str:
@@ -110,9 +110,9 @@ class BatchResult(Model):
         return f"BatchResult({self.custom_id!r}, {outcome}, line {self.line} of the {self.file} file)"
 
 
-def _text_of_response(answer: Mapping[str, Any]) -> str:
-    """Return the text of an answer of the responses API."""
-    output = answer.get("output")
+def _join_output_text(response: Mapping[str, Any]) -> str:
+    """Return the text in a JSON object of the responses API."""
+    output = response.get("output")
     items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
     parts = [part for item in items for part in item.get("content") or () if isinstance(part, dict)]
     return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "output_text")
@@ -120,14 +120,14 @@ def _text_of_response(answer: Mapping[str, Any]) -> str:
 
 @attrs.frozen(kw_only=True)
 class BatchReport:
-    """What became of every request of a job.
+    """The results of a job against its input.
 
     Attributes:
-        succeeded: Ids in the order of the results.
-        failed: Ids in the order of the results.
-        missing: Ids of the input that no result has, in the order of the input.
-        malformed: Lines of the results files that cannot be read, as ``(file, line)``.
-        errors: Why each failed request has no answer.
+        succeeded: The ids of requests that succeeded, in the order of the results.
+        failed: The ids of requests that failed, in the order of the results.
+        missing: The ids of the input without a result, in the order of the input.
+        malformed: The lines of the results files that cannot be decoded, as ``(file, line)``.
+        errors: The fault of each failed request, by id.
     """
 
     succeeded: tuple[str, ...] = attrs.field(default=(), repr=False)
@@ -138,7 +138,7 @@ class BatchReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every request was answered."""
+        """Whether every request succeeded."""
         return not (self.failed or self.missing or self.malformed)
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""What chat completions return.
+"""The results of chat completions.
 
-Every field has a default, because the service's own examples leave out fields its schema requires; strings
-are open, because it adds values; unknown fields stay in ``raw``.
+Every field has a default, because the service's own examples omit fields that its schema requires; strings are open,
+because the service adds values; unknown fields stay in ``raw``.
 
 Source: chat completions of the agent and serverless reference, April to August 2026.
 """
@@ -14,7 +14,7 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class FunctionCall(Model):
-    """The function a tool call names, and its arguments as JSON text."""
+    """The function that a tool call names, and its arguments as JSON text."""
 
     name: str = ""
     arguments: str = ""
@@ -22,7 +22,7 @@ class FunctionCall(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ToolCall(Model):
-    """A call the model wants made; answer it with a ``tool`` message that carries its ``id``."""
+    """A call that the model asks for. Send its result in a ``tool`` message with its ``id`` as ``tool_call_id``."""
 
     id: str = ""
     type: str = "function"
@@ -31,7 +31,7 @@ class ToolCall(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class TopLogprob(Model):
-    """One of the likely tokens at a position."""
+    """One of the most likely tokens at a position."""
 
     token: str = ""
     logprob: float = 0.0
@@ -40,7 +40,7 @@ class TopLogprob(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class TokenLogprob(Model):
-    """The token at a position, and the likeliest ones there."""
+    """The token at a position, and the most likely ones there."""
 
     token: str = ""
     logprob: float = 0.0
@@ -61,8 +61,10 @@ class Message(Model):
     """An assistant's message. ``to_dict()`` can be appended to ``messages`` and sent back.
 
     Attributes:
-        reasoning_content: A reasoning model's thoughts, as Gradient names them.
-        reasoning: The same under the name some upstream models use.
+        content: The text, None if there is none.
+        reasoning_content: The reasoning, under Gradient's own name.
+        reasoning: The reasoning, under the name that some upstream models use.
+        tool_calls: The calls that the model asks for, None if there are none.
     """
 
     role: str = "assistant"
@@ -75,10 +77,10 @@ class Message(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Choice(Model):
-    """One of the ``n`` answers.
+    """One of the ``n`` alternatives of a completion.
 
     Attributes:
-        finish_reason: ``stop``, ``length``, ``tool_calls``, ``content_filter`` or a newer one; None if unknown.
+        finish_reason: ``stop``, ``length``, ``tool_calls``, ``content_filter`` or a newer one; None if there is none.
     """
 
     index: int = 0
@@ -89,7 +91,7 @@ class Choice(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class CacheCreation(Model):
-    """Prompt tokens written to each cache."""
+    """Numbers of prompt tokens written to each cache."""
 
     ephemeral_5m_input_tokens: int = 0
     ephemeral_1h_input_tokens: int = 0
@@ -97,7 +99,7 @@ class CacheCreation(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Usage(Model):
-    """Tokens counted and billed for a request."""
+    """Numbers of tokens that a request is billed for."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -109,7 +111,7 @@ class Usage(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class RetrievedData(Model):
-    """A passage of a knowledge base that an agent consulted."""
+    """A passage that an agent retrieved from a knowledge base."""
 
     id: str | None = None
     index: str | None = None
@@ -118,21 +120,21 @@ class RetrievedData(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Retrieval(Model):
-    """What an agent retrieved; sent when ``include_retrieval_info`` was set."""
+    """The passages that an agent retrieved; sent with ``include_retrieval_info``."""
 
     retrieved_data: list[RetrievedData] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Functions(Model):
-    """The functions an agent called; sent when ``include_functions_info`` was set."""
+    """The functions that an agent called; sent with ``include_functions_info``."""
 
     called_functions: list[str] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class TriggeredGuardrail(Model):
-    """A guardrail that stepped in."""
+    """A guardrail that was triggered."""
 
     message: str | None = None
     rule_name: str | None = None
@@ -140,18 +142,20 @@ class TriggeredGuardrail(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Guardrails(Model):
-    """The guardrails that stepped in; sent when ``include_guardrails_info`` was set."""
+    """The guardrails that were triggered; sent with ``include_guardrails_info``."""
 
     triggered_guardrails: list[TriggeredGuardrail] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChatCompletion(ResponseModel):
-    """A whole answer, or what has been assembled of one.
+    """A chat completion, whole or assembled so far from a stream.
 
     Attributes:
-        created: Unix time in seconds.
-        retrieval: Agents only, as are ``functions`` and ``guardrails``.
+        created: The time of creation, in epoch seconds.
+        choices: One item for each of the ``n`` alternatives.
+        usage: The numbers of tokens; a stream sends them with ``stream_options={"include_usage": True}``.
+        retrieval: The passages that an agent retrieved; agents only, like ``functions`` and ``guardrails``.
     """
 
     id: str = ""
@@ -168,25 +172,25 @@ class ChatCompletion(ResponseModel):
 
     @property
     def message(self) -> Message:
-        """The first choice's message; an empty one if there is no choice."""
+        """The message of the first choice; an empty one if there is no choice."""
         return self.choices[0].message if self.choices else Message()
 
     @property
     def text(self) -> str:
-        """The first choice's content, ``""`` if there is none."""
+        """The content of the first choice, ``""`` if it has none."""
         return self.message.content or ""
 
     @property
     def reasoning(self) -> str:
-        """The first choice's reasoning under either of its names, ``""`` if there is none."""
+        """The reasoning of the first choice under either of its names, ``""`` if it has none."""
         return self.message.reasoning_content or self.message.reasoning or ""
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """The first choice's tool calls."""
+        """The tool calls of the first choice, empty if it has none."""
         return self.message.tool_calls or []
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended."""
+        """The finish reason of the first choice, None if it has none."""
         return self.choices[0].finish_reason if self.choices else None

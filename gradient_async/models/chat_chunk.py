@@ -1,6 +1,6 @@
 """The chunks of a chat stream.
 
-Nothing in a delta is certain to be there; what the service's own chunks leave out has a default.
+Every field has a default: the service's own chunks omit any of them.
 
 Source: chat completions of the agent and serverless reference, April to August 2026.
 """
@@ -13,7 +13,7 @@ from gradient_async.models.chat import Functions, Guardrails, Logprobs, Retrieva
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class FunctionCallDelta(Model):
-    """A piece of a function call."""
+    """The part of a function call that a chunk adds."""
 
     name: str | None = None
     arguments: str | None = None
@@ -21,7 +21,7 @@ class FunctionCallDelta(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ToolCallDelta(Model):
-    """A piece of a tool call. Nothing in it is certain to be there, not even the index."""
+    """The part of a tool call that a chunk adds. Any field may be missing, even the index."""
 
     index: int | None = None
     id: str | None = None
@@ -31,7 +31,7 @@ class ToolCallDelta(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Delta(Model):
-    """What a chunk adds to a choice's message."""
+    """The part of a message that a chunk adds."""
 
     content: str | None = None
     role: str | None = None
@@ -43,7 +43,7 @@ class Delta(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChunkChoice(Model):
-    """What a chunk adds to one choice."""
+    """The part of a choice that a chunk adds."""
 
     index: int = 0
     delta: Delta = attrs.field(factory=Delta)
@@ -53,7 +53,7 @@ class ChunkChoice(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChatCompletionChunk(Model):
-    """One event of a stream."""
+    """One event of a chat stream."""
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -69,7 +69,7 @@ class ChatCompletionChunk(Model):
 
     @property
     def delta(self) -> Delta:
-        """What this chunk adds to the first choice; an empty delta if it adds nothing there."""
+        """The delta of the first choice; an empty one if the chunk is not about it."""
         for choice in self.choices:
             if choice.index == 0:
                 return choice.delta
@@ -77,7 +77,7 @@ class ChatCompletionChunk(Model):
 
     @property
     def text(self) -> str:
-        """The text this chunk adds to the first choice, ``""`` if none."""
+        """The content that the chunk adds to the first choice, ``""`` if none."""
         for choice in self.choices:
             if choice.index == 0:
                 return choice.delta.content or ""
@@ -85,7 +85,7 @@ class ChatCompletionChunk(Model):
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended, in the chunk that ends it."""
+        """The finish reason of the first choice, None in every chunk but its last."""
         for choice in self.choices:
             if choice.index == 0:
                 return choice.finish_reason

@@ -1,4 +1,4 @@
-"""What an embeddings call returns.
+"""The results of the embeddings API.
 
 Source: ``POST /v1/embeddings`` of the serverless reference.
 """
@@ -14,7 +14,7 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Embedding(Model):
-    """One vector; ``index`` is the place of its text in the input."""
+    """One vector; ``index`` is the position of its text in the input, from 0."""
 
     index: int = 0
     object: str = "embedding"
@@ -23,7 +23,7 @@ class Embedding(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class EmbeddingList(ResponseModel):
-    """The vectors of all inputs; iterating and ``len()`` go over ``data``."""
+    """The vectors of all inputs; iteration and ``len()`` go over ``data``."""
 
     object: str = "list"
     model: str = ""

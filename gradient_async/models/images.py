@@ -1,4 +1,4 @@
-"""What an image call returns.
+"""The results of the image API.
 
 Source: ``POST /v1/images/generations`` of the serverless reference.
 """
@@ -16,7 +16,12 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class GeneratedImage(Model):
-    """One image, and the prompt that the model made of yours."""
+    """One image.
+
+    Attributes:
+        b64_json: The bytes of the image file in base64; `content` decodes them.
+        revised_prompt: The prompt that the model rewrote and used, None if it used yours.
+    """
 
     b64_json: str = ""
     revised_prompt: str | None = None
@@ -26,7 +31,7 @@ class GeneratedImage(Model):
         """The bytes of the image file.
 
         Raises:
-            ResponseDecodeError: There are none, or they are not base64.
+            ResponseDecodeError: The bytes are missing, or not base64.
         """
         if not self.b64_json:
             raise ResponseDecodeError(
@@ -44,7 +49,7 @@ class GeneratedImage(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ImageInputTokens(Model):
-    """What the tokens of a prompt were."""
+    """Numbers of prompt tokens by kind."""
 
     text_tokens: int = 0
     image_tokens: int = 0
@@ -52,7 +57,7 @@ class ImageInputTokens(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ImageUsage(Model):
-    """The tokens of an image call."""
+    """Numbers of tokens that an image call is billed for."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -62,11 +67,11 @@ class ImageUsage(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ImageList(ResponseModel):
-    """The images of one prompt; iterating and ``len()`` go over ``data``.
+    """The images of one prompt; iteration and ``len()`` go over ``data``.
 
     Attributes:
-        created: When they were made, in epoch seconds.
-        background: The background, output_format, quality and size are those that were chosen where it was left open.
+        created: The time of creation, in epoch seconds.
+        background: The background that was used, as are ``output_format``, ``quality`` and ``size``.
     """
 
     created: int = 0

@@ -1,4 +1,4 @@
-"""An asynchronous invocation: a model at work on an image, on audio or on speech.
+"""The results of the async-invoke API: jobs that generate an image, audio or speech.
 
 Source: ``POST /v1/async-invoke`` of the serverless reference, and its how-to guide.
 """
@@ -17,14 +17,14 @@ _FAILED = frozenset({"FAILED"})
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class AsyncInvocation(ResponseModel):
-    """An invocation as the service describes it at one moment.
+    """The state of an invocation when the service sent it.
 
     Attributes:
-        request_id: What it is asked for with.
+        request_id: The id of the invocation.
         status: ``QUEUED``, ``IN_PROGRESS``; at the end ``COMPLETED`` or ``FAILED``; or a newer one, which counts as
-            going on.
-        output: What the model made, in the model's own shape; None until ``result()`` of one that has completed.
-        error: Why it failed.
+            running.
+        output: The output in the model's own shape; None in every state but that of ``result()`` after completion.
+        error: The reason of a failure, None if there is none.
     """
 
     request_id: str
@@ -38,26 +38,26 @@ class AsyncInvocation(ResponseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended, one way or another."""
+        """Whether the invocation has ended, successfully or not."""
         return self.is_completed or self.status in _FAILED
 
     @property
     def is_completed(self) -> bool:
-        """Whether it has ended well."""
+        """Whether the invocation has completed."""
         return self.status in _COMPLETED
 
     @property
     def urls(self) -> list[str]:
-        """Every ``url`` in the output, in its order; these are the files that were made, presigned for a short time."""
-        return list(_urls(self.output))
+        """Every ``url`` in the output, in order: the presigned URLs of the generated files, which expire soon."""
+        return list(_find_urls(self.output))
 
-    def __repr__(self) -> str:  # without the output, whose addresses carry keys in their queries
-        shown = f"request_id={self.request_id!r}, status={self.status!r}, model_id={self.model_id!r}"
-        return f"AsyncInvocation({shown}, error={self.error!r})"
+    def __repr__(self) -> str:  # without the output, whose presigned URLs carry signatures
+        fields = f"request_id={self.request_id!r}, status={self.status!r}, model_id={self.model_id!r}"
+        return f"AsyncInvocation({fields}, error={self.error!r})"
 
 
-def _urls(value: Any) -> Iterator[str]:
+def _find_urls(value: Any) -> Iterator[str]:
     if isinstance(value, dict) and isinstance(value.get("url"), str):
         yield value["url"]
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _urls(item)
+        yield from _find_urls(item)

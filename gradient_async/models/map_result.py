@@ -1,4 +1,4 @@
-"""What became of one request of many."""
+"""The result of one request of a ``map``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gradient_async.models.response_meta import Timings
 
 @attrs.frozen(kw_only=True)
 class MapResult:
-    """What became of one request of a ``map``.
+    """The result of one request of a ``map``: a completion or an error.
 
     Attributes:
-        index: Its place among the requests, from 0.
-        request: Its parameters, as they were given.
-        completion: The answer, None if there is none.
-        error: Why there is none.
-        timings: Where its time went.
+        index: The position among the requests, from 0.
+        request: The parameters of the request, as the caller gave them.
+        completion: The completion, None if the request failed.
+        error: The error, None if the request succeeded.
+        timings: The durations of the call, in seconds.
     """
 
     index: int
@@ -32,10 +32,10 @@ class MapResult:
 
     @property
     def ok(self) -> bool:
-        """Whether there is an answer."""
+        """Whether the request succeeded."""
         return self.error is None
 
     @property
     def text(self) -> str:
-        """The answer's text, ``""`` if there is none."""
+        """The text of the completion, ``""`` if there is none."""
         return "" if self.completion is None else self.completion.text

@@ -1,6 +1,6 @@
 """The events of a stream of the messages API.
 
-Nothing in an event is certain to be there besides its type; one of an unknown type has its fields in ``raw``.
+Every field but the type may be missing; the fields of an event of unknown type are in ``raw``.
 
 Source: ``POST /v1/messages`` of the serverless reference.
 """
@@ -13,7 +13,7 @@ from gradient_async.models.messages import ContentBlock, MessageReply, MessageUs
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class MessageDelta(Model):
-    """What an event adds to a block, or to the message: how it ended."""
+    """The part of a content block that an event adds, or the stop reason of the message."""
 
     type: str | None = None
     text: str | None = None
@@ -26,14 +26,16 @@ class MessageDelta(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class MessageEvent(Model):
-    """One event of a stream.
+    """One event of a messages stream.
 
     Attributes:
         type: ``message_start``, ``content_block_start``, ``content_block_delta``, ``content_block_stop``,
             ``message_delta``, ``message_stop`` or a newer one.
-        index: Which block it is about.
-        message: The message as it begins.
-        content_block: The block as it begins.
+        index: The index of the content block, from 0.
+        message: The message at its start.
+        content_block: The content block at its start.
+        delta: The part that the event adds.
+        usage: The numbers of tokens so far.
     """
 
     type: str
@@ -45,7 +47,7 @@ class MessageEvent(Model):
 
     @property
     def text(self) -> str:
-        """The text this event adds to the answer, ``""`` if none."""
+        """The text that the event adds to the message, ``""`` if none."""
         if self.delta is not None:
             return (self.delta.text or "") if self.type == "content_block_delta" else ""
         if self.content_block is not None:

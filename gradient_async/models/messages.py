@@ -1,4 +1,4 @@
-"""What a call of the messages API returns.
+"""The results of the messages API.
 
 Source: ``POST /v1/messages`` of the serverless reference.
 """
@@ -13,7 +13,7 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ContentBlock(Model):
-    """A piece of an answer: text, a thought, or a call of a tool."""
+    """A block of a message: text, thinking, or the call of a tool."""
 
     type: str = "text"
     text: str | None = None
@@ -26,7 +26,7 @@ class ContentBlock(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class MessageUsage(Model):
-    """Tokens counted and billed for a message."""
+    """Numbers of tokens that a message is billed for."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -36,10 +36,11 @@ class MessageUsage(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class MessageReply(ResponseModel):
-    """A whole answer of the messages API.
+    """A message, whole or assembled so far from a stream.
 
     Attributes:
-        stop_reason: ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use`` or a newer one.
+        stop_reason: ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use`` or a newer one; None if the
+            message has not ended.
     """
 
     id: str = ""

@@ -1,4 +1,4 @@
-"""What the list of models returns.
+"""The results of the models API.
 
 Source: ``GET /v1/models`` of the serverless reference.
 """
@@ -13,7 +13,7 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ModelInfo(Model):
-    """A model that the key may use; ``id`` is what goes into ``model=``."""
+    """A model that the key may use; ``id`` is the value for ``model=``."""
 
     id: str
     object: str = "model"
@@ -23,7 +23,7 @@ class ModelInfo(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ModelList(ResponseModel):
-    """Every model that the key may use; iterating and ``len()`` go over ``data``."""
+    """Every model that the key may use; iteration and ``len()`` go over ``data``."""
 
     object: str = "list"
     data: list[ModelInfo] = attrs.field(factory=list)

@@ -1,4 +1,4 @@
-"""A completion whose content has been read as a type of the caller."""
+"""A completion with its content decoded into a class of the caller."""
 
 from typing import Generic, TypeVar
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ParsedCompletion(ChatCompletion, Generic[T]):
-    """A whole answer, and what it says as the class that was asked for.
+    """A chat completion whose content was decoded into the ``response_format`` of the call.
 
     Attributes:
-        parsed: The first choice's content.
+        parsed: The content of the first choice.
     """
 
     parsed: T = attrs.field(metadata=NOT_WIRE)
@@ -25,6 +25,6 @@ class ParsedCompletion(ChatCompletion, Generic[T]):
 
 
 def with_parsed(completion: ChatCompletion, parsed: T) -> ParsedCompletion[T]:
-    """Return *completion* with what its content was read as."""
+    """Return *completion* as a `ParsedCompletion` with *parsed*."""
     fields = {name: getattr(completion, name) for name in ChatCompletion.wire_fields}
     return ParsedCompletion(parsed=parsed, raw=completion._raw, meta=completion._meta, **fields)

@@ -1,7 +1,7 @@
 """The events of a stream of the responses API.
 
-The documents have two accounts of it, typed events and chat-like chunks; both are events here. Nothing in an event is
-certain to be there; one of an unknown type has its fields in ``raw``.
+The reference documents two forms of the stream, typed events and chat-like chunks; both are events here. Every field
+may be missing; the fields of an event of unknown type are in ``raw``.
 
 Source: ``POST /v1/responses`` of the serverless reference.
 """
@@ -15,17 +15,17 @@ from gradient_async.models.responses import OutputItem, OutputPart, ResponseRepl
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ResponseEvent(Model):
-    """One event of a stream.
+    """One event of a responses stream.
 
     Attributes:
-        type: As ``response.output_text.delta``; ``response.chunk`` for what has no type and ``choices`` instead.
-        response: The whole response as it is now, in the events that begin and end it.
-        output_index: Which item it is about.
-        content_index: Which part of the item's content.
-        summary_index: Which part of the item's summary.
-        delta: The text that is added.
-        arguments: The whole arguments of a function call.
-        choices: What a chat-like chunk adds.
+        type: Such as ``response.output_text.delta``; ``response.chunk`` for a chat-like chunk, which has no type.
+        response: The response at that time, in the events that begin and end it.
+        output_index: The index of the output item, from 0.
+        content_index: The index of the part in the item's content, from 0.
+        summary_index: The index of the part in the item's summary, from 0.
+        delta: The text that the event adds.
+        arguments: The complete arguments of a function call, as JSON text.
+        choices: The choices of a chat-like chunk.
     """
 
     type: str = "response.chunk"
@@ -47,7 +47,7 @@ class ResponseEvent(Model):
 
     @property
     def text(self) -> str:
-        """The output text this event adds to the answer, ``""`` if none."""
+        """The output text that the event adds to the response, ``""`` if none."""
         if self.type == "response.output_text.delta":
             return self.delta or ""
         if self.type == "response.output_item.added" and self.item is not None:

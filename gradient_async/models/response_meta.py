@@ -1,4 +1,4 @@
-"""What surrounds an answer: its request id, the rate-limit headers, the attempts and the timings."""
+"""Metadata of a response: request id, rate-limit headers, attempts and timings."""
 
 import attrs
 
@@ -7,10 +7,11 @@ from gradient_async.models._base import NOT_WIRE, Model
 
 @attrs.frozen(kw_only=True)
 class RateLimitInfo:
-    """The rate-limit headers of one response; a field whose header is absent is None.
+    """The rate-limit headers of one response; None for a header that is absent.
 
-    The first three are the documented hourly quota; the others are the per-model quotas that the serverless
-    hosts send. Every ``reset`` is in epoch seconds on the service's clock, where 0 means that capacity is free.
+    ``limit``, ``remaining`` and ``reset`` are the documented hourly quota of the key; those with a suffix are the
+    quotas of a model, which the serverless hosts send. Every ``reset`` is in epoch seconds on the service's clock, 0 if
+    there is capacity now; ``retry_after`` is in seconds.
     """
 
     limit: int | None = None
@@ -27,20 +28,20 @@ class RateLimitInfo:
     remaining_tokens_per_day: int | None = None
     reset_tokens_per_day: float | None = None
     date: float | None = None
-    """The service's own clock when it answered (the ``Date`` header), in epoch seconds."""
+    """The service's clock at the time of the response (the ``Date`` header), in epoch seconds."""
 
 
 @attrs.define(kw_only=True)
 class Timings:
-    """Where the time of a call went, in seconds. None for what did not happen.
+    """The durations of a call, in seconds; None for a phase that did not happen.
 
     Attributes:
-        limiter_wait: Waiting for permits, all attempts together.
-        connect: Opening the connection of the last attempt; None when a pooled one was used.
+        limiter_wait: Waiting for permits, summed over all attempts.
+        connect: Opening the connection of the last attempt; None if a pooled one was used.
         first_byte: From sending the last attempt to its status line.
         first_token: From the start of the call to the first text of a stream.
         total: The whole call, from its start to its last byte.
-        tokens_per_second: Of a stream whose usage is known: its tokens over the time from the first to the end.
+        tokens_per_second: The output tokens of a stream with usage, per second from the first token to the end.
     """
 
     limiter_wait: float = 0.0
@@ -53,33 +54,33 @@ class Timings:
 
 @attrs.define(kw_only=True)
 class ResponseMeta:
-    """What surrounds an answer.
+    """Metadata of a response.
 
     Attributes:
         status: The HTTP status.
-        request_id: The service's id of the request, to quote in a support ticket.
+        request_id: The service's id of the request, to quote in a support ticket; None if it sent none.
         rate_limit: The rate-limit headers.
-        attempts: How many times the request was sent, the successful one included.
-        timings: Where the time went.
+        attempts: The number of attempts, the successful one included.
+        timings: The durations of the call, in seconds.
         raw_headers: Every response header as it arrived; `headers` is the readable form.
     """
 
     status: int = 200
     request_id: str | None = None
-    rate_limit: RateLimitInfo = RateLimitInfo()  # one for all that have none: it never changes
+    rate_limit: RateLimitInfo = RateLimitInfo()  # frozen, so all responses without headers share it
     attempts: int = 1
     timings: Timings = attrs.field(factory=Timings)
     raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=(), repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Every response header, names in lower case; of a repeated one the last."""
+        """Every response header by its name in lower case; the last value of a repeated one."""
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ResponseModel(Model):
-    """A result that a call returned, with what surrounded it."""
+    """A result of a call, with the metadata of its response."""
 
     _meta: ResponseMeta | None = attrs.field(default=None, alias="meta", metadata=NOT_WIRE)
 

@@ -1,6 +1,6 @@
-"""What a call of the responses API returns.
+"""The results of the responses API.
 
-Source: ``POST /v1/responses`` of the serverless reference; fields that only captured answers have are included.
+Source: ``POST /v1/responses`` of the serverless reference; fields seen only in captured responses are included.
 """
 
 import attrs
@@ -11,7 +11,7 @@ from gradient_async.models.response_meta import ResponseModel
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class OutputPart(Model):
-    """A piece of an output item: ``output_text``, ``reasoning_text``, ``summary_text`` or ``refusal``."""
+    """A part of an output item: ``output_text``, ``reasoning_text``, ``summary_text`` or ``refusal``."""
 
     type: str = "output_text"
     text: str | None = None
@@ -20,7 +20,7 @@ class OutputPart(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class OutputItem(Model):
-    """One thing the model produced: a ``message``, a ``reasoning``, a ``function_call`` or a newer one."""
+    """One item of the output: a ``message``, a ``reasoning``, a ``function_call`` or a newer one."""
 
     type: str = "message"
     id: str | None = None
@@ -34,20 +34,20 @@ class OutputItem(Model):
 
     @property
     def text(self) -> str:
-        """Its output text, joined; ``""`` if there is none."""
+        """The output text of the item, joined; ``""`` if there is none."""
         return "".join(part.text or "" for part in self.content or () if part.type == "output_text")
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class InputTokensDetails(Model):
-    """Of the tokens read, those that came from a cache."""
+    """The input tokens that came from a cache."""
 
     cached_tokens: int = 0
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class OutputTokensDetails(Model):
-    """Of the tokens written, those that are no text."""
+    """The output tokens that are not text."""
 
     reasoning_tokens: int = 0
     tool_output_tokens: int = 0
@@ -55,7 +55,7 @@ class OutputTokensDetails(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ResponseUsage(Model):
-    """Tokens counted and billed for a response."""
+    """Numbers of tokens that a response is billed for."""
 
     input_tokens: int = 0
     input_tokens_details: InputTokensDetails | None = None
@@ -66,18 +66,19 @@ class ResponseUsage(Model):
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class IncompleteDetails(Model):
-    """Why a response ended early: ``max_output_tokens``, ``content_filter`` or a newer reason."""
+    """The reason of an incomplete response: ``max_output_tokens``, ``content_filter`` or a newer reason."""
 
     reason: str | None = None
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ResponseReply(ResponseModel):
-    """A whole answer of the responses API.
+    """A response of the responses API, whole or assembled so far from a stream.
 
     Attributes:
-        created: When it was made, in epoch seconds, as the reference has it.
-        created_at: The same, as the service sends it for some models.
+        created: The time of creation in epoch seconds, under the name of the reference.
+        created_at: The time of creation in epoch seconds, under the name that some models use.
+        output: The items that the model generated.
         status: ``completed``, ``incomplete``, ``in_progress`` or a newer one.
     """
 
@@ -104,5 +105,5 @@ class ResponseReply(ResponseModel):
 
     @property
     def function_calls(self) -> list[OutputItem]:
-        """The calls of functions the model wants made."""
+        """The function calls that the model asks for."""
         return [item for item in self.output if item.type == "function_call"]

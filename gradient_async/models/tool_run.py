@@ -1,4 +1,4 @@
-"""What became of a conversation in which the model's tools were run."""
+"""The result of a conversation in which the model's tools were run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gradient_async.params import MessageParam
 
 @attrs.frozen(kw_only=True)
 class ToolStep:
-    """One call that the model asked for.
+    """One tool call of the conversation, and its result.
 
     Attributes:
-        round: Which of the model's answers asked for it, from 1.
-        call: The call as the model made it.
-        arguments: What the function was called with, None if it was not called.
-        result: What the function returned.
-        error: Why there is no result: no such tool, arguments that do not fit, or what the function raised.
-        content: What the model was told.
+        round: The number of the completion that asked for it, from 1.
+        call: The call as the model sent it.
+        arguments: The decoded arguments of the function, None if it was not called.
+        result: The return value of the function.
+        error: The reason of a missing result: an unknown tool, invalid arguments, or the exception of the function.
+        content: The content of the ``tool`` message that was sent to the model.
     """
 
     round: int
@@ -33,19 +33,19 @@ class ToolStep:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a result."""
+        """Whether the function returned."""
         return self.error is None
 
 
 @attrs.frozen(kw_only=True)
 class ToolRun:
-    """The end of a conversation in which the model's tools were run.
+    """The result of a conversation in which the model's tools were run.
 
     Attributes:
-        completion: The last answer, which asks for no tool.
-        messages: The whole conversation, that answer included; add a message and go on.
-        steps: Every call that was asked for, in order.
-        usage: The tokens of all answers together; None if no answer told its own.
+        completion: The last completion, which asks for no tool.
+        messages: The whole conversation, the last completion's message included; append a message to continue it.
+        steps: Every tool call, in order.
+        usage: The tokens of all completions, summed; None if none of them has a usage.
     """
 
     completion: ChatCompletion
@@ -55,5 +55,5 @@ class ToolRun:
 
     @property
     def text(self) -> str:
-        """The last answer's content, ``""`` if there is none."""
+        """The content of the last completion, ``""`` if there is none."""
         return self.completion.text

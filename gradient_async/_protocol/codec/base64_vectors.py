@@ -1,6 +1,6 @@
-"""Embedding vectors that arrive as base64.
+"""Decodes embedding vectors that arrive as base64.
 
-Contract: pure. What is no such vector stays as it is, for the converter to refuse.
+Contract: pure. A value that is not such a vector stays as it is, for the converter to reject.
 Source: ``encoding_format`` of the embeddings reference; little-endian float32 is the convention of the OpenAI API.
 """
 
@@ -14,20 +14,20 @@ from typing import Any
 
 
 def decode_base64_vectors(value: Any) -> Any:
-    """Return an embeddings answer whose base64 vectors are lists."""
+    """Return a decoded embeddings response with a list of floats for every base64 vector."""
     if type(value) is not dict or type(value.get("data")) is not list:
         return value
-    return value | {"data": [_vector(item) if type(item) is dict else item for item in value["data"]]}
+    return value | {"data": [_decode_vector(item) if type(item) is dict else item for item in value["data"]]}
 
 
-def _vector(item: dict[str, Any]) -> dict[str, Any]:
+def _decode_vector(item: dict[str, Any]) -> dict[str, Any]:
     text = item.get("embedding")
     if type(text) is not str:
         return item
     try:
-        numbers = array("f", base64.b64decode(text, validate=True))
+        floats = array("f", base64.b64decode(text, validate=True))
     except (Base64Error, ValueError):
         return item
     if sys.byteorder == "big":
-        numbers.byteswap()
-    return item | {"embedding": numbers.tolist()}
+        floats.byteswap()
+    return item | {"embedding": floats.tolist()}

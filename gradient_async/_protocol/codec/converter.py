@@ -1,9 +1,8 @@
-"""Bytes to models: JSON text, and the rules by which cattrs makes models of it.
+"""The cattrs converter: decoded JSON objects to models.
 
-Contract: whatever the bytes are, the outcome is a model or a `ResponseDecodeError` that names the path of the
-bad field and carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``,
-numbers and strings are not converted into each other. The hook of a class is made when its first object arrives:
-most answers have few of them.
+Contract: for any bytes the outcome is a model, or a `ResponseDecodeError` that names the path of the bad field and
+carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``, numbers and strings are not
+converted into each other. The hook of a class is made when its first object arrives: most responses need few of them.
 """
 
 from __future__ import annotations
@@ -46,50 +45,50 @@ def structure(value: Any, cls: type[M], *, raw: dict[str, Any] | None = None) ->
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         model = None
     if model is None:
-        model = _structure_or_explain(value, cls)
+        model = _structure_with_path(value, cls)
     if raw is not None:
         model._raw = raw
     return model
 
 
-def _structure_or_explain(value: Any, cls: type[M]) -> M:
-    """Do it again with the converter that keeps note of where it is."""
+def _structure_with_path(value: Any, cls: type[M]) -> M:
+    """Retry with detailed validation to locate the error."""
     try:
-        return _detailed().structure(value, cls)
+        return _detailed_converter().structure(value, cls)
     except (cattrs.BaseValidationError, TypeError, ValueError, RecursionError) as error:
-        problem = cattrs.transform_error(error, path="$", format_exception=_problem)[0]
-    what, _, path = problem.rpartition(" @ ")
-    message = f"The service sent a {cls.__name__} that does not decode: {path}: {what}."
+        problem = cattrs.transform_error(error, path="$", format_exception=_format_error)[0]
+    reason, _, path = problem.rpartition(" @ ")
+    message = f"The service sent a {cls.__name__} that does not decode: {path}: {reason}."
     raise ResponseDecodeError(message, path=path, body=shorten_text(json.dumps(value, default=str)))
 
 
 def _new_converter(*, detailed: bool) -> cattrs.Converter:
-    """Return a converter of models; a *detailed* one tells where a fault is, and takes longer to make and to use."""
+    """Return a converter of models; a *detailed* one locates errors, and takes longer to make and to use."""
     converter = cattrs.Converter(detailed_validation=detailed)
-    converter.register_structure_hook(str, _type_checked(str, "a string"))
-    converter.register_structure_hook(bool, _type_checked(bool, "true or false"))
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(datetime, _date)
-    converter.register_structure_hook_factory(_is_optional, partial(_optional_hook, converter))
-    converter.register_structure_hook_factory(_is_model, partial(_model_hook, converter))
+    converter.register_structure_hook(str, _require_type(str, "a string"))
+    converter.register_structure_hook(bool, _require_type(bool, "true or false"))
+    converter.register_structure_hook(int, _structure_int)
+    converter.register_structure_hook(float, _structure_float)
+    converter.register_structure_hook(datetime, _structure_datetime)
+    converter.register_structure_hook_factory(_is_optional, partial(_make_optional_hook, converter))
+    converter.register_structure_hook_factory(_is_model, partial(_make_model_hook, converter))
     return converter
 
 
-def _problem(error: BaseException, _type: type | None) -> str:
+def _format_error(error: BaseException, _type: type | None) -> str:
     return str(error) if isinstance(error, TypeError) else "does not fit"
 
 
-def _type_checked(expected: type, name: str) -> Hook:
-    def check(value: Any, _type: Any) -> Any:
+def _require_type(expected: type, name: str) -> Hook:
+    def check_type(value: Any, _type: Any) -> Any:
         if type(value) is not expected:
             raise TypeError(f"expected {name}, got {type(value).__name__}")
         return value
 
-    return check
+    return check_type
 
 
-def _integer(value: Any, _type: Any) -> int:
+def _structure_int(value: Any, _type: Any) -> int:
     if type(value) is float and value.is_integer():
         return int(value)
     if type(value) is not int:
@@ -97,17 +96,17 @@ def _integer(value: Any, _type: Any) -> int:
     return value
 
 
-def _number(value: Any, _type: Any) -> float:
+def _structure_float(value: Any, _type: Any) -> float:
     if type(value) not in (float, int):
         raise TypeError(f"expected a number, got {type(value).__name__}")
     try:
         return float(value)
     except OverflowError:
-        raise TypeError("expected a number, got one beyond all floats") from None
+        raise TypeError("expected a number, got one that is too large for a float") from None
 
 
-def _date(value: Any, _type: Any) -> datetime | None:
-    """Return an RFC 3339 date, or epoch seconds, as a datetime; None for what is neither."""
+def _structure_datetime(value: Any, _type: Any) -> datetime | None:
+    """Convert an RFC 3339 date or epoch seconds to a datetime; None for any other value."""
     try:
         if type(value) in (int, float):
             return datetime.fromtimestamp(value, UTC)
@@ -117,45 +116,39 @@ def _date(value: Any, _type: Any) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any, Any], M]:
-    fill: Hook | None = None
+def _make_model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any, Any], M]:
+    set_fields: Hook | None = None
     content = attrs.fields_dict(cls).get("content")
     takes_text = content is not None and content.type in (str | None, "str | None")
 
-    def build(value: Any, _type: Any) -> M:
-        nonlocal fill
+    def structure_model(value: Any, _type: Any) -> M:
+        nonlocal set_fields
         if type(value) is not dict:
             raise TypeError(f"expected an object, got {type(value).__name__}")
         present = {key: item for key, item in value.items() if item is not None}
         if takes_text and type(present.get("content")) is list:
-            present = _with_plain_content(present)
-        if fill is None:
-            fill = _filler(converter, cls)
-        model: M = fill(present, cls)
+            present = _join_content_parts(present)
+        if set_fields is None:
+            ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
+            set_fields = make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
+        model: M = set_fields(present, cls)
         model._raw = value
         return model
 
-    return build
+    return structure_model
 
 
-def _filler(converter: cattrs.Converter, cls: type[Model]) -> Hook:
-    """Return what makes a *cls* of the fields that are present and not null."""
-    ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
-    return make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
-
-
-def _with_plain_content(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message or delta whose list of content parts is text; a logprobs' list stays as it is."""
+def _join_content_parts(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message or delta with text for its list of content parts; the list of log probabilities stays."""
     parts = message["content"]
     if any(type(part) is not dict or "type" not in part for part in parts):
         return message
     thoughts = [inner for part in parts if part["type"] == "thinking" for inner in part.get("thinking") or ()]
-    thinking = _joined_text(thoughts)
-    known = {"content": _joined_text(parts)} | ({"reasoning_content": thinking} if thinking else {})
-    return message | known
+    reasoning = _join_text(thoughts)
+    return message | {"content": _join_text(parts)} | ({"reasoning_content": reasoning} if reasoning else {})
 
 
-def _joined_text(parts: list[Any]) -> str:
+def _join_text(parts: list[Any]) -> str:
     return "".join(part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str)
 
 
@@ -165,8 +158,8 @@ def _is_optional(cls: Any) -> bool:
     return isinstance(cls, UnionType) and len(kinds) == 2 and type(None) in kinds
 
 
-def _optional_hook(converter: cattrs.Converter, cls: Any) -> Hook:
-    """Return the hook of the one type: null has been left out before."""
+def _make_optional_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    """Return the hook of the type beside None; nulls were dropped before."""
     (kind,) = (kind for kind in get_args(cls) if kind is not type(None))
     hook: Hook = converter.get_structure_hook(kind)
     return hook
@@ -180,5 +173,5 @@ _fast_converter = _new_converter(detailed=False)
 
 
 @cache
-def _detailed() -> cattrs.Converter:
+def _detailed_converter() -> cattrs.Converter:
     return _new_converter(detailed=True)

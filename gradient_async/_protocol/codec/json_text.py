@@ -1,6 +1,7 @@
-"""JSON text and values: the quick road, and the one for what it refuses.
+"""Decodes and encodes JSON text.
 
-Contract: the quick decoder refuses lone surrogates, NaN and invalid UTF-8; the standard library reads and writes them.
+Contract: msgspec is tried first. It rejects lone surrogates, NaN and invalid UTF-8; the standard library, which reads
+and writes them, is the fallback.
 """
 
 from __future__ import annotations
@@ -15,25 +16,23 @@ from gradient_async.models._base import to_jsonable
 
 EXCERPT_CHARS = 500
 
-_quick_json = msgspec.json.Decoder().decode
-_quick_bytes = msgspec.json.Encoder().encode
+_decode_fast = msgspec.json.Decoder().decode
+_encode_fast = msgspec.json.Encoder().encode
 
 
 def shorten_text(text: str, chars: int = EXCERPT_CHARS) -> str:
-    """Return the beginning of *text*, short enough for an error."""
+    """Return *text*, cut to its first *chars* characters and ``...`` if it is longer."""
     return text if len(text) <= chars else f"{text[:chars]}..."
 
 
 def decode_json(body: bytes | str) -> Any:
-    """Return the JSON value in *body*.
-
-    The quick decoder refuses lone surrogates, NaN and invalid UTF-8; the standard library reads them.
+    """Decode the JSON value in *body*.
 
     Raises:
-        ResponseDecodeError: It is not JSON. The error carries an excerpt, its text does not.
+        ResponseDecodeError: The body is not JSON. The error carries an excerpt, its message does not.
     """
     try:
-        return _quick_json(body)
+        return _decode_fast(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     text = body if isinstance(body, str) else body.decode(errors="replace")
@@ -54,27 +53,27 @@ def is_complete_json(text: str) -> bool:
 
 
 def encode_json(value: Any) -> bytes:
-    """Return *value* as JSON bytes; models inside it become objects.
+    """Encode *value* as JSON; models inside it become objects.
 
     Raises:
-        ConfigurationError: Something inside it has no JSON form.
+        ConfigurationError: A value inside it has no JSON form.
     """
     return encode_jsonable(to_jsonable(value))
 
 
-def encode_jsonable(tree: Any) -> bytes:
-    """Return *tree*, which has no models in it, as JSON bytes.
+def encode_jsonable(value: Any) -> bytes:
+    """Encode *value*, which holds no models, as JSON.
 
     Raises:
-        ConfigurationError: Something inside it has no JSON form.
+        ConfigurationError: A value inside it has no JSON form.
     """
     try:
-        return _quick_bytes(tree)
+        return _encode_fast(value)
     except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
         pass
     problem = ""
     try:
-        return json.dumps(tree, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = str(error)
     raise ConfigurationError(f"The request cannot be written as JSON: {problem}.")

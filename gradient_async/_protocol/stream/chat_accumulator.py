@@ -76,7 +76,7 @@ class _ChoiceBuilder:
             self.calls = self.calls or ToolCallAssembler()
             self.calls.add(delta.tool_calls)
         raw = choice._raw
-        if type(raw) is not tuple or not raw[SOURCE].is_known:  # a known source covers the choice and its delta
+        if type(raw) is not tuple or not raw[SOURCE].all_fields_known:  # a known source covers the choice and its delta
             self._add_unknown(choice)
 
     def _add_unknown(self, choice: ChunkChoice) -> None:

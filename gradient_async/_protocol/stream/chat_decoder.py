@@ -68,7 +68,7 @@ def decode_chunk(data: bytes) -> ChatCompletionChunk:
 @cache
 def _chunk_reader() -> FastReader[ChatCompletionChunk]:
     """Return the reader of chunks without unknown fields; all others take the way that can tell them from errors."""
-    return FastReader(ChatCompletionChunk, required=("choices",), is_all_known=True)
+    return FastReader(ChatCompletionChunk, required=("choices",), forbid_unknown=True)
 
 
 def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionChunk]:

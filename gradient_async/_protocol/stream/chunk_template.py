@@ -59,14 +59,14 @@ class TemplateSource:
         after: The JSON from the closing quotation mark of the text on.
         field: ``"content"`` or ``"reasoning_content"``.
         index: The index of the choice that the text belongs to.
-        is_known: Whether the models know every field in it.
+        all_fields_known: Whether the models know every field in it.
     """
 
     before: bytes
     after: bytes
     field: str
     index: int
-    is_known: bool
+    all_fields_known: bool
 
     def load_object(self, cls: type[Model], text: str, escaped: bytes | None) -> Any:
         """Return the JSON object of the chunk with this *text*, or of its choice or delta, as *cls* says.

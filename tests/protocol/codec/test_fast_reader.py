@@ -88,11 +88,11 @@ def whole(value: Any) -> Any:
 
 @given(st.data(), st.sampled_from(ROOTS), st.booleans())
 def test_what_is_read_quickly_is_what_the_converter_returns(
-    data: st.DataObject, cls: type[Model], is_all_known: bool
+    data: st.DataObject, cls: type[Model], forbid_unknown: bool
 ) -> None:
     value = data.draw(objects(cls) | damaged(cls))
     try:
-        found = FastReader(cls, is_all_known=is_all_known)(json.dumps(value).encode())
+        found = FastReader(cls, forbid_unknown=forbid_unknown)(json.dumps(value).encode())
     except FAST_READ_ERRORS:
         return
     assert "error" not in value
@@ -102,7 +102,7 @@ def test_what_is_read_quickly_is_what_the_converter_returns(
 @given(st.data(), st.sampled_from(ROOTS))
 def test_what_is_as_documented_is_read_quickly(data: st.DataObject, cls: type[Model]) -> None:
     value = data.draw(objects(cls).map(without_nulls))
-    assert FastReader(cls, is_all_known=True)(json.dumps(value).encode()) == structure(value, cls)
+    assert FastReader(cls, forbid_unknown=True)(json.dumps(value).encode()) == structure(value, cls)
 
 
 class PlainDecoder(EventDecoder[Any]):
@@ -144,7 +144,7 @@ def test_what_may_have_unknown_fields_is_not_read_quickly_where_all_have_to_be_k
     text = b'{"choices": [{"delta": {"audio": 1}}]}'
     assert FastReader(ChatCompletionChunk)(text).choices[0].delta.extra == {"audio": 1}
     with pytest.raises(FAST_READ_ERRORS):
-        FastReader(ChatCompletionChunk, is_all_known=True)(text)
+        FastReader(ChatCompletionChunk, forbid_unknown=True)(text)
 
 
 def test_every_default_is_the_models_own() -> None:

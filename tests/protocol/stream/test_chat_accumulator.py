@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletion, ResponseDecodeError
-from gradient_async._protocol.stream import tool_call_assembler as pieces
 
 
 def assembled(*choices: dict[str, Any], **top: Any) -> ChatCompletion:
@@ -72,11 +71,13 @@ def test_tool_calls_are_assembled(deltas: list[list[dict[str, Any]]], expected: 
 
 
 def test_arguments_are_not_read_again_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    monkeypatch.setattr(pieces, "is_complete_json", lambda text: bool(read.append(text)))
+    parsed: list[str] = []
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or {})
     texts = ['{"x":', *["1"] * 50, "}"]
     assert calls(*([part(text, name="f")] for text in texts)) == [("", "f", "".join(texts))]
-    assert read == []
+    assert parsed == []
+    assert calls([part("{}", name="f")], [part("{}", name="f")]) == [("", "f", "{}")] * 2
+    assert parsed == ["{}"]
 
 
 def test_choices_may_arrive_interleaved_and_out_of_order() -> None:
