@@ -52,7 +52,7 @@ class OwnAgentParams(TypedDict, total=False):
 
 
 class AgentParams(SharedChatParams, OwnAgentParams):
-    """The parameters of an agent's chat completion: `SharedChatParams` and `OwnAgentParams`."""
+    """The parameters of an agent's chat completion."""
 
 
 class AgentParseParams(CommonChatParams, ToolsParams, OwnAgentParams):
