@@ -23,6 +23,7 @@ from gradient_async import (
     Timeouts,
 )
 from gradient_async._io.batch.poller import JobProgress
+from gradient_async.params import TagParam
 from gradient_async.testing import Emulator
 
 MODEL = "fal-ai/flux/schnell"
@@ -30,7 +31,7 @@ INPUT = {"prompt": "A futuristic city at sunset", "num_images": 2}
 QUICK = Poll(first=0.02, longest=0.05)
 
 
-async def test_an_invocation_is_created_waited_for_and_its_files_read(gradient_session: AsyncSession) -> None:
+async def test_an_invocation_completes_with_urls_of_its_files(gradient_session: AsyncSession) -> None:
     created = await gradient_session.async_invoke.create(model_id=MODEL, input=INPUT)
     assert (created.status, created.meta.status, created.output) == ("QUEUED", 202, None)
     done = await gradient_session.async_invoke.wait(created.request_id, poll=QUICK)
@@ -53,7 +54,7 @@ async def test_the_status_has_no_output_and_the_result_has(gradient_session: Asy
     assert output["audio"]["content_type"] == "audio/wav"
 
 
-async def test_every_status_is_passed_through(gradient_session: AsyncSession) -> None:
+async def test_an_invocation_passes_through_every_status(gradient_session: AsyncSession) -> None:
     created = await gradient_session.async_invoke.create(model_id=MODEL, input=INPUT)
     seen = [created.status]
     while not (now := await gradient_session.async_invoke.status(created.request_id)).is_terminal:
@@ -62,7 +63,7 @@ async def test_every_status_is_passed_through(gradient_session: AsyncSession) ->
     assert list(dict.fromkeys([*seen, now.status])) == ["QUEUED", "IN_PROGRESS", "COMPLETED"]
 
 
-async def test_a_failure_is_raised_with_its_reason_unless_it_is_wanted(gradient_session: AsyncSession) -> None:
+async def test_a_failed_invocation_raises_its_reason_unless_check_is_off(gradient_session: AsyncSession) -> None:
     created = await gradient_session.async_invoke.create(model_id="fal-ai/fail-at-once", input=INPUT)
     with pytest.raises(InvocationFailedError, match="ended as FAILED: The model could not") as caught:
         await gradient_session.async_invoke.wait(created.request_id, poll=QUICK)
@@ -72,7 +73,7 @@ async def test_a_failure_is_raised_with_its_reason_unless_it_is_wanted(gradient_
     assert ended.status == "FAILED"
 
 
-async def test_waiting_has_its_time_and_the_invocation_goes_on() -> None:
+async def test_wait_times_out_and_the_invocation_goes_on() -> None:
     async with (
         Emulator(invocation_seconds=60) as gradient,
         AsyncSession("test", base_url=gradient.url) as session,
@@ -84,12 +85,12 @@ async def test_waiting_has_its_time_and_the_invocation_goes_on() -> None:
         assert (await session.async_invoke.status(created.request_id)).status == "QUEUED"
 
 
-async def test_a_time_for_all_looks_is_no_time_for_parts_of_a_call(gradient_session: AsyncSession) -> None:
+async def test_wait_refuses_a_timeouts_object(gradient_session: AsyncSession) -> None:
     with pytest.raises(ConfigurationError, match="seconds for all polls together; got a Timeouts"):
         await gradient_session.async_invoke.wait("r", timeout=Timeouts(total=5))  # type: ignore[arg-type]
 
 
-async def test_reading_the_output_is_within_the_time_too() -> None:
+async def test_the_timeout_of_wait_covers_reading_the_output() -> None:
     async with Emulator(invocation_seconds=0) as gradient, AsyncSession("test", base_url=gradient.url) as session:
         created = await session.async_invoke.create(model_id=MODEL, input=INPUT)
         gradient.stall(30, path=f"*/{created.request_id}", times=None)
@@ -100,15 +101,15 @@ async def test_reading_the_output_is_within_the_time_too() -> None:
 
 
 @pytest.mark.looptime
-async def test_looks_grow_rarer_with_the_age_of_an_invocation() -> None:
+async def test_polls_grow_rarer_with_the_age_of_an_invocation() -> None:
     loop = asyncio.get_running_loop()
     times: list[float] = []
 
-    async def look(_: float | None) -> AsyncInvocation:
+    async def poll_once(_: float | None) -> AsyncInvocation:
         times.append(loop.time())
         return AsyncInvocation(request_id="i", status="QUEUED" if loop.time() - times[0] < 600 else "COMPLETED")
 
-    seen = [invocation.status async for invocation in JobProgress(look, Poll(first=1.0, longest=15.0))]
+    seen = [invocation.status async for invocation in JobProgress(poll_once, Poll(first=1.0, longest=15.0))]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert seen == ["QUEUED", "COMPLETED"]
     assert 1 <= gaps[0] <= 1.2
@@ -116,7 +117,7 @@ async def test_looks_grow_rarer_with_the_age_of_an_invocation() -> None:
     assert len(times) < 80
 
 
-async def test_what_passes_while_waiting_is_waited_out(gradient_emulator: Emulator) -> None:
+async def test_wait_survives_temporary_errors(gradient_emulator: Emulator) -> None:
     at_once = RetryPolicy(first=0.0, longest=0.0)
     async with AsyncSession("test", base_url=gradient_emulator.url, retry=at_once) as session:
         created = await session.async_invoke.create(model_id=MODEL, input=INPUT)
@@ -126,12 +127,12 @@ async def test_what_passes_while_waiting_is_waited_out(gradient_emulator: Emulat
     assert len(done.urls) == 2
 
 
-async def test_an_invocation_that_does_not_exist_is_not_waited_for(gradient_session: AsyncSession) -> None:
+async def test_wait_raises_at_once_for_an_unknown_invocation(gradient_session: AsyncSession) -> None:
     with pytest.raises(NotFoundError):
         await gradient_session.async_invoke.wait("no/such", timeout=5)
 
 
-async def test_looks_are_sent_again_and_a_start_is_not(
+async def test_polls_are_retried_and_a_start_is_not(
     gradient_session: AsyncSession, gradient_emulator: Emulator
 ) -> None:
     created = await gradient_session.async_invoke.create(model_id=MODEL, input=INPUT)
@@ -143,11 +144,12 @@ async def test_looks_are_sent_again_and_a_start_is_not(
     assert caught.value.attempts == 1
 
 
-async def test_an_input_goes_as_it_is_with_its_nulls_and_unknown_fields(
+async def test_an_input_is_sent_unchanged_with_its_nulls(
     gradient_session: AsyncSession, gradient_emulator: Emulator
 ) -> None:
+    tag: TagParam = {"key": "k", "value": "v"}
     await gradient_session.async_invoke.create(
-        model_id=MODEL, input={"prompt": "p", "seed": 1, "num_images": None}, tags=iter([{"key": "k", "value": "v"}])
+        model_id=MODEL, input={"prompt": "p", "seed": 1, "num_images": None}, tags=iter([tag])
     )
     assert gradient_emulator.requests[0].json == {
         "model_id": MODEL,
@@ -167,7 +169,7 @@ async def test_an_input_goes_as_it_is_with_its_nulls_and_unknown_fields(
         ({"model_id": MODEL, "input": INPUT, "tags": [{"key": "k"}]}, r"tags\[0\] must be an object with a key"),
     ],
 )
-async def test_what_cannot_be_meant_is_not_sent(
+async def test_invalid_parameters_are_not_sent(
     gradient_session: AsyncSession, gradient_emulator: Emulator, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):

@@ -21,7 +21,7 @@ MODEL = "qwen3-embedding-0.6b"
 TEXTS = ["hello world", "goodbye world", "hello world"]
 
 
-async def test_every_text_has_its_vector_in_order(gradient_session: AsyncSession) -> None:
+async def test_vectors_come_in_the_order_of_their_texts(gradient_session: AsyncSession) -> None:
     vectors = await gradient_session.embeddings.create(model=MODEL, input=iter(TEXTS))
     one, two, three = vectors
     assert [vector.index for vector in vectors] == [0, 1, 2]
@@ -31,7 +31,7 @@ async def test_every_text_has_its_vector_in_order(gradient_session: AsyncSession
     assert (vectors.model, vectors.usage.prompt_tokens) == (MODEL, 6)
 
 
-async def test_vectors_that_came_in_another_order_are_put_into_that_of_their_texts(
+async def test_vectors_in_another_order_are_sorted_by_index(
     gradient_session: AsyncSession, gradient_emulator: Emulator
 ) -> None:
     data = [{"index": 1, "embedding": [1.0]}, {"index": 0, "embedding": [0.0]}]
@@ -49,7 +49,7 @@ async def test_vectors_that_came_in_another_order_are_put_into_that_of_their_tex
         ([{"embedding": ""}], "$.data[0].embedding"),
     ],
 )
-async def test_a_vector_that_did_not_come_is_no_empty_one(
+async def test_a_missing_vector_raises_a_decode_error(
     gradient_session: AsyncSession, gradient_emulator: Emulator, data: Any, path: str
 ) -> None:
     gradient_emulator.reply(body={"object": "list", "data": data}, path="/v1/embeddings")
@@ -58,14 +58,14 @@ async def test_a_vector_that_did_not_come_is_no_empty_one(
     assert caught.value.path == path
 
 
-async def test_base64_brings_the_same_vectors(gradient_session: AsyncSession) -> None:
+async def test_base64_encoding_gives_the_same_vectors(gradient_session: AsyncSession) -> None:
     create = gradient_session.embeddings.create
     floats = await create(model=MODEL, input="hello")
     packed = await create(model=MODEL, input="hello", encoding_format="base64")
     assert packed.data[0].embedding == pytest.approx(floats.data[0].embedding, abs=1e-6)
 
 
-async def test_what_is_unset_is_not_sent_and_what_is_unknown_is(
+async def test_unset_parameters_are_not_sent_and_unknown_ones_are(
     gradient_session: AsyncSession, gradient_emulator: Emulator
 ) -> None:
     with pytest.raises(BadRequestError, match="dimensions is not allowed"):
@@ -93,7 +93,7 @@ async def test_what_is_unset_is_not_sent_and_what_is_unknown_is(
         ({"input": "a", "model": MODEL, "extra_headers": {"Authorization": "x"}}, "cannot set Authorization"),
     ],
 )
-async def test_what_cannot_be_meant_is_not_sent(
+async def test_invalid_parameters_are_not_sent(
     gradient_session: AsyncSession, gradient_emulator: Emulator, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
@@ -101,9 +101,7 @@ async def test_what_cannot_be_meant_is_not_sent(
     assert gradient_emulator.requests == []
 
 
-async def test_a_refusal_is_tried_again_and_a_failure_is_not(
-    gradient_session: AsyncSession, gradient_emulator: Emulator
-) -> None:
+async def test_a_429_is_retried_and_a_500_is_not(gradient_session: AsyncSession, gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(429, retry_after=0)
     vectors = await gradient_session.embeddings.create(model=MODEL, input="a")
     assert vectors.meta.attempts == 2
@@ -113,7 +111,7 @@ async def test_a_refusal_is_tried_again_and_a_failure_is_not(
     assert caught.value.attempts == 1
 
 
-async def test_the_call_has_its_time_limit_and_the_limiter_its_count(gradient_emulator: Emulator) -> None:
+async def test_a_call_counts_at_the_limiter_and_times_out_there(gradient_emulator: Emulator) -> None:
     limits = RateLimits(per_minute=1, per_hour=10)
     async with AsyncSession("test", base_url=gradient_emulator.url, limits=limits) as session:
         await session.embeddings.create(model=MODEL, input="a")

@@ -13,7 +13,7 @@ from gradient_async.testing import Emulator
 MODEL = "openai-gpt-image-1"
 
 
-async def test_an_image_is_the_file_that_was_asked_for(gradient_session: AsyncSession) -> None:
+async def test_an_image_has_the_requested_size_and_format(gradient_session: AsyncSession) -> None:
     images = await gradient_session.images.generate(model=MODEL, prompt="A cute otter", size="1536x1024")
     (image,) = images
     assert image.content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -23,9 +23,7 @@ async def test_an_image_is_the_file_that_was_asked_for(gradient_session: AsyncSe
     assert images.usage.input_tokens == 3
 
 
-async def test_one_image_is_asked_for_unless_more_are(
-    gradient_session: AsyncSession, gradient_emulator: Emulator
-) -> None:
+async def test_one_image_is_requested_by_default(gradient_session: AsyncSession, gradient_emulator: Emulator) -> None:
     images = await gradient_session.images.generate(model=MODEL, prompt="A cute otter", quality=None)
     more = await gradient_session.images.generate(model=MODEL, prompt="A cute otter", n=3)
     assert (len(images), len(more)) == (1, 3)
@@ -45,7 +43,7 @@ async def test_one_image_is_asked_for_unless_more_are(
         ({"model": MODEL, "prompt": "p", "extra_body": {"stream": True}}, "leave stream out"),
     ],
 )
-async def test_what_cannot_be_meant_is_not_sent(
+async def test_invalid_parameters_are_not_sent(
     gradient_session: AsyncSession, gradient_emulator: Emulator, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
@@ -53,16 +51,16 @@ async def test_what_cannot_be_meant_is_not_sent(
     assert gradient_emulator.requests == []
 
 
-def test_an_image_does_not_show_all_of_itself() -> None:
+def test_the_repr_of_an_image_omits_its_content() -> None:
     assert repr(GeneratedImage(b64_json="A" * 10_000)) == "GeneratedImage(<10000 characters>, revised_prompt=None)"
 
 
 @pytest.mark.parametrize("text", ["A", "%%%%", "é"])
-def test_an_image_that_is_not_base64_is_the_services_fault(text: str) -> None:
+def test_an_image_that_is_not_base64_raises_a_decode_error(text: str) -> None:
     with pytest.raises(ResponseDecodeError, match="not base64"):
         _ = GeneratedImage(b64_json=text).content
 
 
-def test_an_image_that_did_not_come_is_no_empty_file() -> None:
+def test_an_image_without_content_raises_a_decode_error() -> None:
     with pytest.raises(ResponseDecodeError, match=r"no bytes of this image; \.raw has what it sent"):
         _ = GeneratedImage(raw={"url": "https://example.com/a.png"}).content

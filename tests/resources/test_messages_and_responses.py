@@ -1,4 +1,4 @@
-"""Messages and responses over a real socket, whole."""
+"""Messages and responses over a real socket, without streaming."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -28,41 +28,39 @@ def response(session: AsyncSession, **params: Any) -> Awaitable[Any]:
     return session.responses.create(**{"model": "m", "input": HI, **params})
 
 
-every_noun = pytest.mark.parametrize("call", [message, response])
+both_apis = pytest.mark.parametrize("call", [message, response])
 
 
-@every_noun
-async def test_an_answer_has_text_usage_and_meta(
+@both_apis
+async def test_a_result_has_text_usage_and_meta(
     gradient_emulator: Emulator, gradient_session: AsyncSession, call: Call
 ) -> None:
-    answer = await call(gradient_session)
-    assert answer.text == "The capital of Portugal is Lisbon."
-    assert answer.usage.input_tokens > 0 < answer.usage.output_tokens
-    assert answer.meta.request_id == gradient_emulator.requests[0].request_id
-    assert answer.meta.timings.total is not None
-    assert answer.meta.attempts == 1
+    result = await call(gradient_session)
+    assert result.text == "The capital of Portugal is Lisbon."
+    assert result.usage.input_tokens > 0 < result.usage.output_tokens
+    assert result.meta.request_id == gradient_emulator.requests[0].request_id
+    assert result.meta.timings.total is not None
+    assert result.meta.attempts == 1
 
 
-@every_noun
-async def test_a_refusal_by_the_limit_is_tried_again(
-    gradient_emulator: Emulator, gradient_session: AsyncSession, call: Call
-) -> None:
+@both_apis
+async def test_a_429_is_retried(gradient_emulator: Emulator, gradient_session: AsyncSession, call: Call) -> None:
     gradient_emulator.fail(status=429, retry_after=0, times=1)
-    answer = await call(gradient_session)
-    assert answer.meta.attempts == 2
+    result = await call(gradient_session)
+    assert result.meta.attempts == 2
     assert len(gradient_emulator.requests) == 2
 
 
-@every_noun
-async def test_a_permit_of_the_limiter_is_taken(gradient_emulator: Emulator, call: Call) -> None:
+@both_apis
+async def test_a_call_counts_at_the_limiter(gradient_emulator: Emulator, call: Call) -> None:
     async with AsyncSession("test", base_url=gradient_emulator.url, limits=RateLimits(per_minute=10)) as session:
         await call(session)
         assert session.limits is not None
         assert session.limits.status().windows[0].used == 1
 
 
-@every_noun
-async def test_what_the_service_refuses_is_typed_and_not_tried_again(
+@both_apis
+async def test_a_400_is_typed_and_not_retried(
     gradient_emulator: Emulator, gradient_session: AsyncSession, call: Call
 ) -> None:
     with pytest.raises(BadRequestError, match="temperature"):
@@ -70,8 +68,8 @@ async def test_what_the_service_refuses_is_typed_and_not_tried_again(
     assert len(gradient_emulator.requests) == 1
 
 
-@every_noun
-async def test_nothing_is_sent_that_cannot_be_meant(
+@both_apis
+async def test_invalid_parameters_are_not_sent(
     gradient_emulator: Emulator, gradient_session: AsyncSession, call: Call
 ) -> None:
     with pytest.raises(ConfigurationError):
@@ -79,8 +77,8 @@ async def test_nothing_is_sent_that_cannot_be_meant(
     assert gradient_emulator.requests == []
 
 
-@every_noun
-async def test_a_closed_session_says_so(gradient_emulator: Emulator, call: Call) -> None:
+@both_apis
+async def test_a_closed_session_raises(gradient_emulator: Emulator, call: Call) -> None:
     session = AsyncSession("test", base_url=gradient_emulator.url)
     await session.aclose()
     with pytest.raises(SessionClosedError):
@@ -93,8 +91,8 @@ async def test_a_tool_is_used_with_messages(gradient_emulator: Emulator, gradien
     assert first.stop_reason == "tool_use"
     (use,) = [block for block in first.content if block.type == "tool_use"]
     assert (use.name, type(use.input)) == ("capital", dict)
-    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "Lisbon"}]}
-    assert (await message(gradient_session, messages=[*HI, first, result])).content
+    tool_result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "Lisbon"}]}
+    assert (await message(gradient_session, messages=[*HI, first, tool_result])).content
     assert gradient_emulator.requests[-1].fields["messages"][1]["content"][-1]["id"] == use.id
 
 
@@ -108,19 +106,19 @@ async def test_a_function_is_used_with_responses(gradient_emulator: Emulator, gr
 
 
 @pytest.mark.parametrize(("params", "ending"), [({"max_tokens": 2}, "max_tokens"), ({"max_tokens": 100}, "end_turn")])
-async def test_a_message_tells_how_it_ended(
+async def test_a_message_has_its_stop_reason(
     gradient_session: AsyncSession, params: dict[str, int], ending: str
 ) -> None:
     assert (await message(gradient_session, **params)).stop_reason == ending
 
 
-async def test_a_response_cut_short_tells_why(gradient_session: AsyncSession) -> None:
-    answer = await response(gradient_session, max_output_tokens=2)
-    assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+async def test_an_incomplete_response_has_its_reason(gradient_session: AsyncSession) -> None:
+    result = await response(gradient_session, max_output_tokens=2)
+    assert (result.status, result.incomplete_details.reason) == ("incomplete", "max_output_tokens")
 
 
 @pytest.mark.parametrize("error", [None, {"code": "server_error", "message": "Out of order."}])
-async def test_a_response_that_failed_is_an_error(
+async def test_a_failed_response_raises(
     gradient_emulator: Emulator, gradient_session: AsyncSession, error: Any
 ) -> None:
     gradient_emulator.reply(body={"output": [], "status": "failed", "error": error}, path="/v1/responses")
@@ -128,9 +126,9 @@ async def test_a_response_that_failed_is_an_error(
         await response(gradient_session)
 
 
-async def test_reasoning_is_apart_from_the_text(gradient_session: AsyncSession) -> None:
-    answer = await response(gradient_session, reasoning={"effort": "low"})
-    assert answer.reasoning
-    assert answer.text == "The capital of Portugal is Lisbon."
+async def test_reasoning_is_separate_from_the_text(gradient_session: AsyncSession) -> None:
+    result = await response(gradient_session, reasoning={"effort": "low"})
+    assert result.reasoning
+    assert result.text == "The capital of Portugal is Lisbon."
     thought = (await message(gradient_session, thinking={"type": "enabled", "budget_tokens": 1024})).content[0]
     assert (thought.type, bool(thought.thinking), bool(thought.signature)) == ("thinking", True, True)

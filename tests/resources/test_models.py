@@ -17,7 +17,7 @@ async def test_a_body_without_data_is_an_error(gradient_session: AsyncSession, g
 
 
 @pytest.mark.parametrize("body", [{"id": "unauthorized", "message": "No."}, {"error": {"message": "No."}}])
-async def test_an_error_with_a_status_of_success_is_raised(
+async def test_an_error_object_with_a_success_status_is_raised(
     gradient_session: AsyncSession, gradient_emulator: Emulator, body: dict[str, Any]
 ) -> None:
     gradient_emulator.reply(body=body, path="/v1/models")

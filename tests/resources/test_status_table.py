@@ -19,13 +19,14 @@ from gradient_async import (
     ResponseDecodeError,
     RetryPolicy,
 )
+from gradient_async.params import MessageParam
 
 BASE = "https://inference.do-ai.run"
 URL = f"{BASE}/v1/chat/completions"
 MESSAGES_URL = f"{BASE}/v1/messages"
 RESPONSES_URL = f"{BASE}/v1/responses"
 AGENT_URL = "https://a.agents.do-ai.run/api/v1/chat/completions?agent=true"
-HI = [{"role": "user", "content": "Hi"}]
+HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 OVERVIEW_SAMPLE = {
     "id": "chatcmpl-abc123",
     "object": "chat.completion",
@@ -47,7 +48,7 @@ def session() -> AsyncSession:
     )
 
 
-async def test_the_sample_of_the_overview_decodes(mocked_responses: MockedResponses) -> None:
+async def test_the_sample_completion_of_the_overview_decodes(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(
         URL, payload=OVERVIEW_SAMPLE, headers={"ratelimit-limit": "1200", "rateLimit-reset": "1402425459"}
     )
@@ -60,7 +61,7 @@ async def test_the_sample_of_the_overview_decodes(mocked_responses: MockedRespon
     assert completion.to_dict() == OVERVIEW_SAMPLE
 
 
-async def test_the_agents_address_is_the_documented_one(mocked_responses: MockedResponses) -> None:
+async def test_an_agent_is_called_at_its_documented_address(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(AGENT_URL, payload=OVERVIEW_SAMPLE)
     async with session() as s:
         assert (await s.agent().chat.completions.create(messages=HI)).text == "Hello!"
@@ -94,7 +95,7 @@ CALLS: list[tuple[str, Callable[[AsyncSession], Awaitable[object]]]] = [
 
 @pytest.mark.parametrize(("path", "call"), CALLS, ids=[path for path, _ in CALLS])
 @pytest.mark.parametrize(("status", "body", "kind", "code"), ROWS)
-async def test_a_body_with_a_status_is_this_error(
+async def test_status_and_body_raise_the_documented_error(
     mocked_responses: MockedResponses,
     path: str,
     call: Callable[[AsyncSession], Awaitable[object]],
@@ -115,7 +116,7 @@ async def test_a_body_with_a_status_is_this_error(
 
 
 Call = Callable[[AsyncSession], Awaitable[Any]]
-NOUNS: list[tuple[str, Call]] = [
+MESSAGE_AND_RESPONSE: list[tuple[str, Call]] = [
     (MESSAGES_URL, lambda s: s.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])),
     (RESPONSES_URL, lambda s: s.responses.create(model="m", input="Hi")),
 ]
@@ -129,9 +130,9 @@ FAILED_ROW = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("url", "call"), NOUNS, ids=["messages", "responses"])
+@pytest.mark.parametrize(("url", "call"), MESSAGE_AND_RESPONSE, ids=["messages", "responses"])
 @pytest.mark.parametrize(("status", "body", "kind", "code"), [*ROWS, ANTHROPIC_ROW, FAILED_ROW])
-async def test_a_body_with_a_status_is_this_error_for_every_noun(
+async def test_status_and_body_of_messages_and_responses_raise_the_documented_error(
     mocked_responses: MockedResponses,
     url: str,
     call: Call,
@@ -168,27 +169,27 @@ RESPONSE_SAMPLE = {
 }  # fmt: skip
 
 
-async def test_a_message_decodes_and_keeps_what_is_unknown(mocked_responses: MockedResponses) -> None:
+async def test_a_message_decodes_and_keeps_unknown_fields(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(MESSAGES_URL, payload=MESSAGE_SAMPLE, headers={"ratelimit-remaining": "7"})
     async with session() as s:
-        message = await NOUNS[0][1](s)
+        message = await MESSAGE_AND_RESPONSE[0][1](s)
     assert (message.text, message.stop_reason, message.content[1].input) == ("Lisbon.", "tool_use", {"x": 1})
     assert message.usage.extra == {"speed": "fast"}
     assert message.meta.rate_limit.remaining == 7
     assert message.to_dict() == MESSAGE_SAMPLE
 
 
-async def test_a_response_decodes_and_keeps_what_is_unknown(mocked_responses: MockedResponses) -> None:
+async def test_a_response_decodes_and_keeps_unknown_fields(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(RESPONSES_URL, payload=RESPONSE_SAMPLE, headers={"x-request-id": "r"})
     async with session() as s:
-        response = await NOUNS[1][1](s)
+        response = await MESSAGE_AND_RESPONSE[1][1](s)
     assert (response.text, response.reasoning, response.status) == ("Paris", "hm", "incomplete")
     assert [call.name for call in response.function_calls] == ["f"]
     assert response.extra["tool_choice"] == RESPONSE_SAMPLE["tool_choice"]
     assert response.meta.request_id == "r"
 
 
-async def test_a_burst_429_carries_what_the_service_asked_for(mocked_responses: MockedResponses) -> None:
+async def test_a_429_carries_retry_after_and_rate_limit(mocked_responses: MockedResponses) -> None:
     headers = {
         "ratelimit-limit": "5000",
         "ratelimit-remaining": "0",
@@ -205,7 +206,7 @@ async def test_a_burst_429_carries_what_the_service_asked_for(mocked_responses: 
     assert (error.rate_limit.limit, error.rate_limit.remaining) == (5000, 0)
 
 
-async def test_the_models_decode(mocked_responses: MockedResponses) -> None:
+async def test_the_list_of_models_decodes(mocked_responses: MockedResponses) -> None:
     mocked_responses.get(
         "https://inference.do-ai.run/v1/models", payload={"object": "list", "data": [{"id": "m", "x": 1}]}
     )
@@ -214,7 +215,7 @@ async def test_the_models_decode(mocked_responses: MockedResponses) -> None:
     assert (model.id, model.owned_by, model.raw["x"]) == ("m", "", 1)
 
 
-async def test_a_model_without_its_id_is_named(mocked_responses: MockedResponses) -> None:
+async def test_a_model_without_an_id_raises_with_its_path(mocked_responses: MockedResponses) -> None:
     mocked_responses.get("https://inference.do-ai.run/v1/models", payload={"data": [{"id": "m"}, {}]})
     async with session() as s:
         with pytest.raises(ResponseDecodeError) as caught:
@@ -307,7 +308,7 @@ async def test_an_invocation_may_have_ended_when_it_is_created(
     ("error", "text"),
     [("why", "why"), ({"message": "why", "code": 1}, "why"), ({"code": 1}, '{"code":1}'), (["why"], '["why"]')],
 )
-async def test_an_error_of_any_shape_says_why_an_invocation_failed(
+async def test_an_invocation_error_of_any_form_becomes_text(
     mocked_responses: MockedResponses, error: Any, text: str
 ) -> None:
     failed = INVOCATION | {"status": "FAILED", "error": error, "output": None}

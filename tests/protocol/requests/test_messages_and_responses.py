@@ -1,4 +1,4 @@
-"""Requests for messages and responses: refused before anything is sent, and written as the reference has them."""
+"""Requests of the messages and the responses API: bodies as the reference has them, invalid parameters refused."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from gradient_async._protocol.requests.messages_and_responses import build_messa
 HI = {"role": "user", "content": "Hi"}
 
 
-def message(**params: Any) -> Any:
+def message_body(**params: Any) -> Any:
     request = build_message_request(
         {"model": "m", "max_tokens": 9, "messages": [HI], **params}, stream=False, timeouts=Timeouts()
     )
@@ -20,7 +20,7 @@ def message(**params: Any) -> Any:
     return json.loads(request.body or b"")
 
 
-def response(**params: Any) -> Any:
+def response_body(**params: Any) -> Any:
     request = build_response_request({"model": "m", "input": "Hi", **params}, stream=False, timeouts=Timeouts())
     assert request.path == "/v1/responses"
     return json.loads(request.body or b"")
@@ -46,9 +46,9 @@ def response(**params: Any) -> Any:
         ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set Authorization"),
     ],
 )
-def test_a_message_that_cannot_be_meant_is_refused(params: dict[str, Any], problem: str) -> None:
+def test_an_invalid_message_parameter_is_refused(params: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        message(**params)
+        message_body(**params)
 
 
 @pytest.mark.parametrize(
@@ -64,31 +64,31 @@ def test_a_message_that_cannot_be_meant_is_refused(params: dict[str, Any], probl
         ({"top_p": float("inf")}, "top_p is inf"),
     ],
 )
-def test_a_response_that_cannot_be_meant_is_refused(params: dict[str, Any], problem: str) -> None:
+def test_an_invalid_response_parameter_is_refused(params: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        response(**params)
+        response_body(**params)
 
 
-def test_what_is_unset_is_left_out_and_what_is_unknown_goes_along() -> None:
+def test_unset_parameters_are_left_out_and_unknown_ones_kept() -> None:
     params = {"temperature": None, "new_field": None, "extra_body": {"max_tokens": None}, "stop_sequences": ("a",)}
     body = {"model": "m", "messages": [HI], "new_field": None, "max_tokens": None, "stop_sequences": ["a"]}
-    assert message(**params) == body
-    assert response(stop=iter("ab"), user=None) == {"model": "m", "input": "Hi", "stop": ["a", "b"]}
+    assert message_body(**params) == body
+    assert response_body(stop=iter("ab"), user=None) == {"model": "m", "input": "Hi", "stop": ["a", "b"]}
 
 
-def test_iterables_become_lists() -> None:
-    assert message(messages=iter([HI]), tools=iter([{"name": "f", "input_schema": {}}]))["messages"] == [HI]
-    assert response(input=(HI,))["input"] == [HI]
+def test_iterable_parameters_become_lists() -> None:
+    assert message_body(messages=iter([HI]), tools=iter([{"name": "f", "input_schema": {}}]))["messages"] == [HI]
+    assert response_body(input=(HI,))["input"] == [HI]
 
 
-def test_an_answer_can_be_sent_back() -> None:
+def test_a_result_can_be_sent_back() -> None:
     blocks = [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "Hello"}]
     reply = structure({"id": "x", "content": blocks, "usage": {"input_tokens": 1}}, MessageReply)
-    assert message(messages=[HI, reply, HI])["messages"] == [HI, {"role": "assistant", "content": blocks}, HI]
+    assert message_body(messages=[HI, reply, HI])["messages"] == [HI, {"role": "assistant", "content": blocks}, HI]
     item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     output = structure({"output": [item]}, ResponseReply).output
     returned = {"type": "function_call_output", "call_id": "c", "output": "1"}
-    assert response(input=[HI, *output, returned])["input"] == [HI, item, returned]
+    assert response_body(input=[HI, *output, returned])["input"] == [HI, item, returned]
 
 
 def weather(city: str) -> str:
@@ -96,19 +96,19 @@ def weather(city: str) -> str:
     return city
 
 
-def test_a_function_is_a_tool_in_the_shape_of_each_api() -> None:
+def test_a_function_becomes_a_tool_in_the_form_of_each_api() -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     kept = {"name": "other", "type": "custom"}
-    told, same = message(tools=(weather, kept))["tools"]
-    assert (told["name"], told["description"], same) == ("weather", "Tell the weather.", kept)
-    assert told["input_schema"].items() >= schema.items()
-    assert told.keys() == {"name", "description", "input_schema"}
-    (told,) = response(tools=[weather])["tools"]
-    assert (told["type"], told["name"]) == ("function", "weather")
-    assert told["parameters"].items() >= schema.items()
+    described, unchanged = message_body(tools=(weather, kept))["tools"]
+    assert (described["name"], described["description"], unchanged) == ("weather", "Tell the weather.", kept)
+    assert described["input_schema"].items() >= schema.items()
+    assert described.keys() == {"name", "description", "input_schema"}
+    (described,) = response_body(tools=[weather])["tools"]
+    assert (described["type"], described["name"]) == ("function", "weather")
+    assert described["parameters"].items() >= schema.items()
 
 
-def test_a_stream_is_asked_for_in_the_body() -> None:
+def test_a_stream_is_requested_in_the_body() -> None:
     request = build_response_request({"model": "m", "input": "Hi"}, stream=True, timeouts=Timeouts())
     assert json.loads(request.body or b"")["stream"] is True
     assert request.stream

@@ -1,115 +1,12 @@
-"""Requests as data."""
+"""Headers of requests."""
 
-import json
-from typing import Any
-
-import pytest
-
-from gradient_async import ConfigurationError, Message, Timeouts
-from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
-from gradient_async._protocol.requests.request import Request, build_headers
-
-USER = {"role": "user", "content": "Hi"}
+from gradient_async import Timeouts
+from gradient_async._protocol.requests.request import Request, build_headers, build_post
 
 
-def built(*, stream: bool = False, **params: Any) -> Request:
-    params = {"model": "m", "messages": [USER], **params}
-    return build_chat_request(CHAT_PATH, params, stream=stream, timeouts=Timeouts())
-
-
-def body(**params: Any) -> dict[str, Any]:
-    content = built(**params).body
-    assert content is not None
-    return json.loads(content)
-
-
-def test_an_unset_parameter_is_left_out() -> None:
-    assert body(temperature=None, stop=None, tools=None, user=None) == {"model": "m", "messages": [USER]}
-
-
-def test_every_parameter_goes_into_the_body() -> None:
-    params = {
-        "frequency_penalty": 0.5, "logit_bias": {"1": 2}, "logprobs": True, "max_completion_tokens": 256,
-        "max_tokens": 5, "metadata": {"a": "b"}, "n": 2, "presence_penalty": -1, "reasoning_effort": "low", "seed": 7,
-        "stop": ["a"], "stream_options": {"include_usage": True}, "temperature": 0, "tool_choice": "auto",
-        "tools": [{"type": "function", "function": {"name": "f"}}], "top_logprobs": 3, "top_p": 0.5, "user": "u",
-        "response_format": {"type": "json_object"},
-    }  # fmt: skip
-    assert body(**params) == {"model": "m", "messages": [USER], **params}
-
-
-def test_unknown_keywords_and_extra_body_go_in_untouched() -> None:
-    got = body(new_field=None, other=[1], extra_body={"temperature": None, "deep": {"x": None}})
-    assert got == {
-        "model": "m",
-        "messages": [USER],
-        "new_field": None,
-        "other": [1],
-        "temperature": None,
-        "deep": {"x": None},
-    }
-
-
-def test_messages_may_be_models_and_any_iterable() -> None:
-    assert body(messages=iter([USER, Message(content="Hello")]))["messages"] == [
-        USER,
-        {"role": "assistant", "content": "Hello"},
-    ]
-
-
-def test_stop_may_be_one_string_or_any_iterable() -> None:
-    assert body(stop="a")["stop"] == "a"
-    assert body(stop=("a", "b"))["stop"] == ["a", "b"]
-
-
-def test_a_stream_says_so() -> None:
-    request = built(stream=True)
-    assert request.stream
-    assert request.body is not None
-    assert json.loads(request.body)["stream"] is True
-
-
-def test_a_request_does_not_show_its_body_or_headers() -> None:
-    shown = repr(built(extra_headers={"X-A": "header-secret"}, user="body-secret"))
-    assert "secret" not in shown
-
-
-@pytest.mark.parametrize(
-    ("params", "hint"),
-    [
-        ({"messages": []}, "at least one"),
-        ({"messages": "Hi"}, "list of messages"),
-        ({"messages": USER}, "list of messages"),
-        ({"messages": None}, "list of messages"),
-        ({"messages": 3}, "list of messages"),
-        ({"messages": ["Hi"]}, r"messages\[0\] must be an object"),
-        ({"messages": [USER, {"content": "Hi"}]}, r"messages\[1\] has the role None"),
-        ({"messages": [{"role": "robot"}]}, "system, developer, user, assistant, tool"),
-        ({"model": ""}, "session.models.list"),
-        ({"model": None}, "model must name a model"),
-        ({"temperature": float("nan")}, "temperature is nan"),
-        ({"extra_body": {"min_p": float("inf")}}, "min_p is inf"),
-        ({"user": object()}, "JSON"),
-        ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set"),
-        ({"extra_headers": {"transfer-encoding": "chunked"}}, "extra_headers cannot set"),
-        ({"extra_headers": {"Authorization ": "x"}}, "'Authorization ', which cannot be the name"),
-        ({"extra_headers": {"X-A: 1\r\nX-B": "x"}}, "cannot be the name"),
-        ({"extra_headers": {3: "x"}}, "cannot be the name"),
-        ({"extra_headers": {"X-A": 3}}, "value of X-A must be text; got int"),
-        ({"extra_headers": [("X-A", "x")]}, "extra_headers must be a dict of names and values; got list"),
-        ({"extra_headers": {"X-A": "a\r\nX-B: c"}}, "control character"),
-        ({"extra_body": [1]}, "extra_body must be a dict"),
-        ({"stop": {"a": 1}}, "stop must be a text or a list of texts"),
-    ],
-)
-def test_a_call_that_cannot_be_meant_says_what_to_do(params: dict[str, Any], hint: str) -> None:
-    with pytest.raises(ConfigurationError, match=hint):
-        built(**params)
-
-
-def test_headers_stand_once_whatever_their_case() -> None:
+def test_headers_that_differ_in_case_are_sent_once() -> None:
     own = {"user-agent": "mine", "x-own": "1", "X-Own": "2", "content-type": "text/plain", "ACCEPT": "image/png"}
-    stream = built(stream=True, extra_headers=own)
+    stream = build_post("/v1/chat/completions", {"extra_headers": own}, stream=True, timeouts=Timeouts())
     assert build_headers(stream, "k") == {
         "Authorization": "Bearer k",
         "user-agent": "mine",
@@ -120,6 +17,6 @@ def test_headers_stand_once_whatever_their_case() -> None:
     }
 
 
-def test_headers_of_a_whole_answer_are_few() -> None:
-    asked = Request(method="GET", path="/v1/models")
-    assert build_headers(asked, "k") == {"Authorization": "Bearer k", "User-Agent": "gradient-async"}
+def test_a_get_sends_authorization_and_user_agent_only() -> None:
+    request = Request(method="GET", path="/v1/models")
+    assert build_headers(request, "k") == {"Authorization": "Bearer k", "User-Agent": "gradient-async"}

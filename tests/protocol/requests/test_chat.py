@@ -1,0 +1,107 @@
+"""Chat requests: valid parameters become a JSON body, invalid ones are refused before anything is sent."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gradient_async import ConfigurationError, Message, Timeouts
+from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
+from gradient_async._protocol.requests.request import Request
+
+USER = {"role": "user", "content": "Hi"}
+
+
+def build(*, stream: bool = False, **params: Any) -> Request:
+    params = {"model": "m", "messages": [USER], **params}
+    return build_chat_request(CHAT_PATH, params, stream=stream, timeouts=Timeouts())
+
+
+def body(**params: Any) -> Any:
+    content = build(**params).body
+    assert content is not None
+    return json.loads(content)
+
+
+def test_an_unset_parameter_is_left_out() -> None:
+    assert body(temperature=None, stop=None, tools=None, user=None) == {"model": "m", "messages": [USER]}
+
+
+def test_every_parameter_goes_into_the_body() -> None:
+    params = {
+        "frequency_penalty": 0.5, "logit_bias": {"1": 2}, "logprobs": True, "max_completion_tokens": 256,
+        "max_tokens": 5, "metadata": {"a": "b"}, "n": 2, "presence_penalty": -1, "reasoning_effort": "low", "seed": 7,
+        "stop": ["a"], "stream_options": {"include_usage": True}, "temperature": 0, "tool_choice": "auto",
+        "tools": [{"type": "function", "function": {"name": "f"}}], "top_logprobs": 3, "top_p": 0.5, "user": "u",
+        "response_format": {"type": "json_object"},
+    }  # fmt: skip
+    assert body(**params) == {"model": "m", "messages": [USER], **params}
+
+
+def test_unknown_keywords_and_extra_body_stay_untouched() -> None:
+    got = body(new_field=None, other=[1], extra_body={"temperature": None, "deep": {"x": None}})
+    assert got == {
+        "model": "m",
+        "messages": [USER],
+        "new_field": None,
+        "other": [1],
+        "temperature": None,
+        "deep": {"x": None},
+    }
+
+
+def test_messages_may_be_models_and_any_iterable() -> None:
+    assert body(messages=iter([USER, Message(content="Hello")]))["messages"] == [
+        USER,
+        {"role": "assistant", "content": "Hello"},
+    ]
+
+
+def test_stop_may_be_one_string_or_any_iterable() -> None:
+    assert body(stop="a")["stop"] == "a"
+    assert body(stop=("a", "b"))["stop"] == ["a", "b"]
+
+
+def test_a_stream_is_requested_in_the_body() -> None:
+    request = build(stream=True)
+    assert request.stream
+    assert request.body is not None
+    assert json.loads(request.body)["stream"] is True
+
+
+def test_the_repr_of_a_request_hides_body_and_headers() -> None:
+    text = repr(build(extra_headers={"X-A": "header-secret"}, user="body-secret"))
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ({"messages": []}, "at least one"),
+        ({"messages": "Hi"}, "list of messages"),
+        ({"messages": USER}, "list of messages"),
+        ({"messages": None}, "list of messages"),
+        ({"messages": 3}, "list of messages"),
+        ({"messages": ["Hi"]}, r"messages\[0\] must be an object"),
+        ({"messages": [USER, {"content": "Hi"}]}, r"messages\[1\] has the role None"),
+        ({"messages": [{"role": "robot"}]}, "system, developer, user, assistant, tool"),
+        ({"model": ""}, "session.models.list"),
+        ({"model": None}, "model must name a model"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"extra_body": {"min_p": float("inf")}}, "min_p is inf"),
+        ({"user": object()}, "JSON"),
+        ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set"),
+        ({"extra_headers": {"transfer-encoding": "chunked"}}, "extra_headers cannot set"),
+        ({"extra_headers": {"Authorization ": "x"}}, "'Authorization ', which cannot be the name"),
+        ({"extra_headers": {"X-A: 1\r\nX-B": "x"}}, "cannot be the name"),
+        ({"extra_headers": {3: "x"}}, "cannot be the name"),
+        ({"extra_headers": {"X-A": 3}}, "value of X-A must be text; got int"),
+        ({"extra_headers": [("X-A", "x")]}, "extra_headers must be a dict of names and values; got list"),
+        ({"extra_headers": {"X-A": "a\r\nX-B: c"}}, "control character"),
+        ({"extra_body": [1]}, "extra_body must be a dict"),
+        ({"stop": {"a": 1}}, "stop must be a text or a list of texts"),
+    ],
+)
+def test_an_invalid_parameter_is_refused_with_advice(params: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ConfigurationError, match=hint):
+        build(**params)
