@@ -30,7 +30,7 @@ from pydantic import BaseModel, ValidationError
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired
+from tests.support.pools import count_acquired
 
 M = "llama3.3-70b-instruct"
 WEATHER = {"name": "weather", "arguments": {"city": "Lisbon"}}
@@ -450,11 +450,11 @@ async def test_a_stream_that_is_left_gives_its_connection_back(
     gc.disable()
     try:
         async for _ in model.astream("Hi"):
-            assert acquired(gradient_session) == 1
+            assert count_acquired(gradient_session) == 1
             break
         for _ in range(3):  # LangChain's own generator is closed by the event loop
             await asyncio.sleep(0)
-        assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 0
     finally:
         gc.enable()
 
@@ -465,8 +465,8 @@ async def test_a_stream_that_is_closed_has_given_its_connection_back(
     gradient_emulator.stall(seconds=30, after=3)
     async with aclosing(model.astream("Hi")) as pieces:  # type: ignore[type-var]
         await anext(pieces)
-        assert acquired(gradient_session) == 1
-    assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 1
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_a_cancelled_task_gives_its_connection_back(gradient_emulator: Emulator, model: ChatGradient) -> None:

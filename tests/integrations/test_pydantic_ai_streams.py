@@ -29,7 +29,7 @@ from gradient_async import (
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
 from tests.support.lisbon import ANSWER, CALL, LISBON, City, M, weather
-from tests.support.pools import acquired
+from tests.support.pools import count_acquired
 
 LONG = "one two three four five six seven eight nine ten"
 
@@ -207,7 +207,7 @@ async def test_a_run_that_is_left_gives_its_connection_back_at_once(
     gradient_emulator.stall(seconds=60, after=4)
     async with asyncio.timeout(5):
         await leave(Agent(model))
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_a_cancelled_stream_keeps_what_came(
@@ -220,7 +220,7 @@ async def test_a_cancelled_stream_keeps_what_came(
             if text == "one two":
                 await result.cancel()
                 break
-        assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 0
     assert result.response.state == "interrupted"
     assert result.response.text == "one two"
 
@@ -293,7 +293,7 @@ async def test_a_truncated_stream_is_a_lost_connection_and_keeps_what_came(
     assert ours.snapshot.text == "".join(texts) != ""
     assert result.response.state == "incomplete"
     assert result.response.provider_details == {"request_id": gradient_emulator.requests[0].request_id}
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_what_no_connection_was_made_for_was_not_sent(impatient: GradientModel) -> None:

@@ -1,4 +1,4 @@
-"""What tests of streams ask of a session's pool and of the emulator."""
+"""Connections of a session's pool and of the emulator, for assertions about streams."""
 
 import asyncio
 
@@ -6,14 +6,14 @@ from gradient_async import AsyncSession
 from gradient_async.testing import Emulator
 
 
-def acquired(session: AsyncSession) -> int:
-    """How many connections of the pool are in use."""
+def count_acquired(session: AsyncSession) -> int:
+    """Return the number of connections of the pool that are in use."""
     pool = session._transport._pool
     return 0 if pool is None or pool.connector is None else len(pool.connector._acquired)
 
 
-async def settled(emulator: Emulator) -> None:
-    """Wait until the emulator has noticed that everybody left."""
+async def wait_for_disconnects(emulator: Emulator) -> None:
+    """Wait until the emulator has noticed every disconnected client."""
     async with asyncio.timeout(5):
         while emulator.active:
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A server that speaks as a test wants it to, byte by byte."""
+"""A raw TCP server, for responses that a test writes byte by byte."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,8 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[objec
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Give each connection to *handler*; yield host and port. At the end all clients must have left."""
+async def run_raw_server(handler: Handler) -> AsyncIterator[str]:
+    """Serve each connection with *handler* and yield ``host:port``; at exit, wait until all clients have disconnected."""
     open_connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,11 +24,11 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
         yield "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
         async with asyncio.timeout(5):
             await asyncio.gather(*open_connections)
-            await asyncio.sleep(0)  # a closed transport lets its socket go in the next turn
+            await asyncio.sleep(0)  # a closed transport closes its socket in the next iteration of the loop
 
 
-async def request(reader: asyncio.StreamReader) -> bytes:
-    """Return the next request, head and body."""
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """Return head and body of the next request."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
     return head + await reader.readexactly(int(length or 0))

@@ -17,7 +17,7 @@ from gradient_async import (
 )
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
-from tests.support.raw_server import serving
+from tests.support.raw_server import run_raw_server
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 ONCE = RetryPolicy(attempts=1)
@@ -141,7 +141,7 @@ async def test_an_error_status_with_a_missing_body_is_still_that_error(timeouts:
         writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
         await reader.read(-1)
 
-    async with serving(serve) as address, session(f"http://{address}", timeouts=timeouts) as s:
+    async with run_raw_server(serve) as address, session(f"http://{address}", timeouts=timeouts) as s:
         with pytest.raises(AuthenticationError):
             await s.chat.completions.create(model="m", messages=HI)
 

@@ -9,7 +9,7 @@ import pytest
 from gradient_async import AsyncSession, RateLimiter, RateLimits, RetryPolicy
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired
+from tests.support.pools import count_acquired
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 STEPS = 25
@@ -64,7 +64,7 @@ async def assert_nothing_leaked(session: AsyncSession, tasks: set[Any], emulator
     """Assert that no connection is in use, no task of ours runs, and every unsent permit was refunded."""
     for _ in range(3):
         await asyncio.sleep(0)
-    assert acquired(session) == 0
+    assert count_acquired(session) == 0
     ours = [
         task
         for task in asyncio.all_tasks() - tasks

@@ -19,7 +19,7 @@ from gradient_async._io.http.transport import Transport
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.testing import Emulator
-from tests.support.raw_server import request, serving
+from tests.support.raw_server import read_request, run_raw_server
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 known_aiohttp = pytest.mark.skipif(find_request_method() is None, reason="this aiohttp has other internals")
@@ -41,10 +41,10 @@ async def send_posts(posts: list[Post], *, fast: bool) -> list[bytes]:
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            received.append(await request(reader))
+            received.append(await read_request(reader))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with serving(keep) as host:
+    async with run_raw_server(keep) as host:
         await transport._open_pool()
         sender = transport._fast_posts
         transport._fast_posts = sender if fast else None

@@ -24,7 +24,7 @@ from gradient_async._io.http import exchange
 from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
-from tests.support.raw_server import request, serving
+from tests.support.raw_server import read_request, run_raw_server
 
 HI: list[MessageParam] = [{"role": "user", "content": "a prompt that is private"}]
 KEY = "sk-do-private"
@@ -71,14 +71,14 @@ def http_response(text: str) -> bytes:
 @pytest.mark.parametrize("size", [1, 2 * MAX_BODY_BYTES], ids=["fast path", "session"])
 async def test_an_unsolicited_response_is_not_taken_for_the_next_one(size: int) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await request(reader):
+        while await read_request(reader):
             writer.write(http_response("solicited"))
             await writer.drain()
             await asyncio.sleep(0.02)
             writer.write(http_response("unsolicited"))
 
     messages: list[MessageParam] = [{"role": "user", "content": "x" * size}]
-    async with serving(serve) as address, AsyncSession(KEY, base_url=f"http://{address}", retry=ONCE) as session:
+    async with run_raw_server(serve) as address, AsyncSession(KEY, base_url=f"http://{address}", retry=ONCE) as session:
         for _ in range(3):
             assert (await session.chat.completions.create(model="m", messages=messages)).text == "solicited"
             await asyncio.sleep(0.05)

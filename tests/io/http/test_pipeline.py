@@ -17,7 +17,7 @@ from gradient_async import (
 from gradient_async._io.http import pipeline
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
-from tests.support.raw_server import request, serving
+from tests.support.raw_server import read_request, run_raw_server
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 QUICK = RetryPolicy(first=0.01, longest=0.02)
@@ -99,12 +99,12 @@ RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length
 
 async def test_of_many_stale_connections_only_one_costs_an_attempt() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request(reader)
+        await read_request(reader)
         await asyncio.sleep(0.02)  # so that others need connections of their own
         writer.write(RESPONSE)
-        await request(reader)
+        await read_request(reader)
 
-    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
         await asyncio.gather(*(s.chat.completions.create(model="m", messages=HI) for _ in range(3)))
         assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
 
@@ -115,11 +115,11 @@ async def test_a_connection_lost_within_the_response_head_is_not_stale() -> None
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal arrived
         for response in (RESPONSE, RESPONSE[:20]):
-            await request(reader)
+            await read_request(reader)
             arrived += 1
             writer.write(response)
 
-    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
         await s.chat.completions.create(model="m", messages=HI)
         with pytest.raises(APIConnectionError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
@@ -134,13 +134,13 @@ async def test_a_connection_lost_while_its_request_is_processed_is_not_stale(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal arrived
-        await request(reader)
+        await read_request(reader)
         writer.write(RESPONSE)
-        await request(reader)
+        await read_request(reader)
         arrived += 1
         await asyncio.sleep(0.1)
 
-    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
         await s.chat.completions.create(model="m", messages=HI)
         with pytest.raises(APIConnectionError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
@@ -152,10 +152,10 @@ async def test_aiohttp_itself_sends_nothing_again() -> None:
 
     async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         nonlocal arrived
-        await request(reader)
+        await read_request(reader)
         arrived += 1
 
-    async with serving(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
         with pytest.raises(APIConnectionError) as caught:
             await s.models.list()
         assert s.limits is not None
@@ -201,10 +201,10 @@ async def test_an_error_with_any_body_has_the_class_of_its_status(gradient_emula
 
 async def test_a_response_that_is_not_http_is_a_protocol_error() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request(reader)
+        await read_request(reader)
         writer.write(b"SSH-2.0-OpenSSH\r\n")
 
-    async with serving(speak) as host, AsyncSession(api_key="test", base_url=f"http://{host}") as s:
+    async with run_raw_server(speak) as host, AsyncSession(api_key="test", base_url=f"http://{host}") as s:
         with pytest.raises(ProtocolError, match="HTTP") as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert caught.value.__context__ is None

@@ -11,7 +11,7 @@ from gradient_async import AsyncSession, RateLimiter, RateLimits, SessionClosedE
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.testing import Emulator
-from tests.support.raw_server import serving
+from tests.support.raw_server import run_raw_server
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -20,7 +20,7 @@ HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 async def silent() -> AsyncIterator[str]:
     """The address of a server that accepts connections and sends nothing, until the client leaves."""
 
-    async with serving(lambda reader, _: reader.read(-1)) as address:
+    async with run_raw_server(lambda reader, _: reader.read(-1)) as address:
         yield address
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gradient_async import AsyncSession, ChatStream, SessionClosedError, StreamBusyError
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired, settled
+from tests.support.pools import count_acquired, wait_for_disconnects
 from tests.support.streams import HI, LONG, chat_stream
 
 
@@ -88,12 +88,12 @@ async def test_leaving_a_stream_frees_its_connection_at_once(
     gc.disable()
     try:
         await leave(s)
-        assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 0
     finally:
         gc.enable()
     assert s.outcome == "cancelled"
     assert [chunk async for chunk in s] == []
-    await settled(gradient_emulator)
+    await wait_for_disconnects(gradient_emulator)
     assert gradient_emulator.requests[0].disconnected
 
 
@@ -106,12 +106,12 @@ async def test_a_dropped_stream_frees_its_connection_at_once_and_warns(
         dropped = await gradient_session.chat.completions.create(model="m", messages=HI, stream=True)
         with pytest.warns(ResourceWarning, match="ChatStream was dropped"):
             del dropped
-        assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 0
         read = await gradient_session.chat.completions.create(model="m", messages=HI, stream=True)
         await anext(read)
         with pytest.warns(ResourceWarning, match="ChatStream was dropped"):
             del read
-        assert acquired(gradient_session) == 0
+        assert count_acquired(gradient_session) == 0
     finally:
         gc.enable()
 
@@ -124,7 +124,7 @@ async def test_leaving_a_loop_without_a_block_does_not_warn(
         warnings.simplefilter("error")
         async for _ in chat_stream(gradient_session).text():
             break
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_inside_a_block_a_second_loop_continues_the_first(
@@ -163,7 +163,7 @@ async def test_cancel_from_another_task_ends_the_iteration_cleanly(
         partial = await reading
     assert partial.text == "one two three"
     assert s.outcome == "cancelled"
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_cancel_ends_the_iteration_though_a_block_has_arrived(
@@ -192,7 +192,7 @@ async def test_cancel_ends_a_stream_that_is_being_opened(
     async with asyncio.timeout(5):
         assert (await reading).text == ""
     assert s.outcome == "cancelled"
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_cancel_adds_unread_events_to_the_snapshot(
@@ -263,4 +263,4 @@ async def test_a_stream_closed_by_another_thread_frees_its_connection(
     s = await gradient_session.chat.completions.create(model="m", messages=HI, stream=True)
     await asyncio.to_thread(s.close)
     await asyncio.sleep(0)
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0

@@ -25,7 +25,7 @@ from gradient_async import (
     Timeouts,
 )
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired, settled
+from tests.support.pools import count_acquired, wait_for_disconnects
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 LONG = "one two three four five six seven eight nine ten"
@@ -108,7 +108,7 @@ async def test_text_works_without_a_block_and_gives_the_connection_back(
 ) -> None:
     for _ in range(5):
         assert "".join([text async for text in stream(gradient_session).text()])
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
     assert gradient_emulator.connections == 1
 
 
@@ -189,7 +189,7 @@ async def test_a_truncated_stream_raises_and_keeps_the_partial_snapshot(
     assert caught.value.snapshot.text == s.snapshot.text == "one two three"
     assert caught.value.request_id == gradient_emulator.requests[-1].request_id
     assert s.outcome == "truncated"
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 @pytest.mark.parametrize(("stream", "events"), [(message, 5), (response, 8)])
@@ -295,7 +295,7 @@ async def test_a_body_that_is_not_a_stream_raises(
     gradient_emulator.reply(body=body, content_type=content_type)
     with pytest.raises(kind):
         await read_to_end(stream(gradient_session))
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 @both_apis
@@ -372,10 +372,10 @@ async def test_leaving_a_stream_frees_its_connection_at_once(
     gradient_emulator.reply(LONG)
     s = stream(gradient_session)
     await leave(s)
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
     assert s.outcome == "cancelled"
     assert s.snapshot.text.startswith("one")
-    await settled(gradient_emulator)
+    await wait_for_disconnects(gradient_emulator)
     assert gradient_emulator.requests[-1].disconnected
 
 
@@ -386,14 +386,14 @@ async def test_a_dropped_stream_frees_its_connection_at_once_and_warns(
     gradient_emulator.token_delay = 0.01
     s = stream(gradient_session)
     await s.open()
-    assert acquired(gradient_session) == 1
+    assert count_acquired(gradient_session) == 1
     gc.disable()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             name = type(s).__name__
             del s
-            assert acquired(gradient_session) == 0
+            assert count_acquired(gradient_session) == 0
     finally:
         gc.enable()
     assert [warning.category for warning in caught] == [ResourceWarning]
@@ -501,4 +501,4 @@ async def test_every_branch_of_a_tee_gets_every_event(
         return "".join([event.text async for event in branch])
 
     assert await asyncio.gather(*map(collect, stream(gradient_session).tee(3, buffer=2))) == [LONG] * 3
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0

@@ -6,7 +6,7 @@ import pytest
 
 from gradient_async import AsyncSession, GradientError, ProtocolError, RateLimitError, StreamTruncatedError
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired
+from tests.support.pools import count_acquired
 from tests.support.streams import HI, LONG, chat_stream
 
 
@@ -152,4 +152,4 @@ async def test_a_body_that_never_ends_is_abandoned_after_the_drain_limit(
     gradient_emulator.hold_open(60)
     async with asyncio.timeout(5):
         assert (await chat_stream(gradient_session).completion()).text
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0

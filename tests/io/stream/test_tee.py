@@ -7,7 +7,7 @@ import pytest
 
 from gradient_async import AsyncSession, StreamBusyError, StreamTruncatedError
 from gradient_async.testing import Emulator
-from tests.support.pools import acquired
+from tests.support.pools import count_acquired
 from tests.support.streams import LONG, chat_stream
 
 
@@ -80,7 +80,7 @@ async def test_dropping_every_branch_closes_the_stream(
     await anext(one)
     del one, other
     assert s.outcome == "cancelled"
-    assert acquired(gradient_session) == 0
+    assert count_acquired(gradient_session) == 0
 
 
 async def test_every_branch_raises_the_error_of_the_stream(

@@ -8,7 +8,7 @@ import redis
 
 from gradient_async.errors import APIConnectionError, ConfigurationError
 from gradient_async.limits import RedisLimiter
-from tests.support.raw_server import serving
+from tests.support.raw_server import run_raw_server
 from tests.support.redis_server import RedisServer, open_limiter
 
 
@@ -49,7 +49,7 @@ async def test_a_reply_that_is_not_the_scripts_fails_the_waiters(reply: bytes) -
             writer.write(reply if b"EVALSHA" in commands else b"+OK\r\n" * commands.count(b"*"))
 
     async with (
-        serving(reply_wrongly) as host,
+        run_raw_server(reply_wrongly) as host,
         open_limiter(f"redis://{host}/0?protocol=2", (5, 60.0), key="k", when_down="fail_closed") as limiter,
     ):
         with pytest.raises(APIConnectionError):
