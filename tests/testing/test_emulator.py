@@ -1,4 +1,4 @@
-"""Sockets, records and shutdown."""
+"""Sockets, records and shutdown of the emulator."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ import pytest
 
 from gradient_async import AsyncSession
 from gradient_async.testing import Emulator
+from tests.support.emulator_client import EmulatorClient, NewClient, OpenStream, wait_until
 
 
-async def until(condition) -> None:
-    async with asyncio.timeout(2):
-        while not condition():  # the emulator tells nobody when a client goes away
-            await asyncio.sleep(0.001)
-
-
-async def test_a_request_is_recorded_as_it_was_sent(client, gradient):
+async def test_a_request_is_recorded_as_it_was_sent(client: EmulatorClient, gradient: Emulator) -> None:
     await client.send(b'{"model": 1}', path="/v1/chat/completions?x=1&y=%2F")
     request = gradient.requests[0]
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
@@ -30,26 +25,26 @@ async def test_a_request_is_recorded_as_it_was_sent(client, gradient):
     assert abs(request.time - time.time()) < 5
 
 
-async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(gradient):
+async def test_a_request_that_expects_100_continue_gets_it(gradient: Emulator) -> None:
     async with AsyncSession("key", base_url=gradient.url) as session:
-        answer = await session.chat.completions.create(
+        response = await session.chat.completions.create(
             model="m", messages=[{"role": "user", "content": "Hi"}], extra_headers={"Expect": "100-continue"}, timeout=2
         )
-    assert answer.text
+    assert response.text
     assert gradient.requests[-1].headers["Expect"] == "100-continue"
 
 
-async def test_a_record_says_how_the_answer_went(client, gradient):
-    answer = await client.stream()
+async def test_a_record_has_the_outcome_of_its_response(client: EmulatorClient, gradient: Emulator) -> None:
+    response = await client.stream()
     request = gradient.requests[0]
     assert (request.status, request.finished, request.disconnected) == (200, True, False)
-    assert request.chunks_sent == len(answer.events)
-    assert request.bytes_sent == len(answer.body)
-    assert request.request_id == answer.headers["x-request-id"]
+    assert request.chunks_sent == len(response.events)
+    assert request.bytes_sent == len(response.body)
+    assert request.request_id == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("stall", [True, False])
-async def test_a_client_that_goes_away_is_noticed(gradient, open_stream, stall):
+async def test_a_client_that_disconnects_is_recorded(gradient: Emulator, open_stream: OpenStream, stall: bool) -> None:
     gradient.reply("word " * 100, token_delay=0.005)
     if stall:
         gradient.stall(60, after=2)
@@ -57,13 +52,13 @@ async def test_a_client_that_goes_away_is_noticed(gradient, open_stream, stall):
     await response.content.readany()
     assert gradient.active == 1
     response.close()
-    await until(lambda: gradient.active == 0)
+    await wait_until(lambda: gradient.active == 0)
     request = gradient.requests[0]
     assert (request.disconnected, request.finished) == (True, False)
     assert request.chunks_sent < 100
 
 
-async def test_connections_are_counted(client, gradient, open_stream):
+async def test_connections_are_counted(client: EmulatorClient, gradient: Emulator, open_stream: OpenStream) -> None:
     await client.ask()
     await client.ask()
     assert (gradient.connections, gradient.open_connections) == (1, 1)
@@ -71,20 +66,20 @@ async def test_connections_are_counted(client, gradient, open_stream):
     assert (gradient.connections, gradient.open_connections) == (2, 2)
     first.close()
     second.close()
-    await until(lambda: gradient.open_connections == 0)
+    await wait_until(lambda: gradient.open_connections == 0)
 
 
-async def test_keys_of_a_record_are_not_in_the_repr_of_the_emulator():
+async def test_keys_of_a_record_are_not_in_the_repr_of_the_emulator() -> None:
     assert "secret" not in repr(Emulator(api_key="secret", agent_key="secret"))
 
 
-async def test_leaving_is_prompt_with_streams_stalled_and_calls_unanswered(open_stream):
+async def test_leaving_is_prompt_with_stalled_streams_and_calls(open_stream: OpenStream) -> None:
     async with Emulator() as gradient:
         gradient.stall(60, after=1, times=20)
         streams = [await open_stream(gradient) for _ in range(20)]
         gradient.stall(60)
-        waiting = asyncio.create_task(open_stream(gradient))
-        await until(lambda: len(gradient.requests) == 21)
+        waiting = asyncio.ensure_future(open_stream(gradient))
+        await wait_until(lambda: len(gradient.requests) == 21)
         started = time.monotonic()
     assert time.monotonic() - started < 5
     assert gradient.active == 0
@@ -95,22 +90,22 @@ async def test_leaving_is_prompt_with_streams_stalled_and_calls_unanswered(open_
         response.close()
 
 
-async def test_an_emulator_can_be_entered_again(client_of):
+async def test_an_emulator_can_be_entered_again(new_client: NewClient) -> None:
     emulator = Emulator()
     for _ in range(2):
         async with emulator:
-            assert (await client_of(emulator).ask()).status == 200
+            assert (await new_client(emulator).ask()).status == 200
 
 
-async def test_a_port_can_be_chosen(client_of):
+async def test_a_port_can_be_chosen(new_client: NewClient) -> None:
     async with Emulator() as other:
         port = int(other.url.rpartition(":")[2])
     async with Emulator(port=port) as gradient:
         assert gradient.url == f"http://127.0.0.1:{port}"
-        assert (await client_of(gradient).ask()).status == 200
+        assert (await new_client(gradient).ask()).status == 200
 
 
-async def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_open(gradient):
+async def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_open(gradient: Emulator) -> None:
     taken = int(gradient.url.rpartition(":")[2])
     emulator = Emulator(agent_port=taken)
     with pytest.raises(OSError, match="address already in use"):
@@ -118,20 +113,20 @@ async def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_open(gradien
     assert emulator.open_connections == 0
 
 
-async def test_an_emulator_has_no_address_before_it_runs():
+async def test_the_url_of_an_emulator_that_is_not_running_raises() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         _ = Emulator().url
 
 
-async def test_the_agent_lives_on_a_host_of_its_own(gradient):
+async def test_the_agent_host_has_a_url_of_its_own(gradient: Emulator) -> None:
     assert gradient.agent_url != gradient.url
 
 
-async def test_hundreds_of_streams_run_at_once(gradient):
+async def test_hundreds_of_streams_run_at_once(gradient: Emulator) -> None:
     gradient.reply("one two three", token_delay=0.01, times=None)
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
 
-    async def stream(http):
+    async def stream(http: aiohttp.ClientSession) -> bytes:
         async with http.post(f"{gradient.url}/v1/chat/completions", json=body) as response:
             return await response.read()
 
@@ -146,7 +141,7 @@ async def test_hundreds_of_streams_run_at_once(gradient):
     ("imported", "absent"),
     [("gradient_async.testing.plugin", "gradient_async.testing.emulator"), ("gradient_async", "aiohttp.web")],
 )
-def test_importing_one_does_not_load_the_other(imported, absent):
+def test_importing_the_plugin_does_not_load_the_emulator(imported: str, absent: str) -> None:
     code = f"import sys, {imported}; print({absent!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

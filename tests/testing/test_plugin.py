@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = ["pytester"]
-
 OPTIONS = (
     *("-W", "error", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin"),
     *("-o", "asyncio_default_fixture_loop_scope=function"),
@@ -13,7 +12,7 @@ OPTIONS = (
 EMULATOR = """
 import aiohttp, pytest
 {mark}
-async def test_it(gradient_emulator):
+async def test_it(gradient_emulator) -> None:
     async with aiohttp.ClientSession() as http, http.get(gradient_emulator.url + "/health") as response:
         assert response.status == 200
     assert len(gradient_emulator.requests) == 1
@@ -26,7 +25,7 @@ def anyio_backend():
 SESSION = """
 import pytest
 {mark}
-async def test_it(gradient_emulator, gradient_session):
+async def test_it(gradient_emulator, gradient_session) -> None:
     gradient_emulator.reply("Hello")
     messages = [{{"role": "user", "content": "hi"}}]
     completion = await gradient_session.chat.completions.create(model="m", messages=messages)
@@ -43,7 +42,9 @@ async def test_it(gradient_emulator, gradient_session):
     ],
     ids=["pytest-asyncio auto", "pytest-asyncio strict", "anyio"],
 )
-def test_the_emulator_is_a_fixture(pytester, option, mark, extra):
+def test_the_emulator_fixture_runs_in_every_asyncio_mode(
+    pytester: pytest.Pytester, option: str, mark: str, extra: str
+) -> None:
     pytester.makepyfile(EMULATOR.format(mark=mark) + extra)
     run = pytester.runpytest_subprocess(option, *OPTIONS)
     run.assert_outcomes(passed=1)
@@ -57,7 +58,9 @@ def test_the_emulator_is_a_fixture(pytester, option, mark, extra):
         ("", "session", "function"),
     ],
 )
-def test_the_fixtures_live_in_the_loop_of_the_test(pytester, mark, tests, fixtures):
+def test_the_fixtures_run_in_the_loop_of_the_test(
+    pytester: pytest.Pytester, mark: str, tests: str, fixtures: str
+) -> None:
     pytester.makepyfile(SESSION.format(mark=f"@pytest.mark.asyncio{mark}"))
     scopes = f"asyncio_default_test_loop_scope={tests}", f"asyncio_default_fixture_loop_scope={fixtures}"
     options = (option for scope in scopes for option in ("-o", scope))
@@ -65,7 +68,7 @@ def test_the_fixtures_live_in_the_loop_of_the_test(pytester, mark, tests, fixtur
     run.assert_outcomes(passed=1)
 
 
-def test_a_session_that_talks_to_it_is_a_fixture(pytester):
+def test_the_session_fixture_calls_the_emulator(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SESSION.format(mark="@pytest.mark.asyncio"))
     run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS)
     run.assert_outcomes(passed=1)

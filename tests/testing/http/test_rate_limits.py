@@ -1,4 +1,4 @@
-"""The rate limits, on virtual time and on the wire."""
+"""The rate limits, in virtual time and on the wire."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import pytest
 
 from gradient_async.testing import Emulator
 from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RollingLimit, TierBucket
+from tests.support.emulator_client import (
+    EmulatorClient,
+    NewClient,
+    RawResponse,
+)
 
 NOW = 1_700_000_000.5
 
@@ -23,11 +28,11 @@ class Clock:
         return self.now
 
 
-async def send(client, count):
+async def ask_times(client: EmulatorClient, count: int) -> list[RawResponse]:
     return [await client.ask("hi") for _ in range(count)]
 
 
-def test_no_window_of_any_length_admits_more_than_its_capacity():
+def test_no_window_of_any_length_admits_more_than_its_capacity() -> None:
     limit = RollingLimit.from_windows([(5, 1.0), (12, 4.0)], scale=1)
     times = [step * 0.05 for step in range(400)]
     admitted = [now for now in times if limit.admit_request(now).admitted]
@@ -37,45 +42,45 @@ def test_no_window_of_any_length_admits_more_than_its_capacity():
         )
 
 
-def test_a_request_counts_for_exactly_one_window():
+def test_a_request_counts_for_exactly_one_window() -> None:
     limit = RollingLimit.from_windows([(1, 60.0)], scale=1)
     assert limit.admit_request(0).admitted
     assert not limit.admit_request(59.999).admitted
     assert limit.admit_request(60).admitted
 
 
-def test_a_refused_request_does_not_count():
+def test_a_refused_request_does_not_count() -> None:
     limit = RollingLimit.from_windows([(1, 1.0)], scale=1)
     limit.admit_request(0)
     refused = [limit.admit_request(now).admitted for now in (0.2, 0.5, 0.9)]
     assert (refused, limit.admit_request(1.0).admitted) == ([False] * 3, True)
 
 
-def test_the_documented_windows_admit_250_a_minute_and_5000_an_hour():
+def test_the_documented_windows_admit_250_a_minute_and_5000_an_hour() -> None:
     limit = RollingLimit.from_windows(DOCUMENTED_WINDOWS, scale=1)
     assert sum(limit.admit_request(0).admitted for _ in range(300)) == 250
     admitted = 250 + sum(limit.admit_request(minute * 60).admitted for minute in range(1, 60) for _ in range(300))
     assert admitted == 5000
 
 
-async def test_headers_speak_of_the_longest_window(client_of):
+async def test_headers_describe_the_longest_window(new_client: NewClient) -> None:
     clock = Clock()
     async with Emulator(limits="documented", clock=clock) as gradient:
-        first, second = await send(client_of(gradient), 2)
+        first, second = await ask_times(new_client(gradient), 2)
     assert first.headers["ratelimit-limit"] == "5000"
     assert [a.headers["ratelimit-remaining"] for a in (first, second)] == ["4999", "4998"]
     assert second.headers["ratelimit-reset"] == str(math.ceil(NOW + 3600))
 
 
-async def test_a_burst_is_refused_with_retry_after(client_of):
+async def test_a_burst_is_refused_with_retry_after(new_client: NewClient) -> None:
     clock = Clock()
     async with Emulator(limits=[(2, 60.0), (10, 3600.0)], clock=clock) as gradient:
-        client = client_of(gradient)
-        await send(client, 2)
+        client = new_client(gradient)
+        await ask_times(client, 2)
         clock.now += 12.5
-        refused = (await send(client, 1))[0]
+        refused = (await ask_times(client, 1))[0]
         clock.now += 47.5
-        admitted = (await send(client, 1))[0]
+        admitted = (await ask_times(client, 1))[0]
     assert refused.status == 429
     assert refused.json["id"] == "too_many_requests"
     assert refused.json["message"] == "API Rate limit exceeded."
@@ -83,58 +88,58 @@ async def test_a_burst_is_refused_with_retry_after(client_of):
     assert (admitted.status, gradient.refusals) == (200, 1)
 
 
-async def test_the_hour_is_refused_without_retry_after(client_of):
+async def test_the_hour_is_refused_without_retry_after(new_client: NewClient) -> None:
     clock = Clock()
     async with Emulator(limits=[(2, 60.0), (2, 3600.0)], clock=clock) as gradient:
-        refused = (await send(client_of(gradient), 3))[-1]
+        refused = (await ask_times(new_client(gradient), 3))[-1]
     assert (refused.status, refused.headers["ratelimit-remaining"]) == (429, "0")
     assert "retry-after" not in refused.headers
     assert refused.headers["ratelimit-reset"] == str(math.ceil(NOW + 3600))
 
 
-async def test_each_key_has_its_own_limit(client_of):
+async def test_each_key_has_its_own_limit(new_client: NewClient) -> None:
     async with Emulator(limits=[(1, 60.0)]) as gradient:
-        client = client_of(gradient)
+        client = new_client(gradient)
         keys = [{"Authorization": f"Bearer {key}"} for key in ("a", "b", "a")]
         statuses = [(await client.send(headers=key)).status for key in keys]
     assert statuses == [200, 200, 429]
 
 
-async def test_requests_without_a_key_and_health_checks_do_not_count(client_of):
+async def test_requests_without_a_key_and_health_checks_do_not_count(new_client: NewClient) -> None:
     async with Emulator(limits=[(1, 60.0)]) as gradient:
-        client = client_of(gradient)
+        client = new_client(gradient)
         await client.send(headers={})
-        await client.send(path="/health", method="GET")
+        await client.get("/health")
         assert (await client.ask()).status == 200
 
 
-async def test_a_scaled_limit_admits_a_client_that_waits_as_it_is_told(client_of):
+async def test_a_scaled_limit_admits_again_after_the_scaled_window(new_client: NewClient) -> None:
     async with Emulator(limits=[(3, 60.0)], time_scale=600) as gradient:
-        client = client_of(gradient)
-        await send(client, 3)
-        assert (await send(client, 1))[0].status == 429
+        client = new_client(gradient)
+        await ask_times(client, 3)
+        assert (await ask_times(client, 1))[0].status == 429
         await asyncio.sleep(0.11)
-        assert (await send(client, 1))[0].status == 200
+        assert (await ask_times(client, 1))[0].status == 200
 
 
-async def test_a_scaled_reset_is_in_real_seconds(client_of):
+async def test_a_scaled_reset_is_in_real_seconds(new_client: NewClient) -> None:
     async with Emulator(limits="documented", time_scale=1200) as gradient:
-        answer = (await send(client_of(gradient), 1))[0]
-    assert 2 < int(answer.headers["ratelimit-reset"]) - time.time() < 4.1
+        response = (await ask_times(new_client(gradient), 1))[0]
+    assert 2 < int(response.headers["ratelimit-reset"]) - time.time() < 4.1
 
 
-async def test_without_limits_nothing_is_refused_and_remaining_stays_above_zero():
+async def test_an_unenforced_limit_refuses_nothing_and_remaining_stays_above_zero() -> None:
     limit = RollingLimit.from_windows([(2, 60.0)], scale=1, enforced=False)
     verdicts = [limit.admit_request(0) for _ in range(4)]
     assert all(verdict.admitted for verdict in verdicts)
     assert [verdict.headers["ratelimit-remaining"] for verdict in verdicts] == ["1", "1", "1", "1"]
 
 
-async def test_a_tier_refuses_without_retry_after_and_with_a_reset_in_the_past(client_of):
+async def test_a_tier_refuses_without_retry_after_and_with_a_reset_in_the_past(new_client: NewClient) -> None:
     clock = Clock()
     async with Emulator(tier=4, clock=clock) as gradient:
-        *admitted, refused = await send(client_of(gradient), 6)
-    assert [answer.status for answer in admitted] == [200] * 5
+        *admitted, refused = await ask_times(new_client(gradient), 6)
+    assert [response.status for response in admitted] == [200] * 5
     assert admitted[0].headers["x-ratelimit-reset-requests"] == "0"
     assert (refused.status, refused.headers["x-ratelimit-remaining-requests"]) == (429, "0")
     assert float(refused.headers["x-ratelimit-reset-requests"]) < NOW
@@ -142,7 +147,7 @@ async def test_a_tier_refuses_without_retry_after_and_with_a_reset_in_the_past(c
 
 
 @pytest.mark.parametrize(("elapsed", "admitted"), [(14.9, False), (15.0, True)])
-def test_a_tier_refills_continuously(elapsed, admitted):
+def test_a_tier_refills_continuously(elapsed: float, admitted: bool) -> None:
     bucket = TierBucket(4)
     while bucket.admit_request(0).admitted:
         pass

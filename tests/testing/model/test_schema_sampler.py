@@ -1,8 +1,9 @@
-"""Values made up for JSON Schemas."""
+"""Values sampled from JSON Schemas."""
 
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ TREE = {
 }
 
 
-def invent(schema, question="Is it warm in New York on day 12?"):
+def sample_value(schema: dict[str, Any], question: str = "Is it warm in New York on day 12?") -> Any:
     return SchemaSampler(root=schema, question=question, random=Random(0)).sample_value()
 
 
@@ -44,13 +45,13 @@ def invent(schema, question="Is it warm in New York on day 12?"):
     ],
     ids=str,
 )
-def test_a_value_fits_its_schema(schema, value):
-    assert invent(schema) == value
+def test_a_value_fits_its_schema(schema: dict[str, Any], value: Any) -> None:
+    assert sample_value(schema) == value
 
 
-def test_a_schema_without_end_ends():
-    assert invent(TREE)["child"]["child"]["child"]
+def test_a_recursive_schema_gives_a_finite_value() -> None:
+    assert sample_value(TREE)["child"]["child"]["child"]
 
 
-def test_the_name_of_a_field_stands_in_where_the_question_has_none():
-    assert invent({"properties": {"city": {"type": "string"}}}, question="hello") == {"city": "city"}
+def test_a_question_without_a_name_gives_the_name_of_the_field() -> None:
+    assert sample_value({"properties": {"city": {"type": "string"}}}, question="hello") == {"city": "city"}

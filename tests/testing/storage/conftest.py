@@ -1,5 +1,14 @@
-"""Raw calls of the batch API and of its storage host."""
+"""Fixtures of the tests of the storage host."""
 
-from tests.support.emulator_batches import calls, calls_of, dump, gradient, http, line, lines
+from __future__ import annotations
 
-__all__ = ["calls", "calls_of", "dump", "gradient", "http", "line", "lines"]
+import pytest
+
+from tests.support.emulator_client import BatchClient
+
+
+@pytest.fixture
+async def url(batch_client: BatchClient) -> str:
+    """The presigned URL of an upload."""
+    upload_url: str = (await batch_client.create_intent())["upload_url"]
+    return upload_url

@@ -1,4 +1,4 @@
-"""Messages and responses of the emulator, by the words of the reference."""
+"""Messages and responses, as in the reference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gradient_async.testing import Emulator
+from tests.support.emulator_client import EmulatorClient
 
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 HI = [{"role": "user", "content": "Capital of Portugal?"}]
@@ -24,28 +25,28 @@ def frames(body: bytes) -> list[tuple[str, Any]]:
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in lines]
 
 
-async def test_a_whole_message_has_the_documented_fields(client) -> None:
-    answer = (await client.send(MESSAGE, MESSAGES)).json
-    assert answer.keys() == {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}
-    assert answer["content"] == [{"type": "text", "text": LISBON}]
-    assert answer["usage"]["output_tokens"] == 7
+async def test_a_whole_message_has_the_documented_fields(client: EmulatorClient) -> None:
+    response = (await client.send(MESSAGE, MESSAGES)).json
+    assert response.keys() == {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}
+    assert response["content"] == [{"type": "text", "text": LISBON}]
+    assert response["usage"]["output_tokens"] == 7
 
 
-async def test_a_whole_response_has_the_documented_fields(client) -> None:
-    answer = (await client.send(RESPONSE, RESPONSES)).json
-    assert answer.keys() >= {"id", "object", "created", "model", "output", "usage", "status"}
-    assert answer["output"][0]["content"][0]["text"] == LISBON
-    assert answer["usage"]["total_tokens"] == answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+async def test_a_whole_response_has_the_documented_fields(client: EmulatorClient) -> None:
+    response = (await client.send(RESPONSE, RESPONSES)).json
+    assert response.keys() >= {"id", "object", "created", "model", "output", "usage", "status"}
+    assert response["output"][0]["content"][0]["text"] == LISBON
+    assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_every_event_is_named_by_its_type(client, path: str, body: dict[str, Any]) -> None:
-    answer = await client.send({**body, "stream": True}, path)
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    assert all(name == value["type"] for name, value in frames(answer.body))
+async def test_every_event_is_named_by_its_type(client: EmulatorClient, path: str, body: dict[str, Any]) -> None:
+    response = await client.send({**body, "stream": True}, path)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert all(name == value["type"] for name, value in frames(response.body))
 
 
-async def test_a_message_streams_in_the_documented_order(client) -> None:
+async def test_a_message_streams_in_the_documented_order(client: EmulatorClient) -> None:
     values = [value for _, value in frames((await client.send({**MESSAGE, "stream": True}, MESSAGES)).body)]
     kinds = [value["type"] for value in values]
     assert kinds[:3] == ["message_start", "content_block_start", "ping"]
@@ -54,7 +55,7 @@ async def test_a_message_streams_in_the_documented_order(client) -> None:
     assert values[-2]["usage"] == {"output_tokens": 7}
 
 
-async def test_a_response_streams_in_the_documented_order(client) -> None:
+async def test_a_response_streams_in_the_documented_order(client: EmulatorClient) -> None:
     values = [value for _, value in frames((await client.send({**RESPONSE, "stream": True}, RESPONSES)).body)]
     assert [value["sequence_number"] for value in values] == list(range(len(values)))
     assert [value["type"] for value in values][:2] == ["response.created", "response.in_progress"]
@@ -78,13 +79,13 @@ async def test_a_response_streams_in_the_documented_order(client) -> None:
     ],
 )
 async def test_a_malformed_message_is_refused_in_anthropics_envelope(
-    client, change: dict[str, Any], message: str
+    client: EmulatorClient, change: dict[str, Any], message: str
 ) -> None:
-    answer = await client.send({**MESSAGE, **change}, MESSAGES)
-    assert answer.status == 400
-    assert answer.json["type"] == "error"
-    assert answer.json["error"]["type"] == "invalid_request_error"
-    assert message in answer.json["error"]["message"]
+    response = await client.send({**MESSAGE, **change}, MESSAGES)
+    assert response.status == 400
+    assert response.json["type"] == "error"
+    assert response.json["error"]["type"] == "invalid_request_error"
+    assert message in response.json["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -99,19 +100,19 @@ async def test_a_malformed_message_is_refused_in_anthropics_envelope(
         ({"tool_choice": "maybe"}, "tool_choice must be one of"),
     ],
 )
-async def test_a_malformed_response_is_refused(client, change: dict[str, Any], message: str) -> None:
-    answer = await client.send({**RESPONSE, **change}, RESPONSES)
-    assert answer.status == 400
-    assert answer.json["id"] == "bad_request"
-    assert message in answer.json["message"]
+async def test_a_malformed_response_is_refused(client: EmulatorClient, change: dict[str, Any], message: str) -> None:
+    response = await client.send({**RESPONSE, **change}, RESPONSES)
+    assert response.status == 400
+    assert response.json["id"] == "bad_request"
+    assert message in response.json["message"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_what_holds_for_every_endpoint_holds_here(
-    client_of: Callable[[Emulator], Any], path: str, body: Any
+async def test_messages_and_responses_check_model_limit_key_and_method(
+    new_client: Callable[[Emulator], Any], path: str, body: Any
 ) -> None:
     async with Emulator(strict_models=True, limits=[(2, 60.0)]) as emulator:
-        client = client_of(emulator)
+        client = new_client(emulator)
         assert (await client.send(body, path)).status == 404
         assert (await client.send({**body, "model": "openai-gpt-oss-20b"}, path)).status == 200
         assert (await client.send(body, path)).status == 429
@@ -120,9 +121,9 @@ async def test_what_holds_for_every_endpoint_holds_here(
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_the_same_request_has_the_same_answer(client, path: str, body: Any) -> None:
+async def test_the_same_request_has_the_same_completion(client: EmulatorClient, path: str, body: Any) -> None:
     asked = {**body, ("messages" if path == MESSAGES else "input"): [{"role": "user", "content": "Tell me about tea"}]}
     first, second = [(await client.send(asked, path)).json for _ in range(2)]
     assert first["usage"] == second["usage"]
-    text = [(answer.get("content") or answer["output"][0]["content"])[0]["text"] for answer in (first, second)]
+    text = [(response.get("content") or response["output"][0]["content"])[0]["text"] for response in (first, second)]
     assert text[0] == text[1] != LISBON
