@@ -1,7 +1,8 @@
 """Iterators over a stream: its events, their text, or the stream as bytes of server-sent events.
 
-Contract: an iterator holds its stream. When the last iterator of a loop is dropped, the stream is told and releases its
-connection. All three are classes, because the cleanup of an async generator waits for the event loop to run it.
+Contract: an iterator holds its stream. When the last iterator of a loop is dropped, it notifies the stream, which then
+releases its connection. All three are classes, because the cleanup of an async generator waits for the event loop to
+run it.
 """
 
 from __future__ import annotations

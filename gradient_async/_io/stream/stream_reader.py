@@ -78,7 +78,7 @@ class StreamReader(ABC, Generic[E, S]):
         self._watchdog: IdleWatchdog | None = None
         self._at_eof = False
         self._has_reader = False
-        self._in_block = False
+        self._in_block = False  # these two tell BaseStream who owns the connection
         self._reader_id = 0
         self._failure: GradientError | None = None
 

@@ -50,7 +50,7 @@ def build_chat_request(path: str, params: Mapping[str, Any], *, stream: bool, ti
 def reject_stream(params: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` if *params* ask for a stream where a whole completion is needed."""
     if params.get("stream"):
-        raise ConfigurationError("stream=True is for create; this call needs the whole answer, leave it out.")
+        raise ConfigurationError("stream=True is for create; this call needs a whole completion, leave it out.")
 
 
 def _validate_messages(messages: object) -> Any:

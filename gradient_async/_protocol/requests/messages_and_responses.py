@@ -59,7 +59,7 @@ def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts:
     """
     value = params.get("input")
     if value == "":
-        raise ConfigurationError("input is empty; give the text to answer.")
+        raise ConfigurationError("input is empty; give the text to respond to.")
     if not isinstance(value, str):
         value = _require_items("input", value, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
         for position, item in enumerate(value):

@@ -67,8 +67,8 @@ async def test_tool_calls_are_assembled_and_can_be_sent_back(
         completion = await s.completion()
     assert s.outcome == "tool_calls"
     assert [call.function.name for call in completion.tool_calls] == ["f", "g"]
-    answers = [{"role": "tool", "tool_call_id": call.id, "content": "ok"} for call in completion.tool_calls]
-    messages: Any = [*HI, completion.message.to_dict(), *answers]
+    results = [{"role": "tool", "tool_call_id": call.id, "content": "ok"} for call in completion.tool_calls]
+    messages: Any = [*HI, completion.message.to_dict(), *results]
     await gradient_session.chat.completions.create(model="m", messages=messages)
     assert json.loads(completion.tool_calls[0].function.arguments) == {"x": 1}
 
