@@ -56,10 +56,11 @@ class RateLimiter(QueuedLimiter):
     Raises:
         ConfigurationError: The guard is negative or not finite.
 
-    Example:
-        >>> limiter = RateLimiter(RateLimits(per_minute=100))
-        >>> limiter.status().free
-        100
+    Example::
+
+        limiter = RateLimiter(RateLimits(per_minute=100))
+        async with AsyncSession(limits=limiter) as one, AsyncSession(limits=limiter) as two:
+            ...  # both sessions together send 100 requests per minute
     """
 
     def __init__(
@@ -92,9 +93,9 @@ class RateLimiter(QueuedLimiter):
         return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold))
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
-        """Add *waiter* to the queue, unless its place in the queue is surely worth more than its timeout.
+        """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
 
-        Model tokens are left out of that: estimates of requests ahead may still be corrected.
+        The wait for model tokens does not count: estimates of the requests ahead may still be corrected.
         """
         wait_queue, timeout = self._wait_queue, waiter.timeout
         if timeout is not None:

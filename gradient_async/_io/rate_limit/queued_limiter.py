@@ -53,8 +53,14 @@ class QueuedLimiter(abc.ABC):
             APIConnectionError: `RedisLimiter` only: Redis does not answer, and *when_down* is ``"fail_closed"``.
             SessionClosedError: The limiter was closed, or requests of another running event loop wait for it.
 
-        Example:
-            >>> permit = await limiter.acquire("bulk", timeout=60.0)  # doctest: +SKIP
+        Example::
+
+            permit = await limiter.acquire("bulk", timeout=60.0)
+            try:
+                response = await send()
+            except ConnectionRefusedError:
+                permit.refund()
+                raise
         """
         wait_queue = self._wait_queue
         loop = asyncio.get_running_loop()

@@ -42,10 +42,12 @@ class RollingTokenBucket(WindowCounter):
     Raises:
         ConfigurationError: A window or the guard cannot work.
 
-    Example:
-        >>> bucket = RollingTokenBucket([(2, 60.0)], guard=0.25)
-        >>> [bucket.reserve(now) for now in (0.0, 10.0, 20.0)]
-        [0.0, 0.0, 40.25]
+    Example::
+
+        bucket = RollingTokenBucket([(2, 60.0)], guard=0.25)
+        bucket.reserve(0.0)   # 0.0: taken
+        bucket.reserve(10.0)  # 0.0: taken
+        bucket.reserve(20.0)  # 40.25: not taken, the first token returns at 60.25
     """
 
     __slots__ = ("guard", "quota")

@@ -78,9 +78,9 @@ class RateLimits:
     Raises:
         ConfigurationError: The limits contradict each other, or a number is out of range.
 
-    Example:
-        >>> RateLimits(per_minute=100, per_hour=None).windows
-        ((100, 60.0),)
+    Example::
+
+        RateLimits(per_minute=100, per_hour=None).windows  # ((100, 60.0),)
     """
 
     windows: tuple[WindowSpec, ...]

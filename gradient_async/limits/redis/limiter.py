@@ -57,8 +57,12 @@ class RedisLimiter(QueuedLimiter):
     Raises:
         ConfigurationError: The extra ``redis`` is not installed, or an argument cannot work.
 
-    Example:
-        >>> limiter = RedisLimiter("redis://localhost", limits=RateLimits(), when_down="local_share")
+    Example::
+
+        limiter = RedisLimiter("redis://localhost", limits=RateLimits(), when_down="local_share")
+        async with AsyncSession(limits=limiter) as session:
+            ...
+        await limiter.aclose()
     """
 
     def __init__(
@@ -127,16 +131,17 @@ class RedisLimiter(QueuedLimiter):
 
     async def _request_permits(self) -> None:
         """Request permits until nobody waits or no token is free."""
+        queue = self._wait_queue
         try:
-            while (count := self._count_wanted()) and self._wait_queue.next_waiter():
+            while (count := min(queue.waiters.size, _MAX_PERMITS_PER_REQUEST)) and queue.next_waiter():
                 if self._outage.needs_replay:
-                    await self._outage.replay_usage(self._store, self._wait_queue)
+                    await self._outage.replay_usage(self._store, queue)
                 known = self._generation
                 grant = await self._store.request_permits(count, windows=self._usage.spans, generation=known)
                 self._apply_grant(grant)
                 self._generation = grant.generation
                 if known not in (None, grant.generation):
-                    await self._outage.replay_usage(self._store, self._wait_queue)
+                    await self._outage.replay_usage(self._store, queue)
                 elif grant.wait:
                     self._delay_request(grant.wait)
                     break
@@ -144,10 +149,7 @@ class RedisLimiter(QueuedLimiter):
             self._enter_outage(failure)
         finally:
             self._request = None
-        self._wait_queue.dispatch()
-
-    def _count_wanted(self) -> int:
-        return min(self._wait_queue.waiters.size, _MAX_PERMITS_PER_REQUEST)
+        queue.dispatch()
 
     def _delay_request(self, wait: float) -> None:
         """Request no permits for *wait* seconds; reject each waiter with a deadline before that."""
