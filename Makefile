@@ -1,4 +1,4 @@
-# Everything works on a clean clone with make and a Python >= 3.11; `make` alone lists what there is.
+# Needs a clone, make and Python >= 3.11; `make` alone lists the targets.
 
 ifndef PYTHON
 PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/cli ## show the library at work, in a few seconds and without a key; ARGS=--live asks the real service
+demo: .venv/cli ## show the library in a few seconds, without a key; ARGS=--live uses the real service
 	@$(BIN)/gradient-async demo $(ARGS)
 
 test: lint ## lint, then run the tests; ARGS goes to pytest
@@ -36,7 +36,7 @@ clean: ## remove the environment and everything that was generated
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Stamps: an environment is brought up to date only when pyproject.toml changed.
+# Stamp files: the environment is updated only when pyproject.toml has changed.
 
 .venv/made: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one, or give PYTHON=/path/to/python." >&2; exit 1; }

@@ -108,7 +108,7 @@ class Response(msgspec.Struct):
 
 
 class Envelope(msgspec.Struct):
-    """A result line whose body is not decoded."""
+    """A result line, its body not decoded."""
 
     custom_id: str
     response: Response | None = None
@@ -116,7 +116,7 @@ class Envelope(msgspec.Struct):
 
 
 class InputEnvelope(msgspec.Struct):
-    """An input line whose body is not decoded."""
+    """An input line, its body not decoded."""
 
     custom_id: str
     method: str
@@ -228,7 +228,7 @@ async def serve_files(megabytes: str) -> None:
     block = b"".join(iterate_lines(result_line, 4))
     times = max(int(float(megabytes) * 1e6 / len(block)), 1)
 
-    async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         base = f"http://127.0.0.1:{port}"
         while head := await reader.readuntil(b"\r\n\r\n"):
             _, path, _ = head.decode().split(" ", 2)
@@ -247,7 +247,7 @@ async def serve_files(megabytes: str) -> None:
 
     async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer_requests(reader, writer)
+            await serve_requests(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 

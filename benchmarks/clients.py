@@ -349,7 +349,7 @@ PEERS: tuple[type[Client], ...] = (Pydo, Gradient, OpenAI)
 
 
 def select_installed(kinds: Sequence[type[Client]]) -> list[type[Client]]:
-    """Return the *kinds* whose packages are installed, and print a note about the others."""
+    """Return the *kinds* with an installed package, and print a note about the others."""
     missing = {kind.module for kind in kinds if importlib.util.find_spec(kind.module) is None}
     if missing:
         print_note(f"not installed and left out: {', '.join(sorted(missing))}")

@@ -161,7 +161,7 @@ def build_aiolimiter_acquire() -> Acquire:
 
 
 def build_pyrate_acquire() -> Acquire:
-    """Return an acquire of a build_pyrate_acquire-limiter with both windows."""
+    """Return an acquire of a pyrate-limiter with both windows."""
     from pyrate_limiter import InMemoryBucket, Limiter, Rate
 
     limiter = Limiter(InMemoryBucket([Rate(capacity, int(period * 1000)) for capacity, period in ROOMY]))

@@ -1,4 +1,4 @@
-"""An aiohttp.web service that passes answers on: one session in each worker, nothing paid for clients that left.
+"""An aiohttp.web service that forwards responses: one session per worker, no cost for clients that disconnect.
 
 Run it with ``python examples/aiohttp_app.py``; the key comes from MODEL_ACCESS_KEY.
 """
@@ -21,18 +21,18 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Stream the answer; writing to a client that left, or the server's cancellation, ends the upstream."""
+    """Stream a response; a failed write to the client, or cancellation by the server, ends the upstream request."""
     messages = (await request.json())["messages"]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    async with request.app[SESSION].chat.completions.stream(model=MODEL, messages=messages) as answer:
+    async with request.app[SESSION].chat.completions.stream(model=MODEL, messages=messages) as upstream:
         await response.prepare(request)
-        async for event in answer.sse():
+        async for event in upstream.sse():
             await response.write(event)
     return response
 
 
 async def chat(request: web.Request) -> web.Response:
-    """Return the whole answer, unless the client leaves first."""
+    """Return a completion, unless the client disconnects first."""
     messages = (await request.json())["messages"]
     call = request.app[SESSION].chat.completions.create(model=MODEL, messages=messages)
     completion = await run_until_disconnected(request, call)

@@ -1,4 +1,4 @@
-"""A FastAPI service that passes answers on: one session in each worker, nothing paid for clients that left.
+"""A FastAPI service that forwards responses: one session per worker, no cost for clients that disconnect.
 
 Run it with ``uvicorn examples.fastapi_app:app``; the key comes from MODEL_ACCESS_KEY.
 """
@@ -28,15 +28,15 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/stream")
 async def stream(request: Request) -> StreamingResponse:
-    """Stream the answer; when the client leaves, the server cancels the response and with it the upstream."""
+    """Stream a response; when the client disconnects, the server cancels it and the upstream request."""
     messages = (await request.json())["messages"]
-    answer = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
-    return StreamingResponse(answer.sse(), media_type="text/event-stream")
+    upstream = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    return StreamingResponse(upstream.sse(), media_type="text/event-stream")
 
 
 @app.post("/chat")
 async def chat(request: Request) -> dict[str, Any] | None:
-    """Return the whole answer, unless the client leaves first."""
+    """Return a completion, unless the client disconnects first."""
     messages = (await request.json())["messages"]
     call = request.app.state.session.chat.completions.create(model=MODEL, messages=messages)
     completion = await run_until_disconnected(request, call)

@@ -1,4 +1,4 @@
-"""A Litestar service that passes answers on: one session in each worker, nothing paid for clients that left.
+"""A Litestar service that forwards responses: one session per worker, no cost for clients that disconnect.
 
 Run it with ``uvicorn examples.litestar_app:app``; the key comes from MODEL_ACCESS_KEY.
 """
@@ -26,15 +26,15 @@ async def lifespan(app: Litestar) -> AsyncIterator[None]:
 
 @post("/stream", status_code=200)
 async def stream(request: Request[Any, Any, State]) -> Stream:
-    """Stream the answer; when the client leaves, the server cancels the response and with it the upstream."""
+    """Stream a response; when the client disconnects, the server cancels it and the upstream request."""
     messages = (await request.json())["messages"]
-    answer = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
-    return Stream(answer.sse(), media_type="text/event-stream")
+    upstream = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    return Stream(upstream.sse(), media_type="text/event-stream")
 
 
 @post("/chat", status_code=200)
 async def chat(request: Request[Any, Any, State]) -> dict[str, Any] | None:
-    """Return the whole answer, unless the client leaves first."""
+    """Return a completion, unless the client disconnects first."""
     messages = (await request.json())["messages"]
     call = request.app.state.session.chat.completions.create(model=MODEL, messages=messages)
     completion = await run_until_disconnected(request, call)
