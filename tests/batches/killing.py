@@ -1,7 +1,7 @@
-"""Kills a process that runs a job, at a step of its journal or at any time, until one run gets through.
+"""Kill a process that runs a job, at a record of its journal or at a random time, until one run completes.
 
 As a program: ``python tests/batches/killing.py 50`` kills 50 jobs at random times, several times each, and prints how
-they ended.
+many of them ended wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gradient_async.testing import Emulator
 
 REQUESTS = 300
 SYNC_BYTES = 30_000
-"""Small, so that the results of a few hundred requests take several notes in the journal."""
+"""Small, so that the results of a few hundred requests take several save records."""
 
 
 def write_input(path: Path, count: int = REQUESTS) -> None:
@@ -34,11 +34,11 @@ def write_input(path: Path, count: int = REQUESTS) -> None:
     path.write_text("".join(json.dumps({"custom_id": f"r{number}", **line}) + "\n" for number in range(count)))
 
 
-def die_at(step: int, how: str) -> None:
-    """Let the journal's write number *step* be the end: before it, in the middle of it, or right after it."""
+def kill_at_record(step: int, how: str) -> None:
+    """Kill this process at the journal's write number *step*: before it, in the middle of it, or after it."""
     write, count = journal_module.Journal._write_and_sync, [0]
 
-    def last(journal: journal_module.Journal, record: bytes) -> None:
+    def write_or_die(journal: journal_module.Journal, record: bytes) -> None:
         count[0] += 1
         if count[0] < step:
             write(journal, record)
@@ -47,11 +47,11 @@ def die_at(step: int, how: str) -> None:
             write(journal, record[: len(record) // 2] if how == "torn" else record)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    journal_module.Journal._write_and_sync = last  # type: ignore[method-assign, assignment]
+    journal_module.Journal._write_and_sync = write_or_die  # type: ignore[method-assign, assignment]
 
 
-async def child(url: str, folder: Path) -> None:
-    """Run the job and save its results, as a user's program would."""
+async def run_job(url: str, folder: Path) -> None:
+    """Run the job and save its results, as a user's program does."""
     batch_download.SYNC_BYTES = SYNC_BYTES
     async with AsyncSession(api_key="test", base_url=url, limits=None) as session:
         job = await session.batches.run(
@@ -61,64 +61,64 @@ async def child(url: str, folder: Path) -> None:
 
 
 @attrs.frozen
-class Ending:
-    """What is there in the end, and how many of the processes before the last one were killed."""
+class Outcome:
+    """The jobs and result ids after the last run, and the number of processes that were killed before it."""
 
     jobs: int
     ids: list[str]
     killed: int
 
     @property
-    def is_right(self) -> bool:
+    def is_correct(self) -> bool:
         return self.jobs == 1 and sorted(self.ids) == sorted(f"r{number}" for number in range(REQUESTS))
 
 
-async def start(gradient: Emulator, folder: Path, *more: str) -> asyncio.subprocess.Process:
+async def start_run(gradient: Emulator, folder: Path, *more: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(sys.executable, __file__, "child", gradient.url, str(folder), *more)
 
 
-def ending(gradient: Emulator, folder: Path, killed: int) -> Ending:
+def read_outcome(gradient: Emulator, folder: Path, killed: int) -> Outcome:
     lines = (folder / "out.jsonl").read_bytes() + (folder / "errors.jsonl").read_bytes()
     ids = [json.loads(line)["custom_id"] for line in lines.splitlines()]
-    return Ending(len(gradient.batches.jobs), ids, killed)
+    return Outcome(len(gradient.batches.jobs), ids, killed)
 
 
-async def killed_at_step(folder: Path, step: int, how: str) -> Ending:
+async def kill_once_at_step(folder: Path, step: int, how: str) -> Outcome:
     """Kill one process at a step of its journal, and let the next one finish."""
     write_input(folder / "in.jsonl")
     async with Emulator(batch_seconds=0.1) as gradient:
         gradient.batches.fail_line("r5", status=400)
-        first = await start(gradient, folder, str(step), how)
+        first = await start_run(gradient, folder, str(step), how)
         code = await first.wait()
-        assert await (await start(gradient, folder)).wait() == 0
-        return ending(gradient, folder, int(code == -signal.SIGKILL))
+        assert await (await start_run(gradient, folder)).wait() == 0
+        return read_outcome(gradient, folder, int(code == -signal.SIGKILL))
 
 
-async def killed_at_any_time(folder: Path, chance: random.Random, times: int = 4) -> Ending:
-    """Kill several processes in a row, each when chance says, and let the last one finish."""
+async def kill_at_random_times(folder: Path, chance: random.Random, times: int = 4) -> Outcome:
+    """Kill several processes in a row, each after a random delay, and let the last one finish."""
     write_input(folder / "in.jsonl")
     killed = 0
     async with Emulator(batch_seconds=0.1) as gradient:
         gradient.batches.fail_line("r5", status=400)
         for _ in range(times):
-            process = await start(gradient, folder)
+            process = await start_run(gradient, folder)
             try:
                 await asyncio.wait_for(process.wait(), 0.25 + chance.random() * 0.5)
             except TimeoutError:
                 process.send_signal(signal.SIGKILL)
                 killed += await process.wait() == -signal.SIGKILL
-        assert await (await start(gradient, folder)).wait() == 0
-        return ending(gradient, folder, killed)
+        assert await (await start_run(gradient, folder)).wait() == 0
+        return read_outcome(gradient, folder, killed)
 
 
-async def soak(runs: int) -> bool:
+async def soak_jobs(runs: int) -> bool:
     seed = int(time.time())
     chance, wrong, killed = random.Random(seed), 0, 0
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
-            result = await killed_at_any_time(Path(folder), chance)
+            result = await kill_at_random_times(Path(folder), chance)
         killed += result.killed
-        wrong += not result.is_right
+        wrong += not result.is_correct
     sys.stdout.write(f"seed {seed}: {runs} jobs, {killed} processes killed, {wrong} jobs wrong\n")
     return not wrong
 
@@ -126,7 +126,7 @@ async def soak(runs: int) -> bool:
 if __name__ == "__main__":
     if sys.argv[1] == "child":
         if len(sys.argv) > 4:
-            die_at(int(sys.argv[4]), sys.argv[5])
-        asyncio.run(child(sys.argv[2], Path(sys.argv[3])))
+            kill_at_record(int(sys.argv[4]), sys.argv[5])
+        asyncio.run(run_job(sys.argv[2], Path(sys.argv[3])))
     else:
-        sys.exit(not asyncio.run(soak(int(sys.argv[1]))))
+        sys.exit(not asyncio.run(soak_jobs(int(sys.argv[1]))))

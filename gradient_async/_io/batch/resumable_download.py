@@ -84,7 +84,7 @@ class ResumableDownload:
         except (APIConnectionError, UploadError) as error:
             problem = error.with_traceback(None)
         if problem is not None:
-            await self._recover(problem)
+            await self._recover_or_raise(problem)
             return
         self._exchange = exchange
         try:
@@ -116,10 +116,10 @@ class ResumableDownload:
             problem = APIConnectionError("The connection ended before the file did.", maybe_sent=True)
         self._close_exchange()
         if not self._ended:
-            await self._recover(problem)
+            await self._recover_or_raise(problem)
         return b""
 
-    async def _recover(self, problem: GradientError) -> None:
+    async def _recover_or_raise(self, problem: GradientError) -> None:
         """Fetch a fresh URL, or wait until the next attempt; raise *problem* if neither can help."""
         if needs_new_url(problem) and self._renewals < MAX_URL_RENEWALS:
             self._renewals += 1

@@ -156,10 +156,10 @@ class BatchJob:
             ConfigurationError: *timeout* is not a number.
         """
 
-        async def fetch(remaining: float | None) -> Batch:
+        async def fetch_state(remaining: float | None) -> Batch:
             return await self.refresh(timeout=remaining)
 
-        return JobProgress(fetch, poll, timeout)
+        return JobProgress(fetch_state, poll, timeout)
 
     async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
         """Wait until the job has ended.
@@ -263,7 +263,7 @@ class BatchJob:
                 journal = await stack.enter_async_context(Journal(self._context.journal))
                 tag = self._parts[0].batch_id
             savers = [ResultSaver(target, name, sources, tag[:8], journal, on_progress) for name, target in targets]
-            sizes = [await saver.save() for saver in savers] + [0]
+            sizes = [await saver.save_file() for saver in savers] + [0]
         return SavedResults(
             output=Path(path), errors=None if errors is None else Path(errors), size=sizes[0], errors_size=sizes[1]
         )
@@ -334,7 +334,7 @@ class BatchJob:
         await self.refresh()
         batches = [part.batch for part in self._parts if part.batch is not None]
         files = [ResultFiles(self._calls, batch, self._resolve_endpoint(batch)) for batch in batches]
-        problems = [problem for each in files if (problem := await each.locate()) is not None]
+        problems = [problem for each in files if (problem := await each.fetch_links()) is not None]
         if len(problems) == len(files):
             raise problems[0]
         return files

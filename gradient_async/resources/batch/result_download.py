@@ -98,7 +98,7 @@ class ResultSaver:
     _recorded_position: int = attrs.field(default=0, init=False)
     _ends_in_line: bool = attrs.field(default=False, init=False)
 
-    async def save(self) -> int:
+    async def save_file(self) -> int:
         """Save the file and return its size in bytes."""
         try:
             await self._save_and_rename()

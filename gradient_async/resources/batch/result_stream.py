@@ -36,7 +36,7 @@ class ResultFiles:
     endpoint: str | None
     _links: ResultLinks = attrs.field(factory=ResultLinks, init=False)
 
-    async def locate(self) -> BatchFailedError | None:
+    async def fetch_links(self) -> BatchFailedError | None:
         """Fetch the presigned URLs; for a job that has just ended, wait a moment for them.
 
         Returns:
@@ -146,12 +146,12 @@ class ResultStream:
         self._busy = True
         try:
             while (result := next(self._results, None)) is None:
-                await self._advance()
+                await self._advance_stream()
             return result
         finally:
             self._busy = False
 
-    async def _advance(self) -> None:
+    async def _advance_stream(self) -> None:
         """Take one step towards the next result: locate the files, open one, or read a block."""
         if self._closed:
             raise StopAsyncIteration

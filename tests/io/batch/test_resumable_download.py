@@ -30,9 +30,9 @@ from tests.support.batches import (
 
 async def test_a_download_sends_no_key(gradient_emulator: Emulator, job: BatchJob) -> None:
     await collect_ids(job)
-    for asked in download_requests(gradient_emulator):
-        assert {"Authorization", "Cookie"}.isdisjoint(asked.headers)
-        assert asked.headers["Accept-Encoding"] == "identity"
+    for request in download_requests(gradient_emulator):
+        assert {"Authorization", "Cookie"}.isdisjoint(request.headers)
+        assert request.headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize("after", [0, 1, 1000, 100_000])

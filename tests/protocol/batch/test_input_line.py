@@ -9,16 +9,11 @@ import pytest
 
 from gradient_async import BatchRequest, ConfigurationError
 from gradient_async._protocol.batch.input_line import LineSchema
+from tests.support.batches import CHAT, body, line
 
-CHAT = "/v1/chat/completions"
-BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+BODY = body()
 OPENAI = LineSchema("openai", CHAT)
 ANTHROPIC = LineSchema("anthropic", "/v1/messages")
-
-
-def line(custom_id: object = "a", **fields: Any) -> dict[str, Any]:
-    whole = {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": BODY, **fields}
-    return {name: value for name, value in whole.items() if value is not ...}
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ def job(done: int = 0, total: int = 100) -> Batch:
     return Batch(batch_id="b", status="in_progress", request_counts=RequestCounts(total=total, completed=done))
 
 
-def poll_times(progress: Callable[[float], int], seconds: float, total: int = 1000) -> Sequence[float]:
+def poll_times(done_at: Callable[[float], int], seconds: float, total: int = 1000) -> Sequence[float]:
     schedule, now, times = PollSchedule(Poll(), 0.0), 0.0, []
     while now < seconds:
         times.append(now)
-        now += schedule.next_delay(job(done=progress(now), total=total), now=now, chance=0.0)
+        now += schedule.next_delay(job(done=done_at(now), total=total), now=now, chance=0.0)
     return times
 
 

@@ -1,4 +1,4 @@
-"""What the storage host may be asked, and what its answers mean."""
+"""Presigned URLs, errors of the storage host, and the state of a download."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ async def test_a_journal_with_other_options_creates_no_second_job(
     async with new_session() as session:
         job = await session.batches.submit(requests(2), journal=journal)
         lines = journal.read_bytes().splitlines(keepends=True)
-        journal.write_bytes(b"".join(lines[:-1]))  # as if the answer had been lost with the process
+        journal.write_bytes(b"".join(lines[:-1]))  # as if the response had been lost with the process
         again = await session.batches.submit(requests(2), journal=journal, metadata={"run": "7"})
     assert again.batch_id == job.batch_id
     assert len(gradient_emulator.batches.jobs) == 1
