@@ -23,6 +23,7 @@ _BLOCK_LINES = 256
 """The number of lines that are shuffled together."""
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_ERRORS = 100
+_END = object()
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -75,7 +76,7 @@ class BatchExecution:
 
     def run_step(self) -> bool:
         """Handle one line; return False if none remains."""
-        return next(self._steps, self) is None
+        return next(self._steps, _END) is not _END
 
     def run_to_end(self) -> None:
         """Handle all remaining lines."""
@@ -135,11 +136,11 @@ class BatchExecution:
 
     def _execute_lines(self) -> Iterator[None]:
         kept_count = int(self.share * self.total) if self._kept_count is None else self._kept_count
-        for place, offset in enumerate(self._shuffle_offsets()):
-            if place >= kept_count:
+        for position, offset in enumerate(self._shuffle_offsets()):
+            if position >= kept_count:
                 self._skip_line(offset)
-            elif place >= len(self._index):
-                self._execute_line(offset, place)
+            elif position >= len(self._index):
+                self._execute_line(offset, position)
             yield
 
     def _shuffle_offsets(self) -> Iterator[int]:
@@ -150,10 +151,10 @@ class BatchExecution:
             in_order = block[0] < block[-1] and block == sorted(block)
             yield from reversed(block) if in_order else block
 
-    def _execute_line(self, offset: int, place: int) -> None:
+    def _execute_line(self, offset: int, position: int) -> None:
         line = self._read_line(offset)
         custom_id = line["custom_id"]
-        request_id = f"{Random(f'{self.seed} {place}').getrandbits(128):032x}"
+        request_id = f"{Random(f'{self.seed} {position}').getrandbits(128):032x}"
         outcome = self.execute(request_id, custom_id, self.line_format.read_request(line))
         if outcome is not None:
             file = self.output if outcome.ok else self.sidecar

@@ -104,7 +104,7 @@ class BatchJob:
             output_file_id=self.file_id("output") if self.has_output else None,
             error_file_id=self.file_id("errors") if self.has_errors else None,
             available=self.available,
-            **self._timestamps(moment),
+            **self._transition_times(moment),
         )
 
     @property
@@ -127,7 +127,7 @@ class BatchJob:
             return _NO_COUNTS
         return self.execution.count_requests(self.lifecycle.progress_at(moment), final=self.finished)
 
-    def _timestamps(self, moment: float) -> dict[str, Any]:
+    def _transition_times(self, moment: float) -> dict[str, Any]:
         """Return the times of the transitions up to *moment* in epoch seconds."""
         lifecycle, status = self.lifecycle, self.status
         cancelled_at = lifecycle.cancelled_at

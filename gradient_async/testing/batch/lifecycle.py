@@ -1,7 +1,7 @@
 """The lifecycle of a batch job: its status as a function of time.
 
-Contract: pure. Moments are seconds since the creation of the job. Stored are only the events (validated, executed,
-cancelled); the status follows from the events and the moment::
+Contract: pure. Moments are seconds since the creation of the job. Only the events are stored (validated, executed,
+cancelled); the status follows from them and the moment::
 
     queued --> validating --> in_progress --> finalizing --> completed
                    |              |

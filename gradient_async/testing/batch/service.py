@@ -70,7 +70,7 @@ class BatchService(BatchScriptingAPI):
         self._worker, self._fast_worker = (LineWorker(ChatEndpoint(model=model, known=self.models)) for model in models)
 
     def job(self, name: str) -> BatchJob:
-        """Return the job whose ``batch_id`` or ``request_id`` is *name*.
+        """Return the job with the ``batch_id`` or ``request_id`` *name*.
 
         Raises:
             StopIteration: There is no such job.
@@ -185,8 +185,8 @@ class BatchService(BatchScriptingAPI):
         return self._shape.format_job(job.snapshot(status))
 
     def _publish_results(self, job: BatchJob) -> ResultLinks:
-        output, expires = self._publish(f"/outputs/{job.id}.jsonl", job.execution.output)
-        errors, _ = self._publish(f"/outputs/{job.id}_errors.jsonl", job.execution.sidecar)
+        output, expires = self._link_file(f"/outputs/{job.id}.jsonl", job.execution.output)
+        errors, _ = self._link_file(f"/outputs/{job.id}_errors.jsonl", job.execution.sidecar)
         return ResultLinks(
             batch_id=job.id,
             output_url=output if job.has_output else None,
@@ -195,7 +195,8 @@ class BatchService(BatchScriptingAPI):
             expires_at=expires,
         )
 
-    def _publish(self, path: str, file: ResultFile) -> tuple[str, float]:
+    def _link_file(self, path: str, file: ResultFile) -> tuple[str, float]:
+        """Publish a result file unless it is empty; return a URL for *path* and its expiry in epoch seconds."""
         if path not in self.storage.objects and file.size:
             self.storage.publish(path, file.path, file.size)
         return self.storage.create_url("GET", path)

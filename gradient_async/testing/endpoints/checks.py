@@ -13,7 +13,7 @@ from gradient_async.testing.replies import Response, error_response
 
 
 def reject_malformed(request: RecordedRequest, problem: str | None) -> Response | None:
-    """Build the 400 of a request whose body has a *problem*; None without one."""
+    """Build the 400 of a request with a *problem* in its body; None without one."""
     if problem is None:
         return None
     if request.json is None:

@@ -36,7 +36,7 @@ class GenerativeEndpoint:
     known: Sequence[str] | None = None
     _token_counter: TokenCounter = attrs.field(factory=TokenCounter, init=False)
 
-    def _complete(self, reply: Reply | None, read_prompt: Callable[[], Prompt]) -> Completion:
+    def _generate_completion(self, reply: Reply | None, read_prompt: Callable[[], Prompt]) -> Completion:
         """Return the scripted completion, or that of the model."""
         return resolve_completion(reply, lambda: self.model.complete_prompt(read_prompt()))
 

@@ -61,7 +61,7 @@ class ImagesEndpoint:
             response = Response(pieces=(*_stream_events(fields, created), DONE), content_type=SSE)
         else:
             images = [{"b64_json": _render_image(fields, index)} for index in range(fields["n"])]
-            body = {"created": created, "data": images, **_appearance(fields), "usage": _image_usage(fields)}
+            body = {"created": created, "data": images, **_describe_image(fields), "usage": _image_usage(fields)}
             response = json_response(body)
         return apply_reply(reply, response)
 
@@ -73,13 +73,13 @@ def _check_stream(fields: Mapping[str, Any]) -> str | None:
 
 
 def _stream_events(fields: Mapping[str, Any], created: int) -> Iterator[bytes]:
-    image = {"b64_json": _render_image(fields, 0), "created_at": created, **_appearance(fields)}
+    image = {"b64_json": _render_image(fields, 0), "created_at": created, **_describe_image(fields)}
     for index in range(fields["partial_images"]):
         yield encode_event({"type": "image_generation.partial_image", **image, "partial_image_index": index})
     yield encode_event({"type": "image_generation.completed", **image, "usage": _image_usage(fields)})
 
 
-def _appearance(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_image(fields: Mapping[str, Any]) -> dict[str, Any]:
     quality, background = _read_option(fields, "quality", "high"), _read_option(fields, "background", "opaque")
     return {"background": background, "output_format": "png", "quality": quality, "size": _image_size(fields)}
 

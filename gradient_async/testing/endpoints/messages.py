@@ -99,7 +99,7 @@ class MessagesEndpoint(GenerativeEndpoint):
 
     def create_message(self, request: RecordedRequest, reply: Reply | None) -> Response:
         """Respond with a message, or with the events of its stream."""
-        completion = self._complete(reply, lambda: _read_prompt(request.fields))
+        completion = self._generate_completion(reply, lambda: _read_prompt(request.fields))
         message = {
             "id": f"msg_{request.short_id}",
             "type": "message",
@@ -169,7 +169,7 @@ def _content_blocks(completion: Completion) -> Iterator[dict[str, Any]]:
 
 
 def build_message_events(message: Mapping[str, Any], completion: Completion) -> Iterator[dict[str, Any]]:
-    """Yield the events of a stream of *message*, whose content is *completion*."""
+    """Yield the events of a stream of *message*, with the pieces of *completion*."""
     initial: dict[str, Any] = {"content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
     yield {"type": "message_start", "message": {**message, **initial}}
     for index, (block, deltas) in enumerate(_initial_blocks(completion)):

@@ -96,7 +96,7 @@ class ResponsesEndpoint(GenerativeEndpoint):
 
     def create_response(self, request: RecordedRequest, reply: Reply | None) -> Response:
         """Respond with a response object, or with the events of its stream."""
-        completion = self._complete(reply, lambda: _read_prompt(request.fields))
+        completion = self._generate_completion(reply, lambda: _read_prompt(request.fields))
         created = int(request.time)
         head = {"id": f"resp_{request.short_id}", "object": "response", "model": request.fields["model"]}
         tail = {

@@ -5,7 +5,7 @@ The headers describe the longest window; a refusal by a shorter window is a burs
 Source: the Rate Limit section of the Inference API reference; for `TierBucket` the quota headers observed on the
 serverless hosts.
 
-Example: windows of 2 requests in 60 s and 10 in 3600 s. Requests at 0 s, 1 s and 12 s: the third is refused with
+Example: windows of 2 requests in 60 s and 10 in 3600 s, and requests at 0 s, 1 s and 12 s. The third is refused with
 ``retry-after: 48``, because the first leaves the short window at 60 s.
 """
 

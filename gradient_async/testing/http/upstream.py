@@ -28,7 +28,7 @@ class Upstream:
     _session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
 
     async def forward_request(self, request: RecordedRequest, path: str) -> Response:
-        """Send *request* to *path*; return the response, whose stream may still be arriving."""
+        """Send *request* to *path*; return the response as soon as its headers have arrived."""
         try:
             return await _to_response(await self._send_request(request, path))
         except aiohttp.ClientError as error:

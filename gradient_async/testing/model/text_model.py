@@ -9,10 +9,14 @@ A completion is the first of these that applies:
 2. a sample of the requested JSON Schema;
 3. a known fact: a greeting, a capital, the result of an arithmetic expression, the output of a tool;
 4. prose: an opening with the subject of the question, then sentences. Each sentence begins with the first two words of
-   a corpus sentence that resembles the question and goes on with the Markov chain over the corpus (`markov`).
+   a corpus sentence that resembles the question and goes on with the Markov chain over the corpus (`markov`). The
+   corpus sentences are ranked by the word stems (first 5 letters) that they share with the question; a higher
+   temperature shuffles the ranking.
 
-Example: for "Please explain rolling windows to me" the subject is "rolling windows", and the first sentences start like
-the corpus sentences that share the stem "rolli" with the question: "A rolling limit has a long memory, ...".
+Example: for "What are rolling windows?" at temperature 0, the subject is "rolling windows", and the corpus sentence "A
+rolling limit has a long memory, but it forgets each request at the right time." ranks first by the stem "rolli". The
+completion: "Here is what I can say about rolling windows. A rolling limit has a long memory, but it carries more than
+the last, [...]".
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class StorageHost:
         self._signer.generation += 1
 
     def cut(self, after: int, *, times: int | None = 1, path: str = "/outputs/*") -> None:
-        """Close the connection in the middle of the next download, whose headers promise the complete body.
+        """Close the connection in the middle of the next download; its headers promise the complete body.
 
         Example: ``gradient.storage.cut(after=100)`` sends 100 bytes of the next result file.
 
@@ -94,7 +94,7 @@ class StorageHost:
         return Path(self._directory.name) / uuid.uuid4().hex
 
     def publish(self, path: str, file: Path, size: int, *, content_type: str = "application/jsonl") -> None:
-        """Store an object whose bytes are in *file*, of *size* bytes.
+        """Store an object with the bytes of *file*.
 
         Args:
             path: The path of the object.

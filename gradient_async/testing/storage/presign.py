@@ -4,12 +4,13 @@ Contract: pure; the time is an argument. A URL is valid for one method until it 
 Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4 for the names
 of the parameters and the codes of the errors.
 
-Signed are the method and the request target, byte for byte: ``HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl?X-Amz-...")``.
+The signature covers the method and the request target, byte for byte:
+``HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl?X-Amz-...")``.
 AWS signs a canonical form; here a client that decodes, re-encodes or reorders the query breaks the signature, and the
 query contains ``%2F``, ``%7E``, ``+`` and ``%3D``, which URL libraries like to rewrite. Example::
 
     /inputs/1.jsonl?X-Amz-Algorithm=...&X-Emulated-Expiry=1900.0&...&X-Amz-Signature=5f0c...
-    |------------------------ signed, with the method --------------|  |-- the HMAC --|
+    |--------------------------- signed ---------------------------|                 | MAC |
 
 The query holds the expiry, so the host stores nothing for a URL; `UrlSigner.generation` expires earlier URLs at once.
 """

@@ -44,7 +44,7 @@ class StorageRequest(RecordedRequest):
 
 
 def record_request(http: web.BaseRequest, connection: Connection, now: float) -> StorageRequest:
-    """Return the record of *http*, whose headers arrived at *now* in epoch seconds."""
+    """Return the record of *http*; its headers arrived at *now* in epoch seconds."""
     record = new_record(StorageRequest, http, connection, now)
     record.target = http.raw_path
     return record
