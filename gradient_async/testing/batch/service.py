@@ -145,7 +145,8 @@ class BatchService(BatchScriptingAPI):
         newest_first = iter(reversed(self.jobs))
         if after := request.query.get("after"):
             newest_first = _skip_past(newest_first, self._shape.parse_cursor(after))
-        jobs = [job for job in newest_first if request.query.get("status", job.status) == job.status]
+        status = request.query.get("status")
+        jobs = [job for job in newest_first if status is None or job.status == status]
         limit = int(request.query.get("limit", "20"))
         page = [job.snapshot() for job in jobs[:limit]]
         return apply_reply(reply, json_response(self._shape.format_page(page, more=len(jobs) > limit)))

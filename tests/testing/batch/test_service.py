@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 
@@ -10,6 +11,7 @@ import pytest
 from gradient_async.testing import Emulator
 from tests.support.emulator_client import (
     BatchClient,
+    NewBatchClient,
     chat_lines,
 )
 
@@ -80,6 +82,16 @@ async def test_jobs_are_listed_newest_first_page_by_page(batch_client: BatchClie
 async def test_an_empty_page_has_null_ids(batch_client: BatchClient) -> None:
     page = (await batch_client.call("GET", "/v1/batches")).json
     assert page == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+
+
+async def test_a_job_that_changes_its_status_during_a_call_is_listed(new_batch_client: NewBatchClient) -> None:
+    seconds = itertools.count(1_000_000.0, step=10)
+    async with Emulator(batch_seconds=1000, clock=lambda: next(seconds)) as gradient:
+        batch_client = new_batch_client(gradient)
+        await batch_client.submit(chat_lines(1))
+        pages = [(await batch_client.call("GET", "/v1/batches")).json["data"] for _ in range(12)]
+    assert [len(page) for page in pages] == [1] * 12
+    assert len({page[0]["status"] for page in pages}) > 1
 
 
 async def test_jobs_are_filtered_by_status(batch_client: BatchClient, gradient: Emulator) -> None:
