@@ -1,4 +1,4 @@
-"""The web examples, served for real: a client that leaves stops the upstream."""
+"""The web examples behind real servers: a client that disconnects ends the upstream request."""
 
 import asyncio
 import importlib
@@ -18,12 +18,12 @@ from gradient_async import SSEParser
 from gradient_async.testing import Emulator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ASK = {"messages": [{"role": "user", "content": "Hi"}]}
+REQUEST = {"messages": [{"role": "user", "content": "Hi"}]}
 LONG = "one two three four five six seven eight nine ten"
 
 
 @asynccontextmanager
-async def served_by_uvicorn(app: Any) -> AsyncIterator[str]:
+async def serve_with_uvicorn(app: Any) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="none"))
         task = asyncio.ensure_future(server.serve([listening]))
@@ -35,7 +35,7 @@ async def served_by_uvicorn(app: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def served_by_aiohttp(app: web.Application) -> AsyncIterator[str]:
+async def serve_with_aiohttp(app: web.Application) -> AsyncIterator[str]:
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -51,15 +51,15 @@ async def app_url(
     monkeypatch.setenv("MODEL_ACCESS_KEY", "test")
     monkeypatch.syspath_prepend(str(EXAMPLES))
     module = importlib.reload(importlib.import_module(request.param))
-    by_aiohttp = hasattr(module, "application")
-    served = served_by_aiohttp(module.application()) if by_aiohttp else served_by_uvicorn(module.app)
-    async with served as url:
+    uses_aiohttp = hasattr(module, "application")
+    server = serve_with_aiohttp(module.application()) if uses_aiohttp else serve_with_uvicorn(module.app)
+    async with server as url:
         yield url
 
 
-async def test_a_stream_is_passed_on_whole(app_url: str, gradient_emulator: Emulator) -> None:
+async def test_a_stream_is_forwarded_completely(app_url: str, gradient_emulator: Emulator) -> None:
     gradient_emulator.reply(LONG)
-    async with aiohttp.ClientSession() as client, client.post(f"{app_url}/stream", json=ASK) as response:
+    async with aiohttp.ClientSession() as client, client.post(f"{app_url}/stream", json=REQUEST) as response:
         assert response.content_type == "text/event-stream"
         events = SSEParser().feed(await response.read())
     assert events[-1].data == "[DONE]"
@@ -67,18 +67,20 @@ async def test_a_stream_is_passed_on_whole(app_url: str, gradient_emulator: Emul
     assert text == LONG
 
 
-async def test_a_whole_answer_is_passed_on(app_url: str, gradient_emulator: Emulator) -> None:
+async def test_a_whole_completion_is_forwarded(app_url: str, gradient_emulator: Emulator) -> None:
     gradient_emulator.reply(LONG)
-    async with aiohttp.ClientSession() as client, client.post(f"{app_url}/chat", json=ASK) as response:
+    async with aiohttp.ClientSession() as client, client.post(f"{app_url}/chat", json=REQUEST) as response:
         assert (await response.json())["choices"][0]["message"]["content"] == LONG
 
 
 @pytest.mark.parametrize("path", ["stream", "chat"])
-async def test_a_client_that_leaves_stops_the_upstream(app_url: str, gradient_emulator: Emulator, path: str) -> None:
+async def test_a_disconnected_client_ends_the_upstream_request(
+    app_url: str, gradient_emulator: Emulator, path: str
+) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.stall(seconds=60, after=2 if path == "stream" else None)
     async with aiohttp.ClientSession() as client:
-        call = asyncio.ensure_future(client.post(f"{app_url}/{path}", json=ASK))
+        call = asyncio.ensure_future(client.post(f"{app_url}/{path}", json=REQUEST))
         async with asyncio.timeout(5):
             while not gradient_emulator.requests:
                 await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""The OpenAI SDK and a session, with one budget, over real sockets."""
+"""The OpenAI SDK and a session with one rate limiter, over real sockets."""
 
 from __future__ import annotations
 
@@ -31,36 +31,38 @@ HI: list[Any] = [{"role": "user", "content": "Capital of Portugal?"}]
 LONG = [(100, 60.0), (1000, 3600.0)]
 
 
-async def ask(client: AsyncSession | openai.AsyncOpenAI, **options: Any) -> Any:
+async def create(client: AsyncSession | openai.AsyncOpenAI, **options: Any) -> Any:
     return await client.chat.completions.create(model=M, messages=HI, **options)
 
 
-def counted(limiter: Any) -> tuple[int, int, int]:
-    """Return what counts, what is held and who waits."""
+def limiter_counts(limiter: Any) -> tuple[int, int, int]:
+    """Return the used, held and queued requests of the first window."""
     status = limiter.status()
     return status.windows[0].used, status.held, status.queued
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def wait_until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
 
 
-async def cancel(task: asyncio.Task[Any]) -> None:
+async def cancel_task(task: asyncio.Task[Any]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
 @asynccontextmanager
-async def clients(emulator: Emulator, **options: Any) -> AsyncIterator[tuple[AsyncSession, openai.AsyncOpenAI]]:
+async def open_clients(emulator: Emulator, **options: Any) -> AsyncIterator[tuple[AsyncSession, openai.AsyncOpenAI]]:
     async with AsyncSession("test", base_url=emulator.url, **options) as session, openai_client(session) as client:
         yield session, client
 
 
 @asynccontextmanager
-async def own_client(emulator: Emulator, limiter: RateLimiter, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
+async def open_http_client(
+    emulator: Emulator, limiter: RateLimiter, **options: Any
+) -> AsyncIterator[httpx2.AsyncClient]:
     transport = LimitedTransport(limiter, base_url=f"{emulator.url}/v1/", **options)
     headers = {"Authorization": "Bearer mine"}
     async with httpx2.AsyncClient(transport=transport, follow_redirects=True, headers=headers) as http:
@@ -74,29 +76,29 @@ async def limiter() -> RateLimiter:
 
 @pytest.fixture
 async def client(gradient_emulator: Emulator, limiter: RateLimiter) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with clients(gradient_emulator, limits=limiter) as (_, client):
+    async with open_clients(gradient_emulator, limits=limiter) as (_, client):
         yield client
 
 
-# One budget.
+# The shared limiter.
 
 
 async def test_calls_of_both_clients_are_never_refused() -> None:
     short = [(10, 0.5)]
     limiter = RateLimiter(RateLimits(windows=short), guard=1.5)  # seconds for which the machine may stop
-    async with Emulator(limits=short) as emulator, clients(emulator, limits=limiter) as both:
-        await asyncio.gather(*(ask(client) for client in both * 10))
+    async with Emulator(limits=short) as emulator, open_clients(emulator, limits=limiter) as both:
+        await asyncio.gather(*(create(client) for client in both * 10))
     assert emulator.refusals == 0
     assert len(emulator.requests) == 20
 
 
 async def test_without_limits_everything_is_sent_at_once() -> None:
-    async with Emulator(limits=[(10, 60.0)]) as emulator, clients(emulator, limits=None) as (_, client):
-        await asyncio.gather(*(ask(client.with_options(max_retries=0)) for _ in range(15)), return_exceptions=True)
+    async with Emulator(limits=[(10, 60.0)]) as emulator, open_clients(emulator, limits=None) as (_, client):
+        await asyncio.gather(*(create(client.with_options(max_retries=0)) for _ in range(15)), return_exceptions=True)
     assert emulator.refusals == 5
 
 
-async def test_bulk_requests_wait_behind_those_of_the_session(gradient_emulator: Emulator) -> None:
+async def test_bulk_requests_wait_behind_the_sessions_own(gradient_emulator: Emulator) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 0.3)]), guard=0.0)
     async with (
         AsyncSession("test", base_url=gradient_emulator.url, limits=limiter) as session,
@@ -104,19 +106,19 @@ async def test_bulk_requests_wait_behind_those_of_the_session(gradient_emulator:
     ):
         await client.models.list()
         async with asyncio.TaskGroup() as group:
-            group.create_task(ask(client))
-            await until(lambda: limiter.status().queued == 1)
-            group.create_task(ask(session))
+            group.create_task(create(client))
+            await wait_until(lambda: limiter.status().queued == 1)
+            group.create_task(create(session))
     agents = [seen.headers["User-Agent"].partition("/")[0] for seen in gradient_emulator.requests]
     assert [agent == "AsyncOpenAI" for agent in agents] == [True, False, True]
 
 
-# Learning.
+# What responses teach the limiter.
 
 
-async def test_the_headers_of_an_answer_teach_the_session() -> None:
-    async with Emulator(limits=[(250, 60.0), (400, 3600.0)]) as emulator, clients(emulator) as (session, client):
-        await ask(client)
+async def test_the_headers_of_a_response_update_the_limiter() -> None:
+    async with Emulator(limits=[(250, 60.0), (400, 3600.0)]) as emulator, open_clients(emulator) as (session, client):
+        await create(client)
         assert session.limits is not None
         assert session.limits.status().windows[1].capacity == 400
 
@@ -126,7 +128,7 @@ async def test_a_refusal_pauses_the_session_too(
 ) -> None:
     gradient_emulator.fail(status=429, retry_after=7)
     with pytest.raises(openai.RateLimitError):
-        await ask(client.with_options(max_retries=0))
+        await create(client.with_options(max_retries=0))
     status = limiter.status()
     assert status.paused_until is not None
     assert 6.5 < status.paused_until - status.now <= 7.0
@@ -136,34 +138,34 @@ async def test_every_retry_of_the_sdk_takes_a_permit(
     gradient_emulator: Emulator, client: openai.AsyncOpenAI, limiter: RateLimiter
 ) -> None:
     gradient_emulator.fail(status=503)
-    await ask(client)
+    await create(client)
     assert [seen.status for seen in gradient_emulator.requests] == [503, 200]
-    assert counted(limiter) == (2, 0, 0)
+    assert limiter_counts(limiter) == (2, 0, 0)
 
 
-# The SDK's answers.
+# Results of the SDK.
 
 
-async def test_an_answer_is_the_sdks_own(client: openai.AsyncOpenAI, limiter: RateLimiter) -> None:
-    completion = await ask(client)
+async def test_a_completion_is_the_sdks_own(client: openai.AsyncOpenAI, limiter: RateLimiter) -> None:
+    completion = await create(client)
     assert isinstance(completion, openai.types.chat.ChatCompletion)
     assert "Lisbon" in (completion.choices[0].message.content or "")
-    assert counted(limiter) == (1, 0, 0)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
-async def test_a_stream_arrives_piece_by_piece(
+async def test_a_stream_arrives_chunk_by_chunk(
     gradient_emulator: Emulator, client: openai.AsyncOpenAI, limiter: RateLimiter
 ) -> None:
     gradient_emulator.stall(60, after=2)
-    stream = await ask(client, stream=True)
+    stream = await create(client, stream=True)
     assert (await anext(stream)).choices[0].delta.role == "assistant"
-    assert counted(limiter) == (1, 0, 0)
+    assert limiter_counts(limiter) == (1, 0, 0)
     await stream.close()
-    await until(lambda: gradient_emulator.active == 0)
+    await wait_until(lambda: gradient_emulator.active == 0)
 
 
-async def test_a_stream_is_whole(client: openai.AsyncOpenAI) -> None:
-    stream = await ask(client, stream=True)
+async def test_a_stream_yields_the_whole_text(client: openai.AsyncOpenAI) -> None:
+    stream = await create(client, stream=True)
     assert "Lisbon" in "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
 
 
@@ -173,74 +175,74 @@ async def test_a_raw_response_has_the_headers(client: openai.AsyncOpenAI) -> Non
     assert "Lisbon" in (response.parse().choices[0].message.content or "")
 
 
-async def test_an_error_is_the_sdks_own_and_counts(
+async def test_an_error_is_the_sdks_own_and_counts_as_a_request(
     gradient_emulator: Emulator, client: openai.AsyncOpenAI, limiter: RateLimiter
 ) -> None:
     gradient_emulator.fail(status=401)
     with pytest.raises(openai.AuthenticationError):
-        await ask(client)
-    assert counted(limiter) == (1, 0, 0)
+        await create(client)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
-# What was not sent.
+# Permits of unsent requests.
 
 
-async def test_a_cancelled_wait_takes_nothing(gradient_emulator: Emulator) -> None:
+async def test_a_cancelled_wait_takes_no_permit(gradient_emulator: Emulator) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
-    async with clients(gradient_emulator, limits=limiter) as (session, client):
+    async with open_clients(gradient_emulator, limits=limiter) as (session, client):
         await session.models.list()
-        task = asyncio.create_task(ask(client))
-        await until(lambda: limiter.status().queued)
-        await cancel(task)
-    assert counted(limiter) == (1, 0, 0)
+        task = asyncio.create_task(create(client))
+        await wait_until(lambda: limiter.status().queued)
+        await cancel_task(task)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
-async def test_a_request_cancelled_before_it_was_written_gives_its_permit_back(
+async def test_a_request_cancelled_before_it_was_written_refunds_its_permit(
     gradient_emulator: Emulator, limiter: RateLimiter
 ) -> None:
     gradient_emulator.stall(60)
-    async with own_client(gradient_emulator, limiter, limits=httpx2.Limits(max_connections=1)) as http:
+    async with open_http_client(gradient_emulator, limiter, limits=httpx2.Limits(max_connections=1)) as http:
         tasks = [asyncio.create_task(http.get(f"{gradient_emulator.url}/v1/models")) for _ in range(2)]
-        await until(lambda: gradient_emulator.requests and counted(limiter) == (2, 1, 0))
-        await cancel(tasks[1])
-        assert counted(limiter) == (1, 0, 0)
-        await cancel(tasks[0])
+        await wait_until(lambda: gradient_emulator.requests and limiter_counts(limiter) == (2, 1, 0))
+        await cancel_task(tasks[1])
+        assert limiter_counts(limiter) == (1, 0, 0)
+        await cancel_task(tasks[0])
 
 
 async def test_a_request_cancelled_after_it_was_written_counts(
     gradient_emulator: Emulator, client: openai.AsyncOpenAI, limiter: RateLimiter
 ) -> None:
     gradient_emulator.stall(60)
-    task = asyncio.create_task(ask(client))
-    await until(lambda: gradient_emulator.requests)
-    await cancel(task)
-    assert counted(limiter) == (1, 0, 0)
+    task = asyncio.create_task(create(client))
+    await wait_until(lambda: gradient_emulator.requests)
+    await cancel_task(task)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
-async def test_a_refused_connection_gives_its_permit_back(limiter: RateLimiter) -> None:
+async def test_a_refused_connection_refunds_its_permit(limiter: RateLimiter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
     async with AsyncSession("test", base_url=address, limits=limiter) as session, openai_client(session) as client:
         with pytest.raises(openai.APIConnectionError):
-            await ask(client.with_options(max_retries=0))
-    assert counted(limiter) == (0, 0, 0)
+            await create(client.with_options(max_retries=0))
+    assert limiter_counts(limiter) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("timeout", [30.0, openai.Timeout(600.0, pool=30.0)], ids=["seconds", "pool"])
 async def test_a_wait_longer_than_the_timeout_is_a_timeout_at_once(gradient_emulator: Emulator, timeout: Any) -> None:
-    async with clients(gradient_emulator, limits=RateLimits(windows=[(1, 60.0)])) as (session, client):
+    async with open_clients(gradient_emulator, limits=RateLimits(windows=[(1, 60.0)])) as (session, client):
         await session.models.list()
         with pytest.raises(openai.APITimeoutError) as caught:
-            await ask(client.with_options(max_retries=0), timeout=timeout)
+            await create(client.with_options(max_retries=0), timeout=timeout)
     assert "the rate limit allows this request in" in str(caught.value.__cause__)
     assert len(gradient_emulator.requests) == 1
 
 
 async def test_a_limiter_without_its_store_is_a_connection_error(gradient_emulator: Emulator) -> None:
     limiter = RedisLimiter("redis://127.0.0.1:1", when_down="fail_closed")
-    async with clients(gradient_emulator, limits=limiter) as (_, client):
+    async with open_clients(gradient_emulator, limits=limiter) as (_, client):
         with pytest.raises(openai.APIConnectionError):
-            await ask(client.with_options(max_retries=0))
+            await create(client.with_options(max_retries=0))
     await limiter.aclose()
     assert gradient_emulator.requests == []
 
@@ -248,22 +250,22 @@ async def test_a_limiter_without_its_store_is_a_connection_error(gradient_emulat
 # Keys and hosts.
 
 
-async def test_the_session_fills_in_key_address_and_retries(gradient_emulator: Emulator) -> None:
-    async with clients(gradient_emulator, retry=RetryPolicy(attempts=6)) as (_, client):
-        await ask(client)
+async def test_key_address_and_retries_come_from_the_session(gradient_emulator: Emulator) -> None:
+    async with open_clients(gradient_emulator, retry=RetryPolicy(attempts=6)) as (_, client):
+        await create(client)
     (seen,) = gradient_emulator.requests
     assert (seen.path, seen.headers["Authorization"]) == ("/v1/chat/completions", "Bearer test")
     assert client.max_retries == 5
 
 
-async def test_options_are_those_of_the_sdk(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_options_are_passed_to_the_sdk(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     async with openai_client(gradient_session, timeout=3, max_retries=0, default_headers={"X-Team": "a"}) as client:
-        await ask(client)
+        await create(client)
     assert (client.timeout, client.max_retries) == (3, 0)
     assert gradient_emulator.requests[0].headers["X-Team"] == "a"
 
 
-async def test_what_is_meant_for_openai_stays_here(
+async def test_environment_variables_for_openai_are_ignored(
     gradient_emulator: Emulator, gradient_session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
@@ -271,8 +273,8 @@ async def test_what_is_meant_for_openai_stays_here(
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer sk-openai")
     async with openai_client(gradient_session) as client:
-        await ask(client)
-        await ask(client.with_options(timeout=5))
+        await create(client)
+        await create(client.with_options(timeout=5))
         await client.get("/models", cast_to=object, options={"security": {"admin_api_key_auth": True}})
     assert [seen.headers["Authorization"] for seen in gradient_emulator.requests] == ["Bearer test"] * 3
     assert [name for seen in gradient_emulator.requests for name, text in seen.headers.items() if "sk-" in text] == []
@@ -288,50 +290,50 @@ async def test_a_request_to_another_host_is_not_sent(gradient_emulator: Emulator
 async def test_a_redirect_is_not_followed(gradient_emulator: Emulator, client: openai.AsyncOpenAI) -> None:
     gradient_emulator.redirect(f"{gradient_emulator.url}/v1/models", status=303)
     with pytest.raises(openai.APIStatusError, match="303"):
-        await ask(client)
+        await create(client)
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_missing_key_is_an_error_at_once() -> None:
+async def test_a_missing_key_raises_when_the_client_is_created() -> None:
     async with AsyncSession() as session:
         with pytest.raises(ConfigurationError, match="MODEL_ACCESS_KEY"):
             openai_client(session)
 
 
-# A client of one's own.
+# The transport alone.
 
 
-async def test_the_transport_serves_a_client_of_ones_own(gradient_emulator: Emulator, limiter: RateLimiter) -> None:
-    async with own_client(gradient_emulator, limiter) as http:
+async def test_the_transport_serves_a_custom_client(gradient_emulator: Emulator, limiter: RateLimiter) -> None:
+    async with open_http_client(gradient_emulator, limiter) as http:
         client = openai.AsyncOpenAI(api_key="mine", base_url=f"{gradient_emulator.url}/v1/", http_client=http)
-        await ask(client)
+        await create(client)
     assert gradient_emulator.requests[0].headers["Authorization"] == "Bearer mine"
-    assert counted(limiter) == (1, 0, 0)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
-async def test_a_followed_redirect_counts_as_two_and_leaves_the_host_never(
+async def test_a_followed_redirect_takes_two_permits_and_stays_on_the_host(
     gradient_emulator: Emulator, limiter: RateLimiter
 ) -> None:
-    async with own_client(gradient_emulator, limiter) as http:
+    async with open_http_client(gradient_emulator, limiter) as http:
         gradient_emulator.redirect("/v1/models", status=303, path="/v1/models")
         await http.get(f"{gradient_emulator.url}/v1/models")
-        assert counted(limiter) == (2, 0, 0)
+        assert limiter_counts(limiter) == (2, 0, 0)
         gradient_emulator.redirect(f"{gradient_emulator.agent_url}/v1/models", path="/v1/models")
         with pytest.raises(ConfigurationError, match="this client is only for"):
             await http.get(f"{gradient_emulator.url}/v1/models")
     assert len(gradient_emulator.requests) == 3
 
 
-async def test_a_trace_of_the_callers_own_sees_the_same(gradient_emulator: Emulator, limiter: RateLimiter) -> None:
+async def test_a_trace_of_the_caller_still_gets_events(gradient_emulator: Emulator, limiter: RateLimiter) -> None:
     events: list[str] = []
 
     async def trace(event: str, _: dict[str, Any]) -> None:
         events.append(event)
 
-    async with own_client(gradient_emulator, limiter) as http:
+    async with open_http_client(gradient_emulator, limiter) as http:
         await http.get(f"{gradient_emulator.url}/v1/models", extensions={"trace": trace})
     assert "http11.send_request_headers.started" in events
-    assert counted(limiter) == (1, 0, 0)
+    assert limiter_counts(limiter) == (1, 0, 0)
 
 
 # Closing.
@@ -341,16 +343,16 @@ async def test_closing_the_client_closes_its_connections_and_not_the_session(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     async with openai_client(gradient_session) as client:
-        await ask(client)
-    await until(lambda: gradient_emulator.open_connections == 0)
-    await ask(gradient_session)
+        await create(client)
+    await wait_until(lambda: gradient_emulator.open_connections == 0)
+    await create(gradient_session)
 
 
-async def test_closing_the_session_ends_the_waiting(gradient_emulator: Emulator) -> None:
-    async with clients(gradient_emulator, limits=RateLimits(windows=[(1, 60.0)])) as (session, client):
+async def test_closing_the_session_ends_a_waiting_request(gradient_emulator: Emulator) -> None:
+    async with open_clients(gradient_emulator, limits=RateLimits(windows=[(1, 60.0)])) as (session, client):
         await session.models.list()
-        waiting = asyncio.create_task(ask(client))
-        await until(lambda: session.limits is not None and session.limits.status().queued)
+        waiting = asyncio.create_task(create(client))
+        await wait_until(lambda: session.limits is not None and session.limits.status().queued)
         await session.aclose()
         with pytest.raises(SessionClosedError, match="nothing was sent"):
             await waiting
@@ -359,7 +361,7 @@ async def test_closing_the_session_ends_the_waiting(gradient_emulator: Emulator)
 # The extra.
 
 
-def test_without_the_extra_the_import_says_which_one_it_is() -> None:
+def test_an_import_without_the_extra_names_it() -> None:
     code = "import sys; sys.modules['openai'] = None; import gradient_async.integrations.openai"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ImportError: gradient_async.integrations.openai needs an extra" in result.stderr

@@ -9,14 +9,16 @@ from gradient_async import (
     AsyncSession,
     AttemptDetails,
     ConfigurationError,
+    Message,
     ProtocolError,
     ResponseDecodeError,
     SessionClosedError,
 )
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 
 M = "llama3.3-70b-instruct"
-HI = [{"role": "user", "content": "Capital of Portugal?"}]
+HI: list[MessageParam | Message] = [{"role": "user", "content": "Capital of Portugal?"}]
 
 
 async def test_a_completion_is_typed_and_carries_its_meta(
@@ -37,9 +39,7 @@ async def test_a_completion_is_typed_and_carries_its_meta(
     assert 0 < timings.first_byte <= timings.total
 
 
-async def test_the_request_is_what_the_documents_say(
-    gradient_emulator: Emulator, gradient_session: AsyncSession
-) -> None:
+async def test_the_request_has_the_documented_form(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     await gradient_session.chat.completions.create(model=M, messages=HI, temperature=0, stop=None)
     (seen,) = gradient_emulator.requests
     assert (seen.method, seen.path, dict(seen.query)) == ("POST", "/v1/chat/completions", {})
@@ -62,7 +62,7 @@ async def test_an_agent_has_its_own_key_host_and_path(
     assert completion.retrieval.retrieved_data
 
 
-async def test_an_agent_call_without_endpoint_or_key_goes_nowhere(gradient_emulator: Emulator) -> None:
+async def test_an_agent_call_without_endpoint_or_key_is_not_sent(gradient_emulator: Emulator) -> None:
     async with AsyncSession(api_key="test", base_url=gradient_emulator.url) as session:
         with pytest.raises(ConfigurationError, match="AGENT_ENDPOINT, AGENT_URL, GRADIENT_AGENT_ENDPOINT"):
             await session.agent().chat.completions.create(messages=HI)
@@ -71,7 +71,7 @@ async def test_an_agent_call_without_endpoint_or_key_goes_nowhere(gradient_emula
     assert gradient_emulator.requests == []
 
 
-async def test_a_missing_key_is_an_error_of_the_first_call_that_needs_it(gradient_emulator: Emulator) -> None:
+async def test_a_missing_key_is_an_error_of_the_first_call(gradient_emulator: Emulator) -> None:
     async with AsyncSession(base_url=gradient_emulator.url) as session:
         with pytest.raises(ConfigurationError) as caught:
             await session.chat.completions.create(model=M, messages=HI)
@@ -80,7 +80,7 @@ async def test_a_missing_key_is_an_error_of_the_first_call_that_needs_it(gradien
     assert gradient_emulator.connections == 0
 
 
-async def test_everything_may_come_from_the_environment(
+async def test_keys_and_addresses_come_from_the_environment(
     gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", gradient_emulator.url + "/v1/")
@@ -109,14 +109,16 @@ async def test_twenty_calls_use_one_connection(gradient_emulator: Emulator, grad
     assert gradient_emulator.connections == 1
 
 
-async def test_a_pool_of_two_serves_ten(gradient_emulator: Emulator) -> None:
+async def test_a_pool_of_two_connections_serves_ten_calls(gradient_emulator: Emulator) -> None:
     async with AsyncSession(api_key="test", base_url=gradient_emulator.url, max_connections=2) as session:
         calls = (session.chat.completions.create(model=M, messages=HI) for _ in range(10))
         assert len(await asyncio.gather(*calls)) == 10
     assert gradient_emulator.connections <= 2
 
 
-async def test_keys_show_up_nowhere(gradient_emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_hidden_in_logs_errors_and_reprs(
+    gradient_emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     seen: list[AttemptDetails] = []
     gradient_emulator.fail(status=503, times=1)
@@ -144,7 +146,9 @@ async def test_hooks_see_every_attempt(gradient_emulator: Emulator) -> None:
     assert seen[1].request_id == gradient_emulator.requests[1].request_id
 
 
-async def test_a_failing_hook_breaks_nothing(gradient_emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_hook_is_logged_and_the_call_succeeds(
+    gradient_emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
     def hook(_: AttemptDetails) -> None:
         raise ZeroDivisionError
 
@@ -153,7 +157,7 @@ async def test_a_failing_hook_breaks_nothing(gradient_emulator: Emulator, caplog
     assert "a hook failed" in caplog.text
 
 
-async def test_a_200_that_is_no_completion_is_a_decode_error(
+async def test_a_200_without_a_completion_is_a_decode_error(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply(body=b'{"choices": [{"index": "0"}]}', content_type="application/json")
@@ -173,7 +177,7 @@ async def test_a_redirect_is_not_followed_and_names_its_host(
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_redirect_to_what_is_no_address_is_the_same_error(
+async def test_a_redirect_to_an_invalid_address_is_a_protocol_error(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.redirect("http://[elsewhere/")
@@ -188,7 +192,7 @@ async def test_cookies_are_not_kept(gradient_emulator: Emulator, gradient_sessio
     assert "Cookie" not in gradient_emulator.requests[1].headers
 
 
-async def test_a_closed_session_says_so(gradient_emulator: Emulator) -> None:
+async def test_a_closed_session_raises_with_advice(gradient_emulator: Emulator) -> None:
     session = AsyncSession(api_key="test", base_url=gradient_emulator.url)
     await session.models.list()
     await session.aclose()
@@ -198,9 +202,11 @@ async def test_a_closed_session_says_so(gradient_emulator: Emulator) -> None:
     assert "closed" in repr(session)
 
 
-async def test_a_session_that_was_never_used_closes_without_a_pool() -> None:
-    async with AsyncSession(api_key="test"):
+async def test_an_unused_session_closes_without_a_connection(gradient_emulator: Emulator) -> None:
+    async with AsyncSession(api_key="test", base_url=gradient_emulator.url) as session:
         pass
+    assert "closed" in repr(session)
+    assert gradient_emulator.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -217,6 +223,6 @@ async def test_a_session_that_was_never_used_closes_without_a_pool() -> None:
         ({"limits": 250}, "RateLimits"),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused_at_once(options: dict[str, object], hint: str) -> None:
+def test_an_invalid_setting_is_refused_at_once(options: dict[str, object], hint: str) -> None:
     with pytest.raises(ConfigurationError, match=hint):
         AsyncSession(**options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Many chat completions at once, over real sockets."""
+"""Many concurrent chat completions, over real sockets."""
 
 from __future__ import annotations
 
@@ -22,84 +22,86 @@ from gradient_async import (
 from gradient_async.testing import Emulator
 
 
-def asked(text: str, **more: Any) -> dict[str, Any]:
+def build_params(text: str, **more: Any) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": text}], **more}
 
 
-def session_of(emulator: Emulator, **options: Any) -> AsyncSession:
+def open_session(emulator: Emulator, **options: Any) -> AsyncSession:
     return AsyncSession("test", base_url=emulator.url, **options)
 
 
-async def results_of(session: AsyncSession, requests: Any, **options: Any) -> list[MapResult]:
+async def collect_results(session: AsyncSession, requests: Any, **options: Any) -> list[MapResult]:
     async with session.chat.completions.map(requests, **options) as results:
         return [result async for result in results]
 
 
 async def test_every_request_has_its_result(gradient_emulator: Emulator) -> None:
-    requests = [asked(f"Question {number}") for number in range(30)]
-    async with session_of(gradient_emulator) as session:
-        results = await results_of(session, requests, concurrency=8)
+    requests = [build_params(f"Question {number}") for number in range(30)]
+    async with open_session(gradient_emulator) as session:
+        results = await collect_results(session, requests, concurrency=8)
     assert sorted(result.index for result in results) == list(range(30))
     assert all(result.request is requests[result.index] and result.ok and result.text for result in results)
     assert all(result.timings is result.completion.meta.timings for result in results if result.completion)
 
 
-async def test_in_order_results_have_the_order_of_the_requests(gradient_emulator: Emulator) -> None:
-    async with session_of(gradient_emulator) as session:
-        results = await results_of(session, (asked(str(number)) for number in range(20)), concurrency=5, ordered=True)
+async def test_ordered_results_have_the_order_of_the_requests(gradient_emulator: Emulator) -> None:
+    async with open_session(gradient_emulator) as session:
+        results = await collect_results(
+            session, (build_params(str(number)) for number in range(20)), concurrency=5, ordered=True
+        )
     assert [result.index for result in results] == list(range(20))
 
 
-async def test_requests_may_come_asynchronously(gradient_emulator: Emulator) -> None:
+async def test_requests_may_come_from_an_async_iterable(gradient_emulator: Emulator) -> None:
     async def source() -> AsyncIterator[dict[str, Any]]:
         for number in range(5):
             await asyncio.sleep(0)
-            yield asked(str(number))
+            yield build_params(str(number))
 
-    async with session_of(gradient_emulator) as session:
-        assert len(await results_of(session, source())) == 5
+    async with open_session(gradient_emulator) as session:
+        assert len(await collect_results(session, source())) == 5
 
 
-async def test_a_failure_is_a_result_and_the_others_go_on(gradient_emulator: Emulator) -> None:
+async def test_a_failed_request_is_a_result_and_the_others_continue(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=400, times=1)
-    async with session_of(gradient_emulator) as session:
-        refused, *answered = await results_of(session, [asked(str(n)) for n in range(4)], concurrency=1)
-    assert isinstance(refused.error, APIStatusError)
-    assert (refused.ok, refused.completion, refused.text, refused.error.status) == (False, None, "", 400)
-    assert refused.timings.total is not None
-    assert [result.ok for result in answered] == [True] * 3
+    async with open_session(gradient_emulator) as session:
+        failed, *others = await collect_results(session, [build_params(str(n)) for n in range(4)], concurrency=1)
+    assert isinstance(failed.error, APIStatusError)
+    assert (failed.ok, failed.completion, failed.text, failed.error.status) == (False, None, "", 400)
+    assert failed.timings.total is not None
+    assert [result.ok for result in others] == [True] * 3
 
 
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
-        (asked("Hi", model=""), "must name a model"),
+        (build_params("Hi", model=""), "must name a model"),
         ({"model": "m", "messages": []}, "messages is empty"),
-        (asked("Hi", stream=True), "leave it out"),
+        (build_params("Hi", stream=True), "leave it out"),
         ("Hi", "must be a dict of parameters; got str"),
     ],
 )
-async def test_a_request_that_cannot_work_is_a_result_and_nothing_is_sent(
+async def test_an_invalid_request_is_a_result_and_is_not_sent(
     wrong: Any, advice: str, gradient_emulator: Emulator
 ) -> None:
-    async with session_of(gradient_emulator) as session:
-        right, other = await results_of(session, [asked("Hi"), wrong], ordered=True)
+    async with open_session(gradient_emulator) as session:
+        right, other = await collect_results(session, [build_params("Hi"), wrong], ordered=True)
     assert right.ok
     assert isinstance(other.error, ConfigurationError)
     assert advice in str(other.error)
     assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_request_may_have_a_timeout_of_its_own(gradient_emulator: Emulator) -> None:
+async def test_a_request_may_have_its_own_timeout(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=60)
-    async with session_of(gradient_emulator) as session:
-        (result,) = await results_of(session, [asked("Hi", timeout=0.05)], timeout=30)
+    async with open_session(gradient_emulator) as session:
+        (result,) = await collect_results(session, [build_params("Hi", timeout=0.05)], timeout=30)
     assert isinstance(result.error, APITimeoutError)
     assert "timeout" not in gradient_emulator.requests[0].json
 
 
 @pytest.mark.parametrize("requests", [None, 3, "prompts", {"model": "m"}])
-async def test_what_is_no_iterable_of_requests_is_refused_at_once(requests: Any) -> None:
+async def test_a_source_that_is_not_an_iterable_of_parameters_is_refused(requests: Any) -> None:
     async with AsyncSession("test", base_url="http://127.0.0.1:1") as session:
         with pytest.raises(ConfigurationError, match="iterable of parameters"):
             session.chat.completions.map(requests)
@@ -107,51 +109,51 @@ async def test_what_is_no_iterable_of_requests_is_refused_at_once(requests: Any)
             session.chat.completions.map([], concurrency=0)
 
 
-async def test_agents_have_it_too(gradient_emulator: Emulator) -> None:
-    async with session_of(gradient_emulator) as session:
+async def test_an_agent_maps_requests(gradient_emulator: Emulator) -> None:
+    async with open_session(gradient_emulator) as session:
         agent = session.agent(gradient_emulator.url, "agent-key")
-        async with agent.chat.completions.map([{"messages": asked("Hi")["messages"]}]) as results:
+        async with agent.chat.completions.map([{"messages": build_params("Hi")["messages"]}]) as results:
             assert [result.ok async for result in results] == [True]
     assert gradient_emulator.requests[0].path.startswith("/api/v1/")
 
 
-async def test_it_waits_for_its_turn_however_short_the_time_of_a_call() -> None:
+async def test_the_wait_for_the_limiter_does_not_count_against_the_timeout() -> None:
     windows = [(10, 1.0)]
     async with Emulator(limits=windows) as emulator:
         limiter = RateLimiter(RateLimits(windows=windows), guard=1.0)  # seconds for which the machine may stop
-        async with session_of(emulator, limits=limiter, retry=RetryPolicy(attempts=1)) as session:
-            results = await results_of(session, [asked(str(n)) for n in range(20)], timeout=1.5)
+        async with open_session(emulator, limits=limiter, retry=RetryPolicy(attempts=1)) as session:
+            results = await collect_results(session, [build_params(str(n)) for n in range(20)], timeout=1.5)
     assert [result.error for result in results] == [None] * 20
     assert max(result.timings.limiter_wait for result in results) > 1.5
     assert emulator.refusals == 0
 
 
-async def test_a_single_call_goes_before_those_of_a_map() -> None:
-    requests = [asked(str(number)) for number in range(40)]
+async def test_a_single_call_overtakes_the_requests_of_a_map() -> None:
+    requests = [build_params(str(number)) for number in range(40)]
     async with Emulator() as emulator:
         async with (
-            session_of(emulator, limits=RateLimits(windows=[(5, 0.5)])) as session,
+            open_session(emulator, limits=RateLimits(windows=[(5, 0.5)])) as session,
             session.chat.completions.map(requests) as results,
         ):
             await anext(results)
-            await session.chat.completions.create(**asked("Me first"))
+            await session.chat.completions.create(**build_params("Me first"))
         texts = [request.json["messages"][0]["content"] for request in emulator.requests]
     assert texts.index("Me first") < 15
 
 
-async def test_leaving_it_gives_back_what_was_not_sent(gradient_emulator: Emulator) -> None:
-    async with session_of(gradient_emulator, limits=RateLimits(windows=[(5, 60.0)])) as session:
-        async with session.chat.completions.map([asked(str(n)) for n in range(40)], concurrency=20) as results:
+async def test_leaving_a_map_returns_the_permits_of_unsent_requests(gradient_emulator: Emulator) -> None:
+    async with open_session(gradient_emulator, limits=RateLimits(windows=[(5, 60.0)])) as session:
+        async with session.chat.completions.map([build_params(str(n)) for n in range(40)], concurrency=20) as results:
             for _ in range(5):
                 await anext(results)
         status = session.limits.status()  # type: ignore[union-attr]
     assert (status.queued, status.held, len(gradient_emulator.requests)) == (0, 0, 5)
 
 
-async def test_a_closed_session_ends_it(gradient_emulator: Emulator) -> None:
-    async with session_of(gradient_emulator) as session:
+async def test_closing_the_session_ends_a_map(gradient_emulator: Emulator) -> None:
+    async with open_session(gradient_emulator) as session:
         with pytest.raises(SessionClosedError):
-            async with session.chat.completions.map(asked(str(n)) for n in range(1000)) as results:
+            async with session.chat.completions.map(build_params(str(n)) for n in range(1000)) as results:
                 async for result in results:
                     if result.index == 3:
                         await session.aclose()

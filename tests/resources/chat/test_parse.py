@@ -1,4 +1,4 @@
-"""Answers in the form of a class, over a real socket."""
+"""Completions in the form of a class, over a real socket."""
 
 import dataclasses
 import json
@@ -9,11 +9,12 @@ from typing import Any, Literal, TypedDict
 import attrs
 import pytest
 
-from gradient_async import AsyncSession, ConfigurationError, ParsedCompletion, ResponseDecodeError
+from gradient_async import AsyncSession, ConfigurationError, Message, ParsedCompletion, ResponseDecodeError
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 
 M = "llama3.3-70b-instruct"
-HI = [{"role": "user", "content": "Invoice 7 for Ada Lovelace?"}]
+HI: list[MessageParam | Message] = [{"role": "user", "content": "Invoice 7 for Ada Lovelace?"}]
 
 
 class Currency(Enum):
@@ -53,7 +54,7 @@ class Callback:
 INVOICE = {"number": 7, "lines": [{"text": "Tea", "cents": 250}], "currency": "EUR", "state": "paid"}
 
 
-async def test_the_answer_is_of_the_class_and_a_completion(
+async def test_a_parsed_completion_has_an_instance_of_the_class(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply(json.dumps(INVOICE))
@@ -69,9 +70,7 @@ async def test_the_answer_is_of_the_class_and_a_completion(
     assert pickle.loads(pickle.dumps(completion)).parsed == completion.parsed
 
 
-async def test_the_request_asks_for_a_strict_schema(
-    gradient_emulator: Emulator, gradient_session: AsyncSession
-) -> None:
+async def test_the_request_has_a_strict_schema(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
     assert gradient_emulator.requests[0].json["response_format"] == {
         "type": "json_schema",
@@ -89,19 +88,19 @@ async def test_the_request_asks_for_a_strict_schema(
 
 
 @pytest.mark.parametrize("cls", [Invoice, Person, Answer])
-async def test_what_the_model_invents_for_the_schema_fits(cls: Any, gradient_session: AsyncSession) -> None:
+async def test_a_completion_sampled_from_the_schema_is_parsed(cls: Any, gradient_session: AsyncSession) -> None:
     completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=cls)
     assert isinstance(completion.parsed, dict if cls is Answer else cls)
 
 
-async def test_an_agent_does_it_too(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_an_agents_completion_is_parsed(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     gradient_emulator.reply('{"name": "Ada"}')
     completion = await gradient_session.agent().chat.completions.parse(messages=HI, response_format=Person, k=2)
     assert completion.parsed == Person("Ada")
     assert gradient_emulator.requests[0].json["k"] == 2
 
 
-async def test_an_answer_between_fences_is_read(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_json_inside_a_code_fence_is_parsed(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     gradient_emulator.reply('```json\n{"name": "Ada"}\n```\n')
     completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
     assert completion.parsed == Person("Ada")
@@ -139,7 +138,7 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The answer is empty"),
     ],
 )
-async def test_an_answer_that_does_not_fit_says_why_and_is_not_lost(
+async def test_content_that_does_not_fit_raises_with_reason_and_snapshot(
     reply: dict[str, Any], path: str, reason: str, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply(**reply)
@@ -154,7 +153,7 @@ async def test_an_answer_that_does_not_fit_says_why_and_is_not_lost(
     assert pickle.loads(pickle.dumps(error)).snapshot == error.snapshot
 
 
-async def test_a_whole_answer_at_the_limit_is_an_answer(
+async def test_complete_json_at_the_token_limit_is_parsed(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply('{"name": "Ada"}', finish_reason="length")
@@ -173,7 +172,7 @@ async def test_a_whole_answer_at_the_limit_is_an_answer(
         ({"response_format": Person, "messages": []}, "messages is empty"),
     ],
 )
-async def test_a_call_that_cannot_work_sends_nothing(
+async def test_an_invalid_call_of_parse_sends_nothing(
     params: dict[str, Any], advice: str, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     with pytest.raises(ConfigurationError, match=advice):

@@ -1,4 +1,4 @@
-"""Conversations in which the model's tools are run, over a real socket."""
+"""The tool loop: calls of the model, run by the client, over a real socket."""
 
 import asyncio
 import json
@@ -12,15 +12,18 @@ import pytest
 from gradient_async import (
     AsyncSession,
     BadRequestError,
+    ChatCompletion,
     ConfigurationError,
+    Message,
     RetryPolicy,
     ToolRoundsError,
     ToolRun,
 )
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 
 M = "llama3.3-70b-instruct"
-HI = [{"role": "user", "content": "How warm is it?"}]
+HI: list[MessageParam | Message] = [{"role": "user", "content": "How warm is it?"}]
 
 
 @attrs.define
@@ -56,20 +59,20 @@ async def run(session: AsyncSession, tools: Any, **options: Any) -> ToolRun:
     return await session.chat.completions.run_tools(**{"model": M, "messages": HI, "tools": tools, **options})
 
 
-def told(emulator: Emulator, request: int = -1) -> list[str]:
-    """Return what the model was told of its calls, in this request."""
+def tool_contents(emulator: Emulator, request: int = -1) -> list[str]:
+    """Return the contents of the tool messages in a request, by default in the last one."""
     return [m["content"] for m in emulator.requests[request].json["messages"] if m["role"] == "tool"]
 
 
-async def test_the_model_is_told_what_its_tools_returned(
+async def test_results_of_tools_are_sent_to_the_model(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply(tool_calls=[call("weather", place={"city": "Lisbon"}, days=2)])
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)])
     gradient_emulator.reply("It is warm.")
-    found = await run(gradient_session, [weather, add], temperature=0)
-    assert found.text == found.completion.text == "It is warm."
-    assert [(step.round, step.result, step.arguments, step.ok) for step in found.steps] == [
+    result = await run(gradient_session, [weather, add], temperature=0)
+    assert result.text == result.completion.text == "It is warm."
+    assert [(step.round, step.result, step.arguments, step.ok) for step in result.steps] == [
         (1, Report(7.0), {"place": Place("Lisbon"), "days": 2}, True),
         (2, 3, {"a": 1, "b": 2}, True),
     ]
@@ -85,7 +88,9 @@ async def test_the_model_is_told_what_its_tools_returned(
     }
 
 
-async def test_the_usage_is_that_of_all_answers(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_the_usage_is_the_sum_of_all_completions(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
     usages = [{"prompt_tokens": n, "completion_tokens": 2 * n, "total_tokens": 3 * n} for n in (1, 10)]
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)], usage=usages[0])
     gradient_emulator.reply("3", usage=usages[1])
@@ -94,28 +99,28 @@ async def test_the_usage_is_that_of_all_answers(gradient_emulator: Emulator, gra
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (11, 22, 33)
 
 
-async def test_an_answer_without_calls_ends_it_at_once(
+async def test_a_completion_without_tool_calls_ends_the_loop(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.reply("Hello")
-    found = await run(gradient_session, [add])
-    assert (found.text, found.steps, len(found.messages)) == ("Hello", [], 2)
+    result = await run(gradient_session, [add])
+    assert (result.text, result.steps, len(result.messages)) == ("Hello", [], 2)
 
 
-async def test_the_conversation_goes_on_from_its_messages(
+async def test_a_conversation_continues_from_its_messages(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    given = list(HI)
+    messages = list(HI)
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)])
     gradient_emulator.reply("3")
-    found = await run(gradient_session, [add], messages=given)
-    assert given == HI
-    await run(gradient_session, [add], messages=[*found.messages, {"role": "user", "content": "And now?"}])
+    result = await run(gradient_session, [add], messages=messages)
+    assert messages == HI
+    await run(gradient_session, [add], messages=[*result.messages, {"role": "user", "content": "And now?"}])
     roles = [message["role"] for message in gradient_emulator.requests[-1].json["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant", "user"]
 
 
-async def test_the_tools_of_one_answer_run_at_the_same_time(
+async def test_the_tool_calls_of_one_completion_run_concurrently(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     both = asyncio.Barrier(2)
@@ -127,42 +132,42 @@ async def test_the_tools_of_one_answer_run_at_the_same_time(
     gradient_emulator.reply(tool_calls=[call("meet", name="a"), call("meet", name="b")])
     gradient_emulator.reply("Done")
     await asyncio.wait_for(run(gradient_session, [meet]), 5)
-    assert told(gradient_emulator) == ["a", "b"]
+    assert tool_contents(gradient_emulator) == ["a", "b"]
 
 
-async def unsayable() -> object:
+async def return_object() -> object:
     return object()
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("tool_call", "sentence"),
     [
-        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, unsayable."),
+        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, return_object."),
         (call("add", a=1), "Error: An argument does not fit add: $.b: it is missing."),
         (call("add", a="1", b=2), "Error: An argument does not fit add: $.a: expected an integer, got a string."),
         (call("add", a=1, b=2, c=3), "Error: An argument does not fit add: $: unknown name 'c'."),
         ({"name": "add", "arguments": '{"a": 1, "b'}, "Error: The arguments are not valid JSON."),
         (call("broken", why="It was zero"), "Error: ZeroDivisionError: It was zero"),
         (call("broken", why="w" * 9000), "Error: ZeroDivisionError: " + "w" * 474 + "..."),
-        (call("unsayable"), "Error: TypeError: unsayable returned a value without a JSON form"),
+        (call("return_object"), "Error: TypeError: return_object returned a value without a JSON form"),
     ],
 )
-async def test_what_goes_wrong_is_told_to_the_model_and_kept(
-    asked: dict[str, Any], sentence: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+async def test_a_failed_call_is_reported_to_the_model_and_kept(
+    tool_call: dict[str, Any], sentence: str, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    gradient_emulator.reply(tool_calls=[asked, call("add", a=1, b=2)])
+    gradient_emulator.reply(tool_calls=[tool_call, call("add", a=1, b=2)])
     gradient_emulator.reply("Sorry")
-    found = await run(gradient_session, [add, broken, unsayable])
-    wrong, right = told(gradient_emulator)
-    assert wrong.startswith(sentence)
-    assert "Traceback" not in wrong
-    assert right == "3"
-    assert [step.ok for step in found.steps] == [False, True]
-    assert (found.steps[0].result, found.steps[0].content) == (None, wrong)
-    assert found.text == "Sorry"
+    result = await run(gradient_session, [add, broken, return_object])
+    failed, succeeded = tool_contents(gradient_emulator)
+    assert failed.startswith(sentence)
+    assert "Traceback" not in failed
+    assert succeeded == "3"
+    assert [step.ok for step in result.steps] == [False, True]
+    assert (result.steps[0].result, result.steps[0].content) == (None, failed)
+    assert result.text == "Sorry"
 
 
-async def test_text_is_told_as_it_is_and_nothing_as_null(
+async def test_a_text_result_is_sent_unchanged_and_none_as_null(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     def say(text: str) -> str:
@@ -173,10 +178,10 @@ async def test_text_is_told_as_it_is_and_nothing_as_null(
     gradient_emulator.reply(tool_calls=[call("say", text='Say "hi"'), call("remember", text="a")])
     gradient_emulator.reply("Done")
     await run(gradient_session, [say, remember])
-    assert told(gradient_emulator) == ['Say "hi"', "null"]
+    assert tool_contents(gradient_emulator) == ['Say "hi"', "null"]
 
 
-async def test_too_many_rounds_keep_the_conversation(
+async def test_too_many_rounds_raise_with_the_conversation(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     called: list[int] = []
@@ -197,7 +202,7 @@ async def test_too_many_rounds_keep_the_conversation(
     assert (await run(gradient_session, [note], messages=error.messages)).text == "Enough"
 
 
-async def test_a_call_that_fails_later_keeps_the_conversation(gradient_emulator: Emulator) -> None:
+async def test_a_request_that_fails_later_raises_with_the_conversation(gradient_emulator: Emulator) -> None:
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)])
     gradient_emulator.fail(status=400)
     async with AsyncSession("test", base_url=gradient_emulator.url, retry=RetryPolicy(attempts=1)) as session:
@@ -209,34 +214,34 @@ async def test_a_call_that_fails_later_keeps_the_conversation(gradient_emulator:
         "assistant",
         "tool",
     ]
-    assert caught.value.snapshot is not None
+    assert isinstance(caught.value.snapshot, ChatCompletion)
     assert caught.value.snapshot.tool_calls
 
 
-async def test_cancellation_passes_through_and_ends_the_tools(
+async def test_cancelling_the_loop_cancels_the_running_tools(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    began, ended = asyncio.Event(), asyncio.Event()
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
-        began.set()
+        started.set()
         try:
             await asyncio.sleep(60)
         finally:
-            ended.set()
+            cancelled.set()
 
     gradient_emulator.reply(tool_calls=[call("wait"), call("wait")])
     task = asyncio.create_task(run(gradient_session, [wait]))
-    await began.wait()
+    await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ended.is_set()
+    assert cancelled.is_set()
     assert len(gradient_emulator.requests) == 1
 
 
 @pytest.mark.parametrize("in_threads", [False, True])
-async def test_plain_functions_run_in_threads_if_asked_for(
+async def test_in_threads_runs_plain_functions_in_threads(
     in_threads: bool, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     threads: list[threading.Thread] = []
@@ -255,7 +260,7 @@ async def test_plain_functions_run_in_threads_if_asked_for(
 
 
 @pytest.mark.parametrize("in_threads", [False, True])
-async def test_an_exhausted_iterator_ends_its_tool_alone(
+async def test_an_exhausted_iterator_fails_only_its_own_call(
     in_threads: bool, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     def first() -> int:
@@ -264,10 +269,12 @@ async def test_an_exhausted_iterator_ends_its_tool_alone(
     gradient_emulator.reply(tool_calls=[call("first")])
     gradient_emulator.reply("Done")
     await asyncio.wait_for(run(gradient_session, [first], in_threads=in_threads), 5)
-    assert told(gradient_emulator)[0].startswith("Error: RuntimeError: ")
+    assert tool_contents(gradient_emulator)[0].startswith("Error: RuntimeError: ")
 
 
-async def test_a_forced_tool_is_forced_once(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_a_forced_tool_choice_holds_for_the_first_round(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)])
     gradient_emulator.reply("3")
     await run(gradient_session, [add], tool_choice={"type": "function", "function": {"name": "add"}})
@@ -277,7 +284,7 @@ async def test_a_forced_tool_is_forced_once(gradient_emulator: Emulator, gradien
     ]
 
 
-async def test_tools_that_the_service_runs_are_passed_on(
+async def test_tools_that_the_service_runs_are_sent_unchanged(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     search = {"type": "web_search", "max_uses": 1}
@@ -286,11 +293,11 @@ async def test_tools_that_the_service_runs_are_passed_on(
     assert gradient_emulator.requests[0].json["tools"][1] == search
 
 
-async def test_an_agent_has_it_too(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+async def test_an_agent_runs_tools(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
     gradient_emulator.reply(tool_calls=[call("add", a=1, b=2)])
     gradient_emulator.reply("3")
-    found = await gradient_session.agent().chat.completions.run_tools(messages=HI, tools=[add], k=3)
-    assert (found.text, [step.result for step in found.steps]) == ("3", [3])
+    result = await gradient_session.agent().chat.completions.run_tools(messages=HI, tools=[add], k=3)
+    assert (result.text, [step.result for step in result.steps]) == ("3", [3])
     assert {(request.path, request.json["k"]) for request in gradient_emulator.requests} == {
         ("/api/v1/chat/completions", 3)
     }
@@ -309,7 +316,7 @@ async def test_an_agent_has_it_too(gradient_emulator: Emulator, gradient_session
         ({"tools": [print]}, r"print\.\w+ takes any number"),
     ],
 )
-async def test_a_run_that_cannot_work_sends_nothing(
+async def test_an_invalid_call_of_run_tools_sends_nothing(
     options: dict[str, Any], advice: str, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     with pytest.raises(ConfigurationError, match=advice):
@@ -318,10 +325,11 @@ async def test_a_run_that_cannot_work_sends_nothing(
 
 
 @pytest.mark.parametrize("way", ["create", "stream", "map"])
-async def test_functions_are_tools_wherever_tools_are_taken(
+async def test_functions_are_accepted_as_tools_by_every_method(
     way: str, gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    completions, params = gradient_session.chat.completions, {"model": M, "messages": HI, "tools": [add]}
+    completions = gradient_session.chat.completions
+    params: dict[str, Any] = {"model": M, "messages": HI, "tools": [add]}
     if way == "create":
         await completions.create(**params)
     elif way == "stream":

@@ -1,0 +1,120 @@
+"""A history of Pydantic AI as the messages of a chat completion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent, BinaryContent, DocumentUrl, ImageUrl, ToolReturn
+from pydantic_ai.exceptions import (
+    UserError,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    ToolAvailabilityDeltaPart,
+    UserContent,
+)
+from pydantic_ai.models import ModelRequestParameters
+
+from gradient_async.integrations.pydantic_ai import GradientModel
+from gradient_async.testing import Emulator
+from tests.support.pydantic_ai import request_body
+
+
+async def test_system_prompts_and_instructions_are_one_message(
+    gradient_emulator: Emulator, model: GradientModel
+) -> None:
+    await Agent(model, system_prompt=("You are kind.", "You are short."), instructions="Answer in French.").run("Hi")
+    system, user = request_body(gradient_emulator)["messages"]
+    assert user == {"role": "user", "content": "Hi"}
+    assert system["role"] == "system"
+    assert system["content"].startswith("You are kind.\n\nYou are short.\n\n")
+    assert system["content"].endswith("\n\nAnswer in French.")
+
+
+async def test_a_conversation_continues(gradient_emulator: Emulator, model: GradientModel) -> None:
+    agent = Agent(model)
+    gradient_emulator.reply("Lisbon.")
+    first = await agent.run("Capital of Portugal?")
+    await agent.run("And of Spain?", message_history=first.all_messages())
+    assert [message["content"] for message in request_body(gradient_emulator)["messages"]] == [
+        "Capital of Portugal?",
+        "Lisbon.",
+        "And of Spain?",
+    ]
+
+
+async def test_images_are_sent(gradient_emulator: Emulator, model: GradientModel) -> None:
+    prompt: list[UserContent] = [
+        "What is this?",
+        ImageUrl("https://example.com/a.png"),
+        BinaryContent(b"x", media_type="image/png"),
+    ]
+    await Agent(model).run(prompt)
+    assert request_body(gradient_emulator)["messages"][0]["content"] == [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}},
+    ]
+
+
+async def test_the_detail_of_an_image_is_sent(gradient_emulator: Emulator, model: GradientModel) -> None:
+    low: dict[str, Any] = {"detail": "low"}
+    address = ImageUrl("https://example.com/a.png", vendor_metadata=low)
+    await Agent(model).run(["?", address, BinaryContent(b"x", media_type="image/png", vendor_metadata=low)])
+    _, *images = request_body(gradient_emulator)["messages"][0]["content"]
+    assert [image["image_url"]["detail"] for image in images] == ["low", "low"]
+
+
+async def test_an_image_of_a_tool_follows_in_a_user_message(gradient_emulator: Emulator, model: GradientModel) -> None:
+    def look() -> ToolReturn[Any]:
+        return ToolReturn(["Seen", ImageUrl("https://example.com/a.png")])
+
+    gradient_emulator.reply(tool_calls=[{"name": "look", "arguments": {}}])
+    gradient_emulator.reply("A tree.")
+    await Agent(model, tools=[look]).run("Look.")
+    *_, told, shown = request_body(gradient_emulator)["messages"]
+    assert (told["role"], shown["role"]) == ("tool", "user")
+    assert {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}} in shown["content"]
+
+
+async def test_content_without_a_form_in_the_api_is_refused_before_sending(
+    gradient_emulator: Emulator, model: GradientModel
+) -> None:
+    with pytest.raises(UserError, match="text and images"):
+        await Agent(model).run([DocumentUrl("https://example.com/a.pdf")])
+    unprepared = ModelRequest(parts=[ToolAvailabilityDeltaPart(tools_added=["weather"])])
+    with pytest.raises(UserError, match=r"ToolAvailabilityDeltaPart .*prepare_messages"):
+        await model.request([unprepared], None, ModelRequestParameters())
+    assert gradient_emulator.requests == []
+
+
+async def test_a_request_without_an_agent_has_the_last_instructions(
+    gradient_emulator: Emulator, model: GradientModel
+) -> None:
+    asked: list[ModelMessage] = [
+        ModelRequest.user_text_prompt("Hi", instructions="Be brief."),
+        ModelResponse(parts=[]),
+        ModelResponse(parts=[TextPart("Hello.")]),
+        ModelRequest.user_text_prompt("Bye", instructions="Be long."),
+    ]
+    await model.request(asked, None, ModelRequestParameters())
+    assert [message["content"] for message in request_body(gradient_emulator)["messages"]] == [
+        "Be long.",
+        "Hi",
+        "Hello.",
+        "Bye",
+    ]
+
+
+async def test_a_system_prompt_in_the_middle_stays_there(gradient_emulator: Emulator, model: GradientModel) -> None:
+    asked: list[ModelMessage] = [
+        ModelRequest.user_text_prompt("Hi"),
+        ModelRequest(parts=[SystemPromptPart("Be brief.")]),
+    ]
+    await model.request(asked, None, ModelRequestParameters())
+    assert [message["role"] for message in request_body(gradient_emulator)["messages"]] == ["user", "system"]
