@@ -13,7 +13,7 @@ import pytest
 
 from gradient_async import AsyncSession, BatchJob, BatchRequest, Poll, RetryPolicy
 from gradient_async.testing import Emulator
-from tests.support import raw_server
+from tests.support.raw_server import read_request, run_raw_server
 
 asyncio.set_event_loop(None)  # else looptime makes a loop for the first synchronous test, and nobody closes it
 
@@ -99,16 +99,16 @@ async def collect_ids(job: BatchJob) -> list[str]:
 
 
 @asynccontextmanager
-async def storage_host(response: bytes, *, silent: bool = False) -> AsyncIterator[str]:
+async def run_storage_host(response: bytes, *, silent: bool = False) -> AsyncIterator[str]:
     """Send the same bytes to every request; then disconnect, or with *silent* wait until the client does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await raw_server.request(reader)
+        await read_request(reader)
         writer.write(response)
         if silent:
             await reader.read()
 
-    async with raw_server.serving(serve) as host:
+    async with run_raw_server(serve) as host:
         yield f"http://{host}/out"
 
 

@@ -23,8 +23,8 @@ from tests.support.batches import (
     collect_ids,
     download_requests,
     requests,
+    run_storage_host,
     serve_results_at,
-    storage_host,
 )
 
 
@@ -54,7 +54,7 @@ async def test_connections_that_bring_no_byte_raise(gradient_emulator: Emulator,
 
 
 async def test_a_host_without_ranges_that_always_cuts_raises(gradient_emulator: Emulator, job: BatchJob) -> None:
-    async with storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as url:
+    async with run_storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as url:
         serve_results_at(gradient_emulator, job, url)
         with pytest.raises(APIConnectionError):
             async with asyncio.timeout(5):
@@ -122,7 +122,7 @@ async def test_a_refusal_without_its_whole_body_is_raised_after_the_idle_timeout
     gradient_emulator.batches.seconds = 0.05
     async with new_session(limits=None, timeouts=Timeouts(idle=0.1)) as session:
         job = await session.batches.run(requests(1), poll=FAST)
-        async with storage_host(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\nx", silent=True) as url:
+        async with run_storage_host(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\nx", silent=True) as url:
             serve_results_at(gradient_emulator, job, url)
             with pytest.raises(UploadError, match="404"):
                 async with asyncio.timeout(5):

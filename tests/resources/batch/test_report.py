@@ -14,7 +14,17 @@ from gradient_async import (
     BatchNotReadyError,
 )
 from gradient_async.testing import Emulator
-from tests.support.batches import CHAT, FAST, NewSession, body, jsonl, line, requests, serve_results_at, storage_host
+from tests.support.batches import (
+    CHAT,
+    FAST,
+    NewSession,
+    body,
+    jsonl,
+    line,
+    requests,
+    run_storage_host,
+    serve_results_at,
+)
 
 
 async def test_overdue_results_are_waited_for_and_not_reported_missing(
@@ -96,7 +106,7 @@ async def test_retrying_a_running_job_raises_batch_not_ready(
 ) -> None:
     gradient_emulator.batches.seconds = 30
     job = await session.batches.submit(requests(2))
-    async with storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+    async with run_storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
         serve_results_at(gradient_emulator, job, url)
         with pytest.raises(BatchNotReadyError):
             await job.retry_failed()
