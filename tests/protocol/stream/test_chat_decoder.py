@@ -1,4 +1,4 @@
-"""From bytes to chunks, and the verdict on the end."""
+"""Bytes of a chat stream to chunks, and the check of how the stream ended; every body is given to both decoders."""
 
 import itertools
 import json
@@ -8,17 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import (
+    APIStatusError,
     ChatAccumulator,
+    ChatCompletionChunk,
     GradientError,
     InternalServerError,
     RateLimitError,
     ResponseDecodeError,
     StreamTruncatedError,
 )
-from gradient_async._protocol.stream.chat_decoder import ChatDecoder, find_stream_error
+from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
+from gradient_async._protocol.stream.interfaces import Decoder
+from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 
 
-def frame(value: object) -> bytes:
+def event(value: object) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
@@ -33,42 +37,49 @@ def delta(content: str | None = None, *, finish: str | None = None, index: int =
 
 
 DONE = b"data: [DONE]\n\n"
-BODY = frame(delta("Hel")) + frame(delta("lo")) + frame(delta(finish="stop")) + DONE
+BODY = event(delta("Hel")) + event(delta("lo")) + event(delta(finish="stop")) + DONE
 
 
-def decoded(*blocks: bytes) -> tuple[str, GradientError | None, ChatDecoder]:
-    decoder, accumulator = ChatDecoder(), ChatAccumulator()
-    chunks = [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]
-    for chunk in chunks:
+def decode_body(*blocks: bytes) -> tuple[str, GradientError | None]:
+    """Return the text of the body, and the error of its stream; both decoders have to agree on them."""
+    (text, error), (other_text, other_error) = (decode_with(kind(), *blocks) for kind in (ChatDecoder, TemplateDecoder))
+    assert text == other_text
+    assert repr(error) == repr(other_error)
+    return text, error
+
+
+def decode_with(decoder: Decoder[ChatCompletionChunk], *blocks: bytes) -> tuple[str, GradientError | None]:
+    accumulator = ChatAccumulator()
+    for chunk in [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]:
         accumulator.add(chunk)
-    return accumulator.snapshot().text, find_stream_error(decoder, accumulator), decoder
+    return accumulator.snapshot().text, find_stream_error(decoder, accumulator)
 
 
 @pytest.mark.parametrize("cut", range(len(BODY)))
 def test_a_split_anywhere_yields_the_same_text(cut: int) -> None:
-    text, problem, _ = decoded(BODY[:cut], BODY[cut:])
-    assert (text, problem) == ("Hello", None)
+    text, error = decode_body(BODY[:cut], BODY[cut:])
+    assert (text, error) == ("Hello", None)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        frame(delta("Hello")) + DONE,
-        frame(delta("Hello", finish="stop")),
-        frame(delta("Hello", finish="stop")) + b"data: [DONE]",
-        frame(delta("Hello", finish="stop")).rstrip(),
-        frame(delta("Hello")) + b"data:[DONE]\r\n\r\n",
-        frame(delta("Hello")) + b"data: [DONE] \n\n",
-        frame(delta("Hello")) + DONE + b"data: {broken\n\n" + frame({"error": {"message": "late"}}),
-        frame(delta("Hel", index=0)) + frame(delta("x", finish="stop", index=1)) + frame(delta("lo", finish="stop")),
-        b": ping\n\n" + frame(delta("Hello")) + b"event: ping\ndata: {}\n\n" + DONE,
-        frame(delta("Hello")) + b"data:\n\n" + DONE,
-        frame(delta("Hello", finish="stop")) + frame(delta(finish="")),
+        event(delta("Hello")) + DONE,
+        event(delta("Hello", finish="stop")),
+        event(delta("Hello", finish="stop")) + b"data: [DONE]",
+        event(delta("Hello", finish="stop")).rstrip(),
+        event(delta("Hello")) + b"data:[DONE]\r\n\r\n",
+        event(delta("Hello")) + b"data: [DONE] \n\n",
+        event(delta("Hello")) + DONE + b"data: {broken\n\n" + event({"error": {"message": "late"}}),
+        event(delta("Hel", index=0)) + event(delta("x", finish="stop", index=1)) + event(delta("lo", finish="stop")),
+        b": ping\n\n" + event(delta("Hello")) + b"event: ping\ndata: {}\n\n" + DONE,
+        event(delta("Hello")) + b"data:\n\n" + DONE,
+        event(delta("Hello", finish="stop")) + event(delta(finish="")),
     ],
 )
-def test_this_is_a_complete_stream(body: bytes) -> None:
-    text, problem, _ = decoded(body)
-    assert (text, problem) == ("Hello", None)
+def test_a_stream_with_done_or_every_finish_reason_is_complete(body: bytes) -> None:
+    text, error = decode_body(body)
+    assert (text, error) == ("Hello", None)
 
 
 @pytest.mark.parametrize(
@@ -76,63 +87,66 @@ def test_this_is_a_complete_stream(body: bytes) -> None:
     [
         b"",
         b": ping\n\n: ping\n\n",
-        frame(delta("Hello")),
-        frame(delta("Hello"))[:-20],
-        frame(delta("Hel", finish="")) + frame(delta("lo", finish="")),
-        frame(delta("Hello", finish="stop")) + frame(delta("x", index=1)),
+        event(delta("Hello")),
+        event(delta("Hello"))[:-20],
+        event(delta("Hel", finish="")) + event(delta("lo", finish="")),
+        event(delta("Hello", finish="stop")) + event(delta("x", index=1)),
         b"<html><body>502</body></html>",
     ],
 )
-def test_this_is_a_truncated_stream(body: bytes) -> None:
-    assert isinstance(decoded(body)[1], StreamTruncatedError)
+def test_a_stream_without_done_and_a_finish_reason_is_truncated(body: bytes) -> None:
+    assert isinstance(decode_body(body)[1], StreamTruncatedError)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        frame(delta("Hello")) + b"data: [DONE]\ndata: {}\n\n",
-        frame(delta("Hello")) + b"data: [DONE]patient-ALICE\n\n",
-        frame(delta("Hello")) + b'data: {"patient": "ALICE"\n\n' + DONE,
-        frame(delta("Hello")) + b'data: ["patient-ALICE"]\n\n' + DONE,
-        frame(delta("Hello")) + b'data: {"patient": "ALICE"}\n\n' + DONE,
-        frame(delta("Hello")) + b'data: {"id": "patient-ALICE", "choices": 5}\n\n' + DONE,
+        event(delta("Hello")) + b"data: [DONE]\ndata: {}\n\n",
+        event(delta("Hello")) + b"data: [DONE]patient-ALICE\n\n",
+        event(delta("Hello")) + b'data: {"patient": "ALICE"\n\n' + DONE,
+        event(delta("Hello")) + b'data: ["patient-ALICE"]\n\n' + DONE,
+        event(delta("Hello")) + b'data: {"patient": "ALICE"}\n\n' + DONE,
+        event(delta("Hello")) + b'data: {"id": "patient-ALICE", "choices": 5}\n\n' + DONE,
     ],
 )
-def test_a_malformed_event_is_a_decode_error_whose_text_keeps_the_content_to_itself(body: bytes) -> None:
-    text, problem, _ = decoded(body)
-    assert isinstance(problem, ResponseDecodeError)
+def test_a_malformed_event_is_a_decode_error_without_its_content(body: bytes) -> None:
+    text, error = decode_body(body)
+    assert isinstance(error, ResponseDecodeError)
     assert text == "Hello"
-    assert "ALICE" not in str(problem) + repr(problem)
-    assert problem.__cause__ is None
-    assert problem.__context__ is None
+    assert "ALICE" not in str(error) + repr(error)
+    assert error.__cause__ is None
+    assert error.__context__ is None
 
 
 @pytest.mark.parametrize(
-    ("event", "kind", "code", "status"),
+    ("body", "kind", "code", "status"),
     [
-        (frame({"error": {"message": "m", "code": "provider_error", "type": "server_error"}}), InternalServerError, "provider_error", 500),
-        (frame({"error": {"message": "m", "code": 429}}), RateLimitError, None, 429),
-        (frame({"error": {"message": "m", "code": 502}, "choices": []}), InternalServerError, None, 502),
-        (frame({"error": "m"}), InternalServerError, None, 500),
-        (frame({"id": "too_many_requests", "message": "m", "request_id": "r"}), RateLimitError, "too_many_requests", 429),
-        (frame({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}), InternalServerError, "overloaded_error", 529),
-        (frame({"detail": "m"}), InternalServerError, None, 500),
-        (b"event: error\n" + frame({"message": "m", "code": "provider_error"}), InternalServerError, "provider_error", 500),
+        (event({"error": {"message": "m", "code": "provider_error", "type": "server_error"}}), InternalServerError, "provider_error", 500),
+        (event({"error": {"message": "m", "code": 429}}), RateLimitError, None, 429),
+        (event({"error": {"message": "m", "code": 502}, "choices": []}), InternalServerError, None, 502),
+        (event({"error": "m"}), InternalServerError, None, 500),
+        (event({"id": "too_many_requests", "message": "m", "request_id": "r"}), RateLimitError, "too_many_requests", 429),
+        (event({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}), InternalServerError, "overloaded_error", 529),
+        (event({"detail": "m"}), InternalServerError, None, 500),
+        (b"event: error\n" + event({"message": "m", "code": "provider_error"}), InternalServerError, "provider_error", 500),
     ],
 )  # fmt: skip
-def test_an_error_inside_the_stream_is_typed(event: bytes, kind: type, code: str | None, status: int) -> None:
-    text, problem, _ = decoded(frame(delta("Hello")) + event + DONE)
+def test_an_error_inside_the_stream_is_typed(
+    body: bytes, kind: type[APIStatusError], code: str | None, status: int
+) -> None:
+    text, error = decode_body(event(delta("Hello")) + body + DONE)
     assert text == "Hello"
-    assert type(problem) is kind
-    assert (problem.message, problem.code, problem.status) == ("m", code, status)
+    assert isinstance(error, APIStatusError)
+    assert type(error) is kind
+    assert (error.message, error.code, error.status) == ("m", code, status)
 
 
 def test_an_error_event_without_json_is_still_an_error() -> None:
-    assert isinstance(decoded(b"event: error\ndata: boom\n\n")[1], InternalServerError)
+    assert isinstance(decode_body(b"event: error\ndata: boom\n\n")[1], InternalServerError)
 
 
-def test_a_null_error_field_is_no_error() -> None:
-    assert decoded(frame({**delta("Hello"), "error": None}) + DONE)[0] == "Hello"
+def test_a_null_error_field_is_not_an_error() -> None:
+    assert decode_body(event({**delta("Hello"), "error": None}) + DONE)[0] == "Hello"
 
 
 VALUES = st.recursive(
@@ -167,17 +181,29 @@ VALUES = st.recursive(
 )
 
 
-@given(st.lists(st.one_of(VALUES.map(frame), st.binary(max_size=20)), max_size=6))
-def test_garbage_gives_only_our_errors(blocks: list[bytes]) -> None:
-    _, problem, _ = decoded(*blocks)
-    assert problem is None or isinstance(problem, GradientError)
+@given(st.lists(st.one_of(VALUES.map(event), st.binary(max_size=20)), max_size=6))
+def test_any_bytes_give_only_errors_of_ours(blocks: list[bytes]) -> None:
+    _, error = decode_body(*blocks)
+    assert error is None or isinstance(error, GradientError)
 
 
 @given(VALUES, st.lists(st.integers(0, 300), max_size=4))
 def test_any_split_gives_the_same_chunks_or_the_same_error(value: object, cuts: list[int]) -> None:
-    body = frame(delta("a")) + frame(value) + frame(delta("b", finish="stop")) + DONE
+    body = event(delta("a")) + event(value) + event(delta("b", finish="stop")) + DONE
     edges = [0, *sorted(cuts), len(body)]
     pieces = [body[a:b] for a, b in itertools.pairwise(edges)]
-    whole, split = decoded(body), decoded(*pieces)
+    whole, split = decode_body(body), decode_body(*pieces)
     assert whole[0] == split[0]
     assert repr(whole[1]) == repr(split[1])
+
+
+def test_a_whole_completion_becomes_one_chunk_with_the_same_content() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Hello", "tool_calls": [call]}
+    body = json.dumps({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+    accumulator = ChatAccumulator()
+    (chunk,) = completion_to_chunks(body.encode(), "application/json")
+    accumulator.add(chunk)
+    assert accumulator.is_complete
+    assert accumulator.snapshot().message.to_dict() == message
+    assert chunk.object == "chat.completion.chunk"

@@ -1,16 +1,20 @@
 """`TemplateDecoder` agrees with `ChatDecoder`, whatever the stream looks like and however its bytes are cut."""
 
 import itertools
-import json
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gradient_async import ChatCompletionChunk
+from gradient_async import ChatAccumulator, ChatCompletionChunk
+from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder
+from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
+from tests.support.chat_events import EVENT, encode_event, event_with_text, is_from_template
 
 Outcome = tuple[list[ChatCompletionChunk], list[Any], bool, str]
 
@@ -22,12 +26,34 @@ def decode_blocks(decoder: ChatDecoder | TemplateDecoder, blocks: Sequence[bytes
     return chunks, [chunk.raw for chunk in chunks], decoder.done, found
 
 
-TEXTS = st.text(max_size=12) | st.sampled_from(['"', "\\", '"content":"x"', "a\nb", "\u2028", "\ud83d", "😀", ""])
-TOPS = st.sampled_from(
-    [{}, {}, {}, {"usage": {"total_tokens": 1}}, {"x": [1]}, {"content": "z"}, {"error": {"code": 429}}]
+def decode_events(*events: bytes) -> list[ChatCompletionChunk]:
+    """Return the chunks of a stream in which each event is a block."""
+    decoder = TemplateDecoder()
+    chunks = [chunk for event in events for chunk in decoder.feed(EVENT_BEGIN + event + EVENT_END)]
+    assert decoder.error is None, decoder.error
+    return chunks
+
+
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    ['"', "\\", '\\"', '"content":"x"', "a\nb", "\u2028", "\ud83d", "😀", ""]
 )
-CHOICES = st.sampled_from([{}, {}, {"finish_reason": "stop"}, {"index": 1}, {"index": "no"}, {"x": 1}])
-DELTAS = st.sampled_from([{}, {}, {"role": "assistant"}, {"x": [1]}, {"reasoning": "r"}])
+Fields = list[dict[str, Any]]
+TOPS: Fields = [{}, {}, {"usage": None}, {"usage": {"total_tokens": 1}}, {"y": [1]}, {"content": "z"}]
+BAD_TOPS: Fields = [{"error": {"code": 429}}, {"id": 5}]
+CHOICES: Fields = [{}, {}, {"finish_reason": "stop"}, {"logprobs": {"content": [{"token": "a"}]}}, {"index": 1}]
+CHOICES += [{"z": [1]}, {"z": 1}]
+BAD_CHOICES: Fields = [{"index": "no"}]
+DELTAS: Fields = [
+    {},
+    {},
+    {"role": "assistant"},
+    {"x": [1]},
+    {"x": 1},
+    {"refusal": "r"},
+    {"reasoning": ""},
+    {"content": None},
+]
+DELTAS += [{"tool_calls": [{"index": 0, "function": {"arguments": "a"}}]}]
 OTHERS = st.sampled_from(
     [
         b": ping\n\n", b"\n", b"\r\n", b"\xef\xbb\xbf", b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data:\n\n",
@@ -38,21 +64,29 @@ OTHERS = st.sampled_from(
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> bytes:
-    """Events that differ only in their text, all ended in the same way."""
+def runs(draw: st.DrawFn, *, most_runs: int = 1, with_errors: bool = True) -> list[bytes]:
+    """Return the data of events: within a run only the text differs."""
+    shape = {"ascii_only": draw(st.booleans()), "spaced": draw(st.booleans())}
+    tops, choices = (TOPS + BAD_TOPS, CHOICES + BAD_CHOICES) if with_errors else (TOPS, CHOICES)
+    stream: list[bytes] = []
+    for _ in range(draw(st.integers(1, most_runs))):
+        top, around, beside = (draw(st.sampled_from(fields)) for fields in (tops, choices, DELTAS))
+        name = draw(st.sampled_from(["content", "content", "reasoning_content"]))
+        for text in draw(st.lists(TEXTS, min_size=1, max_size=6)):
+            choice = {"index": 0, "delta": {name: text, **beside}, "finish_reason": None, **around}
+            stream.append(encode_event({**top, **EVENT, **top, "choices": [choice]}, **shape))
+    return stream
+
+
+@st.composite
+def encoded_runs(draw: st.DrawFn) -> bytes:
+    """Return a run with any of the line endings of the standard."""
     end = draw(st.sampled_from([b"\n\n", b"\n\n", b"\n\n", b"\r\n\r\n", b"\n\r\n"]))
-    ascii_only, separators = draw(st.booleans()), draw(st.sampled_from([(",", ":"), (", ", ": ")]))
-    top, around, beside = draw(TOPS), draw(CHOICES), draw(DELTAS)
-    name = draw(st.sampled_from(["content", "content", "reasoning_content"]))
-    run = b""
-    for text in draw(st.lists(TEXTS, min_size=1, max_size=6)):
-        choice = {"index": 0, "delta": {name: text} | beside, "finish_reason": None} | around
-        event = json.dumps({"id": "c"} | top | {"choices": [choice]}, ensure_ascii=ascii_only, separators=separators)
-        run += b"data: " + event.encode(errors="surrogatepass") + end
-    return run
+    return b"".join(b"data: " + data + end for data in draw(runs()))
 
 
-BODIES = st.lists(runs() | runs() | OTHERS | st.binary(max_size=8), max_size=6).map(b"".join)
+VALID_STREAMS = runs(most_runs=3, with_errors=False)
+BODIES = st.lists(encoded_runs() | encoded_runs() | OTHERS | st.binary(max_size=8), max_size=6).map(b"".join)
 RUN = b"".join(b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % number for number in range(9))
 
 
@@ -67,3 +101,130 @@ def test_the_template_decoder_agrees_with_the_reference_at_any_cut(body: bytes, 
     blocks = [body[begin:end] for begin, end in itertools.pairwise(edges)]
     expected = decode_blocks(ChatDecoder(), blocks)
     assert decode_blocks(TemplateDecoder(), blocks) == expected
+
+
+@given(VALID_STREAMS)
+def test_every_chunk_equals_the_one_that_the_converter_makes(stream: list[bytes]) -> None:
+    for data, chunk in zip(stream, decode_events(*stream), strict=True):
+        expected = structure(decode_json(data), ChatCompletionChunk)
+        assert chunk.text == expected.text
+        assert chunk == expected
+        assert chunk.raw == expected.raw
+        assert [choice.raw for choice in chunk.choices] == [choice.raw for choice in expected.choices]
+        assert [choice.delta.raw for choice in chunk.choices] == [choice.delta.raw for choice in expected.choices]
+        assert chunk.finish_reason == expected.finish_reason
+
+
+@given(VALID_STREAMS, st.integers(0, 7))
+def test_the_assembled_completion_is_the_same_from_any_chunk_on(stream: list[bytes], first: int) -> None:
+    fast, reference = ChatAccumulator(), ChatAccumulator()
+    for data, chunk in list(zip(stream, decode_events(*stream), strict=True))[first:]:
+        fast.add_decoded(chunk)
+        reference.add(decode_json(data))
+        assert fast.is_complete == reference.is_complete
+    assert fast.snapshot() == reference.snapshot()
+    assert fast.snapshot().raw == reference.snapshot().raw
+
+
+@given(VALID_STREAMS, st.integers(1, 400))
+def test_blocks_of_any_size_give_the_chunks_of_the_converter(stream: list[bytes], size: int) -> None:
+    body = b"".join(EVENT_BEGIN + event + EVENT_END for event in stream) + b"data: [DONE]\n\n"
+    decoder = TemplateDecoder()
+    chunks = [chunk for at in range(0, len(body), size) for chunk in decoder.feed(body[at : at + size])]
+    assert decoder.done
+    assert chunks == [structure(decode_json(event), ChatCompletionChunk) for event in stream]
+
+
+def test_tokens_take_the_template_from_the_third_event_on() -> None:
+    texts = ("Hel", "lo", ", ", "wörld", 'say "hi"\n')
+    chunks = decode_events(*(encode_event(event_with_text(text)) for text in texts))
+    assert [is_from_template(chunk) for chunk in chunks] == [False, False, True, True, True]
+    assert "".join(chunk.text for chunk in chunks) == 'Hello, wörldsay "hi"\n'
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        encode_event(event_with_text("x") | {"usage": {"total_tokens": 1}}),
+        encode_event(event_with_text("x", tool_calls=[{"index": 0, "function": {"arguments": "y"}}])),
+        encode_event(event_with_text("x") | {"id": "other"}),
+        encode_event(event_with_text("x"), spaced=True),
+        encode_event(event_with_text("x"))[:-1] + b" }",
+    ],
+)
+def test_an_event_that_does_not_match_is_decoded_in_full(event: bytes) -> None:
+    first, second = encode_event(event_with_text("Hi")), encode_event(event_with_text("Ho"))
+    assert [is_from_template(chunk) for chunk in decode_events(first, second, event, second)][:3] == [False] * 3
+    assert is_from_template(decode_events(first, second, second)[2])
+
+
+@pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00", b"a\n\nb", b"\r"])
+def test_a_text_that_is_not_a_json_string_does_not_match(inner: bytes) -> None:
+    first = encode_event(event_with_text("Hi"))
+    decoder = TemplateDecoder()
+    bodies = [first, first, first, first.replace(b"Hi", inner)]
+    chunks = [chunk for body in bodies for chunk in decoder.feed(EVENT_BEGIN + body + EVENT_END)]
+    assert [is_from_template(chunk) for chunk in chunks[:3]] == [False, False, True]
+    assert not any(map(is_from_template, chunks[3:]))
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_an_event_shorter_than_its_template_does_not_match(cut: int) -> None:
+    block = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
+    decoder = TemplateDecoder()
+    list(decoder.feed(block * 2))
+    assert list(decoder.feed(block)) != []
+    before, after = block.split(b"Hi")
+    assert list(decoder.feed(before[:-cut] + after)) == []
+
+
+def test_a_field_of_that_name_inside_a_string_is_not_taken_for_the_text() -> None:
+    value = {"note": '"content":"Hi"', "content": "Hi"} | event_with_text("Hi")
+    texts = ("Hi", "Ha", "Ho")
+    chunks = decode_events(*(encode_event(value | {"choices": event_with_text(text)["choices"]}) for text in texts))
+    assert [chunk.text for chunk in chunks] == ["Hi", "Ha", "Ho"]
+    assert is_from_template(chunks[2])
+    assert chunks[2].raw["content"] == "Hi"
+
+
+def test_another_field_of_that_name_may_change() -> None:
+    chunks = decode_events(*(encode_event({"content": other} | event_with_text("Hi")) for other in "abc"))
+    assert [chunk.raw["content"] for chunk in chunks] == ["a", "b", "c"]
+    assert [chunk.text for chunk in chunks] == ["Hi", "Hi", "Hi"]
+
+
+def test_no_template_is_inferred_after_many_events_without_one() -> None:
+    varied = [encode_event(event_with_text(f"{number} ") | {"id": f"c{number}"}) for number in range(100)]
+    uniform = [encode_event(event_with_text(f"{number} ")) for number in range(4)]
+    assert not any(map(is_from_template, decode_events(*varied, *uniform)))
+    after_few = decode_events(*varied[:5], *uniform)[5:]
+    assert [is_from_template(chunk) for chunk in after_few] == [False, False, True, True]
+
+
+def test_a_template_outlives_an_event_of_another_form() -> None:
+    event = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
+    decoder = TemplateDecoder()
+    blocks = [event, event, event, b": ping\n\n", event, b"data: " + encode_event(EVENT) + b"\r\n\r\n", event]
+    chunks = [[is_from_template(chunk) for chunk in decoder.feed(block)] for block in blocks]
+    assert chunks == [[False], [False], [True], [], [True], [False], [True]]
+
+
+def test_a_chunk_of_a_template_can_be_changed_copied_and_pickled() -> None:
+    *_, chunk = decode_events(*(encode_event(event_with_text(text)) for text in ("Hi", "Ha", "Ho")))
+    assert is_from_template(chunk)
+    copy = pickle.loads(pickle.dumps(chunk))
+    assert copy == chunk
+    copy.choices[0].delta.content = "changed"
+    assert (copy.text, chunk.text) == ("changed", "Ho")
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = chunk.nothing  # type: ignore[attr-defined]
+    assert chunk.to_dict()["choices"][0]["delta"] == {"content": "Ho"}
+
+
+def test_the_template_of_a_block_is_used_within_the_block() -> None:
+    texts = [f"token {number} " for number in range(50)]
+    body = b"".join(EVENT_BEGIN + encode_event(event_with_text(text)) + EVENT_END for text in texts)
+    decoder = TemplateDecoder()
+    chunks = [*decoder.feed(body[:1]), *decoder.feed(body[1:])]
+    assert [chunk.text for chunk in chunks] == texts
+    assert sum(map(is_from_template, chunks)) >= 48
