@@ -307,6 +307,6 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
         raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
     if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
         raise ConfigurationError(
-            "limits: a session does not know in advance how many tokens a request takes. Leave tokens_per_minute "
+            "limits: a session does not know in advance how many tokens a request takes; leave tokens_per_minute "
             "out, and await RateLimiter.acquire(tokens=...) of a limiter of your own before each call."
         )
