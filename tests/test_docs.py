@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from pkgutil import resolve_name
 from types import ModuleType
 
 import pytest
@@ -39,3 +40,19 @@ def test_every_block_is_in_a_language_that_can_be_highlighted() -> None:
 def test_every_public_name_is_in_the_reference_once(package: ModuleType) -> None:
     directive = rf"^\.\. (?:auto\w+|py:data):: {re.escape(package.__name__)}\.(\w+)$"
     assert Counter(re.findall(directive, REFERENCE, re.MULTILINE)) == Counter(package.__all__)
+
+
+DIRECTIVE = re.compile(r"^\.\. auto(?:class|exception):: (\S+)\n((?: {3}.*\n)*)", re.MULTILINE)
+EXCLUDED = re.compile(r":exclude-members: (.*(?:\n {7}.*)*)")
+
+
+def list_exclusions() -> list[tuple[str, str]]:
+    """Return the pairs of a class of the reference and a member that its entry leaves out."""
+    entries = [(name, EXCLUDED.search(options)) for name, options in DIRECTIVE.findall(REFERENCE)]
+    return [(name, member.strip()) for name, found in entries if found for member in found[1].split(",")]
+
+
+@pytest.mark.parametrize(("name", "member"), list_exclusions())
+def test_a_member_that_the_reference_leaves_out_exists(name: str, member: str) -> None:
+    cls = resolve_name(name)
+    assert hasattr(cls, member) or any(member in vars(base).get("__annotations__", {}) for base in cls.__mro__)
