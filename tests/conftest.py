@@ -1,4 +1,4 @@
-"""What every test needs: no key of the machine's own may reach a test."""
+"""Setup of every test: no key from the environment, no event loop from another test."""
 
 import asyncio
 import os
@@ -11,18 +11,18 @@ settings.load_profile("suite")
 
 
 def pytest_runtest_setup() -> None:
-    """Say that no loop is wanted: looptime asks for the current one, which would make one that nobody closes."""
+    """Unset the current loop: otherwise looptime's request for it creates a loop that is never closed."""
     asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)
-def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _delete_keys_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if "GRADIENT" in name or "DIGITALOCEAN" in name or name.startswith(("AGENT_", "MODEL_ACCESS")):
             monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)
-def _no_stray_loop() -> None:
-    """Say that no loop is wanted: looptime asks for the current one, which would make one that nobody closes."""
+def _unset_current_loop() -> None:
+    """Unset the current loop again, in case another plugin's setup has set one."""
     asyncio.set_event_loop(None)

@@ -1,6 +1,6 @@
 """The emulator: a server on loopback ports with the inference API.
 
-Contract: uses real sockets, shares no state with anything else and imports nothing of the client's code. ``requests``
+Contract: uses real sockets, shares no state with other objects and does not import the client's code. ``requests``
 records every request. Leaving the context is prompt, also with open and stalled streams.
 Source: the documents that each module names; each module decides what they leave open.
 """
@@ -134,7 +134,7 @@ class Emulator(ScriptingAPI):
     async def __aenter__(self) -> Self:
         try:
             for server in self._servers:
-                await server.start()
+                await server.start_listening()
         except OSError:
             await self.aclose()
             raise
@@ -218,7 +218,7 @@ class Emulator(ScriptingAPI):
                 headers={"x-request-id": record.request_id, **decision.headers},
                 token_delay=self.token_delay,
             )
-            return await delivery.run()
+            return await delivery.deliver_response()
         finally:
             self.active -= 1
 

@@ -60,15 +60,15 @@ def _build_asyncio_fixtures(loop: str) -> Iterator[tuple[str, object]]:
     """Yield the names and fixtures for the tests that pytest-asyncio runs in a loop of the scope *loop*."""
     options = {"loop_scope": loop} if _TAKES_LOOPS else {}
 
-    async def emulator() -> AsyncIterator[Emulator]:
+    async def run_emulator() -> AsyncIterator[Emulator]:
         async with _run_emulator() as emulator:
             yield emulator
 
-    async def session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
+    async def open_session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
         async with _open_session(gradient_emulator) as session:
             yield session
 
-    for name, function in ((f"_gradient_emulator_{loop}", emulator), (f"_gradient_session_{loop}", session)):
+    for name, function in ((f"_gradient_emulator_{loop}", run_emulator), (f"_gradient_session_{loop}", open_session)):
         yield name, asyncio_fixture(name=name, **options)(function)
 
 

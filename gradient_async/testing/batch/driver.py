@@ -28,7 +28,7 @@ class JobDriver:
     _queue: deque[BatchJob] = attrs.field(factory=deque, init=False, repr=False)
     _task: asyncio.Task[None] | None = attrs.field(default=None, init=False, repr=False)
 
-    def start(self, job: BatchJob) -> None:
+    def start_job(self, job: BatchJob) -> None:
         """Execute the first slice of *job*, and the following ones in a task."""
         if not _run_slice(job, _FIRST_SLICE) or job in self._queue:
             return

@@ -102,18 +102,18 @@ class BatchExecution:
         self.ending, self.done, self._unfinished_count = "cancelled", False, 0
         self._steps = self._run_steps()
 
-    def close(self) -> None:
+    def close_files(self) -> None:
         """Close all files."""
-        self.output.close()
-        self.sidecar.close()
+        self.output.close_file()
+        self.sidecar.close_file()
         self._input.close()
 
     def _run_steps(self) -> Iterator[None]:
         if not self.validated:
             yield from self._validate_input()
         yield from self._execute_lines()
-        self.output.close()
-        self.sidecar.close()
+        self.output.close_file()
+        self.sidecar.close_file()
         self.done = True
 
     def _validate_input(self) -> Iterator[None]:
@@ -159,7 +159,7 @@ class BatchExecution:
         if outcome is not None:
             file = self.output if outcome.ok else self.sidecar
             file.write_line(self.line_format.format_result(custom_id, outcome, request_id))
-        self._index.add(ok=outcome is None or outcome.ok)
+        self._index.add_result(ok=outcome is None or outcome.ok)
 
     def _skip_line(self, offset: int) -> None:
         self._unfinished_count += 1

@@ -88,7 +88,7 @@ class BatchJob:
         self.execution.stop_at(self.lifecycle.progress_at(moment))
         self.lifecycle.cancelled_at = moment
 
-    def snapshot(self, status: str | None = None) -> JobSnapshot:
+    def take_snapshot(self, status: str | None = None) -> JobSnapshot:
         """Return the current state of the job, with *status* in place of its own if given."""
         moment = self.moment
         return JobSnapshot(

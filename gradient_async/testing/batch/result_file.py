@@ -37,13 +37,13 @@ class ResultFile:
 
     def truncate_to(self, size: int) -> None:
         """Truncate the file to *size* bytes and close it."""
-        self.close()
+        self.close_file()
         if size < self.size:
             with self.path.open("r+b") as file:
                 file.truncate(size)
         self.size = size
 
-    def close(self) -> None:
+    def close_file(self) -> None:
         """Close the file, which flushes it; a later write opens it again."""
         if self._file is not None:
             self._file.close()
@@ -66,7 +66,7 @@ class ResultIndex:
     def __len__(self) -> int:
         return len(self._succeeded)
 
-    def add(self, *, ok: bool) -> None:
+    def add_result(self, *, ok: bool) -> None:
         """Add an executed request."""
         self._succeeded.append(self.count_succeeded(len(self)) + ok)
         self._sizes.extend((self.output.size, self.sidecar.size))

@@ -123,7 +123,7 @@ class BatchScriptingAPI:
         def matches(request: RecordedRequest) -> bool:
             return request.method in ("POST", "PUT") and fnmatchcase(request.path, path)
 
-        self.storage.script.add("lost", Disconnect(after=BEFORE_HEADERS), times=times, matches=matches)
+        self.storage.script.add_effect("lost", Disconnect(after=BEFORE_HEADERS), times=times, matches=matches)
 
     def _script_line(self, custom_id: str, outcome: Outcome | None, times: int | None) -> None:
         self._outcomes[custom_id] = outcome

@@ -73,7 +73,7 @@ class BatchService(BatchScriptingAPI):
         """Return the job with the ``batch_id`` or ``request_id`` *name*.
 
         Raises:
-            StopIteration: There is no such job.
+            StopIteration: No job has this id.
         """
         return next(job for job in self.jobs if name in (job.id, job.request_id))
 
@@ -97,8 +97,8 @@ class BatchService(BatchScriptingAPI):
         """Stop the execution of all jobs and delete all files."""
         await self._driver.aclose()
         for job in self.jobs:
-            job.execution.close()
-        self.storage.close()
+            job.execution.close_files()
+        self.storage.delete_files()
 
     def build_endpoints(self) -> tuple[Endpoint, ...]:
         """Return the endpoints for the router."""
@@ -138,7 +138,7 @@ class BatchService(BatchScriptingAPI):
             return error_response(409, request_id=request.request_id, message=message)
         job = self._new_job(fields)
         self.jobs.append(job)
-        self._driver.start(job)
+        self._driver.start_job(job)
         return apply_reply(reply, json_response(self._job_json(job), status=201))
 
     def _list_jobs(self, request: RecordedRequest, reply: Reply | None) -> Response:
@@ -148,7 +148,7 @@ class BatchService(BatchScriptingAPI):
         status = request.query.get("status")
         jobs = [job for job in newest_first if status is None or job.status == status]
         limit = int(request.query.get("limit", "20"))
-        page = [job.snapshot() for job in jobs[:limit]]
+        page = [job.take_snapshot() for job in jobs[:limit]]
         return apply_reply(reply, json_response(self._shape.format_page(page, more=len(jobs) > limit)))
 
     def _handle_job(
@@ -179,11 +179,11 @@ class BatchService(BatchScriptingAPI):
             return error_response(409, request_id=request.request_id, message=message)
         if job.status != "cancelling":
             job.cancel()
-            self._driver.start(job)
+            self._driver.start_job(job)
         return json_response(self._job_json(job))
 
     def _job_json(self, job: BatchJob, status: str | None = None) -> dict[str, Any]:
-        return self._shape.format_job(job.snapshot(status))
+        return self._shape.format_job(job.take_snapshot(status))
 
     def _publish_results(self, job: BatchJob) -> ResultLinks:
         output, expires = self._link_file(f"/outputs/{job.id}.jsonl", job.execution.output)
@@ -251,7 +251,7 @@ def _window_share(timing: JobTiming, window: float) -> float:
 
 
 def _skip_past(jobs: Iterator[BatchJob], batch_id: str) -> Iterator[BatchJob]:
-    """Yield the jobs after the one with *batch_id*; none if there is no such job."""
+    """Yield the jobs after the one with *batch_id*; none for an unknown id."""
     for job in jobs:
         if job.id == batch_id:
             yield from jobs

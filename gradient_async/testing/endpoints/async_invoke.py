@@ -90,7 +90,7 @@ class Invocation:
         """Whether the invocation ends with a failure."""
         return any(part.startswith("fail-") for part in self.request["model_id"].split("/"))
 
-    def status(self, now: float) -> str:
+    def status_at(self, now: float) -> str:
         """Return the status at *now*."""
         if now < self.ended:
             return "QUEUED" if now < self.started else "IN_PROGRESS"
@@ -98,7 +98,7 @@ class Invocation:
 
     def to_json(self, now: float, output: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the JSON of the invocation at *now*."""
-        status = self.status(now)
+        status = self.status_at(now)
         return {
             "request_id": self.id,
             "status": status,
@@ -155,7 +155,7 @@ class InvocationService:
         return invocation.to_json(now)
 
     def _result_json(self, invocation: Invocation, now: float) -> Mapping[str, Any]:
-        output = self._build_output(invocation) if invocation.status(now) == "COMPLETED" else None
+        output = self._build_output(invocation) if invocation.status_at(now) == "COMPLETED" else None
         return invocation.to_json(now, output)
 
     def _build_output(self, invocation: Invocation) -> dict[str, Any]:

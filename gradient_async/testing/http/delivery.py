@@ -63,7 +63,7 @@ class Delivery:
         self._http_response.headers.update(self.response.headers)
         self._splitter = ChunkSplitter(self.response.split)
 
-    async def run(self) -> web.StreamResponse:
+    async def deliver_response(self) -> web.StreamResponse:
         """Send the response with its faults; return aiohttp's response object, which may be unfinished."""
         try:
             await self._send_response()

@@ -47,7 +47,7 @@ class _Window:
             self._admitted.popleft()
         return self.capacity - len(self._admitted)
 
-    def add(self, now: float) -> None:
+    def add_request(self, now: float) -> None:
         self._admitted.append(now)
 
     def oldest_expires(self, now: float) -> float:
@@ -78,17 +78,19 @@ class RollingLimit:
         if full and self.enforced:
             return Verdict(admitted=False, headers=self._refusal_headers(full[-1], now))
         for window in self._windows:
-            window.add(now)
+            window.add_request(now)
         remaining = self._windows[-1].count_free(now)
-        return Verdict(admitted=True, headers=self._headers(remaining if self.enforced else max(1, remaining), now))
+        return Verdict(
+            admitted=True, headers=self._quota_headers(remaining if self.enforced else max(1, remaining), now)
+        )
 
     def _refusal_headers(self, full: _Window, now: float) -> dict[str, str]:
-        headers = self._headers(0, now)
+        headers = self._quota_headers(0, now)
         if full is self._windows[-1]:
             return headers
         return headers | {"retry-after": str(math.ceil(full.oldest_expires(now) - now))}
 
-    def _headers(self, remaining: int, now: float) -> dict[str, str]:
+    def _quota_headers(self, remaining: int, now: float) -> dict[str, str]:
         longest = self._windows[-1]
         return {
             "ratelimit-limit": str(longest.capacity),
@@ -123,9 +125,9 @@ class TierBucket:
         self._updated = now
         admitted = self._level >= 1
         self._level -= admitted
-        return Verdict(admitted=admitted, headers=self._headers(reset=0 if admitted else int(now)))
+        return Verdict(admitted=admitted, headers=self._tier_headers(reset=0 if admitted else int(now)))
 
-    def _headers(self, *, reset: int) -> dict[str, str]:
+    def _tier_headers(self, *, reset: int) -> dict[str, str]:
         return {
             "x-ratelimit-limit-requests": str(self.per_minute),
             "x-ratelimit-remaining-requests": str(int(self._level)),

@@ -112,7 +112,7 @@ class LocalServer:
         """The number of open connections."""
         return len(self._server.open_connections) if self._server else 0
 
-    async def start(self) -> None:
+    async def start_listening(self) -> None:
         """Listen on *port*; 0 is replaced by a free port."""
         self._server = _TrackingServer(self.handler)
         loop = asyncio.get_running_loop()

@@ -90,7 +90,7 @@ class ScriptingAPI:
             token_delay=token_delay,
         )
         matches = _match_path(path) if path else lambda request: request.generates
-        self._script.add("response", effect, times=times, matches=matches)
+        self._script.add_effect("response", effect, times=times, matches=matches)
 
     def fail(
         self,
@@ -138,10 +138,10 @@ class ScriptingAPI:
             delay=delay,
         )
         if after is None:
-            self._script.add("response", failure, times=times, matches=_match_path(path))
+            self._script.add_effect("response", failure, times=times, matches=_match_path(path))
             return
         effect = ErrorEvent(after=after, event=failure.to_event(shape))
-        self._script.add("error event", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("error event", effect, times=times, matches=_match_path(path))
 
     def truncate(
         self, after: int = 1, *, mid_event: bool = False, times: int | None = 1, path: str | None = None
@@ -156,7 +156,9 @@ class ScriptingAPI:
             times: The number of calls that are truncated; None for all.
             path: A pattern of the paths of the calls.
         """
-        self._script.add("truncate", Truncate(after=after, mid_event=mid_event), times=times, matches=_match_path(path))
+        self._script.add_effect(
+            "truncate", Truncate(after=after, mid_event=mid_event), times=times, matches=_match_path(path)
+        )
 
     def stall(
         self,
@@ -179,7 +181,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         effect = Stall(after=_fault_position(after), seconds=seconds, keepalive=None if after is None else keepalive)
-        self._script.add("stall", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("stall", effect, times=times, matches=_match_path(path))
 
     def reset(self, after: int | None = None, *, times: int | None = 1, path: str | None = None) -> None:
         """Abort the connection of the next call with a TCP reset.
@@ -193,7 +195,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         kind = "response" if after is None else "reset"
-        self._script.add(kind, Disconnect(after=_fault_position(after)), times=times, matches=_match_path(path))
+        self._script.add_effect(kind, Disconnect(after=_fault_position(after)), times=times, matches=_match_path(path))
 
     def hold_open(self, seconds: float, *, times: int | None = 1, path: str | None = None) -> None:
         """Keep the body of the next response open after its last event, ``[DONE]`` included.
@@ -205,7 +207,7 @@ class ScriptingAPI:
             times: The number of calls that are held open; None for all.
             path: A pattern of the paths of the calls.
         """
-        self._script.add("hold", Stall(after=math.inf, seconds=seconds), times=times, matches=_match_path(path))
+        self._script.add_effect("hold", Stall(after=math.inf, seconds=seconds), times=times, matches=_match_path(path))
 
     def redirect(self, location: str, *, status: int = 307, times: int | None = 1, path: str | None = None) -> None:
         """Respond to the next call with a redirect.
@@ -219,7 +221,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         effect = Reply(status=status, body=b"", content_type="text/plain", headers={"Location": location})
-        self._script.add("response", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("response", effect, times=times, matches=_match_path(path))
 
     def hang_up(self, *, times: int | None = 1) -> None:
         """Close the next *reused* connection when a request arrives on it, without a response.
@@ -232,7 +234,7 @@ class ScriptingAPI:
             times: The number of calls that find their connection closed; None for all.
         """
         effect = Disconnect(after=BEFORE_HEADERS, orderly=True)
-        self._script.add("response", effect, times=times, matches=lambda request: request.reused)
+        self._script.add_effect("response", effect, times=times, matches=lambda request: request.reused)
 
     def on_request(self, handler: Handler) -> Handler:
         """Call *handler* for each call without a scripted reply; usable as a decorator.
@@ -254,7 +256,7 @@ class ScriptingAPI:
 
         Example: ``gradient.fail(500, times=None)`` fails every call until ``gradient.clear()``.
         """
-        self._script.clear()
+        self._script.clear_queues()
 
 
 def _fault_position(after: int | None) -> int:

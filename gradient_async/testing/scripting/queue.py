@@ -105,7 +105,9 @@ class Script:
     handlers: list[Handler] = attrs.field(factory=list)
     _entries: list[_Entry] = attrs.field(factory=list, init=False, repr=False)
 
-    def add(self, kind: str, effect: ScriptedResponse | Fault, *, times: int | None, matches: RequestFilter) -> None:
+    def add_effect(
+        self, kind: str, effect: ScriptedResponse | Fault, *, times: int | None, matches: RequestFilter
+    ) -> None:
         """Queue *effect* for the next *times* calls that match; for all of them if None.
 
         Args:
@@ -117,7 +119,7 @@ class Script:
         remaining = math.inf if times is None else times
         self._entries.append(_Entry(effect=effect, kind=kind, remaining=remaining, matches=matches))
 
-    def clear(self) -> None:
+    def clear_queues(self) -> None:
         """Empty the queues and remove the handlers."""
         self._entries.clear()
         self.handlers.clear()

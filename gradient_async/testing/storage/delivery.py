@@ -29,7 +29,7 @@ class Upload:
     def __attrs_post_init__(self) -> None:
         self._file = self.path.open("wb")
 
-    def add(self, block: bytes) -> None:
+    def add_block(self, block: bytes) -> None:
         """Append *block*."""
         self._digest.update(block)
         self._file.write(block)

@@ -85,7 +85,7 @@ class StorageHost:
             times: The number of downloads that are cut; None for all.
             path: A pattern of the paths of the objects.
         """
-        self.script.add("cut", CutBody(after=after), times=times, matches=_match_download(path))
+        self.script.add_effect("cut", CutBody(after=after), times=times, matches=_match_download(path))
 
     def new_file(self) -> Path:
         """Return the path of a new file in the temporary directory."""
@@ -107,7 +107,7 @@ class StorageHost:
             path=file, size=size, etag=etag, content_type=content_type, modified=self.clock()
         )
 
-    def close(self) -> None:
+    def delete_files(self) -> None:
         """Delete all files."""
         if self._directory is not None:
             self._directory.cleanup()
@@ -126,7 +126,7 @@ class StorageHost:
         delivery = StorageDelivery(
             http=http, connection=connection, record=record, response=response, plan=plan, headers=headers
         )
-        return await delivery.run()
+        return await delivery.deliver_response()
 
     async def _decide_response(self, http: web.BaseRequest, record: StorageRequest) -> tuple[Response, FaultPlan]:
         if error := storage_request.check_request(record, self._signer, self.objects):
@@ -162,7 +162,7 @@ class StorageHost:
         upload = Upload(self.new_file())
         try:
             async for block in http.content.iter_any():
-                upload.add(block)
+                upload.add_block(block)
                 record.received += len(block)
         except BaseException:
             upload.discard_file()
