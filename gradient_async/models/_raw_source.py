@@ -41,7 +41,7 @@ class RawSource(Protocol):
         ...
 
     def load_object(self, cls: type["Model"], *arguments: Any) -> Any:
-        """Return the JSON object of a *cls* whose tuple has these *arguments*."""
+        """Return the JSON object of a *cls*; *arguments* are the rest of its tuple."""
         ...
 
 

@@ -35,7 +35,7 @@ class LineReader(Protocol):
         ...
 
     def read_fault(self, line: Any, number: int) -> BatchFault:
-        """Return what is wrong with a *line* that is no success; *number* is its place in the file."""
+        """Return the fault in a *line* of a failed request; *number* is its line number in the file, from 1."""
         ...
 
 

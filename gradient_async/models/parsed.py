@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ParsedCompletion(ChatCompletion, Generic[T]):
-    """A chat completion whose content was decoded into the ``response_format`` of the call.
+    """A chat completion with its content decoded into the ``response_format`` of the call.
 
     Attributes:
         parsed: The content of the first choice.

@@ -174,7 +174,7 @@ def _wire_fields(cls: type[Model]) -> list[attrs.Attribute[Any]]:
 
 
 def _has_factory(field: attrs.Attribute[Any]) -> bool:
-    return isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]  # a class, whatever its stub says
+    return isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]  # a class, although its stub says otherwise
 
 
 def _is_model(kind: Any) -> bool:

@@ -48,7 +48,7 @@ class BaseDecoder(Generic[E]):
         return iter(events)
 
     def feed_eof(self) -> Iterator[E]:
-        """Return the event whose closing blank line is missing, if its JSON is complete."""
+        """Return the last event, if its JSON is complete and only its closing blank line is missing."""
         events: list[E] = []
         if self.done or self.error is not None:
             return iter(events)

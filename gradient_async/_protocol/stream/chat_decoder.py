@@ -25,7 +25,7 @@ from gradient_async._protocol.stream.interfaces import Decoder
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk
 
-DONE = "[DONE]"
+DONE = b"[DONE]"
 """The data of the event that ends a stream."""
 _CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
 
@@ -36,21 +36,21 @@ class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
     __slots__ = ()
 
     def _decode_event(self, name: str, data: str, events: list[ChatCompletionChunk]) -> None:
+        encoded = data.encode()
         if name == "error":
-            raise parse_error_event(data.encode())
-        text = data.strip()
-        if text == DONE:
+            raise parse_error_event(encoded)
+        if (text := encoded.strip()) == DONE:
             self.done = True
         elif text and name != "ping":
-            events.append(decode_chunk(data.encode()))
+            events.append(decode_chunk(encoded))
 
 
 def decode_chunk(data: bytes) -> ChatCompletionChunk:
     """Decode the *data* of an event.
 
     Raises:
-        APIStatusError: It is an error object.
-        ResponseDecodeError: It is not a chunk.
+        APIStatusError: The data is an error object.
+        ResponseDecodeError: The data is not a chunk.
     """
     try:
         return _chunk_reader()(data)
@@ -61,13 +61,13 @@ def decode_chunk(data: bytes) -> ChatCompletionChunk:
         raise error
     if type(value) is dict and _CHUNK_FIELDS.isdisjoint(value):
         names = ", ".join(sorted(_CHUNK_FIELDS))
-        raise ResponseDecodeError(f"The service sent an event that has none of {names}.", path="$.choices")
+        raise ResponseDecodeError(f"The service sent an event without any of {names}.", path="$.choices")
     return structure(value, ChatCompletionChunk)
 
 
 @cache
 def _chunk_reader() -> FastReader[ChatCompletionChunk]:
-    """Return the reader of chunks without unknown fields; all others take the way that can tell them from errors."""
+    """Return the fast reader of chunks. It rejects unknown fields, because the object may be an error."""
     return FastReader(ChatCompletionChunk, required=("choices",), forbid_unknown=True)
 
 
@@ -93,12 +93,12 @@ def _choice_to_delta(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_stream_error(decoder: Decoder[ChatCompletionChunk], accumulator: ChatAccumulator) -> GradientError | None:
-    """Return the error of a stream whose body has ended, None if the stream is complete."""
+    """Return the error of a stream at the end of its body, None if the stream is complete."""
     if decoder.error is not None:
         return decoder.error
     if decoder.done or accumulator.is_complete:
         return None
     return StreamTruncatedError(
         "The stream ended before it was complete: no [DONE], and no finish reason for every choice. "
-        "What arrived is in .snapshot; send the request again for a whole answer."
+        "What arrived is in .snapshot; send the request again for a whole response."
     )

@@ -1,4 +1,4 @@
-"""The interfaces that a stream is made of: events, the decoder of its bytes, and the accumulator of its events."""
+"""The interfaces of a stream: events, the decoder of its bytes, and the accumulator of its events."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class _BlockBuilder:
             self.citations.append(extra["citation"])
 
     def build_block(self) -> ContentBlock:
-        """Return the block. Input whose JSON is not complete is left in the unknown field ``partial_json``."""
+        """Return the block; incomplete JSON of its input goes to the unknown field ``partial_json``."""
         tool_input, extra = self.start.input, self.start.extra
         if self.citations:
             extra["citations"] = [*(extra.get("citations") or ()), *self.citations]

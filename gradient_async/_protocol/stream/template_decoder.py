@@ -24,7 +24,6 @@ from gradient_async.models import ChatCompletionChunk
 Chunks = Iterable[ChatCompletionChunk]
 MAX_FAILED_INFERENCES = 16
 """Inferences in a row without a use of their template, after which no more are made."""
-_DONE = DONE.encode()
 _MAX_PARTIAL_BYTES = 4096
 
 
@@ -78,7 +77,7 @@ class TemplateDecoder:
         return chain.from_iterable(chunks)
 
     def feed_eof(self) -> Iterator[ChatCompletionChunk]:
-        """Return the chunk of an event whose closing blank line is missing, if its JSON is complete."""
+        """Return the last chunk, if its JSON is complete and only its closing blank line is missing."""
         if self.done or self.error is not None:
             return iter(())
         fallback = self._feed_fallback(self._partial, [])
@@ -130,7 +129,7 @@ class TemplateDecoder:
             if not is_single_line(event := block[at : max(at, end)]):
                 break
             data = event[len(EVENT_BEGIN) : -len(EVENT_END)]
-            if (text := data.strip()) == _DONE:
+            if (text := data.strip()) == DONE:
                 self.done = True
             elif text:
                 chunk = decode_chunk(data)

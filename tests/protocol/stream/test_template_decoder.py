@@ -58,7 +58,7 @@ OTHERS = st.sampled_from(
     [
         b": ping\n\n", b"\n", b"\r\n", b"\xef\xbb\xbf", b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data:\n\n",
         b"event: ping\ndata: {}\n\n", b'event: error\ndata: {"message": "m"}\n\n', b'data: {"id":\ndata: "c"}\n\n',
-        b"data: {broken\n\n", b"id: 7\nretry: 5\n", b"data: 5\n\n", b'data: {"detail": "m"}\n\n', b"data: \xff\n\n",
+        b"data: {broken\n\n", b"id: 7\nretry: 5\n", b"data: 5\n\n", b"data: [DONE]\xc2\xa0\n\n", b"data: \x1c\n\n", b"data: \t\n\n", b'data: {"detail": "m"}\n\n', b"data: \xff\n\n",
     ]
 )  # fmt: skip
 
