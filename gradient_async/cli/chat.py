@@ -50,7 +50,7 @@ class ChatOptions:
 @click.option("-s", "--system", help="System instructions, sent before the prompt.")
 @agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
-@click.option("--stream/--no-stream", default=True, show_default=True, help="Print the answer as it arrives.")
+@click.option("--stream/--no-stream", default=True, show_default=True, help="Print the response as it arrives.")
 @click.option("--stats", is_flag=True, help="Print tokens, timings and rate limits on stderr.")
 @max_tokens_option
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Randomness: 0 always takes the likeliest word.")
@@ -68,9 +68,9 @@ def chat_command(
     temperature: float | None,
     base_url: str | None,
 ) -> None:
-    """Send PROMPT and print the answer.
+    """Send PROMPT and print the response.
 
-    Without PROMPT, or with -, the prompt is read from stdin. Ctrl-C stops the answer; the text received so far stays,
+    Without PROMPT, or with -, the prompt is read from stdin. Ctrl-C stops the response; the text received so far stays,
     and the exit code is 130.
     """
     params = {
@@ -103,7 +103,7 @@ async def _run_chat(options: ChatOptions) -> None:
             completion = await completions.create(**options.params)
             print_line(completion.to_json() if options.as_json else completion.text)
     if completion.finish_reason == "length":
-        click.echo("The answer was cut off by the token limit.", err=True)
+        click.echo("The response was cut off by the token limit.", err=True)
     for name, value in summarize_completion(completion) if options.stats else ():
         click.echo(f"{name:<10}  {remove_controls(value, sys.stderr)}", err=True)
 

@@ -111,12 +111,12 @@ async def _probe_host(http: aiohttp.ClientSession, url: str, path: str) -> HostP
         async with http.get(url + path, allow_redirects=False) as response:
             status = response.status
     except TimeoutError:
-        return HostProbe(host=host, problem=f"{host} did not answer in time.")
+        return HostProbe(host=host, problem=f"{host} did not respond in time.")
     except (aiohttp.ClientError, OSError) as error:
         # The text of any other error could contain the path of the address.
         reason = str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
         return HostProbe(host=host, problem=f"{host} cannot be reached: {reason}.")
-    problem = f"{host} answers with status {status}." if status >= 500 else None
+    problem = f"{host} responds with status {status}." if status >= 500 else None
     return HostProbe(host=host, status=status, seconds=round(loop.time() - started_at, 3), problem=problem)
 
 
@@ -161,5 +161,5 @@ def _format_origin(lookup: SettingLookup) -> str:
 
 def _format_probe(probe: HostProbe) -> str:
     if probe.status is None:
-        return "no answer"
-    return f"answers: {probe.status} without a key, after {probe.seconds:.3f} s"
+        return "no response"
+    return f"responds: {probe.status} without a key, after {probe.seconds:.3f} s"

@@ -33,7 +33,7 @@ POLL_SECONDS = 0.25
 @click.option(
     "--limits/--no-limits", default=True, show_default=True, help="Refuse requests beyond the documented rate limits."
 )
-@click.option("--upstream", help="Address of an OpenAI-compatible server that generates the answers.")
+@click.option("--upstream", help="Address of an OpenAI-compatible server that generates the responses.")
 def emulate_command(
     *, port: int, agent_port: int, time_scale: float, token_delay: float, limits: bool, upstream: str | None
 ) -> None:
@@ -83,5 +83,5 @@ def _format_exports(emulator: Emulator) -> str:
 def _log_finished_requests(records: list[R]) -> None:
     """Print the finished requests and remove them: their list must not grow for as long as the emulator runs."""
     for record in [record for record in records if record.finished or record.disconnected]:
-        click.echo(f"{record.method} {record.path} {record.status or 'no answer'}", err=True)
+        click.echo(f"{record.method} {record.path} {record.status or 'no response'}", err=True)
         records.remove(record)

@@ -84,16 +84,16 @@ class MapOptions:
     show_default=True,
     help="Maximum number of concurrent requests.",
 )
-@click.option("--ordered", is_flag=True, help="Print the answers in the order of the lines.")
+@click.option("--ordered", is_flag=True, help="Print the responses in the order of the lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print whole completions instead of their text.")
 @base_url_option
 def map_command(*, model: str | None, agent: bool, max_tokens: int | None, **options: Any) -> None:
-    """Send each line of SOURCE and print the answers as JSON.
+    """Send each line of SOURCE and print the responses as JSON.
 
-    Without SOURCE, or with -, the lines are read from stdin. Each answer is one line of JSON, printed as it arrives. A
-    line is a prompt, or a JSON object of parameters with its messages. The "index" of an answer is the number of its
-    line, counted from 0 without blank lines. Exit code 3: some requests failed; 1: all failed; 2: none could be sent,
-    or a line is not a JSON object (the lines before it were sent).
+    Without SOURCE, or with -, the lines are read from stdin. A line is a prompt, or a JSON object of parameters with
+    its messages. Each response is one line of JSON, printed as it arrives; its "index" is the number of the line,
+    counted from 0 without blank lines. Exit code 3: some requests failed; 1: all failed; 2: none could be sent, or a
+    line is not a JSON object (the lines before it were sent).
     """
     params = {"model": select_model(model, agent=agent), "max_tokens": max_tokens}
     shared_params = {name: value for name, value in params.items() if value is not None}

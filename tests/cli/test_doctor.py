@@ -86,7 +86,7 @@ def test_a_silent_host_is_a_problem(gradient: Emulator, invoke: Invoke) -> None:
     gradient.stall(30, path="/health")
     result = invoke("doctor", "--timeout", "0.2")
     assert result.exit_code == 1
-    assert "did not answer in time" in result.stdout
+    assert "did not respond in time" in result.stdout
 
 
 def test_a_failing_host_is_a_problem(gradient: Emulator, invoke: Invoke) -> None:

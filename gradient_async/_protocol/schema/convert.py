@@ -1,9 +1,10 @@
 """Conversion of decoded JSON to the caller's types: the arguments of a tool, the content of a completion.
 
 Contract: a value that does not fit raises `ResponseDecodeError` with its path and the expected type. Conversion is
-strict: a number in quotes is not a number, and only an integer may stand for a float. An unknown name does not fit a
-class, because the schema of the class forbids it. An error of the caller's own validators and converters counts as a
-value that does not fit.
+strict: a number in quotes is not a number; an integer may stand for a float, and a float without a fraction for an
+integer. An unknown name does not fit a class, because the schema of the class forbids it. An error of the caller's own
+validators and converters counts as a value that does not fit. The schema of a class is built first: that resolves its
+forward references.
 Source: the types that `json_schema` supports; cattrs builds the classes.
 """
 
@@ -61,7 +62,7 @@ def convert(value: Any, target: type[T], *, subject: str) -> T:
     Args:
         value: Decoded JSON.
         target: Type that has a JSON Schema.
-        subject: Name of the value in errors: ``The answer``.
+        subject: Name of the value in errors: ``The content``.
 
     Raises:
         ResponseDecodeError: *value* does not fit *target*.

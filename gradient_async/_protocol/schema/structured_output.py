@@ -24,8 +24,8 @@ T = TypeVar("T")
 _MAX_CACHED_CLASSES = 512
 _CODE_FENCE = re.compile(r"\s*```(?:json)?\s*\n(?P<inside>.*?)\n?\s*```\s*", re.DOTALL)
 _INCOMPLETE = {
-    "length": "The answer was cut off by the token limit; raise max_completion_tokens.",
-    "content_filter": "The answer was stopped by the content filter and is incomplete.",
+    "length": "The completion was cut off by the token limit; raise max_completion_tokens.",
+    "content_filter": "The completion was stopped by the content filter and is incomplete.",
 }
 
 
@@ -83,7 +83,7 @@ def _parse_content(completion: ChatCompletion, cls: type[T]) -> T:
             path="$.choices[0].message.tool_calls",
         )
     try:
-        return convert(_decode_content(completion.text), cls, subject="The answer")
+        return convert(_decode_content(completion.text), cls, subject="The content")
     except ResponseDecodeError as error:
         if problem := _INCOMPLETE.get(completion.finish_reason or ""):
             raise ResponseDecodeError(problem, path=error.path, body=error.body) from None
@@ -97,4 +97,4 @@ def _decode_content(text: str) -> Any:
         return decode_json(fence["inside"] if fence else text)
     except ResponseDecodeError as error:
         problem = "is not valid JSON; the model may not support response_format" if text else "is empty"
-        raise ResponseDecodeError(f"The answer {problem}.", body=error.body) from None
+        raise ResponseDecodeError(f"The content {problem}.", body=error.body) from None

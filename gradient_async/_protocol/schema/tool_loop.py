@@ -5,7 +5,7 @@ Source: ``tools``, ``tool_calls`` and the role ``tool`` of the chat completions.
 """
 
 # A model cannot run a function. It returns `tool_calls` instead of text, and expects the conversation back with one
-# `tool` message for each call. `run_tools` repeats that until the model answers with text, in at most max_rounds
+# `tool` message for each call. `run_tools` repeats that until the model returns text, in at most max_rounds
 # requests (rounds). With tools=[weather] and max_rounds=3:
 #
 #   round 1   send      [user "Is it warm in Lisbon?"]              tool_choice as the caller gave it

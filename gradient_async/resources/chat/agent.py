@@ -126,7 +126,7 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         timeout: float | Timeouts | None = None,
         **params: Unpack[AgentRunToolsParams],
     ) -> ToolRun:
-        """Call the agent, run the functions it calls and send their results, until it answers without tool calls.
+        """Call the agent, run the functions it calls and send their results, until a completion has no tool calls.
 
         The functions of one round run concurrently. An unknown name, arguments that do not fit and an error of a
         function are reported to the model. A ``tool_choice`` that forces a tool holds for the first round.

@@ -124,7 +124,7 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         timeout: float | Timeouts | None = None,
         **params: Unpack[RunToolsParams],
     ) -> ToolRun:
-        """Call the model, run the functions it calls and send their results, until it answers without tool calls.
+        """Call the model, run the functions it calls and send their results, until a completion has no tool calls.
 
         The functions of one round run concurrently. An unknown name, arguments that do not fit and an error of a
         function are reported to the model. A ``tool_choice`` that forces a tool holds for the first round.

@@ -126,7 +126,7 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         (message(content='{"number": 7, "lines": [], "state": "lost"}'), "$.state", 'one of "open", "paid"'),
         (message(content="[7]"), "$", "expected an object, got a list"),
         (message(content="Seven."), "$", "not valid JSON; the model may not support response_format"),
-        (message(content=None), "$", "The answer is empty"),
+        (message(content=None), "$", "The content is empty"),
         (message("length", content='{"number": 7, "li'), "$", "cut off by the token limit"),
         (message("content_filter", content='{"number"'), "$", "stopped by the content filter"),
         (message(content=None, refusal="I cannot."), "$.choices[0].message.refusal", "The model refused to answer"),
@@ -135,7 +135,7 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
             "$.choices[0].message.tool_calls",
             "called tools and did not answer",
         ),
-        ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The answer is empty"),
+        ({"body": b'{"choices": []}', "content_type": "application/json"}, "$", "The content is empty"),
     ],
 )
 async def test_content_that_does_not_fit_raises_with_reason_and_snapshot(
