@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gradient_async.testing import Emulator
+from gradient_async.testing.batch.lifecycle import JobLifecycle, JobTiming
 from tests.support.emulator_client import (
     BatchClient,
     NewBatchClient,
@@ -12,6 +15,15 @@ from tests.support.emulator_client import (
 )
 
 TERMINAL_TIMES = ("completed_at", "failed_at", "cancelled_at")
+
+
+@pytest.mark.parametrize(("executed_at", "finalizing_at", "ended_at"), [(50, 90, 100), (95, 95, 105)])
+def test_a_transition_needs_its_time_and_its_work(executed_at: float, finalizing_at: float, ended_at: float) -> None:
+    timing = JobTiming.from_total(100, queued=False)
+    lifecycle = JobLifecycle(timing=timing, validated_at=2, executed_at=executed_at)
+    moments = (9.9, 10, finalizing_at - 0.1, finalizing_at, ended_at - 0.1, ended_at)
+    statuses = [lifecycle.status_at(moment) for moment in moments]
+    assert statuses == ["validating", *["in_progress"] * 2, *["finalizing"] * 2, "completed"]
 
 
 async def test_a_job_goes_through_every_status_in_order(batch_client: BatchClient, gradient: Emulator) -> None:
