@@ -21,13 +21,15 @@
         └── BatchNotReadyError · UploadError
 
 Contract: every error pickles, and holds no request, no key and no exception of the HTTP library. It holds prompts only
-in ``messages`` of an interrupted ``run_tools``. ``str()`` says what happened and what to do. An attribute that does not
-apply is None.
+in ``messages`` of an interrupted ``run_tools``, and in ``body`` and ``details`` if the service quotes them. ``str()``
+says what happened and what to do, on one bounded line: texts of the service are shortened and their control characters
+escaped, so that they can neither forge a line of a log nor drive a terminal. An attribute that does not apply is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -73,6 +75,21 @@ __all__ = [
 
 TimeoutPhase = Literal["limiter", "pool", "connect", "first_byte", "idle", "total"]
 
+_MAX_TEXT_CHARS = 4_000
+_MAX_NAME_CHARS = 100
+
+
+def escape_text(text: str, chars: int) -> str:
+    """Return *text* cut to *chars* characters, with its control characters escaped as in a Python literal."""
+    if len(text) > chars:
+        text = f"{text[:chars]}..."
+    return text if text.isprintable() else "".join(map(_escape_character, text))
+
+
+def _escape_character(character: str) -> str:
+    is_shown = character.isprintable() or unicodedata.category(character) == "Zs"
+    return character if is_shown else character.encode("unicode_escape").decode()
+
 
 def _rebuild_error(cls: type[GradientError], args: tuple[object, ...], state: dict[str, Any]) -> GradientError:
     """Unpickle an error. The usual way calls ``cls(*args)``, which lacks the keyword arguments."""
@@ -89,15 +106,21 @@ class GradientError(Exception):
         message: What happened and what to do.
         request_id: The service's id of the request, to quote in a support ticket; None without a response.
         attempts: Number of attempts that the call made; 0 if nothing was sent.
+        maybe_sent: Whether the service may have processed the request, and billed it, in any of the attempts. If not,
+            sending it again costs nothing twice.
     """
 
     message: str
     request_id: str | None = None
     attempts: int = 0
+    maybe_sent: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def __str__(self) -> str:
+        return escape_text(self.message, _MAX_TEXT_CHARS)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_error, (type(self), self.args, self.__dict__.copy())
@@ -138,17 +161,14 @@ class ToolRoundsError(GradientError, InterruptedCall):
     Allow more rounds, or continue from ``messages``. ``snapshot`` is the last completion; its tool calls were not run.
     """
 
+    maybe_sent = True
+
 
 class APIConnectionError(GradientError, InterruptedCall):
     """No response arrived, or the connection was lost within one: refused, reset, DNS, TLS.
 
     Retries have been made as far as `RetryPolicy` allows. Before you send the request again, look at ``maybe_sent``.
-
-    Attributes:
-        maybe_sent: Whether the service may have received, processed and billed the request.
     """
-
-    maybe_sent: bool
 
     def __init__(self, message: str, *, maybe_sent: bool = False) -> None:
         super().__init__(message)
@@ -180,6 +200,8 @@ class APIStatusError(GradientError, InterruptedCall):
         code: The service's short identifier, the ``id`` of the error body: ``"too_many_requests"``.
         retry_after: Seconds that the service asked to wait; None if it did not.
         rate_limit: The rate-limit headers of the response; None for an error inside a stream.
+        body: The decoded error body; the beginning of its text if it is not JSON, or is large.
+        details: What the error body says besides message and code, such as ``param``, ``type`` or ``metadata``.
     """
 
     default_status: ClassVar[int] = 500
@@ -188,6 +210,8 @@ class APIStatusError(GradientError, InterruptedCall):
     code: str | None
     retry_after: float | None
     rate_limit: RateLimitInfo | None
+    body: Any
+    details: dict[str, Any]
 
     def __init__(
         self,
@@ -198,6 +222,9 @@ class APIStatusError(GradientError, InterruptedCall):
         request_id: str | None = None,
         retry_after: float | None = None,
         rate_limit: RateLimitInfo | None = None,
+        maybe_sent: bool | None = None,
+        body: Any = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = self.default_status if status is None else status
@@ -205,14 +232,17 @@ class APIStatusError(GradientError, InterruptedCall):
         self.request_id = request_id
         self.retry_after = retry_after
         self.rate_limit = rate_limit
+        self.maybe_sent = may_be_processed(self.status) if maybe_sent is None else maybe_sent
+        self.body = body
+        self.details = dict(details or {})
 
     def __str__(self) -> str:
         facts = [str(self.status)]
         if self.code:
-            facts.append(self.code)
+            facts.append(escape_text(self.code, _MAX_NAME_CHARS))
         if self.request_id:
-            facts.append(f"request {self.request_id}")
-        return f"{self.message} ({', '.join(facts)}) {self.advice}".rstrip()
+            facts.append(f"request {escape_text(self.request_id, _MAX_NAME_CHARS)}")
+        return f"{super().__str__()} ({', '.join(facts)}) {self.advice}".rstrip()
 
 
 class BadRequestError(APIStatusError):
@@ -286,6 +316,10 @@ class InternalServerError(APIStatusError):
 class ProtocolError(GradientError, InterruptedCall):
     """The service broke its contract: an undocumented content type, framing or redirect. Check the address."""
 
+    def __init__(self, message: str, *, maybe_sent: bool = True) -> None:
+        super().__init__(message)
+        self.maybe_sent = maybe_sent
+
 
 class ResponseDecodeError(ProtocolError):
     """A response is not the documented JSON, or the content does not fit the class passed to ``parse``.
@@ -318,6 +352,7 @@ class InvocationFailedError(GradientError):
     """
 
     invocation: AsyncInvocation | None
+    maybe_sent = True
 
     def __init__(self, message: str, *, invocation: AsyncInvocation | None = None) -> None:
         super().__init__(message)
@@ -353,6 +388,7 @@ class BatchFailedError(BatchError):
     """
 
     batch: Batch | None
+    maybe_sent = True
 
     def __init__(self, message: str, *, batch: Batch | None = None) -> None:
         super().__init__(message)
@@ -380,6 +416,18 @@ class UploadError(BatchError):
         super().__init__(message)
         self.status = status
         self.code = code
+        self.maybe_sent = status is not None and may_be_processed(status)
+
+
+_UNPROCESSED_STATUSES = frozenset({501, 505, 511})
+
+
+def may_be_processed(status: int) -> bool:
+    """Whether the service may have processed a request to which it, or a gateway in front of it, gave *status*.
+
+    Behind gateways each of 408, 500, 502, 503 and 504 was seen while the service went on generating.
+    """
+    return status == 408 or (status >= 500 and status not in _UNPROCESSED_STATUSES)
 
 
 _CLASS_BY_STATUS: dict[int, type[APIStatusError]] = {

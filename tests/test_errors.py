@@ -95,3 +95,57 @@ def test_str_of_a_status_error_has_status_code_and_request_id() -> None:
 
 def test_str_of_a_status_error_gives_advice() -> None:
     assert "key" in str(module.AuthenticationError("Unable to authenticate you."))
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_every_error_says_whether_the_request_may_have_been_processed(error: GradientError) -> None:
+    assert error.maybe_sent in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "maybe_sent"),
+    [
+        *[(status, False) for status in (400, 401, 402, 403, 404, 409, 412, 413, 422, 429, 501, 505, 511)],
+        *[(status, True) for status in (408, 500, 502, 503, 504, 520, 524, 529)],
+    ],
+)
+def test_a_status_tells_whether_the_request_may_have_been_processed(status: int, maybe_sent: bool) -> None:
+    assert APIStatusError("m", status=status).maybe_sent is maybe_sent
+    assert UploadError("m", status=status).maybe_sent is maybe_sent
+
+
+def test_body_and_details_of_a_status_error_pickle_and_are_not_shown() -> None:
+    error = APIStatusError(
+        "m", status=400, body={"error": {"message": "m", "input": "PROMPT"}}, details={"a": "PROMPT"}
+    )
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.body, copy.details) == (error.body, error.details)
+    assert "PROMPT" not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("name", ["message", "code", "request_id"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb", r"a\nb"),
+        ("a\r\n2026 ERROR forged", r"a\r\n2026 ERROR forged"),
+        ("\x1b[1mbold\x07", r"\x1b[1mbold\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("one\u2028two\x85three", r"one\u2028two\x85three"),
+        ("\u202etxet", r"\u202etxet"),
+        ("half \ud83d", r"half \ud83d"),
+        ("schön\u00a0日本\u3000\U0001f600", "schön\u00a0日本\u3000\U0001f600"),
+    ],
+)
+def test_str_of_an_error_is_one_line_without_control_characters(name: str, text: str, shown: str) -> None:
+    message, code, request_id = (text if name == field else "x" for field in ("message", "code", "request_id"))
+    error = APIStatusError(message, status=400, code=code, request_id=request_id)
+    assert shown in str(error)
+    assert all(c.isprintable() or c in "\u00a0\u3000" for c in str(error))
+    str(error).encode()
+
+
+@pytest.mark.parametrize("name", ["message", "code", "request_id"])
+def test_str_of_an_error_is_bounded(name: str) -> None:
+    message, code, request_id = ("x" * 60_000 if name == field else "x" for field in ("message", "code", "request_id"))
+    assert len(str(APIStatusError(message, status=400, code=code, request_id=request_id))) < 4_300

@@ -7,6 +7,7 @@ and writes them, is the fallback.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models._base import to_jsonable
 
 EXCERPT_CHARS = 500
+_MAX_KEPT_LEVELS = 32
+"""Deeper values could not be pickled or printed within Python's recursion limit."""
 
 _decode_fast = msgspec.json.Decoder().decode
 _encode_fast = msgspec.json.Encoder().encode
@@ -41,6 +44,31 @@ def decode_json(body: bytes | str) -> Any:
     except (ValueError, RecursionError):
         pass
     raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shorten_text(text))
+
+
+def bound_json(value: Any, chars: int) -> Any:
+    """Return the JSON *value* if its text has at most *chars* characters and it is not nested deeply, else an excerpt.
+
+    The excerpt is the beginning of its JSON text. What the service sent may be kept in an error this way.
+    """
+    if _is_deeper(value, _MAX_KEPT_LEVELS):
+        return "..."
+    text = value if isinstance(value, str) else encode_jsonable(value).decode()
+    return value if len(text) <= chars else shorten_text(text, chars)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether *value* has more than *levels* lists or objects inside each other."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [child for item in layer for child in _children(item)]
+    return bool(layer)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def is_complete_json(text: str) -> bool:

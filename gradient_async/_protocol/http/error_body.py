@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gradient_async._protocol.codec.json_text import decode_json, shorten_text
+from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async.errors import APIStatusError, ProtocolError, ResponseDecodeError, status_error_class
 
@@ -23,6 +23,10 @@ _MESSAGE_CHARS = 1_000
 _EXCERPT_CHARS = 200
 _EXCERPT_BYTES = 200
 _HTML_BYTES = 10_000
+_BODY_CHARS = 16_384
+_DETAIL_CHARS = 2_000
+_MAX_DETAILS = 50
+_NO_DETAILS = ("message", "error")
 _STATUS_BY_CODE = {
     "bad_request": 400,
     "invalid_request_error": 400,
@@ -57,9 +61,10 @@ class _ErrorFields(NamedTuple):
 def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
     """Build the error for a response with an error *status*; *now* is in epoch seconds."""
     try:
-        fields = _parse_fields(decode_json(body))
+        value = decode_json(body)
     except ResponseDecodeError:
-        fields = _ErrorFields()
+        value = body.decode(errors="replace")
+    fields = _parse_fields(value)
     limits = parse_rate_limits(headers, now=now)
     return status_error_class(status)(
         fields.message or f"The service responded with status {status} and {_describe_text(body)}.",
@@ -68,6 +73,8 @@ def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, 
         request_id=fields.request_id or get_request_id(headers),
         retry_after=limits.retry_after,
         rate_limit=limits,
+        body=bound_json(value, _BODY_CHARS),
+        details=find_details(value),
     )
 
 
@@ -91,7 +98,25 @@ def parse_error_object(value: Any) -> APIStatusError:
     fields = _parse_fields(value)
     status = _find_status(value) or _STATUS_BY_CODE.get(fields.code or "", _DEFAULT_STATUS)
     message = fields.message or "The service reported an error inside the response, without a message."
-    return status_error_class(status)(message, status=status, code=fields.code, request_id=fields.request_id)
+    return status_error_class(status)(
+        message,
+        status=status,
+        code=fields.code,
+        request_id=fields.request_id,
+        maybe_sent=True,  # a response had begun
+        body=bound_json(value, _BODY_CHARS),
+        details=find_details(value),
+    )
+
+
+def find_details(value: Any) -> dict[str, Any]:
+    """Return what an error object of any shape says beside its message; long or deeply nested values are shortened."""
+    if not isinstance(value, dict):
+        return {}
+    error = value.get("error")
+    fields = {**value, **error} if isinstance(error, dict) else value
+    names = [name for name in fields if name not in _NO_DETAILS and fields[name] is not None][:_MAX_DETAILS]
+    return {name: bound_json(fields[name], _DETAIL_CHARS) for name in names}
 
 
 def require_json(body: bytes, content_type: str) -> None:

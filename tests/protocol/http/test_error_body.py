@@ -1,5 +1,7 @@
 """Error bodies of every shape become the error class of their status."""
 
+import pickle
+
 import pytest
 
 from gradient_async import (
@@ -76,3 +78,48 @@ def test_an_unreadable_error_body_leaves_a_short_excerpt(body: bytes, part: str)
 def test_a_giant_error_message_is_shortened() -> None:
     body = b'{"id": "x", "message": "' + b"m" * 100_000 + b'"}'
     assert len(str(build_status_error(400, {}, body, now=NOW))) < 1100
+
+
+@pytest.mark.parametrize(
+    ("body", "details"),
+    [
+        (b'{"id": "x", "message": "m", "request_id": "r"}', {"id": "x", "request_id": "r"}),
+        (b'{"error": {"message": "m", "type": "t", "param": "n", "code": 429}}', {"type": "t", "param": "n", "code": 429}),
+        (b'{"error": {"message": "m", "metadata": {"raw": "busy"}}, "user": "u"}', {"metadata": {"raw": "busy"}, "user": "u"}),
+        (b'{"error": "m", "param": null}', {}),
+        (b'{"detail": [{"loc": ["body"], "msg": "m"}]}', {"detail": [{"loc": ["body"], "msg": "m"}]}),
+        (b"<html>", {}),
+        (b"[1]", {}),
+    ],
+)  # fmt: skip
+def test_details_are_what_stands_beside_the_message(body: bytes, details: dict[str, object]) -> None:
+    assert build_status_error(400, {}, body, now=NOW).details == details
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [(b'{"id": "x"}', {"id": "x"}), (b"<h1>Bad</h1>", "<h1>Bad</h1>"), (b"", ""), (b"[1]", [1])],
+)
+def test_the_error_body_is_kept_decoded(body: bytes, kept: object) -> None:
+    assert build_status_error(400, {}, body, now=NOW).body == kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "' + b"m" * 60_000 + b'"}',
+        b"x" * 60_000,
+        b'{"error": {"message": "m", "metadata": "' + b"y" * 60_000 + b'"}}',
+        b'{"error": {"message": "m", "metadata": ' + b"[" * 30_000 + b"]" * 30_000 + b"}}",
+        b'{"error": {"message": "m", "metadata": ' + b"[" * 200 + b"]" * 200 + b"}}",
+        b'{"error": {"message": "m", ' + b", ".join(b'"k%d": 1' % n for n in range(5_000)) + b"}}",
+        b'{"message": "m", "number": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=["message", "text", "detail", "deep", "deeper than kept", "many details", "number"],
+)
+def test_what_is_kept_of_an_error_body_is_bounded_and_pickles(body: bytes) -> None:
+    error = build_status_error(400, {}, body, now=NOW)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.body, copy.details) == (error.body, error.details)
+    assert len(repr(error.body)) < 17_000
+    assert len(repr(error.details)) < 17_000
