@@ -20,7 +20,7 @@ import attrs
 
 from gradient_async import AsyncSession, Poll
 from gradient_async._io.batch import journal_file as journal_module
-from gradient_async.resources.batch import result_download as batch_download
+from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
 
 REQUESTS = 300
@@ -52,7 +52,7 @@ def kill_at_record(step: int, how: str) -> None:
 
 async def run_job(url: str, folder: Path) -> None:
     """Run the job and save its results, as a user's program does."""
-    batch_download.SYNC_BYTES = SYNC_BYTES
+    result_download.SYNC_BYTES = SYNC_BYTES
     async with AsyncSession(api_key="test", base_url=url, limits=None) as session:
         job = await session.batches.run(
             folder / "in.jsonl", journal=folder / "run.journal", poll=Poll(first=0.02, longest=0.05)

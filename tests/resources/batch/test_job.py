@@ -16,7 +16,7 @@ from gradient_async import (
     ConfigurationError,
     ConflictError,
 )
-from gradient_async.resources.batch import client as batch_calls
+from gradient_async.resources.batch import client as batch_client
 from gradient_async.testing import Emulator
 from tests.support.batches import FAST, NewSession, jsonl, line, requests
 
@@ -190,7 +190,7 @@ async def test_cancel_cancels_the_other_parts_of_an_ended_one(
 async def test_a_refused_cancellation_raises(
     gradient_emulator: Emulator, new_session: NewSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_calls, "cancel_retry_delay", lambda *_: None)
+    monkeypatch.setattr(batch_client, "cancel_retry_delay", lambda *_: None)
     gradient_emulator.batches.seconds = 30
     gradient_emulator.fail(409, path="/v1/batches/*/cancel")
     async with new_session() as session:

@@ -21,7 +21,7 @@ from gradient_async import (
     RetryPolicy,
     UploadError,
 )
-from gradient_async.resources.batch import result_download as batch_download
+from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
 from tests.support.batches import (
     FAST,
@@ -40,7 +40,7 @@ async def half_downloaded(
     gradient_emulator: Emulator, new_session: NewSession, job: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[BatchJob]:
     """The job, picked up by its id with a journal; its download to out.jsonl was cut."""
-    monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
+    monkeypatch.setattr(result_download, "SYNC_BYTES", 10_000)
     gradient_emulator.storage.cut(50_000)
     async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
         picked = session.batches.job(job.batch_id, journal=tmp_path / "download.journal")
@@ -132,7 +132,7 @@ async def test_a_cancelled_download_leaves_no_file(
 async def test_a_download_with_a_journal_resumes_at_the_recorded_byte(
     gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_download, "SYNC_BYTES", 10_000)
+    monkeypatch.setattr(result_download, "SYNC_BYTES", 10_000)
     gradient_emulator.batches.seconds = 0.05
     once, output = RetryPolicy(attempts=1), tmp_path / "out.jsonl"
     journal = tmp_path / "run.journal"
