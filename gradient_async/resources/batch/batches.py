@@ -220,7 +220,9 @@ class Batches:
         data = await open_input(source, LineSchema(provider, resolve_endpoint(provider, endpoint)))
         report_bytes = None if on_progress is None else lambda done: on_progress(done, data.size)
         whole = InputPart(0, data.size, 0)
-        return await self._calls.upload(file, data, whole, content_type=content_type, on_progress=report_bytes)
+        return await self._calls.upload(
+            file, data, whole, file_name=data.name, content_type=content_type, on_progress=report_bytes
+        )
 
     async def create(
         self,

@@ -133,10 +133,11 @@ class BatchClient:
         data: InputFile,
         part: InputPart,
         *,
+        file_name: str,
         content_type: str | None,
         on_progress: UploadProgress | None = None,
     ) -> BatchFile:
-        """Upload a part of *data* to the URL of *file*; announce another file if that URL is rejected.
+        """Upload a part of *data* to the URL of *file*; announce another file *file_name* if that URL is rejected.
 
         Returns:
             The file that holds the bytes; create the job with its ``file_id``.
@@ -149,7 +150,7 @@ class BatchClient:
                     raise
             else:
                 return file
-            file = await self.create_file(data.name)
+            file = await self.create_file(file_name)
         await self._put_part(file, data, part, content_type, on_progress)
         return file
 

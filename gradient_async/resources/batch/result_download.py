@@ -109,9 +109,8 @@ class ResultSaver:
         return self._position
 
     async def _save_and_rename(self) -> None:
-        saved = self._find_saved_position()
         try:
-            await run_in_thread(partial(self._open_part_file, saved.position))
+            saved = await run_in_thread(self._open_part_file)
             for number in range(saved.part, len(self.sources)):
                 resumed = number == saved.part
                 await self._append_job(
@@ -135,12 +134,16 @@ class ResultSaver:
             return start
         return saved if self._part_path.stat().st_size >= saved.position else start
 
-    def _open_part_file(self, position: int) -> None:
+    def _open_part_file(self) -> SavedPosition:
+        """Open the part file at the position to resume at, and return that."""
+        saved = self._find_saved_position()
+        position = saved.position
         self._file = file = _open_for_writing(self._part_path, "r+b" if position else "wb")
         file.truncate(position)
         file.seek(position - 1 if position else 0)
         self._ends_in_line = bool(position) and file.read(1) != b"\n"
         self._position = self._recorded_position = position
+        return saved
 
     async def _append_job(self, number: int, state: DownloadState) -> None:
         """Append the rest of the file of one job, from the offset of *state*."""

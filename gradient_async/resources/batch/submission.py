@@ -102,9 +102,11 @@ class Submission:
         def report_bytes(done: int) -> None:
             self.options.report_step("upload", self._uploaded_bytes + done, self.input.report.size)
 
-        file = await self.calls.create_file(self._part_file_name(number))
-        content_type = self.options.content_type
-        file = await self.calls.upload(file, self.input.file, part, content_type=content_type, on_progress=report_bytes)
+        name, content_type = self._part_file_name(number), self.options.content_type
+        file = await self.calls.create_file(name)
+        file = await self.calls.upload(
+            file, self.input.file, part, file_name=name, content_type=content_type, on_progress=report_bytes
+        )
         self._uploaded_bytes += part.size
         return file.file_id
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -159,6 +161,22 @@ async def test_the_download_of_a_job_picked_up_by_its_id_resumes(
     await half_downloaded.download(tmp_path / "out.jsonl")
     assert [request.status for request in download_requests(gradient_emulator)] == [200, 206]
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == RESULT_COUNT - 1
+
+
+async def test_the_part_file_is_examined_in_a_thread(
+    half_downloaded: BatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, threads = Path.stat, set[int]()
+
+    def record_thread(path: Path, **options: bool) -> os.stat_result:
+        if path.suffix == ".part":
+            threads.add(threading.get_ident())
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", record_thread)
+    await half_downloaded.download(tmp_path / "out.jsonl")
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_file_that_changed_since_its_record_is_read_again(

@@ -52,6 +52,15 @@ async def test_a_split_input_becomes_several_jobs_that_act_as_one(
         assert sorted((await again.report()).succeeded) == ["r4", "r9"]
 
 
+async def test_a_part_keeps_its_file_name_when_its_upload_url_is_replaced(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    gradient_emulator.fail(403, code="SignatureDoesNotMatch", times=2, path="/inputs/*")
+    async with new_session() as session:
+        await session.batches.submit(requests(4), split=True, limits=BatchLimits(requests=2), file_name="in.jsonl")
+    assert list(gradient_emulator.batches.files.values()) == ["in-001.jsonl"] * 3 + ["in-002.jsonl"]
+
+
 async def test_a_split_submission_that_fails_names_the_created_jobs(
     gradient_emulator: Emulator, new_session: NewSession
 ) -> None:
