@@ -14,13 +14,8 @@ import attrs
 
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
-from gradient_async._protocol.stream.tool_call_assembler import (
-    ToolCallAssembler,
-    append_part,
-    copy_unknown,
-    join_parts,
-    merge_unknown,
-)
+from gradient_async._protocol.stream.text_parts import append_part, join_parts
+from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler, copy_unknown, merge_unknown
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,

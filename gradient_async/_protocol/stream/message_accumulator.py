@@ -18,7 +18,7 @@ from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.reply_bodies import read_message
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
-from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
+from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.models.message_event import MessageDelta, MessageEvent
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
 

@@ -20,7 +20,7 @@ from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
-from gradient_async._protocol.stream.tool_call_assembler import append_part, join_parts
+from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
 from gradient_async.models.chat_chunk import ChatCompletionChunk

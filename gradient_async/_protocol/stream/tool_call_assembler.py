@@ -1,6 +1,6 @@
-"""Assembles texts, tool calls and unknown fields from the parts that arrive in a stream.
+"""Assembles tool calls and unknown fields from the parts that arrive in a stream.
 
-Contract: each part is looked at once, and parts are joined only when somebody asks. A tool call is found by its index,
+Contract: each part is looked at once. A tool call is found by its index,
 then by its id, then by its position among the latest; no index is trusted to be small, new or present.
 """
 
@@ -12,45 +12,11 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import is_complete_json
+from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
 from gradient_async.models._raw_source import unknown_fields
 
 _CALL_FIELDS = frozenset(ToolCallDelta.wire_fields)
-
-
-def append_part(parts: list[str] | None, part: str) -> list[str]:
-    """Append *part* to the *parts* of a text and return them; None becomes a new list."""
-    if parts is None:
-        return [part]
-    parts.append(part)
-    return parts
-
-
-def join_parts(parts: list[str] | None) -> str | None:
-    """Return the text of *parts*, None for None; the list keeps the joined text as its only part."""
-    if parts is None:
-        return None
-    parts[:] = [_merge_surrogates("".join(parts))]
-    return parts[0]
-
-
-def _merge_surrogates(text: str) -> str:
-    """Return *text* with each surrogate pair merged into its character; unchanged if a surrogate has no partner.
-
-    An upstream that cuts tokens in UTF-16 sends the halves of an emoji in two parts.
-    """
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return text
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        return text
 
 
 def merge_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:
