@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from gradient_async._protocol.http import credentials
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil
+from tests.support.waiting import HANG_SECONDS
 
 VARIABLES = (
     *credentials.INFERENCE_KEYS,
@@ -46,9 +47,9 @@ def run_in_thread(emulator: Emulator) -> Iterator[Emulator]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(emulator.__aenter__(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(emulator.__aenter__(), loop).result(HANG_SECONDS)
         yield emulator
-        asyncio.run_coroutine_threadsafe(emulator.aclose(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(emulator.aclose(), loop).result(HANG_SECONDS)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -105,10 +106,10 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def wait_until() -> WaitUntil:
-    """Waits until a condition holds; fails after five seconds."""
+    """Waits until a condition holds; fails after `HANG_SECONDS`."""
 
     def wait(condition: Callable[[], object]) -> None:
-        end = time.monotonic() + 5
+        end = time.monotonic() + HANG_SECONDS
         while not condition():
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -130,7 +131,7 @@ def start_in_terminal(start: Start) -> StartInTerminal:
         reader.start()
         if then is not None:
             then(process)
-        code = process.wait(timeout=5)
+        code = process.wait(timeout=HANG_SECONDS)
         reader.join()
         os.close(master)
         return b"".join(screen).decode(), code

@@ -16,6 +16,7 @@ from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.errors import GradientError
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start
+from tests.support.waiting import HANG_SECONDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -70,7 +71,7 @@ def test_a_closed_standard_stream_counts_as_empty(
     args: list[str], closed: str, code: ExitCode, gradient: Emulator, start: Start
 ) -> None:
     process = start(*args, closed=closed)
-    _, notes = process.communicate(timeout=5)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, "Traceback" in notes) == (code, False)
 
 
@@ -91,7 +92,7 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(
 def test_a_full_disk_is_reported_without_a_traceback(gradient: Emulator, start: Start) -> None:
     with Path("/dev/full").open("w") as full:
         process = start("chat", "Hello", stdout=full.fileno())
-        _, notes = process.communicate(timeout=5)
+        _, notes = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, notes) == (
         ExitCode.API_ERROR,
         "gradient-async: Input or output failed: No space left on device.\n",

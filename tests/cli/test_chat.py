@@ -14,6 +14,7 @@ from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, stderr_of, stdout_of
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 
 def test_chat_prints_the_answer_on_stdout_only(gradient: Emulator, invoke: Invoke) -> None:
@@ -130,11 +131,11 @@ def test_a_cut_off_answer_is_noted_on_stderr(gradient: Emulator, invoke: Invoke)
 
 def test_ctrl_c_keeps_the_partial_answer_and_exits_130(gradient: Emulator, start: Start) -> None:
     gradient.reply("One two three four five six.")
-    gradient.stall(30, after=3)
+    gradient.stall(60, after=3)
     process = start("chat", "Count.")
     text = stdout_of(process).read(len("One two"))
     process.send_signal(signal.SIGINT)
-    rest, notes = process.communicate(timeout=5)
+    rest, notes = process.communicate(timeout=HANG_SECONDS)
     assert text == "One two"
     assert rest.endswith("\n")
     assert process.returncode == ExitCode.INTERRUPTED
@@ -145,13 +146,11 @@ async def test_an_interrupted_chat_prints_the_partial_json(
     gradient_emulator: Emulator, gradient_session: AsyncSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gradient_emulator.reply("One two three four five six.")
-    gradient_emulator.stall(30, after=3)
+    gradient_emulator.stall(60, after=3)
     options = ChatOptions(params={"model": "m", "messages": [{"role": "user", "content": "Count."}]}, as_json=True)
     stream = gradient_session.chat.completions.stream(**options.params)
     printing = asyncio.create_task(print_stream(stream, options))
-    async with asyncio.timeout(5):
-        while stream.snapshot.text != "One two three":
-            await asyncio.sleep(0.001)
+    await wait_until(lambda: stream.snapshot.text == "One two three")
     printing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await printing
@@ -163,5 +162,5 @@ def test_a_closed_pipe_ends_chat_without_a_traceback(gradient: Emulator, start: 
     process = start("chat", "Talk.")
     stdout_of(process).read(4)
     stdout_of(process).close()
-    assert process.wait(timeout=5) == 1
+    assert process.wait(timeout=HANG_SECONDS) == 1
     assert "Traceback" not in stderr_of(process).read()

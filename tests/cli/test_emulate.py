@@ -13,6 +13,7 @@ import pytest
 from gradient_async import AsyncSession
 from gradient_async.cli.exit_codes import ExitCode
 from tests.support.cli import Invoke, Start, stderr_of, stdout_of
+from tests.support.waiting import HANG_SECONDS
 
 StartEmulator = Callable[[], tuple["subprocess.Popen[str]", dict[str, str]]]
 
@@ -64,7 +65,7 @@ async def test_emulate_logs_uploads(start_emulator: StartEmulator) -> None:
 def test_ctrl_c_stops_emulate_with_success(start_emulator: StartEmulator) -> None:
     process, _ = start_emulator()
     process.send_signal(signal.SIGINT)
-    _, notes = process.communicate(timeout=5)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == ExitCode.OK
     assert notes.endswith("Stopped.\n")
 

@@ -9,6 +9,7 @@ import subprocess
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil, stdout_of
+from tests.support.waiting import HANG_SECONDS
 
 
 def test_limits_shows_a_row_for_each_window_after_one_request(gradient: Emulator, invoke: Invoke) -> None:
@@ -33,7 +34,7 @@ def test_watching_limits_repeats_until_ctrl_c(gradient: Emulator, start: Start) 
     process = start("limits", "--watch", "--every", "0.02", "--json")
     seen = [json.loads(stdout_of(process).readline())["headers"]["remaining"] for _ in range(3)]
     process.send_signal(signal.SIGINT)
-    _, notes = process.communicate(timeout=5)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
     assert seen == [4999, 4998, 4997]
     assert (process.returncode, notes) == (0, "")
 
@@ -52,8 +53,8 @@ def test_watching_limits_in_a_terminal_redraws_until_ctrl_c(
 
 
 def test_ctrl_c_without_watching_is_an_interruption(gradient: Emulator, start: Start, wait_until: WaitUntil) -> None:
-    gradient.stall(30)
+    gradient.stall(60)
     process = start("limits")
     wait_until(lambda: gradient.requests)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=5) == ExitCode.INTERRUPTED
+    assert process.wait(timeout=HANG_SECONDS) == ExitCode.INTERRUPTED

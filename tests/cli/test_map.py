@@ -14,6 +14,7 @@ from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, stdout_of
+from tests.support.waiting import HANG_SECONDS
 
 
 def lines(output: str) -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ def test_an_unreadable_stdin_ends_map_with_an_error(gradient: Emulator, start: S
     unreadable = os.open(tmp_path / "write-only", os.O_WRONLY | os.O_CREAT)
     process = start("map", stdin=unreadable)
     os.close(unreadable)
-    _, notes = process.communicate(timeout=5)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, "Bad file descriptor" in notes, "Traceback" in notes) == (
         ExitCode.API_ERROR,
         True,
@@ -123,7 +124,7 @@ def test_ctrl_c_stops_map_while_it_waits_for_stdin(gradient: Emulator, start: St
         process = start("map", stdin=read_end)
         assert json.loads(stdout_of(process).readline())["index"] == 0
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == ExitCode.INTERRUPTED
+        assert process.wait(timeout=HANG_SECONDS) == ExitCode.INTERRUPTED
     finally:
         os.close(read_end)
         os.close(write_end)

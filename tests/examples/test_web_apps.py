@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gradient_async import SSEParser
 from gradient_async.testing import Emulator
+from tests.support.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REQUEST = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -81,15 +82,11 @@ async def test_a_disconnected_client_ends_the_upstream_request(
     gradient_emulator.stall(seconds=60, after=2 if path == "stream" else None)
     async with aiohttp.ClientSession() as client:
         call = asyncio.ensure_future(client.post(f"{app_url}/{path}", json=REQUEST))
-        async with asyncio.timeout(5):
-            while not gradient_emulator.requests:
-                await asyncio.sleep(0.005)
+        await wait_until(lambda: gradient_emulator.requests)
         await asyncio.sleep(0.05)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
         if not call.cancelled():
             call.result().close()
-    async with asyncio.timeout(5):
-        while gradient_emulator.active:
-            await asyncio.sleep(0.005)
+    await wait_until(lambda: not gradient_emulator.active)
     assert gradient_emulator.requests[0].disconnected

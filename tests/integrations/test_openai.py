@@ -6,7 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from gradient_async import (
 from gradient_async.integrations.openai import LimitedTransport, openai_client
 from gradient_async.limits import RedisLimiter
 from gradient_async.testing import Emulator
+from tests.support.waiting import wait_until
 
 M = "llama3.3-70b-instruct"
 HI: list[Any] = [{"role": "user", "content": "Capital of Portugal?"}]
@@ -39,12 +40,6 @@ def limiter_counts(limiter: Any) -> tuple[int, int, int]:
     """Return the used, held and queued requests of the first window."""
     status = limiter.status()
     return status.windows[0].used, status.held, status.queued
-
-
-async def wait_until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def cancel_task(task: asyncio.Task[Any]) -> None:

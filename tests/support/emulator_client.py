@@ -42,13 +42,6 @@ def encode_jsonl(lines: list[Any]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll *condition* for two seconds: the emulator does not notify a test when a client disconnects."""
-    async with asyncio.timeout(2):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 @attrs.frozen
 class RawResponse:
     """A response with its complete body."""

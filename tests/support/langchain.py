@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from langchain_core.messages import (
@@ -57,10 +56,3 @@ def comparable_fields(message: BaseMessage) -> dict[str, Any]:
     for call in fields.get("tool_calls", []):
         call.pop("id")
     return fields
-
-
-async def wait_until(condition: Any) -> None:
-    """Wait until *condition* holds, for at most a second."""
-    async with asyncio.timeout(1):
-        while not condition():
-            await asyncio.sleep(0)

@@ -1,9 +1,8 @@
 """Connections of a session's pool and of the emulator, for assertions about streams."""
 
-import asyncio
-
 from gradient_async import AsyncSession
 from gradient_async.testing import Emulator
+from tests.support.waiting import wait_until
 
 
 def count_acquired(session: AsyncSession) -> int:
@@ -14,6 +13,4 @@ def count_acquired(session: AsyncSession) -> int:
 
 async def wait_for_disconnects(emulator: Emulator) -> None:
     """Wait until the emulator has noticed every disconnected client."""
-    async with asyncio.timeout(5):
-        while emulator.active:
-            await asyncio.sleep(0.005)
+    await wait_until(lambda: not emulator.active)

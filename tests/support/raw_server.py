@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from tests.support.waiting import HANG_SECONDS
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
 
 
@@ -22,7 +24,7 @@ async def run_raw_server(handler: Handler) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             await asyncio.gather(*open_connections)
             await asyncio.sleep(0)  # a closed transport closes its socket in the next iteration of the loop
 

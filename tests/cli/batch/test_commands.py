@@ -14,6 +14,7 @@ from gradient_async.cli.batch.progress_view import BarView, format_size
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, WaitUntil
+from tests.support.waiting import HANG_SECONDS
 
 CHAT = "/v1/chat/completions"
 
@@ -97,17 +98,19 @@ def test_a_failed_run_names_the_journal_to_delete(
 def test_an_interrupted_run_is_resumed_by_the_same_command(
     gradient: Emulator, start: Start, source: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    gradient.batches.seconds = 3
+    gradient.batches.seconds = 600
     command = ["batch", "run", str(source), "--every", "0.02"]
     first = start(*command)
     wait_until(lambda: gradient.batches.jobs)
     wait_until(lambda: any(request.method == "GET" for request in gradient.requests))
     first.send_signal(signal.SIGINT)
-    _, notes = first.communicate(timeout=5)
+    _, notes = first.communicate(timeout=HANG_SECONDS)
     assert first.returncode == ExitCode.INTERRUPTED
     assert "run the same command to resume it" in notes
+    while not gradient.batches.jobs[0].finished:
+        gradient.batches.advance()
     second = start(*command)
-    assert second.wait(timeout=15) == 0
+    assert second.wait(timeout=HANG_SECONDS) == 0
     assert len(gradient.batches.jobs) == 1
     assert len(ids((tmp_path / "in.results.jsonl").read_text())) == 6
 

@@ -23,8 +23,9 @@ from pydantic import ValidationError
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
-from tests.support.langchain import WEATHER, City, M, send_messages, sum_chunks, wait_until, weather
+from tests.support.langchain import WEATHER, City, M, send_messages, sum_chunks, weather
 from tests.support.pools import count_acquired
+from tests.support.waiting import wait_until
 
 
 async def test_several_choices_are_several_generations(model: ChatGradient) -> None:
@@ -187,7 +188,7 @@ async def test_a_model_with_streaming_disabled_returns_one_chunk(
 async def test_an_abandoned_stream_releases_its_connection(
     gradient_emulator: Emulator, gradient_session: AsyncSession, model: ChatGradient
 ) -> None:
-    gradient_emulator.stall(seconds=30, after=3)
+    gradient_emulator.stall(seconds=60, after=3)
     gc.disable()
     try:
         async for _ in model.astream("Hi"):
@@ -203,7 +204,7 @@ async def test_an_abandoned_stream_releases_its_connection(
 async def test_a_closed_stream_has_released_its_connection(
     gradient_emulator: Emulator, gradient_session: AsyncSession, model: ChatGradient
 ) -> None:
-    gradient_emulator.stall(seconds=30, after=3)
+    gradient_emulator.stall(seconds=60, after=3)
     async with aclosing(model.astream("Hi")) as pieces:  # type: ignore[type-var]
         await anext(pieces)
         assert count_acquired(gradient_session) == 1
@@ -211,7 +212,7 @@ async def test_a_closed_stream_has_released_its_connection(
 
 
 async def test_a_cancelled_task_releases_its_connection(gradient_emulator: Emulator, model: ChatGradient) -> None:
-    gradient_emulator.stall(seconds=30, after=3)
+    gradient_emulator.stall(seconds=60, after=3)
     task = asyncio.create_task(sum_chunks(model))
     await wait_until(lambda: gradient_emulator.open_connections == 1)
     task.cancel()

@@ -25,6 +25,7 @@ from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.pydantic_ai import ANSWER, CALL, LISBON, LONG, City, M, ignore_events, rain, request_body, weather
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_a_response_has_text_usage_and_details(gradient_emulator: Emulator, model: GradientModel) -> None:
@@ -254,7 +255,7 @@ async def test_an_abandoned_run_releases_its_connection_at_once(
 ) -> None:
     gradient_emulator.reply(LONG, token_delay=0.02)
     gradient_emulator.stall(seconds=60, after=4)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         await leave(Agent(model))
     assert count_acquired(gradient_session) == 0
 
@@ -264,7 +265,7 @@ async def test_a_cancelled_stream_keeps_the_partial_text(
 ) -> None:
     gradient_emulator.reply(LONG)
     gradient_emulator.stall(seconds=60, after=3)
-    async with asyncio.timeout(5), Agent(model).run_stream("Hi") as result:
+    async with asyncio.timeout(HANG_SECONDS), Agent(model).run_stream("Hi") as result:
         async for text in result.stream_text(debounce_by=None):
             if text == "one two":
                 await result.cancel()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
+import threading
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from gradient_async import (
     BatchRequest,
     ConfigurationError,
 )
+from gradient_async._io.batch.input_file import STEP_BYTES
+from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async.testing import Emulator
 from tests.support.batches import CHAT, TWO_LINES, NewSession, body, jsonl, line, requests
 
@@ -81,26 +84,29 @@ async def test_a_damaged_gzip_file_raises_a_configuration_error(new_session: New
             await session.batches.submit(gzip.compress(TWO_LINES)[:-9])
 
 
-async def test_the_loop_is_not_blocked_while_a_large_input_is_checked(new_session: NewSession, tmp_path: Path) -> None:
+async def test_a_large_input_is_checked_in_a_thread_in_small_steps(
+    new_session: NewSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "large.jsonl"
     with path.open("wb") as file:
         for number in range(40):
             file.write(jsonl(*[line(f"{number}-{place}", pad="x" * 900) for place in range(1000)]))
-    gaps: list[float] = []
+    feed, threads = InputValidator.feed, set[int]()
 
-    async def tick() -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            await asyncio.sleep(0.001)
-            gaps.append(loop.time() - began)
+    def record_thread(validator: InputValidator, block: bytes) -> None:
+        threads.add(threading.get_ident())
+        feed(validator, block)
 
+    monkeypatch.setattr(InputValidator, "feed", record_thread)
+    steps: list[int] = []
     async with new_session() as session:
-        ticking = asyncio.create_task(tick())
-        report = await session.batches.validate(path, limits=BatchLimits(size=10**9))
-        ticking.cancel()
+        report = await session.batches.validate(
+            path, limits=BatchLimits(size=10**9), on_step=lambda step: steps.append(step.done)
+        )
     assert report.requests == 40_000
-    assert max(gaps) < 0.1
+    assert threads
+    assert threading.get_ident() not in threads
+    assert max(later - earlier for earlier, later in pairwise([0, *steps])) <= STEP_BYTES
 
 
 async def test_a_pipe_is_a_source(new_session: NewSession) -> None:

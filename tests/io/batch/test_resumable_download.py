@@ -26,6 +26,7 @@ from tests.support.batches import (
     run_storage_host,
     serve_results_at,
 )
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_a_download_sends_no_key(gradient_emulator: Emulator, job: BatchJob) -> None:
@@ -57,7 +58,7 @@ async def test_a_host_without_ranges_that_always_cuts_raises(gradient_emulator: 
     async with run_storage_host(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500) as url:
         serve_results_at(gradient_emulator, job, url)
         with pytest.raises(APIConnectionError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG_SECONDS):
                 await collect_ids(job)
 
 
@@ -125,5 +126,5 @@ async def test_a_refusal_without_its_whole_body_is_raised_after_the_idle_timeout
         async with run_storage_host(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\nx", silent=True) as url:
             serve_results_at(gradient_emulator, job, url)
             with pytest.raises(UploadError, match="404"):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(HANG_SECONDS):
                     await collect_ids(job)

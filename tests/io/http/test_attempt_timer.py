@@ -71,8 +71,8 @@ async def test_the_idle_limit_of_a_stream_keeps_what_arrived(gradient_emulator: 
 
 
 async def test_keep_alive_comments_reset_the_idle_limit(gradient_emulator: Emulator) -> None:
-    gradient_emulator.stall(seconds=0.3, after=2, keepalive=0.03)
-    async with session(gradient_emulator.url, timeouts=Timeouts(idle=0.15)) as s:
+    gradient_emulator.stall(seconds=1.0, after=2, keepalive=0.03)
+    async with session(gradient_emulator.url, timeouts=Timeouts(idle=0.5)) as s:
         assert (await s.chat.completions.stream(model="m", messages=HI).completion()).text
 
 
@@ -86,14 +86,15 @@ async def test_keep_alive_comments_do_not_reset_the_token_idle_limit(gradient_em
 
 async def test_a_slow_consumer_does_not_spend_the_idle_limit(gradient_emulator: Emulator) -> None:
     gradient_emulator.token_delay = 0.01
-    limits = Timeouts(idle=0.08, token_idle=0.08)
+    limits = Timeouts(idle=0.5, token_idle=0.5)
     async with (
         session(gradient_emulator.url, timeouts=limits) as s,
         s.chat.completions.stream(model="m", messages=HI) as stream,
     ):
-        async for chunk in stream:
-            if chunk.text:
-                await asyncio.sleep(0.02)
+        for _ in range(2):
+            await anext(stream)
+            await asyncio.sleep(0.6)
+        await stream.completion()
         assert stream.outcome == "done"
 
 

@@ -10,6 +10,7 @@ from gradient_async import AsyncSession, RateLimiter, RateLimits, RetryPolicy
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 STEPS = 25
@@ -74,9 +75,7 @@ async def assert_nothing_leaked(session: AsyncSession, tasks: set[Any], emulator
     assert session.limits is not None
     status = session.limits.status()
     assert (status.queued, status.held) == (0, 0)
-    async with asyncio.timeout(5):
-        while emulator.active:
-            await asyncio.sleep(0.002)
+    await wait_until(lambda: not emulator.active)
     assert status.windows[0].used <= len(emulator.requests) + emulator.connections
 
 
@@ -132,7 +131,7 @@ async def test_a_call_cancelled_at_its_turn_for_a_connection_wakes_the_next(
         await asyncio.sleep(0.05)
         first.close()
         second.cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(HANG_SECONDS):
             await third
 
 

@@ -25,6 +25,7 @@ from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import read_request, run_raw_server
+from tests.support.waiting import HANG_SECONDS
 
 HI: list[MessageParam] = [{"role": "user", "content": "a prompt that is private"}]
 KEY = "sk-do-private"
@@ -115,7 +116,7 @@ async def test_an_error_holds_no_key_no_prompt_and_no_object_of_aiohttp(
 async def test_the_pool_has_no_limit_of_its_own(gradient_emulator: Emulator, session: AsyncSession) -> None:
     gradient_emulator.hold_open(60, times=None)
     streams = [session.chat.completions.stream(model="m", messages=HI) for _ in range(150)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         await asyncio.gather(*(stream.open() for stream in streams))
     assert gradient_emulator.open_connections == 150
     for stream in streams:
@@ -153,7 +154,7 @@ async def test_a_stream_closed_while_read_leaves_no_traceback_on_aiohttps_shared
     for _ in range(3):
         stream = session.chat.completions.stream(model="m", messages=HI)
         reading = asyncio.ensure_future(stream.completion())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             while not stream.snapshot.text:
                 await asyncio.sleep(0.002)
             stream.cancel()

@@ -16,6 +16,7 @@ from gradient_async import (
     Timeouts,
 )
 from gradient_async.testing import Emulator
+from tests.support.waiting import HANG_SECONDS
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -31,7 +32,7 @@ async def test_a_permit_is_released_when_the_call_ends(gradient_emulator: Emulat
     async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own, limits=limiter) as session:
         await session.chat.completions.create(**HI)
         assert limiter.status().held == 0
-        assert (await session.chat.completions.create(**HI, timeout=2)).text
+        assert (await session.chat.completions.create(**HI, timeout=HANG_SECONDS)).text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.testing import Emulator
 from tests.support.raw_server import run_raw_server
+from tests.support.waiting import HANG_SECONDS
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -29,7 +30,7 @@ async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:
     waiting = [asyncio.ensure_future(session.chat.completions.create(**HI)) for _ in range(calls)]
     await asyncio.sleep(0.1)
     await session.aclose()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         for call in waiting:
             with pytest.raises(SessionClosedError):
                 await call
@@ -44,13 +45,13 @@ async def test_closing_ends_a_call_that_connects(silent: str) -> None:
 
 
 async def test_closing_ends_a_call_in_the_queue_of_a_shared_limiter(silent: str) -> None:
-    limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
+    limiter = RateLimiter(RateLimits(windows=[(1, 300.0)]))
     await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", limits=limiter), calls=2)
     assert (limiter.status().queued, limiter.status().windows[0].used) == (0, 1)
 
 
 async def test_closing_ends_a_call_before_its_next_attempt(gradient_emulator: Emulator) -> None:
-    gradient_emulator.fail(status=429, retry_after=30)
+    gradient_emulator.fail(status=429, retry_after=300)
     await assert_closing_ends(AsyncSession("test", base_url=gradient_emulator.url))
 
 
@@ -68,16 +69,16 @@ async def test_closing_ends_a_download_that_connects(silent: str) -> None:
     )
     await asyncio.sleep(0.1)
     await session.aclose()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         with pytest.raises(SessionClosedError):
             await download
 
 
 async def test_a_call_of_a_closed_session_fails_without_waiting_for_the_limiter(gradient_emulator: Emulator) -> None:
-    limits = RateLimits(windows=[(1, 60.0)])
+    limits = RateLimits(windows=[(1, 300.0)])
     session = AsyncSession("test", base_url=gradient_emulator.url, limits=limits)
     await session.chat.completions.create(**HI)
     await session.aclose()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         with pytest.raises(SessionClosedError, match="open a new AsyncSession"):
             await session.chat.completions.create(**HI)

@@ -12,6 +12,7 @@ from gradient_async import APIConnectionError, AsyncSession, RateLimiter, RateLi
 from gradient_async.models import ChatCompletion
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.waiting import HANG_SECONDS
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 SHORT = [(30, 0.5), (100, 2.5)]
@@ -74,13 +75,11 @@ async def test_a_refusal_of_one_session_pauses_both_once(caplog: pytest.LogCaptu
         emulator.fail(status=429, retry_after=1, times=10)
         with caplog.at_level("INFO", "gradient_async"):
             await asyncio.gather(*(create_completion(session) for session in [one, two] * 5))
-            asked = time.time()
             await asyncio.gather(create_completion(one), create_completion(two))
     pauses = [record for record in caplog.records if "nothing is sent for" in record.getMessage()]
     refused, again = emulator.requests[9].time, emulator.requests[10].time
     assert len(pauses) == 1
     assert again - refused >= 1.0
-    assert time.time() - asked < 5.0
     assert len(emulator.requests) == 22
 
 
@@ -91,7 +90,7 @@ async def test_a_refusal_of_one_session_makes_the_other_wait() -> None:
         make_session(emulator, limits=limiter, retry=RetryPolicy(attempts=1)) as one,
         make_session(emulator, limits=limiter) as two,
     ):
-        emulator.fail(status=429, retry_after=1)
+        emulator.fail(status=429, retry_after=3)
         await asyncio.gather(create_completion(one), return_exceptions=True)
         reply = await create_completion(two)
     assert reply.meta.timings.limiter_wait > 0.9
@@ -100,7 +99,7 @@ async def test_a_refusal_of_one_session_makes_the_other_wait() -> None:
 async def test_a_request_that_was_never_sent_gives_its_permit_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
+    limiter = RateLimiter(RateLimits(windows=[(1, 600.0)]))
     async with (
         Emulator() as emulator,
         AsyncSession(
@@ -112,7 +111,7 @@ async def test_a_request_that_was_never_sent_gives_its_permit_back() -> None:
             with pytest.raises(APIConnectionError):
                 await create_completion(nowhere)
         assert (limiter.status().windows[0].used, limiter.status().held) == (0, 0)
-        assert (await create_completion(session)).meta.timings.limiter_wait < 1.0
+        assert (await create_completion(session)).meta.timings.limiter_wait < HANG_SECONDS
 
 
 async def test_without_limits_every_request_is_sent_at_once() -> None:

@@ -12,6 +12,7 @@ from gradient_async import AsyncSession, ChatStream, SessionClosedError, StreamB
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired, wait_for_disconnects
 from tests.support.streams import HI, LONG, chat_stream
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_text_works_without_a_block(gradient_session: AsyncSession) -> None:
@@ -156,7 +157,7 @@ async def test_cancel_from_another_task_ends_the_iteration_cleanly(
     gradient_emulator.stall(seconds=60, after=3)
     s = chat_stream(gradient_session)
     reading = asyncio.ensure_future(s.completion())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         while s.snapshot.text != "one two three":
             await asyncio.sleep(0.005)
         s.cancel()
@@ -189,7 +190,7 @@ async def test_cancel_ends_a_stream_that_is_being_opened(
     reading = asyncio.ensure_future(s.completion())
     await asyncio.sleep(0.05)
     s.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         assert (await reading).text == ""
     assert s.outcome == "cancelled"
     assert count_acquired(gradient_session) == 0

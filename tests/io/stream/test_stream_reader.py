@@ -8,6 +8,7 @@ from gradient_async import AsyncSession, GradientError, ProtocolError, RateLimit
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.streams import HI, LONG, chat_stream
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_a_refusal_is_raised_when_the_stream_is_opened(
@@ -150,6 +151,6 @@ async def test_a_body_that_never_ends_is_abandoned_after_the_drain_limit(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
     gradient_emulator.hold_open(60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         assert (await chat_stream(gradient_session).completion()).text
     assert count_acquired(gradient_session) == 0

@@ -9,6 +9,7 @@ from gradient_async import AsyncSession, StreamBusyError, StreamTruncatedError
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.streams import LONG, chat_stream
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_every_branch_of_a_tee_gets_every_chunk(
@@ -67,7 +68,7 @@ async def test_a_second_reader_of_a_branch_is_refused_and_the_first_goes_on(
     await asyncio.sleep(0.05)
     with pytest.raises(StreamBusyError, match="tee"):
         await collect()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_SECONDS):
         assert await first == LONG
 
 

@@ -13,6 +13,7 @@ from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import APITimeoutError, ConfigurationError, SessionClosedError
 from gradient_async.limits import RedisLimiter
 from tests.support.redis_server import open_limiter
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_two_limiters_share_one_budget(url: str, key: str) -> None:
@@ -31,7 +32,7 @@ async def test_another_key_is_another_budget(url: str, key: str) -> None:
         open_limiter(url, (1, 60.0), key=f"{key} a") as one,
         open_limiter(url, (1, 60.0), key=f"{key} b") as two,
     ):
-        await asyncio.wait_for(asyncio.gather(one.acquire(), two.acquire()), 1)
+        await asyncio.wait_for(asyncio.gather(one.acquire(), two.acquire()), HANG_SECONDS)
         assert [limiter.status().windows[0].used for limiter in (one, two)] == [1, 1]
 
 
@@ -53,7 +54,7 @@ async def test_a_refund_frees_a_token_for_other_processes(url: str, key: str) ->
         permit.refund()
         permit.refund()
         await asyncio.sleep(0.1)
-        await asyncio.wait_for(two.acquire(), 1)
+        await asyncio.wait_for(two.acquire(), HANG_SECONDS)
         assert two.status().windows[0].used == 1
 
 
@@ -63,7 +64,7 @@ async def test_a_local_refund_grants_the_next_permit(url: str, key: str) -> None
         waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0.1)
         permit.refund()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, HANG_SECONDS)
         assert limiter.status().windows[0].used == 1
 
 
@@ -73,10 +74,10 @@ async def test_a_held_permit_counts_from_its_sent_time(url: str, key: str) -> No
         waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0.6)
         assert not waiting.done()
-        permit.sent()
         began = time.monotonic()
-        await asyncio.wait_for(waiting, 5)
-        assert time.monotonic() - began > 0.3
+        permit.sent()
+        await asyncio.wait_for(waiting, HANG_SECONDS)
+        assert time.monotonic() - began > 0.39
 
 
 async def test_a_held_permit_counts_until_sent_when_requested_with_others(url: str, key: str) -> None:
@@ -90,12 +91,10 @@ async def test_a_held_permit_counts_until_sent_when_requested_with_others(url: s
 
 
 async def test_a_wait_longer_than_the_timeout_is_refused_at_once(url: str, key: str) -> None:
-    async with open_limiter(url, (1, 60.0), key=key) as limiter:
+    async with open_limiter(url, (1, 600.0), key=key) as limiter:
         await limiter.acquire()
-        began = time.monotonic()
         with pytest.raises(APITimeoutError, match="at the earliest") as refusal:
-            await limiter.acquire(timeout=20.0)
-        assert time.monotonic() - began < 5
+            await asyncio.wait_for(limiter.acquire(timeout=300.0), HANG_SECONDS)
         assert (refusal.value.phase, refusal.value.maybe_sent) == ("limiter", False)
 
 
@@ -122,7 +121,7 @@ async def test_cancelled_waiters_take_no_token(url: str, key: str) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.1)
         for _ in range(5):
-            await asyncio.wait_for(limiter.acquire(), 1)
+            await asyncio.wait_for(limiter.acquire(), HANG_SECONDS)
         assert limiter.status().windows[0].used == 5
 
 

@@ -10,6 +10,7 @@ from gradient_async.errors import APIConnectionError, ConfigurationError
 from gradient_async.limits import RedisLimiter
 from tests.support.raw_server import run_raw_server
 from tests.support.redis_server import RedisServer, open_limiter
+from tests.support.waiting import HANG_SECONDS
 
 
 async def test_keys_expire_by_themselves(url: str, key: str) -> None:
@@ -53,7 +54,7 @@ async def test_a_reply_that_is_not_the_scripts_fails_the_waiters(reply: bytes) -
         open_limiter(f"redis://{host}/0?protocol=2", (5, 60.0), key="k", when_down="fail_closed") as limiter,
     ):
         with pytest.raises(APIConnectionError):
-            await asyncio.wait_for(limiter.acquire(), 2)
+            await asyncio.wait_for(limiter.acquire(), HANG_SECONDS)
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +161,9 @@ async def test_the_timeout_of_wait_covers_all_parts_together(
         200, body=running, content_type="application/json", delay=0.3, times=None, path="/v1/batches/*"
     )
     async with new_session() as session:
-        began = time.monotonic()
         with pytest.raises(APITimeoutError):
             await session.batches.job(",".join("abcdefghij")).wait(timeout=0.4, poll=FAST)
-    assert time.monotonic() - began < 2
+    assert len(gradient_emulator.requests) < 10
 
 
 async def test_cancel_cancels_all_parts(gradient_emulator: Emulator, new_session: NewSession) -> None:

@@ -15,6 +15,7 @@ from gradient_async import (
 )
 from gradient_async.testing import Emulator
 from tests.support.batches import FAST, OUTPUT_PATH, RESULT_COUNT, RESULT_IDS, collect_ids, requests
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 
 async def test_the_output_comes_first_then_the_errors(job: BatchJob) -> None:
@@ -41,16 +42,14 @@ async def test_a_job_with_only_failures_streams_the_error_file(
 
 
 async def test_leaving_the_iteration_releases_the_connection(gradient_emulator: Emulator, job: BatchJob) -> None:
-    gradient_emulator.stall(30, after=1, path=OUTPUT_PATH)
+    gradient_emulator.stall(60, after=1, path=OUTPUT_PATH)
     async for _ in job.results():
         break
-    async with asyncio.timeout(2):
-        while gradient_emulator.active:
-            await asyncio.sleep(0.005)
+    await wait_until(lambda: not gradient_emulator.active)
 
 
 async def test_close_ends_the_iteration_of_another_task(gradient_emulator: Emulator, job: BatchJob) -> None:
-    gradient_emulator.stall(30, after=1, path=OUTPUT_PATH)
+    gradient_emulator.stall(60, after=1, path=OUTPUT_PATH)
     results = job.results()
 
     async def read() -> int:
@@ -62,7 +61,7 @@ async def test_close_ends_the_iteration_of_another_task(gradient_emulator: Emula
         async for _ in results:
             pass
     results.close()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         assert await reading < RESULT_COUNT
 
 

@@ -21,6 +21,7 @@ from gradient_async import (
 )
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.waiting import HANG_SECONDS
 
 M = "llama3.3-70b-instruct"
 HI: list[MessageParam | Message] = [{"role": "user", "content": "How warm is it?"}]
@@ -131,7 +132,7 @@ async def test_the_tool_calls_of_one_completion_run_concurrently(
 
     gradient_emulator.reply(tool_calls=[call("meet", name="a"), call("meet", name="b")])
     gradient_emulator.reply("Done")
-    await asyncio.wait_for(run(gradient_session, [meet]), 5)
+    await asyncio.wait_for(run(gradient_session, [meet]), HANG_SECONDS)
     assert tool_contents(gradient_emulator) == ["a", "b"]
 
 
@@ -268,7 +269,7 @@ async def test_an_exhausted_iterator_fails_only_its_own_call(
 
     gradient_emulator.reply(tool_calls=[call("first")])
     gradient_emulator.reply("Done")
-    await asyncio.wait_for(run(gradient_session, [first], in_threads=in_threads), 5)
+    await asyncio.wait_for(run(gradient_session, [first], in_threads=in_threads), HANG_SECONDS)
     assert tool_contents(gradient_emulator)[0].startswith("Error: RuntimeError: ")
 
 

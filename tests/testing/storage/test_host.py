@@ -17,6 +17,7 @@ from yarl import URL
 
 from gradient_async.testing import Emulator
 from tests.support.emulator_client import BatchClient, NewBatchClient, chat_lines
+from tests.support.waiting import wait_until
 
 
 async def test_an_upload_is_stored_and_described(batch_client: BatchClient, gradient: Emulator, url: str) -> None:
@@ -43,13 +44,10 @@ async def test_an_upload_that_breaks_off_is_not_stored(batch_client: BatchClient
     target = url.removeprefix(gradient.storage.url)
     writer.write(f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
     await writer.drain()
-    while not gradient.storage.requests or not gradient.storage.requests[0].received:
-        await asyncio.sleep(0.001)
+    await wait_until(lambda: gradient.storage.requests and gradient.storage.requests[0].received)
     writer.close()
     await writer.wait_closed()
-    async with asyncio.timeout(2):
-        while gradient.active:
-            await asyncio.sleep(0.001)
+    await wait_until(lambda: not gradient.active)
     assert gradient.storage.objects == {}
     assert list(gradient.storage.new_file().parent.iterdir()) == []
     assert gradient.storage.requests[0].disconnected
