@@ -14,6 +14,7 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json, s
 from gradient_async._protocol.http.error_body import find_error
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
+from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import (
     describe_type,
     require_finite,
@@ -21,7 +22,7 @@ from gradient_async._protocol.requests.parameters import (
     require_text,
     without_unset,
 )
-from gradient_async._protocol.requests.request import Request, build_json_post
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, InvocationFailedError
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.json_post import build_post
 from gradient_async._protocol.requests.parameters import require_iterable, require_model, to_json_value
-from gradient_async._protocol.requests.request import Request, build_post
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError
 from gradient_async.models import Message
 from gradient_async.models._base import to_jsonable

@@ -12,8 +12,9 @@ from typing import Any
 from gradient_async._protocol.codec.base64_vectors import decode_base64_vectors
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import describe_type, require_iterable, require_text, without_unset
-from gradient_async._protocol.requests.request import Request, build_json_post
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams

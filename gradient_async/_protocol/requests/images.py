@@ -10,8 +10,9 @@ from typing import Any
 
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import require_text, without_unset
-from gradient_async._protocol.requests.request import Request, build_json_post
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.images import ImageList
 from gradient_async.params import ImageParams

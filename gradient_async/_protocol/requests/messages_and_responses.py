@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.json_post import build_post
 from gradient_async._protocol.requests.parameters import (
     require_iterable,
     require_model,
     to_json_value,
     without_unset,
 )
-from gradient_async._protocol.requests.request import Request, build_post
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.messages import MessageReply
 from gradient_async.models.responses import OutputItem

@@ -1,7 +1,8 @@
 """Headers of requests."""
 
 from gradient_async import Timeouts
-from gradient_async._protocol.requests.request import Request, build_headers, build_post
+from gradient_async._protocol.requests.json_post import build_post
+from gradient_async._protocol.requests.request import Request, build_headers
 
 
 def test_headers_that_differ_in_case_are_sent_once() -> None:
