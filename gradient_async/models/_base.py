@@ -15,6 +15,9 @@ from gradient_async.models._raw_source import RawValue, load_object
 
 NOT_WIRE = {"wire": False}
 """Metadata of a field that is not part of the service's JSON."""
+ESSENTIAL, TEXT, POSITION = ({"odd": treatment} for treatment in ("refuse", "encode", "parse"))
+"""Metadata of a field whose value matters, and so what becomes of a value of another type: it is refused; its JSON
+becomes the text; digits in a string become the number. Any other field with a default takes the default."""
 
 
 def to_jsonable(value: Any) -> Any:

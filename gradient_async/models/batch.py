@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, Model
 from gradient_async.models.response_meta import ResponseModel
 
 TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -136,8 +136,8 @@ class ResultLinks(ResponseModel):
 
     batch_id: str = ""
     result_available: bool = True
-    output_file_url: str | None = None
-    error_file_url: str | None = None
+    output_file_url: str | None = attrs.field(default=None, metadata=ESSENTIAL)
+    error_file_url: str | None = attrs.field(default=None, metadata=ESSENTIAL)
     expires_at: datetime | None = None
 
     def __repr__(self) -> str:

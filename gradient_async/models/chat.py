@@ -8,7 +8,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -16,17 +16,17 @@ from gradient_async.models.response_meta import ResponseModel
 class FunctionCall(Model):
     """The function that a tool call names, and its arguments as JSON text."""
 
-    name: str = ""
-    arguments: str = ""
+    name: str = attrs.field(default="", metadata=ESSENTIAL)
+    arguments: str = attrs.field(default="", metadata=TEXT)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ToolCall(Model):
     """A call that the model asks for. Send its result in a ``tool`` message with its ``id`` as ``tool_call_id``."""
 
-    id: str = ""
+    id: str = attrs.field(default="", metadata=TEXT)
     type: str = "function"
-    function: FunctionCall = attrs.field(factory=FunctionCall)
+    function: FunctionCall = attrs.field(factory=FunctionCall, metadata=ESSENTIAL)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -68,11 +68,11 @@ class Message(Model):
     """
 
     role: str = "assistant"
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    content: str | None = attrs.field(default=None, metadata=TEXT)
+    refusal: str | None = attrs.field(default=None, metadata=TEXT)
+    reasoning_content: str | None = attrs.field(default=None, metadata=TEXT)
+    reasoning: str | None = attrs.field(default=None, metadata=TEXT)
+    tool_calls: list[ToolCall] | None = attrs.field(default=None, metadata=ESSENTIAL)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -83,8 +83,8 @@ class Choice(Model):
         finish_reason: ``stop``, ``length``, ``tool_calls``, ``content_filter`` or a newer one; None if there is none.
     """
 
-    index: int = 0
-    message: Message = attrs.field(factory=Message)
+    index: int = attrs.field(default=0, metadata=POSITION)
+    message: Message = attrs.field(factory=Message, metadata=ESSENTIAL)
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
@@ -162,7 +162,7 @@ class ChatCompletion(ResponseModel):
     object: str = "chat.completion"
     created: int = 0
     model: str = ""
-    choices: list[Choice] = attrs.field(factory=list)
+    choices: list[Choice] = attrs.field(factory=list, metadata=ESSENTIAL)
     usage: Usage | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None

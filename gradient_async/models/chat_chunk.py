@@ -7,7 +7,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
 from gradient_async.models.chat import Functions, Guardrails, Logprobs, Retrieval, Usage
 
 
@@ -15,38 +15,38 @@ from gradient_async.models.chat import Functions, Guardrails, Logprobs, Retrieva
 class FunctionCallDelta(Model):
     """The part of a function call that a chunk adds."""
 
-    name: str | None = None
-    arguments: str | None = None
+    name: str | None = attrs.field(default=None, metadata=ESSENTIAL)
+    arguments: str | None = attrs.field(default=None, metadata=TEXT)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ToolCallDelta(Model):
     """The part of a tool call that a chunk adds. Any field may be missing, even the index."""
 
-    index: int | None = None
-    id: str | None = None
+    index: int | None = attrs.field(default=None, metadata=POSITION)
+    id: str | None = attrs.field(default=None, metadata=TEXT)
     type: str | None = None
-    function: FunctionCallDelta | None = None
+    function: FunctionCallDelta | None = attrs.field(default=None, metadata=ESSENTIAL)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Delta(Model):
     """The part of a message that a chunk adds."""
 
-    content: str | None = None
+    content: str | None = attrs.field(default=None, metadata=TEXT)
     role: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[ToolCallDelta] | None = None
+    refusal: str | None = attrs.field(default=None, metadata=TEXT)
+    reasoning_content: str | None = attrs.field(default=None, metadata=TEXT)
+    reasoning: str | None = attrs.field(default=None, metadata=TEXT)
+    tool_calls: list[ToolCallDelta] | None = attrs.field(default=None, metadata=ESSENTIAL)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ChunkChoice(Model):
     """The part of a choice that a chunk adds."""
 
-    index: int = 0
-    delta: Delta = attrs.field(factory=Delta)
+    index: int = attrs.field(default=0, metadata=POSITION)
+    delta: Delta = attrs.field(factory=Delta, metadata=ESSENTIAL)
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
@@ -59,7 +59,7 @@ class ChatCompletionChunk(Model):
     object: str = "chat.completion.chunk"
     created: int = 0
     model: str = ""
-    choices: list[ChunkChoice] = attrs.field(factory=list)
+    choices: list[ChunkChoice] = attrs.field(factory=list, metadata=ESSENTIAL)
     usage: Usage | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None

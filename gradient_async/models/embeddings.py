@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, POSITION, Model
 from gradient_async.models.chat import Usage
 from gradient_async.models.response_meta import ResponseModel
 
@@ -16,9 +16,9 @@ from gradient_async.models.response_meta import ResponseModel
 class Embedding(Model):
     """One vector; ``index`` is the position of its text in the input, from 0."""
 
-    index: int = 0
+    index: int = attrs.field(default=0, metadata=POSITION)
     object: str = "embedding"
-    embedding: list[float] = attrs.field(factory=list)
+    embedding: list[float] = attrs.field(factory=list, metadata=ESSENTIAL)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -27,7 +27,7 @@ class EmbeddingList(ResponseModel):
 
     object: str = "list"
     model: str = ""
-    data: list[Embedding] = attrs.field(factory=list)
+    data: list[Embedding] = attrs.field(factory=list, metadata=ESSENTIAL)
     usage: Usage | None = None
 
     def __iter__(self) -> Iterator[Embedding]:

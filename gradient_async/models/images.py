@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from gradient_async.errors import ResponseDecodeError
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -23,7 +23,7 @@ class GeneratedImage(Model):
         revised_prompt: The prompt that the model rewrote and used, None if it used yours.
     """
 
-    b64_json: str = ""
+    b64_json: str = attrs.field(default="", metadata=ESSENTIAL)
     revised_prompt: str | None = None
 
     @property
@@ -75,7 +75,7 @@ class ImageList(ResponseModel):
     """
 
     created: int = 0
-    data: list[GeneratedImage] = attrs.field(factory=list)
+    data: list[GeneratedImage] = attrs.field(factory=list, metadata=ESSENTIAL)
     background: str | None = None
     output_format: str | None = None
     quality: str | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from gradient_async.models._base import ESSENTIAL, TEXT
 from gradient_async.models.response_meta import ResponseModel
 
 _COMPLETED = frozenset({"COMPLETED", "COMPLETE"})  # the guide's text has the second, its sample the first
@@ -33,8 +34,8 @@ class AsyncInvocation(ResponseModel):
     created_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    output: dict[str, Any] | None = None
-    error: str | None = None
+    output: dict[str, Any] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    error: str | None = attrs.field(default=None, metadata=TEXT)
 
     @property
     def is_terminal(self) -> bool:

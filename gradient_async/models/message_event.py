@@ -7,7 +7,7 @@ Source: ``POST /v1/messages`` of the serverless reference.
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
 
 
@@ -16,10 +16,10 @@ class MessageDelta(Model):
     """The part of a content block that an event adds, or the stop reason of the message."""
 
     type: str | None = None
-    text: str | None = None
-    thinking: str | None = None
-    partial_json: str | None = None
-    signature: str | None = None
+    text: str | None = attrs.field(default=None, metadata=TEXT)
+    thinking: str | None = attrs.field(default=None, metadata=TEXT)
+    partial_json: str | None = attrs.field(default=None, metadata=TEXT)
+    signature: str | None = attrs.field(default=None, metadata=TEXT)
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -39,10 +39,10 @@ class MessageEvent(Model):
     """
 
     type: str
-    index: int | None = None
-    message: MessageReply | None = None
-    content_block: ContentBlock | None = None
-    delta: MessageDelta | None = None
+    index: int | None = attrs.field(default=None, metadata=POSITION)
+    message: MessageReply | None = attrs.field(default=None, metadata=ESSENTIAL)
+    content_block: ContentBlock | None = attrs.field(default=None, metadata=ESSENTIAL)
+    delta: MessageDelta | None = attrs.field(default=None, metadata=ESSENTIAL)
     usage: MessageUsage | None = None
 
     @property

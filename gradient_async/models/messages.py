@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, TEXT, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -15,13 +15,13 @@ from gradient_async.models.response_meta import ResponseModel
 class ContentBlock(Model):
     """A block of a message: text, thinking, or the call of a tool."""
 
-    type: str = "text"
-    text: str | None = None
-    thinking: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: dict[str, Any] | None = None
-    signature: str | None = None
+    type: str = attrs.field(default="text", metadata=ESSENTIAL)
+    text: str | None = attrs.field(default=None, metadata=TEXT)
+    thinking: str | None = attrs.field(default=None, metadata=TEXT)
+    id: str | None = attrs.field(default=None, metadata=TEXT)
+    name: str | None = attrs.field(default=None, metadata=ESSENTIAL)
+    input: dict[str, Any] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    signature: str | None = attrs.field(default=None, metadata=TEXT)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -47,7 +47,7 @@ class MessageReply(ResponseModel):
     type: str = "message"
     role: str = "assistant"
     model: str = ""
-    content: list[ContentBlock] = attrs.field(factory=list)
+    content: list[ContentBlock] = attrs.field(factory=list, metadata=ESSENTIAL)
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: MessageUsage | None = None

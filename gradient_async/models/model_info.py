@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -26,7 +26,7 @@ class ModelList(ResponseModel):
     """Every model that the key may use; iteration and ``len()`` go over ``data``."""
 
     object: str = "list"
-    data: list[ModelInfo] = attrs.field(factory=list)
+    data: list[ModelInfo] = attrs.field(factory=list, metadata=ESSENTIAL)
 
     def __iter__(self) -> Iterator[ModelInfo]:
         return iter(self.data)

@@ -8,7 +8,7 @@ Source: ``POST /v1/responses`` of the serverless reference.
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
 from gradient_async.models.chat_chunk import ChunkChoice
 from gradient_async.models.responses import OutputItem, OutputPart, ResponseReply, ResponseUsage
 
@@ -30,19 +30,19 @@ class ResponseEvent(Model):
 
     type: str = "response.chunk"
     sequence_number: int | None = None
-    response: ResponseReply | None = None
-    item: OutputItem | None = None
-    part: OutputPart | None = None
+    response: ResponseReply | None = attrs.field(default=None, metadata=ESSENTIAL)
+    item: OutputItem | None = attrs.field(default=None, metadata=ESSENTIAL)
+    part: OutputPart | None = attrs.field(default=None, metadata=ESSENTIAL)
     item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
-    summary_index: int | None = None
-    delta: str | None = None
-    arguments: str | None = None
+    output_index: int | None = attrs.field(default=None, metadata=POSITION)
+    content_index: int | None = attrs.field(default=None, metadata=POSITION)
+    summary_index: int | None = attrs.field(default=None, metadata=POSITION)
+    delta: str | None = attrs.field(default=None, metadata=TEXT)
+    arguments: str | None = attrs.field(default=None, metadata=TEXT)
     id: str = ""
     created: int | None = None
     model: str = ""
-    choices: list[ChunkChoice] = attrs.field(factory=list)
+    choices: list[ChunkChoice] = attrs.field(factory=list, metadata=ESSENTIAL)
     usage: ResponseUsage | None = None
 
     @property

@@ -5,7 +5,7 @@ Source: ``POST /v1/responses`` of the serverless reference; fields seen only in 
 
 import attrs
 
-from gradient_async.models._base import Model
+from gradient_async.models._base import ESSENTIAL, TEXT, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -13,24 +13,24 @@ from gradient_async.models.response_meta import ResponseModel
 class OutputPart(Model):
     """A part of an output item: ``output_text``, ``reasoning_text``, ``summary_text`` or ``refusal``."""
 
-    type: str = "output_text"
-    text: str | None = None
-    refusal: str | None = None
+    type: str = attrs.field(default="output_text", metadata=ESSENTIAL)
+    text: str | None = attrs.field(default=None, metadata=TEXT)
+    refusal: str | None = attrs.field(default=None, metadata=TEXT)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class OutputItem(Model):
     """One item of the output: a ``message``, a ``reasoning``, a ``function_call`` or a newer one."""
 
-    type: str = "message"
-    id: str | None = None
+    type: str = attrs.field(default="message", metadata=ESSENTIAL)
+    id: str | None = attrs.field(default=None, metadata=TEXT)
     status: str | None = None
     role: str | None = None
-    content: list[OutputPart] | None = None
-    summary: list[OutputPart] | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str | None = None
+    content: list[OutputPart] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    summary: list[OutputPart] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    call_id: str | None = attrs.field(default=None, metadata=TEXT)
+    name: str | None = attrs.field(default=None, metadata=ESSENTIAL)
+    arguments: str | None = attrs.field(default=None, metadata=TEXT)
 
     @property
     def text(self) -> str:
@@ -87,7 +87,7 @@ class ResponseReply(ResponseModel):
     created: int | None = None
     created_at: float | None = None
     model: str = ""
-    output: list[OutputItem] = attrs.field(factory=list)
+    output: list[OutputItem] = attrs.field(factory=list, metadata=ESSENTIAL)
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
     usage: ResponseUsage | None = None

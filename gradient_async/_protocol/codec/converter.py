@@ -1,8 +1,9 @@
 """The cattrs converter: decoded JSON objects to models.
 
 Contract: for any bytes the outcome is a model, or a `ResponseDecodeError` that names the path of the bad field and
-carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``, numbers and strings are not
-converted into each other. The hook of a class is made when its first object arrives: most responses need few of them.
+carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``. A value of another type than
+the model says is treated as `odd_values` describes; an object that does not fit is converted once more for that. The
+hook of a class is made when its first object arrives: most responses need few of them.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 from types import UnionType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
+from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from gradient_async._protocol.codec.json_text import decode_json, encode_json, is_complete_json, shorten_text
+from gradient_async._protocol.codec.odd_values import STRUCTURE_ERRORS, Hook, odd_value_hooks
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
 
 __all__ = ["decode_json", "encode_json", "is_complete_json", "shorten_text", "structure"]
 
 M = TypeVar("M", bound=Model)
-Hook = Callable[[Any, Any], Any]
 
 
 def structure(value: Any, cls: type[M], *, raw: dict[str, Any] | None = None) -> M:
@@ -37,24 +39,24 @@ def structure(value: Any, cls: type[M], *, raw: dict[str, Any] | None = None) ->
         raw: The object as it arrived, where *value* is an edited copy of it. It becomes the model's ``raw``.
 
     Raises:
-        ResponseDecodeError: A field has the wrong type; the error names its path.
+        ResponseDecodeError: A field that matters has the wrong type; the error names its path.
     """
     model: M | None
     try:
         model = _fast_converter.structure(value, cls)
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+    except STRUCTURE_ERRORS:
         model = None
     if model is None:
-        model = _structure_with_path(value, cls)
+        model = _structure_odd_values(value, cls)
     if raw is not None:
         model._raw = raw
     return model
 
 
-def _structure_with_path(value: Any, cls: type[M]) -> M:
-    """Retry with detailed validation to locate the error."""
+def _structure_odd_values(value: Any, cls: type[M]) -> M:
+    """Retry with the treatment of odd values, and with detailed validation to locate one that is refused."""
     try:
-        return _detailed_converter().structure(value, cls)
+        return _lenient_converter().structure(value, cls)
     except (cattrs.BaseValidationError, TypeError, ValueError, RecursionError) as error:
         problem = cattrs.transform_error(error, path="$", format_exception=_format_error)[0]
     reason, _, path = problem.rpartition(" @ ")
@@ -62,16 +64,17 @@ def _structure_with_path(value: Any, cls: type[M]) -> M:
     raise ResponseDecodeError(message, path=path, body=shorten_text(json.dumps(value, default=str)))
 
 
-def _new_converter(*, detailed: bool) -> cattrs.Converter:
-    """Return a converter of models; a *detailed* one locates errors, and takes longer to make and to use."""
-    converter = cattrs.Converter(detailed_validation=detailed)
+def _new_converter(*, lenient: bool) -> cattrs.Converter:
+    """Return a converter of models; a *lenient* one accepts odd values and locates errors, and takes longer to use."""
+    converter = cattrs.Converter(detailed_validation=lenient)
     converter.register_structure_hook(str, _require_type(str, "a string"))
     converter.register_structure_hook(bool, _require_type(bool, "true or false"))
     converter.register_structure_hook(int, _structure_int)
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(datetime, _structure_datetime)
+    converter.register_structure_hook_factory(_is_list, partial(_make_list_hook, converter))
     converter.register_structure_hook_factory(_is_optional, partial(_make_optional_hook, converter))
-    converter.register_structure_hook_factory(_is_model, partial(_make_model_hook, converter))
+    converter.register_structure_hook_factory(_is_model, partial(_make_model_hook, converter, lenient=lenient))
     return converter
 
 
@@ -116,7 +119,7 @@ def _structure_datetime(value: Any, _type: Any) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _make_model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any, Any], M]:
+def _make_model_hook(converter: cattrs.Converter, cls: type[M], *, lenient: bool) -> Callable[[Any, Any], M]:
     set_fields: Hook | None = None
     content = attrs.fields_dict(cls).get("content")
     takes_text = content is not None and content.type in (str | None, "str | None")
@@ -129,8 +132,10 @@ def _make_model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any
         if takes_text and type(present.get("content")) is list:
             present = _join_content_parts(present)
         if set_fields is None:
-            ours = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
-            set_fields = make_dict_structure_fn(cls, converter, **ours)  # type: ignore[arg-type]  # mypy reads ** as flags
+            overrides = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
+            hooks = odd_value_hooks(cls, converter.structure) if lenient else {}
+            overrides |= {name: override(struct_hook=hook) for name, hook in hooks.items()}
+            set_fields = make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]  # mypy reads ** as flags
         model: M = set_fields(present, cls)
         model._raw = value
         return model
@@ -141,15 +146,31 @@ def _make_model_hook(converter: cattrs.Converter, cls: type[M]) -> Callable[[Any
 def _join_content_parts(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message or delta with text for its list of content parts; the list of log probabilities stays."""
     parts = message["content"]
-    if any(type(part) is not dict or "type" not in part for part in parts):
+    if any(type(part) is not dict or part.keys().isdisjoint(("type", "text")) for part in parts):
         return message
-    thoughts = [inner for part in parts if part["type"] == "thinking" for inner in part.get("thinking") or ()]
+    thoughts = [inner for part in parts if part.get("type") == "thinking" for inner in part.get("thinking") or ()]
     reasoning = _join_text(thoughts)
     return message | {"content": _join_text(parts)} | ({"reasoning_content": reasoning} if reasoning else {})
 
 
 def _join_text(parts: list[Any]) -> str:
     return "".join(part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str)
+
+
+def _is_list(cls: Any) -> bool:
+    return get_origin(cls) is list
+
+
+def _make_list_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    """Return the hook of a list, which does not take the characters of a string or the keys of an object for items."""
+    convert = list_structure_factory(cls, converter)
+
+    def structure_list(value: Any, kind: Any) -> Any:
+        if type(value) is not list:
+            raise TypeError(f"expected a list, got {type(value).__name__}")
+        return convert(value, kind)
+
+    return structure_list
 
 
 def _is_optional(cls: Any) -> bool:
@@ -169,9 +190,9 @@ def _is_model(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, Model)
 
 
-_fast_converter = _new_converter(detailed=False)
+_fast_converter = _new_converter(lenient=False)
 
 
 @cache
-def _detailed_converter() -> cattrs.Converter:
-    return _new_converter(detailed=True)
+def _lenient_converter() -> cattrs.Converter:
+    return _new_converter(lenient=True)

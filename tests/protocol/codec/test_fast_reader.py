@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async import ChatCompletion, ChatCompletionChunk, ResponseDecodeError
+from gradient_async import ChatCompletion, ChatCompletionChunk
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, FastReader
 from gradient_async._protocol.http.body_reader import read_completion
@@ -190,6 +190,10 @@ def test_a_text_is_decoded_once_for_the_raw_of_all_its_models(monkeypatch: pytes
     assert len(texts) == 1
 
 
-def test_a_number_too_large_for_a_float_is_a_decode_error() -> None:
-    with pytest.raises(ResponseDecodeError, match="logprob"):
-        read_completion(b'{"choices": [{"logprobs": {"content": [{"logprob": 1%s}]}}]}' % (b"0" * 400))
+def test_a_number_too_large_for_a_float_takes_the_default() -> None:
+    completion = read_completion(b'{"choices": [{"logprobs": {"content": [{"logprob": 1%s}]}}]}' % (b"0" * 400))
+    logprobs = completion.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.content is not None
+    assert logprobs.content[0].logprob == 0.0
+    assert logprobs.content[0].raw == {"logprob": 10**400}

@@ -127,7 +127,7 @@ def test_the_assembled_message_can_be_sent_back() -> None:
     assert got.message.to_dict() == {"role": "assistant", "tool_calls": [call]}
 
 
-@pytest.mark.parametrize("index", [True, 0.5, "0", [], {}])
+@pytest.mark.parametrize("index", [True, 0.5, "first", "-1", "", [], {}])
 def test_an_index_of_the_wrong_type_is_named(index: object) -> None:
     with pytest.raises(ResponseDecodeError) as caught:
         ChatAccumulator().add({"choices": [{"index": index}]})
