@@ -36,7 +36,6 @@ STREAMING = {
     "_protocol.stream.chat_decoder",
     "_protocol.stream.chunk_template",
     "_protocol.stream.template_decoder",
-    "models.chat_chunk",
     "_protocol.stream.chat_accumulator",
 }
 TOOLS = {
@@ -118,7 +117,6 @@ async def test_a_stream_loads_no_module_of_batches_and_tools(gradient_emulator: 
                 "_io.stream.tee",
                 "_protocol.stream.base_decoder",
                 "models.message_event",
-                "models.chat_chunk",
             },
         ),
     ],

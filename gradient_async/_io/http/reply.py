@@ -53,3 +53,14 @@ class Reply:
             raise
         result.meta = self.meta
         return result
+
+    def record_first_token(self) -> None:
+        """Set the time to a stream's first token to now; seconds from the start of the call."""
+        self.meta.timings.first_token = self.exchange.time() - self.started_at
+
+    def record_total(self, output_tokens: int | None) -> None:
+        """Set the duration of a stream, and its tokens per second after the first if *output_tokens* is known."""
+        timings = self.meta.timings
+        timings.total = self.exchange.time() - self.started_at
+        if output_tokens is not None and timings.first_token is not None and timings.total > timings.first_token:
+            timings.tokens_per_second = output_tokens / (timings.total - timings.first_token)

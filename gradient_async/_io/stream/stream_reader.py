@@ -23,7 +23,6 @@ from gradient_async._io.deadline_timer import OpenBlock
 from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
-from gradient_async._io.stream.timings import record_first_token, record_total
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event, StreamOutcome
 from gradient_async.errors import GradientError, InterruptedCall, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
@@ -232,7 +231,7 @@ class StreamReader(ABC, Generic[E, S]):
             events = list(self._pending)
             self._pending = iter(events)
             if any(map(self._has_token, events)):
-                record_first_token(reply)
+                reply.record_first_token()
 
     def _check_connection(self) -> None:
         """Raise `StreamTruncatedError` if the connection broke before the stream was complete."""
@@ -273,7 +272,7 @@ class StreamReader(ABC, Generic[E, S]):
             self._watchdog.stop()
         if self._reply is not None:
             self._reply.exchange.close()
-            record_total(self._reply, self._output_tokens())
+            self._reply.record_total(self._output_tokens())
             if error is not None:
                 error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
                 if isinstance(error, InterruptedCall):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from gradient_async._io.batch.input_file import ByteProgress, CheckedInput, Source, check_input, open_input
+from gradient_async._io.batch.input_source import ByteProgress, CheckedInput, Source, check_input, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.http.pipeline import Pipeline
@@ -33,7 +33,8 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 from gradient_async.resources.batch.client import BatchClient, Timeout
-from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob, JobContext, JobPart
+from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob, JobContext
+from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.listing import BatchList
 from gradient_async.resources.batch.options import (
     DEFAULT_CONTENT_TYPE,

@@ -11,14 +11,17 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from gradient_async._io.batch.input_file import InputFile, Source, open_input
+from gradient_async._io.batch.input_file import InputFile
+from gradient_async._io.batch.input_source import Source, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.poller import JobProgress
+from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._protocol.batch.api import (
     AUTO,
     Provider,
@@ -29,17 +32,16 @@ from gradient_async._protocol.batch.api import (
 )
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
-from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError
 from gradient_async.models.batch import Batch
-from gradient_async.models.batch_result import BatchReport
+from gradient_async.models.batch_result import BatchReport, ResultFile
 from gradient_async.resources.batch.client import BatchClient
+from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.report import build_batch_report, read_endpoint, select_lines
 from gradient_async.resources.batch.result_download import (
     ByteProgress,
     ResultSaver,
     SavedResults,
-    require_distinct_paths,
     resolve_targets,
 )
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
@@ -47,31 +49,6 @@ from gradient_async.resources.batch.result_stream import ResultFiles, ResultStre
 DEFAULT_POLL = Poll()
 _SHORTEST_TIMEOUT = 0.001
 """Seconds for a call when no time remains; the call then ends with a timeout error."""
-
-
-@attrs.define
-class JobPart:
-    """One job at the service.
-
-    Attributes:
-        part: The part of the input that the job processes; None if unknown.
-        batch: The last known state; None before the first one.
-    """
-
-    batch_id: str
-    part: InputPart | None = None
-    batch: Batch | None = None
-
-    def record_state(self, batch: Batch) -> None:
-        """Keep *batch* as the last known state, with line numbers of the whole input."""
-        lines_before = self.part.lines_before if self.part is not None else 0
-        if lines_before:
-            faults = [
-                fault if fault.line is None else attrs.evolve(fault, line=fault.line + lines_before)
-                for fault in batch.errors
-            ]
-            batch = attrs.evolve(batch, errors=faults)
-        self.batch = batch
 
 
 @attrs.define(eq=False)
@@ -254,18 +231,23 @@ class BatchJob:
             APIConnectionError: Repeated connections brought no new byte.
             ProtocolError: A file changed while it was being read; download it again.
         """
-        targets = resolve_targets(path, errors)
-        require_distinct_paths(journal=self._context.journal, path=path, errors=errors)
+        targets = await run_in_thread(partial(resolve_targets, path, errors, self._context.journal))
         sources = await self._locate_files()
         async with AsyncExitStack() as stack:
             journal, tag = None, uuid.uuid4().hex
             if self._context.journal is not None:
                 journal = await stack.enter_async_context(Journal(self._context.journal))
                 tag = self._parts[0].batch_id
-            savers = [ResultSaver(target, name, sources, tag[:8], journal, on_progress) for name, target in targets]
-            sizes = [await saver.save_file() for saver in savers] + [0]
+            sizes: dict[ResultFile, int] = {}
+            for name, target in targets.items():
+                downloads = [partial(files.open_file, name) for files in sources]
+                saver = ResultSaver(target, name, downloads, tag[:8], journal, on_progress)
+                sizes[name] = await saver.save_file()
         return SavedResults(
-            output=Path(path), errors=None if errors is None else Path(errors), size=sizes[0], errors_size=sizes[1]
+            output=targets["output"],
+            errors=targets.get("error"),
+            size=sizes["output"],
+            errors_size=sizes.get("error", 0),
         )
 
     async def report(self, source: Source | None = None) -> BatchReport:

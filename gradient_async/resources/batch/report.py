@@ -5,7 +5,7 @@ Contract: memory for the ids, not for the response bodies.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import AsyncIterable, Container, Iterable
 from contextlib import aclosing
 
 import anyio
@@ -16,7 +16,6 @@ from gradient_async._protocol.batch.input_line import read_custom_id, read_url
 from gradient_async.errors import BatchFailedError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
-from gradient_async.resources.batch.result_stream import ResultStream
 
 
 @attrs.define
@@ -38,7 +37,7 @@ class _ResultTally:
             self.errors[result.custom_id] = fault
 
 
-async def build_batch_report(results: ResultStream, file: InputFile | None) -> BatchReport:
+async def build_batch_report(results: AsyncIterable[BatchResult], file: InputFile | None) -> BatchReport:
     """Read all *results* and compare them with the input *file*; without it, no request counts as missing."""
     tally = _ResultTally()
     try:

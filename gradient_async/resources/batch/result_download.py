@@ -35,7 +35,6 @@ from gradient_async._protocol.batch.journal_records import SavedPosition
 from gradient_async._protocol.batch.presigned import DownloadState
 from gradient_async.errors import ConfigurationError, ProtocolError
 from gradient_async.models.batch_result import ResultFile
-from gradient_async.resources.batch.result_stream import ResultFiles
 
 SYNC_BYTES = 16_777_216
 """Bytes between two ``save`` records; each of them waits for the disk."""
@@ -61,35 +60,37 @@ class SavedResults:
 
 
 def resolve_targets(
-    path: str | os.PathLike[str], errors: str | os.PathLike[str] | None
-) -> list[tuple[ResultFile, Path]]:
-    """Return each results file with the path to save it to.
+    path: str | os.PathLike[str], errors: str | os.PathLike[str] | None, journal: Path | None
+) -> dict[ResultFile, Path]:
+    """Return the path to save each results file to.
 
     Raises:
-        ConfigurationError: A path is a directory or a device.
+        ConfigurationError: A path is a directory or a device, or two of the files are the same.
     """
-    targets: list[tuple[ResultFile, Path]] = [("output", Path(path))]
+    targets: dict[ResultFile, Path] = {"output": Path(path)}
     if errors is not None:
-        targets.append(("error", Path(errors)))
-    for _, target in targets:
+        targets["error"] = Path(errors)
+    for target in targets.values():
         if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - these two never raise
             raise _unwritable_error(target, "it is not a plain file")
+    require_distinct_paths(journal=journal, path=path, errors=errors)
     return targets
 
 
 @attrs.define(eq=False)
 class ResultSaver:
-    """Saves one results file of all jobs in *sources*, concatenated, to *path*.
+    """Saves one results file of all jobs, concatenated, to *path*.
 
     Attributes:
         name: ``"output"`` or ``"error"``.
+        downloads: Each opens the file of one job; None if that job does not have it.
         tag: Part of the part file's name. With a journal it is the same in the next process, otherwise random.
         on_progress: Called with the bytes saved, and the size once the current job's file is saved.
     """
 
     path: Path
     name: ResultFile
-    sources: Sequence[ResultFiles]
+    downloads: Sequence[Callable[[], ResumableDownload | None]]
     tag: str
     journal: Journal | None = None
     on_progress: ByteProgress | None = None
@@ -111,7 +112,7 @@ class ResultSaver:
     async def _save_and_rename(self) -> None:
         try:
             saved = await run_in_thread(self._open_part_file)
-            for number in range(saved.part, len(self.sources)):
+            for number in range(saved.part, len(self.downloads)):
                 resumed = number == saved.part
                 await self._append_job(
                     number, DownloadState(saved.offset, etag=saved.tag) if resumed else DownloadState()
@@ -130,7 +131,7 @@ class ResultSaver:
         """Return the position to resume at: the recorded one if the part file still reaches it, else the start."""
         start = SavedPosition(part=0, offset=0, position=0)
         saved = self.journal.state.saved.get(self.name) if self.journal is not None else None
-        if saved is None or saved.part >= len(self.sources) or not self._part_path.exists():
+        if saved is None or saved.part >= len(self.downloads) or not self._part_path.exists():
             return start
         return saved if self._part_path.stat().st_size >= saved.position else start
 
@@ -147,7 +148,7 @@ class ResultSaver:
 
     async def _append_job(self, number: int, state: DownloadState) -> None:
         """Append the rest of the file of one job, from the offset of *state*."""
-        download = self.sources[number].open_file(self.name)
+        download = self.downloads[number]()
         if download is None:
             return
         download.state = state

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._io.batch.input_file import CheckedInput
+from gradient_async._io.batch.input_source import CheckedInput
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.api import build_create_body
@@ -23,7 +23,7 @@ from gradient_async._protocol.batch.journal_records import JournalHeader, PartSt
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import GradientError
 from gradient_async.resources.batch.client import BatchClient
-from gradient_async.resources.batch.job import JobPart
+from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.options import ResolvedOptions
 
 
