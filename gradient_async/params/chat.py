@@ -7,9 +7,12 @@ Source: chat completions of the serverless reference, April to August 2026, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 from gradient_async.models.chat import Message
+
+if TYPE_CHECKING:
+    from gradient_async.params.objects import ObjectParam
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -44,10 +47,10 @@ class MessageParam(TypedDict, total=False):
     """
 
     role: Required[Role]
-    content: str | Iterable[Mapping[str, Any]] | None
+    content: str | Iterable[Mapping[str, Any] | ObjectParam] | None
     refusal: str | None
     reasoning_content: str | None
-    tool_calls: Iterable[ToolCallParam]
+    tool_calls: Iterable[ToolCallParam | ObjectParam]
     tool_call_id: str
 
 
@@ -103,7 +106,8 @@ class CommonChatParams(TypedDict, total=False):
     """The parameters of every chat call. None means unset.
 
     Attributes:
-        messages: Conversation, latest message last; at least one. Messages are dicts or `Message` objects.
+        messages: Conversation, latest message last; at least one. Messages are dicts, `Message` objects, or other
+            objects with their fields: attrs classes, dataclasses, Pydantic models.
         frequency_penalty: From -2 to 2: penalty for tokens by how often they have occurred.
         logit_bias: Bias from -100 to 100 by token id.
         logprobs: Whether the response has the log probabilities of its tokens.
@@ -117,7 +121,7 @@ class CommonChatParams(TypedDict, total=False):
         reasoning_effort: Amount of reasoning.
         seed: Makes sampling repeatable, as far as the model supports it.
         stop: Up to four strings that end the generation.
-        stream_options: Options of a stream.
+        stream_options: Options of a stream; not sent with a request for a whole completion.
         temperature: Sampling temperature, from 0 to 2.
         tool_choice: Whether the model may call tools, must call one, or must call a given one.
         top_logprobs: With ``logprobs``, number of alternatives per token, from 0 to 20.
@@ -127,7 +131,7 @@ class CommonChatParams(TypedDict, total=False):
         extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
-    messages: Required[Iterable[MessageParam | Message]]
+    messages: Required[Iterable[MessageParam | Message | ObjectParam]]
     frequency_penalty: float | None
     logit_bias: Mapping[str, int] | None
     logprobs: bool | None

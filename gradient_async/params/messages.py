@@ -12,6 +12,7 @@ from gradient_async.params.chat import ReasoningEffort
 
 if TYPE_CHECKING:
     from gradient_async.models.messages import MessageReply
+    from gradient_async.params.objects import ObjectParam
 
 
 class TurnParam(TypedDict):
@@ -23,7 +24,7 @@ class TurnParam(TypedDict):
     """
 
     role: Literal["user", "assistant"]
-    content: str | Iterable[Mapping[str, Any]]
+    content: str | Iterable[Mapping[str, Any] | ObjectParam]
 
 
 class MessagesToolParam(TypedDict, total=False):
@@ -46,7 +47,8 @@ class MessagesParams(TypedDict, total=False):
     Attributes:
         model: Slug of the model.
         max_tokens: Maximum number of generated tokens.
-        messages: Conversation, latest turn last; at least one. Turns are dicts or `MessageReply` objects.
+        messages: Conversation, latest turn last; at least one. Turns are dicts, `MessageReply` objects, or
+            other objects with their fields.
         metadata: ``{"user_id": ...}`` with your identifier of the end user.
         reasoning_effort: Amount of reasoning.
         speed: ``"fast"`` for a faster response at a higher price.
@@ -64,7 +66,7 @@ class MessagesParams(TypedDict, total=False):
 
     model: Required[str]
     max_tokens: Required[int]
-    messages: Required[Iterable[TurnParam | MessageReply]]
+    messages: Required[Iterable[TurnParam | MessageReply | ObjectParam]]
     metadata: Mapping[str, Any] | None
     reasoning_effort: ReasoningEffort | None
     speed: Literal["standard", "fast"] | None

@@ -12,6 +12,7 @@ from gradient_async.params.chat import StreamOptionsParam
 
 if TYPE_CHECKING:
     from gradient_async.models.responses import OutputItem
+    from gradient_async.params.objects import ObjectParam
 
 
 class ResponsesFunctionParam(TypedDict, total=False):
@@ -46,7 +47,7 @@ class ResponsesParams(TypedDict, total=False):
         reasoning: Amount of reasoning, as ``{"effort": "low"}``.
         stop: Strings that end the generation.
         store: Whether the service stores the response.
-        stream_options: Options of a stream.
+        stream_options: Options of a stream; not sent with a request for a whole response.
         temperature: Sampling temperature, from 0 to 2.
         tool_choice: Whether the model may call tools, must call one, or must call a given one.
         tools: Annotated functions, or tools in the form of the API.
@@ -57,7 +58,7 @@ class ResponsesParams(TypedDict, total=False):
     """
 
     model: Required[str]
-    input: Required[str | Iterable[Mapping[str, Any] | OutputItem]]
+    input: Required[str | Iterable[Mapping[str, Any] | OutputItem | ObjectParam]]
     instructions: str | None
     max_output_tokens: int | None
     max_tokens: int | None

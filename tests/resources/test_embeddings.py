@@ -89,7 +89,7 @@ async def test_unset_parameters_are_not_sent_and_unknown_ones_are(
         ({"input": "a"}, "model must be a text that is not empty"),
         ({"input": "a", "model": ""}, "model must be a text that is not empty"),
         ({"input": "a", "model": MODEL, "user": float("nan")}, "user is nan"),
-        ({"input": "a", "model": MODEL, "user": object()}, "cannot be written as JSON"),
+        ({"input": "a", "model": MODEL, "user": object()}, "user is of type object, which JSON cannot carry"),
         ({"input": "a", "model": MODEL, "extra_headers": {"Authorization": "x"}}, "cannot set Authorization"),
     ],
 )

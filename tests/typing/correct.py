@@ -1,8 +1,10 @@
 """Use that must type-check, with the types it must have."""
 
+import dataclasses
 from typing import TypedDict, assert_type
 
 import attrs
+from openai.types.chat import ChatCompletionMessage as OpenAIMessage
 
 from gradient_async import (
     AsyncInvocation,
@@ -35,6 +37,12 @@ class City:
     name: str
 
 
+@dataclasses.dataclass
+class Turn:
+    content: str
+    role: str = "user"
+
+
 class Country(TypedDict):
     name: str
 
@@ -57,6 +65,8 @@ async def use(session: AsyncSession) -> None:
     completion = await create(model="m", messages=messages, temperature=None, timeout=Timeouts(total=None))
     conversation: list[MessageParam | Message] = [*messages, completion.message]
     await create(model="m", messages=conversation, stop=["a"], timeout=5, extra_body={"x": 1})
+
+    await create(model="m", messages=[*messages, Turn("Hi"), OpenAIMessage(role="assistant", content="Hello")])
 
     async with session.chat.completions.stream(model="m", messages=messages) as stream:
         async for chunk in stream:

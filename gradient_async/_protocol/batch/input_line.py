@@ -18,7 +18,8 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api import Provider
-from gradient_async._protocol.codec.converter import decode_json, encode_json, shorten_text
+from gradient_async._protocol.codec.json_text import decode_json, encode_jsonable, shorten_text
+from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.batch import BatchRequest
 
@@ -44,6 +45,12 @@ _BODY_FIELDS: dict[str | None, dict[str, type]] = {
 """The required fields of a request body, by endpoint."""
 
 _DEFAULT_BODY_FIELDS: dict[str, type] = {"model": str}
+_FORBIDDEN_BODY_FIELDS: Mapping[str, Callable[[object], bool]] = {
+    "stream": lambda value: value not in (None, False),
+    "stream_options": lambda value: value is not None,
+}
+"""Fields that no request of a batch may have, with the test for a value that sets them: results are whole."""
+
 _FAST_TYPES: dict[type, Any] = {str: _Text, list: _Objects, int: int, object: msgspec.Raw}
 
 
@@ -86,21 +93,21 @@ class LineSchema:
         return list(self._find_field_faults(value))
 
     def encode_line(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
-        """Return the line of a request, with its LF.
+        """Return the line of a request, with its LF. What is None is left out, as in a single call.
 
         Args:
-            request: A `BatchRequest`, a dict with its fields, or the line itself as a dict.
+            request: A `BatchRequest`, a dict or an object with its fields, or the line itself as a dict.
 
         Raises:
-            ConfigurationError: *request* is none of these, or has no JSON form.
+            ConfigurationError: *request* is none of these, or a value has no JSON form; the error names its
+                ``custom_id`` and path.
         """
-        if isinstance(request, BatchRequest):
-            request = {"custom_id": request.custom_id, "body": request.body}
-        if not isinstance(request, Mapping):
+        line = _convert_request(request)
+        if type(line) is not dict:
             raise ConfigurationError(
                 f"A batch consists of BatchRequest(custom_id, body) or equivalent dicts; got {type(request).__name__}."
             )
-        return encode_json(self._fill_line(request)) + b"\n"
+        return encode_jsonable(self._fill_line(line)) + b"\n"
 
     @property
     def _body_name(self) -> str:
@@ -120,7 +127,8 @@ class LineSchema:
         return {"method": "POST", **({"url": self.endpoint} if self.endpoint else {}), **request}
 
     def _fast_fields(self) -> list[tuple[str, Any]]:
-        fields = [(name, _FAST_TYPES[kind]) for name, kind in self._body_fields.items()]
+        fields: list[Any] = [(name, _FAST_TYPES[kind]) for name, kind in self._body_fields.items()]
+        fields += [(name, None, None) for name in _FORBIDDEN_BODY_FIELDS]
         body = msgspec.defstruct("Body", fields, gc=False)
         if self.provider == "anthropic":
             return [("custom_id", Annotated[str, msgspec.Meta(pattern=_ANTHROPIC_ID)]), ("params", body)]
@@ -139,6 +147,9 @@ class LineSchema:
         if type(body := line.get(self._body_name)) is dict:
             for name, expected in self._body_fields.items():
                 yield from _check_field(body, name, expected, f"{self._body_name}.")
+            for name, is_set in _FORBIDDEN_BODY_FIELDS.items():
+                if is_set(body.get(name)):
+                    yield f"field '{self._body_name}.{name}' is for streams; the results of a batch are whole"
 
     def _check_method_and_url(self, line: dict[str, Any]) -> Iterator[str]:
         method, url = line.get("method"), line.get("url")
@@ -167,6 +178,18 @@ def read_custom_id(line: bytes) -> str | None:
         return None
     custom_id = value.get("custom_id") if type(value) is dict else None
     return custom_id if type(custom_id) is str else None
+
+
+def _convert_request(request: object) -> Any:
+    """Return *request* as JSON has it; the error for a value without a JSON form names the request's id."""
+    try:
+        return to_request_json("", request)
+    except ConfigurationError as error:
+        problem = str(error)
+    custom_id = request.get("custom_id") if isinstance(request, Mapping) else getattr(request, "custom_id", None)
+    raise ConfigurationError(
+        f"Request {shorten_text(custom_id, _SHOWN_CHARS)!r}: {problem}" if _is_nonempty_text(custom_id) else problem
+    )
 
 
 def read_url(line: bytes) -> str | None:

@@ -17,7 +17,6 @@ from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import (
     describe_type,
-    require_finite,
     require_iterable,
     require_text,
     without_unset,
@@ -43,12 +42,9 @@ def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -
         raise ConfigurationError(
             f"input must be an object, as {{'prompt': '...'}}; got {describe_type(body.get('input'))}."
         )
-    body["input"] = dict(body["input"])
-    for name, value in body["input"].items():
-        require_finite(f"input.{name}", value)
     if "tags" in body:
         body["tags"] = _copy_tags(body["tags"])
-    return build_json_post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, known=_KNOWN - {"input"}, timeouts=timeouts)
 
 
 def build_status_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:

@@ -35,7 +35,7 @@ def build_embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -
     body = without_unset(params, _KNOWN)
     require_text(body, "model", "qwen3-embedding-0.6b")
     body["input"] = _validate_input(body.get("input"))
-    return build_json_post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, known=_KNOWN, timeouts=timeouts)
 
 
 def read_embeddings(body: bytes) -> EmbeddingList:

@@ -39,4 +39,4 @@ def build_images_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Re
         raise ConfigurationError(f"n={count!r}: give at least 1 image.")
     if (body | dict(body.get("extra_body") or {})).get("stream"):
         raise ConfigurationError("images.generate returns whole images; leave stream out.")
-    return build_json_post(_PATH, body, timeouts=timeouts)
+    return build_json_post(_PATH, body, known=_KNOWN, timeouts=timeouts)

@@ -10,20 +10,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradient_async._protocol.codec.json_text import encode_jsonable
+from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.parameters import describe_type, require_finite, require_mapping
+from gradient_async._protocol.requests.parameters import describe_type, require_mapping
 from gradient_async._protocol.requests.request import NO_HEADERS, Request
 from gradient_async.errors import ConfigurationError
-from gradient_async.models._base import to_jsonable
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
+
+AS_GIVEN = frozenset({"extra_body", "extra_headers"})
+"""Parameters that `build_post` converts and checks itself."""
 
 
 def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
     """Build the POST of *body*, a dict of JSON values, and pop its ``extra_body`` and ``extra_headers``.
 
-    ``extra_body`` goes into the body untouched, and overrides the parameters.
+    ``extra_body`` goes into the body untouched, null included, and overrides the parameters. ``stream_options`` is left
+    out of a request that is not a stream: the service refuses it there.
 
     Raises:
         ConfigurationError: A value has no JSON form, or a header cannot be set.
@@ -31,11 +35,10 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     extra_body, headers = body.pop("extra_body", None), body.pop("extra_headers", None)
     if stream:
         body["stream"] = True
+    else:
+        body.pop("stream_options", None)
     if extra_body:
-        extra = to_jsonable(dict(require_mapping("extra_body", extra_body)))
-        for name, value in extra.items():
-            require_finite(name, value)
-        body |= extra
+        body |= to_request_json("extra_body", require_mapping("extra_body", extra_body), keep_nulls=True)
     return Request(
         method="POST",
         path=path,
@@ -46,15 +49,27 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     )
 
 
-def build_json_post(path: str, body: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
+def build_json_post(
+    path: str, body: Mapping[str, Any], *, known: frozenset[str] | None = None, timeouts: Timeouts
+) -> Request:
     """Build the POST of *body*, converting its values to their JSON form.
+
+    Args:
+        path: Path below the base URL.
+        body: The parameters.
+        known: Those whose nulls inside are left out; None for all.
+        timeouts: The time limits of the call.
 
     Raises:
         ConfigurationError: A value has no JSON form, or a header cannot be set.
     """
-    for name, value in body.items():
-        require_finite(name, value)
-    return build_post(path, {name: to_jsonable(value) for name, value in body.items()}, timeouts=timeouts)
+    converted = {
+        name: value
+        if name in AS_GIVEN
+        else to_request_json(name, value, keep_nulls=known is not None and name not in known)
+        for name, value in body.items()
+    }
+    return build_post(path, converted, timeouts=timeouts)
 
 
 def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:

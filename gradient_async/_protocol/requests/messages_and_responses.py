@@ -1,8 +1,7 @@
 """The messages and the responses API: their requests.
 
-Contract: a parameter that is None is left out, except inside ``extra_body`` and among unknown keywords. A result, or an
-item of one, can be sent back as part of the next conversation. Functions among the tools become their descriptions, in
-the form of each API.
+Contract: what is None is left out as in `chat`. A result, or an item of one, can be sent back as part of the next
+conversation. Functions among the tools become their descriptions, in the form of each API.
 
 Source: ``POST /v1/messages`` and ``POST /v1/responses`` of the serverless reference.
 """
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.json_post import build_post
+from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
 from gradient_async._protocol.requests.parameters import (
     require_iterable,
     require_model,
@@ -23,7 +22,6 @@ from gradient_async._protocol.requests.parameters import (
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.messages import MessageReply
-from gradient_async.models.responses import OutputItem
 from gradient_async.params import MessagesParams, ResponsesParams
 
 MESSAGES_PATH = "/v1/messages"
@@ -42,13 +40,15 @@ def build_message_request(params: Mapping[str, Any], *, stream: bool, timeouts: 
         ConfigurationError: A parameter is missing or invalid: the messages, the model or ``max_tokens``.
     """
     messages = _require_items("messages", params.get("messages"), "[{'role': 'user', 'content': 'Hello'}]")
-    messages = [_validate_message(message, position) for position, message in enumerate(messages)]
+    messages = [_to_turn(message) for message in messages]
     max_tokens = params.get("max_tokens")
     if type(max_tokens) is not int or max_tokens < 1:
         raise ConfigurationError(
             f"max_tokens must be a whole number of at least 1, which this API needs; got {max_tokens!r}."
         )
     body = _build_body({**params, "messages": messages}, _MESSAGE_FIELDS, _message_tool)
+    for position, message in enumerate(body["messages"]):
+        _check_message(message, position)
     return build_post(MESSAGES_PATH, body, stream=stream, timeouts=timeouts)
 
 
@@ -63,11 +63,11 @@ def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts:
         raise ConfigurationError("input is empty; give the text to respond to.")
     if not isinstance(value, str):
         value = _require_items("input", value, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
-        for position, item in enumerate(value):
-            if not isinstance(item, Mapping | OutputItem):
-                got = type(item).__name__
-                raise ConfigurationError(f"input[{position}] must be a message or another item; got {got}.")
     body = _build_body({**params, "input": value}, _RESPONSE_FIELDS, _response_tool)
+    for position, item in enumerate(() if isinstance(value, str) else body["input"]):
+        if type(item) is not dict:
+            got = type(item).__name__
+            raise ConfigurationError(f"input[{position}] must be a message or another item; got {got}.")
     return build_post(RESPONSES_PATH, body, stream=stream, timeouts=timeouts)
 
 
@@ -89,7 +89,10 @@ def _build_body(
             convert_tool(function_tool(tool).definition["function"]) if callable(tool) else tool
             for tool in body["tools"]
         ]
-    return {name: to_json_value(name, value) for name, value in body.items()}
+    return {
+        name: value if name in AS_GIVEN else to_json_value(name, value, keep_nulls=name not in known)
+        for name, value in body.items()
+    }
 
 
 def _message_tool(function: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,11 +112,14 @@ def _require_items(name: str, value: object, example: str) -> list[Any]:
     return items
 
 
-def _validate_message(message: object, position: int) -> Mapping[str, Any]:
-    """Return *message* if it has a known role and content; a `MessageReply` becomes the message it was."""
-    if isinstance(message, MessageReply):
-        return {"role": message.role, "content": message.content}
-    if not isinstance(message, Mapping):
+def _to_turn(message: object) -> object:
+    """Return the turn of the conversation that a `MessageReply` was; anything else unchanged."""
+    return {"role": message.role, "content": message.content} if isinstance(message, MessageReply) else message
+
+
+def _check_message(message: object, position: int) -> None:
+    """Raise a `ConfigurationError` unless *message* has a known role and content."""
+    if type(message) is not dict:
         raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
     if message.get("role") not in _ROLES:
         hint = "; instructions go into system=" if message.get("role") in ("system", "developer") else ""
@@ -122,4 +128,3 @@ def _validate_message(message: object, position: int) -> Mapping[str, Any]:
         )
     if message.get("content") is None:
         raise ConfigurationError(f"messages[{position}] has no content; give text or a list of blocks.")
-    return message

@@ -6,12 +6,12 @@ which may be a prompt.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.errors import ConfigurationError
-from gradient_async.models._base import Model, to_jsonable
+from gradient_async.models._base import Model
 
 _LISTS = {"stop": "a text or a list of texts", "tools": "a list of functions or of their descriptions"}
 
@@ -37,17 +37,23 @@ def require_model(model: object) -> None:
         )
 
 
-def require_finite(name: str, value: object) -> None:
-    """Raise a `ConfigurationError` if *value* is NaN or infinite, which JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f"{name} is {value}, which JSON cannot carry; give a finite number.")
-
-
 def require_mapping(name: str, value: object) -> Mapping[Any, Any]:
     """Return *value* if it is a mapping; raise a `ConfigurationError` otherwise."""
     if isinstance(value, Mapping):
         return value
     raise ConfigurationError(f"{name} must be a dict of names and values; got {describe_type(value)}.")
+
+
+def require_params(name: str, request: object) -> Mapping[str, Any]:
+    """Return the parameters of one of many requests: a mapping, or the fields of an object.
+
+    Raises:
+        ConfigurationError: *request* is neither.
+    """
+    params = request if isinstance(request, Mapping) else to_request_json(name, request)
+    if isinstance(params, Mapping):
+        return params
+    raise ConfigurationError(f"{name} must be a dict of parameters; got {describe_type(request)}.")
 
 
 def require_iterable(name: str, value: object, expected: str) -> list[Any]:
@@ -62,13 +68,17 @@ def describe_type(value: object) -> str:
     return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__
 
 
-def to_json_value(name: str, value: Any) -> Any:
-    """Return the parameter as JSON has it: models become dicts, iterables lists, functions among tools descriptions.
+def to_json_value(name: str, value: Any, *, keep_nulls: bool) -> Any:
+    """Return the parameter as JSON has it: objects become dicts, iterables lists, functions among tools descriptions.
+
+    Args:
+        name: The name of the parameter.
+        value: Its value.
+        keep_nulls: Keep the nulls inside, for a parameter that is not documented.
 
     Raises:
         ConfigurationError: The value has no JSON form.
     """
-    require_finite(name, value)
     if name in _LISTS and not isinstance(value, str):
         value = require_iterable(name, value, _LISTS[name])
     if name == "tools" and any(map(callable, value)):
@@ -79,4 +89,4 @@ def to_json_value(name: str, value: Any) -> Any:
         raise ConfigurationError(
             f"response_format is the class {value.__name__}; chat.completions.parse takes classes."
         )
-    return to_jsonable(value)
+    return to_request_json(name, value, keep_nulls=keep_nulls)

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradient_async._io.concurrent_map import ConcurrentMap
 from gradient_async._protocol.requests.chat import reject_stream
+from gradient_async._protocol.requests.parameters import require_params
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult
@@ -50,10 +51,9 @@ async def _fetch_result(send: Callable[[Params], Awaitable[ChatCompletion]], ind
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     try:
-        if not isinstance(request, Mapping):
-            raise ConfigurationError(f"requests[{index}] must be a dict of parameters; got {type(request).__name__}.")
-        reject_stream(request)
-        completion = await send(request)
+        params = require_params(f"requests[{index}]", request)
+        reject_stream(params)
+        completion = await send(params)
     except SessionClosedError:
         raise
     except GradientError as error:

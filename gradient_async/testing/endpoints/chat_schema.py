@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gradient_async.testing.endpoints.checks import check_stream_options
 from gradient_async.testing.endpoints.validator import CrossFieldCheck, Rule, find_problem
 
 _TEXT = Rule(kind="string", nullable=True)
@@ -107,7 +108,12 @@ AGENT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string")})
 
 def find_chat_problem(body: Any, rule: Rule) -> str | None:
     """Return the first problem of *body* as a request by *rule*, `CHAT` or `AGENT`; None for a well-formed one."""
-    checks: tuple[CrossFieldCheck, ...] = (_check_functions, _check_logprobs, _check_tool_choice)
+    checks: tuple[CrossFieldCheck, ...] = (
+        _check_functions,
+        _check_logprobs,
+        _check_tool_choice,
+        check_stream_options,
+    )
     return find_problem(body, rule) or next((problem for check in checks if (problem := check(body))), None)
 
 

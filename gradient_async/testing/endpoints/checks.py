@@ -6,10 +6,18 @@ Source: the errors of the Inference API reference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Response, error_response
+
+
+def check_stream_options(body: Mapping[str, Any]) -> str | None:
+    """Return the problem of ``stream_options`` in the request for a whole response; None without one."""
+    if body.get("stream_options") is not None and not body.get("stream"):
+        return "stream_options is only allowed when stream is true."
+    return None
 
 
 def reject_malformed(request: RecordedRequest, problem: str | None) -> Response | None:

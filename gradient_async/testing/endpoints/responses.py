@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.checks import reject_request
+from gradient_async.testing.endpoints.checks import check_stream_options, reject_request
 from gradient_async.testing.endpoints.generative import (
     GenerativeEndpoint,
     override_usage,
@@ -92,7 +92,8 @@ class ResponsesEndpoint(GenerativeEndpoint):
 
     def check_response(self, request: RecordedRequest) -> Response | None:
         """Build the error response to a malformed request; None for a well-formed one."""
-        return reject_request(request, find_problem(request.json, _REQUEST), self.known)
+        problem = find_problem(request.json, _REQUEST) or check_stream_options(request.fields)
+        return reject_request(request, problem, self.known)
 
     def create_response(self, request: RecordedRequest, reply: Reply | None) -> Response:
         """Respond with a response object, or with the events of its stream."""

@@ -1,8 +1,14 @@
 """Chat requests: valid parameters become a JSON body, invalid ones are refused before anything is sent."""
 
 import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
+import attrs
 import pytest
 
 from gradient_async import ConfigurationError, Message, Timeouts
@@ -31,7 +37,7 @@ def test_every_parameter_goes_into_the_body() -> None:
     params = {
         "frequency_penalty": 0.5, "logit_bias": {"1": 2}, "logprobs": True, "max_completion_tokens": 256,
         "max_tokens": 5, "metadata": {"a": "b"}, "n": 2, "presence_penalty": -1, "reasoning_effort": "low", "seed": 7,
-        "stop": ["a"], "stream_options": {"include_usage": True}, "temperature": 0, "tool_choice": "auto",
+        "stop": ["a"], "temperature": 0, "tool_choice": "auto",
         "tools": [{"type": "function", "function": {"name": "f"}}], "top_logprobs": 3, "top_p": 0.5, "user": "u",
         "response_format": {"type": "json_object"},
     }  # fmt: skip
@@ -50,11 +56,80 @@ def test_unknown_keywords_and_extra_body_stay_untouched() -> None:
     }
 
 
-def test_messages_may_be_models_and_any_iterable() -> None:
-    assert body(messages=iter([USER, Message(content="Hello")]))["messages"] == [
-        USER,
-        {"role": "assistant", "content": "Hello"},
-    ]
+@attrs.define
+class Turn:
+    role: str
+    content: Any
+    name: str | None = None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(content="Hello"),
+        Turn("assistant", "Hello"),
+        MappingProxyType({"role": "assistant", "content": "Hello"}),
+        {"role": "assistant", "content": "Hello", "tool_calls": None, "audio": None},
+    ],
+)
+def test_messages_may_be_objects_and_any_iterable(message: Any) -> None:
+    assert body(messages=iter([USER, message]))["messages"] == [USER, {"role": "assistant", "content": "Hello"}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"messages": [USER, {"role": "assistant", "content": [{"type": "text", "text": "a", "cache_control": None}]}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "strict": None, "parameters": {"default": None}}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": None, "schema": {}}}},
+        {"tool_choice": {"type": "function", "function": {"name": "f", "x": None}}},
+        {"metadata": {"a": None, "b": "c"}},
+        {"logit_bias": {1: None, 2: 3}},
+        {"reasoning": {"effort": None, "max_tokens": 5}},
+    ],
+)
+def test_no_null_is_sent_inside_a_documented_parameter(given: dict[str, Any]) -> None:
+    request = build(**given)
+    assert request.body is not None
+    assert b"null" not in request.body
+
+
+def test_null_content_of_an_assistant_is_sent() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert body(messages=[USER, message])["messages"] == [USER, message]
+
+
+def test_stream_options_are_sent_with_a_stream_only() -> None:
+    options = {"include_usage": True}
+    stream = build(stream=True, stream_options=options)
+    assert json.loads(stream.body or b"")["stream_options"] == options
+    assert "stream_options" not in body(stream_options=options)
+    assert body(extra_body={"stream_options": options})["stream_options"] == options
+
+
+UNWRITABLE = [b"a", math.nan, Decimal(1), {1}, datetime.now(UTC), object()]
+
+
+@pytest.mark.parametrize("value", UNWRITABLE)
+@pytest.mark.parametrize(
+    ("build_params", "path"),
+    [
+        (lambda value: {"messages": [USER, {"role": "user", "content": value}]}, "messages[1].content is"),
+        (lambda value: {"messages": [Turn("user", [{"text": value}])]}, "messages[0].content[0].text is"),
+        (lambda value: {"temperature": value}, "temperature is"),
+        (lambda value: {"tools": [{"function": {"parameters": value}}]}, "tools[0].function.parameters is"),
+        (lambda value: {"stop": ["a", value]}, "stop[1] is"),
+        (lambda value: {"new_field": [value]}, "new_field[0] is"),
+        (lambda value: {"extra_body": {"deep": {"x": value}}}, "extra_body.deep.x is"),
+    ],
+)
+def test_a_value_without_a_json_form_is_refused_with_its_path(
+    value: Any, build_params: Callable[[Any], dict[str, Any]], path: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build(**build_params(value))
+    assert str(caught.value).startswith(path)
 
 
 def test_stop_may_be_one_string_or_any_iterable() -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from gradient_async import ConfigurationError, MessageReply, ResponseReply, Timeouts
@@ -42,7 +43,9 @@ def response_body(**params: Any) -> Any:
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"stream": True}, r"use \.stream"),
         ({"tools": {"name": "f"}}, "tools must be a list"),
-        ({"metadata": {"user_id": object()}}, "cannot be written as JSON"),
+        ({"metadata": {"user_id": object()}}, r"metadata\.user_id is of type object, which JSON cannot carry"),
+        ({"messages": [HI, {"role": "user", "content": [{"data": b"x"}]}]}, r"messages\[1\]\.content\[0\]\.data is of"),
+        ({"system": [{"text": float("inf")}]}, r"system\[0\]\.text is inf"),
         ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set Authorization"),
     ],
 )
@@ -62,6 +65,8 @@ def test_an_invalid_message_parameter_is_refused(params: dict[str, Any], problem
         ({"model": None}, "model must name a model"),
         ({"stream": False}, r"use \.stream"),
         ({"top_p": float("inf")}, "top_p is inf"),
+        ({"input": [HI, {"content": {1, 2}}]}, r"input\[1\]\.content is of type set"),
+        ({"text": {"format": {"schema": object()}}}, r"text\.format\.schema is of type object"),
     ],
 )
 def test_an_invalid_response_parameter_is_refused(params: dict[str, Any], problem: str) -> None:
@@ -74,6 +79,39 @@ def test_unset_parameters_are_left_out_and_unknown_ones_kept() -> None:
     body = {"model": "m", "messages": [HI], "new_field": None, "max_tokens": None, "stop_sequences": ["a"]}
     assert message_body(**params) == body
     assert response_body(stop=iter("ab"), user=None) == {"model": "m", "input": "Hi", "stop": ["a", "b"]}
+
+
+@attrs.define
+class Turn:
+    role: str
+    content: str
+    name: str | None = None
+
+
+def test_objects_may_be_messages_and_items() -> None:
+    assert message_body(messages=[Turn("user", "Hi")])["messages"] == [HI]
+    assert response_body(input=[Turn("user", "Hi")])["input"] == [HI]
+
+
+def test_nulls_inside_documented_parameters_are_left_out() -> None:
+    block = {"type": "text", "text": "Hi", "cache_control": None}
+    tool = {"name": "f", "input_schema": {"type": "object"}, "strict": None}
+    sent = message_body(messages=[{"role": "user", "content": [block]}], tools=[tool], metadata={"user_id": None})
+    assert sent["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+    assert (sent["tools"], sent["metadata"]) == ([{"name": "f", "input_schema": {"type": "object"}}], {})
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "status": None}
+    assert response_body(input=[HI, item], unknown={"a": None}) == {
+        "model": "m",
+        "input": [HI, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}],
+        "unknown": {"a": None},
+    }
+
+
+def test_stream_options_are_sent_with_a_stream_only() -> None:
+    params = {"model": "m", "input": "Hi", "stream_options": {"include_usage": True}}
+    stream = build_response_request(params, stream=True, timeouts=Timeouts())
+    assert json.loads(stream.body or b"")["stream_options"] == {"include_usage": True}
+    assert response_body(stream_options={"include_usage": True}) == {"model": "m", "input": "Hi"}
 
 
 def test_iterable_parameters_become_lists() -> None:

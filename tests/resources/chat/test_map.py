@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
+import attrs
 import pytest
 
 from gradient_async import (
@@ -72,6 +74,12 @@ async def test_a_failed_request_is_a_result_and_the_others_continue(gradient_emu
     assert [result.ok for result in others] == [True] * 3
 
 
+def endless_list() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
@@ -79,6 +87,10 @@ async def test_a_failed_request_is_a_result_and_the_others_continue(gradient_emu
         ({"model": "m", "messages": []}, "messages is empty"),
         (build_params("Hi", stream=True), "leave it out"),
         ("Hi", "must be a dict of parameters; got str"),
+        (object(), "requests[1] is of type object"),
+        ({"model": "m", "messages": [{"role": "user", "content": math.nan}]}, "messages[0].content is nan"),
+        (build_params("Hi", metadata={"a": endless_list()}), "metadata.a[0]"),
+        (build_params("Hi", seed={1}), "seed is of type set"),
     ],
 )
 async def test_an_invalid_request_is_a_result_and_is_not_sent(
@@ -90,6 +102,22 @@ async def test_an_invalid_request_is_a_result_and_is_not_sent(
     assert isinstance(other.error, ConfigurationError)
     assert advice in str(other.error)
     assert len(gradient_emulator.requests) == 1
+
+
+@attrs.frozen
+class Request:
+    messages: list[dict[str, Any]]
+    model: str = "m"
+    temperature: float | None = None
+
+
+async def test_a_request_may_be_an_object_with_fields(gradient_emulator: Emulator) -> None:
+    request: Any = Request(messages=[{"role": "user", "content": "Hi", "name": None}])
+    async with open_session(gradient_emulator) as session:
+        (result,) = await collect_results(session, [request])
+    assert result.ok
+    assert result.request is request
+    assert gradient_emulator.requests[0].json == build_params("Hi")
 
 
 async def test_a_request_may_have_its_own_timeout(gradient_emulator: Emulator) -> None:

@@ -57,6 +57,8 @@ REFUSED = [
     ({"stop": None}, "stop must be a string or an array, got null."),
     ({"stop": list("abcde")}, "stop must have between 1 and 4 items, got 5."),
     ({"stream": "yes"}, "stream must be a boolean, got string."),
+    ({"stream_options": {"include_usage": True}}, "stream_options is only allowed when stream is true."),
+    ({"stream": False, "stream_options": {}}, "stream_options is only allowed when stream is true."),
     ({"metadata": {str(i): "v" for i in range(17)}}, "metadata must have at most 16 entries, got 17."),
     ({"metadata": {"k" * 65: "v"}}, "must have a length of at most 64, got 65."),
     ({"metadata": {"k": "v" * 513}}, "metadata['k'] must have a length of at most 512, got 513."),

@@ -1,0 +1,25 @@
+"""The objects that may stand for dicts among the parameters.
+
+Contract: for type checkers only; `_protocol.codec.request_json` reads their fields.
+Source: ``model_dump`` of Pydantic 2; attrs; dataclasses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from attrs import AttrsInstance
+
+
+class SupportsModelDump(Protocol):
+    """An object with Pydantic's method ``model_dump``."""
+
+    def model_dump(self, *, mode: str, by_alias: bool) -> Any:
+        """Return the JSON form of the object."""
+
+
+if TYPE_CHECKING:
+    ObjectParam = SupportsModelDump | DataclassInstance | AttrsInstance
+    """An object with fields in place of a dict: Pydantic model, dataclass or attrs class."""
