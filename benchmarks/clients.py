@@ -131,7 +131,7 @@ class Bare(Client):
 
 
 @attrs.define
-class _Delta:
+class _Message:
     role: str | None = None
     content: str | None = None
 
@@ -139,7 +139,7 @@ class _Delta:
 @attrs.define
 class _ChunkChoice:
     index: int = 0
-    delta: _Delta = attrs.field(factory=_Delta)
+    delta: _Message = attrs.field(factory=_Message)
     finish_reason: str | None = None
 
 
@@ -151,19 +151,17 @@ class _Usage:
 
 
 @attrs.define
-class _Chunk:
+class _Reply:
     id: str = ""
     object: str = ""
     created: int = 0
     model: str = ""
-    choices: list[_ChunkChoice] = attrs.field(factory=list)
     usage: _Usage | None = None
 
 
 @attrs.define
-class _Message:
-    role: str = ""
-    content: str | None = None
+class _Chunk(_Reply):
+    choices: list[_ChunkChoice] = attrs.field(factory=list)
 
 
 @attrs.define
@@ -174,13 +172,8 @@ class _Choice:
 
 
 @attrs.define
-class _Completion:
-    id: str = ""
-    object: str = ""
-    created: int = 0
-    model: str = ""
+class _Completion(_Reply):
     choices: list[_Choice] = attrs.field(factory=list)
-    usage: _Usage | None = None
 
 
 class ByHand(Bare):

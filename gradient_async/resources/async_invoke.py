@@ -83,13 +83,7 @@ class AsyncInvoke(Resource):
     async def result(self, request_id: str, *, timeout: float | Timeouts | None = None) -> AsyncInvocation:
         """Return the current state of an invocation, with its output if it has completed.
 
-        Args:
-            request_id: The id that `create` returned.
-            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
-
-        Raises:
-            APIStatusError: The service refused the request; the subclass says why.
-            APIConnectionError: No response came.
+        Arguments and errors are those of `status`.
         """
         return await self._request_state(
             build_result_request(request_id, timeouts=self._timeouts.override_with(timeout))

@@ -55,8 +55,8 @@ class Messages(StreamingResource):
             ``async for text in session.messages.stream(model=M, max_tokens=500, messages=messages).text(): ...``
 
         Args:
-            timeout: Seconds for the whole stream, or a `Timeouts` for each part of it.
-            **params: Documented parameters; any other keyword goes into the body unchanged.
+            timeout: As for `create`; a number of seconds covers the whole stream.
+            **params: As for `create`.
 
         Returns:
             The `MessageStream`.

@@ -55,8 +55,8 @@ class Responses(StreamingResource):
             ``async for text in session.responses.stream(model=M, input="Hello").text(): ...``
 
         Args:
-            timeout: Seconds for the whole stream, or a `Timeouts` for each part of it.
-            **params: Documented parameters; any other keyword goes into the body unchanged.
+            timeout: As for `create`; a number of seconds covers the whole stream.
+            **params: As for `create`.
 
         Returns:
             The `ResponseStream`.

@@ -21,6 +21,8 @@ from gradient_async import (
 )
 from gradient_async.params import MessageParam
 
+Row = tuple[int, Any, type[GradientError], str | None]
+Call = Callable[[AsyncSession], Awaitable[Any]]
 BASE = "https://inference.do-ai.run"
 URL = f"{BASE}/v1/chat/completions"
 MESSAGES_URL = f"{BASE}/v1/messages"
@@ -67,7 +69,7 @@ async def test_an_agent_is_called_at_its_documented_address(mocked_responses: Mo
         assert (await s.agent().chat.completions.create(messages=HI)).text == "Hello!"
 
 
-ROWS: list[tuple[int, Any, type[GradientError], str | None]] = [
+ROWS: list[Row] = [
     (400, {"id": "bad_request", "message": "m"}, BadRequestError, "bad_request"),
     (401, {"id": "unauthorized", "message": "Unable to authenticate you."}, AuthenticationError, "unauthorized"),
     (404, {"id": "not_found", "message": "m", "request_id": "r"}, NotFoundError, "not_found"),
@@ -83,7 +85,7 @@ ROWS: list[tuple[int, Any, type[GradientError], str | None]] = [
 ]
 
 
-CALLS: list[tuple[str, Callable[[AsyncSession], Awaitable[object]]]] = [
+CALLS: list[tuple[str, Call]] = [
     ("post /v1/chat/completions", lambda s: s.chat.completions.create(model="m", messages=HI)),
     ("post /v1/embeddings", lambda s: s.embeddings.create(model="m", input="Hi")),
     ("post /v1/images/generations", lambda s: s.images.generate(model="m", prompt="Hi")),
@@ -91,57 +93,33 @@ CALLS: list[tuple[str, Callable[[AsyncSession], Awaitable[object]]]] = [
     ("get /v1/async-invoke/i/status", lambda s: s.async_invoke.status("i")),
     ("get /v1/async-invoke/i", lambda s: s.async_invoke.result("i")),
 ]
-
-
-@pytest.mark.parametrize(("path", "call"), CALLS, ids=[path for path, _ in CALLS])
-@pytest.mark.parametrize(("status", "body", "kind", "code"), ROWS)
-async def test_status_and_body_raise_the_documented_error(
-    mocked_responses: MockedResponses,
-    path: str,
-    call: Callable[[AsyncSession], Awaitable[object]],
-    status: int,
-    body: Any,
-    kind: type[GradientError],
-    code: str | None,
-) -> None:
-    method, _, where = path.partition(" ")
-    add = mocked_responses.get if method == "get" else mocked_responses.post
-    add(BASE + where, status=status, payload=body, headers={"x-request-id": "header-id"})
-    async with session() as s:
-        with pytest.raises(kind) as caught:
-            await call(s)
-    assert type(caught.value) is kind
-    assert getattr(caught.value, "code", None) == code
-    assert caught.value.request_id in ("header-id", "r")
-
-
-Call = Callable[[AsyncSession], Awaitable[Any]]
-MESSAGE_AND_RESPONSE: list[tuple[str, Call]] = [
-    (MESSAGES_URL, lambda s: s.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])),
-    (RESPONSES_URL, lambda s: s.responses.create(model="m", input="Hi")),
+TYPED_CALLS: list[tuple[str, Call]] = [
+    (
+        "post /v1/messages",
+        lambda s: s.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]),
+    ),
+    ("post /v1/responses", lambda s: s.responses.create(model="m", input="Hi")),
 ]
-ANTHROPIC_ROW = (
+ANTHROPIC_ROW: Row = (
     400, {"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}, BadRequestError,
     "invalid_request_error",
 )  # fmt: skip
-FAILED_ROW = (
+FAILED_ROW: Row = (
     200, {"id": "resp_1", "output": [], "status": "failed", "error": {"code": "rate_limit_exceeded", "message": "m"}},
     RateLimitError, "rate_limit_exceeded",
 )  # fmt: skip
+CASES = [(path, call, row) for path, call in CALLS for row in ROWS]
+CASES += [(path, call, row) for path, call in TYPED_CALLS for row in [*ROWS, ANTHROPIC_ROW, FAILED_ROW]]
 
 
-@pytest.mark.parametrize(("url", "call"), MESSAGE_AND_RESPONSE, ids=["messages", "responses"])
-@pytest.mark.parametrize(("status", "body", "kind", "code"), [*ROWS, ANTHROPIC_ROW, FAILED_ROW])
-async def test_status_and_body_of_messages_and_responses_raise_the_documented_error(
-    mocked_responses: MockedResponses,
-    url: str,
-    call: Call,
-    status: int,
-    body: Any,
-    kind: type[GradientError],
-    code: str | None,
+@pytest.mark.parametrize(("path", "call", "row"), CASES)
+async def test_status_and_body_raise_the_documented_error(
+    mocked_responses: MockedResponses, path: str, call: Call, row: Row
 ) -> None:
-    mocked_responses.post(url, status=status, payload=body, headers={"x-request-id": "header-id"})
+    status, body, kind, code = row
+    method, _, where = path.partition(" ")
+    add = mocked_responses.get if method == "get" else mocked_responses.post
+    add(BASE + where, status=status, payload=body, headers={"x-request-id": "header-id"})
     async with session() as s:
         with pytest.raises(kind) as caught:
             await call(s)
@@ -172,7 +150,7 @@ RESPONSE_SAMPLE = {
 async def test_a_message_decodes_and_keeps_unknown_fields(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(MESSAGES_URL, payload=MESSAGE_SAMPLE, headers={"ratelimit-remaining": "7"})
     async with session() as s:
-        message = await MESSAGE_AND_RESPONSE[0][1](s)
+        message = await TYPED_CALLS[0][1](s)
     assert (message.text, message.stop_reason, message.content[1].input) == ("Lisbon.", "tool_use", {"x": 1})
     assert message.usage.extra == {"speed": "fast"}
     assert message.meta.rate_limit.remaining == 7
@@ -182,7 +160,7 @@ async def test_a_message_decodes_and_keeps_unknown_fields(mocked_responses: Mock
 async def test_a_response_decodes_and_keeps_unknown_fields(mocked_responses: MockedResponses) -> None:
     mocked_responses.post(RESPONSES_URL, payload=RESPONSE_SAMPLE, headers={"x-request-id": "r"})
     async with session() as s:
-        response = await MESSAGE_AND_RESPONSE[1][1](s)
+        response = await TYPED_CALLS[1][1](s)
     assert (response.text, response.reasoning, response.status) == ("Paris", "hm", "incomplete")
     assert [call.name for call in response.function_calls] == ["f"]
     assert response.extra["tool_choice"] == RESPONSE_SAMPLE["tool_choice"]

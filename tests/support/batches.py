@@ -52,6 +52,12 @@ def new_session(gradient_emulator: Emulator) -> NewSession:
     return new
 
 
+@pytest.fixture(params=["reference", "captured"])
+def each_shape(gradient_emulator: Emulator, request: pytest.FixtureRequest) -> None:
+    """Runs a test twice: with jobs in the documented and in the captured wire shape."""
+    gradient_emulator.batches.shape = request.param
+
+
 TWO_LINES = jsonl(line("a"), line("b"))
 
 

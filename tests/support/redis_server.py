@@ -66,3 +66,12 @@ async def open_limiter(
         yield limiter
     finally:
         await limiter.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_two_limiters(
+    url: str, *windows: tuple[int, float], key: str
+) -> AsyncIterator[tuple[RedisLimiter, RedisLimiter]]:
+    """Open two limiters with one budget, as two processes have them."""
+    async with open_limiter(url, *windows, key=key) as one, open_limiter(url, *windows, key=key) as two:
+        yield one, two

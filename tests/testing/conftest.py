@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -36,23 +37,23 @@ async def gradient() -> AsyncIterator[Emulator]:
 
 
 @pytest.fixture
-def client(http: aiohttp.ClientSession, gradient: Emulator) -> EmulatorClient:
-    return EmulatorClient(http, gradient)
-
-
-@pytest.fixture
 def new_client(http: aiohttp.ClientSession) -> NewClient:
-    return lambda emulator: EmulatorClient(http, emulator)
-
-
-@pytest.fixture
-def batch_client(http: aiohttp.ClientSession, gradient: Emulator) -> BatchClient:
-    return BatchClient(http, gradient)
+    return partial(EmulatorClient, http)
 
 
 @pytest.fixture
 def new_batch_client(http: aiohttp.ClientSession) -> NewBatchClient:
-    return lambda emulator: BatchClient(http, emulator)
+    return partial(BatchClient, http)
+
+
+@pytest.fixture
+def client(new_client: NewClient, gradient: Emulator) -> EmulatorClient:
+    return new_client(gradient)
+
+
+@pytest.fixture
+def batch_client(new_batch_client: NewBatchClient, gradient: Emulator) -> BatchClient:
+    return new_batch_client(gradient)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class MessageStream(EventStream[MessageEvent, MessageReply]):
     """The events of a message as they arrive, and the `MessageReply` assembled from them.
 
     Iterating gives `MessageEvent`. The request is sent when the stream is entered or first read. Ownership of the
-    connection, end and errors are those of `ChatStream`; ``snapshot`` is a `MessageReply`.
+    connection, end, outcome and errors are those of `ChatStream`; ``snapshot`` is a `MessageReply`.
 
     Example::
 
@@ -29,16 +29,6 @@ class MessageStream(EventStream[MessageEvent, MessageReply]):
             async for text in stream.text():
                 print(text, end="")
             print(stream.snapshot.usage)
-
-    Raises:
-        APIStatusError: The service refused the request, or reported an error inside the stream.
-        APIConnectionError: The connection was not made, or a time limit ran out.
-        StreamTruncatedError: The stream ended, or its connection broke, before it was complete.
-        ProtocolError: The response is not a stream of such events.
-
-    Attributes:
-        outcome: ``"running"``, then how it ended: ``"done"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``,
-            ``"cancelled"``, ``"truncated"`` or ``"error"``.
     """
 
     __slots__ = ()

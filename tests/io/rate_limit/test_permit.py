@@ -21,7 +21,10 @@ async def test_a_refund_grants_the_next_permit_at_once_and_counts_once() -> None
     assert log.entries == [(0, 5.0), (1, 65.0)]
 
 
-async def test_a_held_permit_counts_from_its_sent_time() -> None:
+@pytest.mark.parametrize(("end", "returned", "next_at"), [("sent", 1000.0, 1060.0), ("refund", None, 1000.0)])
+async def test_a_held_permit_counts_from_its_sent_time_unless_it_is_refunded(
+    end: str, returned: float | None, next_at: float
+) -> None:
     limiter = make_limiter((1, 60.0))
     permit = await limiter.acquire(hold=True)
     log = PermitLog(limiter)
@@ -29,20 +32,9 @@ async def test_a_held_permit_counts_from_its_sent_time() -> None:
     await asyncio.sleep(1000)
     assert log.entries == []
     assert limiter.status().held == 1
-    assert permit.sent() == 1000.0
+    assert getattr(permit, end)() == returned
     await waiting
-    assert log.entries == [("next", 1060.0)]
-
-
-async def test_a_held_permit_can_be_refunded() -> None:
-    limiter = make_limiter((1, 60.0))
-    permit = await limiter.acquire(hold=True)
-    log = PermitLog(limiter)
-    waiting = log.start("next")
-    await asyncio.sleep(1000)
-    permit.refund()
-    await waiting
-    assert log.entries == [("next", 1000.0)]
+    assert log.entries == [("next", next_at)]
 
 
 async def test_sent_restarts_a_permit_that_already_counts() -> None:

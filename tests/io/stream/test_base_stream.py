@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gradient_async import AsyncSession, ChatStream, SessionClosedError, StreamBusyError
+from gradient_async import AsyncSession, ChatCompletion, ChatStream, SessionClosedError, StreamBusyError
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired, wait_for_disconnects
 from tests.support.streams import HI, LONG, chat_stream
-from tests.support.waiting import HANG_SECONDS
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 
 async def test_text_works_without_a_block(gradient_session: AsyncSession) -> None:
@@ -150,18 +150,23 @@ async def test_a_hundred_abandoned_streams_do_not_block_a_pool_of_two(gradient_e
         assert (await session.chat.completions.create(model="m", messages=HI)).text
 
 
+def start_reading(
+    emulator: Emulator, session: AsyncSession, *, stall: float, after: int
+) -> tuple[ChatStream, asyncio.Task[ChatCompletion]]:
+    """Return a stream that stalls for some seconds, and a task that reads all of it."""
+    emulator.reply(LONG)
+    emulator.stall(seconds=stall, after=after)
+    s = chat_stream(session)
+    return s, asyncio.create_task(s.completion())
+
+
 async def test_cancel_from_another_task_ends_the_iteration_cleanly(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    gradient_emulator.reply(LONG)
-    gradient_emulator.stall(seconds=60, after=3)
-    s = chat_stream(gradient_session)
-    reading = asyncio.ensure_future(s.completion())
-    async with asyncio.timeout(HANG_SECONDS):
-        while s.snapshot.text != "one two three":
-            await asyncio.sleep(0.005)
-        s.cancel()
-        partial = await reading
+    s, reading = start_reading(gradient_emulator, gradient_session, stall=60, after=3)
+    await wait_until(lambda: s.snapshot.text == "one two three")
+    s.cancel()
+    partial = await reading
     assert partial.text == "one two three"
     assert s.outcome == "cancelled"
     assert count_acquired(gradient_session) == 0
@@ -225,10 +230,7 @@ async def test_a_second_reader_is_refused_and_the_first_goes_on(
 async def test_a_refused_second_loop_does_not_cancel_the_stream(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    gradient_emulator.reply(LONG)
-    gradient_emulator.stall(seconds=0.1, after=2)
-    s = chat_stream(gradient_session)
-    first = asyncio.ensure_future(s.completion())
+    s, first = start_reading(gradient_emulator, gradient_session, stall=0.1, after=2)
     await asyncio.sleep(0.05)
     with pytest.raises(StreamBusyError, match="tee"):
         async for _ in s.text():

@@ -12,17 +12,14 @@ from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
 from gradient_async.limits.redis.store import Grant, RedisUnavailable
 from gradient_async.models.response_meta import RateLimitInfo
-from tests.support.redis_server import open_limiter
+from tests.support.redis_server import open_two_limiters
 from tests.support.waiting import HANG_SECONDS
 
 UNREACHABLE = "redis://:secret@127.0.0.1:1/0"
 
 
 async def test_a_refund_that_failed_is_written_again(url: str, key: str) -> None:
-    async with (
-        open_limiter(url, (1, 60.0), key=key) as one,
-        open_limiter(url, (1, 60.0), key=key) as two,
-    ):
+    async with open_two_limiters(url, (1, 60.0), key=key) as (one, two):
         permit = await one.acquire(hold=True)
         with mock.patch.object(one._store, "settle_permits", side_effect=RedisUnavailable):
             permit.refund()
@@ -33,10 +30,7 @@ async def test_a_refund_that_failed_is_written_again(url: str, key: str) -> None
 
 
 async def test_closing_writes_the_last_pause(url: str, key: str) -> None:
-    async with (
-        open_limiter(url, (100, 60.0), key=key) as one,
-        open_limiter(url, (100, 60.0), key=key) as two,
-    ):
+    async with open_two_limiters(url, (100, 60.0), key=key) as (one, two):
         permit = await one.acquire()
         one.apply_response(RateLimitInfo(retry_after=50.0), status=429, sent_at=permit.sent_at)
         await one.aclose()
@@ -45,10 +39,7 @@ async def test_closing_writes_the_last_pause(url: str, key: str) -> None:
 
 
 async def test_closing_refunds_permits_granted_meanwhile(url: str, key: str) -> None:
-    async with (
-        open_limiter(url, (10, 60.0), key=key) as one,
-        open_limiter(url, (10, 60.0), key=key) as two,
-    ):
+    async with open_two_limiters(url, (10, 60.0), key=key) as (one, two):
         granted, request_permits = asyncio.Event(), one._store.request_permits
 
         async def reply_slowly(*args: Any, **options: Any) -> Grant:

@@ -12,15 +12,12 @@ import pytest
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import APITimeoutError, ConfigurationError, SessionClosedError
 from gradient_async.limits import RedisLimiter
-from tests.support.redis_server import open_limiter
+from tests.support.redis_server import open_limiter, open_two_limiters
 from tests.support.waiting import HANG_SECONDS
 
 
 async def test_two_limiters_share_one_budget(url: str, key: str) -> None:
-    async with (
-        open_limiter(url, (3, 0.5), (100, 60.0), key=key) as one,
-        open_limiter(url, (3, 0.5), (100, 60.0), key=key) as two,
-    ):
+    async with open_two_limiters(url, (3, 0.5), (100, 60.0), key=key) as (one, two):
         began = time.monotonic()
         await asyncio.gather(*(limiter.acquire() for limiter in [one, two] * 3))
         assert time.monotonic() - began >= 0.5
@@ -46,10 +43,7 @@ async def test_a_permit_takes_a_token_of_every_window_or_of_none(url: str, key: 
 
 
 async def test_a_refund_frees_a_token_for_other_processes(url: str, key: str) -> None:
-    async with (
-        open_limiter(url, (1, 60.0), key=key) as one,
-        open_limiter(url, (1, 60.0), key=key) as two,
-    ):
+    async with open_two_limiters(url, (1, 60.0), key=key) as (one, two):
         permit = await one.acquire()
         permit.refund()
         permit.refund()

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from gradient_async.errors import APIConnectionError, APITimeoutError
-from tests.support.redis_server import RedisServer, open_limiter
+from tests.support.redis_server import RedisServer, open_limiter, open_two_limiters
 from tests.support.waiting import HANG_SECONDS
 
 UNREACHABLE = "redis://:secret@127.0.0.1:1/0"
@@ -58,10 +58,7 @@ async def test_a_restart_without_persistence_loses_no_usage(
 
 
 async def test_lost_data_is_detected_by_the_generation_and_replayed(own_server: RedisServer) -> None:
-    async with (
-        open_limiter(own_server.url, (10, 60.0), key="k") as one,
-        open_limiter(own_server.url, (10, 60.0), key="k") as two,
-    ):
+    async with open_two_limiters(own_server.url, (10, 60.0), key="k") as (one, two):
         for limiter in [one, two] * 4:
             await limiter.acquire()
         with redis.Redis.from_url(own_server.url) as client:

@@ -1,5 +1,5 @@
 """Sessions and a complete job for tests of batches."""
 
-from tests.support.batches import job, new_session, session
+from tests.support.batches import each_shape, job, new_session, session
 
-__all__ = ["job", "new_session", "session"]
+__all__ = ["each_shape", "job", "new_session", "session"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,12 +90,26 @@ async def test_a_refusal_for_another_reason_than_the_endpoint_is_raised(
     assert len(posts_to(gradient_emulator, CREATE_PATH)) == 3
 
 
+CANCEL_PATH = "/v1/batches/*/cancel"
+
+
+@pytest.mark.usefixtures("each_shape")
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda gradient: None,
+        lambda gradient: gradient.fail(409, path=CANCEL_PATH),
+        lambda gradient: gradient.batches.lose_answer(path=CANCEL_PATH),
+    ],
+    ids=["undisturbed", "early refusal", "lost response"],
+)
 async def test_cancel_returns_a_cancelled_or_cancelling_job(
-    gradient_emulator: Emulator, new_session: NewSession
+    gradient_emulator: Emulator, new_session: NewSession, disturb: Callable[[Emulator], None]
 ) -> None:
     gradient_emulator.batches.seconds = 30
     async with new_session() as session:
         batch = await session.batches.create(file_id=await upload_input(session))
+        disturb(gradient_emulator)
         assert (await session.batches.cancel(batch.batch_id)).status in ("cancelling", "cancelled")
 
 
@@ -105,25 +120,6 @@ async def test_cancelling_an_ended_job_raises_a_conflict(gradient_emulator: Emul
         await gradient_emulator.batches.settled()
         with pytest.raises(ConflictError):
             await session.batches.cancel(batch.batch_id)
-
-
-async def test_an_early_refusal_to_cancel_is_retried(gradient_emulator: Emulator, new_session: NewSession) -> None:
-    gradient_emulator.batches.seconds = 30
-    gradient_emulator.fail(409, path="/v1/batches/*/cancel")
-    async with new_session() as session:
-        batch = await session.batches.create(file_id=await upload_input(session))
-        assert (await session.batches.cancel(batch.batch_id)).status in ("cancelling", "cancelled")
-
-
-@pytest.mark.parametrize("shape", ["reference", "captured"])
-async def test_a_cancellation_with_a_lost_response_succeeds(
-    gradient_emulator: Emulator, new_session: NewSession, shape: Any
-) -> None:
-    gradient_emulator.batches.seconds, gradient_emulator.batches.shape = 30, shape
-    async with new_session() as session:
-        batch = await session.batches.create(file_id=await upload_input(session))
-        gradient_emulator.batches.lose_answer(path="/v1/batches/*/cancel")
-        assert (await session.batches.cancel(batch.batch_id)).status in ("cancelling", "cancelled")
 
 
 @pytest.mark.parametrize("how", ["412", "flag"])

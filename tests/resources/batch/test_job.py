@@ -20,11 +20,8 @@ from gradient_async.testing import Emulator
 from tests.support.batches import FAST, NewSession, jsonl, line, requests
 
 
-@pytest.mark.parametrize("shape", ["reference", "captured"])
-async def test_progress_yields_each_change_once_and_the_final_state(
-    gradient_emulator: Emulator, new_session: NewSession, shape: Any
-) -> None:
-    gradient_emulator.batches.shape = shape
+@pytest.mark.usefixtures("each_shape")
+async def test_progress_yields_each_change_once_and_the_final_state(new_session: NewSession) -> None:
     async with new_session() as session:
         job = await session.batches.submit(requests(10))
         seen = [(batch.status, batch.request_counts.completed) async for batch in job.progress(poll=FAST)]

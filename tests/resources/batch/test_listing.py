@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from gradient_async.testing import Emulator
 from tests.support.batches import CREATE_PATH, NewSession, upload_input
 
 
-@pytest.mark.parametrize("shape", ["reference", "captured"])
+@pytest.mark.usefixtures("each_shape")
 async def test_the_list_requests_each_page_when_the_previous_one_is_used_up(
-    gradient_emulator: Emulator, new_session: NewSession, shape: Any
+    gradient_emulator: Emulator, new_session: NewSession
 ) -> None:
-    gradient_emulator.batches.shape = shape
     async with new_session() as session:
         file_id = await upload_input(session)
         made = [

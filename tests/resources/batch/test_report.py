@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -62,12 +61,11 @@ async def test_the_report_compares_the_results_with_the_input(
             await again.retry_failed()
 
 
-@pytest.mark.parametrize("shape", ["reference", "captured"])
+@pytest.mark.usefixtures("each_shape")
 @pytest.mark.parametrize("endpoint", [CHAT, "/v1/embeddings"])
 async def test_a_job_picked_up_by_its_id_is_retried_with_its_endpoint(
-    gradient_emulator: Emulator, new_session: NewSession, shape: Any, endpoint: str
+    gradient_emulator: Emulator, new_session: NewSession, endpoint: str
 ) -> None:
-    gradient_emulator.batches.shape = shape
     gradient_emulator.batches.drop_line("b")
     source = jsonl(*(line(name, url=endpoint, body={**body(), "input": "x"}) for name in ("a", "b")))
     async with new_session() as session:
@@ -76,11 +74,10 @@ async def test_a_job_picked_up_by_its_id_is_retried_with_its_endpoint(
     assert gradient_emulator.batches.jobs[1].request["endpoint"] == endpoint
 
 
-@pytest.mark.parametrize("shape", ["reference", "captured"])
+@pytest.mark.usefixtures("each_shape")
 async def test_a_job_picked_up_by_its_id_is_retried_from_an_iterable(
-    gradient_emulator: Emulator, new_session: NewSession, shape: Any
+    gradient_emulator: Emulator, new_session: NewSession
 ) -> None:
-    gradient_emulator.batches.shape = shape
     gradient_emulator.batches.drop_line("r1")
     async with new_session() as session:
         job = await session.batches.run(requests(2), poll=FAST)
