@@ -9,6 +9,7 @@ import pytest
 
 from gradient_async import (
     APITimeoutError,
+    AsyncSession,
     BatchFailedError,
     BatchLimits,
     BatchNotReadyError,
@@ -57,17 +58,16 @@ async def test_transient_errors_while_polling_are_waited_out(
 
 
 async def test_wait_raises_after_its_timeout_and_the_job_continues(
-    gradient_emulator: Emulator, new_session: NewSession
+    gradient_emulator: Emulator, session: AsyncSession
 ) -> None:
     gradient_emulator.batches.seconds = 30
-    async with new_session() as session:
-        job = await session.batches.submit(requests(1))
-        with pytest.raises(APITimeoutError, match="goes on at the service"):
-            await job.wait(timeout=0.1, poll=FAST)
-        with pytest.raises(BatchNotReadyError):
-            await anext(job.results())
-        with pytest.raises(BatchNotReadyError):
-            await job.report()
+    job = await session.batches.submit(requests(1))
+    with pytest.raises(APITimeoutError, match="goes on at the service"):
+        await job.wait(timeout=0.1, poll=FAST)
+    with pytest.raises(BatchNotReadyError):
+        await anext(job.results())
+    with pytest.raises(BatchNotReadyError):
+        await job.report()
 
 
 async def test_a_failed_job_raises_with_the_lines_of_its_faults(
