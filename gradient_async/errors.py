@@ -28,6 +28,7 @@ escaped, so that they can neither forge a line of a log nor drive a terminal. An
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -168,11 +169,17 @@ class APIConnectionError(GradientError, InterruptedCall):
     """No response arrived, or the connection was lost within one: refused, reset, DNS, TLS.
 
     Retries have been made as far as `RetryPolicy` allows. Before you send the request again, look at ``maybe_sent``.
+
+    Attributes:
+        permanent: Whether another attempt would fail in the same way, as with a certificate that is not accepted.
     """
 
-    def __init__(self, message: str, *, maybe_sent: bool = False) -> None:
+    permanent: bool = False
+
+    def __init__(self, message: str, *, maybe_sent: bool = False, permanent: bool = False) -> None:
         super().__init__(message)
         self.maybe_sent = maybe_sent
+        self.permanent = permanent
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
@@ -198,14 +205,15 @@ class APIStatusError(GradientError, InterruptedCall):
     Attributes:
         status: HTTP status; for an error inside a stream, the status that its code stands for.
         code: The service's short identifier, the ``id`` of the error body: ``"too_many_requests"``.
-        retry_after: Seconds that the service asked to wait; None if it did not.
+        retry_after: Seconds that the service asked to wait, or after a 429 until the soonest reset that the headers
+            name; None if it stated neither.
         rate_limit: The rate-limit headers of the response; None for an error inside a stream.
         body: The decoded error body; the beginning of its text if it is not JSON, or is large.
         details: What the error body says besides message and code, such as ``param``, ``type`` or ``metadata``.
     """
 
     default_status: ClassVar[int] = 500
-    advice: ClassVar[str] = ""
+    advice: str = ""
     status: int
     code: str | None
     retry_after: float | None
@@ -242,7 +250,10 @@ class APIStatusError(GradientError, InterruptedCall):
             facts.append(escape_text(self.code, _MAX_NAME_CHARS))
         if self.request_id:
             facts.append(f"request {escape_text(self.request_id, _MAX_NAME_CHARS)}")
-        return f"{super().__str__()} ({', '.join(facts)}) {self.advice}".rstrip()
+        return f"{super().__str__()} ({', '.join(facts)}) {self._choose_advice()}".rstrip()
+
+    def _choose_advice(self) -> str:
+        return self.advice or _ADVICE_BY_STATUS.get(self.status, "")
 
 
 class BadRequestError(APIStatusError):
@@ -304,13 +315,23 @@ class RateLimitError(APIStatusError):
     """429: the budget of the account is spent. Wait ``retry_after`` seconds, or send less."""
 
     default_status = 429
-    advice = "Wait retry_after seconds, or send less."
+
+    def _choose_advice(self) -> str:
+        if self.retry_after is None:
+            return "Try again later, or send less."
+        return f"Try again in {math.ceil(self.retry_after)} s, or send less."
 
 
 class InternalServerError(APIStatusError):
-    """5xx: the service failed, maybe after it processed the request. The same request may succeed later."""
+    """5xx: the service failed, maybe after it processed the request: see ``maybe_sent``.
 
-    advice = "The same request may work later; it may have been processed already."
+    Except for 501, 505 and 511 the same request may succeed later.
+    """
+
+    def _choose_advice(self) -> str:
+        if advice := super()._choose_advice():
+            return advice
+        return _ADVICE_MAYBE_SENT if self.maybe_sent else "It was not processed; the same request may work later."
 
 
 class ProtocolError(GradientError, InterruptedCall):
@@ -419,6 +440,16 @@ class UploadError(BatchError):
         self.maybe_sent = status is not None and may_be_processed(status)
 
 
+_ADVICE_MAYBE_SENT = "The same request may work later; it may have been processed already."
+_ADVICE_BY_STATUS = {
+    405: "Check base_url: this address does not take such requests.",
+    408: _ADVICE_MAYBE_SENT,
+    410: "What the request names is gone; check the name or the id.",
+    413: "Send a smaller request, or raise the limit of the gateway in front of the service.",
+    501: "The service cannot do this at all; use another model or endpoint.",
+    505: "Something on the way does not speak HTTP/1.1.",
+    511: "The network asks for a login first.",
+}
 _UNPROCESSED_STATUSES = frozenset({501, 505, 511})
 
 

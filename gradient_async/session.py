@@ -61,14 +61,14 @@ class AsyncSession:
             its budget with other sessions; None switches the limiter off.
         retry: How often and after which delays a failed call is sent again; default: up to 4 attempts, and only what
             was surely not processed.
-        timeouts: Time limits of each phase of a call, in seconds; default: connect 10, first byte and idle 60, total
-            600.
+        timeouts: Time limits of each phase of a call, in seconds; default: connect 10, idle 120, total 600. Only the
+            total limits the wait for the first byte.
         max_connections: Maximum number of open connections; default: None, any number.
         hooks: Callables that receive the `AttemptDetails` of each attempt, and objects whose ``begin_call`` observes
             calls (`CallHook`); default: none.
-        client_session: Your own aiohttp session, used for every request and never closed here; default: None, the
-            session creates its own. With yours, the phases of a request are unknown, so that fewer failures are
-            retried and fewer timings recorded.
+        client_session: Your own aiohttp session, whose connections and settings every request uses; it is never closed
+            here. It must not have ``auth``; its ``raise_for_status``, its time limits, credentials in ``~/.netrc`` and
+            retries of aiohttp do not apply. Default: None, the session creates its own.
         allow_insecure: Whether ``http://`` to other machines is allowed; default: False.
         max_event_bytes: Maximum size of one event of a stream, in bytes; default: 256 MiB.
 
@@ -104,6 +104,7 @@ class AsyncSession:
     ) -> None:
         environ = os.environ
         _check_settings(limits, retry, timeouts, max_connections)
+        _check_client_session(client_session)
         self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
         self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
         self._allow_insecure = allow_insecure
@@ -293,6 +294,14 @@ class AsyncSession:
         from gradient_async._io.rate_limit.limiter import RateLimiter
 
         return RateLimiter(self._limits)
+
+
+def _check_client_session(client_session: aiohttp.ClientSession | None) -> None:
+    """Reject a session that would send credentials of its own in place of the key."""
+    if client_session is not None and getattr(client_session, "auth", None) is not None:
+        raise ConfigurationError(
+            "client_session was opened with auth=, which would be sent in place of the key; open it without."
+        )
 
 
 def _check_settings(limits: object, retry: object, timeouts: object, max_connections: int | None) -> None:

@@ -190,11 +190,11 @@ class Emulator(ScriptingAPI):
 
         A client that sends a request before the next turn of the loop uses a closed connection.
 
-        Example: ``gradient.drop_idle(stale=True)`` before a second call tests that the client retries it.
+        Example: ``gradient.drop_idle(stale=True)`` before a second call tests what the client makes of its loss.
 
         Args:
             stale: Close nothing now, but the next reused connection when a request arrives on it, like `hang_up`: a
-                race that no client can foresee.
+                race that no client can foresee, and that looks like the loss of a request that is being processed.
         """
         if stale:
             self.hang_up()

@@ -30,7 +30,6 @@ class AttemptTimer(PhaseTimer):
         phase: The phase under way: pool, connect, first_byte, then idle while the body is read.
         sent: Whether any part of the request may have left this machine.
         response_started: Whether the status line has arrived.
-        lost_before_response: Whether the connection was lost before the first byte of the response.
         require_new_connection: Whether the attempt must not use a pooled connection.
         connect_started_at: When the new connection was begun, on the loop's clock; None over a pooled one.
         connect: Seconds that opening the new connection took; None over a pooled one.
@@ -42,7 +41,6 @@ class AttemptTimer(PhaseTimer):
     phase: TimeoutPhase = attrs.field(default="pool", init=False)
     sent: bool = attrs.field(default=False, init=False)
     response_started: bool = attrs.field(default=False, init=False)
-    lost_before_response: bool = attrs.field(default=False, init=False)
     require_new_connection: bool = attrs.field(default=False, init=False)
     connect_started_at: float | None = attrs.field(default=None, init=False)
     connect: float | None = attrs.field(default=None, init=False)

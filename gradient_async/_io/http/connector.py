@@ -1,13 +1,25 @@
-"""aiohttp's connection pool, extended: it times the phases of each attempt and guards its own queue.
+"""Connections: taken out of aiohttp's pool only if nothing can go wrong with them, and timed by phase.
 
-Contract: the caller sets `current_attempt` in its context before it connects. Of aiohttp's private names, this module
-uses `_create_connection`, which subclasses of its connector override, and `_release_waiter`, which wakes the next
-waiter in its queue.
+Before a pooled connection carries another request it is asked, without waiting, whether anything is to be read from it.
+An idle connection on which something arrived, or which was closed, is discarded: aiohttp would parse what arrived as
+the response to the next request, and shift all later ones by one. What arrived stands in one of three places:
+
+    in the socket             the event loop has not read it yet, as after a pause of the program
+    in the parser             the beginning of a response; aiohttp forgets it when it sets the next parser
+    in the protocol           a whole response; aiohttp notices that itself
+
+The same holds for the pool of a session that the caller handed in, whose connector is wrapped by `CheckingConnector`.
+
+Contract: the caller sets `current_attempt` in its context before it connects; an attempt sends once. Of aiohttp's
+private names, this module uses `_create_connection`, which subclasses of its connector override, `_release_waiter`,
+which wakes the next waiter in its queue, and `_parser` and `_payload` of a protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,6 +31,29 @@ from aiohttp.connector import Connection
 from gradient_async._io.http.attempt_timer import AttemptTimer
 
 current_attempt: ContextVar[AttemptTimer] = ContextVar("gradient_async_attempt")
+Connect = Callable[[], Awaitable[Connection]]
+
+
+class WatchedProtocol(ResponseHandler):
+    """A connection whose end always ends the response body that is being read from it.
+
+    aiohttp leaves that to its HTTP parser. The C parser reports nothing if it cannot parse the body, so that a reader
+    would wait until its time limit, and neither parser tells a reset from the end of a body without a length.
+    """
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Fail the connection, as aiohttp does whenever it is lost or not understood, and its unfinished body."""
+        super().set_exception(exc, *cause)
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("The connection ended before the body did."))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Fail the body after a reset, even if the end of the connection could be its end."""
+        body = self._payload
+        if exc is not None and body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("The connection was reset."))
+        super().connection_lost(exc)
 
 
 class TimingConnector(aiohttp.TCPConnector):
@@ -29,8 +64,7 @@ class TimingConnector(aiohttp.TCPConnector):
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
         timer = current_attempt.get()
-        if timer.sent:
-            raise aiohttp.ServerDisconnectedError  # aiohttp would retry: uncounted, and past the retry policy
+        _require_unsent(timer)
         connection = await self.acquire_connection(req, traces, timeout)
         timer.mark_sent(timer.deadline_timer.time())  # nothing is awaited between here and the first byte written
         return connection
@@ -38,17 +72,11 @@ class TimingConnector(aiohttp.TCPConnector):
     async def acquire_connection(
         self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """Return a pooled connection, or a new one if the attempt requires that.
-
-        Discard connections with unsolicited bytes: aiohttp would parse them as the response to this request, and
-        shift all later responses by one.
-        """
+        """Return a pooled connection that can carry a request, or else a new one."""
         timer = current_attempt.get()
         try:
             connection = await super().connect(req, traces, timeout)
-            while timer.connect_started_at is None and (
-                timer.require_new_connection or (protocol := connection.protocol) is None or protocol.should_close
-            ):
+            while timer.connect_started_at is None and (timer.require_new_connection or not is_idle(connection)):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
         except asyncio.CancelledError:
@@ -61,4 +89,108 @@ class TimingConnector(aiohttp.TCPConnector):
         timer.start_connect(timer.deadline_timer.time())
         protocol = await super()._create_connection(*args, **kwargs)
         timer.finish_connect(timer.deadline_timer.time())
+        _watch(protocol)
         return protocol
+
+
+class CheckingConnector:
+    """The connector of a caller's session: the same pool, with the checks and the timing of `TimingConnector`.
+
+    It stands for the connector in a copy of the session, so that the caller's own requests are not affected.
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector) -> None:
+        self._connector = connector
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connector, name)
+
+    async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+        """Return a connection on which nothing is waiting, and mark the current attempt as sent."""
+        timer = current_attempt.get()
+        _require_unsent(timer)
+        traces = [*traces, _PhaseTrace(timer)]
+        connection = await self._connector.connect(req, traces, timeout)
+        while timer.connect_started_at is None and (timer.require_new_connection or not is_idle(connection)):
+            connection.close()
+            connection = await self._connector.connect(req, traces, timeout)
+        if connection.protocol is not None:
+            _watch(connection.protocol)
+        timer.mark_sent(timer.deadline_timer.time())
+        return connection
+
+
+class _PhaseTrace:
+    """Receives what a connector reports to a session's traces, and records the connecting on the attempt's timer."""
+
+    def __init__(self, timer: AttemptTimer) -> None:
+        self._timer = timer
+
+    async def send_connection_create_start(self) -> None:
+        """Record that a new connection is being opened."""
+        self._timer.start_connect(self._timer.deadline_timer.time())
+
+    async def send_connection_create_end(self) -> None:
+        """Record that the new connection is open."""
+        self._timer.finish_connect(self._timer.deadline_timer.time())
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+        return _ignore_event
+
+
+async def _ignore_event(*_: object) -> None:
+    """Ignore an event of a connector."""
+
+
+def _require_unsent(timer: AttemptTimer) -> None:
+    """Refuse to send a request twice in one attempt, as aiohttp does to a GET whose connection is lost.
+
+    Raises:
+        aiohttp.ServerDisconnectedError: The attempt has sent its request: a retry is for the retry policy to decide.
+    """
+    if timer.sent:
+        raise aiohttp.ServerDisconnectedError
+
+
+def is_idle(connection: Connection) -> bool:
+    """Whether a pooled connection is open, with nothing to be read from it. Never waits; about 2 us."""
+    protocol = connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None or transport.is_closing():
+        return False
+    if protocol.should_close or _has_begun_response(protocol._parser):
+        return False
+    tls = transport.get_extra_info("ssl_object")
+    if tls is not None and tls.pending():
+        return False
+    socket = transport.get_extra_info("socket")
+    return socket is None or not _is_readable(socket.fileno())
+
+
+def _has_begun_response(parser: Any) -> bool:
+    """Whether the parser of the last response holds the beginning of another one. It is not used again."""
+    if parser is None:
+        return False
+    if getattr(parser, "_tail", None) or getattr(parser, "_lines", None):  # of the parser in Python
+        return True
+    try:
+        return parser.feed_eof() is not None
+    except Exception:  # noqa: BLE001 - what it was fed is no response
+        return True
+
+
+def _is_readable(fd: int) -> bool:
+    """Whether data, an end or an error is waiting on a socket; True for a closed one."""
+    if fd < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows, where select takes any number of a socket
+        return bool(select.select([fd], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _watch(protocol: ResponseHandler) -> None:
+    """Make *protocol* a `WatchedProtocol`, which has the same layout. Other subclasses are left alone."""
+    if type(protocol) is ResponseHandler:
+        protocol.__class__ = WatchedProtocol

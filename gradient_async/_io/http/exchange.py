@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._protocol.http.error_body import build_status_error
@@ -23,7 +24,8 @@ HTTP_OK_END = 300
 HTTP_ERROR_START = 400
 MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
+_LOCATION_CHARS = 200
+READ_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
 """Exceptions of reading a body; aiohttp raises RuntimeError when the connection is gone."""
 
 
@@ -93,11 +95,22 @@ class Exchange:
             block = await self.read()
         except READ_ERRORS as caught:
             error = self.translate_error(caught)
+            if block := self.take_buffered():
+                return block
         else:
             if self._content.at_eof():
                 self._owner.forget_exchange(self)
             return block
         raise error
+
+    def take_buffered(self) -> bytes:
+        """Return the bytes that arrived before the connection was lost; aiohttp raises and keeps them."""
+        content = self._content
+        exception, content._exception = content._exception, None
+        try:
+            return content.read_nowait()
+        finally:
+            content._exception = exception
 
     def translate_error(self, caught: Exception) -> GradientError:
         """Return our error for one of the `READ_ERRORS`."""
@@ -172,16 +185,28 @@ async def _read_blocks(exchange: Exchange, timer: AttemptTimer, limit: int, *, i
 
 
 def _build_redirect_error(exchange: Exchange) -> ProtocolError:
-    try:
-        host = urlsplit(exchange.headers.get("Location", "")).hostname
-    except ValueError:
-        host = None
-    error = ProtocolError(
-        f"The service redirected ({exchange.status}) to {host or 'an address without a host'}. Redirects are not "
-        "followed, because the prompt would go along; set base_url to that host if it is the right one."
-    )
+    location = exchange.headers.get("Location")
+    message = f"The service responded with status {exchange.status}, which is neither a success nor an error."
+    if location:
+        message = (
+            f"The service redirected ({exchange.status}) to {_describe_location(location)}. Redirects are not "
+            "followed, because the prompt would go along; set base_url to that address if it is the right one."
+        )
+    error = ProtocolError(message, maybe_sent=False)
     error.request_id = get_request_id(exchange.headers)
     return error
+
+
+def _describe_location(location: str) -> str:
+    """Return scheme and host of a redirect, or the path of one to the same host; never its query."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname
+    except ValueError:
+        return "an address that cannot be parsed"
+    if host:
+        return f"{parts.scheme + '://' if parts.scheme else ''}{host}"[:_LOCATION_CHARS]
+    return f"{parts.path[:_LOCATION_CHARS]} of the same host"
 
 
 @lru_cache(maxsize=64)

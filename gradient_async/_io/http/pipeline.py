@@ -24,16 +24,15 @@ from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logge
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
+from gradient_async._protocol.http.pool_trust import PoolTrust
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async._protocol.http.retry import RetryBudget, RetryPolicy
 from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, RateLimitError
 from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
 
 if TYPE_CHECKING:
+    from gradient_async._io.rate_limit.permit import Limiter, Permit
     from gradient_async._protocol.requests.request import Request
-
-STALE_SECONDS = 2.0
-"""A pooled connection that the server has closed is lost within one round trip; a later loss means something else."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,7 +44,9 @@ class _Call:
         deadline: When the call must have ended, on the loop's clock; infinite without a total limit.
         attempt: Number of attempts so far.
         limiter_wait: Seconds that all attempts have waited for the limiter.
-        resent_stale: Whether the request was resent because its pooled connection was already closed.
+        maybe_sent: Whether the service may have processed the request in an attempt that has ended.
+        timer: The timer of the attempt under way; None between attempts.
+        needs_new_connection: Whether pooled connections of the host are not to be used.
         rate_limit_error: The 429 that the previous attempt ended with.
     """
 
@@ -56,7 +57,9 @@ class _Call:
     deadline: float
     attempt: int = 0
     limiter_wait: float = 0.0
-    resent_stale: bool = False
+    maybe_sent: bool = False
+    timer: AttemptTimer | None = None
+    needs_new_connection: bool = False
     rate_limit_error: RateLimitError | None = None
 
 
@@ -76,6 +79,11 @@ class _Attempt:
     limits: RateLimitInfo | None = None
     error: GradientError | None = None
 
+    def close_exchange(self) -> None:
+        """Close the connection of the response, unless its body was read to the end."""
+        if self.exchange is not None and not self.exchange.at_eof:
+            self.exchange.close()
+
 
 @attrs.define(eq=False, repr=False)
 class Pipeline:
@@ -91,6 +99,7 @@ class Pipeline:
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
     _budget: RetryBudget = attrs.field(init=False)
+    _pool_trust: PoolTrust = attrs.field(factory=PoolTrust, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._budget = RetryBudget(self.retry.budget)
@@ -121,27 +130,31 @@ class Pipeline:
         call = _Call(
             request, target, deadline_timer, started_at=now, deadline=math.inf if total is None else now + total
         )
+        if self._pool_trust.pauses:
+            call.needs_new_connection = not self._pool_trust.may_reuse(target.base_url, now)
         with self.transport.cancel_on_close():
             while True:
                 try:
                     attempt = await self._make_attempt(call)
-                except APITimeoutError:
+                except APITimeoutError as error:
                     if (rate_limit_error := call.rate_limit_error) is None:
+                        error.attempts, error.maybe_sent = call.attempt, call.maybe_sent
                         raise
                     break
                 if attempt.error is None:
                     self._budget.refill()
                     return _build_reply(call, attempt)
                 delay = self._next_delay(call, attempt)
+                call.maybe_sent = attempt.error.maybe_sent = attempt.error.maybe_sent or call.maybe_sent
                 if delay is None:
                     raise attempt.error
                 call.rate_limit_error = attempt.error if isinstance(attempt.error, RateLimitError) else None
                 logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
                 await asyncio.sleep(delay)
             raise rate_limit_error  # more informative than the limiter's timeout that its pause led to
-        error = build_closed_error()
-        error.attempts = call.attempt
-        raise error
+        closed_error = build_closed_error(maybe_sent=call.maybe_sent or (call.timer is not None and call.timer.sent))
+        closed_error.attempts = call.attempt
+        raise closed_error
 
     async def _make_attempt(self, call: _Call) -> _Attempt:
         """Make one attempt. Its errors are returned in the result, except those of the limiter.
@@ -150,17 +163,11 @@ class Pipeline:
             APITimeoutError: The limiter granted no permit in time.
             SessionClosedError: The limiter was closed.
         """
-        request, target, limiter, permit = call.request, call.target, call.target.limiter, None
-        if limiter is not None:
-            now = call.deadline_timer.time() if call.attempt else call.started_at
-            is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
-            timeout = None if is_unlimited else max(call.deadline - now, 0.0)
-            permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
-            if request.timeout_excludes_limiter_wait:
-                call.deadline += permit.waited
+        request, target = call.request, call.target
+        permit = None if target.limiter is None else await self._acquire_permit(call, target.limiter)
         call.attempt += 1
-        timer = AttemptTimer(call.deadline_timer, call.deadline, request.timeouts, permit)
-        timer.require_new_connection = call.resent_stale
+        timer = call.timer = AttemptTimer(call.deadline_timer, call.deadline, request.timeouts, permit)
+        timer.require_new_connection = call.needs_new_connection
         attempt = _Attempt(timer, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
         started_at = call.deadline_timer.time() if self.hooks else 0.0
@@ -181,17 +188,33 @@ class Pipeline:
                 permit.refund()
             elif permit is not None and permit.held:  # the caller's own aiohttp session does not report the sending
                 permit.sent()
-        self._process_response(call, attempt)
-        if self.hooks:
-            self._report_attempt(call, attempt, call.deadline_timer.time() - started_at)
+        try:
+            self._process_response(call, attempt)
+            if self.hooks:
+                self._report_attempt(call, attempt, call.deadline_timer.time() - started_at)
+        except BaseException:  # of a limiter or a hook of the caller
+            attempt.close_exchange()
+            raise
+        if attempt.error is not None:
+            attempt.close_exchange()
+        call.timer = None
         return attempt
+
+    async def _acquire_permit(self, call: _Call, limiter: Limiter) -> Permit:
+        request, now = call.request, call.deadline_timer.time() if call.attempt else call.started_at
+        is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
+        timeout = None if is_unlimited else max(call.deadline - now, 0.0)
+        permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
+        if request.timeout_excludes_limiter_wait:
+            call.deadline += permit.waited
+        return permit
 
     def _process_response(self, call: _Call, attempt: _Attempt) -> None:
         """Parse the rate-limit headers, apply them to the limiter, and turn an error status into an error."""
         exchange, limiter = attempt.exchange, call.target.limiter
         if exchange is not None:
             now = time.time()
-            limits = attempt.limits = parse_rate_limits(exchange.headers, now=now)
+            limits = attempt.limits = parse_rate_limits(exchange.headers, now=now, status=exchange.status)
             if limiter is not None:
                 sent_at = attempt.timer.sent_at or call.started_at
                 limiter.apply_response(limits, status=exchange.status, sent_at=sent_at)
@@ -207,9 +230,9 @@ class Pipeline:
         if error is None:
             return None
         now = call.deadline_timer.time()
-        if _is_stale_connection(error, timer, now) and not call.resent_stale:
-            call.resent_stale = True
-            return 0.0
+        if isinstance(error, APIConnectionError) and timer.reused and not timer.response_started:
+            self._pool_trust.record_loss(call.target.base_url, now)
+            call.needs_new_connection = True
         delay = self.retry.next_delay(
             error,
             attempt=call.attempt,
@@ -233,15 +256,6 @@ class Pipeline:
         )
         for hook in self.hooks:
             call_hook(hook, details)
-
-
-def _is_stale_connection(error: GradientError, timer: AttemptTimer, now: float) -> bool:
-    """Whether a pooled connection turned out to be closed: lost at once, without a byte of a response.
-
-    A connection that is lost later was open, and its request may have been processed.
-    """
-    is_lost = isinstance(error, APIConnectionError) and timer.reused and timer.lost_before_response
-    return is_lost and timer.sent_at is not None and now - timer.sent_at <= STALE_SECONDS
 
 
 def _build_reply(call: _Call, attempt: _Attempt) -> Reply:

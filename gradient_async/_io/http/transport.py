@@ -8,7 +8,9 @@ the environment and no time limits of aiohttp.
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
+import ssl
 from collections.abc import Awaitable, Coroutine, Mapping
 from io import BytesIO
 from typing import Any
@@ -19,9 +21,10 @@ from yarl import URL
 
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._io.http.connector import TimingConnector, current_attempt
+from gradient_async._io.http.connector import CheckingConnector, TimingConnector, current_attempt
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
+from gradient_async._io.http.proxies import find_environment_proxy
 from gradient_async._protocol.requests.request import Request, build_headers
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
 
@@ -50,6 +53,7 @@ class Transport:
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
     _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
     _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
+    _borrowed_session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _bare_session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
@@ -106,7 +110,7 @@ class Transport:
         """
         with self.cancel_on_close():
             return await self._await_exchange(self._send_presigned(method, url, headers, data, timer), timer)
-        raise build_closed_error()
+        raise build_closed_error(maybe_sent=timer.sent)
 
     async def _await_exchange(self, sending: Awaitable[aiohttp.ClientResponse], timer: AttemptTimer) -> Exchange:
         """Await the status line of the response that *sending* yields, and track its exchange."""
@@ -116,7 +120,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as caught:
             error = self.translate_error(caught, timer)
         else:
-            timer.response_started = True
+            timer.response_started = timer.sent = True  # a mock of aiohttp opens no connection
             exchange = Exchange(timer, response, self)
             self._open_exchanges.add(exchange)
             return exchange
@@ -132,7 +136,10 @@ class Transport:
             URL(url, encoded=True),
             data=body if body is None or len(body) <= MAX_BYTES_AT_ONCE else BytesIO(body),
             headers=build_headers(request, key),
+            proxy=await _find_proxy(self.client_session, url),
             allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=True,
             timeout=NO_LIMITS,
         )
 
@@ -141,13 +148,14 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send a request without the headers and cookies of the caller's session."""
         pool = await self._get_pool(timer)
-        bare = self._get_bare_session(pool) if pool is self.client_session else pool
+        bare = pool if self.client_session is None else self._get_bare_session(pool)
         return await bare.request(
             method,
             URL(url, encoded=True),
             data=data,
             headers={"User-Agent": "gradient-async", **headers},
             skip_auto_headers=None if "Content-Type" in headers else ("Content-Type",),
+            proxy=await _find_proxy(self.client_session, url),
             read_bufsize=FILE_BUFFER_BYTES,
             allow_redirects=False,
             timeout=NO_LIMITS,
@@ -155,11 +163,7 @@ class Transport:
 
     async def _get_pool(self, timer: AttemptTimer) -> aiohttp.ClientSession:
         """Return the pool of the running loop, created if it does not exist."""
-        pool = self._usable_pool(timer.deadline_timer.loop) or await self._open_pool()
-        if pool is self.client_session:  # the caller's session does not report the phases of a request
-            timer.sent = True
-            timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
-        return pool
+        return self._usable_pool(timer.deadline_timer.loop) or await self._open_pool()
 
     async def aclose(self) -> None:
         """Close every connection, and wake the calls that wait for one or on one."""
@@ -170,6 +174,8 @@ class Transport:
             exchange.close()
         if self._deadline_timer is not None:
             self._deadline_timer.disarm()
+        if self._borrowed_session is not None:
+            self._borrowed_session.detach()
         if self._bare_session is not None:
             await self._bare_session.close()
         pool, self._pool = self._pool, None
@@ -184,7 +190,7 @@ class Transport:
     def translate_error(self, caught: Exception, timer: AttemptTimer) -> GradientError:
         """Return our error for an exception of aiohttp or of the operating system."""
         if self.closed:
-            return build_closed_error()
+            return build_closed_error(maybe_sent=timer.sent)
         return _translate_exception(caught, timer)
 
     def _usable_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:
@@ -198,7 +204,7 @@ class Transport:
         if self.client_session is not None:
             if self.client_session.closed:
                 raise SessionClosedError("The aiohttp session given as client_session is closed; give an open one.")
-            return self.client_session
+            return self._borrow_session(self.client_session)
         pid = os.getpid()
         await self._abandon_pool(pid)
         self._loop, self._pid = asyncio.get_running_loop(), pid
@@ -209,14 +215,25 @@ class Transport:
         if self.closed:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
 
-    def _get_bare_session(self, client_session: aiohttp.ClientSession) -> aiohttp.ClientSession:
-        """Return a session over *client_session*'s connections, without its headers and cookies."""
-        if self._bare_session is None or self._bare_session.connector is not client_session.connector:
+    def _borrow_session(self, client_session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return a copy of *client_session* with its settings, over its connections, but checked by ours.
+
+        The copy takes neither credentials nor proxies from the environment: aiohttp would look into ``~/.netrc``, too,
+        and refuse or replace the key. The proxy is looked up for each request.
+        """
+        if self._borrowed_session is None:
+            session = copy.copy(client_session)
+            assert client_session.connector is not None  # noqa: S101 - the session is open
+            connector: Any = CheckingConnector(client_session.connector)  # Any: not a subclass, but all that is used
+            session._connector, session._connector_owner, session._trust_env = connector, False, False
+            self._borrowed_session = session
+        return self._borrowed_session
+
+    def _get_bare_session(self, borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return a session over the connections of *borrowed*, without its headers and cookies."""
+        if self._bare_session is None:
             self._bare_session = aiohttp.ClientSession(
-                connector=client_session.connector,
-                connector_owner=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=client_session.trust_env,
+                connector=borrowed.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._bare_session
 
@@ -248,29 +265,38 @@ class Transport:
         return pool
 
 
-def build_closed_error() -> SessionClosedError:
+async def _find_proxy(client_session: aiohttp.ClientSession | None, url: str) -> str | None:
+    """Return the proxy that the environment names for *url* if *client_session* asks for that, else None."""
+    if client_session is None or not client_session.trust_env:
+        return None
+    return await asyncio.to_thread(find_environment_proxy, url)  # on some systems it asks a name server
+
+
+def build_closed_error(*, maybe_sent: bool) -> SessionClosedError:
     """Build the error for a call that was under way when the session was closed."""
-    return SessionClosedError("The session was closed while a response was awaited; open a new AsyncSession.")
+    error = SessionClosedError("The session was closed while a response was awaited; open a new AsyncSession.")
+    error.maybe_sent = maybe_sent
+    return error
 
 
 def _translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError:
     """Return our error for an exception of aiohttp or of the operating system."""
     if isinstance(caught, aiohttp.ClientConnectorCertificateError):
         return APIConnectionError(
-            f"The certificate of {caught.host} was not accepted; check the address and the clock."
+            f"The certificate of {caught.host} was not accepted; check the address and the clock.", permanent=True
         )
+    if isinstance(caught, aiohttp.ServerFingerprintMismatch):
+        return APIConnectionError(f"The certificate of {caught.host} is not the expected one.", permanent=True)
     if isinstance(caught, aiohttp.ClientConnectorError):
         reason = caught.os_error.strerror or type(caught.os_error).__name__
-        return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.")
+        # a TLS handshake that fails for another reason than its end fails each time
+        permanent = isinstance(caught.os_error, ssl.SSLError) and not isinstance(caught.os_error, ssl.SSLEOFError)
+        return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.", permanent=permanent)
+    if isinstance(caught, aiohttp.ClientHttpProxyError):
+        return APIConnectionError(f"The proxy refused to connect ({caught.status}); check its address and credentials.")
     if isinstance(caught, aiohttp.ClientResponseError):
         return ProtocolError("The service's response is not readable as HTTP.")
-    timer.lost_before_response = not timer.response_started and not _has_partial_head(caught)
     when = "in the middle of" if timer.response_started else "before"
     return APIConnectionError(
         f"The connection was lost {when} the response ({type(caught).__name__}).", maybe_sent=timer.sent
     )
-
-
-def _has_partial_head(caught: Exception) -> bool:
-    """Whether the connection was lost within the head of the response; aiohttp's exception then carries it."""
-    return isinstance(caught, aiohttp.ServerDisconnectedError) and not isinstance(caught.message, str)

@@ -70,6 +70,8 @@ class IdleWatchdog:
             raise body_timeout_error(self.expired)
         if not isinstance(error, APIConnectionError):
             raise error
+        if block := exchange.take_buffered():
+            return block
         self.lost = error
         return b""
 

@@ -111,7 +111,7 @@ def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, actio
     hint = _HINTS.get(code or "", "")
     error = UploadError(f"The storage host refused the {action} ({reason}). {hint}".strip(), status=status, code=code)
     error.request_id = headers.get("x-amz-request-id")
-    error.retry_after = parse_rate_limits(headers, now=now).retry_after
+    error.retry_after = parse_rate_limits(headers, now=now, status=status).retry_after
     return error
 
 
@@ -143,7 +143,7 @@ def storage_retry_delay(
 def _is_transient(error: GradientError) -> bool:
     if isinstance(error, UploadError):
         return error.status is not None and (error.status in _TRANSIENT_STATUSES or error.status >= 500)
-    return isinstance(error, APIConnectionError)
+    return isinstance(error, APIConnectionError) and not error.permanent
 
 
 @attrs.frozen

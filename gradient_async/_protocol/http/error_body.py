@@ -17,13 +17,20 @@ from typing import Any, NamedTuple
 
 from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
-from gradient_async.errors import APIStatusError, ProtocolError, ResponseDecodeError, status_error_class
+from gradient_async.errors import (
+    APIStatusError,
+    ProtocolError,
+    ResponseDecodeError,
+    may_be_processed,
+    status_error_class,
+)
+from gradient_async.models import RateLimitInfo
 
 _MESSAGE_CHARS = 1_000
 _EXCERPT_CHARS = 200
 _EXCERPT_BYTES = 200
 _HTML_BYTES = 10_000
-_BODY_CHARS = 16_384
+_BODY_CHARS = 8_000
 _DETAIL_CHARS = 2_000
 _MAX_DETAILS = 50
 _NO_DETAILS = ("message", "error")
@@ -48,6 +55,7 @@ _STATUS_BY_CODE = {
     "server_error": 500,
 }
 _DEFAULT_STATUS = 500
+_FOREIGN_ADVICE = "Check base_url and the gateways and proxies on the way; the service itself explains its errors."
 
 
 class _ErrorFields(NamedTuple):
@@ -65,17 +73,21 @@ def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, 
     except ResponseDecodeError:
         value = body.decode(errors="replace")
     fields = _parse_fields(value)
-    limits = parse_rate_limits(headers, now=now)
-    return status_error_class(status)(
-        fields.message or f"The service responded with status {status} and {_describe_text(body)}.",
+    limits = parse_rate_limits(headers, now=now, status=status)
+    error = status_error_class(status)(
+        fields.message or _describe_foreign_body(status, body, value),
         status=status,
         code=fields.code,
         request_id=fields.request_id or get_request_id(headers),
-        retry_after=limits.retry_after,
+        retry_after=_find_retry_after(status, limits, now),
         rate_limit=limits,
+        maybe_sent=may_be_processed(status) and not (status == 503 and _is_own_error(value)),
         body=bound_json(value, _BODY_CHARS),
         details=find_details(value),
     )
+    if fields.message is None and error.advice:  # which speaks of what the service refuses
+        error.advice = _FOREIGN_ADVICE
+    return error
 
 
 def find_error(value: dict[str, Any]) -> APIStatusError | None:
@@ -170,7 +182,32 @@ def _format_fault(item: dict[str, Any]) -> str:
     return f"{where}: {item.get('msg', 'not accepted')}"
 
 
-def _describe_text(body: bytes) -> str:
-    """Describe a body that is not an error object by its text without HTML tags."""
+def _is_own_error(value: Any) -> bool:
+    """Whether *value* is an error object of the service itself, which no gateway writes."""
+    return isinstance(value, dict) and bool(_nonempty_text(value.get("id")) and _nonempty_text(value.get("message")))
+
+
+def _find_retry_after(status: int, limits: RateLimitInfo, now: float) -> float | None:
+    """Return the seconds that the service asked to wait; for a 429 without ``Retry-After``, until the soonest reset."""
+    if limits.retry_after is not None or status != 429:
+        return limits.retry_after
+    now = now if limits.date is None else limits.date
+    resets = limits.reset, limits.reset_requests, limits.reset_tokens_per_minute, limits.reset_tokens_per_day
+    return min((reset - now for reset in resets if reset is not None and reset > now), default=None)
+
+
+def _describe_foreign_body(status: int, body: bytes, value: Any) -> str:
+    """Describe a body that is not an error object by its text without HTML tags; a text that is no JSON is a gateway's.
+
+    Args:
+        status: The HTTP status.
+        body: The body.
+        value: The decoded body; its text if it is not JSON.
+    """
     text = " ".join(re.sub(r"<[^>]*>", " ", body[:_HTML_BYTES].decode(errors="replace")).split())
-    return f"this text: {shorten_text(text, _EXCERPT_CHARS)!r}" if text else "no explanation"
+    if not text or value is None:
+        return f"The service responded with status {status} and no explanation."
+    excerpt = shorten_text(text, _EXCERPT_CHARS)
+    if isinstance(value, str):
+        return f"Something on the way to the service, such as a gateway, responded with status {status}: {excerpt!r}."
+    return f"The service responded with status {status} and this text: {excerpt!r}."

@@ -1,8 +1,10 @@
 """Response headers: rate limits, ``Retry-After``, the date and the request id.
 
-Contract: pure; a header that is missing or malformed yields None, never an error. Counts below zero are 0.
+Contract: pure; a header that is missing, malformed or absurd yields None, never an error. Counts below zero are 0. No
+number is larger than the limits below, so that those who calculate with it need no checks of their own.
 
-Source: section "Rate Limit" of the inference overview; RFC 9110 for ``Date`` and ``Retry-After``.
+Source: section "Rate Limit" of the inference overview; RFC 9110 for ``Date`` and ``Retry-After``; LiteLLM's proxy,
+which hands the headers of its provider on under names of its own.
 """
 
 from __future__ import annotations
@@ -16,21 +18,29 @@ from typing import Any
 
 from gradient_async.models import RateLimitInfo
 
-_MAX_DIGITS = 18
+_MAX_COUNT = 10**12
+_MAX_EPOCH = 1e13
+"""The year 2286 in milliseconds, which some services send in place of seconds."""
+_MAX_DELAY = 365 * 86_400.0
+_MAX_DIGITS = 12
+_RENAMED_RETRY_AFTER = "llm_provider-retry-after"
 _REQUESTS_MARKER, _TOKENS_MARKER = "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute"
 """Each response with quotas of a tier carries one of these headers; other responses need no further look-up."""
 _NO_QUOTAS: dict[str, Any] = {}
 
 
-def parse_rate_limits(headers: Mapping[str, str], *, now: float) -> RateLimitInfo:
+def parse_rate_limits(headers: Mapping[str, str], *, now: float, status: int = 200) -> RateLimitInfo:
     """Parse the rate-limit headers of a response.
 
     Args:
         headers: Response headers; names are case-insensitive.
         now: Epoch seconds on the caller's clock, used when the response has no ``Date``.
+        status: The HTTP status; only errors are searched for a ``Retry-After`` that a proxy has renamed.
     """
     get = headers.get
     date, retry_after = parse_http_date(get("Date")), get("Retry-After")
+    if retry_after is None and status >= 400:
+        retry_after = get(_RENAMED_RETRY_AFTER)
     has_quotas = _REQUESTS_MARKER in headers or _TOKENS_MARKER in headers
     return RateLimitInfo(
         limit=_parse_count(get("ratelimit-limit")),
@@ -45,6 +55,8 @@ def parse_rate_limits(headers: Mapping[str, str], *, now: float) -> RateLimitInf
 def parse_retry_after(value: str | None, *, now: float) -> float | None:
     """Return the seconds to wait that a ``Retry-After`` header asks for, None if it is missing or malformed.
 
+    A longer wait than a year is a year.
+
     Args:
         value: Seconds (a decimal fraction is accepted) or an HTTP date.
         now: Epoch seconds on the service's clock, to which a date is relative.
@@ -55,8 +67,8 @@ def parse_retry_after(value: str | None, *, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         date = parse_http_date(value)
-        return None if date is None else max(date - now, 0.0)
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+        return None if date is None else min(max(date - now, 0.0), _MAX_DELAY)
+    return min(seconds, _MAX_DELAY) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 @lru_cache(maxsize=64)  # every response has a Date, which changes once a second
@@ -87,7 +99,7 @@ def _parse_number(text: str | None) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _MAX_EPOCH else None  # False for nan
 
 
 def _parse_count(text: str | None) -> int | None:
@@ -97,7 +109,7 @@ def _parse_count(text: str | None) -> int | None:
     if text.isdecimal() and len(text) <= _MAX_DIGITS:
         return int(text)
     number = _parse_number(text)
-    return None if number is None else max(0, int(number))
+    return None if number is None or number > _MAX_COUNT else max(0, int(number))
 
 
 _QUOTA_HEADERS: list[tuple[str, str, Callable[[str], Any]]] = [

@@ -20,23 +20,29 @@ from gradient_async.errors import (
     ConfigurationError,
     GradientError,
     RateLimitError,
+    may_be_processed,
 )
 
 # What is sent again, and why:
 #
-#   failure                                     sent again              because
-#   ------------------------------------------  ----------------------  ---------------------------------------------
-#   no connection was made                      always                  the service has not seen the request
-#   time limit in phase pool or connect         always                  nothing was sent
-#   status 408, 429, 502, 503, 504              always                  the service or a gateway refused the request
-#   any other 5xx                               idempotent or "always"  the service may have processed it, then failed
-#   connection lost after the request was sent  idempotent or "always"  a response, and its bill, may have been due
-#   time limit in phase first_byte or idle      idempotent or "always"  the service may still be generating
-#   time limit in phase limiter or total        never                   no time is left for another attempt
-#   any other 4xx, an undecodable response      never                   the same request fails in the same way
+#   failure                                      sent again if replay  because
+#   -------------------------------------------  --------------------  -------------------------------------------
+#   no connection was made, or a pooled one      any                   the service has not seen the request
+#     proved closed before it took anything
+#   time limit in phase pool or connect          any                   nothing was sent
+#   status 429                                   any                   the service refused the request
+#   status 503, the service's own JSON refusal   any                   the service refused the request
+#   status 408, 500, 502, 504, another 503,      "answered", "always"  behind gateways each was seen while the
+#     any other 5xx that may pass                                      service went on generating
+#   connection lost after the request was sent   "always"              a response, and its bill, may have been due
+#   time limit in phase first_byte or idle       "always"              the service may still be generating
+#   time limit in phase limiter or total         none                  no time is left for another attempt
+#   certificate not accepted                     none                  the host has no other
+#   status 501, 505 or 511; any other 4xx; an    none                  the same request fails in the same way
+#     undecodable response
 #
-# "idempotent" is a request that changes nothing (a GET); "always" is `RetryPolicy.replay`. Beyond this table, the
-# pipeline resends a request at once, and once, when a pooled connection turned out to be closed already.
+# A request that changes nothing (a GET) is sent again as with "always". `maybe_sent` of an error says on which side of
+# this table a failure is. `attempts=1` sends nothing twice, whatever the failure.
 #
 # How long, and how often:
 #
@@ -53,8 +59,7 @@ from gradient_async.errors import (
 # taken, 1 remains), then 0.5 s (0 remain), then raises the 503 although attempts=4 would allow a fourth attempt. Ten
 # later successes return one token. With "Retry-After: 20" the first wait is 20.25 s.
 
-Replay = Literal["safe", "always"]
-_REFUSED_STATUSES = frozenset({408, 429, 502, 503, 504})
+Replay = Literal["safe", "answered", "always"]
 _FINAL_PHASES = frozenset({"limiter", "total"})
 _MAX_DOUBLINGS = 100
 """Keeps ``2.0**n`` finite; a thousand doublings overflow a float."""
@@ -69,8 +74,9 @@ class RetryPolicy:
         attempts: Maximum number of attempts, the first included; 1 switches retries off.
         first: Upper bound of the first delay, in seconds; it doubles with each attempt.
         longest: Upper bound of the policy's own delays, in seconds. A ``Retry-After`` may ask for more.
-        replay: ``"safe"`` sends again only what was surely not processed; ``"always"`` also sends again what may have
-            been processed and billed.
+        replay: ``"safe"`` sends again what was surely not processed: no connection was made; 429; 503 that is the
+            service's own JSON refusal. ``"answered"`` adds every other error response that may pass (408, 500, 502,
+            503, 504, whoever wrote it), which may be billed again. ``"always"`` adds lost connections and time limits.
         budget: Retries that a session may spend beyond those that its successes earn (ten successes earn one). It
             keeps an outage from multiplying the traffic. A 429 costs nothing: the limiter paces it.
 
@@ -91,9 +97,9 @@ class RetryPolicy:
         in_range = self.attempts >= 1 and 0 <= self.first <= self.longest and self.budget >= 0
         if not in_range or self.replay not in get_args(Replay):
             raise ConfigurationError(
-                "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe' or 'always'; "
-                f"got attempts={self.attempts}, first={self.first}, longest={self.longest}, budget={self.budget}, "
-                f"replay={self.replay!r}."
+                "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe', 'answered' or "
+                f"'always'; got attempts={self.attempts}, first={self.first}, longest={self.longest}, "
+                f"budget={self.budget}, replay={self.replay!r}."
             )
 
     def next_delay(
@@ -116,12 +122,12 @@ class RetryPolicy:
     def _may_resend(self, error: GradientError, idempotent: bool) -> bool:  # noqa: FBT001 - one of two facts
         if isinstance(error, APITimeoutError) and error.phase in _FINAL_PHASES:
             return False
-        may_repeat = idempotent or self.replay == "always"
         if isinstance(error, APIConnectionError):
-            return may_repeat or not error.maybe_sent
-        if isinstance(error, APIStatusError):
-            return error.status in _REFUSED_STATUSES or (may_repeat and error.status >= 500)
-        return False
+            return not error.permanent and (not error.maybe_sent or idempotent or self.replay == "always")
+        if not isinstance(error, APIStatusError):
+            return False
+        is_refusal = error.status in (429, 503) and not error.maybe_sent
+        return is_refusal or (may_be_processed(error.status) and (idempotent or self.replay != "safe"))
 
 
 def backoff_delay(policy: RetryPolicy, attempt: int, chance: float) -> float:
@@ -131,20 +137,8 @@ def backoff_delay(policy: RetryPolicy, attempt: int, chance: float) -> float:
 
 
 def requested_delay(error: GradientError) -> float:
-    """Return the seconds that the service asked to wait: ``Retry-After``, or for a 429 the soonest quota reset."""
-    if not isinstance(error, APIStatusError):
-        return 0.0
-    limits = error.rate_limit
-    if error.retry_after is not None or error.status != 429 or limits is None or limits.date is None:
-        return error.retry_after or 0.0
-    resets = (
-        limits.reset_requests,
-        limits.reset_tokens_per_minute,
-        limits.reset_tokens_per_day,
-        limits.reset,
-    )
-    delays = [reset - limits.date for reset in resets if reset and reset > limits.date]
-    return min(delays, default=0.0)
+    """Return the seconds that the service asked to wait, 0.0 if it did not."""
+    return (error.retry_after if isinstance(error, APIStatusError) else None) or 0.0
 
 
 @attrs.define(eq=False, repr=False)

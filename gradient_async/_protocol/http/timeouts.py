@@ -18,7 +18,9 @@ class Timeouts:
 
     Attributes:
         connect: Opening a connection, TLS handshake included.
-        first_byte: From sending the request to the status line of the response.
+        first_byte: From sending the request to the status line of the response. By default only ``total`` limits
+            it: a whole response begins when all of it is generated, after minutes for some models, and one that was
+            given up on is billed all the same.
         idle: Between two blocks of a response body.
         total: The whole call: limiter wait, backoff, every attempt, and a stream to its end.
         token_idle: Between two chunks of a stream. Keep-alive comments reset ``idle`` but not this limit.
@@ -31,8 +33,8 @@ class Timeouts:
     """
 
     connect: float | None = 10.0
-    first_byte: float | None = 60.0
-    idle: float | None = 60.0
+    first_byte: float | None = None
+    idle: float | None = 120.0
     total: float | None = 600.0
     token_idle: float | None = None
 

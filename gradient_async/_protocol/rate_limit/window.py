@@ -12,7 +12,7 @@ import attrs
 
 __all__ = ["Window", "WindowStatus"]
 
-_MAX_FOREIGN_USAGE = 1_000_000
+_MAX_FOREIGN_USAGE = 100_000
 """Foreign requests remembered per window. A larger window never binds; remembering all would exhaust memory."""
 
 

@@ -226,7 +226,8 @@ class ScriptingAPI:
     def hang_up(self, *, times: int | None = 1) -> None:
         """Close the next *reused* connection when a request arrives on it, without a response.
 
-        This is how a stale keep-alive connection looks to a client. A call on a new connection is not affected.
+        To a client, a connection that closes while its request travels looks the same. Calls on new connections are
+        not affected.
 
         Example: ``gradient.hang_up()`` after a first call closes the connection under the second one.
 

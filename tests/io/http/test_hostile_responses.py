@@ -3,9 +3,6 @@
 import asyncio
 import gzip
 import pickle
-import shutil
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import read_request, run_raw_server
+from tests.support.tls import make_contexts
 from tests.support.waiting import HANG_SECONDS
 
 HI: list[MessageParam] = [{"role": "user", "content": "a prompt that is private"}]
@@ -126,24 +124,27 @@ async def test_the_pool_has_no_limit_of_its_own(gradient_emulator: Emulator, ses
 @pytest.fixture
 async def self_signed_host(tmp_path: Path) -> AsyncIterator[str]:
     """An https address with a self-signed certificate."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("openssl is not installed, so there is no certificate to refuse")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    command = [openssl, "req", *options, "-keyout", str(key), "-out", str(certificate)]
-    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context, _ = await asyncio.to_thread(make_contexts, tmp_path)
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server:
         yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_a_self_signed_certificate_is_refused(self_signed_host: str) -> None:
-    async with AsyncSession(api_key=KEY, base_url=self_signed_host, retry=ONCE) as session:
+async def test_a_self_signed_certificate_is_refused_and_not_tried_again(self_signed_host: str) -> None:
+    async with AsyncSession(api_key=KEY, base_url=self_signed_host, retry=RetryPolicy(replay="always")) as session:
         with pytest.raises(APIConnectionError, match="certificate") as caught:
-            await session.chat.completions.create(model="m", messages=HI)
-    assert not caught.value.maybe_sent
+            await session.models.list()
+    error = caught.value
+    assert (error.maybe_sent, error.permanent, error.attempts) == (False, True, 1)
+
+
+async def test_a_server_that_does_not_speak_tls_is_not_tried_again(gradient_emulator: Emulator) -> None:
+    url = gradient_emulator.url.replace("http:", "https:")
+    async with AsyncSession(api_key=KEY, base_url=url, retry=RetryPolicy(replay="always")) as session:
+        with pytest.raises(APIConnectionError, match="Could not connect") as caught:
+            await session.models.list()
+    error = caught.value
+    assert (error.maybe_sent, error.permanent, error.attempts) == (False, True, 1)
 
 
 async def test_a_stream_closed_while_read_leaves_no_traceback_on_aiohttps_shared_exception(

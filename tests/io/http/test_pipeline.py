@@ -2,19 +2,27 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
 from gradient_async import (
     APIConnectionError,
     APIStatusError,
+    APITimeoutError,
     AsyncSession,
+    GradientError,
     InternalServerError,
     ProtocolError,
+    RateLimiter,
     RateLimitError,
+    RateLimits,
     RetryPolicy,
+    Timeouts,
 )
-from gradient_async._io.http import pipeline
+from gradient_async._protocol.http.retry import Replay
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import read_request, run_raw_server
@@ -27,23 +35,104 @@ def session(emulator: Emulator, retry: RetryPolicy = QUICK) -> AsyncSession:
     return AsyncSession(api_key="test", base_url=emulator.url, retry=retry)
 
 
-@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
-async def test_a_refusing_status_is_sent_again(gradient_emulator: Emulator, status: int) -> None:
-    gradient_emulator.fail(status=status, times=2, retry_after=0)
-    async with session(gradient_emulator) as s:
-        completion = await s.chat.completions.create(model="m", messages=HI)
-    assert completion.meta.attempts == 3
+# What is sent again: the table of retry.py, walked over real sockets.
+
+ROUTES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "completion": lambda s: s.chat.completions.create(model="m", messages=HI),
+    "stream": lambda s: s.chat.completions.stream(model="m", messages=HI).completion(),
+    "embeddings": lambda s: s.embeddings.create(model="m", input="Hi"),
+}
+ANY: set[Replay] = {"safe", "answered", "always"}
+FAILURES: dict[str, tuple[Callable[[Emulator], None], set[Replay], bool]] = {
+    "429": (lambda g: g.fail(429, times=None, retry_after=0), ANY, False),
+    "429 page": (lambda g: g.fail(429, times=None, body="<h1>429</h1>"), ANY, False),
+    "own 503": (lambda g: g.fail(503, times=None), ANY, False),
+    "503 page": (lambda g: g.fail(503, times=None, body="<h1>503</h1>"), {"answered", "always"}, True),
+    "upstream 503": (lambda g: g.fail(503, times=None, body={"error": {"message": "m"}}), {"answered", "always"}, True),
+    **{
+        f"own {status}": (partial(Emulator.fail, status=status, times=None), {"answered", "always"}, True)
+        for status in (408, 500, 502, 504)
+    },
+    "504 page": (lambda g: g.fail(504, times=None, body="<h1>504</h1>"), {"answered", "always"}, True),
+    "lost": (lambda g: g.reset(times=None), {"always"}, True),
+    "silent": (lambda g: g.stall(60, times=None), {"always"}, True),
+    **{
+        f"own {status}": (partial(Emulator.fail, status=status, times=None), set(), False)
+        for status in (400, 401, 402, 403, 404, 409, 413, 422, 501)
+    },
+}
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 500])
-async def test_any_other_status_is_not_sent_again(gradient_emulator: Emulator, status: int) -> None:
-    gradient_emulator.fail(status=status, times=None)
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("replay", ["safe", "answered", "always"])
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_what_is_sent_again(gradient_emulator: Emulator, failure: str, replay: Replay, route: str) -> None:
+    script, replays, maybe_sent = FAILURES[failure]
+    script(gradient_emulator)
+    policy = RetryPolicy(attempts=3, first=0.001, longest=0.002, replay=replay)
+    timeouts = Timeouts(first_byte=0.05 if failure == "silent" else None)
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=policy, limits=None, timeouts=timeouts) as s:
+        with pytest.raises(GradientError) as caught:
+            await ROUTES[route](s)
+    sent = 3 if replay in replays else 1
+    assert len(gradient_emulator.requests) == caught.value.attempts == sent
+    assert caught.value.maybe_sent is maybe_sent
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_one_attempt_sends_nothing_twice(gradient_emulator: Emulator, failure: str) -> None:
+    policy, timeouts = RetryPolicy(attempts=1, replay="always"), Timeouts(first_byte=0.05)
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=policy, limits=None, timeouts=timeouts) as s:
+        await s.models.list()  # so that the next call reuses its connection
+        FAILURES[failure][0](gradient_emulator)
+        with pytest.raises(GradientError):
+            await s.chat.completions.create(model="m", messages=HI)
+    assert len(gradient_emulator.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [name for name, row in FAILURES.items() if "always" in row[1]])
+async def test_what_changes_nothing_is_asked_for_again(gradient_emulator: Emulator, failure: str) -> None:
+    FAILURES[failure][0](gradient_emulator)
+    policy, timeouts = RetryPolicy(attempts=2, first=0.001), Timeouts(first_byte=0.05)
+    async with AsyncSession("test", base_url=gradient_emulator.url, retry=policy, limits=None, timeouts=timeouts) as s:
+        with pytest.raises(GradientError):
+            await s.models.list()
+    assert len(gradient_emulator.requests) == 2
+
+
+async def test_an_earlier_attempt_may_have_been_processed(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(504)
+    gradient_emulator.fail(429, retry_after=3600)
+    async with session(gradient_emulator, retry=RetryPolicy(first=0.001, replay="answered")) as s:
+        with pytest.raises(RateLimitError) as caught:
+            await s.chat.completions.create(model="m", messages=HI)
+    assert (caught.value.maybe_sent, caught.value.attempts) == (True, 2)
+
+
+async def test_an_error_has_the_request_id_of_its_response(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=400)
     async with session(gradient_emulator) as s:
         with pytest.raises(APIStatusError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
-    assert (caught.value.status, caught.value.attempts) == (status, 1)
     assert caught.value.request_id == gradient_emulator.requests[0].request_id
-    assert len(gradient_emulator.requests) == 1
+
+
+@pytest.mark.parametrize("maybe_sent", [True, False], ids=["sent", "not sent"])
+async def test_a_call_ended_by_the_limiter_says_what_was_sent_before(
+    gradient_emulator: Emulator, *, maybe_sent: bool
+) -> None:
+    """The minute is spent by the first attempt, or by another call."""
+    gradient_emulator.fail(502, times=1)
+    limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
+    options: dict[str, Any] = {"base_url": gradient_emulator.url, "limits": limiter}
+    async with AsyncSession("test", retry=RetryPolicy(first=0.001, replay="answered"), **options) as s:
+        if not maybe_sent:
+            gradient_emulator.clear()
+            await s.chat.completions.create(model="m", messages=HI)
+        with pytest.raises(APITimeoutError) as caught:
+            await s.chat.completions.create(model="m", messages=HI, timeout=5)
+    assert (caught.value.phase, caught.value.maybe_sent) == ("limiter", maybe_sent)
+    assert caught.value.attempts == int(maybe_sent)
 
 
 async def test_a_stream_is_sent_again_before_its_status_line_only(gradient_emulator: Emulator) -> None:
@@ -61,36 +150,30 @@ async def test_a_retry_after_beyond_the_deadline_raises_at_once(gradient_emulato
     assert (caught.value.retry_after, caught.value.attempts) == (3600, 1)
 
 
-async def test_a_request_that_may_have_been_billed_is_not_sent_again_after_a_lost_connection(
-    gradient_emulator: Emulator,
-) -> None:
+async def test_a_lost_connection_leaves_no_exception_of_aiohttp(gradient_emulator: Emulator) -> None:
     gradient_emulator.reset(times=None)
     async with session(gradient_emulator) as s:
         with pytest.raises(APIConnectionError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
-    assert caught.value.maybe_sent
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    assert len(gradient_emulator.requests) == 1
 
 
-async def test_a_request_is_sent_again_after_a_lost_connection_on_demand_or_if_idempotent(
-    gradient_emulator: Emulator,
-) -> None:
-    gradient_emulator.reset()
-    async with session(gradient_emulator, retry=RetryPolicy(first=0.01, longest=0.02, replay="always")) as s:
-        assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
-    gradient_emulator.fail(status=500, times=1)
-    async with session(gradient_emulator) as s:
-        assert (await s.models.list()).meta.attempts == 2
-
-
-async def test_a_request_over_a_stale_connection_is_sent_again_once(gradient_emulator: Emulator) -> None:
+async def test_a_pooled_connection_lost_after_the_request_may_have_processed_it(gradient_emulator: Emulator) -> None:
     async with session(gradient_emulator) as s:
         await s.models.list()
         gradient_emulator.drop_idle(stale=True)
-        completion = await s.chat.completions.create(model="m", messages=HI)
-    assert completion.meta.attempts == 2
+        with pytest.raises(APIConnectionError) as caught:
+            await s.chat.completions.create(model="m", messages=HI)
+    assert (caught.value.maybe_sent, caught.value.attempts) == (True, 1)
+
+
+async def test_a_pooled_connection_that_has_closed_costs_no_attempt(gradient_emulator: Emulator) -> None:
+    async with session(gradient_emulator, retry=RetryPolicy(attempts=1)) as s:
+        await s.models.list()
+        gradient_emulator.drop_idle()
+        await asyncio.sleep(0.01)
+        assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 1
     assert gradient_emulator.connections == 2
 
 
@@ -104,7 +187,8 @@ async def test_of_many_stale_connections_only_one_costs_an_attempt() -> None:
         writer.write(RESPONSE)
         await read_request(reader)
 
-    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
+    policy = RetryPolicy(first=0.01, longest=0.02, replay="always")
+    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=policy) as s:
         await asyncio.gather(*(s.chat.completions.create(model="m", messages=HI) for _ in range(3)))
         assert (await s.chat.completions.create(model="m", messages=HI)).meta.attempts == 2
 
@@ -124,27 +208,6 @@ async def test_a_connection_lost_within_the_response_head_is_not_stale() -> None
         with pytest.raises(APIConnectionError) as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert (caught.value.maybe_sent, arrived) == (True, 2)
-
-
-async def test_a_connection_lost_while_its_request_is_processed_is_not_stale(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pipeline, "STALE_SECONDS", 0.05)
-    arrived = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal arrived
-        await read_request(reader)
-        writer.write(RESPONSE)
-        await read_request(reader)
-        arrived += 1
-        await asyncio.sleep(0.1)
-
-    async with run_raw_server(serve) as address, AsyncSession("test", base_url=f"http://{address}", retry=QUICK) as s:
-        await s.chat.completions.create(model="m", messages=HI)
-        with pytest.raises(APIConnectionError) as caught:
-            await s.chat.completions.create(model="m", messages=HI)
-    assert (caught.value.maybe_sent, arrived) == (True, 1)
 
 
 async def test_aiohttp_itself_sends_nothing_again() -> None:

@@ -121,5 +121,73 @@ def test_what_is_kept_of_an_error_body_is_bounded_and_pickles(body: bytes) -> No
     error = build_status_error(400, {}, body, now=NOW)
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.body, copy.details) == (error.body, error.details)
-    assert len(repr(error.body)) < 17_000
-    assert len(repr(error.details)) < 17_000
+    assert len(repr(error.body)) < 9_000
+    assert len(repr(error.details)) < 9_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"ratelimit-reset": "1700000030"}, 30),
+        ({"ratelimit-reset": "1699999999"}, None),
+        ({"x-ratelimit-reset-requests": "0", "x-ratelimit-reset-tokens-per-minute": "1700000005"}, 5),
+        ({"x-ratelimit-reset-requests": "1700000040", "x-ratelimit-reset-tokens-per-day": "1700007200"}, 40),
+        ({"Date": "Tue, 14 Nov 2023 22:13:10 GMT", "ratelimit-reset": "1700000030"}, 40),
+        ({"Retry-After": "7", "ratelimit-reset": "1700000030"}, 7),
+        ({}, None),
+    ],
+)
+def test_retry_after_of_a_429_falls_back_to_the_soonest_reset(headers: dict[str, str], seconds: float | None) -> None:
+    headers = {"x-ratelimit-remaining-requests": "0", **headers}
+    error = build_status_error(429, headers, b"{}", now=NOW)
+    assert error.retry_after == seconds
+    assert (f"{seconds} s" in str(error)) is (seconds is not None)
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_other_statuses_do_not_wait_for_a_reset(status: int) -> None:
+    assert build_status_error(status, {"ratelimit-reset": "1700000030"}, b"{}", now=NOW).retry_after is None
+
+
+HTML = b"<html><head><title>404 Not Found</title></head><body>nginx</body></html>"
+OWN = b'{"id": "unavailable", "message": "Not now.", "request_id": "r"}'
+UPSTREAM = b'{"error": {"message": "Not now.", "type": "overloaded"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "maybe_sent"),
+    [
+        (503, OWN, False),
+        *[(503, body, True) for body in (UPSTREAM, HTML, b"", b"{", b'{"message": "m"}', b'{"id": "x"}', b"[1]")],
+        *[(status, OWN, True) for status in (408, 500, 502, 504, 520, 529)],
+        *[(status, body, False) for status in (400, 401, 404, 413, 429, 501) for body in (OWN, HTML)],
+    ],
+)
+def test_only_the_services_own_503_was_surely_not_processed(status: int, body: bytes, *, maybe_sent: bool) -> None:
+    assert build_status_error(status, {}, body, now=NOW).maybe_sent is maybe_sent
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500, 502, 503, 504])
+@pytest.mark.parametrize("body", [HTML, b"404 page not found\n", b"upstream connect error"])
+def test_a_page_is_told_for_a_gateways(status: int, body: bytes) -> None:
+    error = build_status_error(status, {}, body, now=NOW)
+    assert "gateway" in error.message
+    assert "session.models.list()" not in str(error)
+    assert "Check the key" not in str(error)
+
+
+@pytest.mark.parametrize(("status", "part"), [(404, "session.models.list()"), (401, "Check the key")])
+def test_the_services_own_error_has_the_advice_of_its_status(status: int, part: str) -> None:
+    assert part in str(build_status_error(status, {}, OWN, now=NOW))
+
+
+@pytest.mark.parametrize("body", [OWN, UPSTREAM, HTML, b""])
+def test_a_service_that_cannot_do_something_promises_nothing(body: bytes) -> None:
+    assert "may work later" not in str(build_status_error(501, {}, body, now=NOW))
+    assert "may work later" in str(build_status_error(503, {}, body, now=NOW))
+
+
+@pytest.mark.parametrize("body", [OWN, HTML])
+def test_an_error_with_advice_of_its_own_keeps_it_when_pickled(body: bytes) -> None:
+    error = build_status_error(404, {}, body, now=NOW)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
