@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from gradient_async.resources.responses import Responses
 
 
+_LIMITER = ("acquire", "apply_response", "new_for_key")
+"""Methods of `Limiter` that calls need."""
+
+
 class AsyncSession:
     """A client for Gradient AI inference: one connection pool and one rate limiter, shared by all its resources.
 
@@ -58,7 +62,8 @@ class AsyncSession:
         base_url: Address of the inference service. Default: GRADIENT_INFERENCE_ENDPOINT, else
             ``https://inference.do-ai.run``.
         limits: Rate limits of the account; default: 250 requests per minute and 5,000 per hour. A limiter object shares
-            its budget with other sessions; None switches the limiter off.
+            the budget of the inference key with other sessions; each agent has a budget of the same form for its own
+            key. None switches the limiters off.
         retry: How often and after which delays a failed call is sent again; default: up to 4 attempts, and only what
             was surely not processed.
         timeouts: Time limits of each phase of a call, in seconds; default: connect 10, idle 120, total 600. Only the
@@ -125,7 +130,7 @@ class AsyncSession:
             )
         self._client_session = client_session
         self._max_event_bytes = max_event_bytes
-        self._agent_limiters: dict[tuple[str, str], Limiter | None] = {}
+        self._agent_limiters: dict[tuple[str, str], Limiter] = {}
 
     @cached_property
     def chat(self) -> Chat:
@@ -225,10 +230,10 @@ class AsyncSession:
     async def aclose(self) -> None:
         """Close every connection. Calls and streams that are still running fail with `SessionClosedError`."""
         await self._transport.aclose()
-        if isinstance(self._limits, RateLimits):  # a limiter object of the caller may serve other sessions
-            for limiter in (self._limiter, *self._agent_limiters.values()):
-                if limiter is not None:
-                    await limiter.aclose()
+        is_own = isinstance(self._limits, RateLimits)  # a limiter object of the caller may serve other sessions
+        for limiter in (*self._agent_limiters.values(), self._limiter if is_own else None):
+            if limiter is not None:
+                await limiter.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -270,7 +275,12 @@ class AsyncSession:
 
     @cached_property
     def _limiter(self) -> Limiter | None:
-        return self._new_limiter()
+        """The limiter of the inference key: a new one, or the limiter object passed as ``limits``."""
+        if not isinstance(self._limits, RateLimits):
+            return self._limits
+        from gradient_async._io.rate_limit.limiter import RateLimiter
+
+        return RateLimiter(self._limits)
 
     def _get_target(self) -> Target:
         return self._inference
@@ -283,17 +293,17 @@ class AsyncSession:
     def _get_agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
         address = url.require_value("An agent has an address of its own.")
         secret = key.require_value("An agent has an endpoint access key of its own.")
-        if (address, secret) not in self._agent_limiters:
-            self._agent_limiters[address, secret] = self._new_limiter()
-        return Target(address, secret, self._agent_limiters[address, secret])
+        return Target(address, secret, self._get_agent_limiter(address, secret))
 
-    def _new_limiter(self) -> Limiter | None:
-        """Return a limiter for one key on one host: a new one, or the limiter object passed as ``limits``."""
-        if not isinstance(self._limits, RateLimits):
-            return self._limits
-        from gradient_async._io.rate_limit.limiter import RateLimiter
-
-        return RateLimiter(self._limits)
+    def _get_agent_limiter(self, address: str, secret: str) -> Limiter | None:
+        """Return the limiter of one agent, which has the form of the inference key's, and its own budget."""
+        if self._limiter is None:
+            return None
+        limiter = self._agent_limiters.get((address, secret))
+        if limiter is None:
+            limiter = self._limiter.new_for_key(credentials.fingerprint_key(address, secret))
+            self._agent_limiters[address, secret] = limiter
+        return limiter
 
 
 def _check_client_session(client_session: aiohttp.ClientSession | None) -> None:
@@ -312,8 +322,10 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
         raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
     if not isinstance(timeouts, Timeouts):
         raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
-    if not (limits is None or isinstance(limits, RateLimits) or hasattr(limits, "apply_response")):
-        raise ConfigurationError(f"limits must be RateLimits, a limiter or None; got {limits!r}.")
+    if not (limits is None or isinstance(limits, RateLimits) or all(hasattr(limits, name) for name in _LIMITER)):
+        raise ConfigurationError(
+            f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; got {limits!r}."
+        )
     if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
         raise ConfigurationError(
             "limits: a session does not know in advance how many tokens a request takes; leave tokens_per_minute "

@@ -204,7 +204,7 @@ class Pipeline:
         request, now = call.request, call.deadline_timer.time() if call.attempt else call.started_at
         is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
         timeout = None if is_unlimited else max(call.deadline - now, 0.0)
-        permit = await limiter.acquire(request.priority, timeout=timeout, hold=True)
+        permit = await limiter.acquire(request.priority, timeout=timeout, hold=True, model=request.model)
         if request.timeout_excludes_limiter_wait:
             call.deadline += permit.waited
         return permit
@@ -217,7 +217,7 @@ class Pipeline:
             limits = attempt.limits = parse_rate_limits(exchange.headers, now=now, status=exchange.status)
             if limiter is not None:
                 sent_at = attempt.timer.sent_at or call.started_at
-                limiter.apply_response(limits, status=exchange.status, sent_at=sent_at)
+                limiter.apply_response(limits, status=exchange.status, sent_at=sent_at, model=call.request.model)
             if exchange.status >= HTTP_OK_END and attempt.error is None:
                 attempt.error = build_response_error(exchange, attempt.body, now)
         if attempt.error is not None:

@@ -83,14 +83,14 @@ class RateLimiter(QueuedLimiter):
 
     # Granting.
 
-    def _try_acquire(self, tokens: int, hold: bool) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
+    def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
         """Return a permit if a request and its model tokens are free, else None. Hot: every uncontended request."""
         now, budget, bucket = self._wait_queue.clock(), self._token_budget, self._bucket
         if budget is not None and budget.compute_delay(now, tokens):
             return None
         if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
             return None
-        return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold))
+        return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold), model)
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
@@ -122,7 +122,7 @@ class RateLimiter(QueuedLimiter):
             free -= 1
             bucket.take_token(now, waiter.hold)
             spend = None if budget is None else budget.spend_tokens(now, waiter.tokens, hold=waiter.hold)
-            wait_queue.grant(Permit(self, now, waiter.hold, spend))
+            wait_queue.grant(Permit(self, now, waiter.hold, spend, waiter.model))
         return math.inf
 
     # The event loop.
@@ -175,13 +175,14 @@ class RateLimiter(QueuedLimiter):
 
     # Feedback, pauses and status.
 
-    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:  # noqa: ARG002  not yet
         """Update the limiter from the headers of a response or a refusal. Responses may come in any order.
 
         Args:
             info: The headers.
             status: The HTTP status.
             sent_at: When its request was sent: ``Permit.sent_at``.
+            model: The model that its request named.
         """
         longest, wait_queue = self._bucket.windows[-1], self._wait_queue
         previous_capacity = longest.capacity
@@ -211,8 +212,13 @@ class RateLimiter(QueuedLimiter):
             raise ConfigurationError(f"a pause until {until}: give a finite number of seconds")
         self._bucket.pause(until)
 
-    def status(self) -> LimiterStatus:
-        """Return the usage of every window, the queue length and the pause."""
+    def new_for_key(self, name: str) -> RateLimiter:  # noqa: ARG002  the interface of `Limiter`
+        """Return a limiter of the same form for another key: the same limits, nothing used."""
+        guard, clock = self._bucket.guard, self._wait_queue.clock if self._has_own_clock else None
+        return RateLimiter(self.limits, guard=guard, clock=clock, wall=self._wall, chance=self._chance)
+
+    def status(self, model: str | None = None) -> LimiterStatus:  # noqa: ARG002  not yet
+        """Return the usage of every window, the queue length and the pause; with *model*, its quotas too."""
         now = self._wait_queue.clock()
         paused_until = self._bucket.paused_until
         return LimiterStatus(

@@ -2,6 +2,10 @@
 
 Contract: a permit counts from the moment it was granted. If it was acquired with ``hold=True``, it counts without
 end until `Permit.sent`, and from then on for one window. Nothing here waits.
+
+Who is bound. A limiter paces one key on one host. ``ratelimit-*`` headers and a bare ``retry-after`` bind the whole
+key; ``x-ratelimit-*`` headers bind the pair of the key and the model of the call. So a call states its model twice:
+to `Limiter.acquire`, which waits for the key and for that model, and to `Limiter.apply_response`.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class Permit:
     Attributes:
         sent_at: Time from which the request counts, on the limiter's clock; the time of the grant until `sent`.
         held: Whether the permit counts without end because its request is not sent yet.
+        model: The model whose quotas the request uses, None for a request without one.
         waited: Seconds from asking for the permit to getting it.
         refunded: Whether the permit was given back.
     """
@@ -44,6 +49,7 @@ class Permit:
     sent_at: float
     held: bool = False
     spend: TokenSpend | None = attrs.field(default=None, repr=False)
+    model: str | None = None
     waited: float = 0.0
     refunded: bool = False
 
@@ -85,20 +91,29 @@ class Limiter(Protocol):
         timeout: float | None = None,
         tokens: int = 0,
         hold: bool = False,
+        model: str | None = None,
     ) -> Permit:
-        """Wait until one request may be sent; *timeout* in seconds."""
+        """Wait until one request, to *model* if it names one, may be sent; *timeout* in seconds."""
         ...
 
-    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
-        """Update the limiter from the response to the request that was sent at *sent_at*."""
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:
+        """Update the limiter from the response to the request, to *model*, that was sent at *sent_at*."""
         ...
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Grant no permit for *seconds*, or before *until*."""
         ...
 
-    def status(self) -> LimiterStatus:
-        """Return the usage of every window, the queue length and the pause."""
+    def status(self, model: str | None = None) -> LimiterStatus:
+        """Return the usage of every window, the queue length and the pause; with *model*, its quotas too."""
+        ...
+
+    def new_for_key(self, name: str) -> Limiter:
+        """Return a limiter of the same form for another key: the same limits, nothing used.
+
+        *name* identifies that key in every process, and does not reveal it. Whoever calls this closes the new limiter,
+        before this one.
+        """
         ...
 
     def estimate(self, n: int = 1) -> float:

@@ -35,6 +35,7 @@ class QueuedLimiter(abc.ABC):
         timeout: float | None = None,
         tokens: int = 0,
         hold: bool = False,
+        model: str | None = None,
     ) -> Permit:
         """Wait until one request may be sent.
 
@@ -44,6 +45,7 @@ class QueuedLimiter(abc.ABC):
             tokens: Model tokens that the request is expected to use, for ``tokens_per_minute``.
             hold: Count the permit without end until `Permit.sent` or `Permit.refund`, because the request still
                 has to wait for a connection or for a place in a pool.
+            model: Name of the model that the request is for; it waits for the quotas of that model too.
 
         Returns:
             The permit of one request. Call its ``refund()`` if surely nothing was sent.
@@ -66,10 +68,10 @@ class QueuedLimiter(abc.ABC):
         loop = asyncio.get_running_loop()
         if loop is not wait_queue.loop:
             self._bind_loop(loop)
-        permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold)
+        permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold, model)
         if permit is not None:
             return permit
-        waiter = Waiter(priority, timeout, tokens, hold)
+        waiter = Waiter(priority, timeout, tokens, hold, model)
         granted = self._enqueue_waiter(waiter)
         try:
             permit = await granted
@@ -80,11 +82,15 @@ class QueuedLimiter(abc.ABC):
         return permit
 
     @abc.abstractmethod
-    def status(self) -> LimiterStatus:
-        """Return the usage of every window, the queue length and the pause."""
+    def status(self, model: str | None = None) -> LimiterStatus:
+        """Return the usage of every window, the queue length and the pause; with *model*, its quotas too."""
 
     @abc.abstractmethod
-    def _try_acquire(self, tokens: int, hold: bool) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
+    def new_for_key(self, name: str) -> QueuedLimiter:
+        """Return a limiter of the same form for another key: the same limits, nothing used."""
+
+    @abc.abstractmethod
+    def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
         """Return a permit if one is free without waiting, else None."""
 
     @abc.abstractmethod

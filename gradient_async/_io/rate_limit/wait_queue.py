@@ -35,6 +35,7 @@ class Waiter:
         timeout: Longest wait in seconds, None for no limit.
         tokens: Model tokens that the request is expected to use.
         hold: Whether the permit counts without end until it is sent.
+        model: The model whose quotas the request uses, None for a request without one.
         since: Time when the wait began.
         granted: Future of the permit.
         queued: Whether the waiter is in the queue, which maintains this.
@@ -44,6 +45,7 @@ class Waiter:
     timeout: float | None
     tokens: int
     hold: bool
+    model: str | None
     since: float = attrs.field(init=False)
     granted: asyncio.Future[Permit] = attrs.field(init=False)
     queued: bool = attrs.field(init=False)

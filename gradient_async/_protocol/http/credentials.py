@@ -9,6 +9,7 @@ service's other clients use.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -111,6 +112,11 @@ def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Sett
     for suffix in ("/api/v1", "/v1"):
         path = path.removesuffix(suffix)
     return attrs.evolve(address, value=f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}")
+
+
+def fingerprint_key(address: str, key: str) -> str:
+    """Return a name for *key* at *address*: the same in every process, and not telling the key."""
+    return hashlib.sha256(f"{address}\0{key}".encode()).hexdigest()[:16]
 
 
 def is_loopback(host: str) -> bool:

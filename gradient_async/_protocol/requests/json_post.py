@@ -18,6 +18,10 @@ from gradient_async.errors import ConfigurationError
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_BYTES_PER_TOKEN = 4
+_USUAL_OUTPUT = 500
+"""Tokens of a chat completion without a limit: a guess, which the limiter corrects by the usage of earlier ones."""
 
 AS_GIVEN = frozenset({"extra_body", "extra_headers"})
 """Parameters that `build_post` converts and checks itself."""
@@ -39,14 +43,24 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
         body.pop("stream_options", None)
     if extra_body:
         body |= to_request_json("extra_body", require_mapping("extra_body", extra_body), keep_nulls=True)
+    encoded, model = encode_jsonable(body), body.get("model") or body.get("model_id")
     return Request(
         method="POST",
         path=path,
-        body=encode_jsonable(body),
+        body=encoded,
         headers=validate_headers(require_mapping("extra_headers", headers)) if headers else NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
+        model=model if isinstance(model, str) else None,
+        tokens=estimate_tokens(encoded, body),
     )
+
+
+def estimate_tokens(encoded: bytes, body: Mapping[str, Any]) -> int:
+    """Return the model tokens that a request with this *body* is expected to use: its prompt and its output."""
+    limits = [limit for name in _OUTPUT_LIMITS if type(limit := body.get(name)) is int and limit > 0]
+    output = min(limits) if limits else _USUAL_OUTPUT if "messages" in body else 0
+    return len(encoded) // _BYTES_PER_TOKEN + output
 
 
 def build_json_post(

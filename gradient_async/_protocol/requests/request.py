@@ -30,6 +30,8 @@ class Request:
         stream: Whether the response is an event stream.
         priority: Place at the limiter: ``"bulk"`` waits behind ``"interactive"``.
         timeout_excludes_limiter_wait: Whether the time limits begin after the wait at the limiter, which is unlimited.
+        model: The model that the body names, whose quotas the request uses; None if it names none.
+        tokens: Model tokens that the request is expected to use; 0 if it uses none.
     """
 
     method: str
@@ -41,6 +43,8 @@ class Request:
     stream: bool = False
     priority: Priority = "interactive"
     timeout_excludes_limiter_wait: bool = False
+    model: str | None = None
+    tokens: int = 0
 
 
 def build_headers(request: Request, key: str) -> dict[str, str]:

@@ -84,7 +84,19 @@ class RedisLimiter(QueuedLimiter):
         self.limits, self._guard = limits, guard
         self._usage = LocalUsage(limits, share=share, guard=guard)
         self._full_bucket = self._usage.full_bucket
-        name, longest_span = f"gradient-async:{key or 'default'}", self._usage.longest_span
+        self._name = key or "default"
+        self._new_limiter = functools.partial(
+            RedisLimiter,
+            url,
+            limits=limits,
+            when_down=when_down,
+            share=share,
+            guard=guard,
+            timeout=timeout,
+            wall=wall,
+            chance=chance,
+        )
+        name, longest_span = f"gradient-async:{self._name}", self._usage.longest_span
         self._open_store = functools.partial(RedisStore, url, key=name, timeout=timeout, longest_span=longest_span)
         self._store = self._open_store()
         self._writer = BackgroundWriter(self._write_outcomes, self._enter_outage, self._request_again)
@@ -96,7 +108,7 @@ class RedisLimiter(QueuedLimiter):
         self._shared_usage = [(0, 0) for _ in limits.windows]
         self._request: asyncio.Task[None] | None = None
 
-    def _try_acquire(self, tokens: int, hold: bool) -> None:  # noqa: FBT001  the interface of QueuedLimiter
+    def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> None:  # noqa: FBT001  as in QueuedLimiter
         """Return None: only Redis grants permits."""
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
@@ -189,7 +201,7 @@ class RedisLimiter(QueuedLimiter):
 
     # Feedback, pauses and status.
 
-    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float) -> None:
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:  # noqa: ARG002  not yet
         """Update the limiter from a response, in every process; see `RateLimiter.apply_response`."""
         self._feedback.apply_headers(info, self._store, status=status, sent_at=sent_at, now=self._read_clock())
 
@@ -206,7 +218,11 @@ class RedisLimiter(QueuedLimiter):
         if seconds > 0:
             self._writer.start_write(self._store.pause(seconds))
 
-    def status(self) -> LimiterStatus:
+    def new_for_key(self, name: str) -> RedisLimiter:
+        """Return a limiter of the same form for another key: its budget is beside this one's in the same Redis."""
+        return self._new_limiter(key=f"{self._name}:{name}")
+
+    def status(self, model: str | None = None) -> LimiterStatus:  # noqa: ARG002  not yet
         """Return the budget as Redis last described it, and the length of the local queue."""
         now, paused_until = self._read_clock(), self._full_bucket.paused_until
         free_at = max(now, self._next_request_at, paused_until)
