@@ -143,7 +143,10 @@ def _format_report(report: Report) -> Iterator[str]:
         yield f"  {lookup.name:<18} {_format_origin(lookup)}"
     yield from ("", "Hosts")
     for probe in report.hosts:
-        yield f"  {probe.host:<40} {_format_probe(probe)}"
+        response = "no response"
+        if probe.status is not None:
+            response = f"responds: {probe.status} without a key, after {probe.seconds:.3f} s"
+        yield f"  {probe.host:<40} {response}"
     yield ""
     if not report.problems:
         yield "Everything is in place."
@@ -157,9 +160,3 @@ def _format_origin(lookup: SettingLookup) -> str:
         return "the default" if lookup.value else f"not set ({', '.join(lookup.tried)})"
     unused = f"; not used: {', '.join(lookup.found[1:])}" if lookup.found[1:] else ""
     return f"{lookup.used}{unused}"
-
-
-def _format_probe(probe: HostProbe) -> str:
-    if probe.status is None:
-        return "no response"
-    return f"responds: {probe.status} without a key, after {probe.seconds:.3f} s"

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
+from gradient_async._protocol.rate_limit.status import LimiterStatus
 
 BAR_CELLS = 24
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -65,9 +65,10 @@ def build_limits_table(status: LimiterStatus, *, marks: str = "█░") -> Table
         table.add_column(heading, justify="left" if heading in ("window", "") else "right")
     for window in status.windows:
         wait = window.next_free_at - status.now
+        colour = "red" if window.free == 0 else "green" if window.free * 4 > window.capacity else "yellow"
         table.add_row(
             format_period(window.period),
-            f"[{_choose_colour(window)}]{draw_bar(window.used, window.capacity, marks=marks)}[/]",
+            f"[{colour}]{draw_bar(window.used, window.capacity, marks=marks)}[/]",
             f"{window.used} of {window.capacity}",
             str(window.free),
             str(window.foreign),
@@ -92,9 +93,3 @@ def choose_bar_marks(console: Console) -> str:
 def format_period(seconds: float) -> str:
     """Return the name of a window with this period: ``per minute``."""
     return {60.0: "per minute", 3600.0: "per hour"}.get(seconds, f"per {seconds:g} s")
-
-
-def _choose_colour(window: WindowStatus) -> str:
-    if window.free == 0:
-        return "red"
-    return "green" if window.free * 4 > window.capacity else "yellow"

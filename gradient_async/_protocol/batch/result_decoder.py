@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -123,15 +124,12 @@ class ResultLineReader:
             message = f"Line {number} of the {self.file} file cannot be read as a result."
             return BatchFault(code="malformed_line", message=message, line=number)
         if line.error is not None:
-            return _openai_fault(line.error, line.response)
+            code = line.error.type if line.error.code is None else str(line.error.code)
+            status = line.response.status_code if line.response else None
+            return BatchFault(code=code, message=line.error.message, status=status)
         if line.result is not None:
             return _anthropic_fault(line.result)
         return _status_fault(line.response) if line.response is not None else BatchFault(message=_EMPTY_LINE)
-
-
-def _openai_fault(error: OpenAIError, response: OpenAIResponse[Any] | None) -> BatchFault:
-    code = error.type if error.code is None else str(error.code)
-    return BatchFault(code=code, message=error.message, status=response.status_code if response else None)
 
 
 def _anthropic_fault(result: AnthropicResult) -> BatchFault:
@@ -194,7 +192,9 @@ class ResultDecoder:
         try:
             envelope: AnyEnvelope | None = _decode_envelope(line)
         except FAST_READ_ERRORS:
-            value = _decode_or_none(line)
+            value = None
+            with suppress(ResponseDecodeError):
+                value = decode_json(line)
             envelope = _coerce_envelope(value)
         if envelope is None:
             return BatchResult("", False, number, self.reader, None, raw={})  # noqa: FBT003
@@ -206,13 +206,6 @@ class ResultDecoder:
         if body_type is None or bodies_read * 2 <= self._block_lines:
             return _decode_envelope
         return _typed_decoders()[body_type]
-
-
-def _decode_or_none(line: bytes) -> Any:
-    try:
-        return decode_json(line)
-    except ResponseDecodeError:
-        return None
 
 
 def _coerce_envelope(value: Any) -> AnyEnvelope | None:
@@ -227,13 +220,10 @@ def _coerce_envelope(value: Any) -> AnyEnvelope | None:
         message, fault = _encode_raw(result.get("message")), _encode_raw(result.get("error"))
         envelope.result = AnthropicResult(str(result.get("type")), message, fault)
     if (error := value.get("error")) is not None:
-        envelope.error = _coerce_error(error if type(error) is dict else {"message": error})
+        fields = error if type(error) is dict else {"message": error}
+        texts = {name: str(fields[name]) for name in ("code", "message", "type") if fields.get(name) is not None}
+        envelope.error = OpenAIError(**texts)
     return envelope
-
-
-def _coerce_error(error: dict[str, Any]) -> OpenAIError:
-    texts = {name: str(error[name]) for name in ("code", "message", "type") if error.get(name) is not None}
-    return OpenAIError(**texts)
 
 
 def _encode_raw(value: Any) -> Raw:

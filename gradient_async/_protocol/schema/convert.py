@@ -236,17 +236,13 @@ def _lazy_class_hook(converter: cattrs.Converter, cls: type) -> Hook:
 
     def convert_object(value: Any, target: Any) -> Any:
         nonlocal hook
-        if hook is None:
-            hook = _build_class_hook(converter, cls)
+        if hook is None and is_typed_dict(cls):  # cattrs misses the required keys if annotations are postponed
+            hook = partial(_convert_fields, converter, list_fields(cls))
+        elif hook is None:
+            hook = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
         return hook(_require_type(dict, value), target)
 
     return convert_object
-
-
-def _build_class_hook(converter: cattrs.Converter, cls: type) -> Hook:
-    if is_typed_dict(cls):  # cattrs does not know the required keys of one with postponed annotations
-        return partial(_convert_fields, converter, list_fields(cls))
-    return make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
 
 
 def _convert_fields(

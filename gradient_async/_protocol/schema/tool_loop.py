@@ -71,7 +71,11 @@ def build_toolbox(tools: Iterable[Any]) -> Toolbox:
     definitions: list[Any] = []
     for tool in tools:
         if isinstance(tool, Mapping):
-            definitions.append(_check_service_tool(tool))
+            if tool.get("type", "function") == "function":
+                raise ConfigurationError(
+                    "run_tools runs Python functions; give the function instead of its description."
+                )
+            definitions.append(tool)  # the service runs it
             continue
         described = function_tool(tool)
         if described.name in functions:
@@ -81,13 +85,6 @@ def build_toolbox(tools: Iterable[Any]) -> Toolbox:
     if not functions:
         raise ConfigurationError("run_tools needs functions to run; give tools=[function], or use create.")
     return Toolbox(functions, definitions)
-
-
-def _check_service_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return *tool* if the service runs it itself; refuse the description of a function."""
-    if tool.get("type", "function") == "function":
-        raise ConfigurationError("run_tools runs Python functions; give the function instead of its description.")
-    return tool
 
 
 def check_max_rounds(max_rounds: int) -> int:

@@ -76,7 +76,10 @@ class GradientStreamedResponse(StreamedResponse):
                 self.provider_response_id = chunk.id or self.provider_response_id
                 for event in self._convert_delta(chunk.delta):
                     yield event
-        self._finish_response(self._stream.snapshot)
+        completion = self._stream.snapshot
+        self._add_usage(_request_usage(completion.usage), reported=completion.usage is not None)
+        self.provider_details = _provider_details(completion)
+        self.finish_reason = _finish_reason(completion)
 
     def _convert_delta(self, delta: Delta) -> Iterator[ModelResponseStreamEvent]:
         if reasoning := delta.reasoning_content or delta.reasoning:
@@ -94,12 +97,6 @@ class GradientStreamedResponse(StreamedResponse):
             yield from self._parts_manager.handle_tool_call_delta_events(
                 vendor_part_id=call.position, tool_name=call.name, args=call.arguments, tool_call_id=call.id
             )
-
-    def _finish_response(self, completion: ChatCompletion) -> None:
-        """Set the fields that are known only at the end of the stream."""
-        self._add_usage(_request_usage(completion.usage), reported=completion.usage is not None)
-        self.provider_details = _provider_details(completion)
-        self.finish_reason = _finish_reason(completion)
 
     async def close_stream(self) -> None:
         """Cancel the stream and release its connection; iteration ends cleanly."""

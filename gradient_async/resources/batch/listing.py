@@ -49,11 +49,9 @@ class BatchList:
         while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
-            self._accept_page(await self._fetch(after=self._after))
+            page = await self._fetch(after=self._after)
+            self._queue.extend(batch for batch in page.batches if self._status in (None, batch.status))
+            self._after = page.after
+            self._ended = page.after is None or page.after in self._seen_cursors
+            self._seen_cursors.add(page.after)
         return self._queue.popleft()
-
-    def _accept_page(self, page: BatchPage) -> None:
-        self._queue.extend(batch for batch in page.batches if self._status in (None, batch.status))
-        self._after = page.after
-        self._ended = page.after is None or page.after in self._seen_cursors
-        self._seen_cursors.add(page.after)

@@ -167,18 +167,15 @@ class ResultSaver:
                 self.on_progress(self._position, self._position - state.offset + (state.total or 0))
             if self.journal is not None and self._position - self._recorded_position >= SYNC_BYTES:
                 await run_in_thread(self._sync_file)
-                await self._record_position(self.journal, number, state)
+                saved = SavedPosition(part=number, offset=state.offset, position=self._position, tag=state.etag)
+                await self.journal.append_record("save", file=self.name, **attrs.asdict(saved))
+                self._recorded_position = self._position
 
     async def _write_block(self, block: bytes) -> None:
         assert self._file is not None  # noqa: S101 - opened
         await run_in_thread(partial(write_all, self._file.write, block))
         self._position += len(block)
         self._ends_in_line = not block.endswith(b"\n")
-
-    async def _record_position(self, journal: Journal, number: int, state: DownloadState) -> None:
-        saved = SavedPosition(part=number, offset=state.offset, position=self._position, tag=state.etag)
-        await journal.append_record("save", file=self.name, **attrs.asdict(saved))
-        self._recorded_position = self._position
 
     def _sync_file(self) -> None:
         assert self._file is not None  # noqa: S101 - opened

@@ -85,15 +85,13 @@ class _ToolLoop:
                     usage=sum_usage(self.completions),
                 )
             if number < max_rounds:
-                steps = await self._run_calls([ToolStep(round=number, call=call) for call in completion.tool_calls])
+                steps = [ToolStep(round=number, call=call) for call in completion.tool_calls]
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(self._run_call(step)) for step in steps]
+                steps = [task.result() for task in tasks]
                 self.steps += steps
                 self.messages = extend_conversation(self.messages, completion, steps)
         raise too_many_rounds_error(max_rounds, self.completions[-1])
-
-    async def _run_calls(self, steps: list[ToolStep]) -> list[ToolStep]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._run_call(step)) for step in steps]
-        return [task.result() for task in tasks]
 
     async def _run_call(self, step: ToolStep) -> ToolStep:
         """Run one tool call; any failure becomes the content for the model."""

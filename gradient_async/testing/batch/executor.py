@@ -120,19 +120,16 @@ class BatchExecution:
         custom_ids: set[str] = set()
         del self._offsets[:], self.errors[:]
         for number, offset, raw in _iterate_lines(self._input):
-            self._validate_line(number, offset, raw, custom_ids)
+            problem = _find_line_problem(raw, self.line_format, custom_ids)
+            if problem is None:
+                self._offsets.append(offset)
+            elif len(self.errors) < _MAX_ERRORS:
+                self.errors.append(_input_error(f"Line {number}: {problem}", number))
             yield
         if not self.errors and not 0 < len(self._offsets) <= self.max_requests:
             message = f"The file has {len(self._offsets)} requests; 1 to {self.max_requests} are allowed."
             self.errors.append(_input_error(message))
         self.validated = True
-
-    def _validate_line(self, number: int, offset: int, raw: bytes, custom_ids: set[str]) -> None:
-        problem = _find_line_problem(raw, self.line_format, custom_ids)
-        if problem is None:
-            self._offsets.append(offset)
-        elif len(self.errors) < _MAX_ERRORS:
-            self.errors.append(_input_error(f"Line {number}: {problem}", number))
 
     def _execute_lines(self) -> Iterator[None]:
         kept_count = int(self.share * self.total) if self._kept_count is None else self._kept_count

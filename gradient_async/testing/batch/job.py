@@ -90,7 +90,9 @@ class BatchJob:
 
     def take_snapshot(self, status: str | None = None) -> JobSnapshot:
         """Return the current state of the job, with *status* in place of its own if given."""
-        moment = self.moment
+        moment, counts = self.moment, _NO_COUNTS
+        if moment >= self.lifecycle.in_progress_at:
+            counts = self.execution.count_requests(self.lifecycle.progress_at(moment), final=self.finished)
         return JobSnapshot(
             batch_id=self.id,
             status=status or self.status,
@@ -99,7 +101,7 @@ class BatchJob:
             file_id=self.request["file_id"],
             request_id=self.request_id,
             metadata=self.request.get("metadata"),
-            counts=self._count_requests(moment),
+            counts=counts,
             errors=self.execution.errors if self.status == "failed" else None,
             output_file_id=self.file_id("output") if self.has_output else None,
             error_file_id=self.file_id("errors") if self.has_errors else None,
@@ -121,11 +123,6 @@ class BatchJob:
     def file_id(self, name: str) -> str:
         """Return the id of the file *name*, ``"output"`` or ``"errors"``."""
         return str(uuid.uuid5(uuid.UUID(self.id), name))
-
-    def _count_requests(self, moment: float) -> Mapping[str, int]:
-        if moment < self.lifecycle.in_progress_at:
-            return _NO_COUNTS
-        return self.execution.count_requests(self.lifecycle.progress_at(moment), final=self.finished)
 
     def _transition_times(self, moment: float) -> dict[str, Any]:
         """Return the times of the transitions up to *moment* in epoch seconds."""

@@ -132,7 +132,7 @@ class InvocationService:
             Endpoint(method="POST", path=path, respond=self._create_invocation, check=_check_invocation),
             Endpoint(method="GET", path=item_path, respond=partial(self._handle_invocation, self._result_json)),
             Endpoint(
-                method="GET", path=f"{item_path}/status", respond=partial(self._handle_invocation, self._status_json)
+                method="GET", path=f"{item_path}/status", respond=partial(self._handle_invocation, Invocation.to_json)
             ),
         )
 
@@ -150,9 +150,6 @@ class InvocationService:
         if invocation is None:
             return error_response(404, request_id=request.request_id)
         return apply_reply(reply, json_response(to_json(invocation, request.time)))
-
-    def _status_json(self, invocation: Invocation, now: float) -> Mapping[str, Any]:
-        return invocation.to_json(now)
 
     def _result_json(self, invocation: Invocation, now: float) -> Mapping[str, Any]:
         output = self._build_output(invocation) if invocation.status_at(now) == "COMPLETED" else None

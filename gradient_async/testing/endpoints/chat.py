@@ -88,23 +88,19 @@ class ChatEndpoint(GenerativeEndpoint):
 
 def read_prompt(fields: Mapping[str, Any]) -> Prompt:
     """Translate the body of a request to a prompt."""
-    effort = fields.get("reasoning_effort")
+    effort, choice = fields.get("reasoning_effort"), fields.get("tool_choice") or "auto"
     return Prompt(
         messages=[
             Message(role=message["role"], text=content_text(message.get("content"))) for message in fields["messages"]
         ],
         tools=[read_tool(tool["function"]) for tool in fields.get("tools") or () if "function" in tool],
-        tool_choice=_read_tool_choice(fields.get("tool_choice") or "auto"),
+        tool_choice=choice if isinstance(choice, str) else choice["function"]["name"],
         schema=_read_schema(fields.get("response_format") or {}),
         effort=None if effort in (None, "none") else effort,
         max_tokens=read_token_limit(fields, "max_tokens", "max_completion_tokens"),
         stop=read_stop(fields),
         **pick_fields(fields, *_PROMPT_FIELDS),
     )
-
-
-def _read_tool_choice(choice: str | Mapping[str, Any]) -> str:
-    return choice if isinstance(choice, str) else str(choice["function"]["name"])
 
 
 def _read_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:

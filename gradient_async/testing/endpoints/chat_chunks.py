@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gradient_async.testing.model.prompt import Completion, Token, ToolCall
+from gradient_async.testing.model.prompt import Completion, Token
 
 
 def build_chunks(
@@ -78,18 +78,11 @@ def _choice_chunks(index: int, completion: Completion, fields: Mapping[str, Any]
 def _choice_deltas(completion: Completion) -> Iterator[tuple[dict[str, Any], Token | None]]:
     for token in completion.reasoning:
         yield {"reasoning_content": token.text}, None
-    for token in completion.tokens or _role_carrier(completion):
+    role_carrier = () if completion.calls or completion.reasoning else (Token(""),)
+    for token in completion.tokens or role_carrier:
         yield {"content": token.text}, token
     for index, call in enumerate(completion.calls):
-        yield from (({"tool_calls": [{"index": index, **part}]}, None) for part in _call_parts(call))
-
-
-def _role_carrier(completion: Completion) -> Sequence[Token]:
-    """Return an empty token for a completion without any delta that could carry the role."""
-    return () if completion.calls or completion.reasoning else (Token(""),)
-
-
-def _call_parts(call: ToolCall) -> Iterator[dict[str, Any]]:
-    yield {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
-    for piece in call.argument_pieces:
-        yield {"function": {"arguments": piece}}
+        head: dict[str, Any] = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+        pieces = [{"function": {"arguments": piece}} for piece in call.argument_pieces]
+        for part in (head, *pieces):
+            yield {"tool_calls": [{"index": index, **part}]}, None

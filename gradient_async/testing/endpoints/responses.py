@@ -100,8 +100,11 @@ class ResponsesEndpoint(GenerativeEndpoint):
         completion = self._generate_completion(reply, lambda: _read_prompt(request.fields))
         created = int(request.time)
         head = {"id": f"resp_{request.short_id}", "object": "response", "model": request.fields["model"]}
+        reason = _INCOMPLETE_REASONS.get(completion.finish_reason)
         tail = {
-            **_completion_status(completion),
+            "status": "incomplete" if reason else "completed",
+            "incomplete_details": {"reason": reason} if reason else None,
+            "error": None,
             "usage": override_usage(self._count_usage(request.fields, completion), reply),
         }
         items = list(build_output_items(completion, request.short_id))
@@ -120,15 +123,6 @@ class ResponsesEndpoint(GenerativeEndpoint):
             "output_tokens_details": {"reasoning_tokens": len(completion.reasoning), "tool_output_tokens": 0},
             "total_tokens": counted["total_tokens"],
         }
-
-
-def _completion_status(completion: Completion) -> dict[str, Any]:
-    reason = _INCOMPLETE_REASONS.get(completion.finish_reason)
-    return {
-        "status": "incomplete" if reason else "completed",
-        "incomplete_details": {"reason": reason} if reason else None,
-        "error": None,
-    }
 
 
 def _read_conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -68,17 +68,13 @@ def _find_problems(value: Any, rule: Rule, path: str) -> Iterator[str]:
     if value is None and rule.nullable:
         return
     if rule.either:
-        rule = _select_option(value, rule)
+        matching = (option for option in rule.either if _has_type(value, option.kind))
+        rule = next(matching, attrs.evolve(rule, kind=""))
     if not _has_type(value, rule.kind):
         yield f"{path or 'The body'} must be {_describe_types(rule)}, got {_type_name(value)}."
         return
     for check in (_check_range, _check_string, _check_fields, _check_members):
         yield from check(value, rule, path)
-
-
-def _select_option(value: Any, rule: Rule) -> Rule:
-    matching = (option for option in rule.either if _has_type(value, option.kind))
-    return next(matching, attrs.evolve(rule, kind=""))
 
 
 def _has_type(value: Any, kind: str) -> bool:

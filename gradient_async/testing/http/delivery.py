@@ -142,17 +142,12 @@ class Delivery:
 def _end_connection(transport: asyncio.Transport | None, step: Step) -> None:
     if transport is None:
         return
-    if isinstance(step, ResetConnection):
-        _reset_connection(transport)
+    if isinstance(step, ResetConnection):  # with a linger time of zero the kernel sends a RST in place of a FIN
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
     elif isinstance(step, CloseConnection):
         transport.close()
-
-
-def _reset_connection(transport: asyncio.Transport) -> None:
-    """Close with a RST: with a linger time of zero the kernel sends it in place of a FIN."""
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 async def _iterate_pieces(pieces: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:

@@ -16,7 +16,7 @@ import attrs
 from gradient_async.testing.http.rate_limits import RateLimit, Verdict
 from gradient_async.testing.http.router import Endpoint, Router
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Reply, Response, error_response
+from gradient_async.testing.replies import Response, error_response
 from gradient_async.testing.scripting.faults import Disconnect, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, Script
 
@@ -113,12 +113,9 @@ class Dispatcher:
         plan = self.script.take_faults(request)
         if forwards and scripted is None:
             return Decision(plan=plan, headers=headers, upstream=endpoint.upstream or "")
-        return Decision(response=malformed or _build_response(request, endpoint, scripted), plan=plan, headers=headers)
-
-
-def _build_response(request: RecordedRequest, endpoint: Endpoint, reply: Reply | None) -> Response:
-    literal = reply and reply.literal_response(streams=request.streams)
-    return literal or endpoint.respond(request, reply)
+        literal = scripted and scripted.literal_response(streams=request.streams)
+        response = malformed or literal or endpoint.respond(request, scripted)
+        return Decision(response=response, plan=plan, headers=headers)
 
 
 def _read_api_key(request: RecordedRequest) -> str:

@@ -125,11 +125,9 @@ class TierBucket:
         self._updated = now
         admitted = self._level >= 1
         self._level -= admitted
-        return Verdict(admitted=admitted, headers=self._tier_headers(reset=0 if admitted else int(now)))
-
-    def _tier_headers(self, *, reset: int) -> dict[str, str]:
-        return {
+        headers = {
             "x-ratelimit-limit-requests": str(self.per_minute),
             "x-ratelimit-remaining-requests": str(int(self._level)),
-            "x-ratelimit-reset-requests": str(reset),
+            "x-ratelimit-reset-requests": "0" if admitted else str(int(now)),
         }
+        return Verdict(admitted=admitted, headers=headers)

@@ -30,7 +30,13 @@ class Upstream:
     async def forward_request(self, request: RecordedRequest, path: str) -> Response:
         """Send *request* to *path*; return the response as soon as its headers have arrived."""
         try:
-            return await _to_response(await self._send_request(request, path))
+            response = await self._send_request(request, path)
+            content_type = response.headers.get("Content-Type", JSON)
+            if content_type.startswith(SSE):
+                pieces = _read_events(response)
+                return Response(status=response.status, pieces=pieces, content_type=content_type, close=response.close)
+            async with response:
+                return Response(status=response.status, pieces=(await response.read(),), content_type=content_type)
         except aiohttp.ClientError as error:
             message = f"The upstream at {self.url} failed: {type(error).__name__}."
             return error_response(502, request_id=request.request_id, message=message)
@@ -49,15 +55,6 @@ class Upstream:
         return await self._session.request(
             request.method, self.url.rstrip("/") + path, data=request.body or None, headers=headers
         )
-
-
-async def _to_response(response: aiohttp.ClientResponse) -> Response:
-    content_type = response.headers.get("Content-Type", JSON)
-    if content_type.startswith(SSE):
-        pieces = _read_events(response)
-        return Response(status=response.status, pieces=pieces, content_type=content_type, close=response.close)
-    async with response:
-        return Response(status=response.status, pieces=(await response.read(),), content_type=content_type)
 
 
 async def _read_events(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

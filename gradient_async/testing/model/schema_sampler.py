@@ -12,7 +12,7 @@ gives "New York", and ``{"enum": ["cold", "warm"]}`` gives "warm".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -59,8 +59,9 @@ class SchemaSampler:
         for key in ("const", "default"):
             if key in schema:
                 return schema[key]
-        if schema.get("enum"):
-            return self._sample_enum(schema["enum"])
+        if options := schema.get("enum"):
+            mentioned = [option for option in options if str(option).lower() in self.question.lower()]
+            return (mentioned or self.random.sample(options, 1))[0]
         samplers: Mapping[str, Callable[[Schema, str, int], Any]] = {
             "object": self._sample_object,
             "array": self._sample_array,
@@ -109,10 +110,6 @@ class SchemaSampler:
     def _sample_number(self, schema: Schema, _: str, __: int) -> float:
         found = re.search(r"-?\d+(\.\d+)?", self.question)
         return _clamp_number(schema, float(found.group()) if found else self.random.randint(1, 99) / 10)
-
-    def _sample_enum(self, options: Sequence[Any]) -> Any:
-        mentioned = [option for option in options if str(option).lower() in self.question.lower()]
-        return (mentioned or self.random.sample(options, 1))[0]
 
     def _sample_word(self, name: str) -> str:
         """Return the question for a field such as ``query``, else the question's first proper name."""

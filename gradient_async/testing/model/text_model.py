@@ -68,14 +68,11 @@ class TextModel:
         if tool is not None:
             call = _sample_call(tool, prompt, random)
             return Completion(reasoning=reasoning, calls=[call], finish_reason="tool_calls")
-        return _limit_tokens(prompt, reasoning, _apply_stop(prompt, _content_tokens(prompt, random)))
-
-
-def _limit_tokens(prompt: Prompt, reasoning: Sequence[Token], content: Sequence[Token]) -> Completion:
-    if prompt.max_tokens is None or len(reasoning) + len(content) <= prompt.max_tokens:
-        return Completion(tokens=content, reasoning=reasoning)
-    kept = reasoning[: prompt.max_tokens]
-    return Completion(tokens=content[: prompt.max_tokens - len(kept)], reasoning=kept, finish_reason="length")
+        content, limit = _apply_stop(prompt, _content_tokens(prompt, random)), prompt.max_tokens
+        if limit is None or len(reasoning) + len(content) <= limit:
+            return Completion(tokens=content, reasoning=reasoning)
+        kept = reasoning[:limit]
+        return Completion(tokens=content[: limit - len(kept)], reasoning=kept, finish_reason="length")
 
 
 def _apply_stop(prompt: Prompt, content: Sequence[Token]) -> Sequence[Token]:
@@ -168,7 +165,7 @@ def _question_subject(question: str) -> str:
 def _sample_sentences(prompt: Prompt, random: Random) -> Iterator[Token]:
     used: Counter[str] = Counter()
     long = re.search(r"\b(long|story|essay|list|explain|detail)", prompt.question.lower())
-    starts = _shuffle_ranked(_rank_sentences(prompt.question), prompt, random)
+    starts = _rank_sentences(prompt, random)
     for start in starts[: _LONG_SENTENCES if long else _SHORT_SENTENCES]:
         for token in _sample_sentence(start, prompt, used, random):
             used[token.text] += 1
@@ -191,13 +188,10 @@ def _sample_sentence(start: tuple[str, ...], prompt: Prompt, used: Counter[str],
         yield Token(".")
 
 
-def _rank_sentences(question: str) -> list[tuple[str, ...]]:
-    """Return the corpus sentences, ordered by the number of stems they share with *question*."""
-    stems = _word_stems(question)
-    return sorted(_corpus_sentences(), key=lambda words: -len(stems & _sentence_stems(words)))
-
-
-def _shuffle_ranked(ranked: list[tuple[str, ...]], prompt: Prompt, random: Random) -> list[tuple[str, ...]]:
+def _rank_sentences(prompt: Prompt, random: Random) -> list[tuple[str, ...]]:
+    """Return the corpus sentences by the number of stems they share with the question, shuffled by the temperature."""
+    stems = _word_stems(prompt.question)
+    ranked = sorted(_corpus_sentences(), key=lambda words: -len(stems & _sentence_stems(words)))
     noise = 6 * prompt.temperature * prompt.top_p
     ranks = {words: rank + noise * random.random() for rank, words in enumerate(ranked)}
     return sorted(ranked, key=ranks.__getitem__)

@@ -85,7 +85,8 @@ class StorageHost:
             times: The number of downloads that are cut; None for all.
             path: A pattern of the paths of the objects.
         """
-        self.script.add_effect("cut", CutBody(after=after), times=times, matches=_match_download(path))
+        matches: RequestFilter = lambda request: request.method == "GET" and fnmatchcase(request.path, path)  # noqa: E731
+        self.script.add_effect("cut", CutBody(after=after), times=times, matches=matches)
 
     def new_file(self) -> Path:
         """Return the path of a new file in the temporary directory."""
@@ -187,7 +188,3 @@ def _close_after_cut(plan: FaultPlan) -> FaultPlan:
     if not any(isinstance(fault, CutBody) for fault in plan.faults):
         return plan
     return FaultPlan([*plan.faults, Truncate(after=float("inf"))])
-
-
-def _match_download(path: str) -> RequestFilter:
-    return lambda request: request.method == "GET" and fnmatchcase(request.path, path)
