@@ -24,6 +24,7 @@ from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event, StreamOutcome
+from gradient_async._protocol.stream.sse import begins_event_stream
 from gradient_async.errors import GradientError, InterruptedCall, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
 
@@ -205,16 +206,27 @@ class StreamReader(ABC, Generic[E, S]):
         self._watchdog = IdleWatchdog(reply.exchange)
         self._watchdog.start()
         if (content_type := reply.exchange.content_type) not in EVENT_STREAM_TYPES:
-            await self._read_json_body(self._watchdog, content_type)
+            await self._read_other_type(self._watchdog, content_type)
 
-    async def _read_json_body(self, watchdog: IdleWatchdog, content_type: str) -> None:
-        """Read a response with one JSON body in place of an event stream; its events become pending."""
+    async def _read_other_type(self, watchdog: IdleWatchdog, content_type: str) -> None:
+        """Read a response of another type: an event stream if it begins like one, else one JSON body."""
+        start = b""
+        while (is_stream := begins_event_stream(start)) is None and (block := await watchdog.read_block()):
+            start += block
+        if is_stream:
+            self._decode_block(start)
+        else:
+            await self._read_json_body(watchdog, start, content_type)
+
+    async def _read_json_body(self, watchdog: IdleWatchdog, start: bytes, content_type: str) -> None:
+        """Read one JSON body, of which *start* was read; its events become pending."""
         watchdog.event_wait_began = math.inf
-        body = b""
-        while (block := await watchdog.read_block()) and len(body) <= MAX_JSON_BYTES:
-            body += block
+        blocks, size = [start], len(start)
+        while (block := await watchdog.read_block()) and size <= MAX_JSON_BYTES:
+            blocks.append(block)
+            size += len(block)
         self._check_connection()
-        self._pending = iter(self._decode_json_body(body, content_type))
+        self._pending = iter(self._decode_json_body(b"".join(blocks), content_type))
         self._decoder.done = self._at_eof = True
 
     def _decode_block(self, block: bytes) -> None:
@@ -276,7 +288,7 @@ class StreamReader(ABC, Generic[E, S]):
             if error is not None:
                 error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
                 if isinstance(error, InterruptedCall):
-                    error.snapshot = self.snapshot
+                    error.snapshot = error.snapshot or self.snapshot
             self._notify_end(self._reply, error)
 
     def _notify_end(self, reply: Reply, error: GradientError | None) -> None:

@@ -27,7 +27,8 @@ from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, build_model
-from gradient_async._protocol.http.error_body import build_status_error, find_error
+from gradient_async._protocol.http.error_body import build_status_error
+from gradient_async._protocol.http.error_detection import find_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile

@@ -14,12 +14,14 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.error_body import find_error
-from gradient_async.errors import ResponseDecodeError
+from gradient_async._protocol.http.error_detection import find_completion_error, find_error
+from gradient_async.errors import APIStatusError, ResponseDecodeError
 from gradient_async.models._base import Model
 from gradient_async.models.chat import ChatCompletion
 
 M = TypeVar("M", bound=Model)
+_ERROR = b'"error"'
+"""A field or a finish reason of that name; inside other text the quotation marks would be escaped."""
 
 
 def identity(value: Any) -> Any:
@@ -35,36 +37,47 @@ class ResponseReader(Generic[M]):
         cls: Class of the objects.
         required: Field without which a body is rejected.
         prepare: Transforms the decoded JSON for the converter.
+        find_error: Returns the error that decoded JSON stands for, None if it is a result.
     """
 
     cls: type[M]
     required: str
     prepare: Callable[[Any], Any] = identity
+    find_error: Callable[[Any], APIStatusError | None] = attrs.field(default=find_error, kw_only=True)
 
     def __call__(self, body: bytes) -> M:
         """Read *body*.
 
         Raises:
-            APIStatusError: The body is an error object.
+            APIStatusError: The body is an error object. Parts of a result beside it are in ``snapshot``.
             ResponseDecodeError: The body is not JSON, lacks the required field, or does not fit the class.
         """
         try:
-            return self._fast_reader(body)
+            result = self._fast_reader(body)
+            if _ERROR not in body:
+                return result
         except FAST_READ_ERRORS:
             pass
         value = decode_json(body)
-        if type(value) is dict:
-            if error := find_error(value):
-                raise error
-            if self.required not in value:
-                message = f"The service's response is not a {self.cls.__name__}: it has no {self.required}."
-                raise ResponseDecodeError(message, path=f"$.{self.required}")
+        if error := self.find_error(value):
+            error.snapshot = self._read_parts(value)
+            raise error
+        if type(value) is dict and self.required not in value:
+            message = f"The service's response is not a {self.cls.__name__}: it has no {self.required}."
+            raise ResponseDecodeError(message, path=f"$.{self.required}")
         return structure(self.prepare(value), self.cls)
+
+    def _read_parts(self, value: Any) -> Any:
+        """Return the result beside an error, None if there is none or it does not decode."""
+        try:
+            return structure(self.prepare(value), self.cls) if value.get(self.required) else None
+        except (AttributeError, ResponseDecodeError):
+            return None
 
     @cached_property
     def _fast_reader(self) -> FastReader[M]:
         return FastReader(self.cls, required=(self.required,))
 
 
-read_completion = ResponseReader(ChatCompletion, "choices")
+read_completion = ResponseReader(ChatCompletion, "choices", find_error=find_completion_error)
 """Reads the body of a chat completion."""

@@ -4,6 +4,7 @@ Contract: pure; any input yields an error with a bounded message, and never anot
     the service's own ``{"id", "message", "request_id"}``, as a body or as an event of a stream;
     ``{"error": {"message", "type", "code"}}`` of OpenAI-like upstreams, and Anthropic's without ``code``;
     ``{"detail": ...}`` of agents, which is FastAPI's;
+    a list around any of them, as Google sends;
     HTML, plain text or nothing from load balancers.
 
 Source: section "HTTP Statuses" of the inference overview.
@@ -12,10 +13,12 @@ Source: section "HTTP Statuses" of the inference overview.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
+from gradient_async._protocol.http.error_status import find_error_status
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async.errors import (
     APIStatusError,
@@ -33,28 +36,10 @@ _HTML_BYTES = 10_000
 _BODY_CHARS = 8_000
 _DETAIL_CHARS = 2_000
 _MAX_DETAILS = 50
-_NO_DETAILS = ("message", "error")
-_STATUS_BY_CODE = {
-    "bad_request": 400,
-    "invalid_request_error": 400,
-    "unauthorized": 401,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "insufficient_quota": 429,
-    "forbidden": 403,
-    "permission_error": 403,
-    "not_found": 404,
-    "not_found_error": 404,
-    "conflict": 409,
-    "precondition_failed": 412,
-    "unprocessable_entity": 422,
-    "too_many_requests": 429,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-    "overloaded_error": 529,
-    "server_error": 500,
-}
-_DEFAULT_STATUS = 500
+_NO_DETAILS = ("message", "error", "errors", "choices")
+_MAX_NESTED = 4
+_CHUNK_FIELDS = frozenset({"choices", "object"})
+"""Fields beside which ``id`` names the completion, not the error."""
 _FOREIGN_ADVICE = "Check base_url and the gateways and proxies on the way; the service itself explains its errors."
 
 
@@ -90,25 +75,19 @@ def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, 
     return error
 
 
-def find_error(value: dict[str, Any]) -> APIStatusError | None:
-    """Return the error in the JSON object of a response with a success status, None if it is not an error."""
-    is_error = value.get("error") or ("choices" not in value and ("message" in value or "detail" in value))
-    return parse_error_object(value) if is_error else None
-
-
 def parse_error_event(data: bytes) -> APIStatusError:
     """Build the error for the *data* of a server-sent event named ``error``."""
     try:
         value = decode_json(data)
     except ResponseDecodeError:
-        value = None
+        value = {"message": data.decode(errors="replace").strip()}
     return parse_error_object(value)
 
 
 def parse_error_object(value: Any) -> APIStatusError:
-    """Build the error for an error object of any shape; its status is stated in it or follows from its code."""
+    """Build the error for an error object of any shape; `error_status` finds its status."""
     fields = _parse_fields(value)
-    status = _find_status(value) or _STATUS_BY_CODE.get(fields.code or "", _DEFAULT_STATUS)
+    status = find_error_status(*_error_objects(value))
     message = fields.message or "The service reported an error inside the response, without a message."
     return status_error_class(status)(
         message,
@@ -123,46 +102,48 @@ def parse_error_object(value: Any) -> APIStatusError:
 
 def find_details(value: Any) -> dict[str, Any]:
     """Return what an error object of any shape says beside its message; long or deeply nested values are shortened."""
-    if not isinstance(value, dict):
-        return {}
-    error = value.get("error")
-    fields = {**value, **error} if isinstance(error, dict) else value
+    fields = dict(ChainMap(*_error_objects(value)))
     names = [name for name in fields if name not in _NO_DETAILS and fields[name] is not None][:_MAX_DETAILS]
     return {name: bound_json(fields[name], _DETAIL_CHARS) for name in names}
 
 
 def require_json(body: bytes, content_type: str) -> None:
-    """Check that a response that is not an event stream is at least JSON.
+    """Check that a response that is not an event stream is at least JSON, by its type or its beginning.
 
     Raises:
-        ProtocolError: The content type is not JSON; the message quotes the beginning of *body*.
+        ProtocolError: It is not; the message quotes the beginning of *body*.
     """
-    if "json" not in content_type:
+    if "json" not in content_type and body.lstrip()[:1] not in (b"{", b"["):
         text = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
         raise ProtocolError(f"The service sent {content_type} instead of an event stream: {text!r}.")
 
 
+def _error_objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of an error, the innermost first: that in its field ``error``, and the one around it."""
+    objects: list[dict[str, Any]] = []
+    if isinstance(value, list):
+        value = next((item for item in value if isinstance(item, dict)), None)
+    while isinstance(value, dict) and len(objects) < _MAX_NESTED:
+        objects.insert(0, value)
+        errors = value.get("errors")
+        value = value.get("error") or (errors[0] if isinstance(errors, list) and errors else None)
+    return objects
+
+
 def _parse_fields(value: Any) -> _ErrorFields:
     """Return the fields of an error object of any shape."""
-    if not isinstance(value, dict):
+    objects = _error_objects(value)
+    if not objects:
         return _ErrorFields()
-    error = value.get("error")
-    inner = error if isinstance(error, dict) else value
-    code = _nonempty_text(inner.get("code")) or _nonempty_text(inner.get("type")) or _nonempty_text(value.get("id"))
-    message = _nonempty_text(inner.get("message")) or _nonempty_text(error) or _format_detail(value.get("detail"))
-    request_id = _nonempty_text(value.get("request_id"))
+    inner, outer = objects[0], objects[-1]
+    own_id = outer.get("id") if inner is outer and _CHUNK_FIELDS.isdisjoint(outer) else None
+    codes = map(_nonempty_text, (inner.get("code"), inner.get("type"), inner.get("status"), own_id))
+    code = next((text for text in codes if text and text != "error"), None)
+    messages = [inner.get("message"), inner.get("error"), outer.get("message")]
+    message = next((text for text in map(_nonempty_text, messages) if text), None)
+    message = message or _format_detail(inner.get("detail")) or _format_detail(inner.get("errors"))
+    request_id = _nonempty_text(outer.get("request_id"))
     return _ErrorFields(code, message and shorten_text(message, _MESSAGE_CHARS), request_id)
-
-
-def _find_status(value: Any) -> int | None:
-    """Return the HTTP status that an error object states as a number."""
-    error = value.get("error") if isinstance(value, dict) else None
-    holder = error if isinstance(error, dict) else value if isinstance(value, dict) else {}
-    for name in ("status_code", "status", "code"):
-        number = holder.get(name)
-        if type(number) is int and 400 <= number <= 599:
-            return number
-    return None
 
 
 def _nonempty_text(value: Any) -> str | None:
@@ -173,10 +154,12 @@ def _format_detail(value: Any) -> str | None:
     """Return FastAPI's ``detail`` as text: a string, or a list of faults with the path of each."""
     if not isinstance(value, list):
         return _nonempty_text(value)
-    return "; ".join(_format_fault(item) for item in value if isinstance(item, dict)) or None
+    return "; ".join(map(_format_fault, value)) or None
 
 
-def _format_fault(item: dict[str, Any]) -> str:
+def _format_fault(item: Any) -> str:
+    if not isinstance(item, dict):
+        return item if isinstance(item, str) else "not accepted"
     path = item.get("loc")
     where = ".".join(str(part) for part in path) if isinstance(path, list) else "request"
     return f"{where}: {item.get('msg', 'not accepted')}"

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
-from gradient_async._protocol.http.error_body import find_error
+from gradient_async._protocol.http.error_detection import find_error
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.requests.json_post import build_json_post

@@ -1,17 +1,20 @@
 """The decoder of a stream of server-sent events: an SSE parser, and the decoding of one event left to subclasses.
 
 Contract: events that arrived before a failure are handed out first. After the end, or a failure, further bytes are
-ignored.
+ignored. An error that the service writes beside its events (see `error_lines`) is a failure like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES, SSEParser
+from gradient_async._protocol.codec.json_text import decode_json
+from gradient_async._protocol.http.error_detection import find_error
+from gradient_async._protocol.stream.error_lines import BARE_JSON, ErrorLineParser
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent
 from gradient_async.errors import GradientError, ResponseDecodeError
 
 E = TypeVar("E")
@@ -29,10 +32,10 @@ class BaseDecoder(Generic[E]):
     max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
     done: bool = attrs.field(default=False, init=False)
     error: GradientError | None = attrs.field(default=None, init=False)
-    parser: SSEParser = attrs.field(init=False)
+    parser: ErrorLineParser = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.parser = SSEParser(max_event_bytes=self.max_event_bytes)
+        self.parser = ErrorLineParser(max_event_bytes=self.max_event_bytes)
 
     def feed(self, block: bytes) -> Iterator[E]:
         """Return the events that *block* completes."""
@@ -40,9 +43,7 @@ class BaseDecoder(Generic[E]):
         if self.done or self.error is not None:
             return iter(events)
         try:
-            for event in self.parser.feed(block):
-                if not self.done:
-                    self._decode_event(event.event, event.data, events)
+            self._decode_events(self.parser.feed(block), events)
         except GradientError as error:
             self.error = error.with_traceback(None)
         return iter(events)
@@ -53,12 +54,34 @@ class BaseDecoder(Generic[E]):
         if self.done or self.error is not None:
             return iter(events)
         try:
-            self._decode_event(DEFAULT_EVENT, self.parser.unfinished_data, events)
+            self._decode_events(self.parser.finish(), events)
         except ResponseDecodeError:
             pass  # the body was cut inside the event; the stream is reported as truncated
         except GradientError as error:
             self.error = error.with_traceback(None)
         return iter(events)
+
+    def _decode_events(self, found: list[ServerSentEvent], events: list[E]) -> None:
+        for event in found:
+            if self.done:
+                return
+            if event.event == BARE_JSON:
+                self._decode_bare(event.data, events)
+            else:
+                self._decode_event(event.event, event.data, events)
+
+    def _decode_bare(self, text: str, events: list[E]) -> None:
+        """Raise the error in bare JSON; ignore bare JSON that says nothing, as the standard ignores all of it."""
+        try:
+            value = decode_json(text)
+        except ResponseDecodeError:
+            return
+        if error := find_error(value):
+            raise error
+        self._decode_bare_value(value, events)
+
+    def _decode_bare_value(self, value: Any, events: list[E]) -> None:
+        """Append the event that *value* is to *events*, if it is one."""
 
     def _decode_event(self, name: str, data: str, events: list[E]) -> None:
         """Decode one event: append it to *events*, set `done`, or raise the error that it stands for."""

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from gradient_async._protocol.codec.converter import structure
+from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler, copy_unknown, merge_unknown
@@ -135,6 +136,7 @@ class ChatAccumulator:
     _choices: dict[int, _ChoiceBuilder] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
     _template: TemplateSource | None = attrs.field(default=None, init=False)
+    _has_null_choices: bool = attrs.field(default=False, init=False)
     _append_text: Callable[[str], None] = attrs.field(default=_ignore_text, init=False)
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
@@ -151,6 +153,8 @@ class ChatAccumulator:
             if builder is None:
                 builder = self._choices[choice.index] = _ChoiceBuilder(choice.index)
             builder.add(choice)
+        if not chunk.choices and type(raw := chunk._raw) is dict and raw.get("choices", raw) is None:
+            self._has_null_choices = True
         self._add_head(chunk)
 
     def add_decoded(self, chunk: ChatCompletionChunk) -> None:
@@ -200,6 +204,16 @@ class ChatAccumulator:
         """Whether every choice seen has its finish reason; False before the first one."""
         choices = self._choices.values()
         return bool(choices) and all(choice.finish_reason is not None for choice in choices)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a choice ended with the finish reason ``error``."""
+        return any(is_failure(choice.finish_reason) for choice in self._choices.values())
+
+    @property
+    def lacks_choices(self) -> bool:
+        """Whether no choice arrived, and a chunk said so: its choices were null."""
+        return self._has_null_choices and not self._choices
 
     @property
     def finish_reason(self) -> str | None:

@@ -2,7 +2,9 @@
 
 Contract: a stream is complete when ``[DONE]`` came, or when the body ended with a finish reason for every choice.
 Chunks that arrived before a failure are handed out first. Errors that the service sends inside a stream are raised,
-never handed out as chunks. After the end, or a failure, further bytes are ignored.
+never handed out as chunks; a choice that ends with the finish reason ``error`` makes the stream an error at its end.
+Events that say nothing (null, an object without a field of a chunk, a name of no meaning here) are skipped. After the
+end, or a failure, further bytes are ignored.
 
 Streams use `TemplateDecoder`, which decodes the same chunks faster and falls back to this one; a property test holds
 the two together.
@@ -18,16 +20,24 @@ from typing import Any
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.body_reader import read_completion
-from gradient_async._protocol.http.error_body import find_error, parse_error_event, require_json
+from gradient_async._protocol.http.error_body import parse_error_event, require_json
+from gradient_async._protocol.http.error_detection import (
+    failed_choice_error,
+    find_error,
+    find_stated_error,
+    no_choices_error,
+)
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.interfaces import Decoder
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
-from gradient_async.models import ChatCompletionChunk
+from gradient_async.models import ChatCompletion, ChatCompletionChunk
 
 DONE = b"[DONE]"
 """The data of the event that ends a stream."""
-_CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage"})
+_CHUNK_FIELDS = frozenset({"choices", "usage", "retrieval", "functions", "guardrails"})
+_CHUNK_OBJECT = "chat.completion"
 
 
 class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
@@ -41,12 +51,18 @@ class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
             raise parse_error_event(encoded)
         if (text := encoded.strip()) == DONE:
             self.done = True
-        elif text and name != "ping":
-            events.append(decode_chunk(encoded))
+        elif text:
+            chunk = decode_chunk(encoded) if name == DEFAULT_EVENT else _decode_named_event(encoded)
+            if chunk is not None:
+                events.append(chunk)
+
+    def _decode_bare_value(self, value: Any, events: list[ChatCompletionChunk]) -> None:
+        if _is_chunk(value) and (chunk := _structure_chunk(value)) is not None:
+            events.append(chunk)
 
 
-def decode_chunk(data: bytes) -> ChatCompletionChunk:
-    """Decode the *data* of an event.
+def decode_chunk(data: bytes) -> ChatCompletionChunk | None:
+    """Decode the *data* of an event; None if it says nothing.
 
     Raises:
         APIStatusError: The data is an error object.
@@ -57,12 +73,37 @@ def decode_chunk(data: bytes) -> ChatCompletionChunk:
     except FAST_READ_ERRORS:
         pass
     value = decode_json(data)
-    if type(value) is dict and (error := find_error(value)):
+    if error := find_error(value):
         raise error
-    if type(value) is dict and _CHUNK_FIELDS.isdisjoint(value):
-        names = ", ".join(sorted(_CHUNK_FIELDS))
-        raise ResponseDecodeError(f"The service sent an event without any of {names}.", path="$.choices")
-    return structure(value, ChatCompletionChunk)
+    return _structure_chunk(value)
+
+
+def _decode_named_event(data: bytes) -> ChatCompletionChunk | None:
+    """Decode the *data* of an event with a name that has no meaning here; None unless it is a chunk."""
+    try:
+        value = decode_json(data)
+    except ResponseDecodeError:
+        return None
+    if error := find_stated_error(value):
+        raise error
+    return _structure_chunk(value) if _is_chunk(value) else None
+
+
+def _structure_chunk(value: Any) -> ChatCompletionChunk | None:
+    """Return the chunk of a JSON *value*, None for a value that says nothing: it is empty, or has no field of a chunk.
+
+    Text and lists may say something, so they are refused.
+    """
+    says_nothing = not value or value == "[DONE]" or isinstance(value, bool | int | float)
+    if says_nothing or (isinstance(value, dict) and not _is_chunk(value)):
+        return None
+    return structure(_to_chunk(value) if _is_completion(value) else value, ChatCompletionChunk)
+
+
+def _is_chunk(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return not _CHUNK_FIELDS.isdisjoint(value) or str(value.get("object")).startswith(_CHUNK_OBJECT)
 
 
 @cache
@@ -79,9 +120,23 @@ def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionC
         ProtocolError: The body is not a completion.
     """
     require_json(body, content_type)
-    completion = read_completion(body).to_dict()
-    choices = [_choice_to_delta(choice) for choice in completion["choices"]]
-    return [structure(completion | {"object": "chat.completion.chunk", "choices": choices}, ChatCompletionChunk)]
+    return [structure(_to_chunk(read_completion(body).raw), ChatCompletionChunk)]
+
+
+def _is_completion(value: Any) -> bool:
+    """Whether *value* is a whole completion, as some servers send in the one event of a stream."""
+    choices = value.get("choices") if isinstance(value, dict) else None
+    return isinstance(choices, list) and any(isinstance(each, dict) and _is_whole(each) for each in choices)
+
+
+def _is_whole(choice: dict[str, Any]) -> bool:
+    return bool(choice.get("message")) and not choice.get("delta")
+
+
+def _to_chunk(completion: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON object of a *completion* in the form of a chunk."""
+    choices = structure(completion, ChatCompletion).to_dict()["choices"]
+    return completion | {"object": "chat.completion.chunk", "choices": [_choice_to_delta(choice) for choice in choices]}
 
 
 def _choice_to_delta(choice: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +151,10 @@ def find_stream_error(decoder: Decoder[ChatCompletionChunk], accumulator: ChatAc
     """Return the error of a stream at the end of its body, None if the stream is complete."""
     if decoder.error is not None:
         return decoder.error
+    if accumulator.has_failed:
+        return failed_choice_error()
+    if accumulator.lacks_choices:
+        return no_choices_error()
     if decoder.done or accumulator.is_complete:
         return None
     return StreamTruncatedError(

@@ -16,7 +16,8 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.error_body import find_error, parse_error_event, parse_error_object
+from gradient_async._protocol.http.error_body import parse_error_event, parse_error_object
+from gradient_async._protocol.http.error_detection import find_error
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import APIStatusError, ResponseDecodeError

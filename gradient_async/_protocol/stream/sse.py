@@ -16,6 +16,8 @@ MAX_EVENT_BYTES = 256 * 1024 * 1024
 EVENT_BEGIN, EVENT_END = b"data: ", b"\n\n"
 DEFAULT_EVENT = "message"
 """The type of an event that names none."""
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
+_MAX_START_BYTES = 64
 _BOM = b"\xef\xbb\xbf"
 _MAX_RETRY_DIGITS = 18
 
@@ -35,6 +37,18 @@ class ServerSentEvent:
     data: str = ""
     id: str | None = None
     retry: int | None = None
+
+
+def begins_event_stream(start: bytes) -> bool | None:
+    """Whether a body that begins with *start* is an event stream, whatever its content type; None if more is needed.
+
+    It begins with a field and its colon, or with a comment; a byte order mark and blank lines may precede.
+    """
+    text = start.removeprefix(_BOM).lstrip(b"\r\n")
+    if text.startswith(_FIELDS):
+        return True
+    is_open = _BOM.startswith(start) or any(field.startswith(text) for field in _FIELDS)
+    return None if is_open and len(start) <= _MAX_START_BYTES else False
 
 
 def is_single_line(event: bytes) -> bool:
@@ -67,22 +81,16 @@ class SSEParser:
     _id: str | None = attrs.field(default=None, init=False)
     _retry: int | None = attrs.field(default=None, init=False)
     _after_cr: bool = attrs.field(default=False, init=False)
+    _failure: list[bytes] = attrs.field(factory=list, init=False)
+    """Lines of the block that are no fields of the standard; a subclass keeps those that tell of an error."""
     _start: bytes | None = attrs.field(default=b"", init=False)
     """The first bytes of the stream, as long as they can be the beginning of a byte order mark; then None."""
 
     @property
     def between_events(self) -> bool:
         """Whether every byte fed so far belongs to an event that is complete."""
-        pending = self._partial or self._data or self._event or self._after_cr
+        pending = self._partial or self._data or self._event or self._after_cr or self._failure
         return self._start is None and self._retry is None and not pending
-
-    @property
-    def unfinished_data(self) -> str:
-        """The data of the event that is not complete yet, ``""`` if there is none."""
-        lines = self._data.copy()
-        if (line := b"".join(self._partial)).startswith(b"data:"):
-            lines.append(line[5:].removeprefix(b" "))
-        return b"\n".join(lines).decode(errors="replace")
 
     def feed(self, block: bytes) -> list[ServerSentEvent]:
         """Return the events that *block* completes.
@@ -98,6 +106,8 @@ class SSEParser:
                 events.append(self._build_event())
             else:
                 self._reset_event()
+            if not line and self._failure:
+                events.append(self._build_failure())
         return events
 
     def feed_eof(self) -> list[ServerSentEvent]:
@@ -158,6 +168,11 @@ class SSEParser:
             self._id = value.decode(errors="replace")
         elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
             self._retry = int(value)
+        else:
+            self._parse_other_line(line, name, value)
+
+    def _parse_other_line(self, line: bytes, name: bytes, value: bytes) -> None:
+        """Ignore a line that is not a field of the standard."""
 
     def _build_event(self) -> ServerSentEvent:
         event = ServerSentEvent(
@@ -168,6 +183,10 @@ class SSEParser:
         )
         self._reset_event()
         return event
+
+    def _build_failure(self) -> ServerSentEvent:
+        """Return the event that the lines kept by `_parse_other_line` stand for."""
+        raise NotImplementedError
 
     def _reset_event(self) -> None:
         self._data = []

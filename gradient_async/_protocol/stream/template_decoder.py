@@ -131,8 +131,7 @@ class TemplateDecoder:
             data = event[len(EVENT_BEGIN) : -len(EVENT_END)]
             if (text := data.strip()) == DONE:
                 self.done = True
-            elif text:
-                chunk = decode_chunk(data)
+            elif text and (chunk := decode_chunk(data)) is not None:
                 self._update_template(data, chunk)
                 chunks.append((chunk,))
             at = end

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from gradient_async import AsyncSession, GradientError, InternalServerError, ProtocolError, StreamTruncatedError
+from gradient_async import (
+    APIStatusError,
+    AsyncSession,
+    ChatCompletion,
+    GradientError,
+    InternalServerError,
+    ProtocolError,
+    StreamTruncatedError,
+)
 from gradient_async.testing import Emulator
 from tests.support.streams import HI, LONG, chat_stream
 
@@ -118,6 +126,63 @@ async def test_a_json_completion_in_place_of_a_stream_keeps_its_unknown_fields(
     assert (await chat_stream(gradient_session).completion()).to_dict() == whole.to_dict()
 
 
+EVENTS = (
+    b'data: {"choices": [{"index": 0, "delta": {"content": "Good "}}]}\n\n'
+    b'data: {"choices": [{"index": 0, "delta": {"content": "day"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "application/octet-stream", "application/json"])
+@pytest.mark.parametrize("begin", [b"", b": ping\n\n", b"\xef\xbb\xbf", b"\n\r\n", b"event: message\n"])
+@pytest.mark.parametrize("split", [1, 7, None])
+async def test_an_event_stream_of_another_type_is_read_as_one(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, content_type: str, begin: bytes, split: int | None
+) -> None:
+    gradient_emulator.reply(body=begin + EVENTS, content_type=content_type, split=split)
+    async with chat_stream(gradient_session) as s:
+        assert [chunk.text async for chunk in s] == ["Good ", "day"]
+    assert s.outcome == "done"
+    assert s.meta.timings.first_token is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b'error: {"code": 400, "message": "full"}\n\ndata: [DONE]\n\n', 400, ""),
+        (b'{"error": {"message": "full", "code": 503}}', 503, ""),
+        (EVENTS.partition(b"\n\n")[0] + b'\n\n{"error": {"message": "full", "code": "429"}}\n', 429, "Good "),
+        (b'data: {"choices": [{"delta": {}, "error": {"message": "full", "code": 502}}]}\n\ndata: [DONE]\n\n', 502, ""),
+        (b'data: [{"error": {"message": "full", "status": "UNAVAILABLE"}}]\n\n', 503, ""),
+    ],
+)
+@pytest.mark.parametrize("split", [1, None])
+async def test_a_failure_that_looks_like_an_answer_is_an_error(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, body: bytes, status: int, text: str, split: int | None
+) -> None:
+    gradient_emulator.reply(body=body, content_type="text/event-stream", split=split)
+    s = chat_stream(gradient_session)
+    with pytest.raises(APIStatusError, match="full") as caught:
+        await s.completion()
+    assert isinstance(caught.value.snapshot, ChatCompletion)
+    assert (s.outcome, caught.value.status, caught.value.snapshot.text) == ("error", status, text)
+
+
+async def test_a_failed_choice_of_a_json_body_keeps_what_was_generated(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    choice = {"message": {"content": "Good"}, "finish_reason": "error", "error": {"message": "died", "code": 502}}
+    gradient_emulator.reply(body=json.dumps({"choices": [choice]}), content_type="application/json", times=2)
+    for call in (
+        gradient_session.chat.completions.create(model="m", messages=HI),
+        chat_stream(gradient_session).completion(),
+    ):
+        with pytest.raises(InternalServerError, match="died") as caught:
+            await call
+        assert isinstance(caught.value.snapshot, ChatCompletion)
+        assert caught.value.snapshot.text == "Good"
+        assert caught.value.request_id
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "kind"),
     [
@@ -125,6 +190,11 @@ async def test_a_json_completion_in_place_of_a_stream_keeps_its_unknown_fields(
         ("application/json", b'{"id": "server_error", "message": "m"}', InternalServerError),
         ("application/json", b"{", ProtocolError),
         ("text/event-stream", b"", StreamTruncatedError),
+        ("text/plain", b"", ProtocolError),
+        ("text/plain", b"dat", ProtocolError),
+        ("text/plain", b"Bad gateway", ProtocolError),
+        ("text/plain", b'{"error": {"message": "m", "code": 503}}', InternalServerError),
+        ("text/plain", b"{Bad gateway}", ProtocolError),
     ],
 )
 async def test_a_body_that_is_not_a_stream_raises(

@@ -58,3 +58,42 @@ def test_a_failed_response_is_an_error() -> None:
     with pytest.raises(APIStatusError, match="without a message") as caught:
         read_response(b'{"status": "failed", "output": []}')
     assert type(caught.value) is InternalServerError
+
+
+PART = {"message": {"role": "assistant", "content": "The answer i"}, "finish_reason": "error"}
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "message"),
+    [
+        ({"choices": [PART | {"error": {"code": 502, "message": "upstream died"}}]}, 502, "upstream died"),
+        ({"choices": [PART], "error": {"code": "429", "message": "upstream died"}}, 429, "upstream died"),
+        ({"choices": [PART]}, 500, "finish reason"),
+        ({"choices": [{**PART, "finish_reason": "stop"}, PART]}, 500, "finish reason"),
+    ],
+)
+def test_a_failed_choice_is_an_error_with_what_was_generated(value: Any, status: int, message: str) -> None:
+    with pytest.raises(APIStatusError, match=message) as caught:
+        read_completion(json.dumps({"id": "gen-77", **value}).encode())
+    assert (caught.value.status, caught.value.code) == (status, "429" if status == 429 else None)
+    assert isinstance(caught.value.snapshot, ChatCompletion)
+    assert caught.value.snapshot.text == "The answer i"
+
+
+@pytest.mark.parametrize("choices", [None, "", {}, False, 0])
+@pytest.mark.parametrize("error", [{}, {"error": {"message": "no choices", "code": 503}}])
+def test_null_choices_are_an_error(choices: object, error: dict[str, Any]) -> None:
+    with pytest.raises(InternalServerError, match="no choices") as caught:
+        read_completion(json.dumps({"id": "c", "choices": choices, "usage": None, **error}).encode())
+    assert caught.value.snapshot is None
+
+
+@pytest.mark.parametrize("content", ["error", '"error"', '{"error": 1}'])
+def test_an_answer_about_errors_is_an_answer(content: str) -> None:
+    value = {"choices": [{"message": {"content": content}, "finish_reason": "stop", "error": None}], "error": {}}
+    assert read_completion(json.dumps(value).encode()).text == content
+
+
+def test_a_list_around_an_error_is_unwrapped() -> None:
+    with pytest.raises(RateLimitError, match="used up"):
+        read_completion(b'[{"error": {"code": 429, "message": "quota is used up", "status": "RESOURCE_EXHAUSTED"}}]')

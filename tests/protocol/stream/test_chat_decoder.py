@@ -105,7 +105,7 @@ def test_a_stream_without_done_and_a_finish_reason_is_truncated(body: bytes) -> 
         event(delta("Hello")) + b"data: [DONE]patient-ALICE\n\n",
         event(delta("Hello")) + b'data: {"patient": "ALICE"\n\n' + DONE,
         event(delta("Hello")) + b'data: ["patient-ALICE"]\n\n' + DONE,
-        event(delta("Hello")) + b'data: {"patient": "ALICE"}\n\n' + DONE,
+        event(delta("Hello")) + b'data: "patient-ALICE"\n\n' + DONE,
         event(delta("Hello")) + b'data: {"id": "patient-ALICE", "choices": 5}\n\n' + DONE,
     ],
 )
@@ -139,6 +139,123 @@ def test_an_error_inside_the_stream_is_typed(
     assert isinstance(error, APIStatusError)
     assert type(error) is kind
     assert (error.message, error.code, error.status) == ("m", code, status)
+
+
+NOTHING = [
+    b"data: null\n\n",
+    b"data: {}\n\n",
+    b"data: []\n\n",
+    b"data: 5\n\n",
+    b"data: true\n\n",
+    b'data: ""\n\n',
+    b'data: "[DONE]"\n\n',
+    b'data: {"type": "ping"}\n\n',
+    b'data: {"type": "heartbeat", "id": "evt_1"}\n\n',
+    b'data: {"type": "progress", "message": "half done"}\n\n',
+    b'data: {"error": null, "status": "ok"}\n\n',
+    b'event: tool.progress\ndata: {"tool": "ls", "message": "listing"}\n\n',
+    b"event: keepalive\ndata: 2026-11-29T10:00:00Z\n\n",
+    b'event: metrics\ndata: [{"id": 1}]\n\n',
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b"error: null\n\n",
+    b"error:\n\n",
+    b"{}\n\n",
+    b"{broken\n\n",
+    b"[1, 2]\n\n",
+    b"unknown: field\n\n",
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_events_that_say_nothing_are_skipped_before_and_after_the_finish(nothing: bytes) -> None:
+    end = event(delta(finish="stop"))
+    for body in (
+        nothing + event(delta("Hello")) + end + DONE,
+        event(delta("Hel")) + nothing + event(delta("lo")) + end,
+        event(delta("Hel")) + nothing * 3 + event(delta("lo")) + end,
+        event(delta("Hello")) + end + nothing,
+        event(delta("Hello")) + end + nothing + DONE,
+    ):
+        assert decode_body(body) == ("Hello", None)
+
+
+@pytest.mark.parametrize("name", ["message.delta", "ping", "chunk", "completion"])
+def test_a_chunk_or_an_error_counts_under_any_event_name(name: str) -> None:
+    named = f"event: {name}\n".encode()
+    assert decode_body(named + event(delta("Hello", finish="stop"))) == ("Hello", None)
+    text, error = decode_body(event(delta("Hello")) + named + event({"error": {"message": "m", "code": 429}}) + DONE)
+    assert (text, type(error)) == ("Hello", RateLimitError)
+
+
+FAILURES = [
+    (b'error: {"code": 400, "message": "m", "type": "invalid_request_error"}\n\n', 400),
+    (b'error:{"code":"503","message":"m"}\n', 503),
+    (b'error: {"code": 503,\nerror: "message": "m"}\n\n', 503),
+    (b"error: m\n\n", 500),
+    (b"event: error\ndata: m\n\n", 500),
+    (b'event: error\ndata: {"message": "m", "code": 429}', 429),
+    (b'{"error": {"message": "m", "type": "server_error", "code": 503}}', 503),
+    (b'[{"error": {"message": "m", "code": 429, "status": "RESOURCE_EXHAUSTED"}}]\n', 429),
+    (b'{\n  "error": {\n    "message": "m",\n    "code": 404\n  }\n}\n', 404),
+    (b'{"message": "m", "id": "too_many_requests"}\n\n', 429),
+    (b'{"detail": "m"}', 500),
+    (event([{"error": {"message": "m", "code": 429}}]), 429),
+    (event({"choices": None, "error": {"message": "m", "code": 402}}), 402),
+    (event({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "m", "code": 502}}]}), 502),
+    (event({"choices": [{"delta": {}}, {"delta": {}, "error": {"message": "m", "code": "429"}}]}), 429),
+    (event({"object": "error", "message": "m", "type": "BadRequestError", "code": 400}), 400),
+    (event({"type": "error", "message": "m", "code": "rate_limit_exceeded"}), 429),
+    (event({"errors": [{"message": "m", "code": 401}]}), 401),
+    (event({"error": {"error": {"message": "m", "code": 403}}}), 403),
+]
+
+
+@pytest.mark.parametrize(("failure", "status"), FAILURES)
+@pytest.mark.parametrize("end", [b"", DONE], ids=["end of body", "done"])
+def test_a_failure_in_any_form_is_raised_after_the_chunks_before_it(failure: bytes, status: int, end: bytes) -> None:
+    for begin, text in ((b"", ""), (event(delta("Hello")), "Hello")):
+        separator = b"" if failure.endswith(b"\n\n") or not end else b"\n\n"
+        got, error = decode_body(begin + failure + separator + end)
+        assert isinstance(error, APIStatusError)
+        assert (got, error.message, error.status) == (text, "m", status)
+
+
+def test_a_failure_after_the_end_is_ignored() -> None:
+    assert decode_body(event(delta("Hello")) + DONE + FAILURES[0][0]) == ("Hello", None)
+    assert decode_body(event(delta("Hello", finish="stop")) + DONE + FAILURES[6][0]) == ("Hello", None)
+
+
+@pytest.mark.parametrize("end", [b"", DONE])
+def test_a_finish_reason_of_error_is_an_error_at_the_end(end: bytes) -> None:
+    for body in (
+        event(delta("Hello", finish="error")),
+        event(delta("Hello")) + event(delta(finish="error")) + event(delta(finish="")),
+        event(delta("Hello", finish="stop")) + event(delta(finish="error", index=1)),
+    ):
+        text, error = decode_body(body + end)
+        assert (text, type(error)) == ("Hello", InternalServerError)
+    text, error = decode_body(event(delta("Hello", finish="error")) + event({"error": {"message": "m", "code": 429}}))
+    assert (text, type(error)) == ("Hello", RateLimitError)
+
+
+@pytest.mark.parametrize("end", [b"", DONE])
+def test_null_choices_are_an_error_unless_a_choice_arrives(end: bytes) -> None:
+    empty = event({"id": "c", "choices": None, "usage": {"total_tokens": 1}})
+    text, error = decode_body(empty + end)
+    assert (text, type(error)) == ("", InternalServerError)
+    assert decode_body(empty + event(delta("Hello", finish="stop")) + empty + end) == ("Hello", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}\n\n',
+        b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}',
+        b'{\n "object": "chat.completion",\n "choices": [\n{"message": {"content": "Hello"}, "finish_reason": "stop"}]\n}',
+    ],
+)
+def test_a_whole_completion_in_the_place_of_chunks_is_read(body: bytes) -> None:
+    assert decode_body(body) == ("Hello", None)
 
 
 def test_an_error_event_without_json_is_still_an_error() -> None:

@@ -16,7 +16,9 @@ from tests.support.chat_events import encode_event, event_with_text
 
 def infer_from(first: dict[str, Any], second: dict[str, Any]) -> ChunkTemplate | None:
     data = encode_event(second)
-    return infer_template(encode_event(first), data, decode_chunk(data))
+    chunk = decode_chunk(data)
+    assert chunk is not None
+    return infer_template(encode_event(first), data, chunk)
 
 
 def infer_plain() -> ChunkTemplate:

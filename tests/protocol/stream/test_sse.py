@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ProtocolError, ServerSentEvent, SSEParser
+from gradient_async._protocol.stream.sse import begins_event_stream
 
 
 def events(*blocks: bytes, **options: int) -> list[ServerSentEvent]:
@@ -128,3 +129,17 @@ def test_an_event_above_the_cap_raises(body: bytes) -> None:
 
 def test_the_cap_is_for_one_event_not_for_the_stream() -> None:
     assert len(events(b"data: xxxx\n\n" * 100 + b": comment\n" * 100, max_event_bytes=100)) == 100
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (b"", None), (b"d", None), (b"data", None), (b"data:", True), (b"data: {", True), (b"event: x", True),
+        (b"id:", True), (b"retry: 1", True), (b": ping", True), (b"error: {", True), (b"\xef\xbb", None),
+        (b"\xef\xbb\xbf", None), (b"\xef\xbb\xbf: x", True), (b"\r\n\n", None), (b"\n\ndata:", True), (b"\n" * 100, False),
+        (b"datab", False), (b"data ", False), (b"{", False), (b"[", False), (b"<html", False), (b"Bad gateway", False),
+        (b" data:", False), (b"\xff", False),
+    ],
+)  # fmt: skip
+def test_an_event_stream_is_known_by_its_beginning(start: bytes, expected: bool | None) -> None:
+    assert begins_event_stream(start) is expected
