@@ -202,17 +202,12 @@ def _response_attributes(call: CallOutcome) -> Iterator[tuple[str, Any]]:
     for attribute, field in (("gen_ai.response.id", "id"), ("gen_ai.response.model", "model")):
         if isinstance(value := getattr(result, field, None), str) and value:
             yield attribute, value
-    if reasons := _finish_reasons(result):
-        yield "gen_ai.response.finish_reasons", reasons
-    for kind, count in _token_counts(result).items():
-        yield f"gen_ai.usage.{kind}_tokens", count
-
-
-def _finish_reasons(result: Any) -> list[str]:
-    """Return the finish reasons of the choices, or the stop reason of a result without choices."""
     choices = getattr(result, "choices", None) or ()
     reasons = [choice.finish_reason for choice in choices] or [getattr(result, "stop_reason", None)]
-    return [reason for reason in reasons if isinstance(reason, str)]
+    if known := [reason for reason in reasons if isinstance(reason, str)]:
+        yield "gen_ai.response.finish_reasons", known
+    for kind, count in _token_counts(result).items():
+        yield f"gen_ai.usage.{kind}_tokens", count
 
 
 def _token_counts(result: Any) -> dict[str, int]:

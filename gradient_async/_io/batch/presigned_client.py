@@ -75,22 +75,18 @@ class _UploadBody:
         return block
 
     async def _read_next_block(self) -> bytes:
-        """Return the next block; ``b""`` at the end of the part."""
-        self._report_progress()
+        """Report the bytes sent so far, and return the next block; ``b""`` at the end of the part."""
+        if self.on_progress is not None:
+            self.on_progress(self._offset - self.part.start)
+        timer = self.timer
+        if not timer.response_started and not self.ended:  # the last block was written: restart the time limit
+            timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
         size = min(self.part.end - self._offset, BLOCK_BYTES)
         if not size:
             return b""
         block = await anyio.to_thread.run_sync(self.file.read_range, self._offset, size)
         self._offset += size
         return block
-
-    def _report_progress(self) -> None:
-        """Report the bytes sent, and restart the time limit: the last block has been written to the connection."""
-        if self.on_progress is not None:
-            self.on_progress(self._offset - self.part.start)
-        timer = self.timer
-        if not timer.response_started and not self.ended:
-            timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
 
 
 @attrs.define(eq=False)

@@ -130,7 +130,11 @@ class ResultLineReader:
             return BatchFault(code=code, message=line.error.message, status=status)
         if line.result is not None:
             return _anthropic_fault(line.result)
-        return _status_fault(line.response) if line.response is not None else BatchFault(message=_EMPTY_LINE)
+        if line.response is None:
+            return BatchFault(message=_EMPTY_LINE)
+        status = line.response.status_code
+        error = build_status_error(status or 500, {}, bytes(line.response.body), now=0.0)
+        return BatchFault(code=error.code, message=error.message, status=status)
 
 
 def _anthropic_fault(result: AnthropicResult) -> BatchFault:
@@ -139,11 +143,6 @@ def _anthropic_fault(result: AnthropicResult) -> BatchFault:
     if error is None:
         return BatchFault(code=result.type or None, message=_ANTHROPIC_MESSAGES.get(result.type))
     return BatchFault(code=error.code, message=error.message)
-
-
-def _status_fault(response: OpenAIResponse[Raw]) -> BatchFault:
-    error = build_status_error(response.status_code or 500, {}, bytes(response.body), now=0.0)
-    return BatchFault(code=error.code, message=error.message, status=response.status_code)
 
 
 @attrs.define

@@ -132,11 +132,10 @@ def extend_conversation(
     messages: Conversation, completion: ChatCompletion, steps: Iterable[ToolStep] = ()
 ) -> Conversation:
     """Return *messages*, then the message of *completion*, then one ``tool`` message for each of *steps*."""
-    return [*messages, completion.message, *map(_build_tool_message, steps)]
-
-
-def _build_tool_message(step: ToolStep) -> MessageParam:
-    return {"role": "tool", "tool_call_id": step.call.id, "content": step.content}
+    results: list[MessageParam] = [
+        {"role": "tool", "tool_call_id": step.call.id, "content": step.content} for step in steps
+    ]
+    return [*messages, completion.message, *results]
 
 
 def too_many_rounds_error(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:
@@ -155,24 +154,18 @@ def sum_usage(completions: Iterable[ChatCompletion]) -> Usage | None:
     usages = [completion.usage for completion in completions if completion.usage is not None]
     if not usages:
         return None
+    creations = [usage.cache_creation for usage in usages if usage.cache_creation is not None]
+    cache_creation = CacheCreation(
+        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in creations),
+        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in creations),
+    )
     return Usage(
         prompt_tokens=sum(usage.prompt_tokens for usage in usages),
         completion_tokens=sum(usage.completion_tokens for usage in usages),
         total_tokens=sum(usage.total_tokens for usage in usages),
         cache_created_input_tokens=_sum_known(usage.cache_created_input_tokens for usage in usages),
         cache_read_input_tokens=_sum_known(usage.cache_read_input_tokens for usage in usages),
-        cache_creation=_sum_cache_creation(
-            [usage.cache_creation for usage in usages if usage.cache_creation is not None]
-        ),
-    )
-
-
-def _sum_cache_creation(creations: list[CacheCreation]) -> CacheCreation | None:
-    if not creations:
-        return None
-    return CacheCreation(
-        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in creations),
-        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in creations),
+        cache_creation=cache_creation if creations else None,
     )
 
 

@@ -88,15 +88,18 @@ def _convert_response(response: ModelResponse) -> Iterator[ChatMessage]:
     """Yield the assistant message of a response; nothing for an empty one, which the service would refuse."""
     text = "\n\n".join(part.content for part in response.parts if isinstance(part, TextPart) and part.content)
     reasoning = "\n\n".join(part.content for part in response.parts if isinstance(part, ThinkingPart) and part.content)
-    calls = [_convert_tool_call(part) for part in response.parts if isinstance(part, ToolCallPart)]
+    calls = [
+        {
+            "id": part.tool_call_id,
+            "type": "function",
+            "function": {"name": part.tool_name, "arguments": part.args_as_json_str()},
+        }
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
     if text or calls:
         fields = {"content": text or None, "reasoning_content": reasoning, "tool_calls": calls}
         yield {"role": "assistant"} | {name: value for name, value in fields.items() if value or name == "content"}
-
-
-def _convert_tool_call(part: ToolCallPart) -> dict[str, Any]:
-    function = {"name": part.tool_name, "arguments": part.args_as_json_str()}
-    return {"id": part.tool_call_id, "type": "function", "function": function}
 
 
 def _convert_content(content: str | Iterable[UserContent]) -> str | list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings, ToolOrOutput
 from pydantic_ai.tools import ToolDefinition
@@ -63,17 +62,15 @@ def _reasoning_effort(thinking: bool | str | None) -> str | None:  # noqa: FBT00
 
 
 def _response_format(parameters: ModelRequestParameters, profile: ModelProfile) -> dict[str, Any] | None:
-    if parameters.output_mode == "native" and parameters.output_object is not None:
-        return {"type": "json_schema", "json_schema": _json_schema(parameters.output_object)}
+    output = parameters.output_object
+    if parameters.output_mode == "native" and output is not None:
+        optional = {"description": output.description, "strict": output.strict}
+        known = {name: value for name, value in optional.items() if value is not None}
+        schema = {"name": sanitize_schema_name(output.name or "output"), "schema": output.json_schema, **known}
+        return {"type": "json_schema", "json_schema": schema}
     if parameters.output_mode == "prompted" and profile.get("supports_json_object_output", False):
         return {"type": "json_object"}
     return None
-
-
-def _json_schema(output: OutputObjectDefinition) -> dict[str, Any]:
-    schema = {"name": sanitize_schema_name(output.name or "output"), "schema": output.json_schema}
-    optional = {"description": output.description, "strict": output.strict}
-    return schema | {name: value for name, value in optional.items() if value is not None}
 
 
 def _tool_params(settings: dict[str, Any], parameters: ModelRequestParameters, profile: ModelProfile) -> dict[str, Any]:

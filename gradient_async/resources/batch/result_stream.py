@@ -159,19 +159,17 @@ class ResultStream:
             self._files.extend((files, name) for files in await self._locate_files() for name in FILE_ORDER)
             self._locate_files = None
         elif self._current is not None:
-            await self._decode_block(*self._current)
+            download, decoder = self._current
+            block = await download.read_block()
+            if self._closed:
+                raise StopAsyncIteration
+            self._results = decoder.feed(block) if block else decoder.feed_eof()
+            if not block:
+                self._current = None
         elif self._files:
             files, name = self._files.popleft()
-            download = files.open_file(name)
-            if download is not None:
-                self._current = download, files.new_decoder(name)
+            opened = files.open_file(name)
+            if opened is not None:
+                self._current = opened, files.new_decoder(name)
         else:
             raise StopAsyncIteration
-
-    async def _decode_block(self, download: ResumableDownload, decoder: ResultDecoder) -> None:
-        block = await download.read_block()
-        if self._closed:
-            return
-        self._results = decoder.feed(block) if block else decoder.feed_eof()
-        if not block:
-            self._current = None

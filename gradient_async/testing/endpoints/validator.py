@@ -71,7 +71,9 @@ def _find_problems(value: Any, rule: Rule, path: str) -> Iterator[str]:
         matching = (option for option in rule.either if _has_type(value, option.kind))
         rule = next(matching, attrs.evolve(rule, kind=""))
     if not _has_type(value, rule.kind):
-        yield f"{path or 'The body'} must be {_describe_types(rule)}, got {_type_name(value)}."
+        kinds = [option.kind for option in rule.either] or [rule.kind]
+        expected = " or ".join(f"{'an' if kind[0] in 'aio' else 'a'} {kind}" for kind in kinds)
+        yield f"{path or 'The body'} must be {expected}, got {_type_name(value)}."
         return
     for check in (_check_range, _check_string, _check_fields, _check_members):
         yield from check(value, rule, path)
@@ -130,11 +132,6 @@ def _describe_bounds(rule: Rule, *, counted: bool) -> str:
     if rule.low is None:
         return f"{verb} at most {rule.high:g}{unit}"
     return f"{verb} between {rule.low:g} and {rule.high:g}{unit}"
-
-
-def _describe_types(rule: Rule) -> str:
-    kinds = [option.kind for option in rule.either] or [rule.kind]
-    return " or ".join(f"{'an' if kind[0] in 'aio' else 'a'} {kind}" for kind in kinds)
 
 
 def _type_name(value: Any) -> str:

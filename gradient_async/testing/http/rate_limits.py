@@ -76,19 +76,16 @@ class RollingLimit:
         """Admit or refuse a request that arrives at *now*, in epoch seconds."""
         full = [window for window in self._windows if window.count_free(now) <= 0]
         if full and self.enforced:
-            return Verdict(admitted=False, headers=self._refusal_headers(full[-1], now))
+            headers = self._quota_headers(0, now)
+            if full[-1] is not self._windows[-1]:
+                headers["retry-after"] = str(math.ceil(full[-1].oldest_expires(now) - now))
+            return Verdict(admitted=False, headers=headers)
         for window in self._windows:
             window.add_request(now)
         remaining = self._windows[-1].count_free(now)
         return Verdict(
             admitted=True, headers=self._quota_headers(remaining if self.enforced else max(1, remaining), now)
         )
-
-    def _refusal_headers(self, full: _Window, now: float) -> dict[str, str]:
-        headers = self._quota_headers(0, now)
-        if full is self._windows[-1]:
-            return headers
-        return headers | {"retry-after": str(math.ceil(full.oldest_expires(now) - now))}
 
     def _quota_headers(self, remaining: int, now: float) -> dict[str, str]:
         longest = self._windows[-1]

@@ -7,7 +7,7 @@ Source: the paths of the Inference API reference; RFC 9110 section 15.5.6.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import attrs
 
@@ -65,13 +65,9 @@ class Router:
                 request.params = found[endpoint] or {}
                 request.generates = endpoint.generates
                 return endpoint
-        return _routing_error(request, allowed=[endpoint.method for endpoint in candidates])
-
-
-def _routing_error(request: RecordedRequest, *, allowed: Iterable[str]) -> Response:
-    methods = ", ".join(sorted(allowed))
-    if not methods:
-        return error_response(404, request_id=request.request_id)
-    message = f"{request.method} is not allowed here; use {methods}."
-    response = error_response(405, request_id=request.request_id, message=message)
-    return attrs.evolve(response, headers={"allow": methods})
+        allowed = ", ".join(sorted(endpoint.method for endpoint in candidates))
+        if not allowed:
+            return error_response(404, request_id=request.request_id)
+        message = f"{request.method} is not allowed here; use {allowed}."
+        response = error_response(405, request_id=request.request_id, message=message)
+        return attrs.evolve(response, headers={"allow": allowed})

@@ -78,15 +78,14 @@ class TextModel:
 def _apply_stop(prompt: Prompt, content: Sequence[Token]) -> Sequence[Token]:
     text = join_tokens(content)
     offsets = [offset for offset in (text.find(stop) for stop in prompt.stop if stop) if offset >= 0]
-    return list(_truncate_tokens(content, min(offsets))) if offsets else content
-
-
-def _truncate_tokens(content: Sequence[Token], size: int) -> Iterator[Token]:
+    if not offsets:
+        return content
+    kept, size = list[Token](), min(offsets)
     for token in content:
-        if size <= 0:
-            return
-        yield attrs.evolve(token, text=token.text[:size])
+        if size > 0:
+            kept.append(attrs.evolve(token, text=token.text[:size]))
         size -= len(token.text)
+    return kept
 
 
 def _reasoning_tokens(prompt: Prompt) -> list[Token]:

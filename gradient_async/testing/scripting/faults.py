@@ -148,7 +148,10 @@ class ChunkSplitter:
     _boundary: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._boundaries = _split_offsets(self.split)
+        if isinstance(self.split, int):
+            self._boundaries = itertools.count(self.split, self.split)
+        else:
+            self._boundaries = iter(sorted(self.split or ()))
         self._boundary = next(self._boundaries, None)
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -173,11 +176,3 @@ class ChunkSplitter:
                 yield self._buffer[:size]
                 self._buffer = self._buffer[size:]
                 self._offset += size
-
-
-def _split_offsets(split: Split | None) -> Iterator[int]:
-    if split is None:
-        return iter(())
-    if isinstance(split, int):
-        return itertools.count(split, split)
-    return iter(sorted(split))
