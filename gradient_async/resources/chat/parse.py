@@ -24,4 +24,4 @@ async def parse(
     """
     reject_stream(params)
     completion = await send({**params, "response_format": build_response_format(cls)})
-    return parse_completion(completion, cls)
+    return parse_completion(completion, cls, reads_tool_calls=not params.get("tools"))

@@ -100,10 +100,74 @@ async def test_an_agents_completion_is_parsed(gradient_emulator: Emulator, gradi
     assert gradient_emulator.requests[0].json["k"] == 2
 
 
-async def test_json_inside_a_code_fence_is_parsed(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
-    gradient_emulator.reply('```json\n{"name": "Ada"}\n```\n')
+ADA = '{"name": "Ada"}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"\ufeff{ADA}\n",
+        f"```json\n{ADA}\n```\n",
+        f"```JSON\n{ADA}\n```",
+        f"```json {ADA} ```",
+        f"```\n{ADA}",
+        f"~~~json\n{ADA}\n~~~",
+        f"Here it is:\n\n```json\n{ADA}\n```\n\nI used the field {{name}}, as [you] asked.",
+        f"The name: {ADA}.",
+        f"json\n{ADA}",
+        f'<think>\nNot {{this}}, nor {{"name": "Bob"}}.\n</think>\n\n{ADA}',
+        f'<think>The JSON begins with {{"name": and so on</think>{ADA}',
+        f'I ponder {{"name": "Bob"}}.\n</think>\n{ADA}',
+        f'<think>one</think>\n{ADA}\n<think>{{"name": "Bob"}}</think>',
+        f"<think>\n<think>\ntwice\n</think>\n{ADA}",
+        f"<Thinking>a</Thinking>{ADA}",
+        f"[THINK]a[/THINK]{ADA}",
+        f"<think>never closed\n{ADA}",
+        f"<think>never closed\n```json\n{ADA}\n```",
+        f'{ADA}\n<think>Or {{"name": "Bob"}}',
+        f'{{"name": "Bob"}}? No, she was a woman: {ADA}',
+        f"{ADA}{ADA}",
+        f"{ADA}\n[1] a footnote, and an empty object {{}}",
+        f'{{"name": "Bob",}} is not JSON, {ADA} is',
+    ],
+)
+async def test_json_is_found_in_what_models_write_around_it(
+    content: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(content)
     completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
     assert completion.parsed == Person("Ada")
+    assert completion.text == content
+
+
+@pytest.mark.parametrize("content", ['Sure: {"name": "<think>"}.', '```\n{"name": "</think>"}\n```'])
+async def test_tags_of_thoughts_may_be_text_of_the_value(
+    content: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(content)
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
+    assert completion.parsed.name in content
+
+
+async def test_arguments_of_a_call_stand_for_empty_content_of_a_request_without_tools(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(tool_calls=[{"name": "Person", "arguments": {"name": "Ada"}}])
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person)
+    assert completion.parsed == Person("Ada")
+    assert completion.tool_calls[0].function.name == "Person"
+
+
+def find_person(name: str) -> str:
+    return name
+
+
+async def test_a_call_of_a_tool_of_the_request_is_not_the_answer(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(tool_calls=[{"name": "find_person", "arguments": {"name": "Ada"}}])
+    with pytest.raises(ResponseDecodeError, match="called tools and did not answer"):
+        await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Person, tools=[find_person])
 
 
 def message(finish_reason: str = "stop", **fields: Any) -> dict[str, Any]:
@@ -126,6 +190,30 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         (message(content='{"number": 7, "lines": [], "state": "lost"}'), "$.state", 'one of "open", "paid"'),
         (message(content="[7]"), "$", "expected an object, got a list"),
         (message(content="Seven."), "$", "not valid JSON; the model may not support response_format"),
+        (
+            message(content='So:\n{"number": 7\n "lines": []}'),
+            "$",
+            "not valid JSON: expecting ',' delimiter at line 3, column 2; the model may not",
+        ),
+        (message(content="{'number': 7}"), "$", "not valid JSON; the model"),
+        (message(content='{"number": 7, "lines": [] oops, "x": {"number": 8, "lines": []}}'), "$", "',' delimiter at"),
+        (message(content='Draft: {"number": 7, "lines": []}. Final: {"number": 8, "li'), "$", "unterminated string"),
+        (
+            message("length", content='{"number": 7, "lines": []}. Final: {"number": 8, "li'),
+            "$",
+            "cut off by the token",
+        ),
+        (message("length", content='<think>{"number": 7, "lines": []}'), "$", "cut off by the token limit"),
+        (message(content='<think>{"number": 7, "lines": []}, hm'), "$", "not valid JSON"),
+        (message(content='<think>{"number": 7, "lines": []}</think>'), "$", "not valid JSON"),
+        (message(content='I see [1]: {"number": "7", "lines": []} and [2].'), "$.number", "expected an integer"),
+        (message(content='Here: [{"number": 7, "lines": []}]'), "$", "expected an object, got a list"),
+        (message("length", content=None, reasoning_content="hm"), "$", "cut off by the token limit"),
+        (
+            message("length", tool_calls=[CALL | {"function": {"name": "f", "arguments": '{"numb'}}]),
+            "$.choices[0].message.tool_calls",
+            "cut off by the token limit",
+        ),
         (message(content=None), "$", "The content is empty"),
         (message("length", content='{"number": 7, "li'), "$", "cut off by the token limit"),
         (message("content_filter", content='{"number"'), "$", "stopped by the content filter"),
