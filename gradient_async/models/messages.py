@@ -3,24 +3,34 @@
 Source: ``POST /v1/messages`` of the serverless reference.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from gradient_async.models._base import ESSENTIAL, TEXT, Model
+from gradient_async.models._conversation import ConversationItem
 from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class ContentBlock(Model):
-    """A block of a message: text, thinking, or the call of a tool."""
+class ContentBlock(ConversationItem):
+    """A block of a message: ``text``, ``thinking``, the call of a tool (``tool_use``), or a newer one.
+
+    The fields of other blocks are in ``raw``; ``to_dict()`` returns every block as it arrived, to be sent back.
+
+    Attributes:
+        input: The arguments of the call of a tool, ``{}`` if it arrived without. If a stream was cut inside them, or
+            the model wrote something else than a JSON object, their text is ``raw["partial_json"]``.
+    """
+
+    _documented_types: ClassVar[frozenset[str]] = frozenset({"text", "thinking", "tool_use"})
 
     type: str = attrs.field(default="text", metadata=ESSENTIAL)
     text: str | None = attrs.field(default=None, metadata=TEXT)
     thinking: str | None = attrs.field(default=None, metadata=TEXT)
     id: str | None = attrs.field(default=None, metadata=TEXT)
-    name: str | None = attrs.field(default=None, metadata=ESSENTIAL)
-    input: dict[str, Any] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    name: str | None = attrs.field(default=None, metadata=TEXT)
+    input: dict[str, Any] | None = None
     signature: str | None = attrs.field(default=None, metadata=TEXT)
 
 

@@ -6,6 +6,8 @@ may be missing; the fields of an event of unknown type are in ``raw``.
 Source: ``POST /v1/responses`` of the serverless reference.
 """
 
+from typing import Any
+
 import attrs
 
 from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
@@ -24,7 +26,8 @@ class ResponseEvent(Model):
         content_index: The index of the part in the item's content, from 0.
         summary_index: The index of the part in the item's summary, from 0.
         delta: The text that the event adds.
-        arguments: The complete arguments of a function call, as JSON text.
+        arguments: The complete arguments of a call, as JSON text.
+        logprobs: The log probabilities of the tokens of the delta, if they were asked for.
         choices: The choices of a chat-like chunk.
     """
 
@@ -33,12 +36,13 @@ class ResponseEvent(Model):
     response: ResponseReply | None = attrs.field(default=None, metadata=ESSENTIAL)
     item: OutputItem | None = attrs.field(default=None, metadata=ESSENTIAL)
     part: OutputPart | None = attrs.field(default=None, metadata=ESSENTIAL)
-    item_id: str | None = None
+    item_id: str | None = attrs.field(default=None, metadata=TEXT)
     output_index: int | None = attrs.field(default=None, metadata=POSITION)
     content_index: int | None = attrs.field(default=None, metadata=POSITION)
     summary_index: int | None = attrs.field(default=None, metadata=POSITION)
     delta: str | None = attrs.field(default=None, metadata=TEXT)
     arguments: str | None = attrs.field(default=None, metadata=TEXT)
+    logprobs: list[dict[str, Any]] | None = None
     id: str = ""
     created: int | None = None
     model: str = ""

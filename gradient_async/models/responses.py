@@ -3,15 +3,22 @@
 Source: ``POST /v1/responses`` of the serverless reference; fields seen only in captured responses are included.
 """
 
+from typing import ClassVar
+
 import attrs
 
 from gradient_async.models._base import ESSENTIAL, TEXT, Model
+from gradient_async.models._conversation import ConversationItem
 from gradient_async.models.response_meta import ResponseModel
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class OutputPart(Model):
-    """A part of an output item: ``output_text``, ``reasoning_text``, ``summary_text`` or ``refusal``."""
+class OutputPart(ConversationItem):
+    """A part of an output item: ``output_text``, ``reasoning_text``, ``summary_text``, ``refusal`` or a newer one."""
+
+    _documented_types: ClassVar[frozenset[str]] = frozenset(
+        {"output_text", "reasoning_text", "summary_text", "refusal"}
+    )
 
     type: str = attrs.field(default="output_text", metadata=ESSENTIAL)
     text: str | None = attrs.field(default=None, metadata=TEXT)
@@ -19,23 +26,49 @@ class OutputPart(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class OutputItem(Model):
-    """One item of the output: a ``message``, a ``reasoning``, a ``function_call`` or a newer one."""
+class OutputItem(ConversationItem):
+    """One item of the output: a ``message``, a ``reasoning``, a ``function_call`` or a newer one.
+
+    The fields of other items are in ``raw``; ``to_dict()`` returns every item as it arrived, to be sent back.
+
+    Attributes:
+        content: The parts of a message, or of the text of a reasoning.
+        summary: The parts of the summary of a reasoning.
+        arguments: The arguments of a call, as JSON text.
+    """
+
+    _documented_types: ClassVar[frozenset[str]] = frozenset(
+        {"message", "reasoning", "function_call", "mcp_call", "mcp_approval_request"}
+    )
 
     type: str = attrs.field(default="message", metadata=ESSENTIAL)
     id: str | None = attrs.field(default=None, metadata=TEXT)
     status: str | None = None
     role: str | None = None
-    content: list[OutputPart] | None = attrs.field(default=None, metadata=ESSENTIAL)
-    summary: list[OutputPart] | None = attrs.field(default=None, metadata=ESSENTIAL)
+    content: list[OutputPart] | None = None
+    summary: list[OutputPart] | None = None
     call_id: str | None = attrs.field(default=None, metadata=TEXT)
-    name: str | None = attrs.field(default=None, metadata=ESSENTIAL)
+    name: str | None = attrs.field(default=None, metadata=TEXT)
     arguments: str | None = attrs.field(default=None, metadata=TEXT)
 
     @property
     def text(self) -> str:
         """The output text of the item, joined; ``""`` if there is none."""
-        return "".join(part.text or "" for part in self.content or () if part.type == "output_text")
+        if self.content is not None:
+            return "".join(part.text or "" for part in self.content if part.type == "output_text")
+        whole = self._unheld.get("content")
+        return whole if self.type == "message" and isinstance(whole, str) else ""
+
+    @property
+    def reasoning(self) -> str:
+        """The text of a reasoning, else its summary, joined; ``""`` if there is none."""
+        if self.type != "reasoning":
+            return ""
+        return _join_text(self.content) or _join_text(self.summary)
+
+
+def _join_text(parts: list[OutputPart] | None) -> str:
+    return "".join(part.text or "" for part in parts or ())
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -99,9 +132,8 @@ class ResponseReply(ResponseModel):
 
     @property
     def reasoning(self) -> str:
-        """The text of every reasoning item, joined; ``""`` if there is none."""
-        parts = (part for item in self.output if item.type == "reasoning" for part in item.content or ())
-        return "".join(part.text or "" for part in parts)
+        """The text of every reasoning item, or the summary of one without text, joined; ``""`` if there is none."""
+        return "".join(item.reasoning for item in self.output)
 
     @property
     def function_calls(self) -> list[OutputItem]:

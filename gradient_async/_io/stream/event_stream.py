@@ -12,9 +12,11 @@ import attrs
 
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._protocol.http.error_detection import failed_choice_error
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.interfaces import EventAccumulator, StreamOutcome
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
+from gradient_async.errors import GradientError
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
     from gradient_async.models.message_event import MessageEvent
@@ -56,6 +58,10 @@ class EventStream(BaseStream[E, S]):
 
     def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[E]:
         return self._format.decode_json_body(body, content_type)
+
+    def _completion_error(self) -> GradientError | None:
+        has_failed = self._decoder.error is None and self._accumulator.has_failed
+        return failed_choice_error() if has_failed else super()._completion_error()
 
     def _final_outcome(self) -> StreamOutcome:
         return self._accumulator.outcome

@@ -8,7 +8,9 @@ model is treated as its metadata says (`gradient_async.models._base`):
     ``TEXT``        the value as JSON text: ``{"q": "tea"}`` becomes ``'{"q":"tea"}'``
     ``POSITION``    the number in a string of digits; else None, or refused if the field cannot be None
     ``ESSENTIAL``   refused, and so is a field without a default; only an empty value (``[]``, ``""``) in the place of
-                    an object or a list is its default, and null among the items of an optional list is skipped
+                    an object or a list is its default
+
+Null among the items of an optional list is skipped.
 
 Contract: used for objects only that do not fit their model, so that usual responses do not pay for it.
 """
@@ -40,7 +42,7 @@ def _make_hook(field: attrs.Attribute[Any], structure: Hook) -> Hook:
     treatment = "refuse" if field.default is attrs.NOTHING else field.metadata.get("odd", "ignore")
 
     def convert(value: Any, kind: Any) -> Any:
-        if treatment == "refuse" and field.default is None and type(value) is list:
+        if field.default is None and type(value) is list and treatment != "encode":
             value = [item for item in value if item is not None]
         try:
             return structure(value, kind)

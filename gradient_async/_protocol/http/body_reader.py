@@ -54,8 +54,8 @@ class ResponseReader(Generic[M]):
         """
         try:
             result = self._fast_reader(body)
-            if _ERROR not in body:
-                return result
+            if self.find_error is find_error or _ERROR not in body:
+                return result  # an object with the required field and without error is none for the usual detection
         except FAST_READ_ERRORS:
             pass
         value = decode_json(body)

@@ -21,7 +21,7 @@ from gradient_async._protocol.requests.parameters import (
 )
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError
-from gradient_async.models.messages import MessageReply
+from gradient_async.models.messages import ContentBlock, MessageReply
 from gradient_async.params import MessagesParams, ResponsesParams
 
 MESSAGES_PATH = "/v1/messages"
@@ -114,7 +114,14 @@ def _require_items(name: str, value: object, example: str) -> list[Any]:
 
 def _to_turn(message: object) -> object:
     """Return the turn of the conversation that a `MessageReply` was; anything else unchanged."""
-    return {"role": message.role, "content": message.content} if isinstance(message, MessageReply) else message
+    if not isinstance(message, MessageReply):
+        return message
+    return {"role": message.role, "content": [_to_block(block) for block in message.content]}
+
+
+def _to_block(block: ContentBlock) -> dict[str, Any]:
+    """Return the block as it was, without the text of an input that was cut: the service knows no such field."""
+    return {name: value for name, value in block.to_dict().items() if name != "partial_json"}
 
 
 def _check_message(message: object, position: int) -> None:

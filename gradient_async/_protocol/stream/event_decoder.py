@@ -1,7 +1,8 @@
 """The bytes of a messages or responses stream to typed events.
 
-Contract: as in `base_decoder`. Errors that the service sends inside a stream are raised, never handed out as events;
-pings are dropped.
+Contract: as in `base_decoder`. Errors that the service sends inside a stream are raised, never handed out as events.
+Frames that say nothing are dropped: pings, null, ``{}``, a quoted ``[DONE]``, and those under a name that is not a type
+of this API, unless they hold an event or an error.
 
 Source: error shapes as listed in `error_body`.
 """
@@ -17,13 +18,15 @@ import attrs
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_body import parse_error_event, parse_error_object
-from gradient_async._protocol.http.error_detection import find_error
+from gradient_async._protocol.http.error_detection import find_error, find_stated_error
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
+from gradient_async._protocol.stream.error_lines import BARE_JSON
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import APIStatusError, ResponseDecodeError
 from gradient_async.models._base import Model
 
 M = TypeVar("M", bound=Model)
+_DONE = "[DONE]"
 
 
 @attrs.frozen(kw_only=True, slots=False)  # a cached property needs a dict
@@ -35,14 +38,16 @@ class Dialect(Generic[M]):
         known_types: The types whose fields are decoded; of other events only the type is.
         final_types: The types that end a stream.
         has_done_marker: Whether ``[DONE]`` ends a stream too.
-        find_error: Returns the error that an event's JSON object stands for, None if it is an event.
+        find_failure: Returns the error that a final event stands for, None if the stream ended well.
+        split_result: Returns the events of a whole result that came as one event; none for any other object.
     """
 
     event_class: type[M]
     known_types: frozenset[str]
     final_types: frozenset[str]
     has_done_marker: bool
-    find_error: Callable[[dict[str, Any]], APIStatusError | None]
+    find_failure: Callable[[M], APIStatusError | None]
+    split_result: Callable[[dict[str, Any]], list[M]]
 
     @cached_property
     def fast_reader(self) -> FastReader[M]:
@@ -58,17 +63,17 @@ class EventDecoder(BaseDecoder[M]):
 
     def _decode_event(self, name: str, data: str, events: list[M]) -> None:
         text = data.strip()
-        if not text or name == "ping":
+        if not text:
             return
         if name == "error":
             raise parse_error_event(data.encode())
-        if text == "[DONE]":
+        if text == _DONE:
             self.done = self.dialect.has_done_marker
             return
-        event = self._decode_fast(text) or self._decode_with_converter(data, name)
-        if event is not None:
-            events.append(event)
-            self.done = event.type in self.dialect.final_types
+        if (event := self._decode_fast(text)) is None:
+            self._decode_with_converter(data, name, events)
+        else:
+            self._add_event(event, events)
 
     def _decode_fast(self, text: str) -> Any:
         """Return the event in *text*; None if the fast reader rejects it or its type is not known."""
@@ -78,39 +83,54 @@ class EventDecoder(BaseDecoder[M]):
             return None
         return event if event.type in self.dialect.known_types else None
 
-    def _decode_with_converter(self, data: str, name: str) -> Any:
-        """Return the event in *data*, None for a ping; raise the error that it stands for."""
-        value = _decode_object(data, name)
-        kind = value.get("type")
-        if kind == "ping":
-            return None
-        if error := _find_error(value) or self.dialect.find_error(value):
+    def _add_event(self, event: M, events: list[M]) -> None:
+        """Append *event* to *events*; raise the error of a final event that stands for one."""
+        is_final = event.type in self.dialect.final_types  # type: ignore[attr-defined]  # both event classes have it
+        if is_final and (error := self.dialect.find_failure(event)):
             raise error
-        if isinstance(kind, str) and kind not in self.dialect.known_types:
-            return structure({"type": kind}, self.dialect.event_class, raw=value)
-        return structure(value, self.dialect.event_class)
+        events.append(event)
+        self.done = is_final
 
+    def _decode_with_converter(self, data: str, name: str, events: list[M]) -> None:
+        """Append the event in *data* to *events*, unless it says nothing; raise the error that it stands for."""
+        if name.lower().endswith("error"):
+            raise parse_error_event(data.encode())
+        is_type = name in self.dialect.known_types
+        try:
+            value = decode_json(data)
+        except ResponseDecodeError:
+            if is_type or name == DEFAULT_EVENT:
+                raise
+            return
+        if error := find_stated_error(value):
+            raise error
+        if type(value) is dict:
+            if is_type and not value.get("type"):
+                value["type"] = name
+            self._add_object(value, name, events)
+        elif value not in (None, _DONE) and (is_type or name == DEFAULT_EVENT):
+            problem = f"The service sent an event that is not an object but a {type(value).__name__}."
+            raise ResponseDecodeError(problem, path="$")
 
-def _decode_object(data: str, name: str) -> dict[str, Any]:
-    """Return the JSON object in *data*; an event's *name* becomes its type, if it has none."""
-    value = decode_json(data)
-    if type(value) is not dict:
-        raise ResponseDecodeError(
-            f"The service sent an event that is not an object but a {type(value).__name__}.", path="$"
-        )
-    if name != DEFAULT_EVENT and "type" not in value:
-        value["type"] = name
-    return value
+    def _decode_bare_value(self, value: Any, events: list[M]) -> None:
+        if type(value) is dict:
+            self._add_object(value, BARE_JSON, events)
 
-
-def _find_error(value: dict[str, Any]) -> APIStatusError | None:
-    """Return the error that the JSON object of an event stands for, None if it is an event."""
-    if value.get("error"):
-        return parse_error_object(value)
-    if value.get("type") == "error":
-        return parse_error_object({name: item for name, item in value.items() if name != "type"})
-    if "type" in value or "choices" in value:
-        return None
-    if error := find_error(value):
-        return error
-    raise ResponseDecodeError("The service sent an event that has no type.", path="$.type")
+    def _add_object(self, value: dict[str, Any], name: str, events: list[M]) -> None:
+        """Append the event or events in the JSON object *value*, of an event named *name*, to *events*."""
+        dialect, kind = self.dialect, value.get("type")
+        if isinstance(kind, str) and kind not in dialect.known_types:
+            if kind.lower().endswith("error"):
+                raise parse_error_object(value)
+            unknown = [] if kind == "ping" else [structure({"type": kind}, dialect.event_class, raw=value)]
+            found = dialect.split_result(value) or unknown
+        elif "type" in value or "choices" in value:
+            found = [structure(value, dialect.event_class)]
+        else:
+            found = dialect.split_result(value)
+            if not found and value and name == DEFAULT_EVENT:
+                raise find_error(value) or ResponseDecodeError(
+                    "The service sent an event without a type.", path="$.type"
+                )
+        for event in found:
+            self._add_event(event, events)

@@ -68,6 +68,11 @@ class EventAccumulator(Accumulator[E_contra, S_co], Protocol[E_contra, S_co]):
     """An accumulator of the messages or the responses API."""
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the result ended with the reason ``error``, and is no answer."""
+        ...
+
+    @property
     def outcome(self) -> StreamOutcome:
         """The outcome of the stream, once it is complete."""
         ...

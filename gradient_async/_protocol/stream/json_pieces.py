@@ -21,8 +21,6 @@ from typing import Any
 
 from gradient_async._protocol.stream.text_parts import join_parts
 
-__all__ = ["append_text", "build_object", "merge_piece", "merge_value"]
-
 
 class _Text(list[str]):
     """The parts of a text that grows.
@@ -92,6 +90,18 @@ def merge_value(known: Any, new: Any) -> Any:
         known.extend_by_index(new)
         return known
     return new
+
+
+def update_object(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *known* with the fields of *new* that are neither null nor ``""``; objects are updated alike."""
+    values = dict(known)
+    for name, value in new.items():
+        old = values.get(name)
+        if type(value) is dict and isinstance(old, dict):
+            values[name] = update_object(old, value)
+        elif old is None or value not in (None, ""):
+            values[name] = value
+    return values
 
 
 def build_object(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Assembles a response from the events of its stream.
 
 Contract: time linear in the events, memory bounded by the bytes that arrived; items and parts are kept in dicts, so a
-huge index costs nothing. A whole value (an item that is done, the output of the last event) replaces its deltas, unless
-it is empty, as in the reference's last event. A response is complete once an event ends it; one of chat-like chunks,
-once every choice has its finish reason.
+huge index costs nothing. Every item is the one that an unstreamed request returns, whatever its type, and empty lists
+stay, so that it can be sent back. A whole value (an item that is done, the output of the last event) replaces its
+deltas, unless it is empty, as in the reference's last event. A response is complete once an event ends it; one of
+chat-like chunks, once every choice has its finish reason.
 
 Source: ``POST /v1/responses`` of the serverless reference, which documents two forms of a stream; both are read.
 """
@@ -11,29 +12,27 @@ Source: ``POST /v1/responses`` of the serverless reference, which documents two 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
+from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_body import parse_error_object, require_json
 from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
-from gradient_async._protocol.stream.text_parts import append_part, join_parts
+from gradient_async._protocol.stream.output_builders import ITEM_ADDED, OutputBuilder
+from gradient_async._protocol.stream.response_pieces import DELTA_PIECES, DONE_PIECES, Piece, find_piece
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
 from gradient_async.models.chat_chunk import ChatCompletionChunk
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import OutputItem, OutputPart, ResponseReply
 
-_ITEM_ADDED = "response.output_item.added"
-_PART_TYPES = {
-    "response.output_text.delta": "output_text",
-    "response.refusal.delta": "refusal",
-    "response.reasoning_text.delta": "reasoning_text",
-    "response.reasoning_summary_text.delta": "summary_text",
-}
+_ANNOTATION_TYPES = ("response.output_text.annotation.added", "response.output_text_annotation.added")
+_PLACE_FIELDS = ("output_index", "content_index", "summary_index", "item_id")
+_TEXT = Piece("message", "text", "output_text")
 _OUTCOMES: dict[str | None, StreamOutcome] = {
     "max_output_tokens": "length",
     "length": "length",
@@ -41,16 +40,17 @@ _OUTCOMES: dict[str | None, StreamOutcome] = {
     "content_filter": "content_filter",
 }
 _HEAD_FIELDS = ("id", "created", "created_at", "model", "usage")
-_FINAL_TYPES = frozenset({"response.completed", "response.incomplete"})
+_FAILED = "response.failed"
+_STATUS_BY_TYPE = {"response.completed": "completed", "response.incomplete": "incomplete"}
 
 
-def _find_failure(value: dict[str, Any]) -> APIStatusError | None:
-    """Return the error of a ``response.failed`` event, None for any other."""
-    if value.get("type") != "response.failed":
+def _find_failure(event: ResponseEvent) -> APIStatusError | None:
+    """Return the error of a final event whose response failed, None for any other."""
+    response = event.response
+    if event.type != _FAILED and (response is None or response.status != "failed"):
         return None
-    response = value.get("response")
-    error = response.get("error") if isinstance(response, dict) else None
-    return parse_error_object({"error": error if isinstance(error, dict) else {}})
+    error = response.extra.get("error") if response is not None else None
+    return parse_error_object({"error": error} if error else event.extra)
 
 
 def response_to_events(body: bytes, content_type: str) -> list[ResponseEvent]:
@@ -61,72 +61,21 @@ def response_to_events(body: bytes, content_type: str) -> list[ResponseEvent]:
         ProtocolError: The body is not a response.
     """
     require_json(body, content_type)
-    response = read_response(body)
+    return _split_response(read_response(body))
+
+
+def _split_response(response: ResponseReply) -> list[ResponseEvent]:
     items = [
-        ResponseEvent(type="response.output_item.added", output_index=index, item=item)
-        for index, item in enumerate(response.output)
+        ResponseEvent(type=ITEM_ADDED, output_index=index, item=item) for index, item in enumerate(response.output)
     ]
     ending = "response.incomplete" if response.status == "incomplete" else "response.completed"
     return [*items, ResponseEvent(type=ending, response=response)]
 
 
-@attrs.define(eq=False, repr=False)
-class _PartBuilder:
-    """A part of an item, as far as its deltas have arrived."""
-
-    type: str
-    text: list[str] | None = None
-    refusal: list[str] | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict)
-
-    @classmethod
-    def from_part(cls, part: OutputPart) -> Self:
-        text, refusal = (None if value is None else [value] for value in (part.text, part.refusal))
-        return cls(part.type, text, refusal, part.extra)
-
-    def build_part(self) -> OutputPart:
-        text, refusal = join_parts(self.text), join_parts(self.refusal)
-        return OutputPart(type=self.type, text=text, refusal=refusal, raw=dict(self.extra) or None)
-
-
-@attrs.define(eq=False, repr=False)
-class _ItemBuilder:
-    """An item of the output, as far as its events have arrived."""
-
-    head: OutputItem
-    extra: dict[str, Any]
-    content: dict[int, _PartBuilder] = attrs.field(factory=dict)
-    summary: dict[int, _PartBuilder] = attrs.field(factory=dict)
-    arguments: list[str] | None = None
-
-    @classmethod
-    def from_item(cls, item: OutputItem) -> Self:
-        builder = cls(item, {})
-        builder.replace_with(item)
-        return builder
-
-    def replace_with(self, item: OutputItem) -> None:
-        """Replace every field that *item* has; content, summary and arguments only if it has some."""
-        self.head, self.extra = attrs.evolve(item, content=None, summary=None, raw=None), item.extra
-        if item.content:
-            self.content = {index: _PartBuilder.from_part(part) for index, part in enumerate(item.content)}
-        if item.summary:
-            self.summary = {index: _PartBuilder.from_part(part) for index, part in enumerate(item.summary)}
-        if item.arguments:
-            self.arguments = [item.arguments]
-
-    def build_item(self) -> OutputItem:
-        return attrs.evolve(
-            self.head,
-            content=_build_parts(self.content),
-            summary=_build_parts(self.summary),
-            arguments=join_parts(self.arguments) if self.arguments else self.head.arguments,
-            raw=dict(self.extra) or None,
-        )
-
-
-def _build_parts(parts: dict[int, _PartBuilder]) -> list[OutputPart] | None:
-    return [parts[index].build_part() for index in sorted(parts)] or None
+def _split_result(value: dict[str, Any]) -> list[ResponseEvent]:
+    """Return the events of a whole response that came as one event; none for any other object."""
+    is_response = value.get("object") == "response" and isinstance(value.get("output"), list)
+    return _split_response(structure(value, ResponseReply)) if is_response else []
 
 
 @attrs.define(eq=False, repr=False)
@@ -135,57 +84,85 @@ class ResponseAccumulator:
 
     _head: ResponseReply = attrs.field(factory=ResponseReply, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _items: dict[int, _ItemBuilder] = attrs.field(factory=dict, init=False)
-    _index_of_id: dict[str, int] = attrs.field(factory=dict, init=False)
-    _latest: int | None = attrs.field(default=None, init=False)
-    _next_index: int = attrs.field(default=0, init=False)
+    _output: OutputBuilder = attrs.field(factory=OutputBuilder, init=False)
     _chat: ChatAccumulator | None = attrs.field(default=None, init=False)
     _has_ended: bool = attrs.field(default=False, init=False)
 
     def add_decoded(self, event: ResponseEvent) -> None:
         """Add the next event of the stream."""
-        if (handler := _HANDLERS.get(event.type)) is not None:
-            handler(self, event)
+        _HANDLERS.get(event.type, ResponseAccumulator.add_unknown)(self, event)
 
     def update_head(self, event: ResponseEvent) -> None:
         """Take over the response of an event that begins or ends it."""
-        if (response := event.response) is not None:
-            self._head = _fill_missing(attrs.evolve(response, output=[], raw=None), self._head)
-            self._extra |= response.extra
-            if response.output:
-                self._items = {index: _ItemBuilder.from_item(item) for index, item in enumerate(response.output)}
-        self._has_ended = event.type in _FINAL_TYPES
+        if event.response is not None:
+            self._replace_head(event.response)
+        if final_status := _STATUS_BY_TYPE.get(event.type):
+            self._has_ended = True
+            if self._head.status in (None, "in_progress"):
+                self._head.status = final_status
+
+    def _replace_head(self, response: ResponseReply) -> None:
+        self._head = _fill_missing(attrs.evolve(response, output=[], raw=None), self._head)
+        new = response.extra.items()
+        self._extra |= {name: value for name, value in new if value is not None or name not in self._extra}
+        if response.output:
+            self._output.replace_items(response.output)
 
     def update_item(self, event: ResponseEvent) -> None:
         """Start an item, or replace it by its final form."""
         if event.item is not None:
-            self._find_item(event, event.item).replace_with(event.item)
+            self._output.replace_item(event, event.item)
 
     def update_part(self, event: ResponseEvent) -> None:
         """Start a part of an item, or replace it by its final form."""
-        if event.part is None:
+        if event.part is not None:
+            is_in_summary = event.type.startswith("response.reasoning_summary")
+            item_type = "reasoning" if event.part.type in ("reasoning_text", "summary_text") else "message"
+            piece = Piece(item_type, "text", event.part.type, is_in_summary)
+            self._output.find_part(event, piece).replace_fields({"type": event.part.type} | event.part.raw)
+
+    def append_piece(self, event: ResponseEvent) -> None:
+        """Append the delta of a text to its field."""
+        piece = DELTA_PIECES[event.type]
+        builder = self._output.find_builder(event, piece)
+        builder.append_text(piece.field, event.delta or "")
+        if event.logprobs:
+            builder.extend_list("logprobs", event.logprobs)
+
+    def finish_piece(self, event: ResponseEvent) -> None:
+        """Replace a text by its final form."""
+        self._finish_piece(event, DONE_PIECES[event.type])
+
+    def _finish_piece(self, event: ResponseEvent, piece: Piece) -> None:
+        raw = event.raw
+        if whole := event.arguments or raw.get(piece.field):
+            builder = self._output.find_builder(event, piece)
+            builder.replace_text(piece.field, whole)
+            if piece.part_type is None and not builder.fields.get("name") and isinstance(name := raw.get("name"), str):
+                builder.fields["name"] = name
+
+    def add_unknown(self, event: ResponseEvent) -> None:
+        """Add the piece in an event of unknown type, if its type names a place."""
+        if event.type in _ANNOTATION_TYPES:
+            self._add_annotation(event)
+        elif (piece := find_piece(event.type)) is None:
             return
-        parts, index = self._find_parts(event)
-        if parts.get(index) is None or event.part.text or event.part.refusal:
-            parts[index] = _PartBuilder.from_part(event.part)
-
-    def append_text(self, event: ResponseEvent) -> None:
-        """Append the delta of a text or refusal to its part."""
-        parts, index = self._find_parts(event)
-        if (part := parts.get(index)) is None:
-            part = parts[index] = _PartBuilder(_PART_TYPES[event.type])
-        if event.type == "response.refusal.delta":
-            part.refusal = append_part(part.refusal, event.delta or "")
+        elif event.type.endswith(".done"):
+            self._finish_piece(_read_place(event), piece)
         else:
-            part.text = append_part(part.text, event.delta or "")
+            self._append_unknown(event, piece)
 
-    def append_arguments(self, event: ResponseEvent) -> None:
-        """Append the delta of a function call's arguments, or replace them by their final form."""
-        item = self._find_item(event, OutputItem(type="function_call", id=event.item_id))
-        if event.delta is not None:
-            item.arguments = append_part(item.arguments, event.delta)
-        elif event.arguments:
-            item.arguments = [event.arguments]
+    def _append_unknown(self, event: ResponseEvent, piece: Piece) -> None:
+        delta = event.raw.get("delta")
+        if isinstance(delta, dict):
+            delta = delta.get(piece.field)
+        if isinstance(delta, str):
+            self._output.find_builder(_read_place(event), piece).append_text(piece.field, delta)
+
+    def _add_annotation(self, event: ResponseEvent) -> None:
+        annotation = event.raw.get("annotation")
+        if isinstance(annotation, dict):
+            self._output.find_part(_read_place(event), _TEXT).extend_list("annotations", [annotation])
 
     def add_chunk(self, event: ResponseEvent) -> None:
         """Add a chat-like chunk."""
@@ -196,35 +173,15 @@ class ResponseAccumulator:
         head.created = event.created if head.created is None else head.created
         head.usage = event.usage or head.usage
 
-    def _find_parts(self, event: ResponseEvent) -> tuple[dict[int, _PartBuilder], int]:
-        """Return the parts that an event is about, and the index of its part in them."""
-        is_reasoning = event.type.startswith("response.reasoning")
-        item = self._find_item(event, OutputItem(type="reasoning" if is_reasoning else "message", id=event.item_id))
-        if event.type.startswith("response.reasoning_summary"):
-            return item.summary, event.summary_index or 0
-        return item.content, event.content_index or 0
-
-    def _find_item(self, event: ResponseEvent, default: OutputItem) -> _ItemBuilder:
-        """Return the item of an event: by index, else by id, else the latest; from *default* if there is none."""
-        index, item_id = event.output_index, event.item_id or (event.item.id if event.item else None)
-        if index is None and item_id:
-            index = self._index_of_id.get(item_id)
-        elif index is None and event.type != _ITEM_ADDED:
-            index = self._latest
-        if index is None:
-            index = self._next_index
-        if index not in self._items:
-            self._items[index] = _ItemBuilder.from_item(default)
-            self._next_index = max(self._next_index, index + 1)
-        if item_id:
-            self._index_of_id[item_id] = index
-        self._latest = index
-        return self._items[index]
-
     @property
     def is_complete(self) -> bool:
         """Whether an event has ended the response."""
         return self._has_ended or (self._chat is not None and self._chat.is_complete)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the response ended with the finish reason ``error``."""
+        return self._chat is not None and self._chat.has_failed
 
     @property
     def end_reason(self) -> str | None:
@@ -238,8 +195,12 @@ class ResponseAccumulator:
     @property
     def outcome(self) -> StreamOutcome:
         """The outcome of the stream, by its end reason, else by the function calls in the output."""
-        calls_functions = any(item.head.type == "function_call" for item in self._items.values())
-        return _OUTCOMES.get(self.end_reason, "tool_calls" if calls_functions else "done")
+        if outcome := _OUTCOMES.get(self.end_reason):
+            return outcome
+        if self._head.status == "incomplete":
+            return "length"
+        calls_functions = any(item.fields.get("type") == "function_call" for item in self._output.items)
+        return "tool_calls" if calls_functions else "done"
 
     @property
     def output_tokens(self) -> int | None:
@@ -248,7 +209,7 @@ class ResponseAccumulator:
 
     def snapshot(self) -> ResponseReply:
         """Return the response assembled so far; later events do not change it."""
-        output = [self._items[index].build_item() for index in sorted(self._items)]
+        output = self._output.build_items()
         if self._chat is not None:
             output += [item for choice in self._chat.snapshot().choices for item in _choice_to_items(choice)]
         return attrs.evolve(self._head, output=output, raw=dict(self._extra) or None)
@@ -262,13 +223,22 @@ def _fill_missing(head: ResponseReply, known: ResponseReply) -> ResponseReply:
     return head
 
 
+def _read_place(event: ResponseEvent) -> ResponseEvent:
+    """Return an event of unknown type with the fields that tell its place."""
+    raw = event.raw
+    place = {name: raw[name] for name in _PLACE_FIELDS if name in raw}
+    return structure(place | {"type": event.type}, ResponseEvent, raw=raw)
+
+
 def _choice_to_items(choice: Choice) -> Iterator[OutputItem]:
     """Yield the output items of a choice that was assembled from chat-like chunks."""
     message = choice.message
-    if message.reasoning_content:
-        yield OutputItem(type="reasoning", content=[OutputPart(type="reasoning_text", text=message.reasoning_content)])
+    if reasoning := message.reasoning_content or message.reasoning:
+        yield OutputItem(type="reasoning", content=[OutputPart(type="reasoning_text", text=reasoning)])
     if message.content is not None:
         yield OutputItem(role=message.role, content=[OutputPart(text=message.content)])
+    if message.refusal:
+        yield OutputItem(role=message.role, content=[OutputPart(type="refusal", refusal=message.refusal)])
     for call in message.tool_calls or ():
         function = call.function
         yield OutputItem(type="function_call", call_id=call.id, name=function.name, arguments=function.arguments)
@@ -280,26 +250,21 @@ _HANDLERS: dict[str, Callable[[ResponseAccumulator, ResponseEvent], None]] = {
     "response.in_progress": ResponseAccumulator.update_head,
     "response.completed": ResponseAccumulator.update_head,
     "response.incomplete": ResponseAccumulator.update_head,
-    "response.output_item.added": ResponseAccumulator.update_item,
+    ITEM_ADDED: ResponseAccumulator.update_item,
     "response.output_item.done": ResponseAccumulator.update_item,
     "response.content_part.added": ResponseAccumulator.update_part,
     "response.content_part.done": ResponseAccumulator.update_part,
     "response.reasoning_summary_part.added": ResponseAccumulator.update_part,
     "response.reasoning_summary_part.done": ResponseAccumulator.update_part,
-    **dict.fromkeys(_PART_TYPES, ResponseAccumulator.append_text),
-    "response.function_call_arguments.delta": ResponseAccumulator.append_arguments,
-    "response.function_call_arguments.done": ResponseAccumulator.append_arguments,
+    **dict.fromkeys(DELTA_PIECES, ResponseAccumulator.append_piece),
+    **dict.fromkeys(DONE_PIECES, ResponseAccumulator.finish_piece),
     "response.chunk": ResponseAccumulator.add_chunk,
 }
-_IGNORED_TYPES = (  # decoded for the caller; their text has arrived in deltas
-    "response.output_text.done",
-    "response.reasoning_text.done",
-    "response.refusal.done",
-)
 RESPONSE_DIALECT = Dialect(
     event_class=ResponseEvent,
-    known_types=frozenset({*_HANDLERS, *_IGNORED_TYPES}),
-    final_types=_FINAL_TYPES,
+    known_types=frozenset({*_HANDLERS, _FAILED}),
+    final_types=frozenset({*_STATUS_BY_TYPE, _FAILED}),
     has_done_marker=True,
-    find_error=_find_failure,
+    find_failure=_find_failure,
+    split_result=_split_result,
 )

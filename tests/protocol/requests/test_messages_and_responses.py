@@ -8,7 +8,11 @@ import pytest
 
 from gradient_async import ConfigurationError, MessageReply, ResponseReply, Timeouts
 from gradient_async._protocol.codec.converter import structure
+from gradient_async._protocol.http.reply_bodies import read_message, read_response
 from gradient_async._protocol.requests.messages_and_responses import build_message_request, build_response_request
+from tests.support import event_streams
+from tests.support.event_streams import encode_stream
+from tests.support.rich_streams import ENDING, MESSAGE_STREAMS, OUTPUT, PIECES, WHOLE_MESSAGES
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -127,6 +131,36 @@ def test_a_result_can_be_sent_back() -> None:
     output = structure({"output": [item]}, ResponseReply).output
     returned = {"type": "function_call_output", "call_id": "c", "output": "1"}
     assert response_body(input=[HI, *output, returned])["input"] == [HI, item, returned]
+
+
+@pytest.mark.parametrize("name", MESSAGE_STREAMS)
+def test_every_block_of_a_message_can_be_sent_back_as_it_came(name: str) -> None:
+    whole = json.loads(json.dumps(WHOLE_MESSAGES[name]), object_hook=without_nulls)
+    blocks = [{field: value for field, value in block.items() if field != "partial_json"} for block in whole["content"]]
+    streamed = event_streams.read_message(encode_stream(MESSAGE_STREAMS[name])).accumulator.snapshot()
+    created = read_message(json.dumps(WHOLE_MESSAGES[name]).encode())
+    for reply in (streamed, created):
+        assert message_body(messages=[HI, reply, HI])["messages"][1] == {"role": "assistant", "content": blocks}
+    stored = json.loads(streamed.to_json())
+    assert message_body(messages=[HI, {"role": "assistant", "content": stored["content"]}])["messages"][1] == {
+        "role": "assistant",
+        "content": whole["content"],
+    }
+
+
+def test_every_item_of_a_response_can_be_sent_back_as_it_came() -> None:
+    streamed = event_streams.read_response(encode_stream(PIECES + ENDING)).accumulator.snapshot()
+    partial = event_streams.read_response(encode_stream(PIECES + ENDING[:1])).accumulator.snapshot()
+    created = read_response(json.dumps({"output": OUTPUT}).encode())
+    items = json.loads(json.dumps(OUTPUT), object_hook=without_nulls)
+    for response in (streamed, partial, created):
+        assert response_body(input=[HI, *response.output])["input"] == [HI, *items]
+        assert response_body(input=[HI, *response.to_dict()["output"]])["input"] == [HI, *items]
+        assert response_body(input=json.loads(response.to_json())["output"])["input"] == items
+
+
+def without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in value.items() if item is not None}
 
 
 def weather(city: str) -> str:

@@ -132,6 +132,25 @@ def test_bytes_after_the_end_are_ignored() -> None:
             "rate_limit_exceeded",
         ),
         (b'data: {"type":"error","code":null,"message":"m"}\n\n', InternalServerError, None),
+        (b'data: {"type":"error"}\n\n', InternalServerError, None),
+        (
+            b'data: {"type":"response.error","error":{"code":"rate_limit_exceeded"}}\n\n',
+            RateLimitError,
+            "rate_limit_exceeded",
+        ),
+        (b'data: {"type":"response.error","code":"rate_limit_exceeded"}\n\n', RateLimitError, "rate_limit_exceeded"),
+        (b'data: {"type":"rate_limit_error","message":"m"}\n\n', RateLimitError, "rate_limit_error"),
+        (
+            b'data: {"object":"error","type":"TooManyRequests","message":"m","code":429}\n\n',
+            RateLimitError,
+            "TooManyRequests",
+        ),
+        (b'event: progress\ndata: {"error":{"type":"rate_limit_error"}}\n\n', RateLimitError, "rate_limit_error"),
+        (b'event: ping\ndata: {"error":{"type":"rate_limit_error"}}\n\n', RateLimitError, "rate_limit_error"),
+        (b'event: response.error\ndata: {"message":"m"}\n\n', InternalServerError, None),
+        (b"event: streamError\ndata: what\n\n", InternalServerError, None),
+        (b"event: error\ndata: {}\n\n", InternalServerError, None),
+        (b"event: error\ndata: null\n\n", InternalServerError, None),
         (b'data: {"error":{"code":429,"message":"m"}}\n\n', RateLimitError, None),
         (b'data: {"id":"too_many_requests","message":"m"}\n\n', RateLimitError, "too_many_requests"),
         (b"event: error\ndata: what\n\n", InternalServerError, None),
@@ -153,13 +172,111 @@ def test_an_error_inside_a_stream_is_typed_and_not_an_event(
     assert [event.type for event in reading.events] == ["new.event"]
 
 
-@pytest.mark.parametrize("error", [{"code": "server_error", "message": "m"}, None, {}, "text"])
-def test_a_failed_response_is_an_error(error: Any) -> None:
-    failed = {"type": "response.failed", "response": {"id": "resp_1", "error": error}}
-    reading = read_response(encode_stream([failed]))
+FAILED = {"id": "resp_1", "output": [], "status": "failed"}
+SERVER_ERROR = {"code": "server_error", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "message"),
+    [
+        ({"type": "response.failed", "response": FAILED | {"error": SERVER_ERROR}}, "server_error", "m"),
+        ({"type": "response.failed", "response": {"error": SERVER_ERROR}}, "server_error", "m"),
+        ({"type": "response.failed", "response": FAILED | {"error": "m"}}, None, "m"),
+        ({"type": "response.failed", "response": FAILED | {"error": {}}}, None, ""),
+        ({"type": "response.failed", "response": FAILED | {"error": None}}, None, ""),
+        ({"type": "response.failed", "response": FAILED, **SERVER_ERROR}, "server_error", "m"),
+        ({"type": "response.failed", "error": SERVER_ERROR}, "server_error", "m"),
+        ({"type": "response.failed", **SERVER_ERROR}, "server_error", "m"),
+        ({"type": "response.failed", "response": None}, None, ""),
+        ({"type": "response.completed", "response": FAILED | {"error": SERVER_ERROR}}, "server_error", "m"),
+        ({"type": "response.incomplete", "response": FAILED}, None, ""),
+    ],
+)
+def test_a_failed_response_is_an_error(event: Value, code: str | None, message: str) -> None:
+    reading = read_response(encode_stream([*RESPONSE_STREAM[:-1], event]))
     assert isinstance(reading.decoder.error, InternalServerError)
-    assert reading.decoder.error.code == ("server_error" if error == {"code": "server_error", "message": "m"} else None)
-    assert reading.events == []
+    assert reading.decoder.error.code == code
+    assert message in reading.decoder.error.message
+    assert len(reading.events) == len(RESPONSE_STREAM) - 1
+    assert not reading.decoder.done
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("incomplete", "max_output_tokens"), ("completed", None), ("in_progress", None)]
+)
+def test_a_response_that_is_incomplete_is_no_error(status: str, reason: str | None) -> None:
+    response = {"status": status, "error": None, "incomplete_details": reason and {"reason": reason}}
+    reading = read_response(encode_stream([{"type": "response.incomplete", "response": response}]))
+    assert (reading.decoder.error, reading.decoder.done) == (None, True)
+
+
+# Frames that say nothing
+
+
+SILENT_FRAMES = [
+    b"data: null",
+    b"data: {}",
+    b"data: \ndata:",
+    b'data: "[DONE]"',
+    b'data: {"type": "ping"}',
+    b'data: {"type": "ping", "cost": "0"}',
+    b"event: ping",
+    b"event: ping\ndata: {}",
+    b"event: ping\ndata: null",
+    b'event: ping\ndata: {"time": 5}',
+    b"event: ping\ndata: 2026-11-29T12:00:00Z",
+    b"event: progress\ndata: 5",
+    b"event: progress\ndata: 50%",
+    b"event: progress\ndata: [1, 2]",
+    b'event: progress\ndata: "half"',
+    b'event: progress\ndata: {"percent": 50}',
+    b'event: progress\ndata: {"percent": 50, "message": "half", "error": null}',
+    b"event: keep-alive\ndata: {}",
+    b"event: done\ndata: [DONE]]",
+    b"event: content_block_stop\ndata: null",
+    b"id: 7\nretry: 3000",
+    b": comment",
+    b"progress: 50",
+]
+WHOLE_STREAMS: list[tuple[Read, list[Value]]] = [
+    (read_message, MESSAGE_STREAM),
+    (read_response, RESPONSE_STREAM),
+    (
+        read_response,
+        [
+            {"id": "r", "choices": [{"index": 0, "delta": {"content": TEXT}}]},
+            {"id": "r", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("frame", SILENT_FRAMES)
+@pytest.mark.parametrize(("read", "stream"), WHOLE_STREAMS)
+def test_a_frame_that_says_nothing_changes_nothing(read: Read, stream: list[Value], frame: bytes) -> None:
+    quiet = read(encode_stream(stream))
+    for position in range(len(stream) + 1):
+        blocks = encode_stream(stream[:position]), frame + b"\n\n", encode_stream(stream[position:])
+        reading = read(*blocks)
+        assert reading.decoder.error is None
+        assert reading.decoder.done == quiet.decoder.done
+        assert reading.accumulator.is_complete
+        assert reading.events == quiet.events
+        assert reading.accumulator.snapshot() == quiet.accumulator.snapshot()
+
+
+@pytest.mark.parametrize("name", ["ping", "progress", "delta", "message_stop"])
+def test_an_event_under_any_name_is_read_by_its_type(name: str) -> None:
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}
+    frame = b"event: %b\n%b" % (name.encode(), encode_stream([delta], named=False))
+    assert read_message(frame).accumulator.snapshot().text == "Hi"
+
+
+@pytest.mark.parametrize("name", ["chunk", "ping", "response.chunk"])
+def test_a_chat_like_chunk_may_have_any_name(name: str) -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    frame = b"event: %b\n%b" % (name.encode(), encode_stream([chunk], named=False))
+    assert read_response(frame).accumulator.snapshot().text == "Hi"
 
 
 # Unusual events
@@ -184,7 +301,9 @@ def test_an_event_of_unknown_type_keeps_its_fields_of_any_type() -> None:
     assert (event.type, event.raw, event.text) == ("response.audio.delta", value, "")
 
 
-@pytest.mark.parametrize("body", [b"data: {}\n\n", b"data: 5\n\n", b"data: {]\n\n"])
+@pytest.mark.parametrize(
+    "body", [b"data: 5\n\n", b"data: []\n\n", b'data: "text"\n\n', b'data: {"x": 1}\n\n', b"data: {]\n\n"]
+)
 @pytest.mark.parametrize("read", [read_message, read_response])
 def test_an_event_that_is_not_an_object_with_a_type_is_an_error_of_ours(read: Read, body: bytes) -> None:
     reading = read(body)
