@@ -137,10 +137,19 @@ class _Message:
 
 
 @attrs.define
-class _ChunkChoice:
+class _Choice:
     index: int = 0
-    delta: _Message = attrs.field(factory=_Message)
     finish_reason: str | None = None
+
+
+@attrs.define
+class _ChunkChoice(_Choice):
+    delta: _Message = attrs.field(factory=_Message)
+
+
+@attrs.define
+class _CompletionChoice(_Choice):
+    message: _Message = attrs.field(factory=_Message)
 
 
 @attrs.define
@@ -165,15 +174,8 @@ class _Chunk(_Reply):
 
 
 @attrs.define
-class _Choice:
-    index: int = 0
-    message: _Message = attrs.field(factory=_Message)
-    finish_reason: str | None = None
-
-
-@attrs.define
 class _Completion(_Reply):
-    choices: list[_Choice] = attrs.field(factory=list)
+    choices: list[_CompletionChoice] = attrs.field(factory=list)
 
 
 class ByHand(Bare):

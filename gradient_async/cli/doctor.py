@@ -19,6 +19,7 @@ import attrs
 import click
 
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.options import SECONDS
 from gradient_async.cli.settings import SettingLookup, look_up_settings
 
 PACKAGES = ("gradient-async", "aiohttp", "anyio", "attrs", "cattrs", "msgspec", "click", "rich", "redis")
@@ -68,13 +69,7 @@ class Report:
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.01),
-    default=10.0,
-    show_default=True,
-    help="Seconds to wait for each host.",
-)
+@click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for each host.")
 def doctor_command(*, as_json: bool, timeout: float) -> None:
     """Check the configuration, the hosts and the installation.
 

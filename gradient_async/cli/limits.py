@@ -13,6 +13,7 @@ from rich.live import Live
 
 from gradient_async import AsyncSession, Limiter, RateLimitInfo
 from gradient_async.cli.completion_summary import format_quota
+from gradient_async.cli.options import SECONDS, base_url_option
 from gradient_async.cli.terminal import build_limits_table, choose_bar_marks, describe_waiting
 
 REDRAW_SECONDS = 0.5
@@ -20,15 +21,9 @@ REDRAW_SECONDS = 0.5
 
 @click.command("limits")
 @click.option("--watch", is_flag=True, help="Repeat until Ctrl-C.")
-@click.option(
-    "--every",
-    type=click.FloatRange(min=0.01),
-    default=10.0,
-    show_default=True,
-    help="Seconds between requests, with --watch.",
-)
+@click.option("--every", type=SECONDS, default=10.0, show_default=True, help="Seconds between requests, with --watch.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each request.")
-@click.option("--base-url", help="Address of the service.")
+@base_url_option
 def limits_command(*, watch: bool, every: float, as_json: bool, base_url: str | None) -> None:
     """Show how much of each rate limit is used.
 

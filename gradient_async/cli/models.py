@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import click
 
 from gradient_async import AsyncSession, ModelInfo, ModelList
+from gradient_async.cli.options import base_url_option
 from gradient_async.cli.terminal import print_line, remove_controls
 
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print the service's list as one line of JSON.")
-@click.option("--base-url", help="Address of the service.")
+@base_url_option
 def models_command(*, as_json: bool, base_url: str | None) -> None:
     """List the models that the key may use.
 

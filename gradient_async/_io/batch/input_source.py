@@ -152,7 +152,7 @@ async def _encode_blocks(source: Iterable[Any] | AsyncIterable[Any], schema: Lin
     """Encode requests to blocks of lines. *source* is iterated in the event loop, because it may depend on it."""
     lines: list[bytes] = []
     size = 0
-    async for request in _iter_requests(source):
+    async for request in source if isinstance(source, AsyncIterable) else _iterate_async(source):
         lines.append(schema.encode_line(request))
         size += len(lines[-1])
         if size >= BLOCK_BYTES:
@@ -161,10 +161,6 @@ async def _encode_blocks(source: Iterable[Any] | AsyncIterable[Any], schema: Lin
     yield b"".join(lines)
 
 
-async def _iter_requests(source: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[BatchRequest | Mapping[str, Any]]:
-    if isinstance(source, AsyncIterable):
-        async for request in source:
-            yield request
-        return
+async def _iterate_async(source: Iterable[Any]) -> AsyncIterator[Any]:
     for request in source:
         yield request

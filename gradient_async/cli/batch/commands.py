@@ -18,7 +18,6 @@ import click
 from gradient_async import AsyncSession
 from gradient_async.cli.batch.common import (
     PATH,
-    base_url_option,
     batch_id_argument,
     build_submit_options,
     every_option,
@@ -35,6 +34,7 @@ from gradient_async.cli.batch.common import (
 from gradient_async.cli.batch.progress_view import create_view, format_size, print_note
 from gradient_async.cli.batch.run import run_command
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.options import base_url_option
 from gradient_async.cli.terminal import print_line
 from gradient_async.resources.batch.options import SubmitOptions
 

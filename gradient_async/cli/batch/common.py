@@ -14,6 +14,7 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._protocol.batch.api import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.options import SECONDS
 from gradient_async.cli.terminal import print_line
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.job import BatchJob
@@ -25,10 +26,9 @@ PATH = click.Path(path_type=Path)
 source_argument = click.argument("source", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 batch_id_argument = click.argument("batch_id")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the whole response as one line of JSON.")
-base_url_option = click.option("--base-url", help="Address of the service.")
 every_option = click.option(
     "--every",
-    type=click.FloatRange(min=0.01),
+    type=SECONDS,
     default=2.0,
     help="Seconds before the first status request; the interval grows from there.",
 )

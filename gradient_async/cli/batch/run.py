@@ -13,7 +13,6 @@ import click
 from gradient_async import AsyncSession, BatchFailedError
 from gradient_async.cli.batch.common import (
     PATH,
-    base_url_option,
     build_submit_options,
     every_option,
     json_option,
@@ -26,6 +25,7 @@ from gradient_async.cli.batch.common import (
 )
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.options import base_url_option
 from gradient_async.resources.batch.options import SubmitOptions
 from gradient_async.resources.batch.result_download import require_distinct_paths
 

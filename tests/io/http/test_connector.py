@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -17,6 +18,7 @@ from gradient_async import APIConnectionError, AsyncSession, RetryPolicy
 from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from tests.support.thread_server import receive_request, run_thread_server
 from tests.support.tls import make_contexts
+from tests.support.waiting import HANG_SECONDS
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 LONG: Any = {"model": "m", "messages": [{"role": "user", "content": "x" * (2 * MAX_BODY_BYTES)}]}
@@ -65,6 +67,18 @@ async def open_session(address: str, *, own_pool: bool, **options: Any) -> Async
             yield session
 
 
+@asynccontextmanager
+async def open_tls_session(address: str, tls: ssl.SSLContext) -> AsyncIterator[AsyncSession]:
+    """Open a session over the pool of a caller that trusts the server's own certificate."""
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as client_session,
+        AsyncSession(
+            "test", base_url=f"https://{address}", retry=ONCE, limits=None, client_session=client_session
+        ) as session,
+    ):
+        yield session
+
+
 @pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
 @pytest.mark.parametrize("params", [HI, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("is_busy", [True, False], ids=["busy loop", "idle loop"])
@@ -87,7 +101,7 @@ async def test_a_connection_on_which_something_waits_is_not_used(
                 happened.clear()
                 assert (await session.chat.completions.create(**params)).text == "solicited"
                 if is_busy:
-                    happened.wait()  # the loop does not run, so that it reads nothing
+                    assert happened.wait(HANG_SECONDS)  # the loop does not run, so that it reads nothing
                     time.sleep(PAUSE)  # noqa: ASYNC251 - see above
                 else:
                     await asyncio.sleep(PAUSE)
@@ -124,15 +138,11 @@ async def test_a_tls_connection_on_which_something_waits_is_not_used(tmp_path: P
             happened.set()
 
     with run_thread_server(serve, server_tls) as address:
-        connector = aiohttp.TCPConnector(ssl=client_tls)
-        async with (
-            aiohttp.ClientSession(connector=connector) as own,
-            AsyncSession("test", base_url=f"https://{address}", retry=ONCE, limits=None, client_session=own) as session,
-        ):
+        async with open_tls_session(address, client_tls) as session:
             for _ in range(5):
                 happened.clear()
                 assert (await session.chat.completions.create(**HI)).text == "solicited"
-                happened.wait()
+                assert happened.wait(HANG_SECONDS)
                 time.sleep(PAUSE)  # noqa: ASYNC251 - the loop does not run, so that it reads nothing
 
 
@@ -147,11 +157,7 @@ async def test_an_idle_tls_connection_is_reused(tmp_path: Path) -> None:
             connection.sendall(http_response("solicited"))
 
     with run_thread_server(serve, server_tls) as address:
-        connector = aiohttp.TCPConnector(ssl=client_tls)
-        async with (
-            aiohttp.ClientSession(connector=connector) as own,
-            AsyncSession("test", base_url=f"https://{address}", retry=ONCE, limits=None, client_session=own) as session,
-        ):
+        async with open_tls_session(address, client_tls) as session:
             for _ in range(5):
                 await session.chat.completions.create(**HI)
                 await asyncio.sleep(PAUSE)

@@ -9,11 +9,10 @@ from collections import OrderedDict, UserDict, UserList, deque
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -27,6 +26,7 @@ from gradient_async._protocol.codec.json_text import encode_jsonable
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.models import Model
 from gradient_async.models.responses import OutputItem
+from tests.support.schema_types import Level, Pair, Size, Unit
 
 
 def convert(value: Any, *, keep_nulls: bool = False) -> Any:
@@ -39,23 +39,6 @@ class Text(str):
 
 class Number(float):
     __slots__ = ()
-
-
-class Color(Enum):
-    RED = "red"
-
-
-class Role(StrEnum):
-    USER = "user"
-
-
-class Level(IntEnum):
-    LOW = 1
-
-
-class Point(NamedTuple):
-    x: int
-    y: int
 
 
 @attrs.define
@@ -93,11 +76,11 @@ class Dumped:
         (True, True),
         (None, None),
         (10**40, 10**40),
-        (Color.RED, "red"),
-        (Role.USER, "user"),
+        (Unit.C, "celsius"),
+        (Size.SMALL, "s"),
         (Level.LOW, 1),
         ((1, "a"), [1, "a"]),
-        (Point(1, 2), [1, 2]),
+        (Pair(1), [1]),
         (deque([1]), [1]),
         (UserList([1]), [1]),
         (range(2), [0, 1]),
@@ -105,7 +88,7 @@ class Dumped:
         (OrderedDict(a=1), {"a": 1}),
         (UserDict(a=UserDict(b=None, c=1)), {"a": {"c": 1}}),
         (MappingProxyType({"a": (1,)}), {"a": [1]}),
-        ({50256: -100, Color.RED: 1, Text("b"): 2}, {"50256": -100, "red": 1, "b": 2}),
+        ({50256: -100, Unit.C: 1, Text("b"): 2}, {"50256": -100, "celsius": 1, "b": 2}),
         (Turn("user", [Part("text", "Hi")]), {"role": "user", "content": [{"type": "text", "text": "Hi"}]}),
         (Dumped({"role": "user", "content": "Hi", "name": None}), {"role": "user", "content": "Hi"}),
         (Dumped(["a"]), ["a"]),
