@@ -1,7 +1,7 @@
 """Converts what a caller passes to the JSON values that are sent.
 
-Contract: one walk converts and checks. A value without a JSON form is refused with its path and its type, never with
-its content, which may be a prompt. Lists keep their length: an item that is None becomes null.
+Contract: one walk converts and checks a request, or the result of a tool. A value without a JSON form is refused with
+its path and type, never with its content, which may be a prompt. Lists keep their length: an item None becomes null.
 
 Source: RFC 8259 for what JSON has; the references of chat, messages and responses for the fields where null is a value.
 """
@@ -23,14 +23,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import attrs
+import msgspec
 
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import Model
+
+Mode = Literal["request", "as_given", "result"]
+"""``request`` leaves out what is None, ``as_given`` keeps it, ``result`` takes dates, decimals and sets as well."""
 
 _PLAIN = frozenset({str, int, bool})
 _CALL_FIELDS = frozenset({"input", "arguments"})
@@ -42,6 +50,8 @@ _NULLABLE: Mapping[str, frozenset[str]] = {
 
 _MAX_PATH_CHARS = 100
 _MAX_NAME_CHARS = 40
+
+_TEXTUAL = (date, datetime, time, timedelta, Decimal, UUID)
 
 _TEXT_OF_BYTES = "give text, as base64.b64encode(data).decode()"
 _TEXT_OF_TIME = "give text, as value.isoformat()"
@@ -87,8 +97,23 @@ def to_request_json(name: str, value: Any, *, keep_nulls: bool = False) -> Any:
     Raises:
         ConfigurationError: A value has no JSON form; the error names its path.
     """
+    return _convert_or_refuse(name, value, "as_given" if keep_nulls else "request")
+
+
+def to_result_json(name: str, value: Any) -> Any:
+    """Return what the function of a tool returned as JSON values, for the model to read.
+
+    Every null stays. Sets become lists; dates, durations, decimals and UUIDs become text.
+
+    Raises:
+        ConfigurationError: A value has no JSON form; the error names its path.
+    """
+    return _convert_or_refuse(name, value, "result")
+
+
+def _convert_or_refuse(name: str, value: Any, mode: Mode) -> Any:
     try:
-        return _convert(value, keep_nulls)
+        return _convert(value, mode)
     except _NoJsonForm as error:
         reason, steps = str(error), error.steps
     except RecursionError:
@@ -96,11 +121,11 @@ def to_request_json(name: str, value: Any, *, keep_nulls: bool = False) -> Any:
     raise ConfigurationError(f"{_format_path(name, reversed(steps))} {reason}.")
 
 
-def _convert(value: Any, keep_nulls: bool) -> Any:  # noqa: FBT001 - hot: a keyword argument costs
-    return _CONVERTERS.get(type(value), _convert_other)(value, keep_nulls)
+def _convert(value: Any, mode: Mode) -> Any:
+    return _CONVERTERS.get(type(value), _convert_other)(value, mode)
 
 
-def _convert_fields(fields: Mapping[Any, Any], keep_nulls: bool) -> dict[str, Any]:  # noqa: FBT001 - as above
+def _convert_fields(fields: Mapping[Any, Any], mode: Mode) -> dict[str, Any]:
     """Convert a mapping. Hot: text and whole numbers, the most frequent values, cost no call."""
     converted = {}
     name: Any = None
@@ -109,52 +134,56 @@ def _convert_fields(fields: Mapping[Any, Any], keep_nulls: bool) -> dict[str, An
             key = name if type(name) is str else _convert_name(name)
             if type(value) in _PLAIN:
                 converted[key] = value
-            elif keep_nulls or not _is_unset(fields, key, value):
-                keep = keep_nulls or (key in _CALL_FIELDS and _is_call(fields))
-                converted[key] = _CONVERTERS.get(type(value), _convert_other)(value, keep)
+            elif mode != "request" or not _is_unset(fields, key, value):
+                inner: Mode = "as_given" if key in _CALL_FIELDS and _is_call(fields) else mode
+                converted[key] = _CONVERTERS.get(type(value), _convert_other)(value, inner)
     except (_NoJsonForm, RecursionError) as error:
         raise _add_step(error, name) from None
     return converted
 
 
-def _convert_items(items: Iterable[Any], keep_nulls: bool) -> list[Any]:  # noqa: FBT001 - as above
+def _convert_items(items: Iterable[Any], mode: Mode) -> list[Any]:
     converted: list[Any] = []
     try:
         for item in items:
-            converted.append(item if type(item) is str else _convert(item, keep_nulls))  # noqa: PERF401 - see below
+            converted.append(item if type(item) is str else _convert(item, mode))  # noqa: PERF401 - see below
     except (_NoJsonForm, RecursionError) as error:
         raise _add_step(error, len(converted)) from None  # the position of the item that failed
     return converted
 
 
-def _convert_float(number: float, _keep_nulls: bool = False) -> float:  # noqa: FBT001, FBT002 - as above
+def _convert_float(number: float, _mode: Mode) -> float:
     if math.isfinite(number):
         return number
     raise _NoJsonForm(f"is {number}, which JSON cannot carry; give a finite number")
 
 
-def _keep(value: Any, _keep_nulls: bool) -> Any:  # noqa: FBT001 - as above
+def _keep(value: Any, _mode: Mode) -> Any:
     return value
 
 
-def _convert_other(value: Any, keep_nulls: bool) -> Any:  # noqa: FBT001 - as above
+def _convert_other(value: Any, mode: Mode) -> Any:
     """Convert a value of any other type: subclasses of JSON's counterparts, enumerations, objects with fields."""
     if isinstance(value, Enum):
-        return _convert(value.value, keep_nulls)
+        return _convert(value.value, mode)
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return _convert_float(float(value))
+        return _convert_float(float(value), mode)
     if isinstance(value, Mapping):
-        return _convert_fields(value, keep_nulls)
+        return _convert_fields(value, mode)
     if isinstance(value, Sequence | Iterator) and not isinstance(value, bytes | bytearray | memoryview):
-        return _convert_items(value, keep_nulls)
-    return _convert(_read_fields(value), keep_nulls)
+        return _convert_items(value, mode)
+    if mode == "result" and isinstance(value, AbstractSet):
+        return _convert_items(value, mode)
+    if mode == "result" and isinstance(value, _TEXTUAL):
+        return msgspec.to_builtins(value)
+    return _convert(_read_fields(value), mode)
 
 
-_CONVERTERS: Mapping[type, Callable[[Any, bool], Any]] = {
+_CONVERTERS: Mapping[type, Callable[[Any, Mode], Any]] = {
     **dict.fromkeys((str, int, bool, NoneType), _keep),
     float: _convert_float,
     dict: _convert_fields,

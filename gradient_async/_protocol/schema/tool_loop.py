@@ -28,7 +28,8 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.codec.json_text import encode_json, shorten_text
+from gradient_async._protocol.codec.json_text import encode_jsonable, shorten_text
+from gradient_async._protocol.codec.request_json import to_result_json
 from gradient_async._protocol.schema.function_tool import FunctionTool, function_tool
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
 from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, Usage
@@ -115,7 +116,7 @@ def build_round_params(
 def with_result(step: ToolStep, result: Any) -> ToolStep:
     """Return *step* with its *result*; the content for the model is text unchanged, any other value as JSON."""
     try:
-        content = result if isinstance(result, str) else encode_json(result).decode()
+        content = result if isinstance(result, str) else encode_jsonable(to_result_json("result", result)).decode()
     except ConfigurationError as error:
         return with_error(step, TypeError(f"{step.call.function.name} returned a value without a JSON form: {error}"))
     return attrs.evolve(step, result=result, content=content)

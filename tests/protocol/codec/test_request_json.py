@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from gradient_async import ConfigurationError, Message, ToolCall
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.codec.json_text import encode_jsonable
-from gradient_async._protocol.codec.request_json import to_request_json
+from gradient_async._protocol.codec.request_json import to_request_json, to_result_json
 from gradient_async.models import Model
 from gradient_async.models.responses import OutputItem
 from tests.support.schema_types import Level, Pair, Size, Unit
@@ -265,6 +265,28 @@ def test_the_path_in_a_whole_body_begins_with_a_field() -> None:
         to_request_json("", {"body": {"seed": math.nan}})
     with pytest.raises(ConfigurationError, match=r"^The value is nan"):
         to_request_json("", math.nan)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": None, "b": [None]}, {"a": None, "b": [None]}),
+        (Part("text", "Hi"), {"type": "text", "text": "Hi", "cache": None}),
+        ({1}, [1]),
+        (frozenset({Unit.C}), ["celsius"]),
+        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00Z"),
+        ([date(2026, 1, 1), time(1), timedelta(1)], ["2026-01-01", "01:00:00", "P1D"]),
+        ({"price": Decimal("0.10"), "id": UUID(int=1)}, {"price": "0.10", "id": str(UUID(int=1))}),
+    ],
+)
+def test_the_result_of_a_tool_may_hold_more(value: Any, expected: Any) -> None:
+    assert to_result_json("result", value) == expected
+
+
+@pytest.mark.parametrize("value", [math.nan, b"a", 1j, object(), {math.inf}, [Dumped(b"a")]])
+def test_the_result_of_a_tool_must_have_a_json_form(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^result\.a.* is "):
+        to_result_json("result", {"a": value})
 
 
 def endless_list() -> Any:

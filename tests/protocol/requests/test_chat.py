@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import attrs
+import pydantic
 import pytest
+from openai.types.chat import ChatCompletionMessage as OpenAIMessage
 
 from gradient_async import ConfigurationError, Message, Timeouts
 from gradient_async._protocol.requests.chat import CHAT_PATH, build_chat_request
@@ -74,6 +76,47 @@ class Turn:
 )
 def test_messages_may_be_objects_and_any_iterable(message: Any) -> None:
     assert body(messages=iter([USER, message]))["messages"] == [USER, {"role": "assistant", "content": "Hello"}]
+
+
+class PydanticMessage(pydantic.BaseModel):
+    role: Literal["user", "assistant"] = "user"
+    content: str
+    sent_at: datetime | None = None
+    tool_call_id: str | None = pydantic.Field(default=None, alias="toolCallId", serialization_alias="tool_call_id")
+
+
+OPENAI_MESSAGE = OpenAIMessage.model_validate(
+    {
+        "role": "assistant",
+        "content": None,
+        "annotations": [],
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    }
+)
+SENT_MESSAGE = {
+    "role": "assistant",
+    "content": None,
+    "annotations": [],
+    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        (PydanticMessage(content="Hi"), {"role": "user", "content": "Hi"}),
+        (PydanticMessage(content="Hi").model_dump(), {"role": "user", "content": "Hi"}),
+        (
+            PydanticMessage(content="Hi", sent_at=datetime(2026, 1, 1, tzinfo=UTC), toolCallId="c"),
+            {"role": "user", "content": "Hi", "sent_at": "2026-01-01T00:00:00Z", "tool_call_id": "c"},
+        ),
+        (OPENAI_MESSAGE, SENT_MESSAGE),
+        (OPENAI_MESSAGE.model_dump(), SENT_MESSAGE),
+        (OPENAI_MESSAGE.to_dict(), SENT_MESSAGE),
+    ],
+)
+def test_messages_of_pydantic_and_openai_are_sent_without_nulls(message: Any, sent: dict[str, Any]) -> None:
+    assert body(messages=[USER, message])["messages"] == [USER, sent]
 
 
 @pytest.mark.parametrize(

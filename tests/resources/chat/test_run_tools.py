@@ -140,10 +140,14 @@ async def return_object() -> object:
     return object()
 
 
+async def return_nan() -> dict[str, float]:
+    return {"rate": float("nan")}
+
+
 @pytest.mark.parametrize(
     ("tool_call", "sentence"),
     [
-        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, return_object."),
+        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, return_object, return_nan."),
         (call("add", a=1), "Error: An argument does not fit add: $.b: it is missing."),
         (call("add", a="1", b=2), "Error: An argument does not fit add: $.a: expected an integer, got a string."),
         (call("add", a=1, b=2, c=3), "Error: An argument does not fit add: $: unknown name 'c'."),
@@ -151,6 +155,7 @@ async def return_object() -> object:
         (call("broken", why="It was zero"), "Error: ZeroDivisionError: It was zero"),
         (call("broken", why="w" * 9000), "Error: ZeroDivisionError: " + "w" * 474 + "..."),
         (call("return_object"), "Error: TypeError: return_object returned a value without a JSON form"),
+        (call("return_nan"), "Error: TypeError: return_nan returned a value without a JSON form: result.rate is nan"),
     ],
 )
 async def test_a_failed_call_is_reported_to_the_model_and_kept(
@@ -158,7 +163,7 @@ async def test_a_failed_call_is_reported_to_the_model_and_kept(
 ) -> None:
     gradient_emulator.reply(tool_calls=[tool_call, call("add", a=1, b=2)])
     gradient_emulator.reply("Sorry")
-    result = await run(gradient_session, [add, broken, return_object])
+    result = await run(gradient_session, [add, broken, return_object, return_nan])
     failed, succeeded = tool_contents(gradient_emulator)
     assert failed.startswith(sentence)
     assert "Traceback" not in failed
