@@ -14,14 +14,7 @@ import httpx2
 import openai
 import pytest
 
-from gradient_async import (
-    AsyncSession,
-    ConfigurationError,
-    RateLimiter,
-    RateLimits,
-    RetryPolicy,
-    SessionClosedError,
-)
+from gradient_async import AsyncSession, ConfigurationError, RateLimiter, RateLimits, RetryPolicy, SessionClosedError
 from gradient_async.integrations.openai import LimitedTransport, openai_client
 from gradient_async.limits import RedisLimiter
 from gradient_async.testing import Emulator

@@ -100,17 +100,26 @@ async def open_session(url: str, *, own_pool: bool) -> AsyncIterator[AsyncSessio
             yield session
 
 
+@contextlib.asynccontextmanager
+async def open_broken_session(
+    content_type: str, sent: bytes, break_off: str, *, own_pool: bool
+) -> AsyncIterator[AsyncSession]:
+    """Open a session with a server whose responses break off after *sent*."""
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        run_breaking_server(content_type, sent, break_off) as url,
+        open_session(url, own_pool=own_pool) as session,
+    ):
+        yield session
+
+
 both_pools = pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
 
 
 @both_pools
 @pytest.mark.parametrize("break_off", BREAKS)
 async def test_a_stream_is_truncated_at_once_and_keeps_what_arrived(break_off: str, *, own_pool: bool) -> None:
-    async with (
-        run_breaking_server("text/event-stream", EVENT, break_off) as url,
-        open_session(url, own_pool=own_pool) as session,
-        asyncio.timeout(HANG_SECONDS),
-    ):
+    async with open_broken_session("text/event-stream", EVENT, break_off, own_pool=own_pool) as session:
         with pytest.raises(StreamTruncatedError) as caught:
             await session.chat.completions.stream(**HI).completion()
     assert caught.value.maybe_sent
@@ -121,10 +130,7 @@ async def test_a_stream_is_truncated_at_once_and_keeps_what_arrived(break_off: s
 @both_pools
 @pytest.mark.parametrize("break_off", BREAKS)
 async def test_a_slow_consumer_of_a_broken_stream_gets_what_arrived(break_off: str, *, own_pool: bool) -> None:
-    async with (
-        run_breaking_server("text/event-stream", EVENT + EVENT, break_off) as url,
-        open_session(url, own_pool=own_pool) as session,
-    ):
+    async with open_broken_session("text/event-stream", EVENT + EVENT, break_off, own_pool=own_pool) as session:
         texts = []
         with pytest.raises(StreamTruncatedError):
             async with session.chat.completions.stream(**HI) as stream:
@@ -137,11 +143,7 @@ async def test_a_slow_consumer_of_a_broken_stream_gets_what_arrived(break_off: s
 @both_pools
 @pytest.mark.parametrize("break_off", BREAKS)
 async def test_a_whole_response_that_breaks_off_is_a_lost_connection(break_off: str, *, own_pool: bool) -> None:
-    async with (
-        run_breaking_server("application/json", HALF_ANSWER, break_off) as url,
-        open_session(url, own_pool=own_pool) as session,
-        asyncio.timeout(HANG_SECONDS),
-    ):
+    async with open_broken_session("application/json", HALF_ANSWER, break_off, own_pool=own_pool) as session:
         with pytest.raises(APIConnectionError, match="in the middle of") as caught:
             await session.chat.completions.create(**HI)
     assert caught.value.maybe_sent
@@ -175,10 +177,7 @@ async def test_a_transport_closed_under_a_reader_ends_the_stream(how: str, *, ow
 @both_pools
 async def test_no_connection_stays_acquired_after_a_broken_body(*, own_pool: bool) -> None:
     for break_off in BREAKS:
-        async with (
-            run_breaking_server("text/event-stream", EVENT, break_off) as url,
-            open_session(url, own_pool=own_pool) as session,
-        ):
+        async with open_broken_session("text/event-stream", EVENT, break_off, own_pool=own_pool) as session:
             with pytest.raises(GradientError):
                 await session.chat.completions.stream(**HI).completion()
             pool = session._transport._pool or session._transport._borrowed_session
