@@ -20,7 +20,7 @@ class OutputPart(ConversationItem):
         {"output_text", "reasoning_text", "summary_text", "refusal"}
     )
 
-    type: str = attrs.field(default="output_text", metadata=ESSENTIAL)
+    type: str = "output_text"
     text: str | None = attrs.field(default=None, metadata=TEXT)
     refusal: str | None = attrs.field(default=None, metadata=TEXT)
 

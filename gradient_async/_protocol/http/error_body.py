@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
-from gradient_async._protocol.http.error_status import find_error_status
+from gradient_async._protocol.http.error_status import find_error_status, is_error_name
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async.errors import (
     APIStatusError,
@@ -137,7 +137,10 @@ def _parse_fields(value: Any) -> _ErrorFields:
         return _ErrorFields()
     inner, outer = objects[0], objects[-1]
     own_id = outer.get("id") if inner is outer and _CHUNK_FIELDS.isdisjoint(outer) else None
-    codes = map(_nonempty_text, (inner.get("code"), inner.get("type"), inner.get("status"), own_id))
+    status = (
+        inner.get("status") if is_error_name(inner.get("status")) else None
+    )  # that of a response may be "completed"
+    codes = map(_nonempty_text, (inner.get("code"), inner.get("type"), status, own_id))
     code = next((text for text in codes if text and text != "error"), None)
     messages = [inner.get("message"), inner.get("error"), outer.get("message")]
     message = next((text for text in map(_nonempty_text, messages) if text), None)

@@ -101,11 +101,11 @@ class ItemBuilder(FieldsBuilder):
 
     def is_same(self, item: OutputItem, *, is_begin: bool) -> bool:
         """Whether *item* is a form of this item, and not another item at its index."""
-        if not self.is_announced:
-            return True
         known_id = self.fields.get("id")
-        has_same_id = not known_id or not item.id or item.id == known_id
-        return item.type == self.fields.get("type") and (has_same_id or not (is_begin or self.is_done))
+        if not self.is_announced or (known_id and known_id == item.id):
+            return True
+        has_other_id = known_id and item.id
+        return item.type == self.fields.get("type") and not (has_other_id and (is_begin or self.is_done))
 
     def replace_item(self, item: OutputItem) -> None:
         """Replace every field that *item* has; content, summary and texts only if they are not empty."""
@@ -117,8 +117,10 @@ class ItemBuilder(FieldsBuilder):
                 continue
             fields.pop(name, None)
             if parts or name not in self.parts:
-                self.parts[name] = {index: PartBuilder(dict(part.raw)) for index, part in enumerate(parts)}
-        self.replace_fields({"type": item.type} | fields)
+                self.parts[name] = {
+                    index: PartBuilder(part.raw | {"type": part.type}) for index, part in enumerate(parts)
+                }
+        self.replace_fields(fields | {"type": item.type})
 
     def build_item(self) -> OutputItem:
         """Return the item."""
@@ -159,6 +161,9 @@ class OutputBuilder:
         is_begin = event.type == ITEM_ADDED
         item_id = item.id or event.item_id
         builder = self._look_up(event.output_index, item_id, is_begin=is_begin)
+        if builder is None and item_id and not is_begin:  # some upstreams lose the index of an item that is done
+            named = self._by_id.get((None, item_id))
+            builder = None if named is None or named.is_done else named
         if builder is None or not builder.is_same(item, is_begin=is_begin):
             builder = self._start_item(event.output_index, item_id)
         elif item_id:
@@ -184,6 +189,8 @@ class OutputBuilder:
         """Return the item that an event is about; a new one if none was announced."""
         item_id = event.item_id
         builder = self._look_up(event.output_index, item_id, is_begin=False)
+        if builder is None and item_id:
+            builder = self._by_id.get((None, item_id))
         if builder is None:
             builder = self._start_item(event.output_index, item_id)
             builder.fields = {"type": piece.item_type} | ({"id": item_id} if item_id else {})

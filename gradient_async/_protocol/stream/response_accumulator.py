@@ -119,7 +119,7 @@ class ResponseAccumulator:
             is_in_summary = event.type.startswith("response.reasoning_summary")
             item_type = "reasoning" if event.part.type in ("reasoning_text", "summary_text") else "message"
             piece = Piece(item_type, "text", event.part.type, is_in_summary)
-            self._output.find_part(event, piece).replace_fields({"type": event.part.type} | event.part.raw)
+            self._output.find_part(event, piece).replace_fields(event.part.raw | {"type": event.part.type})
 
     def append_piece(self, event: ResponseEvent) -> None:
         """Append the delta of a text to its field."""

@@ -25,7 +25,9 @@ from gradient_async import (
     Timeouts,
 )
 from gradient_async.testing import Emulator
+from tests.support.event_streams import encode_stream
 from tests.support.pools import count_acquired, wait_for_disconnects
+from tests.support.rich_streams import ENDING, MESSAGE_STREAMS, PIECES
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 LONG = "one two three four five six seven eight nine ten"
@@ -252,6 +254,33 @@ async def test_a_failed_response_raises_the_error_it_names(
         await response(gradient_session).response()
     assert caught.value.snapshot is not None
     assert caught.value.snapshot.text == "Hi"
+
+
+async def test_a_message_that_stopped_because_of_an_error_raises_with_its_snapshot(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    stopped = {"type": "message_delta", "delta": {"stop_reason": "error"}, "usage": {"output_tokens": 4}}
+    gradient_emulator.reply(chunks=[*MESSAGE_STREAMS["no index"][:-2], stopped, {"type": "message_stop"}])
+    s = message(gradient_session)
+    with pytest.raises(InternalServerError) as caught:
+        await s.message()
+    assert caught.value.snapshot is not None
+    assert (caught.value.snapshot.text, s.outcome) == ("ab", "error")
+    assert count_acquired(gradient_session) == 0
+
+
+@both_apis
+async def test_frames_that_say_nothing_do_not_end_a_stream(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, stream: Start
+) -> None:
+    values = PIECES + ENDING if stream is response else MESSAGE_STREAMS["web search with citations"]
+    silence = b'data: null\n\ndata: {}\n\nevent: progress\ndata: 50%\n\nevent: ping\n\ndata: "[DONE]"\n\n'
+    body = silence.join(encode_stream([value]) for value in values)
+    gradient_emulator.reply(body=silence + body + silence, content_type="text/event-stream")
+    async with stream(gradient_session) as s:
+        texts = [text async for text in s.text()]
+    assert "".join(texts) == s.snapshot.text != ""
+    assert s.outcome in ("done", "tool_calls")
 
 
 JSON_BODIES = {

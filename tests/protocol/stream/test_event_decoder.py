@@ -1,5 +1,6 @@
 """Bytes of messages and responses streams to typed events."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,52 @@ def test_a_cut_before_the_end_is_not_taken_for_the_end(read: Read, body: bytes) 
         assert reading.decoder.error is None
         if reading.decoder.done or reading.accumulator.is_complete:
             assert reading.accumulator.snapshot() == whole
+
+
+# A whole result in the place of events
+
+
+WHOLE_RESULTS: list[tuple[Read, Value]] = [
+    (read_message, MESSAGE | {"content": [{"type": "text", "text": "Hi"}]}),
+    (read_response, {"object": "response", "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("read", "value"), WHOLE_RESULTS)
+@pytest.mark.parametrize(
+    "frame", ["data: {}\n\n", "event: message\ndata: {}\n\n", "event: x\ndata: {}\n\n", "{}", "{}\n"]
+)
+def test_a_whole_result_in_an_event_stream_is_read(read: Read, value: Value, frame: str) -> None:
+    reading = read(frame.format(json.dumps(value)).encode())
+    assert reading.decoder.error is None
+    assert reading.decoder.done or reading.accumulator.is_complete
+    assert reading.accumulator.snapshot().text == "".join(event.text for event in reading.events) == "Hi"
+
+
+@pytest.mark.parametrize("read", [read_message, read_response])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "m", "code": 429}}',
+        b'{"error": {"message": "m", "code": 429}}\n\n',
+        b'{\n "error": {\n  "message": "m", "code": "429"\n }\n}\n',
+        b'error: {"message": "m", "code": 429}\n\n',
+        b'data: {"type": "new.event"}\n\nerror: {"message": "m", "code": 429}\n\ndata: [DONE]\n\n',
+        b'data: [{"error": {"message": "m", "code": 429}}]\n\n',
+        b'data: {"choices": [{"index": 0, "error": {"message": "m", "code": 429}}]}\n\n',
+    ],
+)
+def test_an_error_beside_the_events_is_raised(read: Read, body: bytes) -> None:
+    error = read(body).decoder.error
+    assert isinstance(error, RateLimitError)
+    assert error.message == "m"
+
+
+def test_an_event_without_its_field_name_is_read() -> None:
+    body = b"\n\n".join(json.dumps(value).encode() for value in MESSAGE_STREAM) + b"\n\n"
+    reading = read_message(body)
+    assert reading.accumulator.snapshot().text == TEXT
+    assert reading.decoder.done
 
 
 # The end of a stream

@@ -1,5 +1,7 @@
 """Events of a messages stream assembled into a message."""
 
+from typing import Any
+
 import pytest
 
 from gradient_async._protocol.codec.converter import structure
@@ -7,6 +9,7 @@ from gradient_async._protocol.stream.message_accumulator import MessageAccumulat
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
 from tests.support.event_streams import MESSAGE_STREAM, Value, encode_stream, read_message
+from tests.support.rich_streams import end_message
 
 
 def assemble_message(values: list[Value]) -> MessageReply:
@@ -61,6 +64,91 @@ def test_a_delta_without_a_start_makes_its_block() -> None:
     content = assemble_message(deltas).content
     assert [block.type for block in content] == ["thinking", "tool_use", "text"]
     assert content[1].raw == {"partial_json": '{"x": '}
+
+
+@pytest.mark.parametrize(
+    ("kind", "block_type"),
+    [("compaction_delta", "compaction"), ("citations_delta", "text"), ("signature_delta", "thinking"), (None, "text")],
+)
+def test_a_delta_without_a_start_names_the_type_of_its_block(kind: str | None, block_type: str) -> None:
+    (block,) = assemble_message([{"type": "content_block_delta", "index": 3, "delta": {"type": kind}}]).content
+    assert block.type == block_type
+
+
+@pytest.mark.parametrize(
+    ("start", "pieces", "block"),
+    [
+        ({}, [], {"input": {}}),
+        ({"input": None}, [], {"input": {}}),
+        ({"input": ""}, [], {"input": {}}),
+        ({"input": []}, [], {"input": {}}),
+        ({"input": '{"q": 1}'}, [], {"input": {"q": 1}}),
+        ({"input": "tea"}, [], {"input": {}}),
+        ({"input": {"q": 1}}, [], {"input": {"q": 1}}),
+        ({"input": {"q": 1}}, [""], {"input": {"q": 1}}),
+        ({"input": {"q": 1}}, ['{"q"', ": 2}"], {"input": {"q": 2}}),
+        ({"input": ""}, ['{"q"', ": 2}"], {"input": {"q": 2}}),
+        ({"input": ""}, [None, '{"q": 2}'], {"input": {"q": 2}}),
+        ({"input": {}}, ['{"q"'], {"input": {}, "partial_json": '{"q"'}),
+        ({"input": {}}, ['{"q": 1}', '{"q": 1}'], {"input": {}, "partial_json": '{"q": 1}{"q": 1}'}),
+        ({"input": {}}, ["[1]"], {"input": {}, "partial_json": "[1]"}),
+        ({"input": {}}, ["null"], {"input": {}, "partial_json": "null"}),
+        ({"input": {}}, [{"q": 3}], {"input": {"q": 3}}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["tool_use", "server_tool_use", "mcp_tool_use"])
+def test_the_call_of_a_tool_has_an_input(kind: str, start: Value, pieces: list[Any], block: Value) -> None:
+    events: list[Value] = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": kind, "id": "t", **start}}
+    ]
+    events += [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}
+        for piece in pieces
+    ]
+    assert [each.to_dict() for each in assemble_message(events).content] == [{"type": kind, "id": "t", **block}]
+
+
+def test_a_start_after_deltas_at_its_index_is_a_new_block() -> None:
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+    start = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "b"}}
+    assert [block.text for block in assemble_message([delta, start, delta, start, delta]).content] == ["a", "ba", "ba"]
+
+
+def test_blocks_that_start_out_of_order_are_ordered_by_their_index() -> None:
+    starts: list[Value] = [
+        {"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": str(index)}}
+        for index in (2, 0, 1)
+    ]
+    assert assemble_message(starts).text == "012"
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("end_turn", "done"),
+        ("pause_turn", "done"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ({"odd": 1}, "done"),
+    ],
+)
+def test_the_outcome_follows_the_stop_reason(reason: Any, outcome: str) -> None:
+    stream = encode_stream(end_message(reason))
+    assert read_message(stream).accumulator.outcome == outcome
+
+
+def test_later_nulls_and_empty_texts_do_not_clear_what_came_before() -> None:
+    first = {"stop_reason": "end_turn", "stop_sequence": "x", "container": {"id": "c", "expires_at": 1}, "newer": [1]}
+    stream: list[Value] = [
+        {"type": "message_delta", "delta": first, "beside": 1},
+        {"type": "message_delta", "delta": dict.fromkeys(first), "beside": None, "usage": None},
+        {"type": "message_delta", "delta": {"stop_reason": "", "container": {"expires_at": 2, "id": None}}},
+    ]
+    message = assemble_message(stream)
+    assert (message.stop_reason, message.stop_sequence) == ("end_turn", "x")
+    assert message.raw == {"container": {"id": "c", "expires_at": 2}, "newer": [1], "beside": 1}
 
 
 def test_citations_are_collected() -> None:
