@@ -52,8 +52,8 @@ class Model:
     def raw(self) -> dict[str, Any]:
         """The JSON object that this was decoded from, unknown fields included.
 
-        For a result that was assembled from a stream it holds the unknown fields only; for one made by hand it equals
-        `to_dict`.
+        For a result that was assembled from a stream it holds only the fields that no attribute holds; for one made by
+        hand it equals `to_dict`.
         """
         return self.to_dict() if self._raw is None else self._load_raw()
 

@@ -32,8 +32,9 @@ ROOTS: list[type[Model]] = [
     *(MessageEvent, ResponseEvent),
 ]
 ODD: st.SearchStrategy[Any] = st.sampled_from(
-    [None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "\ud83d", float("nan"), [], [None], {}]
-)
+    [None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "7", '{"q": 1}', "\ud83d", float("nan"),
+     [], [None], [{}], {}, {"q": 1}]
+)  # fmt: skip
 LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=3),
     int: st.integers(0, 2**70),
@@ -132,7 +133,18 @@ def test_a_decoder_with_a_fast_reader_returns_the_events_of_the_converter(
     value = data.draw(objects(dialect.event_class) | damaged(dialect.event_class))
     kinds = st.sampled_from([*sorted(dialect.known_types), "response.failed", "ping", "error", "newer", "", None, 1])
     value |= data.draw(st.fixed_dictionaries({}, optional={"type": kinds}))
-    name = data.draw(st.sampled_from(["", "event: ping\n", "event: error\n", "event: message_stop\n"]))
+    name = data.draw(
+        st.sampled_from(
+            [
+                "",
+                "event: ping\n",
+                "event: error\n",
+                "event: message_stop\n",
+                "event: progress\n",
+                "event: response.failed\n",
+            ]
+        )
+    )
     body = f"{name}data: {json.dumps(value)}\n\n".encode()
     assert decode_body(dialect, body) == decode_body(without_fast_reader(dialect), body)
 
