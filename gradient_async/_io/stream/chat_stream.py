@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from gradient_async._io.stream.base_stream import BaseStream
+from gradient_async._io.stream.iterators import ToolCallIterator
 from gradient_async._io.stream.stream_reader import Opener
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import completion_to_chunks, find_stream_error
@@ -14,7 +15,7 @@ from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.errors import GradientError
-from gradient_async.models import ChatCompletion, ChatCompletionChunk
+from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall
 
 _OUTCOMES: dict[str | None, StreamOutcome] = {
     "length": "length",
@@ -59,6 +60,19 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""
         return self._read_to_end()
+
+    def tool_calls(self) -> ToolCallIterator[ChatCompletionChunk]:
+        """Iterate over the tool calls of the first choice, each as soon as it is complete.
+
+        A call is complete when the next one begins and its arguments are whole JSON, when the choice has its finish
+        reason, or when the stream ends. A last call that ``max_tokens`` cut off is in the snapshot only.
+        """
+        taken: set[int] = set()
+
+        def take_completed(is_over: bool) -> list[ToolCall]:  # noqa: FBT001 - the one fact that the iterator knows
+            return self._accumulator.take_completed_calls(taken, is_over=is_over)
+
+        return ToolCallIterator(self, take_completed)
 
     def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
         return completion_to_chunks(body, content_type)

@@ -1,18 +1,21 @@
-"""Iterators over a stream: its events, their text, or the stream as bytes of server-sent events.
+"""Iterators over a stream: its events, their text, its tool calls, or the stream as bytes of server-sent events.
 
 Contract: an iterator holds its stream. When the last iterator of a loop is dropped, it notifies the stream, which then
-releases its connection. All three are classes, because the cleanup of an async generator waits for the event loop to
-run it.
+releases its connection. All are classes, because the cleanup of an async generator waits for the event loop to run it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from gradient_async._protocol.stream.interfaces import Event
 from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 from gradient_async.errors import GradientError
+
+if TYPE_CHECKING:
+    from gradient_async.models.chat import ToolCall
 
 _INCOMPLETE = ("cancelled", "truncated", "error")
 E = TypeVar("E", bound=Event)
@@ -70,6 +73,32 @@ class TextIterator(Generic[E]):
             event = await self._events.__anext__()
             if text := event.text:
                 return text
+
+
+class ToolCallIterator(Generic[E]):
+    """Iterates over the tool calls of a stream, each as soon as it is complete."""
+
+    __slots__ = ("_events", "_ready", "_take_completed")
+
+    def __init__(self, stream: EventSource[E], take_completed: Callable[[bool], Iterable[ToolCall]]) -> None:
+        self._events = EventIterator(stream)
+        self._take_completed = take_completed
+        self._ready = deque(take_completed(False))  # noqa: FBT003 - the stream is not over
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ToolCall:
+        while not self._ready:
+            try:
+                await self._events.__anext__()
+            except StopAsyncIteration:
+                self._ready.extend(self._take_completed(self._events.stream.outcome not in _INCOMPLETE))
+                if not self._ready:
+                    raise
+            else:
+                self._ready.extend(self._take_completed(False))  # noqa: FBT003 - the stream is not over
+        return self._ready.popleft()
 
 
 class SSEIterator(Generic[E]):

@@ -2,7 +2,8 @@
 
 Contract: time linear in the chunks, memory bounded by the bytes that arrived. No index is trusted: choices and tool
 calls are kept in dicts, so a huge index costs nothing. Strings are concatenated and lists extended; of usage, and of
-an unknown field, the last value that is not null wins.
+an unknown field beside the delta, the last value that is not null wins. Unknown fields of the delta are pieces (see
+`json_pieces`), so that the message can be sent back.
 """
 
 from __future__ import annotations
@@ -14,108 +15,14 @@ import attrs
 
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_detection import is_failure
+from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
 from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
-from gradient_async._protocol.stream.text_parts import append_part, join_parts
-from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler, copy_unknown, merge_unknown
-from gradient_async.models import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    Choice,
-    ChunkChoice,
-    Delta,
-    Logprobs,
-    Message,
-    TokenLogprob,
-    Usage,
-)
+from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall, Usage
 from gradient_async.models._raw_source import SOURCE, unknown_fields
 
-_CHUNK_FIELDS, _CHOICE_FIELDS, _DELTA_FIELDS = (
-    frozenset(model.wire_fields) for model in (ChatCompletionChunk, ChunkChoice, Delta)
-)
-
-
-@attrs.define(eq=False, repr=False)
-class _ChoiceBuilder:
-    """A choice, as far as its chunks have arrived."""
-
-    index: int
-    role: str | None = None
-    content: list[str] | None = None
-    refusal: list[str] | None = None
-    reasoning_content: list[str] | None = None
-    reasoning: list[str] | None = None
-    calls: ToolCallAssembler | None = None
-    finish_reason: str | None = None
-    logprobs: Logprobs | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict)
-    choice_extra: dict[str, Any] = attrs.field(factory=dict)
-    """The unknown fields of the choice; ``extra`` holds those of its message."""
-
-    def add(self, choice: ChunkChoice) -> None:
-        delta = choice.delta
-        if delta.content is not None:
-            self.content = append_part(self.content, delta.content)
-        if choice.finish_reason:  # some upstreams send "" before the last chunk
-            self.finish_reason = choice.finish_reason
-        if choice.logprobs is not None:
-            self._add_logprobs(choice.logprobs)
-        if delta.role and self.role is None:
-            self.role = delta.role
-        if delta.reasoning_content is not None:
-            self.reasoning_content = append_part(self.reasoning_content, delta.reasoning_content)
-        if delta.reasoning is not None:
-            self.reasoning = append_part(self.reasoning, delta.reasoning)
-        if delta.refusal is not None:
-            self.refusal = append_part(self.refusal, delta.refusal)
-        if delta.tool_calls:
-            self.calls = self.calls or ToolCallAssembler()
-            self.calls.add(delta.tool_calls)
-        raw = choice._raw
-        if type(raw) is not tuple or not raw[SOURCE].all_fields_known:  # a known source covers the choice and its delta
-            self._add_unknown(choice)
-
-    def _add_unknown(self, choice: ChunkChoice) -> None:
-        if extra := unknown_fields(choice.delta, _DELTA_FIELDS):
-            merge_unknown(self.extra, extra)
-        if extra := unknown_fields(choice, _CHOICE_FIELDS):
-            merge_unknown(self.choice_extra, extra)
-
-    def _add_logprobs(self, new: Logprobs) -> None:
-        known = self.logprobs = self.logprobs or Logprobs()
-        known.content = _extend_tokens(known.content, new.content)
-        known.refusal = _extend_tokens(known.refusal, new.refusal)
-
-    def build_choice(self) -> Choice:
-        logprobs = self.logprobs
-        if logprobs is not None:
-            logprobs = Logprobs(
-                content=_extend_tokens(None, logprobs.content), refusal=_extend_tokens(None, logprobs.refusal)
-            )
-        return Choice(
-            index=self.index,
-            finish_reason=self.finish_reason,
-            logprobs=logprobs,
-            message=Message(
-                role=self.role or "assistant",
-                content=join_parts(self.content),
-                refusal=join_parts(self.refusal),
-                reasoning_content=join_parts(self.reasoning_content),
-                reasoning=join_parts(self.reasoning),
-                tool_calls=self.calls.build_calls() if self.calls else None,
-                raw=copy_unknown(self.extra),
-            ),
-            raw=copy_unknown(self.choice_extra),
-        )
-
-
-def _extend_tokens(known: list[TokenLogprob] | None, new: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
-    """Return *known*, extended in place by *new*; a new list if *known* is None and *new* is not."""
-    if new is None:
-        return known
-    known = [] if known is None else known
-    known.extend(new)
-    return known
+_CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
+_CUT_REASONS = ("length", "content_filter", "error")
+"""The finish reasons of a choice that stopped anywhere."""
 
 
 def _ignore_text(_text: str) -> None:
@@ -133,7 +40,7 @@ class ChatAccumulator:
     """
 
     _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
-    _choices: dict[int, _ChoiceBuilder] = attrs.field(factory=dict, init=False)
+    _choices: dict[int, ChoiceBuilder] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
     _template: TemplateSource | None = attrs.field(default=None, init=False)
     _has_null_choices: bool = attrs.field(default=False, init=False)
@@ -151,7 +58,7 @@ class ChatAccumulator:
         for choice in chunk.choices:
             builder = self._choices.get(choice.index)
             if builder is None:
-                builder = self._choices[choice.index] = _ChoiceBuilder(choice.index)
+                builder = self._choices[choice.index] = ChoiceBuilder(choice.index)
             builder.add(choice)
         if not chunk.choices and type(raw := chunk._raw) is dict and raw.get("choices", raw) is None:
             self._has_null_choices = True
@@ -170,12 +77,16 @@ class ChatAccumulator:
         else:
             self.add(chunk)
             if type(source) is TemplateSource:
-                self._set_template(source)
+                self._set_template(source, chunk)
 
-    def _set_template(self, source: TemplateSource) -> None:
-        """Append the texts of the next chunks of *source* to the parts that its first chunk was just added to."""
-        parts: list[str] | None = getattr(self._choices[source.index], source.field)
-        if parts is not None:
+    def _set_template(self, source: TemplateSource, chunk: ChatCompletionChunk) -> None:
+        """Append the texts of the next chunks of *source* to the parts that *chunk*, its first, was just added to.
+
+        That is not possible if the chunks have an unknown field that grows with each of them.
+        """
+        builder = self._choices[source.index]
+        parts: list[str] | None = getattr(builder, source.field)
+        if parts is not None and (source.all_fields_known or builder.repeats(chunk.choices[0])):
             self._template, self._append_text = source, parts.append
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
@@ -220,6 +131,19 @@ class ChatAccumulator:
         """The finish reason of the first choice, None if it has none yet."""
         first = self._choices.get(min(self._choices, default=0))
         return first.finish_reason if first else None
+
+    def take_completed_calls(self, taken: set[int], *, is_over: bool) -> list[ToolCall]:
+        """Return the tool calls of the choice with index 0 that are complete and not *taken*; add them to *taken*.
+
+        Args:
+            taken: The positions of the calls that were returned before.
+            is_over: Whether the stream has ended as it should.
+        """
+        choice = self._choices.get(0)
+        if choice is None or choice.calls is None:
+            return []
+        reason = choice.finish_reason
+        return choice.calls.take_completed(taken, is_over=is_over or reason is not None, is_cut=reason in _CUT_REASONS)
 
     @property
     def usage(self) -> Usage | None:

@@ -4,7 +4,8 @@ Two pieces of one field are merged by what they are:
 
     text after text         the text grows; one that is only repeated stays as it is
     object after object     each of its fields is merged
-    list after list         the list grows; an object with the ``index`` of a known one is merged into it
+    list after list         the list grows; an object with the ``index`` of a known one is merged into it, unless its
+                            ``type`` or ``id`` is another one
     anything else           the last value that is not null
 
 Worked example: ``{"content": "So "}``, ``{"content": "far", "n": 1}`` and ``{"content": None, "n": 2}`` are merged
@@ -41,22 +42,32 @@ class _List(list[Any]):
 
     def __init__(self, items: list[Any]) -> None:
         super().__init__()
-        self._positions: dict[int, int] = {}
+        self._positions: dict[tuple[int, str | None], int] = {}
         self.extend_by_index(items)
 
     def extend_by_index(self, items: list[Any]) -> None:
         """Append each of *items*, or merge it into the object with the same ``index`` from an earlier list."""
-        appended: dict[int, int] = {}
+        appended: dict[tuple[int, str | None], int] = {}
         for item in items:
             index = item.get("index") if isinstance(item, dict) else None
-            if type(index) is int and index in self._positions:
-                position = self._positions[index]
+            if type(index) is int and (position := self._find_position(index, item)) is not None:
                 self[position] = _merge_indexed(self[position], item)
             else:
                 if type(index) is int:
-                    appended[index] = len(self)
+                    appended[index, _label(item, "type")] = appended[index, None] = len(self)
                 self.append(item)
         self._positions |= appended
+
+    def _find_position(self, index: int, item: dict[str, Any]) -> int | None:
+        """Return the position of the object with this *index* that *item* is a piece of, None if there is none."""
+        kind = _label(item, "type")
+        position = self._positions.get((index, kind))
+        if position is None:
+            position = self._positions.get((index, None))
+            if position is None or (kind is not None and _label(self[position], "type") is not None):
+                return None
+        ids = {_label(item, "id"), _label(self[position], "id")} - {None, ""}
+        return position if len(ids) <= 1 else None
 
 
 def append_text(fields: dict[str, Any], name: str, part: str) -> None:
@@ -107,6 +118,26 @@ def update_object(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str,
 def build_object(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON object that was merged into *fields*; values that did not grow are shared."""
     return {name: _build_value(value) for name, value in fields.items()}
+
+
+def is_repetition(fields: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
+    """Whether merging *piece*, which was merged into *fields* before, once more changes nothing."""
+    return all(_is_repeated(fields.get(name), value) for name, value in piece.items())
+
+
+def _is_repeated(known: Any, value: Any) -> bool:
+    if type(value) is str and type(known) is _Text:
+        return known.is_repeated and known[0] == value
+    if type(value) is dict and isinstance(known, dict):
+        return is_repetition(known, value)
+    return not value if type(value) is list else True
+
+
+def _label(fields: dict[str, Any], name: str) -> str | None:
+    """Return the text *name* of *fields* that names them and never grows, None if there is none."""
+    value = fields.get(name)
+    value = value[0] if type(value) is _Text else value
+    return value if type(value) is str else None
 
 
 def _build_value(value: Any) -> Any:

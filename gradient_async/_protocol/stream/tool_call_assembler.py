@@ -1,79 +1,118 @@
-"""Assembles tool calls and unknown fields from the parts that arrive in a stream.
+"""Assembles tool calls from the deltas that arrive in a stream.
 
-Contract: each part is looked at once. A tool call is found by its index,
-then by its id, then by its position among the latest; no index is trusted to be small, new or present.
+Contract: each delta is looked at once. A delta belongs to the call of its index, else to that of its id, else to the
+call at its position among the latest; no index is trusted to be small, new or present, no id to be unique or constant.
+
+Servers flatten parallel calls to one index, and leave out ids. So a delta with a name begins another call in the place
+of a known one if one of these holds:
+
+    its id is another one                                                 ``a`` ``find``, then ``b`` ``clock``
+    its name is another one, and the known call has arguments or no id    ``find {"q":1}``, then ``clock``
+    its name is the same, and the known arguments are whole JSON          ``find {"q":1}``, then ``find {"q":2}``
+
+Otherwise it continues the known call: another id without a name is ignored, because some servers make a new id for
+every piece; another name is the rest of one that comes in pieces (``get_``, ``weather``); the same name is repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from gradient_async._protocol.codec.converter import is_complete_json
+from gradient_async._protocol.stream.json_pieces import build_object, merge_piece
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
 from gradient_async.models._raw_source import unknown_fields
+from gradient_async.models.chat_chunk import FunctionCallDelta
 
-_CALL_FIELDS = frozenset(ToolCallDelta.wire_fields)
-
-
-def merge_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:
-    """Merge the unknown fields *new* into *known*: extend lists; of anything else keep the last value but null."""
-    for name, value in new.items():
-        if type(value) is list and type(items := known.get(name)) is list:
-            items.extend(value)
-        elif value is not None:
-            known[name] = value.copy() if type(value) is list else value
-
-
-def copy_unknown(extra: dict[str, Any]) -> dict[str, Any] | None:
-    """Copy the unknown fields *extra*, lists included, for a snapshot; None if there are none."""
-    return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
+_CALL_FIELDS, _FUNCTION_FIELDS = (frozenset(model.wire_fields) for model in (ToolCallDelta, FunctionCallDelta))
 
 
 @attrs.define(eq=False, repr=False)
 class _CallBuilder:
-    """A tool call, as far as its deltas have arrived."""
+    """A tool call, as far as its deltas have arrived.
+
+    Attributes:
+        position: Its position among the calls, in the order of their first deltas.
+        index: The index of its first delta.
+        is_repeated: Whether its name came once more after its arguments were whole, without arguments: the arguments
+            of another call of the same function may follow.
+        extra: The unknown fields of the call; ``function_extra`` holds those of its function.
+    """
 
     position: int
+    index: int | None = None
     id: str | None = None
     type: str | None = None
     name: str = ""
     arguments: list[str] | None = None
+    is_repeated: bool = False
     extra: dict[str, Any] = attrs.field(factory=dict)
+    function_extra: dict[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of the call: its deltas were placeholders."""
+        return not (self.id or self.name or self.arguments or self.extra or self.function_extra)
+
+    @property
+    def has_whole_arguments(self) -> bool:
+        """Whether its arguments are a complete object. They are parsed only if their last part can end one."""
+        last = next(filter(str.strip, reversed(self.arguments or ())), "")
+        return last.rstrip().endswith("}") and is_complete_json(join_parts(self.arguments) or "")
+
+    @property
+    def has_placeholder(self) -> bool:
+        """Whether its arguments are ``{}``, which some servers send before the real ones."""
+        return self.arguments is not None and len(self.arguments) == 1 and self.arguments[0].strip() == "{}"
 
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or delta.id
         self.type = self.type or delta.type
         if extra := unknown_fields(delta, _CALL_FIELDS):
-            merge_unknown(self.extra, extra)
+            merge_piece(self.extra, extra)
         if (function := delta.function) is None:
             return
+        if extra := unknown_fields(function, _FUNCTION_FIELDS):
+            merge_piece(self.function_extra, extra)
         if function.name and function.name != self.name:
             self.name += function.name
-        if function.arguments is not None:
+        if function.arguments:
+            if self.has_placeholder and function.arguments.strip():
+                self.arguments = None
             self.arguments = append_part(self.arguments, function.arguments)
 
     def build_call(self) -> ToolCall:
-        function = FunctionCall(name=self.name, arguments=join_parts(self.arguments) or "")
-        return ToolCall(id=self.id or "", type=self.type or "function", function=function, raw=copy_unknown(self.extra))
+        return ToolCall(
+            id=self.id or "",
+            type=self.type or "function",
+            function=FunctionCall(
+                name=self.name,
+                arguments=join_parts(self.arguments) or "",
+                raw=build_object(self.function_extra) or None,
+            ),
+            raw=build_object(self.extra) or None,
+        )
 
 
-def _starts_new_call(delta: ToolCallDelta, latest: _CallBuilder) -> bool:
-    """Whether *delta*, without index and id, begins another call: it names a function, and *latest* cannot take it.
-
-    The name is another one, or the arguments of *latest* are a complete object. They are parsed only if their last part
-    can end one.
-    """
-    name = delta.function.name if delta.function else None
-    if not name or not latest.name:
-        return False
-    if name != latest.name:
+def _begins_call(delta: ToolCallDelta, known: _CallBuilder, *, is_new: bool) -> bool:
+    """Whether *delta* begins another call in the place of the *known* one; *is_new* says that its chunk named that."""
+    function = delta.function
+    name, arguments = (function.name, (function.arguments or "").strip()) if function else (None, "")
+    is_same_id = bool(delta.id) and delta.id == known.id
+    if not name or not known.name:
+        is_other_id = bool(name and delta.id and known.id) and not is_same_id
+        return is_other_id or (known.is_repeated and bool(arguments) and known.has_whole_arguments)
+    if not is_same_id and ((delta.id and known.id) or is_new):
         return True
-    last = next(filter(str.strip, reversed(latest.arguments or ())), "")
-    return last.rstrip().endswith("}") and is_complete_json(join_parts(latest.arguments) or "")
+    if name != known.name:
+        return bool(known.arguments) or not known.id
+    if is_same_id and known.has_placeholder:
+        return False
+    known.is_repeated = known.has_whole_arguments
+    return known.is_repeated and bool(arguments)
 
 
 @attrs.define(eq=False, repr=False)
@@ -83,7 +122,7 @@ class ToolCallAssembler:
     Attributes:
         calls: Every call, in the order of its first delta.
         by_index: The latest call of each index.
-        by_id: The call of each id.
+        by_id: The latest call of each id.
     """
 
     calls: list[_CallBuilder] = attrs.field(factory=list)
@@ -92,32 +131,63 @@ class ToolCallAssembler:
 
     def add(self, deltas: list[ToolCallDelta]) -> list[int]:
         """Add the deltas of one chunk; return the position of the call that each belongs to."""
-        first = len(self.calls) - len(deltas)
+        first, known = len(self.calls) - len(deltas), len(self.calls)
         positions = []
         for position, delta in enumerate(deltas, start=first):
             call = self._find_call(delta, position)
+            if call is None or _begins_call(delta, call, is_new=call.position >= known):
+                call = self._start_call(delta, call)
             call.add(delta)
             positions.append(call.position)
         return positions
 
     def build_calls(self) -> list[ToolCall]:
-        """Return the calls assembled so far, in the order of their first deltas."""
-        return [call.build_call() for call in self.calls]
+        """Return the calls assembled so far: by index if each has one, else in the order of their first deltas."""
+        return [call.build_call() for call in self._sort_calls()]
 
-    def _find_call(self, delta: ToolCallDelta, position: int) -> _CallBuilder:
-        """Return the call that *delta* belongs to: by index, else by id, else at *position*; or a new one."""
+    def take_completed(self, taken: set[int], *, is_over: bool, is_cut: bool) -> list[ToolCall]:
+        """Return the calls that are complete and not *taken*, and add their positions to *taken*.
+
+        A call is complete if its arguments are whole and another call has begun, or if its choice is over.
+
+        Args:
+            taken: The positions of the calls that were returned before.
+            is_over: Whether no more deltas are expected.
+            is_cut: Whether the last call may have been cut off, so that only whole arguments count.
+        """
+        last = len(self.calls) - 1
+        completed = [
+            call
+            for call in self._sort_calls()
+            if call.position not in taken
+            and ((is_over and not is_cut) or ((is_over or call.position < last) and call.has_whole_arguments))
+        ]
+        taken.update(call.position for call in completed)
+        return [call.build_call() for call in completed]
+
+    def _sort_calls(self) -> list[_CallBuilder]:
+        calls = [call for call in self.calls if not call.is_empty]
+        indexes = {call.position: call.index for call in calls if call.index is not None}
+        return sorted(calls, key=lambda call: indexes[call.position]) if len(indexes) == len(calls) else calls
+
+    def _find_call(self, delta: ToolCallDelta, position: int) -> _CallBuilder | None:
+        """Return the known call in whose place *delta* is: by index, else by id, else at *position*."""
+        by_id = self.by_id.get(delta.id) if delta.id else None
         if delta.index is not None:
-            call = self.by_index.get(delta.index)
-            is_other = call is not None and call.id and delta.id and call.id != delta.id
-            return self._start_call(delta) if call is None or is_other else call
-        if delta.id:
-            return self.by_id.get(delta.id) or self._start_call(delta)
-        if position < 0 or _starts_new_call(delta, self.calls[position]):
-            return self._start_call(delta)
-        return self.calls[position]
+            latest = self.by_index.get(delta.index)
+            return by_id if by_id is not None and by_id.index == delta.index else latest
+        if by_id is not None:
+            return by_id
+        if not delta.id:
+            return self.calls[position] if position >= 0 else None
+        is_rest = bool(self.calls and delta.function and delta.function.arguments)
+        return self.calls[-1] if is_rest and not self.calls[-1].has_whole_arguments else None
 
-    def _start_call(self, delta: ToolCallDelta) -> _CallBuilder:
-        call = _CallBuilder(len(self.calls))
+    def _start_call(self, delta: ToolCallDelta, before: _CallBuilder | None) -> _CallBuilder:
+        """Start a call; without a name it is another one of the function called *before*."""
+        call = _CallBuilder(len(self.calls), delta.index)
+        if before is not None and not (delta.function and delta.function.name):
+            call.name = before.name
         self.calls.append(call)
         if delta.index is not None:
             self.by_index[delta.index] = call
@@ -157,6 +227,8 @@ class ToolCallDeltaRouter:
         """
         routed = []
         for position, delta in zip(self._assembler.add(deltas), deltas, strict=True):
+            if self._assembler.calls[position].is_empty:
+                continue
             name = self._assembler.calls[position].name
             new_name = name[len(self._names.get(position, "")) :]
             self._names[position] = name

@@ -88,6 +88,31 @@ def test_unknown_fields_are_kept() -> None:
     assert got.raw == {"top": "t"}
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["Let me ", "see."], "Let me see."),
+        (["analysis", "analysis", "analysis"], "analysis"),
+        ([{"name": "f", "arguments": ""}, {"arguments": '{"q":'}, {"arguments": "1}"}], {"name": "f", "arguments": '{"q":1}'}),
+        ([{"name": "f", "arguments": "{"}, {"name": "f", "arguments": "}"}], {"name": "f", "arguments": "{}"}),
+        ([{"id": "audio_1"}, {"transcript": "Hel"}, {"transcript": "lo", "data": "AA"}, {"data": "BB", "expires_at": 7}],
+         {"id": "audio_1", "transcript": "Hello", "data": "AABB", "expires_at": 7}),
+        ([[{"type": "text", "text": "Let me ", "index": 0, "format": "f"}], [{"type": "text", "text": "see.", "index": 0}],
+          [{"type": "text", "signature": "zz", "index": 0, "format": "f"}], []],
+         [{"type": "text", "text": "Let me see.", "index": 0, "format": "f", "signature": "zz"}]),
+        ([[{"type": "summary", "summary": "a", "index": 0}], [{"type": "encrypted", "data": "x", "index": 0}]],
+         [{"type": "summary", "summary": "a", "index": 0}, {"type": "encrypted", "data": "x", "index": 0}]),
+        ([[{"type": "url_citation", "url": "a"}], [{"type": "url_citation", "url": "b"}]],
+         [{"type": "url_citation", "url": "a"}, {"type": "url_citation", "url": "b"}]),
+        ([1, None, 2], 2),
+        ([None, False], False),
+    ],
+)  # fmt: skip
+def test_unknown_fields_of_the_delta_are_assembled_from_their_pieces(pieces: list[Any], expected: Any) -> None:
+    got = assemble_choices(*({"delta": {"content": "a", "x": piece}} for piece in pieces)).message
+    assert (got.extra, got.to_dict()["x"]) == ({"x": expected}, expected)
+
+
 def test_unknown_fields_of_choices_and_calls_are_kept_too() -> None:
     call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
     got = assemble_choices(

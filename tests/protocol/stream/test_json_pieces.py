@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async._protocol.stream.json_pieces import append_text, build_object, merge_piece
+from gradient_async._protocol.stream.json_pieces import append_text, build_object, is_repetition, merge_piece
 
 Value = dict[str, Any]
 
@@ -44,6 +44,15 @@ def merge_pieces(*pieces: Value) -> Value:
         ),
         ([[{"index": 0, "text": "a"}, {"index": 0, "text": "b"}]], [{"index": 0, "text": "a"}, {"index": 0, "text": "b"}]),
         ([[{"text": "a"}], [{"text": "b"}]], [{"text": "a"}, {"text": "b"}]),
+        (
+            [[{"index": 0, "type": "s", "text": "a"}], [{"index": 0, "type": "e", "data": "x"}], [{"index": 0, "type": "s", "text": "b"}]],
+            [{"index": 0, "type": "s", "text": "ab"}, {"index": 0, "type": "e", "data": "x"}],
+        ),
+        ([[{"index": 0, "id": "1", "n": "a"}], [{"index": 0, "id": "2", "n": "b"}]], [{"index": 0, "id": "1", "n": "a"}, {"index": 0, "id": "2", "n": "b"}]),
+        (
+            [[{"index": 0, "n": "a"}], [{"index": 0, "type": "s", "id": "1", "n": "b"}], [{"index": 0, "n": "c"}]],
+            [{"index": 0, "n": "abc", "type": "s", "id": "1"}],
+        ),
         ([[{"index": "0", "text": "a"}], [{"index": "0", "text": "b"}]], [{"index": "0", "text": "a"}, {"index": "0", "text": "b"}]),
     ],
 )  # fmt: skip
@@ -86,6 +95,18 @@ def test_building_between_the_pieces_changes_nothing(pieces: list[Value]) -> Non
         merge_piece(fields, piece)
         build_object(fields)
     assert build_object(fields) == merge_pieces(*pieces)
+
+
+@given(PIECES, st.dictionaries(st.sampled_from("ab"), JSON))
+def test_a_repetition_changes_nothing(pieces: list[Value], piece: Value) -> None:
+    fields: Value = {}
+    for each in [*pieces, piece]:
+        merge_piece(fields, each)
+    if is_repetition(fields, piece):
+        once = build_object(fields)
+        merge_piece(fields, piece)
+        merge_piece(fields, piece)
+        assert build_object(fields) == once
 
 
 @given(st.lists(st.text(max_size=3), min_size=1), st.booleans())

@@ -39,10 +39,12 @@ TEXTS = st.text(max_size=12) | st.sampled_from(
 )
 Fields = list[dict[str, Any]]
 TOPS: Fields = [{}, {}, {"usage": None}, {"usage": {"total_tokens": 1}}, {"y": [1]}, {"content": "z"}]
-BAD_TOPS: Fields = [{"error": {"code": 429}}, {"id": 5}]
+TOPS += [{"id": 5}, {"created": 1.5, "model": None}, {"usage": "12"}, {"y": {"z": "a"}}, {"error": {}}]
+BAD_TOPS: Fields = [{"error": {"code": 429}}, {"error": "busy", "id": "gen-1"}]
 CHOICES: Fields = [{}, {}, {"finish_reason": "stop"}, {"logprobs": {"content": [{"token": "a"}]}}, {"index": 1}]
-CHOICES += [{"z": [1]}, {"z": 1}]
-BAD_CHOICES: Fields = [{"index": "no"}]
+CHOICES += [{"z": [1]}, {"z": 1}, {"z": "a"}, {"index": "1"}, {"logprobs": []}, {"finish_reason": "error"}]
+CHOICES += [{"finish_reason": 0}, {"error": None}]
+BAD_CHOICES: Fields = [{"index": "no"}, {"error": {"code": "502", "message": "m"}}]
 DELTAS: Fields = [
     {},
     {},
@@ -54,11 +56,18 @@ DELTAS: Fields = [
     {"content": None},
 ]
 DELTAS += [{"tool_calls": [{"index": 0, "function": {"arguments": "a"}}]}]
+DELTAS += [{"x": "a"}, {"x": ""}, {"x": {"y": "a", "z": 1}}, {"x": {"y": [1]}}, {"x": [{"index": 0, "text": "a"}]}]
+DELTAS += [{"function_call": {"name": "f", "arguments": "a"}}, {"reasoning": {"a": 1}}, {"role": 5}]
 OTHERS = st.sampled_from(
     [
         b": ping\n\n", b"\n", b"\r\n", b"\xef\xbb\xbf", b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data:\n\n",
         b"event: ping\ndata: {}\n\n", b'event: error\ndata: {"message": "m"}\n\n', b'data: {"id":\ndata: "c"}\n\n',
         b"data: {broken\n\n", b"id: 7\nretry: 5\n", b"data: 5\n\n", b"data: [DONE]\xc2\xa0\n\n", b"data: \x1c\n\n", b"data: \t\n\n", b'data: {"detail": "m"}\n\n', b"data: \xff\n\n",
+        b"data: null\n\n", b"data: {}\n\n", b'data: {"type": "ping"}\n\n', b'data: "[DONE]"\n\n', b'data: "text"\n\n',
+        b'data: {"choices": null}\n\n', b'data: {"choices": [{"message": {"content": "a"}}]}\n\n', b'data: [{"error": "m"}]\n\n',
+        b'event: tool\ndata: {"message": "m"}\n\n', b'event: tool\ndata: {"choices": [{"delta": {"content": "a"}}]}\n\n',
+        b'error: {"code": 400}\n\n', b"error: null\n\n", b'{"error": {"code": 503}}\n', b'{\n "error": "m"\n}\n\n', b"[1]\n\n",
+        b'{"choices": [{"message": {"content": "a"}}]}\n\n', b'data: {"choices": []}\nerror: m\n\n',
     ]
 )  # fmt: skip
 

@@ -1,0 +1,120 @@
+"""Assembles one choice of a chat completion from the deltas of its chunks.
+
+Contract: as `chat_accumulator`, which finds the choice of each delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from gradient_async._protocol.stream.json_pieces import build_object, is_repetition, merge_piece
+from gradient_async._protocol.stream.text_parts import append_part, join_parts
+from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler
+from gradient_async.models import Choice, ChunkChoice, Delta, Logprobs, Message, TokenLogprob
+from gradient_async.models._raw_source import SOURCE, unknown_fields
+
+_CHOICE_FIELDS, _DELTA_FIELDS = (frozenset(model.wire_fields) for model in (ChunkChoice, Delta))
+
+
+@attrs.define(eq=False, repr=False)
+class ChoiceBuilder:
+    """A choice, as far as its chunks have arrived."""
+
+    index: int
+    role: str | None = None
+    content: list[str] | None = None
+    refusal: list[str] | None = None
+    reasoning_content: list[str] | None = None
+    reasoning: list[str] | None = None
+    calls: ToolCallAssembler | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict)
+    choice_extra: dict[str, Any] = attrs.field(factory=dict)
+    """The unknown fields of the choice; ``extra`` holds those of its message."""
+
+    def add(self, choice: ChunkChoice) -> None:
+        delta = choice.delta
+        if delta.content is not None:
+            self.content = append_part(self.content, delta.content)
+        if choice.finish_reason:  # some upstreams send "" before the last chunk
+            self.finish_reason = choice.finish_reason
+        if choice.logprobs is not None:
+            self._add_logprobs(choice.logprobs)
+        if delta.role and self.role is None:
+            self.role = delta.role
+        if delta.reasoning_content is not None:
+            self.reasoning_content = append_part(self.reasoning_content, delta.reasoning_content)
+        if delta.reasoning is not None:
+            self.reasoning = append_part(self.reasoning, delta.reasoning)
+        if delta.refusal is not None:
+            self.refusal = append_part(self.refusal, delta.refusal)
+        if delta.tool_calls:
+            self.calls = self.calls or ToolCallAssembler()
+            self.calls.add(delta.tool_calls)
+        raw = choice._raw
+        if type(raw) is not tuple or not raw[SOURCE].all_fields_known:  # a known source covers the choice and its delta
+            self._add_unknown(choice)
+
+    def _add_unknown(self, choice: ChunkChoice) -> None:
+        if extra := unknown_fields(choice.delta, _DELTA_FIELDS):
+            merge_piece(self.extra, extra)
+        if extra := unknown_fields(choice, _CHOICE_FIELDS):
+            _update_unknown(self.choice_extra, extra)
+
+    def repeats(self, choice: ChunkChoice) -> bool:
+        """Whether adding the unknown fields of *choice*, which was added before, once more changes nothing."""
+        return is_repetition(self.extra, unknown_fields(choice.delta, _DELTA_FIELDS))
+
+    def _add_logprobs(self, new: Logprobs) -> None:
+        known = self.logprobs = self.logprobs or Logprobs()
+        known.content = _extend_tokens(known.content, new.content)
+        known.refusal = _extend_tokens(known.refusal, new.refusal)
+
+    def build_choice(self) -> Choice:
+        logprobs = self.logprobs
+        if logprobs is not None:
+            logprobs = Logprobs(
+                content=_extend_tokens(None, logprobs.content), refusal=_extend_tokens(None, logprobs.refusal)
+            )
+        return Choice(
+            index=self.index,
+            finish_reason=self.finish_reason,
+            logprobs=logprobs,
+            message=Message(
+                role=self.role or "assistant",
+                content=join_parts(self.content),
+                refusal=join_parts(self.refusal),
+                reasoning_content=join_parts(self.reasoning_content),
+                reasoning=join_parts(self.reasoning),
+                tool_calls=self.calls.build_calls() if self.calls else None,
+                raw=build_object(self.extra) or None,
+            ),
+            raw=_copy_unknown(self.choice_extra),
+        )
+
+
+def _extend_tokens(known: list[TokenLogprob] | None, new: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
+    """Return *known*, extended in place by *new*; a new list if *known* is None and *new* is not."""
+    if new is None:
+        return known
+    known = [] if known is None else known
+    known.extend(new)
+    return known
+
+
+def _update_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:
+    """Merge the unknown fields *new* into *known*: extend lists; of anything else keep the last value but null."""
+    for name, value in new.items():
+        if type(value) is list and type(items := known.get(name)) is list:
+            items.extend(value)
+        elif value is not None:
+            known[name] = value.copy() if type(value) is list else value
+
+
+def _copy_unknown(extra: dict[str, Any]) -> dict[str, Any] | None:
+    """Copy the unknown fields *extra*, lists included, for a snapshot; None if there are none."""
+    return {name: value.copy() if type(value) is list else value for name, value in extra.items()} or None
