@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradient_async._protocol.rate_limit.status import LimiterStatus
+from gradient_async._protocol.stream.text_parts import replace_halves
 
 BAR_CELLS = 24
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -27,7 +28,7 @@ def remove_controls(text: str, stream: IO[str]) -> str:
 
 def print_line(line: str) -> None:
     """Print text from the service on stdout, made safe by `remove_controls`."""
-    click.echo(remove_controls(line, sys.stdout))
+    click.echo(remove_controls(replace_halves(line), sys.stdout))
 
 
 @attrs.define

@@ -17,7 +17,7 @@ class ToolStep:
 
     Attributes:
         round: The number of the completion that asked for it, from 1.
-        call: The call as the model sent it.
+        call: The call as the model sent it, with an id of our own if it had none or one that was used before.
         arguments: The decoded arguments of the function, None if it was not called.
         result: The return value of the function.
         error: The reason of a missing result: an unknown tool, invalid arguments, or the exception of the function.

@@ -164,3 +164,27 @@ def test_a_closed_pipe_ends_chat_without_a_traceback(gradient: Emulator, start: 
     stdout_of(process).close()
     assert process.wait(timeout=HANG_SECONDS) == 1
     assert "Traceback" not in stderr_of(process).read()
+
+
+HALVES = [{"content": "Hello \ud83d"}, {"content": "\ude00!"}, {"content": " \ud83d"}]
+
+
+@pytest.mark.parametrize(
+    ("mode", "output"),
+    [([], "Hello 😀! \ufffd\n"), (["--no-stream"], "Hello 😀! \ufffd\n"), (["--json"], None)],
+)
+def test_an_emoji_that_came_in_halves_is_printed_whole(
+    gradient: Emulator, invoke: Invoke, mode: list[str], output: str | None
+) -> None:
+    choices = [{"index": 0, "delta": delta, "finish_reason": "stop"} for delta in HALVES]
+    body = "".join(f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices)
+    if "--no-stream" in mode:
+        content = "".join(delta["content"] for delta in HALVES)
+        body = json.dumps({"choices": [{"message": {"content": content}}]})
+    gradient.reply(body=body, content_type="application/json" if "--no-stream" in mode else "text/event-stream")
+    result = invoke("chat", "Hi", *mode)
+    assert result.exit_code == 0, result.output
+    if output is None:
+        assert json.loads(result.stdout)["choices"][0]["message"]["content"] == "Hello 😀! \ud83d"
+    else:
+        assert result.stdout == output

@@ -98,7 +98,9 @@ async def use(session: AsyncSession) -> None:
     assert_type(run.steps, list[ToolStep])
     assert_type(run.usage, Usage | None)
     run = await session.chat.completions.run_tools(model="m", messages=run.messages, tools=[weather], max_rounds=3)
-    await agent.run_tools(messages=run.messages, tools=[weather], in_threads=True, provide_citations=True)
+    await agent.run_tools(
+        messages=run.messages, tools=[weather], concurrency=1, in_threads=True, provide_citations=True
+    )
 
     assert_type(await session.embeddings.create(model="m", input=(str(n) for n in range(3)), user=None), EmbeddingList)
     assert_type((await session.embeddings.create(model="m", input="a")).data[0].embedding, list[float])

@@ -42,7 +42,10 @@ class BaseStream(StreamReader[E, S]):
         return self.next_event()
 
     def text(self) -> TextIterator[E]:
-        """Iterate over the text as it arrives (of the first choice if there are several), skipping empty pieces."""
+        """Iterate over the text as it arrives (of the first choice if there are several), skipping empty pieces.
+
+        It comes in whole characters: if a piece ends with the first half of an emoji, that waits for the second.
+        """
         return TextIterator(self)
 
     def sse(self) -> SSEIterator[E]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from gradient_async._protocol.stream.interfaces import Event
 from gradient_async._protocol.stream.sse_encoder import SSEEncoder
+from gradient_async._protocol.stream.text_parts import CharacterJoiner
 from gradient_async.errors import GradientError
 
 if TYPE_CHECKING:
@@ -58,20 +59,30 @@ class EventIterator(Generic[E]):
 
 
 class TextIterator(Generic[E]):
-    """Iterates over the text of the events; skips events without text."""
+    """Iterates over the text of the events, in whole characters; skips events without text."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "_joiner")
 
     def __init__(self, stream: EventSource[E]) -> None:
         self._events = EventIterator(stream)
+        self._joiner = CharacterJoiner()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
+        joiner = self._joiner
         while True:
-            event = await self._events.__anext__()
-            if text := event.text:
+            try:
+                event = await self._events.__anext__()
+            except StopAsyncIteration:
+                if rest := joiner.feed_eof():
+                    return rest
+                raise
+            text = event.text
+            if joiner.half or not (text.isascii() or text.isprintable()):  # Hot: half a character is neither
+                text = joiner.feed(text)
+            if text:
                 return text
 
 

@@ -19,11 +19,15 @@ Source: ``tools``, ``tool_calls`` and the role ``tool`` of the chat completions.
 #   from round 2 on.
 # - Failure: an unknown tool, arguments that do not fit and an exception of the function become the content of the
 #   `tool` message ("Error: ..."), so that the model can correct itself. A failed request ends the loop and is raised.
-# - Order: the calls of one round run concurrently; their messages keep the order of the calls.
+# - Order: the calls of one round run concurrently, a bounded number at once; their messages keep the order of the
+#   calls.
+# - Ids: a `tool` message names its call by id. A call without one, or with one that the conversation has already, gets
+#   an id of our own, in the assistant's message and in the result.
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import Any
 
 import attrs
@@ -32,11 +36,12 @@ from gradient_async._protocol.codec.json_text import encode_jsonable, shorten_te
 from gradient_async._protocol.codec.request_json import to_result_json
 from gradient_async._protocol.schema.function_tool import FunctionTool, function_tool
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
-from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, Usage
+from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, ToolCall, Usage
 from gradient_async.models.tool_run import ToolStep
 from gradient_async.params import MessageParam
 
 Conversation = list[MessageParam | Message]
+_BOUNDED = {"max_rounds": "requests to the model", "concurrency": "functions that run at once"}
 
 
 @attrs.frozen
@@ -88,15 +93,15 @@ def build_toolbox(tools: Iterable[Any]) -> Toolbox:
     return Toolbox(functions, definitions)
 
 
-def check_max_rounds(max_rounds: int) -> int:
-    """Return *max_rounds*.
+def check_bounds(**bounds: int) -> None:
+    """Check the bounds of a loop.
 
     Raises:
-        ConfigurationError: It is less than 1.
+        ConfigurationError: One of them is less than 1.
     """
-    if max_rounds < 1:
-        raise ConfigurationError(f"max_rounds={max_rounds}: give at least 1, the number of requests to the model.")
-    return max_rounds
+    for name, bound in bounds.items():
+        if bound < 1:
+            raise ConfigurationError(f"{name}={bound}: give at least 1, the number of {_BOUNDED[name]}.")
 
 
 def build_round_params(
@@ -129,14 +134,42 @@ def with_error(step: ToolStep, error: Exception) -> ToolStep:
     return attrs.evolve(step, error=error, content=shorten_text(f"Error: {message}"))
 
 
-def extend_conversation(
-    messages: Conversation, completion: ChatCompletion, steps: Iterable[ToolStep] = ()
-) -> Conversation:
-    """Return *messages*, then the message of *completion*, then one ``tool`` message for each of *steps*."""
+def identify_calls(message: Message, conversation: Conversation) -> Message:
+    """Return *message* with an id for each of its tool calls that no other in the *conversation* has."""
+    known = {id_ for earlier in conversation for id_ in _call_ids(earlier)}
+    calls = [_identify_call(call, known) for call in message.tool_calls or ()]
+    return message if calls == (message.tool_calls or []) else attrs.evolve(message, tool_calls=calls)
+
+
+def _identify_call(call: ToolCall, known: set[str]) -> ToolCall:
+    """Return *call* with an id that is not *known*, and add that to *known*.
+
+    An id of our own has nine letters and digits: every upstream accepts it, and Mistral no other.
+    """
+    id_ = call.id
+    if not id_ or id_ in known:
+        id_ = next(new for number in count(1) if (new := f"call{number:05}") not in known)
+    known.add(id_)
+    return call if id_ == call.id else attrs.evolve(call, id=id_)
+
+
+def _call_ids(message: Any) -> list[str]:
+    """Return the ids of the tool calls in a message of any form."""
+    calls = _get_field(message, "tool_calls")
+    ids = [_get_field(call, "id") for call in calls] if isinstance(calls, list | tuple) else []
+    return [id_ for id_ in ids if isinstance(id_, str)]
+
+
+def _get_field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def extend_conversation(messages: Conversation, message: Message, steps: Iterable[ToolStep] = ()) -> Conversation:
+    """Return *messages*, then the model's *message*, then one ``tool`` message for each of *steps*."""
     results: list[MessageParam] = [
         {"role": "tool", "tool_call_id": step.call.id, "content": step.content} for step in steps
     ]
-    return [*messages, completion.message, *results]
+    return [*messages, message, *results]
 
 
 def too_many_rounds_error(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:

@@ -22,6 +22,42 @@ def join_parts(parts: list[str] | None) -> str | None:
     return parts[0]
 
 
+class CharacterJoiner:
+    r"""Joins the halves of characters that were cut in two: holds a first half back until the next text comes.
+
+    >>> joiner = CharacterJoiner()
+    >>> joiner.feed("Hello \ud83d"), joiner.feed("\ude00!")
+    ('Hello ', '😀!')
+
+    Attributes:
+        half: The first half that is held back, ``""`` if there is none.
+    """
+
+    __slots__ = ("half",)
+
+    def __init__(self) -> None:
+        self.half = ""
+
+    def feed(self, text: str) -> str:
+        """Return *text* after the half that was held back, in whole characters; keep the half at its end."""
+        text, self.half = self.half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        return replace_halves(text)
+
+    def feed_eof(self) -> str:
+        """Return the replacement of the half whose other half did not come, ``""`` if none is held back."""
+        half, self.half = self.half, ""
+        return replace_halves(half)
+
+
+def replace_halves(text: str) -> str:
+    """Return *text* in whole characters: halves side by side are joined, any other is a replacement character."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _merge_surrogates(text: str) -> str:
     """Return *text* with each surrogate pair merged into its character; unchanged if a surrogate has no partner.
 

@@ -122,6 +122,7 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         *,
         tools: Iterable[ToolParam],
         max_rounds: int = 8,
+        concurrency: int = 8,
         in_threads: bool = False,
         timeout: float | Timeouts | None = None,
         **params: Unpack[AgentRunToolsParams],
@@ -134,6 +135,7 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         Args:
             tools: Annotated functions, plain or async, and tools that the service runs itself.
             max_rounds: Maximum number of requests to the model.
+            concurrency: Maximum number of functions of one round that run at once; 1 runs one after the other.
             in_threads: Whether plain functions run in threads; otherwise one that blocks stops the event loop.
             timeout: Seconds for each request, or a `Timeouts` for each part of it.
             **params: Documented parameters; any other keyword goes into the body unchanged.
@@ -147,7 +149,9 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
             ToolRoundsError: The model called tools in every round.
             GradientError: As for `create`; ``messages`` has the conversation so far.
         """
-        return await self._run_tool_loop(params, tools, timeout, max_rounds=max_rounds, in_threads=in_threads)
+        return await self._run_tool_loop(
+            params, tools, timeout, max_rounds=max_rounds, concurrency=concurrency, in_threads=in_threads
+        )
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -113,12 +113,14 @@ class BaseChatCompletions(Generic[P]):
         timeout: float | Timeouts | None,
         *,
         max_rounds: int,
+        concurrency: int,
         in_threads: bool,
     ) -> Coroutine[Any, Any, ToolRun]:
         from gradient_async.resources.chat.run_tools import run_tools  # many programs have no tools
 
         send = partial(self._send, timeout=timeout)
-        return run_tools(send, params, tools, max_rounds=max_rounds, in_threads=in_threads)
+        bounds = {"max_rounds": max_rounds, "concurrency": concurrency}
+        return run_tools(send, params, tools, **bounds, in_threads=in_threads)
 
     def _build_request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         if self._default_model is not None and not params.get("model"):

@@ -120,6 +120,7 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         *,
         tools: Iterable[ToolParam],
         max_rounds: int = 8,
+        concurrency: int = 8,
         in_threads: bool = False,
         timeout: float | Timeouts | None = None,
         **params: Unpack[RunToolsParams],
@@ -132,6 +133,7 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         Args:
             tools: Annotated functions, plain or async, and tools that the service runs itself.
             max_rounds: Maximum number of requests to the model.
+            concurrency: Maximum number of functions of one round that run at once; 1 runs one after the other.
             in_threads: Whether plain functions run in threads; otherwise one that blocks stops the event loop.
             timeout: Seconds for each request, or a `Timeouts` for each part of it.
             **params: Documented parameters; any other keyword goes into the body unchanged.
@@ -144,7 +146,9 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
             ToolRoundsError: The model called tools in every round.
             GradientError: As for `create`; ``messages`` has the conversation so far.
         """
-        return await self._run_tool_loop(params, tools, timeout, max_rounds=max_rounds, in_threads=in_threads)
+        return await self._run_tool_loop(
+            params, tools, timeout, max_rounds=max_rounds, concurrency=concurrency, in_threads=in_threads
+        )
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -1,8 +1,8 @@
 """The bounded tool loop: call the model, run its tool calls, send the results.
 
-Contract: at most *max_rounds* requests. The tool calls of one completion run concurrently, each in its own task. A tool
-that fails is reported to the model; cancelling the loop cancels the running tools. `_protocol.schema.tool_loop`
-explains the rules.
+Contract: at most *max_rounds* requests. The tool calls of one completion run concurrently, each in its own task, at
+most *concurrency* at once. A tool that fails is reported to the model; cancelling the loop cancels the running tools.
+`_protocol.schema.tool_loop` explains the rules.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from gradient_async._protocol.schema.tool_loop import (
     Toolbox,
     build_round_params,
     build_toolbox,
-    check_max_rounds,
+    check_bounds,
     extend_conversation,
+    identify_calls,
     sum_usage,
     too_many_rounds_error,
     with_error,
@@ -37,7 +38,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[ChatCompletion]]
 
 
 async def run_tools(
-    send: Send, params: Mapping[str, Any], tools: Iterable[Any], *, max_rounds: int, in_threads: bool
+    send: Send, params: Mapping[str, Any], tools: Iterable[Any], *, max_rounds: int, concurrency: int, in_threads: bool
 ) -> ToolRun:
     """Run the conversation that begins with *params* to its end; *send* fetches each completion.
 
@@ -47,10 +48,10 @@ async def run_tools(
         GradientError: A request failed; ``messages`` has the conversation so far.
     """
     reject_stream(params)
-    check_max_rounds(max_rounds)
+    check_bounds(max_rounds=max_rounds, concurrency=concurrency)
     toolbox = build_toolbox(tools)
     messages = require_iterable("messages", params.get("messages"), MESSAGES_EXPECTED)
-    loop = _ToolLoop(send, params, toolbox, messages, in_threads=in_threads)
+    loop = _ToolLoop(send, params, toolbox, messages, asyncio.Semaphore(concurrency), in_threads=in_threads)
     try:
         return await loop.run_rounds(max_rounds)
     except GradientError as error:
@@ -68,6 +69,7 @@ class _ToolLoop:
     params: Mapping[str, Any]
     toolbox: Toolbox
     messages: Conversation
+    slots: asyncio.Semaphore
     in_threads: bool = attrs.field(kw_only=True)
     completions: list[ChatCompletion] = attrs.field(factory=list, init=False)
     steps: list[ToolStep] = attrs.field(factory=list, init=False)
@@ -77,20 +79,21 @@ class _ToolLoop:
             params = build_round_params(self.params, self.messages, self.toolbox.definitions, number)
             completion = await self.send(params)
             self.completions.append(completion)
-            if not completion.tool_calls:
+            message = identify_calls(completion.message, self.messages)
+            if not message.tool_calls:
                 return ToolRun(
                     completion=completion,
-                    messages=extend_conversation(self.messages, completion),
+                    messages=extend_conversation(self.messages, message),
                     steps=self.steps,
                     usage=sum_usage(self.completions),
                 )
             if number < max_rounds:
-                steps = [ToolStep(round=number, call=call) for call in completion.tool_calls]
+                steps = [ToolStep(round=number, call=call) for call in message.tool_calls]
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(self._run_call(step)) for step in steps]
                 steps = [task.result() for task in tasks]
                 self.steps += steps
-                self.messages = extend_conversation(self.messages, completion, steps)
+                self.messages = extend_conversation(self.messages, message, steps)
         raise too_many_rounds_error(max_rounds, self.completions[-1])
 
     async def _run_call(self, step: ToolStep) -> ToolStep:
@@ -98,7 +101,9 @@ class _ToolLoop:
         try:
             function, tool = self.toolbox.get_function(step.call.function.name)
             step = attrs.evolve(step, arguments=tool.parse_arguments(step.call.function.arguments))
-            return with_result(step, await self._call_function(partial(function, **(step.arguments or {})), function))
+            async with self.slots:
+                result = await self._call_function(partial(function, **(step.arguments or {})), function)
+            return with_result(step, result)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the step and the model get the error
             return with_error(step, error)
 

@@ -160,7 +160,7 @@ async def test_a_failing_hook_is_logged_and_the_call_succeeds(
 async def test_a_200_without_a_completion_is_a_decode_error(
     gradient_emulator: Emulator, gradient_session: AsyncSession
 ) -> None:
-    gradient_emulator.reply(body=b'{"choices": [{"index": "0"}]}', content_type="application/json")
+    gradient_emulator.reply(body=b'{"choices": [{"index": "first"}]}', content_type="application/json")
     with pytest.raises(ResponseDecodeError) as caught:
         await gradient_session.chat.completions.create(model=M, messages=HI)
     assert caught.value.path == "$.choices[0].index"

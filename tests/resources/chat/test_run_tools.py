@@ -347,3 +347,79 @@ async def test_functions_are_accepted_as_tools_by_every_method(
     assert json.dumps(tool).startswith(
         '{"type": "function", "function": {"name": "add", "description": "Add two numbers."'
     )
+
+
+def reply_body(*calls: dict[str, Any]) -> str:
+    message = {"role": "assistant", "content": None, "tool_calls": list(calls)}
+    return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+
+
+def raw_call(a: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "add", "arguments": json.dumps({"a": a, "b": 0})}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([{}, {}], ["call00001", "call00002"]),
+        ([{"id": ""}, {"id": None}], ["call00001", "call00002"]),
+        ([{"id": "x"}, {"id": "x"}, {"id": "x"}], ["x", "call00001", "call00002"]),
+        ([{}, {"id": "call00001"}, {}], ["call00001", "call00002", "call00003"]),
+        ([{"id": 7}, {"id": "7"}, {"id": "y"}], ["7", "call00001", "y"]),
+        ([{"id": "x"}, {"id": "y"}], ["x", "y"]),
+    ],
+)
+async def test_each_call_has_an_id_of_its_own_in_its_message_and_its_result(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, ids: list[dict[str, Any]], expected: list[str]
+) -> None:
+    body = reply_body(*(raw_call(number, **fields) for number, fields in enumerate(ids)))
+    gradient_emulator.reply(body=body, content_type="application/json")
+    gradient_emulator.reply("Done")
+    result = await run(gradient_session, [add])
+    _, assistant, *results = gradient_emulator.requests[-1].json["messages"]
+    assert [call["id"] for call in assistant["tool_calls"]] == expected
+    assert [(each["tool_call_id"], each["content"]) for each in results] == [
+        (id_, str(number)) for number, id_ in enumerate(expected)
+    ]
+    assert [step.call.id for step in result.steps] == expected
+
+
+async def test_an_id_of_an_earlier_round_is_replaced(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    for _ in range(2):
+        gradient_emulator.reply(body=reply_body(raw_call(1, id="call_0"), raw_call(2)), content_type="application/json")
+    gradient_emulator.reply("Done")
+    earlier: Any = [{"role": "assistant", "tool_calls": [raw_call(0, id="call00001")]}, *HI]
+    await run(gradient_session, [add], messages=earlier)
+    messages = gradient_emulator.requests[-1].json["messages"]
+    ids = [call["id"] for message in messages for call in message.get("tool_calls", ())]
+    assert ids == ["call00001", "call_0", "call00002", "call00003", "call00004"]
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (3, 3), (8, 5)])
+@pytest.mark.parametrize("in_threads", [True, False])
+async def test_a_bounded_number_of_functions_runs_at_once(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, concurrency: int, most: int, in_threads: bool
+) -> None:
+    running, peak = set[int](), set[int]()
+
+    async def wait(number: int) -> int:
+        running.add(number)
+        peak.add(len(running))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        running.remove(number)
+        return number
+
+    gradient_emulator.reply(tool_calls=[call("wait", number=number) for number in range(5)])
+    gradient_emulator.reply("Done")
+    result = await run(gradient_session, [wait], concurrency=concurrency, in_threads=in_threads)
+    assert max(peak) == most
+    assert [step.result for step in result.steps] == list(range(5))
+
+
+@pytest.mark.parametrize("bounds", [{"concurrency": 0}, {"max_rounds": 0}, {"concurrency": -1}])
+async def test_a_bound_below_one_is_refused(gradient_session: AsyncSession, bounds: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError, match="give at least 1"):
+        await run(gradient_session, [add], **bounds)
