@@ -131,8 +131,9 @@ class InterruptedCall:
     """Mixin of the errors that can end a call after a part of its result has arrived.
 
     Attributes:
-        snapshot: The partial result: of a stream, what arrived before it failed; of ``parse``, the completion that
-            does not fit the class; of ``run_tools``, the last completion. None if nothing arrived.
+        snapshot: The partial result: of a stream, what arrived before it failed; of a whole response, what it holds
+            beside its error; of ``parse``, the completion that does not fit the class; of ``run_tools``, the last
+            completion. None if nothing arrived.
         messages: The conversation until ``run_tools`` was interrupted: pass it to the next ``run_tools`` to continue.
             None for other calls. It is not part of ``str()``.
     """
@@ -203,11 +204,12 @@ class APIStatusError(GradientError, InterruptedCall):
     Catch a subclass to handle one status. ``str()`` ends with advice for that status.
 
     Attributes:
-        status: HTTP status; for an error inside a stream, the status that its code stands for.
+        status: HTTP status; for an error inside a response, the number that it states, else the status that its code or
+            its type stands for.
         code: The service's short identifier, the ``id`` of the error body: ``"too_many_requests"``.
         retry_after: Seconds that the service asked to wait, or after a 429 until the soonest reset that the headers
             name; None if it stated neither.
-        rate_limit: The rate-limit headers of the response; None for an error inside a stream.
+        rate_limit: The rate-limit headers of the response; None for an error inside a response.
         body: The decoded error body; the beginning of its text if it is not JSON, or is large.
         details: What the error body says besides message and code, such as ``param``, ``type`` or ``metadata``.
     """

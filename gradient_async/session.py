@@ -75,7 +75,7 @@ class AsyncSession:
             here. It must not have ``auth``; its ``raise_for_status``, its time limits, credentials in ``~/.netrc`` and
             retries of aiohttp do not apply. Default: None, the session creates its own.
         allow_insecure: Whether ``http://`` to other machines is allowed; default: False.
-        max_event_bytes: Maximum size of one event of a stream, in bytes; default: 256 MiB.
+        max_event_bytes: Maximum size of one event of a stream, in bytes; default: 16 MiB.
 
     Raises:
         ConfigurationError: A setting is invalid. A missing key is reported by the first call that needs it.

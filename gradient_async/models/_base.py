@@ -50,7 +50,7 @@ class Model:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The JSON object that this was decoded from, unknown fields included.
+        """The JSON object that this was decoded from, with unknown fields and values of an unexpected type.
 
         For a result that was assembled from a stream it holds only the fields that no attribute holds; for one made by
         hand it equals `to_dict`.

@@ -64,6 +64,8 @@ class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
 def decode_chunk(data: bytes) -> ChatCompletionChunk | None:
     """Decode the *data* of an event; None if it says nothing.
 
+    Hot: many servers send a field of their own in each chunk, which the fast reader rejects.
+
     Raises:
         APIStatusError: The data is an error object.
         ResponseDecodeError: The data is not a chunk.
@@ -73,6 +75,8 @@ def decode_chunk(data: bytes) -> ChatCompletionChunk | None:
     except FAST_READ_ERRORS:
         pass
     value = decode_json(data)
+    if type(value) is dict and "choices" in value and b'"error"' not in data and b'"message"' not in data:
+        return structure(value, ChatCompletionChunk)
     if error := find_error(value):
         raise error
     return _structure_chunk(value)
@@ -86,7 +90,7 @@ def _decode_named_event(data: bytes) -> ChatCompletionChunk | None:
         return None
     if error := find_stated_error(value):
         raise error
-    return _structure_chunk(value) if _is_chunk(value) else None
+    return decode_chunk(data) if _is_chunk(value) else None
 
 
 def _structure_chunk(value: Any) -> ChatCompletionChunk | None:

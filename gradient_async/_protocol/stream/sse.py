@@ -12,7 +12,7 @@ import attrs
 
 from gradient_async.errors import ProtocolError
 
-MAX_EVENT_BYTES = 256 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
 EVENT_BEGIN, EVENT_END = b"data: ", b"\n\n"
 DEFAULT_EVENT = "message"
 """The type of an event that names none."""
