@@ -1,53 +1,72 @@
 """`RedisLimiter`: one budget for many processes and machines.
 
-Contract: the interface of `RateLimiter`. Redis decides, on its own clock. Each process sends one request at a time to
-Redis, for as many permits as wait in its queue. `local_usage` remembers the permits of this process, to write
-them again if Redis loses its data; `outage` handles the time while Redis is away.
+Contract: the interface of `RateLimiter`. Redis decides, on its own clock, and `local_usage` keeps a record that no
+grant may exceed. Each process has one exchange with Redis at a time: it writes what became of earlier permits, and
+requests as many as wait in its queue. `outage` handles the time while Redis is away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
+import logging
 import math
 import random
+import secrets
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
-from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
+from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.errors import ConfigurationError
-from gradient_async.limits.redis.background_writer import BackgroundWriter, PermitOutcomes
-from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.background_task import BackgroundTask
+from gradient_async.limits.redis.budget import SharedBudget
+from gradient_async.limits.redis.connection import Connect, connect_address, connect_client
+from gradient_async.limits.redis.failures import RedisUnavailable
+from gradient_async.limits.redis.lua_script import MAX_INTERVAL
+from gradient_async.limits.redis.messages import Exchange, Reply
 from gradient_async.limits.redis.outage import Outage, WhenDown
-from gradient_async.limits.redis.permits import PermitIssuer
+from gradient_async.limits.redis.pending_writes import HELD_OUTCOME
+from gradient_async.limits.redis.permits import Outcome, PermitIssuer
+from gradient_async.limits.redis.server_clock import ServerClock
 from gradient_async.limits.redis.shared_feedback import SharedFeedback
-from gradient_async.limits.redis.store import Grant, RedisStore, RedisUnavailable
+from gradient_async.limits.redis.store import RedisStore
 from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["RedisLimiter", "WhenDown"]
 
+_log = logging.getLogger("gradient_async")
+
 _DEFAULT: Final = RateLimits()
-_MAX_PERMITS_PER_REQUEST = 64
-_MAX_REQUEST_INTERVAL = 5.0
-"""Seconds after which a waiting process asks Redis again in any case: others may have refunded permits."""
+_LAYOUT = "v2"
+"""Version of the keys in Redis. Processes with another one do not share their budgets."""
+_MAX_PERMITS_PER_EXCHANGE = 64
+_MIN_INTERVAL = 0.005
+"""Seconds after which permits are requested again at the earliest, if it was the turn of other processes."""
+_COALESCE = 0.01
+"""Seconds for which writes are collected."""
+_LOOK_INTERVAL = 5.0
+"""Seconds after which an idle process whose permits still count looks whether Redis lost them."""
+_CLOSE_TIMEOUT = 1.0
+"""Seconds for which closing waits for the exchange in progress."""
 
 
 class RedisLimiter(QueuedLimiter):
     """Grants permits of one budget that every process with the same *key* shares.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: ``redis://``, ``rediss://`` or ``unix://`` for one server, ``redis+sentinel://host,host/service/0`` for the
+            server that Sentinel names, ``redis+cluster://host,host`` for a cluster.
+        client: A client of ``redis.asyncio`` to use instead of *url*. It is not closed by the limiter.
         limits: The budget of all processes together; every process should state the same.
         key: Name of the budget, for several API keys in one Redis. Never put the API key itself here.
         when_down: What to do while Redis does not answer. ``"local_share"``: go on with *share* of the budget,
-            counting what this process sent before. ``"fail_open"``: go on without a limit.
-            ``"fail_closed"``: raise `APIConnectionError`.
+            counting what this process sent before. ``"fail_open"``: go on without a limit, except for pauses that
+            the service asks for. ``"fail_closed"``: raise `APIConnectionError`.
         share: The fraction of the budget that this process may use alone, above 0, at most 1.
         guard: Seconds added to every window.
         timeout: Seconds that one call to Redis may take.
@@ -67,8 +86,9 @@ class RedisLimiter(QueuedLimiter):
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
+        client: Any = None,  # a client of redis-py, which is an extra, or of a package like it
         limits: RateLimits = _DEFAULT,
         key: str | None = None,
         when_down: WhenDown = "local_share",
@@ -81,14 +101,15 @@ class RedisLimiter(QueuedLimiter):
         if limits.tokens_per_minute is not None:
             raise ConfigurationError("RedisLimiter does not share tokens_per_minute: leave it out, or use RateLimiter")
         super().__init__(time.monotonic)
-        self.limits, self._guard = limits, guard
-        self._usage = LocalUsage(limits, share=share, guard=guard)
-        self._full_bucket = self._usage.full_bucket
+        self.limits, self._guard, self._timeout = limits, guard, timeout
+        self._connect = _choose_connection(url, client, timeout)
+        self._store = RedisStore(self._connect, timeout=timeout)
         self._name = key or "default"
-        self._new_limiter = functools.partial(
-            RedisLimiter,
+        self._new_limiter: Callable[[str], RedisLimiter] = lambda name: RedisLimiter(
             url,
+            client=client,
             limits=limits,
+            key=name,
             when_down=when_down,
             share=share,
             guard=guard,
@@ -96,26 +117,28 @@ class RedisLimiter(QueuedLimiter):
             wall=wall,
             chance=chance,
         )
-        name, longest_span = f"gradient-async:{self._name}", self._usage.longest_span
-        self._open_store = functools.partial(RedisStore, url, key=name, timeout=timeout, longest_span=longest_span)
-        self._store = self._open_store()
-        self._writer = BackgroundWriter(self._write_outcomes, self._enter_outage, self._request_again)
-        self._permits = PermitIssuer(self._usage, self._writer, clock=self._read_clock, min_age=guard / 4)
-        self._outage = Outage(when_down, self._usage, self._permits)
-        self._feedback = SharedFeedback(limits, self._full_bucket, self._writer, wall=wall, chance=chance)
-        self._generation: str | None = None
-        self._next_request_at = -math.inf
-        self._shared_usage = [(0, 0) for _ in limits.windows]
-        self._request: asyncio.Task[None] | None = None
+        budget_key = f"{{gradient-async:{self._name}}}:{_LAYOUT}"
+        self._budget = SharedBudget(budget_key, limits, share=share, guard=guard)
+        usage = self._budget.usage
+        self._permits = PermitIssuer(usage, self._write_outcome, clock=self._read_clock, min_age=guard / 4)
+        self._outage = Outage(when_down, usage, self._permits)
+        self._feedback = SharedFeedback(limits, usage.full_bucket, self._budget.pending, wall=wall, chance=chance)
+        self._server_clock = ServerClock()
+        self._exchanges = BackgroundTask(self._run_exchanges, self._plan_exchange)
+        self._process, self._seq = secrets.token_hex(6), 0
+        self._was_served = self._uses_hold = False
+        self._next_request_at = self._free_at = -math.inf
+        self._look_at = math.inf
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> None:  # noqa: FBT001  as in QueuedLimiter
         """Return None: only Redis grants permits."""
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue; reject each waiter with a deadline before the end of the pause."""
+        self._uses_hold = self._uses_hold or waiter.hold
         granted = self._wait_queue.enqueue(waiter)
         if waiter.timeout is not None:
-            self._wait_queue.reject_before(self._full_bucket.paused_until)
+            self._wait_queue.reject_before(self._budget.paused_until)
         return granted
 
     def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -123,87 +146,133 @@ class RedisLimiter(QueuedLimiter):
         had_loop = self._wait_queue.loop is not None
         self._wait_queue.bind_loop(loop)
         self._wait_queue.clock = loop_clock(loop)
-        self._writer.use_loop(loop)
-        self._request = None
+        self._exchanges.use_loop(loop)
+        self._server_clock = ServerClock()
         if had_loop:
-            self._store = self._open_store()
+            self._store = RedisStore(self._connect, timeout=self._timeout)
 
-    # Requesting permits.
+    # Exchanges with Redis.
 
     def _grant_ready(self, now: float) -> float:
         """Start to request permits, or grant them without Redis; return the seconds until the next call."""
         if now < self._outage.retry_at:
             return min(self._outage.grant_without_redis(self._wait_queue, now), self._outage.retry_at - now)
-        request_at = max(self._next_request_at, self._full_bucket.paused_until)
+        request_at = max(self._next_request_at, self._budget.paused_until)
         if now < request_at:
             return request_at - now
-        if self._request is None and self._wait_queue.next_waiter() is not None:
-            self._request = self._writer.start_task(self._request_permits())
+        self._exchanges.start()
         return math.inf
 
-    async def _request_permits(self) -> None:
-        """Request permits until nobody waits or no token is free."""
-        queue = self._wait_queue
-        try:
-            while (count := min(queue.waiters.size, _MAX_PERMITS_PER_REQUEST)) and queue.next_waiter():
-                if self._outage.needs_replay:
-                    await self._outage.replay_usage(self._store, queue)
-                known = self._generation
-                grant = await self._store.request_permits(count, windows=self._usage.spans, generation=known)
-                self._apply_grant(grant)
-                self._generation = grant.generation
-                if known not in (None, grant.generation):
-                    await self._outage.replay_usage(self._store, queue)
-                elif grant.wait:
-                    self._delay_request(grant.wait)
-                    break
-        except RedisUnavailable as failure:
-            self._enter_outage(failure)
-        finally:
-            self._request = None
-        queue.dispatch()
+    async def _run_exchanges(self) -> None:
+        """Exchange messages until nothing is to be written, and nobody waits or no token is free."""
+        while (message := self._build_exchange(self._read_clock())) is not None:
+            sent_at, reply, failure = self._read_clock(), None, None
+            try:
+                reply = await self._store.exchange(message)
+            except RedisUnavailable as error:
+                failure = error
+            finally:
+                if reply is None:
+                    self._abandon_exchange(message)
+            if reply is None or failure is not None:
+                return self._apply_failure(failure or RedisUnavailable("no reply"))
+            self._apply_reply(message, reply, sent_at=sent_at)
+        return None
 
-    def _delay_request(self, wait: float) -> None:
-        """Request no permits for *wait* seconds; reject each waiter with a deadline before that."""
-        now = self._read_clock()
-        self._wait_queue.reject_before(now + wait)
-        self._next_request_at = now + min(wait, _MAX_REQUEST_INTERVAL)
+    def _build_exchange(self, now: float) -> Exchange | None:
+        """Return the next message, None if none is due."""
+        if now < self._outage.retry_at:
+            return None
+        if self._outage.needs_replay:
+            self._outage.needs_replay = False
+            self._budget.replay(now, floors=False)
+        demand = self._wait_queue.waiters.size if self._wait_queue.next_waiter() is not None else 0
+        is_requested = demand and now >= max(self._next_request_at, self._budget.paused_until)
+        if not (is_requested or self._budget.pending or now >= self._look_at):
+            return None
+        self._seq += 1
+        return Exchange(
+            process=self._process,
+            seq=self._seq,
+            wanted=self._count_wanted(demand, now),
+            hold=self._uses_hold,
+            expected=self._server_clock.predict_time(now),
+            budgets=[self._budget.take_terms(demand=demand, now=now)],
+        )
 
-    def _apply_grant(self, grant: Grant) -> None:
-        """Give the granted permits to waiters; refund those that nobody waits for any more."""
+    def _count_wanted(self, demand: int, now: float) -> int:
+        """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
+        if self._budget.pending.is_replay or now < self._budget.paused_until:
+            return 0
+        return min(demand, self._budget.usage.count_allowed(now), _MAX_PERMITS_PER_EXCHANGE)
+
+    def _abandon_exchange(self, message: Exchange) -> None:
+        """Give back the permits that Redis may have granted without our learning of it; keep the writes."""
+        self._budget.restore_writes()
+        self._budget.pending.refund_all(message.name_permits(message.wanted))
+
+    def _apply_failure(self, failure: RedisUnavailable) -> None:
+        if failure.cure is not None and not self._was_served:
+            return self._wait_queue.reject_all(failure.to_configuration_error)
+        return self._outage.begin_outage(failure, self._read_clock())
+
+    def _apply_reply(self, message: Exchange, reply: Reply, *, sent_at: float) -> None:
+        """Grant the permits, and note when to ask for more."""
         self._outage.end_outage()
-        now, self._shared_usage = self._read_clock(), grant.usage
-        for name in grant.names:
-            permit = self._permits.issue_permit(name, now, hold=True)
+        now, self._was_served = self._read_clock(), True
+        step = self._server_clock.apply_reply(reply.server_time, sent_at=sent_at, arrived_at=now)
+        if step:
+            _log.warning("rate limit: the clock of the Redis server was set by %+.1f s", step)
+        elif reply.is_clock_off:
+            self._server_clock.forget()
+        budget = reply.budgets[0]
+        self._budget.apply_reply(budget, message.seq, now, was_clock_set=bool(step))
+        self._grant_permits(reply.names, now, hold=message.hold)
+        self._look_at = now + _LOOK_INTERVAL if self._budget.usage.has_permits(now) else math.inf
+        is_short = len(reply.names) < max(1, message.wanted)
+        record_delay = self._budget.usage.compute_delay(now)
+        self._delay_request(max(budget.turn if is_short else 0.0, record_delay), now=now)
+        self._free_at = now + max(budget.earliest, record_delay)
+        self._wait_queue.reject_before(self._free_at)
+
+    def _grant_permits(self, names: list[str], now: float, *, hold: bool) -> None:
+        """Give the granted permits to waiters; refund those that nobody waits for any more."""
+        for number, name in enumerate(names):
             waiter = self._wait_queue.next_waiter()
             if waiter is None:
-                permit.refund()
-                continue
-            if not waiter.hold:
-                permit.sent()
+                self._budget.pending.refund_all(names[number:])
+                return
+            permit = self._permits.issue_permit(name, now, hold=waiter.hold)
+            if waiter.hold != hold:
+                self._budget.pending.outcomes[name] = HELD_OUTCOME if waiter.hold else now
             self._wait_queue.grant(permit)
 
-    def _enter_outage(self, failure: RedisUnavailable) -> None:
-        self._generation = None
-        self._outage.begin_outage(failure, self._read_clock())
+    def _delay_request(self, delay: float, *, now: float) -> None:
+        """Request no permits for *delay* seconds, but at most for the interval after which others may have changed."""
+        self._next_request_at = now + min(max(delay, _MIN_INTERVAL), MAX_INTERVAL) if delay else -math.inf
 
-    # Writing outcomes.
-
-    async def _write_outcomes(self, outcomes: PermitOutcomes) -> None:
-        now = self._read_clock()
-        ages = {name: None if sent_at is None else now - sent_at for name, sent_at in outcomes.items()}
-        await self._store.settle_permits(ages)
-
-    def _request_again(self) -> None:
-        """Request permits at once: outcomes were written, which may have freed tokens."""
-        self._next_request_at = -math.inf
+    def _plan_exchange(self) -> None:
+        """Serve the queue, and exchange messages again when writes are due, without anybody waiting for it."""
         self._wait_queue.dispatch()
+        now = self._read_clock()
+        if self._outage.is_active:
+            delay = max(self._outage.retry_at - now, 0.0) if self._budget.pending else self._look_at - now
+        else:
+            delay = _COALESCE if self._budget.pending and self._was_served else self._look_at - now
+        self._exchanges.start_after(delay)
+
+    def _write_outcome(self, name: str, outcome: Outcome) -> None:
+        """Write soon what became of a permit."""
+        self._budget.pending.outcomes[name] = outcome
+        self._exchanges.start_after(_COALESCE)
 
     # Feedback, pauses and status.
 
     def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:  # noqa: ARG002  not yet
         """Update the limiter from a response, in every process; see `RateLimiter.apply_response`."""
-        self._feedback.apply_headers(info, self._store, status=status, sent_at=sent_at, now=self._read_clock())
+        self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=self._read_clock())
+        if self._budget.pending:
+            self._exchanges.start_after(_COALESCE)
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Grant no permit, in any process, for *seconds*, or before *until* on the loop's clock.
@@ -211,27 +280,24 @@ class RedisLimiter(QueuedLimiter):
         Raises:
             ConfigurationError: The end of the pause is not finite.
         """
-        seconds = seconds if until is None else until - self._read_clock()
+        now = self._read_clock()
+        seconds = seconds if until is None else until - now
         if not -math.inf < seconds < math.inf:
             raise ConfigurationError(f"a pause of {seconds} s: give a finite number of seconds")
-        self._full_bucket.pause(self._read_clock() + seconds)
+        self._budget.usage.full_bucket.pause(now + seconds)
         if seconds > 0:
-            self._writer.start_write(self._store.pause(seconds))
+            self._budget.pending.add_pause(now + seconds)
+            self._exchanges.start_after(_COALESCE)
 
     def new_for_key(self, name: str) -> RedisLimiter:
         """Return a limiter of the same form for another key: its budget is beside this one's in the same Redis."""
-        return self._new_limiter(key=f"{self._name}:{name}")
+        return self._new_limiter(f"{self._name}:{name}")
 
     def status(self, model: str | None = None) -> LimiterStatus:  # noqa: ARG002  not yet
         """Return the budget as Redis last described it, and the length of the local queue."""
-        now, paused_until = self._read_clock(), self._full_bucket.paused_until
-        free_at = max(now, self._next_request_at, paused_until)
-        windows = [
-            WindowStatus(capacity=w.capacity, period=w.period, used=used, foreign=foreign, next_free_at=free_at)
-            for w, (used, foreign) in zip(self._full_bucket.windows, self._shared_usage, strict=True)
-        ]
+        now, paused_until = self._read_clock(), self._budget.paused_until
         return LimiterStatus(
-            windows=tuple(windows),
+            windows=tuple(self._budget.describe_windows(max(now, self._free_at, paused_until))),
             queued=self._wait_queue.waiters.size,
             paused_until=paused_until if paused_until > now else None,
             now=now,
@@ -243,13 +309,22 @@ class RedisLimiter(QueuedLimiter):
         waits = [
             (wanted - window.free) * (window.period + self._guard) / window.capacity for window in self.status().windows
         ]
-        return max(0.0, self._next_request_at - now, self._full_bucket.paused_until - now, *waits)
+        return max(0.0, self._free_at - now, self._budget.paused_until - now, *waits)
 
     async def aclose(self) -> None:
         """Reject every waiting request with a `SessionClosedError`, write outcomes, and close the connections."""
         self._wait_queue.reject_all(limiter_closed_error)
-        await self._writer.aclose(flush=not self._outage.is_active)
+        await self._exchanges.stop(_CLOSE_TIMEOUT)
+        is_bound = self._wait_queue.loop is asyncio.get_running_loop()
+        if is_bound and self._budget.pending and not self._outage.is_active:
+            await self._run_exchanges()
         await self._store.aclose()
 
     def _read_clock(self) -> float:
         return self._wait_queue.clock()
+
+
+def _choose_connection(url: str | None, client: Any, timeout: float) -> Connect:
+    if (url is None) == (client is None):
+        raise ConfigurationError("give either the url of a Redis server, or a client of redis.asyncio")
+    return connect_client(client) if url is None else connect_address(url, timeout=timeout)

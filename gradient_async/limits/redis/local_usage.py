@@ -1,11 +1,15 @@
-"""`LocalUsage`: the permits that this process used.
+"""`LocalUsage`: the permits of one budget that this process used, and the usage that it saw.
 
-They are written to Redis again if it loses its data, and limit this process while Redis is away.
+No process is granted more than its own record allows, whatever Redis says: Redis may have lost its data, or its clock
+may have been set. If data is lost, the record is written to Redis again, with the usage of all processes as it was
+seen last. While Redis is away, a share of the budget limits this process.
 
 Contract: pure; times are in seconds on the loop's clock. Memory is bounded by the largest capacity.
 """
 
 from __future__ import annotations
+
+import math
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
@@ -14,11 +18,11 @@ from gradient_async.errors import ConfigurationError
 __all__ = ["LocalUsage"]
 
 _MIN_PERMITS = 64
-"""Permits remembered beyond twice the capacity before expired ones are dropped."""
+"""Permits remembered beyond twice the capacity before half of them are dropped."""
 
 
 class LocalUsage:
-    """Counts the permits of this process by name, against the full budget and against its share of it.
+    """Counts the permits of this process by name: against the full budget, and against its share of it.
 
     Args:
         limits: The budget of all processes together.
@@ -26,8 +30,10 @@ class LocalUsage:
         guard: Seconds added to every window.
 
     Attributes:
-        full_bucket: The full budget as the service describes it, used by this process only.
+        full_bucket: The full budget as the service describes it. It takes requests of the other processes for foreign
+            usage, so it does not decide; Redis and the record do.
         longest_span: Seconds after which no permit counts any more.
+        answered: Number of the last exchange about this budget that Redis answered, 0 for none.
 
     Raises:
         ConfigurationError: The share is not above 0 and at most 1.
@@ -37,39 +43,102 @@ class LocalUsage:
         if not 0 < share <= 1:
             raise ConfigurationError(f"share is {share!r}: give the part of the budget, above 0 and at most 1")
         self.full_bucket = RollingTokenBucket(limits.windows, guard=guard, follow=limits.follow, share=limits.share)
+        self._record = RollingTokenBucket(limits.windows, guard=guard)
         share_windows = [(max(1, int(capacity * share)), period) for capacity, period in limits.windows]
         self._share_bucket = RollingTokenBucket(share_windows, guard=guard, follow=False, share=share)
+        self._buckets = (self.full_bucket, self._record, self._share_bucket)
         self.longest_span = limits.windows[-1][1] + guard
-        self._sent_times: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._sent_times)
+        self.answered = 0
+        self._max_permits = 2 * self.full_bucket.longest.capacity + _MIN_PERMITS
+        self._last_sent_at = -math.inf
+        self._sent_times: dict[str, float | None] = {}
+        self._seen_usage: list[int] = []
+        self._seen_at = -math.inf
 
     @property
     def spans(self) -> list[tuple[int, float]]:
         """Capacity and span (seconds, with the guard) of every window of the full budget."""
         return [(window.capacity, window.span) for window in self.full_bucket.windows]
 
-    def add_permit(self, name: str, now: float) -> None:
-        """Count the permit *name* from *now*."""
-        self._sent_times[name] = now
-        self._share_bucket.record_sent(now)
-        self.full_bucket.record_sent(now)
-        if len(self._sent_times) > 2 * self.full_bucket.longest.capacity + _MIN_PERMITS:
-            self._sent_times = {
-                name: sent_at for name, sent_at in self._sent_times.items() if sent_at + self.longest_span > now
-            }
+    def has_permits(self, now: float) -> bool:
+        """Whether a permit of this process counts at *now*."""
+        return self._record.reserved > 0 or self._last_sent_at + self.longest_span > now
 
-    def remove_permit(self, name: str, sent_at: float) -> None:
-        """Stop counting the permit *name*, which counted from *sent_at*."""
-        self._sent_times.pop(name, None)
-        self._share_bucket.refund(sent_at)
-        self.full_bucket.refund(sent_at)
+    def has_seen_usage(self, now: float) -> bool:
+        """Whether usage of any process that this one saw may count at *now*."""
+        return any(self._seen_usage) and self._seen_at + self.longest_span > now
 
-    def list_ages(self, now: float) -> dict[str, float]:
-        """Return the age in seconds of every permit that still counts, by name."""
-        return {name: now - sent_at for name, sent_at in self._sent_times.items() if sent_at + self.longest_span > now}
+    # Permits.
+
+    def add_permit(self, name: str, now: float, *, hold: bool) -> None:
+        """Count the permit *name* from *now*; with *hold*, without end until `start_permit` or `remove_permit`."""
+        self._sent_times[name] = None if hold else now
+        self._last_sent_at = now
+        for bucket in self._buckets:
+            bucket.take_token(now, hold)
+        if len(self._sent_times) > self._max_permits:
+            self._drop_permits(now)
+
+    def _drop_permits(self, now: float) -> None:
+        """Forget the expired permits, and the oldest others if there are too many: the budget is full without them."""
+        span = self.longest_span
+        counting = {name: at for name, at in self._sent_times.items() if at is None or at + span > now}
+        surplus = len(counting) - self._max_permits // 2
+        for name in [name for name, at in counting.items() if at is not None][: max(0, surplus)]:
+            del counting[name]
+        self._sent_times = counting
+
+    def start_permit(self, name: str, now: float) -> None:
+        """Count the permit *name* from *now* instead."""
+        self.remove_permit(name)
+        self.add_permit(name, now, hold=False)
+
+    def remove_permit(self, name: str) -> None:
+        """Stop counting the permit *name*."""
+        if name not in self._sent_times:
+            return
+        sent_at = self._sent_times.pop(name)
+        for bucket in self._buckets:
+            if sent_at is None:
+                bucket.release_reserved()
+            else:
+                bucket.refund(sent_at)
+
+    # Decisions.
+
+    def count_allowed(self, now: float) -> int:
+        """Return how many more permits the record allows at *now*."""
+        self._update_capacities()
+        return self._record.count_free(now)
+
+    def compute_delay(self, now: float) -> float:
+        """Return the seconds until the record allows a permit, 0.0 if it does at *now*."""
+        self._update_capacities()
+        return self._record.compute_delay(now)
 
     def compute_share_delay(self, now: float) -> float:
         """Return the seconds until the share of this process has room; 0.0 if it has room at *now*."""
-        return max(0.0, self._share_bucket.compute_delay(now), self.full_bucket.paused_until - now)
+        return self._share_bucket.compute_delay(now)
+
+    def _update_capacities(self) -> None:
+        for window, full in zip(self._record.windows, self.full_bucket.windows, strict=True):
+            if window.capacity != full.capacity:
+                self._record.set_capacity(window, full.capacity)
+
+    # The data that Redis may lose.
+
+    def see_usage(self, used: list[int], now: float) -> None:
+        """Note the usage of every window by all processes, as Redis states it at *now*."""
+        self._seen_usage, self._seen_at = used, now
+
+    def list_floors(self, now: float) -> list[tuple[int, float]]:
+        """Return the usage of every window that this process saw last, and its age in seconds."""
+        return [(used, now - self._seen_at) for used in self._seen_usage]
+
+    def list_permits(self) -> dict[str, float | None]:
+        """Return the sent time of every permit that counts, or counted when Redis last stated its usage, by name.
+
+        The sent time of a request that is not sent yet is None.
+        """
+        after = self._seen_at - self.longest_span
+        return {name: at for name, at in self._sent_times.items() if at is None or at > after}

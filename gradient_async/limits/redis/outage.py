@@ -1,6 +1,7 @@
-"""`Outage`: what happens while Redis is away, and the recovery of usage that Redis may have lost.
+"""`Outage`: what happens while Redis is away.
 
-Contract: one log line when Redis goes away and one when it is back. Times are in seconds on the loop's clock.
+Contract: one log line when Redis goes away and one when it is back. A pause that the service asked for holds, whatever
+the policy. Times are in seconds on the loop's clock.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import attrs
 
 from gradient_async._io.rate_limit.wait_queue import WaitQueue
 from gradient_async.errors import APIConnectionError, ConfigurationError
+from gradient_async.limits.redis.failures import RedisUnavailable
 from gradient_async.limits.redis.local_usage import LocalUsage
 from gradient_async.limits.redis.permits import PermitIssuer
-from gradient_async.limits.redis.store import RedisStore, RedisUnavailable
 
 __all__ = ["Outage", "WhenDown"]
 
@@ -25,8 +26,6 @@ _log = logging.getLogger("gradient_async")
 WhenDown = Literal["local_share", "fail_open", "fail_closed"]
 _RETRY_AFTER = 1.0
 """Seconds after a failed call until Redis is tried again."""
-_REPLAY_PAUSE = 0.5
-"""Seconds that every process gets to write its usage again after Redis lost it."""
 
 
 def _validate_policy(policy: WhenDown) -> WhenDown:
@@ -43,7 +42,7 @@ class Outage:
         policy: How permits are granted meanwhile.
         retry_at: Time from which Redis is tried again.
         is_active: Whether the last call failed.
-        needs_replay: Whether the usage of this process has to be written to Redis again.
+        needs_replay: Whether permits were granted that Redis does not know.
     """
 
     policy: WhenDown = attrs.field(converter=_validate_policy)
@@ -54,15 +53,15 @@ class Outage:
     needs_replay: bool = False
 
     def begin_outage(self, failure: RedisUnavailable, now: float) -> None:
-        """Go on without Redis. Usage of this process, if any, is to be replayed."""
+        """Go on without Redis."""
         self.retry_at = now + _RETRY_AFTER
-        self.needs_replay = self.needs_replay or len(self._usage) > 0
         if not self.is_active:
             self.is_active = True
             _log.warning("rate limit: Redis does not answer (%s), going on with %s", failure, self.policy)
 
     def end_outage(self) -> None:
         """Go on with Redis."""
+        self.retry_at = -math.inf
         if self.is_active:
             self.is_active = False
             _log.warning("rate limit: Redis answers again, the budget is shared")
@@ -71,18 +70,17 @@ class Outage:
         """Grant permits as the policy allows; return the seconds until the next one may be granted."""
         if self.policy == "fail_closed":
             wait_queue.reject_all(_unreachable_error)
-        while wait_queue.next_waiter() is not None:
-            if self.policy == "local_share" and (delay := self._usage.compute_share_delay(now)):
+        while (waiter := wait_queue.next_waiter()) is not None:
+            if delay := self._compute_delay(now):
                 return delay
-            wait_queue.grant(self._permits.issue_permit(f"alone:{secrets.token_hex(8)}", now, hold=False))
+            name = f"alone:{secrets.token_hex(8)}"
+            wait_queue.grant(self._permits.issue_permit(name, now, hold=waiter.hold))
             self.needs_replay = True
         return math.inf
 
-    async def replay_usage(self, store: RedisStore, wait_queue: WaitQueue) -> None:
-        """Write all usage of this process to Redis, during a pause in which every process does the same."""
-        await store.pause(_REPLAY_PAUSE)
-        await store.settle_permits(self._usage.list_ages(wait_queue.clock()))
-        self.needs_replay = False
+    def _compute_delay(self, now: float) -> float:
+        share_delay = self._usage.compute_share_delay(now) if self.policy == "local_share" else 0.0
+        return max(0.0, share_delay, self._usage.full_bucket.paused_until - now)
 
 
 def _unreachable_error() -> APIConnectionError:

@@ -11,10 +11,12 @@ from collections.abc import Callable
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
-from gradient_async.limits.redis.background_writer import BackgroundWriter
 from gradient_async.limits.redis.local_usage import LocalUsage
 
-__all__ = ["PermitIssuer", "SharedPermit"]
+__all__ = ["Outcome", "PermitIssuer", "SharedPermit"]
+
+Outcome = float | None
+"""Sent time of a permit on the loop's clock, None if it was refunded."""
 
 
 @attrs.define(eq=False)
@@ -33,19 +35,24 @@ class PermitIssuer:
 
     Args:
         usage: The count of permits to keep.
-        writer: Writes outcomes to Redis.
+        write_outcome: Writes the outcome of a permit to Redis.
         clock: The limiter's clock.
         min_age: Seconds between the grant and the request below which the sent time is not corrected.
     """
 
     def __init__(
-        self, usage: LocalUsage, writer: BackgroundWriter, *, clock: Callable[[], float], min_age: float
+        self,
+        usage: LocalUsage,
+        write_outcome: Callable[[str, Outcome], None],
+        *,
+        clock: Callable[[], float],
+        min_age: float,
     ) -> None:
-        self._usage, self._writer, self._clock, self._min_age = usage, writer, clock, min_age
+        self._usage, self._write_outcome, self._clock, self._min_age = usage, write_outcome, clock, min_age
 
     def issue_permit(self, name: str, now: float, *, hold: bool) -> SharedPermit:
         """Return a permit that Redis knows as *name*, and count it from *now*."""
-        self._usage.add_permit(name, now)
+        self._usage.add_permit(name, now, hold=hold)
         return SharedPermit(self, now, hold, name=name)
 
     def _record_sent(self, permit: Permit) -> None:
@@ -53,16 +60,15 @@ class PermitIssuer:
         now = self._clock()
         if not permit.held and now - permit.sent_at < self._min_age:
             return
-        self._usage.remove_permit(permit.name, permit.sent_at)
         permit.held, permit.sent_at = False, now
-        self._usage.add_permit(permit.name, now)
-        self._writer.add_outcome(permit.name, now)
+        self._usage.start_permit(permit.name, now)
+        self._write_outcome(permit.name, now)
 
     def _record_refund(self, permit: Permit) -> None:
         assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
         permit.held = False
-        self._usage.remove_permit(permit.name, permit.sent_at)
-        self._writer.add_outcome(permit.name, None)
+        self._usage.remove_permit(permit.name)
+        self._write_outcome(permit.name, None)
 
     def _record_tokens(self, permit: Permit, tokens: int) -> None:
         """Do nothing: model tokens are not shared."""

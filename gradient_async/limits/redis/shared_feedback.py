@@ -1,7 +1,7 @@
 """`SharedFeedback`: updates this process from a response, and all processes from what concerns them.
 
-Contract: nothing here waits; pauses and foreign usage are written to Redis in the background. Times are in seconds
-on the loop's clock, ``wall`` in epoch seconds.
+Contract: nothing here waits; pauses and foreign usage are written to Redis with the next exchange. Times are in
+seconds on the loop's clock, ``wall`` in epoch seconds.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Callable
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
-from gradient_async.limits.redis.background_writer import BackgroundWriter
-from gradient_async.limits.redis.store import RedisStore
+from gradient_async.limits.redis.pending_writes import PendingWrites
 from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["SharedFeedback"]
@@ -32,7 +31,7 @@ class SharedFeedback:
     Args:
         limits: The budget of all processes together.
         full_bucket: The full budget as this process knows it.
-        writer: Writes to Redis.
+        pending: The writes to Redis.
         wall: Epoch seconds.
         chance: A random number in [0, 1), for the jitter of a pause.
     """
@@ -41,44 +40,37 @@ class SharedFeedback:
         self,
         limits: RateLimits,
         full_bucket: RollingTokenBucket,
-        writer: BackgroundWriter,
+        pending: PendingWrites,
         *,
         wall: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        self._full_bucket, self._writer, self._wall, self._chance = full_bucket, writer, wall, chance
+        self._full_bucket, self._pending, self._wall, self._chance = full_bucket, pending, wall, chance
         self._feedback = ServerFeedback(full_bucket, tiers=limits.tiers)
         self._longest_number = len(limits.windows)
         self._count_shared_at = -math.inf
 
-    def apply_headers(self, info: RateLimitInfo, store: RedisStore, *, status: int, sent_at: float, now: float) -> None:
-        """Update this process from a response, and write a pause or foreign usage to *store*."""
+    def apply_headers(self, info: RateLimitInfo, *, status: int, sent_at: float, now: float) -> None:
+        """Update this process from a response, and note what concerns the others."""
         wall = self._wall()
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
         paused = self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
-            self._share_pause(paused, store)
+            is_longest = paused > self._full_bucket.shortest.span + 1
+            self._pending.add_pause(now + paused, window=self._longest_number if is_longest else 1)
         is_due = now - self._count_shared_at >= _SHARE_COUNT_EVERY
         if not is_refusal and info.remaining and is_due and self._full_bucket.quota.covers_longest_window:
             self._count_shared_at = now
-            self._share_count(info, store, age=now - sent_at, wall=wall)
+            self._pending.counted = self._read_count(info, sent_at=sent_at, now=now, wall=wall)
 
-    def _share_pause(self, seconds: float, store: RedisStore) -> None:
-        """Pause every process, and mark the window that the pause is about full."""
-        is_longest = seconds > self._full_bucket.shortest.span + 1
-        window = self._full_bucket.longest if is_longest else self._full_bucket.shortest
-        number = self._longest_number if is_longest else 1
-        self._writer.start_write(store.pause(seconds, window=number, capacity=window.capacity, span=window.span))
-
-    def _share_count(self, info: RateLimitInfo, store: RedisStore, *, age: float, wall: float) -> None:
-        """Update the foreign usage of every process from the service's count."""
+    def _read_count(
+        self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float
+    ) -> tuple[int, float, float, float]:
+        """Return the service's count of the longest window, for comparison with the requests of all processes."""
         window = self._full_bucket.longest
         limit = info.limit or window.capacity + window.headroom
         counted = limit - (info.remaining or 0) - window.headroom
         reset = max(0.0, min(info.reset - wall, window.period)) if info.reset else 0.0
-        span, period = window.span, window.period
-        self._writer.start_write(
-            store.update_foreign_usage(self._longest_number, counted, age=age, reset=reset, span=span, period=period)
-        )
+        return counted, sent_at, now + reset, window.period

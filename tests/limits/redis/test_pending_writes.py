@@ -10,7 +10,8 @@ import pytest
 
 from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
-from gradient_async.limits.redis.store import Grant, RedisUnavailable
+from gradient_async.limits.redis.failures import RedisUnavailable
+from gradient_async.limits.redis.messages import Reply
 from gradient_async.models.response_meta import RateLimitInfo
 from tests.support.redis_server import open_two_limiters
 from tests.support.waiting import HANG_SECONDS
@@ -21,7 +22,7 @@ UNREACHABLE = "redis://:secret@127.0.0.1:1/0"
 async def test_a_refund_that_failed_is_written_again(url: str, key: str) -> None:
     async with open_two_limiters(url, (1, 60.0), key=key) as (one, two):
         permit = await one.acquire(hold=True)
-        with mock.patch.object(one._store, "settle_permits", side_effect=RedisUnavailable):
+        with mock.patch.object(one._store, "exchange", side_effect=RedisUnavailable("ConnectionError")):
             permit.refund()
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.2)
@@ -40,15 +41,15 @@ async def test_closing_writes_the_last_pause(url: str, key: str) -> None:
 
 async def test_closing_refunds_permits_granted_meanwhile(url: str, key: str) -> None:
     async with open_two_limiters(url, (10, 60.0), key=key) as (one, two):
-        granted, request_permits = asyncio.Event(), one._store.request_permits
+        granted, exchange = asyncio.Event(), one._store.exchange
 
-        async def reply_slowly(*args: Any, **options: Any) -> Grant:
-            grant = await request_permits(*args, **options)
+        async def reply_slowly(*args: Any) -> Reply:
+            reply = await exchange(*args)
             granted.set()
             await asyncio.sleep(0.05)
-            return grant
+            return reply
 
-        with mock.patch.object(one._store, "request_permits", reply_slowly):
+        with mock.patch.object(one._store, "exchange", reply_slowly):
             waiting = [asyncio.create_task(one.acquire()) for _ in range(5)]
             await granted.wait()
             await one.aclose()

@@ -1,0 +1,74 @@
+"""`BackgroundTask`: one task at a time, and one timer that starts it.
+
+Contract: belongs to one event loop at a time; without a running loop, nothing is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+
+__all__ = ["BackgroundTask"]
+
+
+class BackgroundTask:
+    """Runs a coroutine function whenever it is started, never twice at once.
+
+    Args:
+        run: The coroutine function, which handles its own failures.
+        on_end: Called when the task ended by itself; it may start the next one.
+    """
+
+    def __init__(self, run: Callable[[], Coroutine[object, object, None]], on_end: Callable[[], None]) -> None:
+        self._run, self._on_end = run, on_end
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run on *loop* from now on; the task and the timer of the previous one are over."""
+        self._loop, self._task, self._timer = loop, None, None
+
+    def start(self) -> None:
+        """Start the task, unless it runs."""
+        if self._task is None and self._loop is not None and not self._loop.is_closed():
+            self._task = self._loop.create_task(self._run_once())
+
+    def start_after(self, seconds: float) -> None:
+        """Start the task in *seconds*, or when it is due already, whichever is earlier."""
+        loop = self._loop
+        if loop is None or loop.is_closed() or seconds == math.inf:
+            return
+        when = loop.time() + seconds
+        if self._timer is None or when < self._timer.when():
+            self.cancel_timer()
+            self._timer = loop.call_at(when, self._on_timer)
+
+    def cancel_timer(self) -> None:
+        """Forget when the task is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def stop(self, timeout: float) -> None:
+        """Wait at most *timeout* seconds for the task to end by itself, then cancel it."""
+        self.cancel_timer()
+        task = self._task
+        if task is None or self._loop is not asyncio.get_running_loop():
+            return
+        await asyncio.wait([task], timeout=timeout)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.cancel_timer()
+
+    async def _run_once(self) -> None:
+        try:
+            await self._run()
+        finally:
+            self._task = None
+        self._on_end()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.start()

@@ -1,0 +1,365 @@
+"""The Lua script that decides, inside Redis, whether requests of a shared budget may be sent.
+
+Contract: the script is atomic and uses the time of the Redis server, in microseconds. It is the only access to the
+keys, and every key expires by itself. `messages` builds its argument and parses its reply.
+
+One key per budget. A budget is one sorted set, so that it is lost as a whole or not at all. The score says what a
+member is, here with a span of 60 s at the time 1000 s::
+
+    score          member           meaning
+    -1020.5        pause            register: nobody sends before 1020.5
+    -37            seq:4f1a         register: the last exchange of process 4f1a was number 37
+    -112           served:4f1a      register: it was granted 112 permits
+    930            4f1a:12:1        a sent permit, expired: 930 + 60 <= 1000
+    955.25         9c20:7:3         a sent permit, counts until 1015.25
+    HELD + 999     4f1a:37:1        a held permit, granted at 999: counts until it is sent, refunded or its lease ends
+
+Windows. The algorithm is that of `gradient_async._protocol.rate_limit.window_counter`: a window of capacity C has room
+exactly when the C-th latest sent time is older than the window. Foreign usage is a number that falls evenly from
+``count`` at ``first`` to 0 at ``last``, instead of a list of expiry times.
+
+Lost replies. A process numbers its exchanges and has one at a time. If an exchange is repeated, because the connection
+broke, the members that it added are found by their names and granted again. If the process gave up on an exchange that
+Redis executes later, its number is lower than the register: it is ignored as a whole. The permits that the process
+never learned of are refunded by its next exchange.
+
+Lost data. A process states the number of its last exchange that Redis answered. If the register shows a lower one,
+the key was lost, or the writes of this process were not replicated before a failover. Then nothing is granted; the
+process writes its permits again, and the usage that it saw last (``floor``), so that permits of processes that are
+idle now still count. Example: 20 of 20 were used at 950, 5 of them by this process. After the loss it writes its 5
+permits and the floor (20, 950); 15 are missing and count as used until 1010. When their process writes 12 of them
+again, 3 are missing.
+
+Clock. Stamps of the future, after the clock went back, count from now. A process sends the time that it expects; if
+the clock differs, nothing is granted, and the process decides whether the clock was set or the call took long.
+
+Fair shares. A process registers how many of its requests wait, and the script counts the permits it was served. Free
+tokens go to the process that was served least, as in a fair queue: a process may take its g-th token now if the
+others that wait for less than that find theirs in what is left. A lead counts up to half the shortest window, so
+neither a newcomer nor a process that was alone for long waits for more than that. Example: 10 tokens are free; A was
+served 4 and wants 9, B was served 6 and wants 9. If B asks first it may take 4: when B has 10, A must be able to reach
+10 as well, which are the other 6. A process that does not come back when it said it would, loses its claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = ["EXCHANGE", "EXCHANGE_SHA", "HELD", "LEASE", "MAX_INTERVAL"]
+
+HELD = 4_000_000_000_000_000
+"""Added to the score of a held permit; in microseconds of the epoch, a time in the year 2096."""
+LEASE = 60.0
+"""Seconds after which a held permit of a process that died counts as sent."""
+MAX_INTERVAL = 1.0
+"""Seconds after which a waiting process asks again in any case: others may have refunded permits."""
+_GRACE = 0.25
+"""Seconds by which a waiting process may be late without losing its claim."""
+_CLOCK_TOLERANCE = 0.25
+"""Seconds by which the time may differ from the expected one."""
+
+_SETUP = f"""
+local HELD, LEASE, INTERVAL = {HELD}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
+local GRACE, CLOCK_TOLERANCE = {_GRACE * 1e6:.0f}, {_CLOCK_TOLERANCE * 1e6:.0f}
+local request = cjson.decode(ARGV[1])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+"""
+
+_BUDGET = """
+local function text(number) return string.format('%.0f', number) end
+-- Runs a command for a long list of arguments, which must be even.
+local function call_in_parts(command, key, arguments)
+  for at = 1, #arguments, 2000 do
+    redis.call(command, key, unpack(arguments, at, math.min(at + 1999, #arguments)))
+  end
+end
+-- Returns the number of permits that count from later than *after*, but not later than *upto*.
+local function count_permits(budget, after, upto)
+  return redis.call('ZCOUNT', budget.key, '(' .. text(after), upto and text(upto) or '+inf')
+end
+local function get(budget, name) return budget.registers[name] or 0 end
+local function put(budget, name, number)
+  budget.registers[name] = number > 0 and number or nil
+  budget.changed[name] = true
+end
+local function open_budget(key, terms)
+  local budget = {key = key, terms = terms, windows = terms.windows, registers = {}, changed = {}, usage = {}}
+  budget.longest = terms.windows[#terms.windows][2]
+  local rows = redis.call('ZRANGEBYSCORE', key, '-inf', '(0', 'WITHSCORES')
+  for at = 1, #rows, 2 do budget.registers[rows[at]] = -tonumber(rows[at + 1]) end
+  return budget
+end
+local function save_registers(budget)
+  local added, removed = {}, {}
+  for name in pairs(budget.changed) do
+    local number = budget.registers[name]
+    if number then added[#added + 1] = text(-number); added[#added + 1] = name
+    else removed[#removed + 1] = name end
+  end
+  call_in_parts('ZADD', budget.key, added)
+  call_in_parts('ZREM', budget.key, removed)
+  redis.call('PEXPIRE', budget.key, math.ceil((budget.longest + LEASE) / 1000) + 1000)
+end
+"""
+
+_PERMITS = """
+-- Nothing lies in the future: if the clock went back, it begins now.
+local function correct_future_times(budget)
+  local moved = {}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, '(' .. text(now), '(' .. text(HELD))) do
+    moved[#moved + 1] = text(now); moved[#moved + 1] = name
+  end
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, '(' .. text(HELD + now), '+inf')) do
+    moved[#moved + 1] = text(HELD + now); moved[#moved + 1] = name
+  end
+  call_in_parts('ZADD', budget.key, moved)
+  local ahead = get(budget, 'pause_from') - now
+  if ahead > 0 then
+    put(budget, 'pause', get(budget, 'pause') - ahead)
+    put(budget, 'pause_from', now)
+  end
+  for window = 1, #budget.windows do
+    if get(budget, 'floor_at' .. window) > now then put(budget, 'floor_at' .. window, now) end
+  end
+end
+local function settle_permits(budget)
+  local terms, scores = budget.terms, {}
+  for _, permit in ipairs(terms.sent) do
+    scores[#scores + 1] = text(now - permit[2]); scores[#scores + 1] = permit[1]
+  end
+  for _, name in ipairs(terms.held) do scores[#scores + 1] = text(HELD + now); scores[#scores + 1] = name end
+  call_in_parts('ZADD', budget.key, scores)
+  call_in_parts('ZREM', budget.key, terms.refunded)
+end
+local function expire_permits(budget)
+  local rows = redis.call('ZRANGEBYSCORE', budget.key, text(HELD), text(HELD + now - LEASE), 'WITHSCORES')
+  local scores = {}
+  for at = 1, #rows, 2 do
+    scores[#scores + 1] = text(tonumber(rows[at + 1]) - HELD + LEASE); scores[#scores + 1] = rows[at]
+  end
+  call_in_parts('ZADD', budget.key, scores)
+  local oldest = now - budget.longest
+  for window = 1, #budget.windows do  -- a floor is compared with permits that may have expired since
+    local at, span = get(budget, 'floor_at' .. window), budget.windows[window][2]
+    if at > 0 and now < at + span then oldest = math.min(oldest, at - span) end
+  end
+  redis.call('ZREMRANGEBYSCORE', budget.key, '(0', text(oldest))
+end
+"""
+
+_USAGE = """
+-- Returns the foreign usage of a window, the time until it falls by one, and the time when it ends.
+local function count_foreign(budget, window)
+  local count, first = get(budget, 'count' .. window), get(budget, 'first' .. window)
+  local last = get(budget, 'last' .. window)
+  if count <= 0 or now >= last then return 0, 0, last end
+  if now < first then return count, first - now, last end
+  local step = (last - first) / count
+  local remaining = math.min(count, math.floor((last - now) / step))
+  return remaining, math.max(1, last - now - remaining * step), last
+end
+local function set_foreign(budget, window, count, first, last)
+  put(budget, 'count' .. window, count)
+  put(budget, 'first' .. window, first)
+  put(budget, 'last' .. window, last)
+end
+-- Returns how many permits of a floor are missing, and the time until they count no longer.
+local function count_missing(budget, window, count, at)
+  local span = budget.windows[window][2]
+  if count <= 0 or now >= at + span then return 0, 0 end
+  local known = count_permits(budget, at - span, at) + count_permits(budget, HELD - 1, HELD + at)
+  return math.max(0, count - known), at + span - now
+end
+local function raise_floors(budget)
+  for window, floor in ipairs(budget.terms.floors) do
+    local at = now - floor[2]
+    local before = count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
+    if count_missing(budget, window, floor[1], at) >= before then
+      put(budget, 'floor' .. window, floor[1])
+      put(budget, 'floor_at' .. window, at)
+    end
+  end
+end
+local function begin_pause(budget)
+  local length, window = unpack(budget.terms.pause)
+  if length <= 0 then return end
+  local pause_end = now + length
+  if pause_end > get(budget, 'pause') then
+    put(budget, 'pause', pause_end)
+    put(budget, 'pause_from', now)
+  end
+  if window == 0 then return end
+  local capacity, span = unpack(budget.windows[window])
+  local foreign = count_foreign(budget, window)
+  local free = capacity - foreign - count_permits(budget, now - span)
+  if free > 0 then
+    set_foreign(budget, window, foreign + free, pause_end, math.max(pause_end + 1, now + span))
+  end
+end
+-- Compares the service's count of the longest window with our own.
+local function update_foreign(budget)
+  local counted, age, reset, period = unpack(budget.terms.counted)
+  if not counted then return end
+  local window, span = #budget.windows, budget.longest
+  local foreign, _, last = count_foreign(budget, window)
+  local unknown = counted - foreign - count_permits(budget, now - span)
+  if unknown > 0 then
+    return set_foreign(budget, window, foreign + unknown, now + math.min(reset, span - 1), now + span)
+  end
+  local most = math.max(0, counted - count_permits(budget, now - period, now - age))
+  if foreign > most then set_foreign(budget, window, most, now, last) end
+end
+local function measure_usage(budget)
+  budget.free = math.huge
+  for window = 1, #budget.windows do
+    local capacity, span = unpack(budget.windows[window])
+    local foreign, change = count_foreign(budget, window)
+    local missing, ends =
+      count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
+    if missing > 0 and (change <= 0 or ends < change) then change = ends end
+    local used, room = count_permits(budget, now - span), capacity - foreign - missing
+    budget.usage[window] = {used = used, others = foreign + missing, room = room, change = change}
+    budget.free = math.min(budget.free, math.max(0, room - used))
+  end
+end
+-- Returns the time until *tokens* are free in every window.
+local function find_delay(budget, tokens)
+  local longest_delay = math.max(0, get(budget, 'pause') - now)
+  for window, usage in ipairs(budget.usage) do
+    local capacity, span = unpack(budget.windows[window])
+    local wanted = math.max(1, math.min(tokens, capacity))
+    local delay = 0
+    if usage.room < wanted then
+      delay = usage.change > 0 and usage.change or span
+    elseif usage.used > usage.room - wanted then
+      -- A held permit expires one span after now at the earliest.
+      local at = usage.room - wanted
+      local sent_at = tonumber(redis.call('ZREVRANGE', budget.key, at, at, 'WITHSCORES')[2])
+      delay = math.max(1, math.min(sent_at, now) + span - now)
+      if usage.change > 0 then delay = math.min(delay, usage.change) end
+    end
+    longest_delay = math.max(longest_delay, delay)
+  end
+  return longest_delay
+end
+"""
+
+_SHARES = """
+local function forget_process(budget, id)
+  for _, name in ipairs({'seq:', 'due:', 'demand:', 'served:'}) do put(budget, name .. id, 0) end
+end
+-- Returns the other processes that wait, and forgets those that are gone.
+local function list_rivals(budget)
+  local rivals, gone = {}, {}
+  for name, due in pairs(budget.registers) do
+    local id = string.match(name, '^due:(.*)')
+    if id and id ~= request.id then
+      local demand = get(budget, 'demand:' .. id)
+      if due + budget.longest + LEASE < now then gone[#gone + 1] = id
+      elseif demand > 0 and now <= due + GRACE and due <= now + INTERVAL + GRACE then
+        rivals[#rivals + 1] = {served = get(budget, 'served:' .. id), demand = demand}
+      end
+    end
+  end
+  for _, id in ipairs(gone) do forget_process(budget, id) end
+  return rivals
+end
+-- Bounds the lead of this process over its rivals, and theirs over it.
+local function bound_lead(budget)
+  local served, credit = get(budget, 'served:' .. request.id), math.max(1, math.floor(budget.windows[1][1] / 2))
+  for _, rival in ipairs(budget.rivals) do served = math.min(served, rival.served + credit) end
+  for _, rival in ipairs(budget.rivals) do served = math.max(served, rival.served - credit) end
+  return served
+end
+-- Returns how many tokens the rivals may claim until each of them was served *level*.
+local function count_claims(budget, level)
+  local claims = 0
+  for _, rival in ipairs(budget.rivals) do
+    claims = claims + math.min(rival.demand, math.max(0, level - rival.served))
+  end
+  return claims
+end
+-- Returns how many of the free tokens this process may take.
+local function find_share(budget, wanted)
+  budget.rivals = list_rivals(budget)
+  budget.served = bound_lead(budget)
+  local low, high = 0, math.min(wanted, budget.free)
+  if get(budget, 'pause') > now then return 0 end
+  while low < high do
+    local share = math.ceil((low + high) / 2)
+    if count_claims(budget, budget.served + share - 1) + share <= budget.free then low = share
+    else high = share - 1 end
+  end
+  return low
+end
+local function add_permits(budget, granted)
+  local score, added = text(request.hold and HELD + now or now), {}
+  for number = 1, granted do
+    added[#added + 1] = score; added[#added + 1] = request.id .. ':' .. text(request.seq) .. ':' .. number
+  end
+  call_in_parts('ZADD', budget.key, added)
+  for _, usage in ipairs(budget.usage) do usage.used = usage.used + granted end
+  budget.free, budget.served = budget.free - granted, budget.served + granted
+end
+local function register_demand(budget, granted)
+  local demand = math.max(0, budget.terms.demand - granted)
+  budget.earliest = find_delay(budget, 1)
+  budget.turn = demand > 0 and find_delay(budget, count_claims(budget, budget.served) + 1) or budget.earliest
+  put(budget, 'seq:' .. request.id, request.seq)
+  put(budget, 'due:' .. request.id, now + math.min(budget.turn, INTERVAL))
+  put(budget, 'demand:' .. request.id, demand)
+  put(budget, 'served:' .. request.id, budget.served)
+end
+"""
+
+_EXCHANGE = """
+local budgets, wanted, is_repeated = {}, request.wanted, false
+for at, key in ipairs(KEYS) do
+  local budget = open_budget(key, request.budgets[at])
+  local last = get(budget, 'seq:' .. request.id)
+  if request.seq < last then return {-1} end
+  is_repeated = is_repeated or request.seq == last
+  budget.is_lost = last < budget.terms.answered
+  if budget.is_lost then wanted = 0 end
+  budgets[at] = budget
+end
+local is_clock_off = request.expected > 0 and math.abs(now - request.expected) > CLOCK_TOLERANCE
+if is_clock_off then wanted = 0 end
+local granted = wanted
+for _, budget in ipairs(budgets) do
+  correct_future_times(budget)
+  settle_permits(budget)
+  expire_permits(budget)
+  raise_floors(budget)
+  begin_pause(budget)
+  update_foreign(budget)
+  measure_usage(budget)
+  granted = math.min(granted, find_share(budget, granted))
+end
+if is_repeated then
+  granted = 0
+  while redis.call('ZSCORE', KEYS[1], request.id .. ':' .. text(request.seq) .. ':' .. granted + 1) do
+    granted = granted + 1
+  end
+end
+local reply = {granted, now, is_clock_off and 1 or 0}
+for _, budget in ipairs(budgets) do
+  if not is_repeated then add_permits(budget, granted) end
+  register_demand(budget, granted)
+  save_registers(budget)
+  reply[#reply + 1] = budget.is_lost and 1 or 0
+  reply[#reply + 1] = math.ceil(math.max(0, get(budget, 'pause') - now))
+  reply[#reply + 1] = math.ceil(budget.earliest)
+  reply[#reply + 1] = math.ceil(budget.turn)
+  for _, usage in ipairs(budget.usage) do
+    reply[#reply + 1] = usage.used + usage.others
+    reply[#reply + 1] = usage.others
+  end
+end
+return reply
+"""
+
+EXCHANGE = _SETUP + _BUDGET + _PERMITS + _USAGE + _SHARES + _EXCHANGE
+EXCHANGE_SHA = hashlib.sha1(EXCHANGE.encode(), usedforsecurity=False).hexdigest()
+"""The name of the script in Redis."""

@@ -1,0 +1,110 @@
+"""`PendingWrites`: the writes to one budget that the next exchange takes along.
+
+Contract: pure; times are in seconds on the loop's clock. Nothing is lost: writes of an exchange that failed are put
+back, unless newer ones replace them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import attrs
+
+from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.messages import BudgetTerms
+
+__all__ = ["HELD_OUTCOME", "PendingWrites"]
+
+HELD_OUTCOME = math.inf
+"""Outcome of a permit that is held: it counts without end."""
+_MAX_OUTCOMES = 500
+"""Outcomes of one exchange."""
+_REPLAY_PAUSE = 0.5
+"""Seconds that every process gets to write its permits again after Redis lost them."""
+
+Count = tuple[int, float, float, float]
+"""The service's count, the sent time of the request it answered, the reset, and the window's length."""
+
+
+@attrs.define
+class PendingWrites:
+    """Writes of one budget.
+
+    Attributes:
+        outcomes: Per permit its sent time, None if it was refunded, `HELD_OUTCOME` if it is held.
+        pause_until: End of a pause of all processes.
+        pause_window: Number of the window that is full until then, 0 for none.
+        counted: The latest count of the service.
+        has_floors: Whether the usage that this process saw last is to be written.
+        is_replay: Whether outcomes that Redis lost are among the writes: until they are written, nothing is granted.
+    """
+
+    outcomes: dict[str, float | None] = attrs.field(factory=dict)
+    pause_until: float = -math.inf
+    pause_window: int = 0
+    counted: Count | None = None
+    has_floors: bool = False
+    is_replay: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes) or self.pause_until > -math.inf or self.counted is not None or self.is_replay
+
+    def add_pause(self, until: float, *, window: int = 0) -> None:
+        """Pause all processes up to *until*, and treat *window* as full until then."""
+        if until > self.pause_until:
+            self.pause_until = until
+            self.pause_window = window or self.pause_window
+
+    def refund_all(self, names: Iterable[str]) -> None:
+        """Give back the permits *names*."""
+        self.outcomes.update(dict.fromkeys(names))
+
+    def add_replay(self, usage: LocalUsage, now: float, *, floors: bool) -> None:
+        """Write every permit of *usage* again, during a pause in which every process does the same.
+
+        Those that have expired are among them, because Redis may date them later if its clock went back.
+
+        Args:
+            usage: The permits of this process, and the usage that it saw.
+            now: The time of the loop's clock.
+            floors: Whether Redis lost data, so that the usage that was seen counts too.
+        """
+        permits = usage.list_permits().items()
+        replayed: dict[str, float | None] = {name: HELD_OUTCOME if at is None else at for name, at in permits}
+        self.outcomes = replayed | {name: outcome for name, outcome in self.outcomes.items() if outcome is None}
+        self.has_floors, self.is_replay = floors, True
+        self.add_pause(max(now + _REPLAY_PAUSE, usage.full_bucket.paused_until))
+
+    def take(self) -> PendingWrites:
+        """Remove and return the writes of the next exchange: all, or as many outcomes as fit into one."""
+        names = list(self.outcomes)[:_MAX_OUTCOMES]
+        taken = attrs.evolve(self, outcomes={name: self.outcomes.pop(name) for name in names})
+        self.pause_until, self.pause_window, self.counted = -math.inf, 0, None
+        self.has_floors, self.is_replay = False, self.is_replay and bool(self.outcomes)
+        return taken
+
+    def restore(self, taken: PendingWrites) -> None:
+        """Put back the writes of an exchange that failed."""
+        self.outcomes = taken.outcomes | self.outcomes
+        self.add_pause(taken.pause_until, window=taken.pause_window)
+        self.counted = self.counted or taken.counted
+        self.has_floors |= taken.has_floors
+        self.is_replay |= taken.is_replay
+
+    def build_terms(self, key: str, usage: LocalUsage, *, demand: int, now: float) -> BudgetTerms:
+        """Return the part of an exchange about the budget *key* that makes these writes."""
+        outcomes = self.outcomes.items()
+        count = self.counted
+        return BudgetTerms(
+            key=key,
+            windows=usage.spans,
+            answered=usage.answered,
+            demand=demand,
+            sent={name: now - at for name, at in outcomes if at is not None and at < HELD_OUTCOME},
+            held=[name for name, at in outcomes if at == HELD_OUTCOME],
+            refunded=[name for name, at in outcomes if at is None],
+            floors=usage.list_floors(now) if self.has_floors else (),
+            pause=(self.pause_until - now, self.pause_window) if self.pause_until > now else (0.0, 0),
+            counted=None if count is None else (count[0], now - count[1], max(0.0, count[2] - now), count[3]),
+        )
