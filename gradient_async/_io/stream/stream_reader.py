@@ -210,10 +210,11 @@ class StreamReader(ABC, Generic[E, S]):
 
     async def _read_other_type(self, watchdog: IdleWatchdog, content_type: str) -> None:
         """Read a response of another type: an event stream if it begins like one, else one JSON body."""
-        start = b""
-        while (is_stream := begins_event_stream(start)) is None and (block := await watchdog.read_block()):
+        start = block = await watchdog.read_block()
+        while block and begins_event_stream(start) is None:
+            block = await watchdog.read_block()
             start += block
-        if is_stream:
+        if begins_event_stream(start):
             self._decode_block(start)
         else:
             await self._read_json_body(watchdog, start, content_type)
@@ -222,10 +223,11 @@ class StreamReader(ABC, Generic[E, S]):
         """Read one JSON body, of which *start* was read; its events become pending."""
         watchdog.event_wait_began = math.inf
         blocks, size = [start], len(start)
-        while (block := await watchdog.read_block()) and size <= MAX_JSON_BYTES:
-            blocks.append(block)
-            size += len(block)
-        self._check_connection()
+        while blocks[-1] and size <= MAX_JSON_BYTES:
+            blocks.append(await watchdog.read_block())
+            size += len(blocks[-1])
+        if watchdog.lost is not None:
+            raise _lost_error(watchdog.lost)
         self._pending = iter(self._decode_json_body(b"".join(blocks), content_type))
         self._decoder.done = self._at_eof = True
 
@@ -236,7 +238,6 @@ class StreamReader(ABC, Generic[E, S]):
         if block:
             self._pending = self._decoder.feed(block)
         else:
-            self._check_connection()
             self._at_eof = True
             self._pending = self._decoder.feed_eof()
         if (reply := self._reply) is not None and reply.meta.timings.first_token is None:
@@ -245,18 +246,11 @@ class StreamReader(ABC, Generic[E, S]):
             if any(map(self._has_token, events)):
                 reply.record_first_token()
 
-    def _check_connection(self) -> None:
-        """Raise `StreamTruncatedError` if the connection broke before the stream was complete."""
-        lost = self._watchdog.lost if self._watchdog is not None else None
-        if lost is not None and not self._accumulator.is_complete:
-            raise StreamTruncatedError(
-                f"{lost} What arrived is in .snapshot; send the request again for a whole response."
-            )
-
     async def _complete_stream(self) -> None:
         """End the stream after its last event: raise if it is incomplete, else make the connection reusable."""
         if error := self._completion_error():
-            raise error
+            lost = self._watchdog.lost if self._watchdog is not None else None
+            raise _lost_error(lost) if lost is not None and isinstance(error, StreamTruncatedError) else error
         assert self._reply is not None  # noqa: S101 - only a response can be complete
         if not self._reply.exchange.at_eof:
             await self._reply.exchange.drain_body(DRAIN_SECONDS)
@@ -294,3 +288,8 @@ class StreamReader(ABC, Generic[E, S]):
     def _notify_end(self, reply: Reply, error: GradientError | None) -> None:
         if reply.on_end is not None:
             reply.on_end(self.snapshot, self.outcome, error)
+
+
+def _lost_error(lost: GradientError) -> StreamTruncatedError:
+    """Return the error of a stream whose connection broke before it was complete."""
+    return StreamTruncatedError(f"{lost} What arrived is in .snapshot; send the request again for a whole response.")

@@ -4,9 +4,17 @@ import asyncio
 
 import pytest
 
-from gradient_async import AsyncSession, GradientError, ProtocolError, RateLimitError, StreamTruncatedError
+from gradient_async import (
+    AsyncSession,
+    GradientError,
+    InternalServerError,
+    ProtocolError,
+    RateLimitError,
+    StreamTruncatedError,
+)
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
+from tests.support.raw_server import read_request, run_raw_server
 from tests.support.streams import HI, LONG, chat_stream
 from tests.support.waiting import HANG_SECONDS
 
@@ -154,3 +162,42 @@ async def test_a_body_that_never_ends_is_abandoned_after_the_drain_limit(
     async with asyncio.timeout(HANG_SECONDS):
         assert (await chat_stream(gradient_session).completion()).text
     assert count_acquired(gradient_session) == 0
+
+
+CUT = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "kind", "text"),
+    [
+        ("text/event-stream", CUT + b'error: {"code": 503, "message": "out of memory"}', InternalServerError, "Hi"),
+        (
+            "text/event-stream",
+            CUT + b'data: {"error": {"code": 503, "message": "out of memory"}}',
+            InternalServerError,
+            "Hi",
+        ),
+        ("text/event-stream", b'{"error": {"code": 503, "message": "out of memory"}}', InternalServerError, ""),
+        ("text/event-stream", CUT + CUT.rstrip(), StreamTruncatedError, "HiHi"),
+        ("text/event-stream", CUT + CUT[:-9], StreamTruncatedError, "Hi"),
+        ("text/plain", CUT, StreamTruncatedError, "Hi"),
+        ("text/plain", CUT[:3], StreamTruncatedError, ""),
+        ("application/json", b'{"choices": [', StreamTruncatedError, ""),
+    ],
+)
+async def test_what_was_written_before_the_connection_broke_is_read(
+    content_type: str, body: bytes, kind: type[GradientError], text: str
+) -> None:
+    async def write_part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: 100000\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+
+    async with run_raw_server(write_part) as host, AsyncSession("test", base_url=f"http://{host}") as session:
+        stream = chat_stream(session)
+        with pytest.raises(kind) as caught:
+            await stream.completion()
+    assert stream.outcome == ("error" if kind is InternalServerError else "truncated")
+    assert stream.snapshot.text == text
+    assert kind is StreamTruncatedError or "out of memory" in str(caught.value)
