@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 DEFAULT_STATUS = 500
-_NUMBER_FIELDS = ("status_code", "statusCode", "http_status", "status", "code", "http_code")
+_NUMBER_FIELDS = ("status_code", "statusCode", "http_status", "status", "code", "http_code", "error")
 _NAME_FIELDS = ("code", "type", "error_type", "status", "reason")
 _LITELLM_CLASS = re.compile(r"\s*litellm\.(?:\w+\.)*(\w+)")
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^a-zA-Z0-9]+")

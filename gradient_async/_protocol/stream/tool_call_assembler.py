@@ -77,8 +77,8 @@ class _CallBuilder:
             return
         if extra := unknown_fields(function, _FUNCTION_FIELDS):
             merge_piece(self.function_extra, extra)
-        if function.name and function.name != self.name:
-            self.name += function.name
+        if function.name:  # all of it so far, or the rest
+            self.name = function.name if function.name.startswith(self.name) else self.name + function.name
         if function.arguments:
             if self.has_placeholder and function.arguments.strip():
                 self.arguments = None

@@ -86,6 +86,7 @@ def test_the_status_follows_number_code_type_and_word(error: dict[str, Any], sta
         ({"error": {"message": "m"}, "status": 429}, RateLimitError),
         ({"error": {"message": "m", "type": "x"}, "code": "400"}, BadRequestError),
         ({"error": "m", "code": CONTEXT}, BadRequestError),
+        ({"error": 429, "message": "m"}, RateLimitError),
         ({"error": "Too Many Requests", "message": "m", "statusCode": 429}, RateLimitError),
         ([{"error": {"message": "m", "code": 429}}], RateLimitError),
         ([None, {"message": "m", "code": "400"}], BadRequestError),

@@ -77,6 +77,7 @@ def call_delta(arguments: str | None = None, *, name: str | None = None, **rest:
         ([[call_delta("{", name="f"), call_delta("[", name="g")], [call_delta("}"), call_delta("]")]], [("", "f", "{}"), ("", "g", "[]")]),
         # a name in two pieces
         ([[call_delta(name="get_", index=0, id="a")], [call_delta("{}", name="weather", index=0)]], [("a", "get_weather", "{}")]),
+        ([[call_delta(name="get_", index=0, id="a")], [call_delta("{}", name="get_weather", index=0)]], [("a", "get_weather", "{}")]),
         # empty strings stand for nothing
         ([[call_delta("{}", name="f", index=0, id="a")], [call_delta("", name="", index=0, id="")]], [("a", "f", "{}")]),
         # an index that is used again, without ids: another name, or the same after whole arguments
