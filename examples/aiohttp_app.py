@@ -23,7 +23,7 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 async def stream(request: web.Request) -> web.StreamResponse:
     """Stream a response; a failed write to the client, or cancellation by the server, ends the upstream request."""
     messages = (await request.json())["messages"]
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     async with request.app[SESSION].chat.completions.stream(model=MODEL, messages=messages) as upstream:
         await response.prepare(request)
         async for event in upstream.sse():

@@ -31,7 +31,7 @@ async def stream(request: Request) -> StreamingResponse:
     """Stream a response; when the client disconnects, the server cancels it and the upstream request."""
     messages = (await request.json())["messages"]
     upstream = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
-    return StreamingResponse(upstream.sse(), media_type="text/event-stream")
+    return StreamingResponse(upstream.sse(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @app.post("/chat")

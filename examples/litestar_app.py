@@ -29,7 +29,7 @@ async def stream(request: Request[Any, Any, State]) -> Stream:
     """Stream a response; when the client disconnects, the server cancels it and the upstream request."""
     messages = (await request.json())["messages"]
     upstream = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
-    return Stream(upstream.sse(), media_type="text/event-stream")
+    return Stream(upstream.sse(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @post("/chat", status_code=200)

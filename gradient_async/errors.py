@@ -87,6 +87,15 @@ def escape_text(text: str, chars: int) -> str:
     return text if text.isprintable() else "".join(map(_escape_character, text))
 
 
+def quote_argument(value: object, chars: int = 80) -> str:
+    """Return the beginning of ``repr(value)``: an argument in the wrong place may be a whole prompt."""
+    try:
+        text = repr(value[: chars + 1] if isinstance(value, str) else value)
+    except ValueError:  # an integer with more digits than Python prints
+        return f"a {type(value).__name__} with very many digits"
+    return text if len(text) <= chars else f"{text[:chars]}..."
+
+
 def _escape_character(character: str) -> str:
     is_shown = character.isprintable() or unicodedata.category(character) == "Zs"
     return character if is_shown else character.encode("unicode_escape").decode()

@@ -26,7 +26,7 @@ from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
@@ -319,12 +319,15 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
     if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
     if not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {retry!r}.")
+        raise ConfigurationError(
+            f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {quote_argument(retry)}."
+        )
     if not isinstance(timeouts, Timeouts):
-        raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {timeouts!r}.")
+        raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {quote_argument(timeouts)}.")
     if not (limits is None or isinstance(limits, RateLimits) or all(hasattr(limits, name) for name in _LIMITER)):
         raise ConfigurationError(
-            f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; got {limits!r}."
+            f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; "
+            f"got {quote_argument(limits)}."
         )
     if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
         raise ConfigurationError(

@@ -1,6 +1,8 @@
 """The exception tree: parents, pickling, messages."""
 
 import pickle
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from gradient_async import (
     APIStatusError,
     APITimeoutError,
     AsyncInvocation,
+    AsyncSession,
     BatchFailedError,
     BatchValidationError,
     ChatCompletion,
@@ -149,3 +152,54 @@ def test_str_of_an_error_is_one_line_without_control_characters(name: str, text:
 def test_str_of_an_error_is_bounded(name: str) -> None:
     message, code, request_id = ("x" * 60_000 if name == field else "x" for field in ("message", "code", "request_id"))
     assert len(str(APIStatusError(message, status=400, code=code, request_id=request_id))) < 4_300
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("user", "'user'"),
+        (None, "None"),
+        (
+            "secret prompt. " * 1000,
+            "'secret prompt. secret prompt. secret prompt. secret prompt. secret prompt. secr...",
+        ),
+        ([1] * 1000, "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1..."),
+        (10**5000, "a int with very many digits"),
+    ],
+    ids=["text", "None", "prompt", "list", "number"],
+)
+def test_an_argument_is_quoted_by_its_beginning(value: object, quoted: str) -> None:
+    assert module.quote_argument(value) == quoted
+
+
+WRONG_INPUT: Any = [{"text": "My secret prompt. " * 1000}]
+SECRET: Any = "My secret prompt. " * 1000
+WRONG_CALLS: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "role": lambda s: s.chat.completions.create(model="m", messages=[{"role": SECRET, "content": "user"}]),
+    "messages": lambda s: s.chat.completions.create(model="m", messages=SECRET),
+    "message": lambda s: s.chat.completions.create(model="m", messages=[SECRET]),
+    "role of a message": lambda s: s.messages.create(
+        model="m", max_tokens=9, messages=[{"role": SECRET, "content": "user"}]
+    ),
+    "max_tokens": lambda s: s.messages.create(model="m", max_tokens=SECRET, messages=[]),
+    "max_tokens of many digits": lambda s: s.messages.create(
+        model="m", max_tokens=-(10**5000), messages=[{"role": "user", "content": "Hi"}]
+    ),
+    "input": lambda s: s.responses.create(model="m", input=[SECRET]),
+    "embeddings": lambda s: s.embeddings.create(model="m", input=WRONG_INPUT),
+    "n": lambda s: s.images.generate(model="m", prompt="p", n=-(10**5000)),
+    "file name": lambda s: s.batches.create_file(SECRET),
+    "extra_headers": lambda s: s.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "Hi"}], extra_headers={SECRET: "x"}
+    ),
+}
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS)
+async def test_an_error_about_an_argument_shows_no_more_than_its_beginning(call: str) -> None:
+    async with AsyncSession("test", limits=None) as session:
+        with pytest.raises(GradientError) as caught:
+            await WRONG_CALLS[call](session)
+    assert len(str(caught.value)) < 400
+    assert len(repr(caught.value)) < 400
+    assert str(caught.value).count("secret") <= 5

@@ -27,6 +27,7 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async.errors import ConfigurationError
 
 Q = TypeVar("Q")
@@ -87,6 +88,7 @@ class ConcurrentMap(Generic[Q, R]):
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
+        get_loop()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._spawn_worker(self._group)

@@ -42,6 +42,13 @@ from typing import Protocol, Self
 
 import attrs
 
+from gradient_async.errors import ConfigurationError
+
+_ASYNCIO_NEEDED = (
+    "This library needs asyncio: await its calls in a task of a running asyncio event loop, as asyncio.run(main()) "
+    "provides one. Other frameworks' loops are not supported."
+)
+
 
 def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """Return the function that reads the clock of *loop*.
@@ -51,6 +58,19 @@ def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """
     is_standard = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
     return time.monotonic if is_standard else loop.time
+
+
+def get_loop() -> asyncio.AbstractEventLoop:
+    """Return the running event loop of asyncio.
+
+    Raises:
+        ConfigurationError: There is none: the code runs under another framework, or outside of any.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise ConfigurationError(_ASYNCIO_NEEDED)
 
 
 class Expirable(Protocol):
@@ -76,7 +96,7 @@ class DeadlineTimer:
         next_wake: The time the loop's timer is armed for; infinite if it is not armed.
     """
 
-    loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
+    loop: asyncio.AbstractEventLoop = attrs.field(factory=get_loop)
     time: Callable[[], float] = attrs.field(init=False)
     _items: set[Expirable] = attrs.field(factory=set, init=False)
     _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
@@ -130,9 +150,9 @@ class CancelBlock:
 
     def enter_task(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Enter the block in the current task. Passing the running *loop* saves the look-up."""
-        self._task = task = asyncio.current_task(loop)
+        self._task = task = asyncio.current_task(loop or get_loop())
         if task is None:
-            raise RuntimeError("requests are made inside a task; use asyncio.run or asyncio.create_task")
+            raise ConfigurationError(_ASYNCIO_NEEDED)
         self._cancelling = task.cancelling()
 
     def cancel_task(self) -> None:

@@ -62,14 +62,35 @@ class JSONTextSource:
         the decoded text. Decoding once for each model would take quadratic time.
         """
         if isinstance(document[0], bytes):
-            document[0] = json.loads(document[0].decode(errors="replace"))
+            document[0] = load_json(document[0].decode(errors="replace"))
         return reduce(getitem, path, document[0])
+
+
+def load_json(text: str) -> Any:
+    """Decode the JSON value in *text*. An integer that Python would refuse to print stays text.
+
+    Raises:
+        ValueError, RecursionError: As ``json.loads``.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # of an integer with more digits than sys.get_int_max_str_digits()
+        return json.loads(text, parse_int=_parse_integer)
+
+
+def _parse_integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def load_object(raw: RawValue, cls: type["Model"]) -> dict[str, Any]:
     """Return the JSON object that *raw*, kept by a *cls*, stands for; an empty one if it stands for none."""
     if isinstance(raw, bytes):
-        raw = json.loads(raw.decode(errors="replace"))
+        raw = load_json(raw.decode(errors="replace"))
     elif isinstance(raw, tuple):
         source, *arguments = raw
         raw = source.load_object(cls, *arguments)

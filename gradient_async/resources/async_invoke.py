@@ -5,7 +5,6 @@ Source: ``POST /v1/async-invoke``, ``GET /v1/async-invoke/{request_id}`` and its
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Unpack
@@ -13,6 +12,7 @@ from typing import Any, Unpack
 import attrs
 
 from gradient_async._io.batch.poller import JobProgress
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.async_invoke import (
@@ -116,7 +116,7 @@ class AsyncInvoke(Resource):
 
     async def _poll_once(self, request_id: str, remaining: float | None) -> AsyncInvocation:
         """Return the state of an invocation, with its output if it has ended, within *remaining* seconds."""
-        clock = asyncio.get_running_loop().time
+        clock = get_loop().time
         began = clock()
         timeouts = self._timeouts.override_with(remaining)
         state = await self._request_state(build_status_request(request_id, timeouts=timeouts, priority="bulk"))

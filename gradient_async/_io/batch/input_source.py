@@ -25,6 +25,7 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.input_file import BLOCK_BYTES, STEP_BYTES, InputFile, TempInputWriter
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.api import derive_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
@@ -67,6 +68,7 @@ async def open_input(source: Source, schema: LineSchema, name: str | None = None
     """
     if isinstance(source, InputFile):
         return source
+    get_loop()
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         return await anyio.to_thread.run_sync(_open_path, path, name or derive_file_name(path))

@@ -14,6 +14,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Generic, Self, TypeVar
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.poll_schedule import Poll, PollableJob, PollSchedule, snapshot_key
 from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError
@@ -72,7 +73,7 @@ class JobProgress(Generic[J]):
 
     async def _poll_once(self) -> J | None:
         """Wait until the next poll is due and return the job; None after a transient error."""
-        loop = asyncio.get_running_loop()
+        loop = get_loop()
         schedule = self._start_schedule(loop.time())
         await asyncio.sleep(max(min(self._next_poll, self._deadline) - loop.time(), 0.0))
         remaining = self._deadline - loop.time()

@@ -12,12 +12,14 @@ from typing import TypeVar
 
 import anyio
 
+from gradient_async._io.deadline_timer import get_loop
+
 T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
     """Run *work* in a thread and return its result; raise a cancellation only when the work is over."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
+    future = get_loop().run_in_executor(None, work)
     with anyio.CancelScope(shield=True):
         cancelled = await _wait_through_cancellation(future)
     if cancelled is None:

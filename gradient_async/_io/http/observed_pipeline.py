@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import attrs
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import CallDetails, CallHook, CallOutcome, call_hook
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.reply import R, Reply
@@ -83,7 +84,7 @@ class ObservedPipeline(Pipeline):
     def _begin_call(self, request: Request, target: Target) -> ObservedCall:
         details = _describe_call(request, target)
         ends = [call_hook(hook.begin_call, details) for hook in self.call_hooks]
-        return ObservedCall([end for end in ends if end is not None], asyncio.get_running_loop().time)
+        return ObservedCall([end for end in ends if end is not None], get_loop().time)
 
 
 def _describe_call(request: Request, target: Target) -> CallDetails:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from gradient_async._io.deadline_timer import DeadlineTimer
+from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
 from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logger
@@ -125,7 +125,7 @@ class Pipeline:
             ProtocolError: The response is not as documented.
             SessionClosedError: The session is closed, or was closed while the call waited.
         """
-        deadline_timer, total = self.transport.get_deadline_timer(asyncio.get_running_loop()), request.timeouts.total
+        deadline_timer, total = self.transport.get_deadline_timer(get_loop()), request.timeouts.total
         now = deadline_timer.time()
         call = _Call(
             request, target, deadline_timer, started_at=now, deadline=math.inf if total is None else now + total

@@ -10,6 +10,7 @@ import abc
 import asyncio
 from collections.abc import Callable
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
 from gradient_async._protocol.rate_limit.priority_queue import Priority
@@ -65,7 +66,7 @@ class QueuedLimiter(abc.ABC):
                 raise
         """
         wait_queue = self._wait_queue
-        loop = asyncio.get_running_loop()
+        loop = get_loop()
         if loop is not wait_queue.loop:
             self._bind_loop(loop)
         permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold, model)

@@ -52,6 +52,7 @@ class BaseStream(StreamReader[E, S]):
         """Iterate over the stream as bytes of server-sent events in the service's own form, to pass it on.
 
         The end is marked as the service marks it; an error becomes an event and ends the iteration without raising.
+        Send ``X-Accel-Buffering: no`` along with it, so that an nginx in between does not hold the stream back.
         """
         return SSEIterator(self, self._encoder)
 

@@ -25,7 +25,7 @@ from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event, StreamOutcome
 from gradient_async._protocol.stream.sse import begins_event_stream
-from gradient_async.errors import GradientError, InterruptedCall, StreamBusyError, StreamTruncatedError
+from gradient_async.errors import GradientError, InterruptedCall, ProtocolError, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
@@ -228,6 +228,8 @@ class StreamReader(ABC, Generic[E, S]):
             size += len(blocks[-1])
         if watchdog.lost is not None:
             raise _lost_error(watchdog.lost)
+        if size > MAX_JSON_BYTES:
+            raise ProtocolError(f"The service sent a body of more than {MAX_JSON_BYTES} bytes.")
         self._pending = iter(self._decode_json_body(b"".join(blocks), content_type))
         self._decoder.done = self._at_eof = True
 

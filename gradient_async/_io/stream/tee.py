@@ -15,6 +15,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async.errors import ConfigurationError, GradientError, StreamBusyError
 
 E = TypeVar("E")
@@ -59,7 +60,7 @@ class _TeeReader(Generic[E]):
 
     def start(self) -> None:
         if self.task is None and not self.ended:
-            self.task = asyncio.create_task(self._read_stream())
+            self.task = get_loop().create_task(self._read_stream())
 
     async def _read_stream(self) -> None:
         try:
@@ -68,7 +69,7 @@ class _TeeReader(Generic[E]):
                     queue.events.append(event)
                     queue.wake_consumer()
                 while any(len(queue.events) >= self.buffer for queue in self.queues):
-                    self.space_waiter = asyncio.get_running_loop().create_future()
+                    self.space_waiter = get_loop().create_future()
                     await self.space_waiter
         except GradientError as error:
             self.error = error
@@ -112,7 +113,7 @@ class TeeBranch(Generic[E]):
                 raise copy.copy(reader.error) if reader.error is not None else StopAsyncIteration
             if queue.waiter is not None and not queue.waiter.done():
                 raise StreamBusyError("Another task is reading this branch; give each a branch of its own with tee(n).")
-            queue.waiter = asyncio.get_running_loop().create_future()
+            queue.waiter = get_loop().create_future()
             try:
                 await queue.waiter
             except asyncio.CancelledError:

@@ -21,7 +21,13 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async.errors import BatchFailedError, BatchNotReadyError, BatchValidationError, ConfigurationError
+from gradient_async.errors import (
+    BatchFailedError,
+    BatchNotReadyError,
+    BatchValidationError,
+    ConfigurationError,
+    quote_argument,
+)
 from gradient_async.models.batch import Batch, BatchFault, BatchFile, RequestCounts, ResultLinks
 from gradient_async.models.response_meta import ResponseMeta
 
@@ -79,7 +85,7 @@ def validate_file_name(name: str) -> str:
         BatchValidationError: The name does not end with ``.jsonl``, or has nothing before it.
     """
     if not name.lower().endswith(_SUFFIX) or len(name) == len(_SUFFIX):
-        fault = f"File name {name!r} must end with {_SUFFIX}."
+        fault = f"File name {quote_argument(name)} must end with {_SUFFIX}."
         raise BatchValidationError(fault, faults=[fault])
     return name
 

@@ -37,7 +37,12 @@ from gradient_async.errors import APIConnectionError, BatchError, GradientError,
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.-]{1,64})\s*</Code>")
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_SIZE = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(rf"bytes (?:({_SIZE.pattern})-({_SIZE.pattern})|\*)/({_SIZE.pattern}|\*)")
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAX_HOST_CHARS = 253
+_NUMBER = re.compile("0x[0-9a-f]*|[0-9]+")
 _EXPIRED_CODES = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredPresignRequest"})
 _HINTS = {
     "SignatureDoesNotMatch": "If the URL was signed for another Content-Type, pass content_type=.",
@@ -72,10 +77,15 @@ class UrlPolicy:
     def _find_problem(self, url: str) -> str | None:
         try:
             parts = urlsplit(url)
-            host = parts.hostname or ""
-        except ValueError:
+            host, port = (parts.hostname or "").rstrip("."), parts.port
+        except ValueError:  # also of a port that is not a number up to 65535
             return "cannot be parsed"
-        if not host or any(ord(c) <= 32 or ord(c) >= 127 for c in url) or parts.username is not None:
+        if (
+            not _is_host(host)
+            or port == 0
+            or any(ord(c) <= 32 or ord(c) >= 127 for c in url)
+            or parts.username is not None
+        ):
             return "is not a plain https:// URL"
         if parts.scheme not in ("https", "http"):
             return f"begins with {parts.scheme[:20]!r}"
@@ -88,11 +98,21 @@ class UrlPolicy:
         return f"points inside a private network ({host})" if _is_private_address(host) else None
 
 
+def _is_host(host: str) -> bool:
+    """Whether *host* is an address or a name that can be looked up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return _HOST_NAME.fullmatch(host) is not None and len(host) <= _MAX_HOST_CHARS
+    return True
+
+
 def _is_private_address(host: str) -> bool:
+    """Whether *host* is an address inside a network, or one in a form that only a resolver understands, as 127.1."""
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return False
+        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
 
 
 def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, action: str, now: float) -> UploadError:
@@ -169,7 +189,7 @@ def read_content_range(status: int, headers: Mapping[str, str]) -> ContentRange:
         raise ProtocolError("The storage host compressed the file although it was asked not to; it cannot be resumed.")
     length = headers.get("Content-Length", "")
     if status == 200:
-        return ContentRange(0, int(length) if length.isdecimal() else None)
+        return ContentRange(0, int(length) if _SIZE.fullmatch(length) else None)
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
         raise ProtocolError("The storage host sent a part of the file without a valid Content-Range.")

@@ -14,6 +14,7 @@ import msgspec
 
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models._base import to_jsonable
+from gradient_async.models._raw_source import load_json
 
 EXCERPT_CHARS = 500
 _MAX_KEPT_LEVELS = 32
@@ -40,7 +41,7 @@ def decode_json(body: bytes | str) -> Any:
         pass
     text = body if isinstance(body, str) else body.decode(errors="replace")
     try:
-        return json.loads(text)
+        return load_json(text)
     except (ValueError, RecursionError):
         pass
     raise ResponseDecodeError("The service sent something that is not valid JSON.", body=shorten_text(text))
@@ -74,7 +75,7 @@ def _children(value: Any) -> Iterable[Any]:
 def is_complete_json(text: str) -> bool:
     """Whether *text* is one complete JSON value."""
     try:
-        json.loads(text)
+        load_json(text)
     except (ValueError, RecursionError):
         return False
     return True

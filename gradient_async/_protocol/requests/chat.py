@@ -17,7 +17,7 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
 from gradient_async._protocol.requests.parameters import require_iterable, require_model, to_json_value
 from gradient_async._protocol.requests.request import Request
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.params import AgentParams, ChatParams, Role
 
 CHAT_PATH = "/v1/chat/completions"
@@ -79,7 +79,8 @@ def _check_messages(messages: list[Any]) -> list[Any]:
             got = type(message).__name__
             raise ConfigurationError(f"messages[{position}] must be an object with a role; got {got}.")
         if message.get("role") not in _ROLES:
+            role = quote_argument(message.get("role"))
             raise ConfigurationError(
-                f"messages[{position}] has the role {message.get('role')!r}; the service knows {', '.join(_ROLES)}."
+                f"messages[{position}] has the role {role}; the service knows {', '.join(_ROLES)}."
             )
     return messages

@@ -13,7 +13,7 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import require_text, without_unset
 from gradient_async._protocol.requests.request import Request
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.images import ImageList
 from gradient_async.params import ImageParams
 
@@ -36,7 +36,7 @@ def build_images_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Re
     require_text(body, "prompt", "A cute baby sea otter")
     count = body["n"]
     if type(count) is not int or count < 1:
-        raise ConfigurationError(f"n={count!r}: give at least 1 image.")
+        raise ConfigurationError(f"n={quote_argument(count)}: give at least 1 image.")
     if (body | dict(body.get("extra_body") or {})).get("stream"):
         raise ConfigurationError("images.generate returns whole images; leave stream out.")
     return build_json_post(_PATH, body, known=_KNOWN, timeouts=timeouts)

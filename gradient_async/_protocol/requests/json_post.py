@@ -14,7 +14,7 @@ from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.parameters import describe_type, require_mapping
 from gradient_async._protocol.requests.request import NO_HEADERS, Request
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
@@ -94,11 +94,11 @@ def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError(f"extra_headers has {name!r}, which cannot be the name of a header.")
+            raise ConfigurationError(f"extra_headers has {quote_argument(name)}, which cannot be the name of a header.")
         if name.lower() in _OUR_HEADERS:
             raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
         if not isinstance(value, str):
             raise ConfigurationError(f"extra_headers: the value of {name} must be text; got {describe_type(value)}.")
         if not value.isprintable():
-            raise ConfigurationError(f"extra_headers has a control character in {name!r}.")
+            raise ConfigurationError(f"extra_headers has a control character in {quote_argument(name)}.")
     return headers

@@ -20,7 +20,7 @@ from gradient_async._protocol.requests.parameters import (
     without_unset,
 )
 from gradient_async._protocol.requests.request import Request
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.messages import ContentBlock, MessageReply
 from gradient_async.params import MessagesParams, ResponsesParams
 
@@ -44,7 +44,7 @@ def build_message_request(params: Mapping[str, Any], *, stream: bool, timeouts: 
     max_tokens = params.get("max_tokens")
     if type(max_tokens) is not int or max_tokens < 1:
         raise ConfigurationError(
-            f"max_tokens must be a whole number of at least 1, which this API needs; got {max_tokens!r}."
+            f"max_tokens must be a whole number of at least 1, which this API needs; got {quote_argument(max_tokens)}."
         )
     body = _build_body({**params, "messages": messages}, _MESSAGE_FIELDS, _message_tool)
     for position, message in enumerate(body["messages"]):
@@ -130,8 +130,7 @@ def _check_message(message: object, position: int) -> None:
         raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
     if message.get("role") not in _ROLES:
         hint = "; instructions go into system=" if message.get("role") in ("system", "developer") else ""
-        raise ConfigurationError(
-            f"messages[{position}] has the role {message.get('role')!r}; this API knows {', '.join(_ROLES)}{hint}."
-        )
+        role = quote_argument(message.get("role"))
+        raise ConfigurationError(f"messages[{position}] has the role {role}; this API knows {', '.join(_ROLES)}{hint}.")
     if message.get("content") is None:
         raise ConfigurationError(f"messages[{position}] has no content; give text or a list of blocks.")

@@ -30,7 +30,7 @@ from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.batch.presigned import UrlPolicy
 from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 from gradient_async.resources.batch.client import BatchClient, Timeout
 from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob, JobContext
@@ -143,7 +143,9 @@ class Batches:
         """
         ids = [each.strip() for each in (batch_id.split(",") if isinstance(batch_id, str) else batch_id)]
         if not all(ids) or not ids:
-            raise ConfigurationError(f"batch_id takes the id of a job, or the ids of its parts; got {batch_id!r}.")
+            raise ConfigurationError(
+                f"batch_id takes the id of a job, or the ids of its parts; got {quote_argument(batch_id)}."
+            )
         context = JobContext(self._calls, self.submit, {}, source, None if journal is None else Path(journal))
         return BatchJob(context, [JobPart(each) for each in ids])
 

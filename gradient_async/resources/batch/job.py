@@ -6,7 +6,6 @@ else from the service, in any process.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from gradient_async._io.batch.input_source import Source, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.poller import JobProgress
 from gradient_async._io.batch.threads import run_in_thread
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.api import (
     AUTO,
     Provider,
@@ -111,7 +111,7 @@ class BatchJob:
             APIStatusError: The service refused; the class says why.
             APIConnectionError: No response arrived.
         """
-        clock = asyncio.get_running_loop().time
+        clock = get_loop().time
         deadline = None if timeout is None else clock() + timeout
         for part in self._parts:
             if part.batch is None or not part.batch.is_terminal:

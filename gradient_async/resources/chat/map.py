@@ -6,12 +6,12 @@ a time limit; their own time limits begin after that wait.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from gradient_async._io.concurrent_map import ConcurrentMap
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async._protocol.requests.parameters import require_params
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
@@ -48,7 +48,7 @@ def map_results(
 
 async def _fetch_result(send: Callable[[Params], Awaitable[ChatCompletion]], index: int, request: Params) -> MapResult:
     """Send one request; a failure becomes the result's error, except that of a closed session."""
-    loop = asyncio.get_running_loop()
+    loop = get_loop()
     started_at = loop.time()
     try:
         params = require_params(f"requests[{index}]", request)

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 
 import attrs
-from aiohttp import ClientError, web
+from aiohttp import ClientError, HttpVersion11, web
 
 from gradient_async.testing.http.server import Connection
 from gradient_async.testing.recorded_request import RecordedRequest
-from gradient_async.testing.replies import Response
+from gradient_async.testing.replies import SSE, Response
 from gradient_async.testing.scripting.faults import (
     BEFORE_HEADERS,
     ChunkSplitter,
@@ -94,9 +94,12 @@ class Delivery:
     async def _send_headers(self) -> None:
         if self.response.content_type:
             self._http_response.headers.setdefault("Content-Type", self.response.content_type)
+        if self._http_response.headers.get("Content-Type") == SSE:
+            self._http_response.headers.setdefault("X-Accel-Buffering", "no")  # else nginx may hold a stream back
         body = self.response.body
         if body is None or self.plan.faults or self.response.split:
-            self._http_response.enable_chunked_encoding()
+            if self.http.version >= HttpVersion11:  # to an older client, the end of the connection ends the body
+                self._http_response.enable_chunked_encoding()
         else:
             self._http_response.content_length = len(body)
         self.record.status = self.response.status

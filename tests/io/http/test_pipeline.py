@@ -25,6 +25,7 @@ from gradient_async import (
 from gradient_async._protocol.http.retry import Replay
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.pools import count_acquired
 from tests.support.raw_server import read_request, run_raw_server
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
@@ -271,3 +272,50 @@ async def test_a_response_that_is_not_http_is_a_protocol_error() -> None:
         with pytest.raises(ProtocolError, match="HTTP") as caught:
             await s.chat.completions.create(model="m", messages=HI)
     assert caught.value.__context__ is None
+
+
+# Whatever raises after a response arrived closes its connection.
+
+
+class _FailingLimiter(RateLimiter):
+    def apply_response(self, *_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("route", ["completion", "stream"])
+async def test_a_limiter_that_raises_leaks_no_connection(gradient_emulator: Emulator, route: str) -> None:
+    limiter = _FailingLimiter(RateLimits())
+    async with AsyncSession("test", base_url=gradient_emulator.url, limits=limiter) as s:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                await ROUTES[route](s)
+        assert count_acquired(s) == 0
+
+
+class _Interruption(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("route", ["completion", "stream"])
+async def test_a_hook_that_is_interrupted_leaks_no_connection(gradient_emulator: Emulator, route: str) -> None:
+    def interrupt(_: object) -> None:
+        raise _Interruption
+
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[interrupt]) as s:
+        for _ in range(3):
+            with pytest.raises(_Interruption):
+                await ROUTES[route](s)
+        assert count_acquired(s) == 0
+
+
+@pytest.mark.parametrize("value", ["1e308", "1e400", "9" * 5_000, "nan", "-1"])
+@pytest.mark.parametrize("route", ["completion", "stream"])
+async def test_absurd_numbers_in_headers_break_no_call(gradient_emulator: Emulator, route: str, value: str) -> None:
+    names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "Retry-After", "Date"]
+    names += [f"x-ratelimit-{kind}-requests" for kind in ("limit", "remaining", "reset")]
+    gradient_emulator.limits = None
+    gradient_emulator.reply("Hello", headers=dict.fromkeys(names, value), times=None)
+    async with session(gradient_emulator) as s:
+        for _ in range(2):
+            await ROUTES[route](s)
+        assert count_acquired(s) == 0

@@ -12,6 +12,7 @@ from gradient_async import (
     RateLimitError,
     StreamTruncatedError,
 )
+from gradient_async._io.stream import stream_reader
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.raw_server import read_request, run_raw_server
@@ -201,3 +202,21 @@ async def test_what_was_written_before_the_connection_broke_is_read(
     assert stream.outcome == ("error" if kind is InternalServerError else "truncated")
     assert stream.snapshot.text == text
     assert kind is StreamTruncatedError or "out of memory" in str(caught.value)
+
+
+async def test_a_json_body_in_place_of_a_stream_is_bounded(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_reader, "MAX_JSON_BYTES", 100_000)
+    body = b'{"choices": [], "filler": "' + b"x" * 1_000_000 + b'"}'
+    gradient_emulator.reply(body=body, content_type="application/json")
+    with pytest.raises(ProtocolError, match="more than 100000 bytes"):
+        await chat_stream(gradient_session).completion()
+    assert count_acquired(gradient_session) == 0
+
+
+async def test_an_event_may_have_16_mib_by_default(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+    filler = "x" * (16 * 1024 * 1024)
+    gradient_emulator.reply(body=f"data: {filler}\n\n".encode(), content_type="text/event-stream")
+    with pytest.raises(ProtocolError, match="max_event_bytes"):
+        await chat_stream(gradient_session).completion()

@@ -24,7 +24,9 @@ LEAK = (
 )
 
 
-@pytest.mark.parametrize("url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x"])
+@pytest.mark.parametrize(
+    "url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x", "https://my_bucket.s3-1.example.com./x"]
+)
 def test_a_public_https_url_is_valid(url: str) -> None:
     assert PUBLIC.validate_url(url) is url
 
@@ -48,6 +50,24 @@ def test_a_public_https_url_is_valid(url: str) -> None:
         "https://ho st/x?s=secret",
         "https://host/x\r\nEvil: 1?s=secret",
         "https://[broken?s=secret",
+        "https://bucket.example.com:99999/x?s=secret",
+        "https://bucket.example.com:abc/x?s=secret",
+        "https://bucket.example.com:-1/x?s=secret",
+        "https://bucket.example.com:0/x?s=secret",
+        "https://127.1/x?s=secret",
+        "https://2130706433/x?s=secret",
+        "https://0x7f.1/x?s=secret",
+        "https://017700000001/x?s=secret",
+        "https://127.0.0.1./x?s=secret",
+        "https://localhost./x?s=secret",
+        "https://[::ffff:127.0.0.1]/x?s=secret",
+        "https://[::ffff:10.0.0.1]/x?s=secret",
+        "https://bucket..example.com/x?s=secret",
+        "https://-bucket.example.com/x?s=secret",
+        "https://%62ucket.example.com/x?s=secret",
+        "https://127.0.0.1\\.example.com/x?s=secret",
+        "https://" + "a" * 64 + ".example.com/x?s=secret",
+        "https://" + "a." * 127 + "com/x?s=secret",
         "",
         "/uploads/x?s=secret",
     ],

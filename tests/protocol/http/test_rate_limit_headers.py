@@ -2,6 +2,7 @@
 
 import time
 
+import attrs
 import pytest
 from multidict import CIMultiDict
 
@@ -78,3 +79,31 @@ def test_a_negative_remaining_count_is_zero() -> None:
         CIMultiDict({"ratelimit-remaining": "-3", "x-ratelimit-remaining-requests": "-1"}), now=NOW
     )
     assert (info.remaining, info.remaining_requests) == (0, 0)
+
+
+ABSURD = ["1e308", "1e400", "inf", "nan", "9" * 5_000, "1" + "0" * 13, "-1e308", "0x10", "\u0663", "1_000", "many", ""]
+
+
+@pytest.mark.parametrize("value", ABSURD)
+def test_no_number_of_a_header_is_absurd(value: str) -> None:
+    names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "Retry-After"]
+    for quota in ("requests", "tokens-per-minute", "tokens-per-day"):
+        names += [f"x-ratelimit-{kind}-{quota}" for kind in ("limit", "remaining", "reset")]
+    info = parse_rate_limits(CIMultiDict(dict.fromkeys(names, value)), now=NOW)
+    for name, number in attrs.asdict(info).items():
+        assert number is None or abs(number) <= (1e13 if "reset" in name else 10**12)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"llm_provider-retry-after": "3"}, 3),
+        ({"LLM_Provider-Retry-After": "Tue, 14 Nov 2023 22:13:40 GMT"}, 20),
+        ({"llm_provider-retry-after": "9", "Retry-After": "2"}, 2),
+        ({"llm_provider-retry-after": "soon"}, None),
+        ({"llm_provider-retry-after": "9" * 5_000}, None),
+    ],
+)
+def test_a_renamed_retry_after_of_an_error_is_read(headers: dict[str, str], seconds: float | None, status: int) -> None:
+    assert parse_rate_limits(CIMultiDict(headers), now=NOW, status=status).retry_after == seconds
