@@ -150,7 +150,10 @@ class CancelBlock:
 
     def enter_task(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Enter the block in the current task. Passing the running *loop* saves the look-up."""
-        self._task = task = asyncio.current_task(loop or get_loop())
+        try:
+            self._task = task = asyncio.current_task(loop)
+        except RuntimeError:  # there is no running loop
+            task = None
         if task is None:
             raise ConfigurationError(_ASYNCIO_NEEDED)
         self._cancelling = task.cancelling()

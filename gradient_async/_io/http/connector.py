@@ -31,7 +31,8 @@ from aiohttp.connector import Connection
 from gradient_async._io.http.attempt_timer import AttemptTimer
 
 current_attempt: ContextVar[AttemptTimer] = ContextVar("gradient_async_attempt")
-Connect = Callable[[], Awaitable[Connection]]
+_POLL = getattr(select, "poll", None)
+"""None on Windows, where ``select`` takes any number of sockets, and sockets of any number."""
 
 
 class WatchedProtocol(ResponseHandler):
@@ -164,7 +165,15 @@ def is_idle(connection: Connection) -> bool:
     if tls is not None and tls.pending():
         return False
     socket = transport.get_extra_info("socket")
-    return socket is None or not _is_readable(socket.fileno())
+    if socket is None:
+        return True
+    if (fd := socket.fileno()) < 0:
+        return False
+    if _POLL is None:
+        return not select.select([fd], [], [], 0)[0]
+    poll = _POLL()
+    poll.register(fd, select.POLLIN)
+    return not poll.poll(0)
 
 
 def _has_begun_response(parser: Any) -> bool:
@@ -177,17 +186,6 @@ def _has_begun_response(parser: Any) -> bool:
         return parser.feed_eof() is not None
     except Exception:  # noqa: BLE001 - what it was fed is no response
         return True
-
-
-def _is_readable(fd: int) -> bool:
-    """Whether data, an end or an error is waiting on a socket; True for a closed one."""
-    if fd < 0:
-        return True
-    if not hasattr(select, "poll"):  # Windows, where select takes any number of a socket
-        return bool(select.select([fd], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _watch(protocol: ResponseHandler) -> None:

@@ -125,7 +125,10 @@ class Pipeline:
             ProtocolError: The response is not as documented.
             SessionClosedError: The session is closed, or was closed while the call waited.
         """
-        deadline_timer, total = self.transport.get_deadline_timer(get_loop()), request.timeouts.total
+        deadline_timer, total = (
+            self.transport.get_deadline_timer(asyncio._get_running_loop() or get_loop()),
+            request.timeouts.total,
+        )
         now = deadline_timer.time()
         call = _Call(
             request, target, deadline_timer, started_at=now, deadline=math.inf if total is None else now + total

@@ -66,7 +66,7 @@ class QueuedLimiter(abc.ABC):
                 raise
         """
         wait_queue = self._wait_queue
-        loop = get_loop()
+        loop = asyncio._get_running_loop() or get_loop()
         if loop is not wait_queue.loop:
             self._bind_loop(loop)
         permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold, model)

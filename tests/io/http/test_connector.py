@@ -109,20 +109,23 @@ async def test_a_connection_on_which_something_waits_is_not_used(
 
 @pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
 async def test_no_call_gets_a_late_response_to_another(*, own_pool: bool) -> None:
-    """The loop works between the calls, while the server sends what nobody asked for."""
+    """The program works between the calls, while the server sends what nobody asked for."""
+    happened = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         while receive_request(connection):
             connection.sendall(http_response("solicited"))
             time.sleep(0.001)
             connection.sendall(UNSOLICITED)
+            happened.set()
 
     with run_thread_server(serve) as address:
         async with open_session(address, own_pool=own_pool) as session:
             texts = []
             for _ in range(100):
+                happened.clear()
                 texts.append((await session.chat.completions.create(**HI)).text)
-                time.sleep(0.005)  # noqa: ASYNC251 - the program is at work
+                happened.wait()
     assert set(texts) == {"solicited"}
 
 

@@ -216,7 +216,7 @@ async def test_a_json_body_in_place_of_a_stream_is_bounded(
 
 
 async def test_an_event_may_have_16_mib_by_default(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
-    filler = "x" * (16 * 1024 * 1024)
+    filler = "x" * (16 * 1024 * 1024 + 1)
     gradient_emulator.reply(body=f"data: {filler}\n\n".encode(), content_type="text/event-stream")
     with pytest.raises(ProtocolError, match="max_event_bytes"):
         await chat_stream(gradient_session).completion()
