@@ -19,6 +19,7 @@ from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from tests.support.thread_server import receive_request, run_thread_server
 from tests.support.tls import make_contexts
 from tests.support.waiting import HANG_SECONDS
+from tests.support.waiting import HANG_SECONDS
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 LONG: Any = {"model": "m", "messages": [{"role": "user", "content": "x" * (2 * MAX_BODY_BYTES)}]}
@@ -86,12 +87,13 @@ async def open_tls_session(address: str, tls: ssl.SSLContext) -> AsyncIterator[A
 async def test_a_connection_on_which_something_waits_is_not_used(
     what: str, params: Any, *, is_busy: bool, own_pool: bool
 ) -> None:
-    happened = threading.Event()
+    received, happened = threading.Event(), threading.Event()
 
     def serve(connection: socket.socket) -> None:
         while receive_request(connection):
             connection.sendall(http_response("solicited"))
-            time.sleep(0.005)  # else both arrive as one block
+            received.wait(HANG_SECONDS)
+            received.clear()
             AFTER_A_RESPONSE[what](connection)
             happened.set()
 
@@ -100,10 +102,12 @@ async def test_a_connection_on_which_something_waits_is_not_used(
             for _ in range(4):
                 happened.clear()
                 assert (await session.chat.completions.create(**params)).text == "solicited"
+                received.set()
                 if is_busy:
-                    assert happened.wait(HANG_SECONDS)  # the loop does not run, so that it reads nothing
+                    happened.wait()  # the loop does not run, so that it reads nothing
                     time.sleep(PAUSE)  # noqa: ASYNC251 - see above
                 else:
+                    await asyncio.to_thread(happened.wait)
                     await asyncio.sleep(PAUSE)
 
 
