@@ -19,7 +19,6 @@ from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from tests.support.thread_server import receive_request, run_thread_server
 from tests.support.tls import make_contexts
 from tests.support.waiting import HANG_SECONDS
-from tests.support.waiting import HANG_SECONDS
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 LONG: Any = {"model": "m", "messages": [{"role": "user", "content": "x" * (2 * MAX_BODY_BYTES)}]}
@@ -104,10 +103,10 @@ async def test_a_connection_on_which_something_waits_is_not_used(
                 assert (await session.chat.completions.create(**params)).text == "solicited"
                 received.set()
                 if is_busy:
-                    happened.wait()  # the loop does not run, so that it reads nothing
+                    assert happened.wait(HANG_SECONDS)  # the loop does not run, so that it reads nothing
                     time.sleep(PAUSE)  # noqa: ASYNC251 - see above
                 else:
-                    await asyncio.to_thread(happened.wait)
+                    await asyncio.to_thread(happened.wait, HANG_SECONDS)
                     await asyncio.sleep(PAUSE)
 
 
@@ -129,7 +128,7 @@ async def test_no_call_gets_a_late_response_to_another(*, own_pool: bool) -> Non
             for _ in range(100):
                 happened.clear()
                 texts.append((await session.chat.completions.create(**HI)).text)
-                happened.wait()
+                assert happened.wait(HANG_SECONDS)
     assert set(texts) == {"solicited"}
 
 
