@@ -11,7 +11,8 @@ of a known one if one of these holds:
     its name is the same, and the known arguments are whole JSON          ``find {"q":1}``, then ``find {"q":2}``
 
 Otherwise it continues the known call: another id without a name is ignored, because some servers make a new id for
-every piece; another name is the rest of one that comes in pieces (``get_``, ``weather``); the same name is repeated.
+every piece; another name is the rest of one that comes in pieces (``get_``, ``weather``), or all of it so
+far (``get_``, ``get_weather``).
 """
 
 from __future__ import annotations
@@ -171,16 +172,23 @@ class ToolCallAssembler:
         return sorted(calls, key=lambda call: indexes[call.position]) if len(indexes) == len(calls) else calls
 
     def _find_call(self, delta: ToolCallDelta, position: int) -> _CallBuilder | None:
-        """Return the known call in whose place *delta* is: by index, else by id, else at *position*."""
+        """Return the known call in whose place *delta* is: by index, else by id, else at *position*.
+
+        An index that is new with a delta without a name is wrong, for a call begins with its name.
+        """
+        function, index = delta.function, delta.index
         by_id = self.by_id.get(delta.id) if delta.id else None
-        if delta.index is not None:
-            latest = self.by_index.get(delta.index)
-            return by_id if by_id is not None and by_id.index == delta.index else latest
+        if index is not None:
+            latest = self.by_index.get(index)
+            if by_id is not None and by_id.index == index:
+                return by_id
+            if latest is not None or (function and function.name):
+                return latest
         if by_id is not None:
             return by_id
-        if not delta.id:
+        if index is None and not delta.id:
             return self.calls[position] if position >= 0 else None
-        is_rest = bool(self.calls and delta.function and delta.function.arguments)
+        is_rest = bool(self.calls and function and function.arguments)
         return self.calls[-1] if is_rest and not self.calls[-1].has_whole_arguments else None
 
     def _start_call(self, delta: ToolCallDelta, before: _CallBuilder | None) -> _CallBuilder:

@@ -77,7 +77,15 @@ def call_delta(arguments: str | None = None, *, name: str | None = None, **rest:
         ([[call_delta("{", name="f"), call_delta("[", name="g")], [call_delta("}"), call_delta("]")]], [("", "f", "{}"), ("", "g", "[]")]),
         # a name in two pieces
         ([[call_delta(name="get_", index=0, id="a")], [call_delta("{}", name="weather", index=0)]], [("a", "get_weather", "{}")]),
+        # a name that grows: each piece repeats what came before
         ([[call_delta(name="get_", index=0, id="a")], [call_delta("{}", name="get_weather", index=0)]], [("a", "get_weather", "{}")]),
+        # an index that is wrong for all but the first piece: the id, or nothing at all, says where the rest belongs
+        (
+            [[call_delta("{}", name="f", index=0, id="a")], [call_delta("", name="g", index=0, id="b")],
+             [call_delta("{", index=1, id="b")], [call_delta("}", index=1, id="b")]],
+            [("a", "f", "{}"), ("b", "g", "{}")],
+        ),
+        ([[call_delta("{", name="f", index=0, id="a")], [call_delta("1", index=1)], [call_delta("}", index=2)]], [("a", "f", "{1}")]),
         # empty strings stand for nothing
         ([[call_delta("{}", name="f", index=0, id="a")], [call_delta("", name="", index=0, id="")]], [("a", "f", "{}")]),
         # an index that is used again, without ids: another name, or the same after whole arguments
