@@ -86,3 +86,11 @@ class BaseDecoder(Generic[E]):
     def _decode_event(self, name: str, data: str, events: list[E]) -> None:
         """Decode one event: append it to *events*, set `done`, or raise the error that it stands for."""
         raise NotImplementedError
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether the JSON *value* of an event carries nothing: it is empty, a number, or the end marker in quotes.
+
+    Text and lists may carry something, so they are refused by whoever cannot read them.
+    """
+    return not value or value == "[DONE]" or isinstance(value, bool | int | float)

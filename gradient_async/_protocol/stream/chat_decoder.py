@@ -27,7 +27,7 @@ from gradient_async._protocol.http.error_detection import (
     find_stated_error,
     no_choices_error,
 )
-from gradient_async._protocol.stream.base_decoder import BaseDecoder
+from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.interfaces import Decoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
@@ -94,12 +94,8 @@ def _decode_named_event(data: bytes) -> ChatCompletionChunk | None:
 
 
 def _structure_chunk(value: Any) -> ChatCompletionChunk | None:
-    """Return the chunk of a JSON *value*, None for a value that says nothing: it is empty, or has no field of a chunk.
-
-    Text and lists may say something, so they are refused.
-    """
-    says_nothing = not value or value == "[DONE]" or isinstance(value, bool | int | float)
-    if says_nothing or (isinstance(value, dict) and not _is_chunk(value)):
+    """Return the chunk of a JSON *value*, None if it says nothing: it is empty, or has no field of a chunk."""
+    if says_nothing(value) or (isinstance(value, dict) and not _is_chunk(value)):
         return None
     return structure(_to_chunk(value) if _is_completion(value) else value, ChatCompletionChunk)
 

@@ -1,8 +1,8 @@
 """The bytes of a messages or responses stream to typed events.
 
 Contract: as in `base_decoder`. Errors that the service sends inside a stream are raised, never handed out as events.
-Frames that say nothing are dropped: pings, null, ``{}``, a quoted ``[DONE]``, and those under a name that is not a type
-of this API, unless they hold an event or an error.
+Frames that say nothing are dropped, as in chat streams: pings, null, numbers, objects without a type and without a part
+of a result, and those under a name that is not a type of this API, unless they hold an event or an error.
 
 Source: error shapes as listed in `error_body`.
 """
@@ -19,7 +19,7 @@ from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_body import parse_error_event, parse_error_object
 from gradient_async._protocol.http.error_detection import find_error, find_stated_error
-from gradient_async._protocol.stream.base_decoder import BaseDecoder
+from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.error_lines import BARE_JSON
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import APIStatusError, ResponseDecodeError
@@ -27,6 +27,8 @@ from gradient_async.models._base import Model
 
 M = TypeVar("M", bound=Model)
 _DONE = "[DONE]"
+_RESULT_FIELDS = ("choices", "content_block", "delta", "item", "message", "part", "response")
+"""The fields of events that hold parts of a result."""
 
 
 @attrs.frozen(kw_only=True, slots=False)  # a cached property needs a dict
@@ -62,11 +64,11 @@ class EventDecoder(BaseDecoder[M]):
     dialect: Dialect[M]
 
     def _decode_event(self, name: str, data: str, events: list[M]) -> None:
+        if name == "error":
+            raise parse_error_event(data.encode())
         text = data.strip()
         if not text:
             return
-        if name == "error":
-            raise parse_error_event(data.encode())
         if text == _DONE:
             self.done = self.dialect.has_done_marker
             return
@@ -108,7 +110,7 @@ class EventDecoder(BaseDecoder[M]):
             if is_type and not value.get("type"):
                 value["type"] = name
             self._add_object(value, name, events)
-        elif value not in (None, _DONE) and (is_type or name == DEFAULT_EVENT):
+        elif not says_nothing(value) and (is_type or name == DEFAULT_EVENT):
             problem = f"The service sent an event that is not an object but a {type(value).__name__}."
             raise ResponseDecodeError(problem, path="$")
 
@@ -119,18 +121,30 @@ class EventDecoder(BaseDecoder[M]):
     def _add_object(self, value: dict[str, Any], name: str, events: list[M]) -> None:
         """Append the event or events in the JSON object *value*, of an event named *name*, to *events*."""
         dialect, kind = self.dialect, value.get("type")
-        if isinstance(kind, str) and kind not in dialect.known_types:
+        if not (kind and isinstance(kind, str)):
+            found = dialect.split_result(value) or self._read_untyped(value, name)
+        elif kind in dialect.known_types:
+            found = [structure(value, dialect.event_class)]
+        else:
             if kind.lower().endswith("error"):
                 raise parse_error_object(value)
             unknown = [] if kind == "ping" else [structure({"type": kind}, dialect.event_class, raw=value)]
             found = dialect.split_result(value) or unknown
-        elif "type" in value or "choices" in value:
-            found = [structure(value, dialect.event_class)]
-        else:
-            found = dialect.split_result(value)
-            if not found and value and name == DEFAULT_EVENT:
-                raise find_error(value) or ResponseDecodeError(
-                    "The service sent an event without a type.", path="$.type"
-                )
         for event in found:
             self._add_event(event, events)
+
+    def _read_untyped(self, value: dict[str, Any], name: str) -> list[M]:
+        """Return the chat-like chunk that an object without a type is, nothing if it says nothing.
+
+        Raises:
+            APIStatusError: The object is an error.
+            ResponseDecodeError: It has a part of a result, which would be lost.
+        """
+        event_class = self.dialect.event_class
+        if "choices" in value and "choices" in event_class.wire_fields:
+            return [structure(value, event_class)]
+        if name == DEFAULT_EVENT and (error := find_error(value)):
+            raise error
+        if name == DEFAULT_EVENT and any(map(value.get, _RESULT_FIELDS)):
+            raise ResponseDecodeError("The service sent an event without a type.", path="$.type")
+        return []

@@ -197,6 +197,7 @@ def test_bytes_after_the_end_are_ignored() -> None:
         (b'event: response.error\ndata: {"message":"m"}\n\n', InternalServerError, None),
         (b"event: streamError\ndata: what\n\n", InternalServerError, None),
         (b"event: error\ndata: {}\n\n", InternalServerError, None),
+        (b"event: error\ndata:\n\n", InternalServerError, None),
         (b"event: error\ndata: null\n\n", InternalServerError, None),
         (b'data: {"error":{"code":429,"message":"m"}}\n\n', RateLimitError, None),
         (b'data: {"id":"too_many_requests","message":"m"}\n\n', RateLimitError, "too_many_requests"),
@@ -264,7 +265,16 @@ SILENT_FRAMES = [
     b"data: null",
     b"data: {}",
     b"data: \ndata:",
+    b"data: []",
+    b'data: ""',
+    b"data: true",
+    b"data: 5",
     b'data: "[DONE]"',
+    b'data: {"time": 5}',
+    b'data: {"event": "heartbeat", "id": "7", "index": 0}',
+    b'data: {"error": null, "message": "", "delta": {}, "item": null}',
+    b'data: {"type": ""}',
+    b'data: {"type": [], "usage": null}',
     b'data: {"type": "ping"}',
     b'data: {"type": "ping", "cost": "0"}',
     b"event: ping",
@@ -349,11 +359,19 @@ def test_an_event_of_unknown_type_keeps_its_fields_of_any_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"data: 5\n\n", b"data: []\n\n", b'data: "text"\n\n', b'data: {"x": 1}\n\n', b"data: {]\n\n"]
+    "frame",
+    [
+        'data: "text"',
+        "data: [5]",
+        "data: {]",
+        'data: {"delta": {"text": "lost"}}',
+        'data: {"type": null, "delta": "lost"}',
+        'data: {"item": {"type": "message"}}',
+    ],
 )
 @pytest.mark.parametrize("read", [read_message, read_response])
-def test_an_event_that_is_not_an_object_with_a_type_is_an_error_of_ours(read: Read, body: bytes) -> None:
-    reading = read(body)
+def test_an_event_that_says_something_unreadable_is_an_error_of_ours(read: Read, frame: str) -> None:
+    reading = read(f"{frame}\n\n".encode())
     assert isinstance(reading.decoder.error, GradientError)
     assert reading.decoder.error.__context__ is None
     assert reading.events == []
