@@ -11,7 +11,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
 from typing import Self, TypeVar
 
 import anyio
@@ -21,9 +22,10 @@ from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import Exchange
-from gradient_async._io.http.hooks import logger
+from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logger
 from gradient_async._io.http.transport import Transport
-from gradient_async._protocol.batch.presigned import DownloadState, UrlPolicy, storage_error, storage_retry_delay
+from gradient_async._protocol.batch.download_state import RANGE_NOT_SATISFIABLE, DownloadState
+from gradient_async._protocol.batch.presigned import UrlPolicy, storage_error, storage_retry_delay
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
@@ -33,7 +35,6 @@ BLOCK_BYTES = 1_048_576
 MAX_URL_RENEWALS = 2
 """Number of fresh URLs to request before a refusal of the storage host is final."""
 
-RANGE_NOT_SATISFIABLE = 416
 _MAX_ERROR_BYTES = 65_536
 _DRAIN_SECONDS = 1.0
 _DOWNLOAD_STATUSES = frozenset({200, 206, RANGE_NOT_SATISFIABLE})
@@ -55,7 +56,7 @@ class _UploadBody:
     file: InputFile
     part: InputPart
     on_progress: UploadProgress | None
-    timer: AttemptTimer
+    timer: AttemptTimer | None = None
     problem: Exception | None = None
     ended: bool = False
     _offset: int = attrs.field(default=0, init=False)
@@ -79,7 +80,9 @@ class _UploadBody:
         if self.on_progress is not None:
             self.on_progress(self._offset - self.part.start)
         timer = self.timer
-        if not timer.response_started and not self.ended:  # the last block was written: restart the time limit
+        if (
+            timer is not None and not timer.response_started and not self.ended
+        ):  # the last block was written: restart the time limit
             timer.enter_phase("first_byte", timer.deadline_timer.time(), timer.timeouts.first_byte)
         size = min(self.part.end - self._offset, BLOCK_BYTES)
         if not size:
@@ -90,17 +93,59 @@ class _UploadBody:
 
 
 @attrs.define(eq=False)
+class _PresignedAttempt:
+    """One request to a presigned URL; reported to the hooks when its ``with`` block ends, as any other attempt.
+
+    Attributes:
+        error: The error of the attempt; None if it succeeded.
+    """
+
+    method: str
+    url: str
+    number: int
+    hooks: Sequence[Hook]
+    timer: AttemptTimer
+    exchange: Exchange | None = None
+    error: GradientError | None = None
+    _started_at: float = attrs.field(default=0.0, init=False)
+
+    def __enter__(self) -> Self:
+        self._started_at = self.timer.deadline_timer.time()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.hooks or not (error is None or isinstance(error, GradientError)):
+            return
+        details = AttemptDetails(
+            method=self.method,
+            url=self.url.partition("?")[0],
+            attempt=self.number,
+            limiter_wait=0.0,
+            status=self.exchange.status if self.exchange else None,
+            request_id=self.exchange.headers.get("x-amz-request-id") if self.exchange else None,
+            error=self.error or error,
+            elapsed=self.timer.deadline_timer.time() - self._started_at,
+        )
+        for hook in self.hooks:
+            call_hook(hook, details)
+
+
+@attrs.define(eq=False)
 class PresignedClient:
     """Sends requests to presigned URLs through the session's connection pool.
 
     Attributes:
         url_policy: Returns the rules that URLs must follow.
+        hooks: Observers of each attempt.
     """
 
     transport: Transport
     retry: RetryPolicy
     timeouts: Timeouts
     url_policy: Callable[[], UrlPolicy]
+    hooks: Sequence[Hook] = ()
 
     async def upload_part(
         self,
@@ -131,7 +176,7 @@ class PresignedClient:
         attempt = 0
         while True:
             attempt += 1
-            error = await self._try_upload(url, file, part, content_type, on_progress)
+            error = await self._try_upload(url, attempt, _UploadBody(file, part, on_progress), content_type)
             if error is None:
                 return
             delay = self.retry_delay(error, attempt)
@@ -148,8 +193,8 @@ class PresignedClient:
         longest = self.timeouts.total
         return storage_retry_delay(error, attempt=attempt, policy=self.retry, chance=chance, longest=longest)
 
-    async def open_download(self, url: str, state: DownloadState) -> Exchange:
-        """Request the rest of a file; return the response with status 200, 206 or 416.
+    async def open_download(self, url: str, state: DownloadState, attempt: int = 1) -> Exchange:
+        """Request the rest of a file as attempt number *attempt*; return the response with status 200, 206 or 416.
 
         Raises:
             UploadError: The storage host refused.
@@ -158,22 +203,24 @@ class PresignedClient:
         """
         self.url_policy().validate_url(url)
         timer = self._new_timer()
-        sending = self.transport.fetch_presigned("GET", url, headers=state.request_headers(), timer=timer)
-        exchange = await _await_with_timer(timer, sending)
-        if exchange.status in _DOWNLOAD_STATUSES:
-            return exchange
-        raise await _read_refusal(exchange, "download", self.timeouts.idle)
+        with _PresignedAttempt("GET", url, attempt, self.hooks, timer) as details:
+            sending = self.transport.fetch_presigned("GET", url, headers=state.request_headers(), timer=timer)
+            details.exchange = exchange = await _await_with_timer(timer, sending)
+            if exchange.status in _DOWNLOAD_STATUSES:
+                return exchange
+            raise await _read_refusal(exchange, "download", self.timeouts.idle)
 
     async def _try_upload(
-        self, url: str, file: InputFile, part: InputPart, content_type: str | None, on_progress: UploadProgress | None
+        self, url: str, attempt: int, body: _UploadBody, content_type: str | None
     ) -> GradientError | None:
         """Send the part once; return an error of the storage host or of the connection, raise any other."""
-        timer = self._new_timer()
-        body = _UploadBody(file, part, on_progress, timer)
-        headers = {"Content-Length": str(part.size)} | ({"Content-Type": content_type} if content_type else {})
+        body.timer = timer = self._new_timer()
+        headers = {"Content-Length": str(body.part.size)} | ({"Content-Type": content_type} if content_type else {})
         sending = self.transport.fetch_presigned("PUT", url, headers=headers, data=body, timer=timer)
         try:
-            return await _await_with_timer(timer, _finish_upload(sending, self.timeouts.idle))
+            with _PresignedAttempt("PUT", url, attempt, self.hooks, timer) as details:
+                details.error = await _await_with_timer(timer, _finish_upload(sending, details, self.timeouts.idle))
+                return details.error
         except (APIConnectionError, ProtocolError) as error:
             if body.problem is None:
                 return error.with_traceback(None)
@@ -197,9 +244,11 @@ async def _await_with_timer(timer: AttemptTimer, step: Awaitable[T]) -> T:
     raise timer.build_timeout_error(timer.deadline_timer.time())
 
 
-async def _finish_upload(sending: Awaitable[Exchange], idle: float | None) -> GradientError | None:
+async def _finish_upload(
+    sending: Awaitable[Exchange], attempt: _PresignedAttempt, idle: float | None
+) -> GradientError | None:
     """Await the response of an upload; return the error if the storage host refused it."""
-    exchange = await sending
+    attempt.exchange = exchange = await sending
     if exchange.status >= 300:
         return await _read_refusal(exchange, "upload", idle)
     await exchange.drain_body(_DRAIN_SECONDS)

@@ -23,11 +23,13 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, RANGE_NOT_SATISFIABLE, PresignedClient
+from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient
 from gradient_async._io.http.attempt_timer import body_timeout_error
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.presigned import DownloadState, needs_new_url
+from gradient_async._protocol.batch.content_coding import ContentUnpacker
+from gradient_async._protocol.batch.download_state import DownloadState
+from gradient_async._protocol.batch.presigned import is_final_refusal, needs_new_url
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, UploadError
 
 
@@ -38,19 +40,22 @@ class ResumableDownload:
     Attributes:
         url: The presigned URL in use.
         renew_url: Fetches a fresh URL of the same file.
+        optional: Whether the results are readable without this file, as they are without an error sidecar.
     """
 
     client: PresignedClient
     url: str
     renew_url: Callable[[], Awaitable[str]]
+    optional: bool = attrs.field(default=False, kw_only=True)
     state: DownloadState = attrs.field(factory=DownloadState)
+    unpacker: ContentUnpacker = attrs.field(factory=ContentUnpacker, init=False)
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _renewals: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
     async def read_block(self) -> bytes:
-        """Return the next bytes; ``b""`` when the file is complete.
+        """Return the next stored bytes; ``b""`` when the file is complete.
 
         Raises:
             UploadError: The storage host refused the file.
@@ -63,6 +68,28 @@ class ResumableDownload:
             elif block := await self._read_new_bytes(self._exchange):
                 return block
         return b""
+
+    async def read_content(self) -> bytes:
+        """Return the next bytes of the content, unpacked if it is stored compressed; ``b""`` at its end.
+
+        Raises:
+            GradientError: As `read_block` does.
+            ProtocolError: The compressed file is damaged.
+        """
+        data = self.unpacker.read_more()
+        while not data:
+            block = await self.read_block()
+            if not block:
+                return self.unpacker.feed_eof()
+            data = self.unpacker.feed(block, self.state.coding)
+        return data
+
+    def can_do_without(self, error: GradientError) -> bool:
+        """Whether *error*, which ended the download, is to be reported beside the results instead of raised.
+
+        A service was seen to hand out the URL of an error sidecar that does not exist.
+        """
+        return self.optional and self.state.offset == 0 and is_final_refusal(error)
 
     def close(self) -> None:
         """End the download and release its connection. Idempotent, callable at any time."""
@@ -80,7 +107,7 @@ class ResumableDownload:
     async def _open_response(self) -> None:
         problem = None
         try:
-            exchange = await self.client.open_download(self.url, self.state)
+            exchange = await self.client.open_download(self.url, self.state, self._failures + 1)
         except (APIConnectionError, UploadError) as error:
             problem = error.with_traceback(None)
         if problem is not None:
@@ -88,11 +115,13 @@ class ResumableDownload:
             return
         self._exchange = exchange
         try:
-            self.state.start_response(exchange.status, exchange.headers)
+            has_body = self.state.start_response(exchange.status, exchange.headers)
         except ProtocolError:
             self._close_exchange()
             raise
-        if exchange.status == RANGE_NOT_SATISFIABLE or self._ended:
+        if not has_body:
+            self._close_exchange()
+        if self.state.ended_early or self._ended:
             self.close()
 
     async def _read_new_bytes(self, exchange: Exchange) -> bytes:

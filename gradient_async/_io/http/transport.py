@@ -157,6 +157,7 @@ class Transport:
             skip_auto_headers=None if "Content-Type" in headers else ("Content-Type",),
             proxy=await _find_proxy(self.client_session, url),
             read_bufsize=FILE_BUFFER_BYTES,
+            auto_decompress=False,
             allow_redirects=False,
             timeout=NO_LIMITS,
         )

@@ -201,10 +201,24 @@ def read_result_links(body: bytes) -> ResultLinks:
     known = value
     if type(value) is dict and type(download := value.get("download")) is dict:
         known = {"output_file_url": download.get("presigned_url"), "expires_at": download.get("expires_at"), **value}
-    links = structure(known, ResultLinks, raw=value)
+    links = structure(_without_fillers(known), ResultLinks, raw=value)
     if not links.result_available:
         raise results_not_ready_error(links.batch_id)
     return links
+
+
+def _without_fillers(links: Any) -> Any:
+    """Return *links* without empty URLs, and without a placeholder for a sidecar that does not exist.
+
+    The reference's own example has ``"error_file_url": "string"``.
+    """
+    if type(links) is not dict:
+        return links
+    sidecar = links.get("error_file_url")
+    fillers = {name for name in ("output_file_url", "error_file_url") if links.get(name) == ""}
+    if isinstance(sidecar, str) and "://" not in sidecar:
+        fillers.add("error_file_url")
+    return {name: value for name, value in links.items() if name not in fillers}
 
 
 def results_not_ready_error(batch_id: str) -> BatchNotReadyError:

@@ -1,24 +1,16 @@
-"""Presigned URLs: which are accepted, errors of the storage host, and the state of a resumable download.
+"""Presigned URLs: which are accepted, the type to upload with, and errors of the storage host.
 
 Contract: pure. A URL from the service is validated before anything is sent to it. An error quotes the storage host's
 code, never its text, which contains the signature.
 
-A download survives lost connections and expired URLs because its state is independent of both: the bytes handed out
-(*offset*), the size of the file and its ETag. Example, a file of 10 bytes over three connections:
+Content types of an upload. A URL says whether the type is part of its signature, not which type was signed:
 
-    request                             response                                offset after reading
-    GET url                             200, Content-Length: 10, ETag "e"       4, then the connection is lost
-    GET url, Range: bytes=4-,           403: the URL has expired                4
-             If-Range: "e"
-    GET fresh url, Range: bytes=4-,     206, Content-Range: bytes 4-9/10        10: complete
-             If-Range: "e"
+    URL                                   first             after SignatureDoesNotMatch    after that
+    X-Amz-SignedHeaders=host              application/jsonl the same                       the same
+    X-Amz-SignedHeaders=content-type;host application/jsonl application/octet-stream       none
 
-Other responses to the second request: 200 sends the file from its start, and the first 4 bytes are skipped; 416 with
-``bytes */10`` at offset 10 means that everything has arrived; another ETag or size means another file, an error. A
-weak ETag cannot stand in If-Range, so the check of ETag and size in the response has to do.
-
-Source: "Upload a Batch Inference Input File" of the batch inference reference; error codes of S3; RFC 9110 section
-14 (ranges) and 13.1.5 (If-Range).
+Source: "Upload a Batch Inference Input File" of the batch inference reference; error codes of S3.
+Its text names application/octet-stream, its curl example application/jsonl.
 """
 
 from __future__ import annotations
@@ -26,24 +18,35 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
 from gradient_async._protocol.http.credentials import is_loopback
 from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
 from gradient_async._protocol.http.retry import RetryPolicy, backoff_delay
-from gradient_async.errors import APIConnectionError, BatchError, GradientError, ProtocolError, UploadError
+from gradient_async.errors import (
+    APIConnectionError,
+    BatchError,
+    BatchNotReadyError,
+    GradientError,
+    ProtocolError,
+    UploadError,
+)
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.-]{1,64})\s*</Code>")
-_SIZE = re.compile(r"[0-9]{1,18}")
-_CONTENT_RANGE = re.compile(rf"bytes (?:({_SIZE.pattern})-({_SIZE.pattern})|\*)/({_SIZE.pattern}|\*)")
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_HOST_CHARS = 253
 _NUMBER = re.compile("0x[0-9a-f]*|[0-9]+")
 _EXPIRED_CODES = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredPresignRequest"})
+CONTENT_TYPES: tuple[str | None, ...] = ("application/jsonl", "application/octet-stream", None)
+"""The types to upload with, in order; None sends no type."""
+
+_UNVERSIONED_KEYS = frozenset({"awsaccesskeyid", "googleaccessid"})
+"""Parameters of URLs signed before version 4, whose signature always covers the type."""
+
 _HINTS = {
     "SignatureDoesNotMatch": "If the URL was signed for another Content-Type, pass content_type=.",
     "NoSuchKey": "The file is gone; the service keeps results for a limited time.",
@@ -140,6 +143,11 @@ def needs_new_url(error: GradientError) -> bool:
     return isinstance(error, UploadError) and (error.status in (401, 403) or error.code in _EXPIRED_CODES)
 
 
+def is_final_refusal(error: GradientError) -> bool:
+    """Whether the file of a URL cannot be read, now or later: refused, gone, or at an address that is not allowed."""
+    return isinstance(error, UploadError | ProtocolError | BatchNotReadyError) and not _is_transient(error)
+
+
 def storage_retry_delay(
     error: GradientError, *, attempt: int, policy: RetryPolicy, chance: float, longest: float | None
 ) -> float | None:
@@ -166,98 +174,19 @@ def _is_transient(error: GradientError) -> bool:
     return isinstance(error, APIConnectionError) and not error.permanent
 
 
-@attrs.frozen
-class ContentRange:
-    """The bytes of the file in a response: from *start* to the end of the file.
-
-    Attributes:
-        start: Offset of the first byte.
-        total: Size of the whole file in bytes; None if the response does not state it.
-    """
-
-    start: int
-    total: int | None
+def signs_content_type(url: str) -> bool:
+    """Whether the signature of a presigned *url* covers the ``Content-Type`` of the upload."""
+    query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    signed = ";".join(value for name, value in query.items() if name.endswith("-signedheaders"))
+    return "content-type" in signed.lower().split(";") or not _UNVERSIONED_KEYS.isdisjoint(query)
 
 
-def read_content_range(status: int, headers: Mapping[str, str]) -> ContentRange:
-    """Return the bytes of the file that a response with status 200, 206 or 416 contains.
-
-    Raises:
-        ProtocolError: The file is compressed, or its range is not stated.
-    """
-    if headers.get("Content-Encoding", "identity").lower() not in ("identity", "aws-chunked", ""):
-        raise ProtocolError("The storage host compressed the file although it was asked not to; it cannot be resumed.")
-    length = headers.get("Content-Length", "")
-    if status == 200:
-        return ContentRange(0, int(length) if _SIZE.fullmatch(length) else None)
-    found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if found is None:
-        raise ProtocolError("The storage host sent a part of the file without a valid Content-Range.")
-    total = None if found[3] == "*" else int(found[3])
-    return ContentRange(total or 0 if found[1] is None else int(found[1]), total)
-
-
-@attrs.define
-class DownloadState:
-    """The progress of a download, over any number of connections and URLs.
-
-    Attributes:
-        offset: Number of bytes handed out.
-        total: Size of the file in bytes; None until a response states it.
-        etag: ETag of the file; another ETag means another file.
-        skip: Number of bytes still to drop because the host sent the file from its start again.
-    """
-
-    offset: int = 0
-    total: int | None = None
-    etag: str | None = None
-    skip: int = attrs.field(default=0, init=False)
-
-    def request_headers(self) -> dict[str, str]:
-        """Return the request headers for the bytes from *offset* on."""
-        headers = {"Accept-Encoding": "identity"}
-        if self.offset:
-            headers["Range"] = f"bytes={self.offset}-"
-            if self.etag and not self.etag.startswith("W/"):
-                headers["If-Range"] = self.etag
-        return headers
-
-    def start_response(self, status: int, headers: Mapping[str, str]) -> None:
-        """Continue with a response of status 200, 206 or 416.
-
-        Raises:
-            ProtocolError: The response is of another file, or starts at another byte than *offset*.
-        """
-        content, etag = read_content_range(status, headers), headers.get("ETag")
-        other_etag = etag is not None and self.etag is not None and etag != self.etag
-        other_total = content.total is not None and self.total is not None and content.total != self.total
-        if self.offset and (other_etag or other_total):
-            raise ProtocolError("The file changed at the storage host while it was being read; read it again.")
-        if content.start > self.offset or (status != 200 and content.start != self.offset):
-            raise ProtocolError(f"The storage host sent the file from byte {content.start}, not {self.offset}.")
-        self.skip = self.offset - content.start
-        self.etag = etag or self.etag
-        self.total = content.total if content.total is not None else self.total
-
-    def accept_block(self, block: bytes) -> bytes:
-        """Return the new bytes of *block* and advance *offset*; skipped bytes are dropped.
-
-        Raises:
-            ProtocolError: The response has more bytes than the file.
-        """
-        if self.skip:
-            dropped = min(self.skip, len(block))
-            self.skip -= dropped
-            block = block[dropped:]
-        self.offset += len(block)
-        if self.total is not None and self.offset > self.total:
-            raise ProtocolError("The storage host sent more bytes than the file has.")
-        return block
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every byte has arrived. A file of unknown size is complete when its response ends."""
-        return self.skip == 0 and (self.total is None or self.offset == self.total)
+def next_content_type(current: str | None, url: str, error: UploadError) -> str | None:
+    """Return the type to upload with at the next URL, after *url* refused *current* with *error*."""
+    if error.code not in (None, "SignatureDoesNotMatch") or not signs_content_type(url):
+        return current
+    following = CONTENT_TYPES[CONTENT_TYPES.index(current) + 1 :] if current in CONTENT_TYPES else ()
+    return following[0] if following else None
 
 
 def input_changed_error() -> BatchError:

@@ -210,7 +210,7 @@ class Batches:
             source: A path, bytes, or an iterable of requests.
             provider: The form of the lines, if they are encoded from requests.
             endpoint: The ``url`` of these lines; that of the job, or None for requests with their own ``url``.
-            content_type: The ``Content-Type`` of the upload; None sends none.
+            content_type: The ``Content-Type`` of the upload; None sends none. By default as for `submit`.
             on_progress: Called with the bytes sent and the size of the file in bytes.
 
         Returns:
@@ -315,5 +315,5 @@ def new_batches(
     def url_policy() -> UrlPolicy:
         return UrlPolicy(urlsplit(target().base_url).hostname or "", allow_insecure)
 
-    storage = PresignedClient(pipeline.transport, pipeline.retry, timeouts, url_policy)
+    storage = PresignedClient(pipeline.transport, pipeline.retry, timeouts, url_policy, pipeline.hooks)
     return Batches(BatchClient(pipeline, target, timeouts, storage))

@@ -17,7 +17,7 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch import api as wire
 from gradient_async._protocol.batch.poll_schedule import cancel_retry_delay, is_cancelled
-from gradient_async._protocol.batch.presigned import needs_new_url
+from gradient_async._protocol.batch.presigned import CONTENT_TYPES, needs_new_url, next_content_type
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async._protocol.codec.converter import encode_json
 from gradient_async._protocol.http.timeouts import Timeouts
@@ -139,15 +139,20 @@ class BatchClient:
     ) -> BatchFile:
         """Upload a part of *data* to the URL of *file*; announce another file *file_name* if that URL is rejected.
 
+        With the *content_type* `AUTO`, a URL that was signed for another type leads to the next one.
+
         Returns:
             The file that holds the bytes; create the job with its ``file_id``.
         """
+        is_chosen = content_type != wire.AUTO
+        content_type = content_type if is_chosen else CONTENT_TYPES[0]
         for _ in range(MAX_URL_RENEWALS):
             try:
                 await self._put_part(file, data, part, content_type, on_progress)
             except UploadError as error:
                 if not needs_new_url(error):
                     raise
+                content_type = content_type if is_chosen else next_content_type(content_type, file.upload_url, error)
             else:
                 return file
             file = await self.create_file(file_name)

@@ -32,7 +32,7 @@ from gradient_async._protocol.batch.api import (
 )
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
-from gradient_async.errors import BatchError, ConfigurationError, ConflictError
+from gradient_async.errors import BatchError, ConfigurationError, ConflictError, GradientError
 from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, ResultFile
 from gradient_async.resources.batch.client import BatchClient
@@ -239,15 +239,18 @@ class BatchJob:
                 journal = await stack.enter_async_context(Journal(self._context.journal))
                 tag = self._parts[0].batch_id
             sizes: dict[ResultFile, int] = {}
+            problems: list[GradientError] = []
             for name, target in targets.items():
                 downloads = [partial(files.open_file, name) for files in sources]
                 saver = ResultSaver(target, name, downloads, tag[:8], journal, on_progress)
                 sizes[name] = await saver.save_file()
+                problems += saver.problems
         return SavedResults(
             output=targets["output"],
             errors=targets.get("error"),
             size=sizes["output"],
             errors_size=sizes.get("error", 0),
+            errors_problem=problems[0] if problems else None,
         )
 
     async def report(self, source: Source | None = None) -> BatchReport:

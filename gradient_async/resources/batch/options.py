@@ -10,7 +10,9 @@ import attrs
 
 from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, resolve_endpoint, validate_file_name
 
-DEFAULT_CONTENT_TYPE = "application/octet-stream"
+DEFAULT_CONTENT_TYPE = AUTO
+"""``application/jsonl``; where the URL proves to be signed for another type, the next one is tried."""
+
 DEFAULT_WINDOW = "24h"
 Stage = Literal["validate", "upload", "submit"]
 
@@ -47,7 +49,8 @@ class SubmitOptions(TypedDict, total=False):
         split: Split an input above ``limits`` into several jobs that act as one; by default it is refused.
         limits: The largest input of one job; 50,000 requests and 200 MB by default.
         journal: Path of a file by which a killed process resumes and never pays twice.
-        content_type: The ``Content-Type`` of the upload; None sends none.
+        content_type: The ``Content-Type`` of the upload; None sends none. By default ``application/jsonl``, and where
+            the upload URL proves to be signed for another type, that one.
         on_step: Called with a `BatchStep` after each step.
     """
 

@@ -15,11 +15,12 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.resumable_download import ResumableDownload
+from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.api import batch_failed_error, results_overdue_error
 from gradient_async._protocol.batch.poll_schedule import expects_results, results_retry_delay
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
-from gradient_async.errors import BatchFailedError, BatchNotReadyError, StreamBusyError
+from gradient_async.errors import BatchFailedError, BatchNotReadyError, GradientError, StreamBusyError
 from gradient_async.models.batch import Batch, ResultLinks
 from gradient_async.models.batch_result import BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
@@ -67,7 +68,10 @@ class ResultFiles:
     def open_file(self, name: ResultFile) -> ResumableDownload | None:
         """Return a download of one file; None if the job does not have it."""
         url = _select_url(self._links, name)
-        return None if url is None else ResumableDownload(self.calls.storage, url, lambda: self._renew_url(name))
+        if url is None:
+            return None
+        optional = name == "error" and self._links.output_file_url is not None
+        return ResumableDownload(self.calls.storage, url, lambda: self._renew_url(name), optional=optional)
 
     def new_decoder(self, name: ResultFile) -> ResultDecoder:
         """Return a decoder for the bytes of one file."""
@@ -91,6 +95,9 @@ class ResultStream:
     An async iterator; also an async context manager. The first request is sent for the first result. Iterating again
     after an error or a cancellation continues with the next result: none is lost and none comes twice.
 
+    Attributes:
+        problems: The errors of sidecars that could not be read beside a readable output, such as a missing file.
+
     Raises:
         BatchNotReadyError: The job has not ended.
         BatchFailedError: The job ended without results.
@@ -100,7 +107,7 @@ class ResultStream:
         StreamBusyError: Another task is reading this stream.
     """
 
-    __slots__ = ("__weakref__", "_busy", "_closed", "_current", "_files", "_locate_files", "_results")
+    __slots__ = ("__weakref__", "_busy", "_closed", "_current", "_files", "_locate_files", "_results", "problems")
 
     def __init__(self, locate_files: Callable[[], Awaitable[Sequence[ResultFiles]]]) -> None:
         self._locate_files: Callable[[], Awaitable[Sequence[ResultFiles]]] | None = locate_files
@@ -108,6 +115,7 @@ class ResultStream:
         self._current: tuple[ResumableDownload, ResultDecoder] | None = None
         self._results: Iterator[BatchResult] = iter(())
         self._busy = self._closed = False
+        self.problems: list[GradientError] = []
 
     def __aiter__(self) -> Self:
         return self
@@ -159,13 +167,7 @@ class ResultStream:
             self._files.extend((files, name) for files in await self._locate_files() for name in FILE_ORDER)
             self._locate_files = None
         elif self._current is not None:
-            download, decoder = self._current
-            block = await download.read_block()
-            if self._closed:
-                raise StopAsyncIteration
-            self._results = decoder.feed(block) if block else decoder.feed_eof()
-            if not block:
-                self._current = None
+            await self._read_block(*self._current)
         elif self._files:
             files, name = self._files.popleft()
             opened = files.open_file(name)
@@ -173,3 +175,22 @@ class ResultStream:
                 self._current = opened, files.new_decoder(name)
         else:
             raise StopAsyncIteration
+
+    async def _read_block(self, download: ResumableDownload, decoder: ResultDecoder) -> None:
+        """Read the next block of a file and decode its results."""
+        try:
+            block = await download.read_content()
+        except GradientError as error:
+            if not download.can_do_without(error):
+                raise
+            self._report_problem(error.with_traceback(None))
+            block = b""
+        if self._closed:
+            raise StopAsyncIteration
+        self._results = decoder.feed(block) if block else decoder.feed_eof()
+        if not block:
+            self._current = None
+
+    def _report_problem(self, error: GradientError) -> None:
+        self.problems.append(error)
+        logger.warning("the error sidecar of a job cannot be read: %s", error)

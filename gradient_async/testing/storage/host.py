@@ -9,6 +9,7 @@ Source: the upload section of the Batch Inference reference; the S3 API for deta
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -44,6 +45,9 @@ class StorageHost:
         script: The scripted responses and faults.
         clock: Returns the time in epoch seconds.
         time_scale: The factor by which the lifetime of a URL passes faster than the clock.
+        signed_type: The ``Content-Type`` that upload URLs are signed for, ``""`` for none; None if it is not signed.
+        content_encoding: The ``Content-Encoding`` that objects are published with; their bytes stay as they are.
+        states_size: Whether a refused range states the size of the object.
         requests: All received requests, oldest first.
         objects: The stored objects by path.
     """
@@ -52,6 +56,9 @@ class StorageHost:
     script: Script
     clock: Callable[[], float]
     time_scale: float = 1.0
+    signed_type: str | None = None
+    content_encoding: str | None = None
+    states_size: bool = True
     requests: list[StorageRequest] = attrs.field(factory=list, init=False)
     objects: dict[str, StoredObject] = attrs.field(factory=dict, init=False)
     _signer: UrlSigner = attrs.field(factory=UrlSigner, init=False)
@@ -66,7 +73,9 @@ class StorageHost:
         """Return a presigned URL for *method* on *path*, and its expiry in epoch seconds."""
         now = self.clock()
         expires = now + LIFETIME / self.time_scale
-        return self.url + self._signer.sign_target(method, path, now=now, expires=expires), expires
+        return self.url + self._signer.sign_target(
+            method, path, now=now, expires=expires, content_type=self.signed_type if method == "PUT" else None
+        ), expires
 
     def expire(self) -> None:
         """Expire every URL issued so far; a request for one is a 403.
@@ -103,9 +112,14 @@ class StorageHost:
             size: The size in bytes.
             content_type: The content type.
         """
-        etag = f'"{uuid.uuid4().hex}"'
+        etag = f'"{_hash_file(file, size)}"'
         self.objects[path] = StoredObject(
-            path=file, size=size, etag=etag, content_type=content_type, modified=self.clock()
+            path=file,
+            size=size,
+            etag=etag,
+            content_type=content_type,
+            modified=self.clock(),
+            content_encoding=self.content_encoding,
         )
 
     def delete_files(self) -> None:
@@ -149,7 +163,11 @@ class StorageHost:
             return storage_responses.head_response(stored)
         cuts = [int(fault.after) for fault in plan.faults if isinstance(fault, CutBody)]
         return storage_responses.download_response(
-            stored, record.headers, request_id=record.request_id, limit=min(cuts, default=None)
+            stored,
+            record.headers,
+            request_id=record.request_id,
+            limit=min(cuts, default=None),
+            states_size=self.states_size,
         )
 
     async def _receive_half(self, http: web.BaseRequest, record: StorageRequest) -> None:
@@ -170,6 +188,16 @@ class StorageHost:
             raise
         self.objects[record.path] = upload.finish_object(http.content_type, self.clock())
         return self.objects[record.path]
+
+
+def _hash_file(file: Path, size: int) -> str:
+    """Return the MD5 of the first *size* bytes, which the ETag of a file stored in one piece is."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with file.open("rb") as stream:
+        while size > 0 and (block := stream.read(min(size, 1_048_576))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest()
 
 
 def _scripted_response(record: StorageRequest, scripted: Reply | Failure | Disconnect | None) -> Response | None:

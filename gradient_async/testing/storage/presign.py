@@ -28,6 +28,7 @@ import attrs
 LIFETIME = 900.0
 """Seconds of emulated time for which a URL is valid."""
 
+_TYPE_IS_SIGNED = "content-type%3Bhost"
 _SEPARATOR = "&X-Amz-Signature="
 _FRAGILE_FIELDS = (
     "X-Amz-Security-Token=do%2Fv1%7Eemulated+token%3D%3D&response-content-disposition=attachment%3B%20a%7Eb"
@@ -63,7 +64,9 @@ class UrlSigner:
     generation: int = 0
     _secret: bytes = attrs.field(factory=lambda: os.urandom(32), init=False, repr=False)
 
-    def sign_target(self, method: str, path: str, *, now: float, expires: float) -> str:
+    def sign_target(
+        self, method: str, path: str, *, now: float, expires: float, content_type: str | None = None
+    ) -> str:
         """Return *path* with a signed query.
 
         Args:
@@ -71,6 +74,7 @@ class UrlSigner:
             path: The path of the object.
             now: The time of the signature in epoch seconds.
             expires: The end of its validity in epoch seconds.
+            content_type: The type that the request must have; None signs no type.
         """
         moment = datetime.fromtimestamp(now, UTC)
         fields = (
@@ -80,18 +84,19 @@ class UrlSigner:
             f"X-Amz-Expires={LIFETIME:.0f}",
             f"X-Emulated-Expiry={expires!r}",
             f"X-Emulated-Generation={self.generation}",
-            "X-Amz-SignedHeaders=host",
+            f"X-Amz-SignedHeaders={'host' if content_type is None else _TYPE_IS_SIGNED}",
             _FRAGILE_FIELDS,
         )
         unsigned = f"{path}?{'&'.join(fields)}"
-        return unsigned + _SEPARATOR + self._compute_signature(method, unsigned)
+        return unsigned + _SEPARATOR + self._compute_signature(method, unsigned, content_type)
 
-    def verify_target(self, method: str, target: str, now: float) -> S3Error | None:
+    def verify_target(self, method: str, target: str, now: float, content_type: str = "") -> S3Error | None:
         """Return the error of a request for *target*, verbatim from the request line; None if the URL is valid."""
         unsigned, separator, signature = target.partition(_SEPARATOR)
         if not separator:
             return MISMATCH if "X-Amz-Signature" in target else UNSIGNED
-        if not hmac.compare_digest(signature.encode(), self._compute_signature(method, unsigned).encode()):
+        signed_type = content_type if f"={_TYPE_IS_SIGNED}&" in unsigned else None
+        if not hmac.compare_digest(signature.encode(), self._compute_signature(method, unsigned, signed_type).encode()):
             return MISMATCH
         fields = parse_qs(urlsplit(unsigned).query)
         expired = now >= float(fields["X-Emulated-Expiry"][0]) or self.generation > int(
@@ -99,5 +104,6 @@ class UrlSigner:
         )
         return EXPIRED if expired else None
 
-    def _compute_signature(self, method: str, unsigned: str) -> str:
-        return hmac.new(self._secret, f"{method}\n{unsigned}".encode(), hashlib.sha256).hexdigest()
+    def _compute_signature(self, method: str, unsigned: str, content_type: str | None) -> str:
+        signed = f"{method}\n{unsigned}" if content_type is None else f"{method}\n{content_type}\n{unsigned}"
+        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()

@@ -48,6 +48,7 @@ class StoredObject:
         etag: The entity tag, with its quotes.
         content_type: The content type.
         modified: The time of storage in epoch seconds.
+        content_encoding: The ``Content-Encoding`` it was stored with, which every response repeats; None for none.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class StoredObject:
     etag: str
     content_type: str = "application/octet-stream"
     modified: float = 0.0
+    content_encoding: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -63,6 +65,7 @@ class StoredObject:
             "ETag": self.etag,
             "Accept-Ranges": "bytes",
             "Last-Modified": formatdate(self.modified, usegmt=True),
+            **({"Content-Encoding": self.content_encoding} if self.content_encoding else {}),
         }
 
 
@@ -111,7 +114,12 @@ def head_response(stored: StoredObject) -> Response:
 
 
 def download_response(
-    stored: StoredObject, request_headers: Mapping[str, str], *, request_id: str, limit: int | None = None
+    stored: StoredObject,
+    request_headers: Mapping[str, str],
+    *,
+    request_id: str,
+    limit: int | None = None,
+    states_size: bool = True,
 ) -> Response:
     """Build the response to a GET: the object, or the range that the request headers ask for.
 
@@ -120,12 +128,14 @@ def download_response(
         request_headers: The headers of the request.
         request_id: The request id, for an error.
         limit: The number of body bytes to send, fewer than the headers promise; None for all.
+        states_size: Whether the response to a range beyond the object states its size, as hosts should and many do not.
     """
     header = request_headers.get("Range") if request_headers.get("If-Range", stored.etag) == stored.etag else None
     span = parse_range(header, stored.size)
     if span is None:
         error = S3Error(status=416, code="InvalidRange", message="The requested range is not satisfiable")
-        return s3_error_response(error, request_id, {"Content-Range": f"bytes */{stored.size}"})
+        size = {"Content-Range": f"bytes */{stored.size}"} if states_size else None
+        return s3_error_response(error, request_id, size)
     length = len(span)
     headers = {**stored.headers, "Content-Length": str(length)}
     if partial := header is not None and _match_range(header):

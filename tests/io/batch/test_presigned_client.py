@@ -34,13 +34,13 @@ async def test_an_upload_sends_the_url_verbatim_a_length_and_no_key(
     assert file.upload_url.endswith(put.target)
     assert (put.headers["Content-Length"], put.headers["Content-Type"]) == (
         str(len(TWO_LINES)),
-        "application/octet-stream",
+        "application/jsonl",
     )
     assert {"Authorization", "Cookie", "DownloadState-Encoding", "Expect"}.isdisjoint(put.headers)
     assert put.received == len(TWO_LINES)
 
 
-@pytest.mark.parametrize("content_type", ["application/jsonl", None])
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", None])
 async def test_the_content_type_of_an_upload_can_be_chosen(
     gradient_emulator: Emulator, new_session: NewSession, content_type: str | None
 ) -> None:

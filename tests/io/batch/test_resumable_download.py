@@ -45,7 +45,7 @@ async def test_a_lost_connection_is_resumed_at_its_byte(gradient_emulator: Emula
     assert len(ranges) == 4
     if after:
         assert ranges == [None, *[f"bytes={after * number}-" for number in (1, 2, 3)]]
-        assert len({request.headers["If-Range"] for request in requests_[1:]}) == 1
+        assert not any("If-Range" in request.headers for request in requests_)
 
 
 async def test_connections_that_bring_no_byte_raise(gradient_emulator: Emulator, job: BatchJob) -> None:

@@ -1,4 +1,4 @@
-"""Presigned URLs, errors of the storage host, and the state of a download."""
+"""Presigned URLs, the type to upload with, and errors of the storage host."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pytest
 
 from gradient_async import APIConnectionError, ProtocolError, RetryPolicy, UploadError
 from gradient_async._protocol.batch.presigned import (
-    DownloadState,
+    CONTENT_TYPES,
     UrlPolicy,
     needs_new_url,
+    next_content_type,
+    signs_content_type,
     storage_error,
     storage_retry_delay,
 )
@@ -155,64 +157,37 @@ def test_a_retry_after_beyond_the_longest_wait_gives_up() -> None:
     assert storage_retry_delay(error, attempt=1, policy=RetryPolicy(), chance=0.0, longest=600.0) is None
 
 
-def test_a_file_in_one_response() -> None:
-    state = DownloadState()
-    assert state.request_headers() == {"Accept-Encoding": "identity"}
-    state.start_response(200, {"Content-Length": "6", "ETag": '"e"'})
-    assert state.accept_block(b"abc") == b"abc"
-    assert not state.is_complete
-    assert state.accept_block(b"def") == b"def"
-    assert state.is_complete
-
-
-def test_the_rest_is_requested_with_range_and_if_range() -> None:
-    state = DownloadState(3, 6, '"e"')
-    assert state.request_headers() == {"Accept-Encoding": "identity", "Range": "bytes=3-", "If-Range": '"e"'}
-    state.start_response(206, {"Content-Range": "bytes 3-5/6", "ETag": '"e"'})
-    assert state.accept_block(b"def") == b"def"
-    assert state.is_complete
-
-
-def test_a_weak_etag_is_not_sent_as_if_range() -> None:
-    assert "If-Range" not in DownloadState(3, 6, 'W/"e"').request_headers()
-
-
-def test_a_host_without_ranges_is_skipped_to_the_offset() -> None:
-    state = DownloadState(3, 6)
-    state.start_response(200, {"Content-Length": "6"})
-    assert state.accept_block(b"ab") == b""
-    assert state.accept_block(b"cdef") == b"def"
-    assert state.is_complete
+@pytest.mark.parametrize(
+    ("query", "signed"),
+    [
+        ("X-Amz-SignedHeaders=host", False),
+        ("X-Amz-SignedHeaders=content-type%3Bhost", True),
+        ("x-amz-signedheaders=Content-Type;host", True),
+        ("X-Goog-SignedHeaders=content-type%3Bhost", True),
+        ("X-Amz-SignedHeaders=host%3Bx-amz-content-type-hint", False),
+        ("AWSAccessKeyId=k&Signature=s&Expires=1", True),
+        ("sv=2024&sig=s", False),
+        ("", False),
+    ],
+)
+def test_a_url_says_whether_its_type_is_signed(query: str, signed: bool) -> None:
+    assert signs_content_type(f"https://host/x?{query}") is signed
 
 
 @pytest.mark.parametrize(
-    ("status", "headers"),
+    ("query", "code", "expected"),
     [
-        (206, {"Content-Range": "bytes 2-5/6"}),
-        (206, {"Content-Range": "bytes 4-5/6"}),
-        (206, {"Content-Range": "bytes 3-6/7"}),
-        (206, {"Content-Range": "bytes 3-5/6", "ETag": '"other"'}),
-        (200, {"Content-Length": "6", "ETag": '"other"'}),
-        (200, {"Content-Length": "7"}),
-        (206, {}),
-        (206, {"Content-Range": "pages 1-2/3"}),
-        (206, {"Content-Range": "bytes 3-5/6", "Content-Encoding": "gzip"}),
-        (416, {"Content-Range": "bytes */2"}),
+        ("X-Amz-SignedHeaders=content-type%3Bhost", "SignatureDoesNotMatch", ["application/octet-stream", None, None]),
+        ("X-Amz-SignedHeaders=content-type%3Bhost", None, ["application/octet-stream", None, None]),
+        ("X-Amz-SignedHeaders=content-type%3Bhost", "AccessDenied", ["application/jsonl"] * 3),
+        ("X-Amz-SignedHeaders=content-type%3Bhost", "RequestExpired", ["application/jsonl"] * 3),
+        ("X-Amz-SignedHeaders=host", "SignatureDoesNotMatch", ["application/jsonl"] * 3),
     ],
 )
-def test_another_file_or_another_part_of_it_is_refused(status: int, headers: dict[str, str]) -> None:
-    with pytest.raises(ProtocolError):
-        DownloadState(3, 6, '"e"').start_response(status, headers)
-
-
-def test_range_not_satisfiable_at_the_end_completes_the_file() -> None:
-    state = DownloadState(6, None)
-    state.start_response(416, {"Content-Range": "bytes */6"})
-    assert state.is_complete
-
-
-def test_more_bytes_than_the_file_has_are_refused() -> None:
-    state = DownloadState()
-    state.start_response(200, {"Content-Length": "2"})
-    with pytest.raises(ProtocolError):
-        state.accept_block(b"abc")
+def test_another_type_is_tried_only_where_the_signature_may_cover_it(
+    query: str, code: str | None, expected: list[str | None]
+) -> None:
+    tried: list[str | None] = [CONTENT_TYPES[0]]
+    for _ in expected:
+        tried.append(next_content_type(tried[-1], f"https://host/x?{query}", UploadError("x", status=403, code=code)))
+    assert tried[1:] == expected
