@@ -8,8 +8,8 @@ The packages, from the top; imports point downwards only:
     session              AsyncSession: configuration, lifecycle, wiring
     resources            one class per noun of the API   chat  batch
     limits               shared rate limiters            redis
-    _io                  network, disk and clock         stream  batch  http  rate_limit
-    _protocol            decisions as pure functions     requests  batch  stream  schema  http  codec  rate_limit
+    _io                  network, disk and clock         map  stream  batch  http  rate_limit
+    _protocol            decisions as pure functions     map  requests  batch  stream  schema  http  codec  rate_limit
     params   models      what callers send; what the service returns
     errors               the exception tree
 
@@ -33,6 +33,7 @@ from gradient_async.errors import (
     BatchFailedError,
     BatchNotReadyError,
     BatchValidationError,
+    CheckpointError,
     ConfigurationError,
     ConflictError,
     GradientError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from gradient_async.models.embeddings import Embedding, EmbeddingList
     from gradient_async.models.images import GeneratedImage, ImageList
     from gradient_async.models.invocation import AsyncInvocation
+    from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.message_event import MessageEvent
     from gradient_async.models.messages import MessageReply
@@ -116,6 +118,7 @@ else:
             "models.embeddings": ("Embedding", "EmbeddingList"),
             "models.images": ("GeneratedImage", "ImageList"),
             "models.invocation": ("AsyncInvocation",),
+            "models.map_progress": ("MapProgress",),
             "models.map_result": ("MapResult",),
             "models.message_event": ("MessageEvent",),
             "models.messages": ("MessageReply",),
@@ -165,6 +168,7 @@ __all__ = [
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatStream",
+    "CheckpointError",
     "Choice",
     "ConfigurationError",
     "ConflictError",
@@ -176,6 +180,7 @@ __all__ = [
     "InternalServerError",
     "InvocationFailedError",
     "Limiter",
+    "MapProgress",
     "MapResult",
     "Message",
     "MessageEvent",

@@ -16,6 +16,7 @@
     │   ├── ResponseDecodeError
     │   └── StreamTruncatedError
     ├── InvocationFailedError
+    ├── CheckpointError                   the checkpoint of a map could not be written
     └── BatchError
         ├── BatchValidationError · BatchFailedError
         └── BatchNotReadyError · UploadError
@@ -51,6 +52,7 @@ __all__ = [
     "BatchFailedError",
     "BatchNotReadyError",
     "BatchValidationError",
+    "CheckpointError",
     "ConfigurationError",
     "ConflictError",
     "GradientError",
@@ -170,6 +172,16 @@ class ToolRoundsError(GradientError, InterruptedCall):
     """The model called tools in each of the ``max_rounds`` rounds of ``run_tools``.
 
     Allow more rounds, or continue from ``messages``. ``snapshot`` is the last completion; its tool calls were not run.
+    """
+
+    maybe_sent = True
+
+
+class CheckpointError(GradientError):
+    """The checkpoint of a ``map`` could not be written, because the disk is full for example.
+
+    The results that it holds are kept. Correct the cause and run the same ``map`` again: only requests without a result
+    in the checkpoint are sent.
     """
 
     maybe_sent = True

@@ -1,4 +1,4 @@
-"""The result of one request of a ``map``."""
+"""The result of one item of a ``map``."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ class MapResult:
 
     Attributes:
         index: The position among the requests, from 0.
-        request: The parameters of the request, as the caller gave them.
+        request: The request, as the caller gave it.
         completion: The completion, None if the request failed.
         error: The error, None if the request succeeded.
         timings: The durations of the call, in seconds.
+        restored: Whether the completion comes from the checkpoint; nothing was sent for it.
     """
 
     index: int
-    request: Mapping[str, Any]
+    request: Any
     completion: ChatCompletion | None = None
     error: GradientError | None = None
     timings: Timings = attrs.field(factory=Timings)
+    restored: bool = False
 
     @property
     def ok(self) -> bool:
@@ -36,6 +38,18 @@ class MapResult:
         return self.error is None
 
     @property
+    def id(self) -> Any:
+        """The request's own id, its ``custom_id`` or else its ``id``; None if it has neither."""
+        return find_own_id(self.request)
+
+    @property
     def text(self) -> str:
         """The text of the completion, ``""`` if there is none."""
         return "" if self.completion is None else self.completion.text
+
+
+def find_own_id(request: object) -> Any:
+    """Return the id that a request brings along, None if it has none."""
+    if not isinstance(request, Mapping):
+        return None
+    return next((request[name] for name in ("custom_id", "id") if request.get(name) is not None), None)

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, Required, TypedDict
 
-from gradient_async.params.chat import CommonChatParams, ResponseFormatParams, SharedChatParams, ToolsParams
+from gradient_async.params.chat import (
+    CommonChatParams,
+    OptionalChatParams,
+    ResponseFormatParams,
+    SharedChatParams,
+    ToolsParams,
+)
 
 
 class KnowledgeBaseFilterParam(TypedDict, total=False):
@@ -49,6 +55,10 @@ class OwnAgentParams(TypedDict, total=False):
     kb_filters: Iterable[KnowledgeBaseFilterParam] | None
     provide_citations: bool | None
     retrieval_method: Literal["rewrite", "step_back", "sub_queries", "none"] | None
+
+
+class MapParams(OptionalChatParams, ToolsParams, ResponseFormatParams, OwnAgentParams):
+    """The parameters that the requests of a ``map`` share. Those that only agents accept are for agents only."""
 
 
 class AgentParams(SharedChatParams, OwnAgentParams):

@@ -102,12 +102,10 @@ class StreamOptionsParam(TypedDict, total=False):
     include_usage: bool
 
 
-class CommonChatParams(TypedDict, total=False):
-    """The parameters of every chat call. None means unset.
+class OptionalChatParams(TypedDict, total=False):
+    """The optional parameters of every chat call. None means unset.
 
     Attributes:
-        messages: Conversation, latest message last; at least one. Messages are dicts, `Message` objects, or other
-            objects with their fields: attrs classes, dataclasses, Pydantic models.
         frequency_penalty: From -2 to 2: penalty for tokens by how often they have occurred.
         logit_bias: Bias from -100 to 100 by token id.
         logprobs: Whether the response has the log probabilities of its tokens.
@@ -131,7 +129,6 @@ class CommonChatParams(TypedDict, total=False):
         extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
-    messages: Required[Iterable[MessageParam | Message | ObjectParam]]
     frequency_penalty: float | None
     logit_bias: Mapping[str, int] | None
     logprobs: bool | None
@@ -153,6 +150,17 @@ class CommonChatParams(TypedDict, total=False):
     user: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+
+
+class CommonChatParams(OptionalChatParams):
+    """The parameters of every chat call.
+
+    Attributes:
+        messages: Conversation, latest message last; at least one. Messages are dicts, `Message` objects, or other
+            objects with their fields: attrs classes, dataclasses, Pydantic models.
+    """
+
+    messages: Required[Iterable[MessageParam | Message | ObjectParam]]
 
 
 class ToolsParams(TypedDict, total=False):

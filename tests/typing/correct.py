@@ -14,6 +14,7 @@ from gradient_async import (
     ChatStream,
     EmbeddingList,
     ImageList,
+    MapProgress,
     MapResult,
     Message,
     MessageEvent,
@@ -79,6 +80,17 @@ async def use(session: AsyncSession) -> None:
         async for result in results:
             assert_type(result, MapResult)
             assert_type(result.completion, ChatCompletion | None)
+        assert_type(results.progress, MapProgress)
+
+    async with session.chat.completions.map(
+        ["One", {"messages": messages}],
+        model="m",
+        temperature=0.0,
+        checkpoint="a.ckpt",
+        on_progress=print,
+        stop_after=9,
+    ) as results:
+        assert_type(await anext(results), MapResult)
 
     agent = session.agent("https://a.agents.do-ai.run", "key").chat.completions
     assert_type(await agent.create(messages=messages, k=3, include_retrieval_info=True), ChatCompletion)

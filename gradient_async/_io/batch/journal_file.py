@@ -18,14 +18,10 @@ from typing import Any, BinaryIO, Self
 
 import attrs
 
+from gradient_async._io.batch.file_lock import lock_file
 from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._protocol.batch.journal_records import JournalState, encode_record, read_journal
 from gradient_async.errors import ConfigurationError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, two processes with one journal are not detected there
-    fcntl = None  # type: ignore[assignment]
 
 _CANNOT_SYNC_DIRECTORY = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
@@ -96,29 +92,15 @@ class Journal:
         raise ConfigurationError(f"The journal {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
     def _load_records(self, file: BinaryIO) -> None:
-        self._lock_file(file)
+        lock_file(file, self.path, subject="journal", purpose="job")
         file.seek(0)
         self.state, size = read_journal(file.read())
         file.truncate(size)
-        _sync_directory(self.path.parent)
+        sync_directory(self.path.parent)
         self._file = file
 
-    def _lock_file(self, file: BinaryIO) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        else:
-            return
-        raise ConfigurationError(
-            f"The journal {os.fspath(self.path)!r} is in use by another process; "
-            "wait for it to end, or use another journal for another job."
-        )
 
-
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Make the directory entry of a new file durable; skip file systems that cannot sync a directory."""
     if os.name != "posix":
         return

@@ -6,9 +6,10 @@ Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 import attrs
 
@@ -19,12 +20,16 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.chat import build_chat_request
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.chat import ChatCompletion
+from gradient_async.params import MapParams
 
 if TYPE_CHECKING:
+    from gradient_async._io.map.limiter_gate import LimiterGate
+    from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async.models.map_progress import MapProgress
+    from gradient_async.models.map_result import MapResult
     from gradient_async.models.parsed import ParsedCompletion
     from gradient_async.models.tool_run import ToolRun
-    from gradient_async.resources.chat.map import MapResults
 
 P = TypeVar("P", bound=Mapping[str, Any])
 T = TypeVar("T")
@@ -51,47 +56,74 @@ class BaseChatCompletions(Generic[P]):
 
     def map(
         self,
-        requests: Iterable[P | Mapping[str, Any]] | AsyncIterable[P | Mapping[str, Any]],
+        requests: Iterable[P | Mapping[str, Any] | str] | AsyncIterable[P | Mapping[str, Any] | str],
         *,
         concurrency: int = 64,
         ordered: bool = False,
         timeout: float | Timeouts | None = None,
-    ) -> MapResults:
+        checkpoint: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[MapProgress], object] | None = None,
+        stop_after: int | None = None,
+        **shared: Unpack[MapParams],
+    ) -> MapResults[MapResult]:
         """Send many requests concurrently: ``async with ....map(requests) as results: async for result in results``.
 
         Requests are pulled from the iterable as results are read: at most twice *concurrency* are taken whose results
         were not read yet. They wait at the limiter behind single calls, without a time limit. A request that fails is a
-        `MapResult` with an ``error``. Leaving the block cancels the running requests.
+        `MapResult` with an ``error``; a 401, 402 or 403 ends the map with that error, after the results of the requests
+        under way. Leaving the block cancels the running requests.
 
         Args:
-            requests: Parameters of each request, as `create` takes them.
+            requests: Parameters of each request, as `create` takes them, or texts: the message of a user. An ``id`` or
+                ``custom_id`` among the parameters is not sent; it is the ``id`` of the result.
             concurrency: Maximum number of concurrent requests.
             ordered: Whether results come in the order of the requests instead of the order of completion.
             timeout: Seconds for each request once the limiter admits it, or a `Timeouts` for each part of it; a
                 request may have its own ``timeout``.
+            checkpoint: Path of a file that keeps each completion. The same call in another process, after any
+                interruption, sends only requests whose completion is not in the file.
+            on_progress: Receives a `MapProgress` while something changes, at most ten times a second, and at the end.
+            stop_after: Number of failures in a row that ends the map with the last of them.
+            **shared: Parameters of every request; its own override them.
 
         Raises:
-            ConfigurationError: *requests* is not an iterable of parameters, or *concurrency* is less than 1.
+            ConfigurationError: *requests* is not an iterable, an argument is invalid, or the checkpoint is unusable.
+            CheckpointError: The checkpoint could not be written; raised where results are read.
             SessionClosedError: The session was closed while the results were read.
         """
-        from gradient_async.resources.chat.map import map_results  # loads anyio; many programs send single requests
+        from gradient_async.resources.chat.map import ChatMap, map_results  # loads anyio; many send single requests
+        from gradient_async.resources.map_options import build_map_options
 
-        return map_results(requests, partial(self._send_in_bulk, timeout), concurrency=concurrency, ordered=ordered)
+        options = build_map_options(
+            "chat.completion",
+            concurrency=concurrency,
+            ordered=ordered,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+            stop_after=stop_after,
+        )
+        build = partial(self._build_in_bulk, timeout)
+        return map_results(requests, ChatMap(shared, build, self._send_in_bulk, self._find_scope), options)
 
     def _send(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> Coroutine[Any, Any, ChatCompletion]:
         return self._pipeline.send_and_decode(
             self._build_request(params, timeout, stream=False), self._target(), read_completion
         )
 
-    def _send_in_bulk(
-        self, timeout: float | Timeouts | None, params: Mapping[str, Any]
-    ) -> Coroutine[Any, Any, ChatCompletion]:
-        """Send one of many requests, behind single calls; ``timeout`` in *params* overrides *timeout*."""
+    def _build_in_bulk(self, timeout: float | Timeouts | None, params: Mapping[str, Any]) -> Request:
+        """Build one of many requests; ``timeout`` in *params* overrides *timeout*."""
         params = dict(params)
         timeout = params.pop("timeout", timeout)
         request = self._build_request(params, timeout, stream=False)
-        request = attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True)
-        return self._pipeline.send_and_decode(request, self._target(), read_completion)
+        return attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True)
+
+    def _send_in_bulk(self, request: Request, gate: LimiterGate) -> Coroutine[Any, Any, ChatCompletion]:
+        """Send one of many requests, behind single calls."""
+        return self._pipeline.send_and_decode(request, gate.guard_target(self._target()), read_completion)
+
+    def _find_scope(self) -> str:
+        """Return the endpoint for fingerprints: an agent is its address, a model is named in the body."""
+        return self._path if self._default_model is None else f"{self._target().base_url}{self._path}"
 
     def _new_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         """Return a stream; its request is sent on first use."""

@@ -1,61 +1,113 @@
 """Many chat completions concurrently: the results that `ChatCompletions.map` returns.
 
-Contract: a request that fails is a result with an error. Requests wait at the limiter behind interactive ones, without
-a time limit; their own time limits begin after that wait.
+Contract: a request that fails is a result with an error, except one that ends the map. Requests wait at the limiter
+behind interactive ones, without a time limit; their own time limits begin after that wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gradient_async._io.concurrent_map import ConcurrentMap
+import attrs
+
 from gradient_async._io.deadline_timer import get_loop
+from gradient_async._io.map.limiter_gate import LimiterGate
+from gradient_async._io.map.map_results import MapOptions, MapResults
+from gradient_async._protocol.http.body_reader import read_completion
+from gradient_async._protocol.map.checkpoint_records import fingerprint_request
 from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async._protocol.requests.parameters import require_params
+from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult
 from gradient_async.models.response_meta import Timings
 
-Params = Mapping[str, Any]
-MapResults = ConcurrentMap[Params, MapResult]
-"""Results of ``map``: enter it, then iterate over one `MapResult` for each request."""
+_OWN_ID = ("custom_id", "id")
+
+
+@attrs.frozen(eq=False)
+class ChatMap:
+    """Makes the results of one map.
+
+    Attributes:
+        shared: Parameters of every request; its own override them.
+        build: Builds the request from its parameters.
+        send: Sends a request through the gate of the map.
+        find_scope: Returns the part of a request's fingerprint that its body does not have.
+    """
+
+    shared: Mapping[str, Any]
+    build: Callable[[Mapping[str, Any]], Request]
+    send: Callable[[Request, LimiterGate], Awaitable[ChatCompletion]]
+    find_scope: Callable[[], str]
+
+    async def fetch_results(self, results: MapResults[MapResult], index: int, request: Any) -> Sequence[MapResult]:
+        """Return the result of one request; a failure becomes its error, except that of a closed session."""
+        loop = get_loop()
+        started_at = loop.time()
+        try:
+            built = self.build(self._compose_params(index, request))
+            completion, is_restored = await self._fetch_completion(results, built)
+        except SessionClosedError:
+            raise
+        except GradientError as error:
+            results.count_failed(error)
+            timings = Timings(total=loop.time() - started_at)
+            return (MapResult(index=index, request=request, error=error, timings=timings),)
+        timings = completion.meta.timings
+        return (MapResult(index=index, request=request, completion=completion, timings=timings, restored=is_restored),)
+
+    async def _fetch_completion(self, results: MapResults[MapResult], request: Request) -> tuple[ChatCompletion, bool]:
+        """Return the completion of *request*, and whether it comes from the checkpoint."""
+        fingerprint = ""
+        if results.checkpoint is not None:
+            fingerprint = fingerprint_request(self.find_scope(), request.body or b"")
+            if completion := _read_stored(results.checkpoint.pop_result(fingerprint)):
+                results.count_restored()
+                return completion, True
+        completion = await self.send(request, results.gate)
+        if results.checkpoint is not None:
+            await results.store_results([(fingerprint, completion.to_json().encode())])
+        tokens = completion.usage.total_tokens if completion.usage else 0
+        results.count_answered(attempts=completion.meta.attempts, tokens=tokens)
+        return completion, False
+
+    def _compose_params(self, index: int, request: Any) -> Mapping[str, Any]:
+        """Return the parameters of one request: a text is the message of a user."""
+        if isinstance(request, str):
+            if not request:
+                raise ConfigurationError(f"requests[{index}] is an empty text.")
+            return {**self.shared, "messages": [{"role": "user", "content": request}]}
+        params = require_params(f"requests[{index}]", request)
+        reject_stream(params)
+        own = {name: value for name, value in params.items() if name not in _OWN_ID}
+        return {**self.shared, **own}
 
 
 def map_results(
-    requests: Iterable[Params] | AsyncIterable[Params],
-    send: Callable[[Params], Awaitable[ChatCompletion]],
-    *,
-    concurrency: int,
-    ordered: bool,
-) -> MapResults:
-    """Return the results of *requests*, each sent by *send*.
+    requests: Iterable[Any] | AsyncIterable[Any], chat_map: ChatMap, options: MapOptions
+) -> MapResults[MapResult]:
+    """Return the results of *requests*.
 
     Raises:
-        ConfigurationError: *requests* is not an iterable of parameters, or *concurrency* is less than 1.
+        ConfigurationError: *requests* is not an iterable of parameters, or a shared parameter cannot be shared.
     """
-    if concurrency < 1:
-        raise ConfigurationError(f"concurrency={concurrency}: give at least 1.")
     if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable | AsyncIterable):
         raise ConfigurationError(
-            "requests must be an iterable of parameters, as [{'model': ..., 'messages': [...]}, ...]; "
+            "requests must be an iterable of parameters or texts, as [{'model': ..., 'messages': [...]}, ...]; "
             f"got {type(requests).__name__}."
         )
-    return ConcurrentMap(requests, partial(_fetch_result, send), concurrency=concurrency, ordered=ordered)
+    if "messages" in chat_map.shared:
+        raise ConfigurationError("messages belong to each request; give texts, or dicts with messages.")
+    reject_stream(chat_map.shared)
+    return MapResults(requests, chat_map.fetch_results, options)
 
 
-async def _fetch_result(send: Callable[[Params], Awaitable[ChatCompletion]], index: int, request: Params) -> MapResult:
-    """Send one request; a failure becomes the result's error, except that of a closed session."""
-    loop = get_loop()
-    started_at = loop.time()
+def _read_stored(text: bytes | None) -> ChatCompletion | None:
+    """Return the completion in the checkpoint, None if there is none or it cannot be read."""
     try:
-        params = require_params(f"requests[{index}]", request)
-        reject_stream(params)
-        completion = await send(params)
-    except SessionClosedError:
-        raise
-    except GradientError as error:
-        return MapResult(index=index, request=request, error=error, timings=Timings(total=loop.time() - started_at))
-    return MapResult(index=index, request=request, completion=completion, timings=completion.meta.timings)
+        return None if text is None else read_completion(text)
+    except GradientError:
+        return None

@@ -15,6 +15,7 @@ from gradient_async import (
     APITimeoutError,
     AsyncSession,
     ConfigurationError,
+    MapProgress,
     MapResult,
     RateLimiter,
     RateLimits,
@@ -22,6 +23,7 @@ from gradient_async import (
     SessionClosedError,
 )
 from gradient_async.testing import Emulator
+from tests.support.waiting import wait_until
 
 
 def build_params(text: str, **more: Any) -> dict[str, Any]:
@@ -86,7 +88,8 @@ def endless_list() -> list[Any]:
         (build_params("Hi", model=""), "must name a model"),
         ({"model": "m", "messages": []}, "messages is empty"),
         (build_params("Hi", stream=True), "leave it out"),
-        ("Hi", "must be a dict of parameters; got str"),
+        ("Hi", "must name a model"),
+        (3, "must be a dict of parameters; got int"),
         (object(), "requests[1] is of type object"),
         ({"model": "m", "messages": [{"role": "user", "content": math.nan}]}, "messages[0].content is nan"),
         (build_params("Hi", metadata={"a": endless_list()}), "metadata.a[0]"),
@@ -186,3 +189,161 @@ async def test_closing_the_session_ends_a_map(gradient_emulator: Emulator) -> No
                     if result.index == 3:
                         await session.aclose()
     assert len(gradient_emulator.requests) < 1000
+
+
+# Texts, shared parameters, ids.
+
+
+async def test_texts_are_the_messages_of_a_user_and_share_parameters(gradient_emulator: Emulator) -> None:
+    own = build_params("Two", temperature=1.0)
+    async with open_session(gradient_emulator) as session:
+        results = await collect_results(
+            session, ["One", own], ordered=True, model="shared", temperature=0, concurrency=1
+        )
+    assert [result.request for result in results] == ["One", own]
+    assert [request.json for request in gradient_emulator.requests] == [
+        {"model": "shared", "messages": [{"role": "user", "content": "One"}], "temperature": 0},
+        {"model": "m", "messages": [{"role": "user", "content": "Two"}], "temperature": 1.0},
+    ]
+
+
+@pytest.mark.parametrize(("own", "expected"), [({"id": 7}, 7), ({"custom_id": "a", "id": 7}, "a"), ({}, None)])
+async def test_the_id_of_a_request_is_kept_and_not_sent(
+    own: dict[str, Any], expected: object, gradient_emulator: Emulator
+) -> None:
+    async with open_session(gradient_emulator) as session:
+        (result,) = await collect_results(session, [build_params("Hi", **own)])
+    assert result.id == expected
+    assert gradient_emulator.requests[0].json == build_params("Hi")
+
+
+async def test_an_empty_text_is_a_failed_result(gradient_emulator: Emulator) -> None:
+    async with open_session(gradient_emulator) as session:
+        (result,) = await collect_results(session, [""], model="m")
+    assert "requests[0] is an empty text" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("shared", "advice"),
+    [
+        ({"messages": []}, "belong to each request"),
+        ({"stream": True}, "leave it out"),
+        ({"stop_after": 0}, "at least 1"),
+    ],
+)
+async def test_a_parameter_that_cannot_be_shared_is_refused(shared: dict[str, Any], advice: str) -> None:
+    async with AsyncSession("test", base_url="http://127.0.0.1:1") as session:
+        with pytest.raises(ConfigurationError, match=advice):
+            session.chat.completions.map([], **shared)
+
+
+# The early end.
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_a_refused_key_ends_the_map_after_the_results_of_its_calls(
+    status: int, gradient_emulator: Emulator
+) -> None:
+    gradient_emulator.reply("Yes", times=2)
+    gradient_emulator.fail(status=status, times=None)
+    found = []
+    async with open_session(gradient_emulator, limits=None) as session:
+        with pytest.raises(APIStatusError) as caught:
+            async with session.chat.completions.map((f"{n}" for n in range(1000)), model="m", concurrency=4) as results:
+                async for result in results:
+                    found.append(result)
+    assert caught.value.status == status
+    assert len(found) == len(gradient_emulator.requests) < 20
+    assert sum(result.ok for result in found) == 2
+
+
+async def test_a_refused_key_gives_up_requests_that_wait_for_the_limiter(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=401, times=None)
+    async with open_session(gradient_emulator, limits=RateLimits(windows=[(1, 600.0)])) as session:
+        with pytest.raises(APIStatusError, match="401"):
+            await collect_results(session, ["Hi"] * 100, model="m", ordered=True)
+    assert len(gradient_emulator.requests) == 1
+
+
+async def test_stop_after_ends_a_map_of_failures(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=400, times=None)
+    async with open_session(gradient_emulator) as session:
+        with pytest.raises(APIStatusError, match="400"):
+            await collect_results(session, ["Hi"] * 100, model="m", concurrency=1, stop_after=5)
+    assert len(gradient_emulator.requests) == 5
+
+
+async def test_stop_ends_a_map_with_the_results_of_its_calls_in_flight(gradient_emulator: Emulator) -> None:
+    async with (
+        open_session(gradient_emulator) as session,
+        session.chat.completions.map((f"{n}" for n in range(1000)), model="m", concurrency=4) as results,
+    ):
+        await anext(results)
+        results.stop()
+        others = [result async for result in results]
+    assert all(result.ok for result in others)
+    assert 1 + len(others) == len(gradient_emulator.requests) < 20
+
+
+async def test_stop_gives_up_requests_that_wait_for_the_limiter(gradient_emulator: Emulator) -> None:
+    async with (
+        open_session(gradient_emulator, limits=RateLimits(windows=[(3, 600.0)])) as session,
+        session.chat.completions.map(["Hi"] * 100, model="m", ordered=True) as results,
+    ):
+        for _ in range(3):
+            await anext(results)
+        results.stop()
+        assert [result async for result in results] == []
+    assert len(gradient_emulator.requests) == 3
+
+
+# Progress.
+
+
+async def test_progress_counts_results_retries_tokens_and_failures(gradient_emulator: Emulator) -> None:
+    gradient_emulator.fail(status=400, times=1)
+    gradient_emulator.fail(status=429, retry_after=0, times=1)
+    reports: list[MapProgress] = []
+    async with (
+        open_session(gradient_emulator) as session,
+        session.chat.completions.map(["Hi"] * 5, model="m", concurrency=1, on_progress=reports.append) as results,
+    ):
+        assert len(results) == 5
+        completions = [result.completion async for result in results]
+        progress = results.progress
+    assert (progress.total, progress.done, progress.failed, progress.retried) == (5, 5, 1, 1)
+    assert progress.tokens == sum(each.usage.total_tokens for each in completions if each and each.usage) > 0
+    assert (progress.in_flight, progress.waiting, progress.seconds_left) == (0, 0, 0.0)
+    assert attrs.evolve(reports[-1], elapsed=0.0, rate=0.0) == attrs.evolve(progress, elapsed=0.0, rate=0.0)
+
+
+async def test_progress_shows_the_wait_for_the_limiter(gradient_emulator: Emulator) -> None:
+    async with (
+        open_session(gradient_emulator, limits=RateLimits(windows=[(2, 600.0)])) as session,
+        session.chat.completions.map(["Hi"] * 10, model="m", concurrency=4) as results,
+    ):
+        for _ in range(2):
+            await anext(results)
+        await wait_until(lambda: results.progress.waiting == 4)
+        progress = results.progress
+    assert progress.limiter_delay == pytest.approx(600, abs=60)
+    assert progress.seconds_left is not None
+    assert progress.seconds_left > 3 * 600
+
+
+async def test_a_source_of_unknown_length_has_no_len_and_no_total(gradient_emulator: Emulator) -> None:
+    async with (
+        open_session(gradient_emulator) as session,
+        session.chat.completions.map((text for text in ["Hi"]), model="m") as results,
+    ):
+        with pytest.raises(TypeError, match="does not say"):
+            len(results)
+        assert results.progress.total is None
+
+
+async def test_a_failing_on_progress_does_not_reach_the_map(gradient_emulator: Emulator) -> None:
+    def fail(progress: MapProgress) -> None:
+        raise LookupError
+
+    async with open_session(gradient_emulator) as session:
+        assert len(await collect_results(session, ["Hi"] * 3, model="m", on_progress=fail)) == 3

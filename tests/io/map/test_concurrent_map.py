@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async._io.concurrent_map import ConcurrentMap, ReorderBuffer
+from gradient_async._io.map.concurrent_map import ConcurrentMap, ReorderBuffer
+from gradient_async._io.map.threaded_iterator import MemoryIterator
 from gradient_async.errors import ConfigurationError
 
 pytestmark = pytest.mark.looptime
@@ -32,24 +34,31 @@ class Doubler:
         return request * 2
 
 
+def open_map(
+    requests: Iterable[float] | AsyncIterator[float], call: Any, *, concurrency: int, ordered: bool
+) -> ConcurrentMap[float, float]:
+    source = requests if isinstance(requests, AsyncIterator) else MemoryIterator(iter(requests))
+    return ConcurrentMap(source, call, concurrency=concurrency, ordered=ordered)
+
+
 async def read_all(concurrent_map: ConcurrentMap[float, float]) -> list[float]:
     async with concurrent_map as results:
         return [result async for result in results]
 
 
 async def test_unordered_results_come_as_calls_end() -> None:
-    assert await read_all(ConcurrentMap([3, 1, 2], Doubler(), concurrency=3, ordered=False)) == [2, 4, 6]
+    assert await read_all(open_map([3, 1, 2], Doubler(), concurrency=3, ordered=False)) == [2, 4, 6]
 
 
 async def test_ordered_results_come_in_the_order_of_the_requests() -> None:
-    assert await read_all(ConcurrentMap([3, 1, 2], Doubler(), concurrency=3, ordered=True)) == [6, 2, 4]
+    assert await read_all(open_map([3, 1, 2], Doubler(), concurrency=3, ordered=True)) == [6, 2, 4]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_at_most_concurrency_calls_are_in_flight(concurrency: int) -> None:
     work, loop = Doubler(), asyncio.get_running_loop()
     began = loop.time()
-    assert await read_all(ConcurrentMap([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
+    assert await read_all(open_map([1.0] * 12, work, concurrency=concurrency, ordered=False)) == [2.0] * 12
     assert work.most_in_flight == min(concurrency, 12)
     assert loop.time() - began == pytest.approx(-(-12 // concurrency))
 
@@ -64,7 +73,7 @@ async def test_at_most_twice_concurrency_requests_are_pulled_ahead_of_the_reader
             pulled += 1
             yield 0.1
 
-    async with ConcurrentMap(source(), Doubler(), concurrency=3, ordered=ordered) as results:
+    async with open_map(source(), Doubler(), concurrency=3, ordered=ordered) as results:
         await asyncio.sleep(100)
         assert pulled == 6
         for count in range(1, 5):
@@ -75,7 +84,7 @@ async def test_at_most_twice_concurrency_requests_are_pulled_ahead_of_the_reader
 
 async def test_one_slow_call_does_not_stop_the_others() -> None:
     work = Doubler()
-    async with ConcurrentMap([1000, *[1.0] * 20], work, concurrency=2, ordered=False) as results:
+    async with open_map([1000, *[1.0] * 20], work, concurrency=2, ordered=False) as results:
         assert [await anext(results) for _ in range(20)] == [2.0] * 20
         assert await anext(results) == 2000
 
@@ -86,12 +95,12 @@ async def test_an_async_iterable_of_requests_is_awaited() -> None:
             await asyncio.sleep(10)
             yield number
 
-    assert await read_all(ConcurrentMap(source(), Doubler(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
+    assert await read_all(open_map(source(), Doubler(), concurrency=2, ordered=False)) == [0, 2, 4, 6]
 
 
 @pytest.mark.parametrize("requests", [[], iter(())])
 async def test_no_requests_give_no_results(requests: list[float]) -> None:
-    assert await read_all(ConcurrentMap(requests, Doubler(), concurrency=2, ordered=True)) == []
+    assert await read_all(open_map(requests, Doubler(), concurrency=2, ordered=True)) == []
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -103,7 +112,7 @@ async def test_an_error_of_the_requests_is_raised_after_every_result(ordered: bo
 
     found = []
     with pytest.raises(LookupError, match="in the middle"):
-        async with ConcurrentMap(source(), Doubler(), concurrency=4, ordered=ordered) as results:
+        async with open_map(source(), Doubler(), concurrency=4, ordered=ordered) as results:
             async for result in results:
                 found.append(result)
     assert sorted(found) == [2, 10]
@@ -119,7 +128,7 @@ async def test_an_error_of_a_call_is_raised_once_the_other_calls_have_ended(orde
 
     found = []
     with pytest.raises(LookupError, match="a bug"):
-        async with ConcurrentMap([1, 5, 2, *[1.0] * 50], fail_at_two, concurrency=3, ordered=ordered) as results:
+        async with open_map([1, 5, 2, *[1.0] * 50], fail_at_two, concurrency=3, ordered=ordered) as results:
             async for result in results:
                 found.append(result)
     assert {1, 5} <= set(found)
@@ -128,7 +137,7 @@ async def test_an_error_of_a_call_is_raised_once_the_other_calls_have_ended(orde
 
 async def test_leaving_the_block_cancels_the_calls_in_flight() -> None:
     work = Doubler()
-    async with ConcurrentMap([1.0, *[9.0] * 100], work, concurrency=5, ordered=False) as results:
+    async with open_map([1.0, *[9.0] * 100], work, concurrency=5, ordered=False) as results:
         await anext(results)
         await asyncio.sleep(1)
         assert work.in_flight == 5
@@ -138,7 +147,7 @@ async def test_leaving_the_block_cancels_the_calls_in_flight() -> None:
 
 async def test_an_error_in_the_block_is_raised_unchanged() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with ConcurrentMap([1.0] * 100, Doubler(), concurrency=5, ordered=False) as results:
+        async with open_map([1.0] * 100, Doubler(), concurrency=5, ordered=False) as results:
             await anext(results)
             raise ZeroDivisionError
     assert len(asyncio.all_tasks()) == 1
@@ -146,7 +155,7 @@ async def test_an_error_in_the_block_is_raised_unchanged() -> None:
 
 async def test_a_cancelled_reader_cancels_the_calls_in_flight() -> None:
     work = Doubler()
-    reader = asyncio.create_task(read_all(ConcurrentMap([1000.0] * 9, work, concurrency=3, ordered=False)))
+    reader = asyncio.create_task(read_all(open_map([1000.0] * 9, work, concurrency=3, ordered=False)))
     await asyncio.sleep(1)
     assert work.in_flight == 3
     reader.cancel()
@@ -156,7 +165,7 @@ async def test_a_cancelled_reader_cancels_the_calls_in_flight() -> None:
 
 
 async def test_a_reader_that_times_out_loses_no_result() -> None:
-    async with ConcurrentMap([1, 50, 2], Doubler(), concurrency=3, ordered=True) as results:
+    async with open_map([1, 50, 2], Doubler(), concurrency=3, ordered=True) as results:
         assert await anext(results) == 2
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3):
@@ -165,7 +174,7 @@ async def test_a_reader_that_times_out_loses_no_result() -> None:
 
 
 async def test_two_readers_share_the_results() -> None:
-    async with ConcurrentMap([1.0, 2.0, 3.0, 4.0], Doubler(), concurrency=2, ordered=False) as results:
+    async with open_map([1.0, 2.0, 3.0, 4.0], Doubler(), concurrency=2, ordered=False) as results:
 
         async def take() -> list[float]:
             return [result async for result in results]
@@ -175,7 +184,7 @@ async def test_two_readers_share_the_results() -> None:
 
 
 async def test_reading_outside_of_the_block_raises() -> None:
-    concurrent_map = ConcurrentMap([1.0], Doubler(), concurrency=1, ordered=False)
+    concurrent_map = open_map([1.0], Doubler(), concurrency=1, ordered=False)
     with pytest.raises(ConfigurationError, match="async with"):
         await anext(concurrent_map)
 
@@ -208,3 +217,10 @@ def test_an_unordered_buffer_returns_results_as_they_arrive(arrivals: list[int])
     for index in arrivals:
         buffer.put_result(index, index)
     assert pop_all(buffer) == list(arrivals)
+
+
+async def test_a_stopped_map_still_gives_the_results_of_its_calls_in_flight() -> None:
+    async with open_map([1.0, 2.0, 3.0, 4.0], Doubler(), concurrency=2, ordered=False) as results:
+        assert await anext(results) == 2
+        results.stop_pulling()
+        assert sorted([result async for result in results]) == [4]

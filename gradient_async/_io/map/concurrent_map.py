@@ -19,9 +19,9 @@ Example, ``concurrency=2, ordered=True``, calls that take 3, 1 and 1 s (r0 to r2
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 import attrs
@@ -70,13 +70,13 @@ class ConcurrentMap(Generic[Q, R]):
 
     def __init__(
         self,
-        requests: Iterable[Q] | AsyncIterable[Q],
+        requests: AsyncIterator[Q],
         call: Callable[[int, Q], Awaitable[R]],
         *,
         concurrency: int,
         ordered: bool,
     ) -> None:
-        self._requests = aiter(requests) if isinstance(requests, AsyncIterable) else _AsyncIterator(iter(requests))
+        self._requests = requests
         self._call, self._concurrency = call, concurrency
         self._results: ReorderBuffer[R] = ReorderBuffer(ordered)
         self._slots = anyio.Semaphore(2 * concurrency)
@@ -98,13 +98,18 @@ class ConcurrentMap(Generic[Q, R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         group, self._group = self._group, None
-        self._stop_pulling(None)
+        self.stop_pulling()
         if group is not None:
             group.cancel_scope.cancel()
             await group.__aexit__(None, None, None)  # with the block's error, it would raise an exception group
 
     def __aiter__(self) -> Self:
         return self
+
+    def start_task(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run *work* until the block is left; call this inside the block."""
+        assert self._group is not None  # noqa: S101 - entered
+        self._group.start_soon(work)
 
     async def __anext__(self) -> R:
         if self._group is None:
@@ -133,7 +138,7 @@ class ConcurrentMap(Generic[Q, R]):
             try:
                 self._results.put_result(index, await self._call(index, request))
             except Exception as error:  # noqa: BLE001 - raised where the results are read
-                self._stop_pulling(error)
+                self.stop_pulling(error)
             finally:
                 self._in_flight -= 1
                 self._changed.set()
@@ -146,28 +151,22 @@ class ConcurrentMap(Generic[Q, R]):
             try:
                 request = await anext(self._requests)
             except StopAsyncIteration:
-                self._stop_pulling(None)
+                self.stop_pulling()
             except Exception as error:  # noqa: BLE001 - of the caller's iterable, raised where the results are read
-                self._stop_pulling(error)
+                self.stop_pulling(error)
             else:
                 self._pulled += 1
                 self._in_flight += 1
                 return self._pulled - 1, request
         return None
 
-    def _stop_pulling(self, failure: Exception | None) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Number of requests that were pulled and have no result yet."""
+        return self._in_flight
+
+    def stop_pulling(self, failure: Exception | None = None) -> None:
+        """Pull no further request; raise *failure* after the results of those that were pulled."""
         self._is_exhausted = True
         self._failure = self._failure or failure
         self._changed.set()
-
-
-class _AsyncIterator(AsyncIterator[Q]):
-    """Adapts an ordinary iterator to an asynchronous one."""
-
-    def __init__(self, values: Iterator[Q]) -> None:
-        self._values = values
-
-    async def __anext__(self) -> Q:
-        for value in self._values:
-            return value
-        raise StopAsyncIteration

@@ -1,0 +1,184 @@
+"""The file of a checkpoint: locked, appended, synced, read at random.
+
+Contract: a result is on disk before `CheckpointFile.append_results` returns, whatever happens to the process or the
+machine afterwards. Results that arrive while others are being written share the next write and its fsync, so many
+concurrent calls cost few of them. Nobody else writes to the file meanwhile. An incomplete last line is cut off when the
+file is opened; a damaged line in the middle is skipped.
+
+`gradient_async._protocol.map.checkpoint_records` describes the lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import attrs
+
+from gradient_async._io.batch.file_lock import lock_file
+from gradient_async._io.batch.journal_file import sync_directory
+from gradient_async._io.batch.threads import run_in_thread, write_all
+from gradient_async._io.http.hooks import logger
+from gradient_async._protocol.map.checkpoint_records import (
+    RecordIndex,
+    encode_header,
+    encode_record,
+    extract_result,
+    find_fingerprint,
+    find_header_fault,
+)
+from gradient_async.errors import CheckpointError, ConfigurationError
+
+_MAX_HEADER_BYTES = 4096
+
+
+@attrs.define(eq=False)
+class CheckpointFile:
+    """The checkpoint at *path*; `open_file` opens and locks it, `aclose` writes the rest and closes it.
+
+    Attributes:
+        results: The type of its results.
+    """
+
+    path: Path
+    results: str
+    _file: BinaryIO | None = attrs.field(default=None, init=False, repr=False)
+    _size: int = attrs.field(default=0, init=False)
+    _index: RecordIndex = attrs.field(factory=RecordIndex, init=False, repr=False)
+    _pending: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    _written: int = attrs.field(default=0, init=False)
+    _write_lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False)
+
+    async def open_file(self) -> Self:
+        """Open and lock the file, and index its records.
+
+        Raises:
+            ConfigurationError: The file cannot be opened, is locked by another process, or is not such a checkpoint.
+        """
+        try:
+            await run_in_thread(self._load_file)
+        except BaseException:
+            self._close_file()
+            raise
+        return self
+
+    def __len__(self) -> int:
+        """Return the number of results that were not handed out yet."""
+        return len(self._index)
+
+    def pop_result(self, fingerprint: str) -> bytes | None:
+        """Return the JSON text of one result of the request with this *fingerprint*; each is returned once.
+
+        It is read in the event loop: the file was just read as a whole, so it costs less than handing it to a thread.
+        """
+        place = self._index.pop_place(fingerprint)
+        if place is None or self._file is None:
+            return None
+        return extract_result(_read_at(self._file, *place), fingerprint)
+
+    async def append_results(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Append results by their fingerprints and return when they are on disk.
+
+        Raises:
+            CheckpointError: The file cannot be written.
+        """
+        self._pending += [encode_record(fingerprint, result) for fingerprint, result in records]
+        number = self._written + len(self._pending)
+        async with self._write_lock:
+            if self._written < number:
+                await self._write_pending()
+
+    async def aclose(self) -> None:
+        """Write results whose call was cancelled before they were written, and close the file.
+
+        Raises:
+            CheckpointError: The file cannot be written.
+        """
+        try:
+            if self._pending and self._file is not None:
+                await self._write_pending()
+        finally:
+            self._close_file()
+
+    async def _write_pending(self) -> None:
+        records, self._pending = self._pending, []
+        self._written += len(records)
+        await run_in_thread(partial(self._write_and_sync, b"".join(records)))
+
+    def _write_and_sync(self, data: bytes) -> None:
+        file, problem = self._file, ""
+        assert file is not None  # noqa: S101 - open
+        try:
+            write_all(file.write, data)
+            os.fsync(file.fileno())
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+            _cut_file(file, self._size)
+        else:
+            self._size += len(data)
+            return
+        raise CheckpointError(
+            f"The checkpoint {os.fspath(self.path)!r} cannot be written: {problem}. It keeps what it has; "
+            "correct the cause and run the same call again, which sends only the requests without a result."
+        )
+
+    def _load_file(self) -> None:
+        problem = ""
+        try:
+            self._file = self.path.open("a+b", buffering=0)
+            lock_file(self._file, self.path, subject="checkpoint", purpose="map")
+            with self.path.open("rb") as reader:
+                self._index_records(reader)
+            self._file.truncate(self._size)
+            if not self._size:
+                self._write_and_sync(encode_header(self.results))
+                sync_directory(self.path.parent)
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            raise ConfigurationError(f"The checkpoint {os.fspath(self.path)!r} cannot be opened: {problem}.")
+
+    def _index_records(self, reader: BinaryIO) -> None:
+        """Index every record; leave the size of the whole lines in ``_size``."""
+        header = reader.readline(_MAX_HEADER_BYTES)
+        if encode_header(self.results).startswith(header) and not header.endswith(b"\n"):
+            return  # empty, or killed while the header was written
+        if fault := find_header_fault(header, self.results):
+            raise ConfigurationError(f"The file {os.fspath(self.path)!r} {fault}.")
+        offset, damaged = len(header), 0
+        for line in reader:
+            if not line.endswith(b"\n"):
+                break
+            fingerprint = find_fingerprint(line)
+            if fingerprint is None:
+                damaged += 1
+            else:
+                self._index.add_record(fingerprint, offset, len(line))
+            offset += len(line)
+        self._size = offset
+        if damaged:
+            logger.warning("checkpoint %s: %d damaged lines; their items are sent again", self.path, damaged)
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    file.seek(offset)  # Windows; the file is written in append mode, wherever it stands
+    return file.read(size)
+
+
+def _cut_file(file: BinaryIO, size: int) -> None:
+    """Remove a line that was written in part; if that fails too, it is skipped as damaged."""
+    try:
+        file.truncate(size)
+    except OSError:
+        logger.warning("a line that was written in part could not be removed from %s", file.name)

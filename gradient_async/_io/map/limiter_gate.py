@@ -1,0 +1,87 @@
+"""The gate of one map at the limiter: counts its waiting requests, and rejects them once the map stops.
+
+Contract: a request that has its permit is never cancelled here. Everything else is the limiter's own behaviour.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import anyio
+import attrs
+
+from gradient_async._io.http.target import Target
+from gradient_async._io.rate_limit.permit import Limiter, Permit
+
+
+class MapStoppedError(Exception):
+    """The map was stopped before this request was sent. It never leaves the map."""
+
+
+@attrs.define(eq=False)
+class LimiterGate:
+    """Stands between the calls of one map and the limiter of their target.
+
+    Attributes:
+        limiter: The limiter; None before the first call, and without limits.
+    """
+
+    limiter: Limiter | None = attrs.field(default=None, init=False)
+    _target: Target | None = attrs.field(default=None, init=False)
+    _guarded: Target | None = attrs.field(default=None, init=False)
+    _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
+    _is_closed: bool = attrs.field(default=False, init=False)
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a permit."""
+        return len(self._scopes)
+
+    def guard_target(self, target: Target) -> Target:
+        """Return *target* with this gate in front of its limiter.
+
+        Raises:
+            MapStoppedError: The gate is closed.
+        """
+        if self._is_closed:
+            raise MapStoppedError
+        if self._guarded is None or target is not self._target:
+            self._target, self.limiter = target, target.limiter
+            guarded = None if target.limiter is None else cast("Limiter", _GatedLimiter(target.limiter, self))
+            self._guarded = attrs.evolve(target, limiter=guarded)
+        return self._guarded
+
+    def close(self) -> None:
+        """Reject every request that waits, and all that come."""
+        self._is_closed = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def acquire_permit(self, limiter: Limiter, *args: Any, **options: Any) -> Permit:
+        """Acquire a permit of *limiter*.
+
+        Raises:
+            MapStoppedError: The gate was closed first.
+        """
+        if self._is_closed:
+            raise MapStoppedError
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                return await limiter.acquire(*args, **options)
+            finally:
+                self._scopes.discard(scope)
+        raise MapStoppedError
+
+
+class _GatedLimiter:
+    """A limiter whose permits are acquired through a gate; every other method is that of the limiter."""
+
+    def __init__(self, limiter: Limiter, gate: LimiterGate) -> None:
+        self._limiter, self._gate = limiter, gate
+
+    async def acquire(self, *args: Any, **options: Any) -> Permit:
+        return await self._gate.acquire_permit(self._limiter, *args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._limiter, name)

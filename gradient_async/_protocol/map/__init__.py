@@ -1,0 +1,1 @@
+"""Decisions of a map: records of a checkpoint, progress, when to stop."""
