@@ -2,7 +2,7 @@
 
 Contract: a collection in memory (list, tuple, set, dict, range, deque and their iterators) is pulled in the loop: an
 item costs 0.1 µs. Any other iterable may block for any time, and only running it can tell: it is pulled in one thread
-of its own, one item at a time, for 30 to 60 µs an item. The items of a generator are so produced in one thread from
+of its own, one item at a time, for about 20 µs an item. The items of a generator are so produced in one thread from
 the first to the last, which databases ask for. The thread is a daemon: it never delays the end of the process.
 """
 
