@@ -11,8 +11,13 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from gradient_async._io.http.exchange import Exchange
-from gradient_async.errors import GradientError
+from gradient_async._protocol.codec.json_text import shorten_text
+from gradient_async._protocol.stream.sse import begins_event_stream
+from gradient_async.errors import GradientError, ResponseDecodeError
 from gradient_async.models.response_meta import ResponseMeta
+
+EVENT_STREAM_TYPE = "text/event-stream"
+_STREAM_CHARS = 64 * 1024
 
 
 class DecodedResult(Protocol):
@@ -48,11 +53,24 @@ class Reply:
         """Return the result of ``decode(body)`` with its meta; its errors get the request id and attempts."""
         try:
             result = decode(self.body)
-        except GradientError as error:
-            error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
-            raise
-        result.meta = self.meta
-        return result
+        except GradientError as caught:
+            error = self._name_event_stream(caught)
+        else:
+            result.meta = self.meta
+            return result
+        error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
+        raise error
+
+    def _name_event_stream(self, error: GradientError) -> GradientError:
+        """Return *error*, or that of an event stream which was sent in place of a whole response."""
+        is_stream = self.exchange.content_type == EVENT_STREAM_TYPE or begins_event_stream(self.body)
+        if not (is_stream and isinstance(error, ResponseDecodeError)):
+            return error
+        return ResponseDecodeError(
+            "The service sent an event stream in place of a whole response; what arrived is in .body. Read it with "
+            "stream(), or check base_url and the gateways on the way.",
+            body=shorten_text(self.body.decode(errors="replace"), _STREAM_CHARS),
+        )
 
     def record_first_token(self) -> None:
         """Set the time to a stream's first token to now; seconds from the start of the call."""

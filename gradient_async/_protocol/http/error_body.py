@@ -30,6 +30,7 @@ from gradient_async.errors import (
 from gradient_async.models import RateLimitInfo
 
 _MESSAGE_CHARS = 1_000
+_NAME_CHARS = 200
 _EXCERPT_CHARS = 200
 _EXCERPT_BYTES = 200
 _HTML_BYTES = 10_000
@@ -146,7 +147,11 @@ def _parse_fields(value: Any) -> _ErrorFields:
     message = next((text for text in map(_nonempty_text, messages) if text), None)
     message = message or _format_detail(inner.get("detail")) or _format_detail(inner.get("errors"))
     request_id = _nonempty_text(outer.get("request_id"))
-    return _ErrorFields(code, message and shorten_text(message, _MESSAGE_CHARS), request_id)
+    return _ErrorFields(
+        code and shorten_text(code, _NAME_CHARS),
+        message and shorten_text(message, _MESSAGE_CHARS),
+        request_id and shorten_text(request_id, _NAME_CHARS),
+    )
 
 
 def _nonempty_text(value: Any) -> str | None:

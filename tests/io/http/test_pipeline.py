@@ -19,9 +19,11 @@ from gradient_async import (
     RateLimiter,
     RateLimitError,
     RateLimits,
+    ResponseDecodeError,
     RetryPolicy,
     Timeouts,
 )
+from gradient_async._io.http import connector
 from gradient_async._protocol.http.retry import Replay
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
@@ -319,3 +321,80 @@ async def test_absurd_numbers_in_headers_break_no_call(gradient_emulator: Emulat
         for _ in range(2):
             await ROUTES[route](s)
         assert count_acquired(s) == 0
+
+
+# Responses that are told for what they are.
+
+EVENTS = b'data: {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}\n\ndata: [DONE]\n\n'
+WHOLE_ROUTES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "completion": lambda s: s.chat.completions.create(model="m", messages=HI),
+    "message": lambda s: s.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]),
+    "response": lambda s: s.responses.create(model="m", input="Hi"),
+}
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/event-stream; charset=utf-8", "text/plain"])
+@pytest.mark.parametrize("route", WHOLE_ROUTES)
+async def test_an_event_stream_in_place_of_a_whole_response_is_named(
+    gradient_emulator: Emulator, route: str, content_type: str
+) -> None:
+    gradient_emulator.reply(body=EVENTS, content_type=content_type)
+    async with session(gradient_emulator) as s:
+        with pytest.raises(ResponseDecodeError, match="an event stream in place of a whole response") as caught:
+            await WHOLE_ROUTES[route](s)
+    error = caught.value
+    assert "Hello" in error.body
+    assert "Hello" not in str(error)
+    assert (error.maybe_sent, error.attempts) == (True, 1)
+    assert error.request_id
+
+
+@pytest.mark.parametrize(
+    ("location", "part"),
+    [
+        ("https://elsewhere.example/v1/chat?key=secret", "https://elsewhere.example"),
+        ("//elsewhere.example/v1", "elsewhere.example"),
+        ("/v2/chat/completions?key=secret", "/v2/chat/completions of the same host"),
+        ("https://[broken", "cannot be parsed"),
+        ("https://" + "x" * 5000, "https://xxx"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_names_its_target(gradient_emulator: Emulator, status: int, location: str, part: str) -> None:
+    gradient_emulator.redirect(location, status=status)
+    async with session(gradient_emulator) as s:
+        with pytest.raises(ProtocolError, match="redirected") as caught:
+            await s.chat.completions.create(model="m", messages=HI)
+    assert part in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert not caught.value.maybe_sent
+
+
+@pytest.mark.parametrize("status", [300, 304])
+async def test_a_status_between_success_and_error_is_named(gradient_emulator: Emulator, status: int) -> None:
+    gradient_emulator.reply(body=b"", status=status)
+    async with session(gradient_emulator) as s:
+        with pytest.raises(ProtocolError, match=f"status {status}, which is neither"):
+            await s.chat.completions.create(model="m", messages=HI)
+
+
+async def test_a_pooled_connection_that_fails_the_write_counts_as_never_made(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was reset between the look at it and the write."""
+    monkeypatch.setattr(connector, "is_idle", lambda _: True)
+    async with session(gradient_emulator) as s:
+        await s.models.list()
+        pool = s._transport._pool
+        assert pool is not None
+        assert pool.connector is not None
+        for idle in pool.connector._conns.values():
+            transport = idle[0][0].transport
+            assert transport is not None
+            transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # so that the write fails
+        completion = await s.chat.completions.create(model="m", messages=HI)
+        assert s.limits is not None
+        assert s.limits.status().windows[0].used == 2
+    assert completion.meta.attempts == 2
+    assert len(gradient_emulator.requests) == 2

@@ -1,7 +1,7 @@
 """Closing a session ends every call at once, wherever it waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import aiohttp
@@ -25,39 +25,40 @@ async def silent() -> AsyncIterator[str]:
         yield address
 
 
-async def assert_closing_ends(session: AsyncSession, calls: int = 1) -> None:
-    """Close *session* while *calls* are under way: each fails with `SessionClosedError` soon."""
-    waiting = [asyncio.ensure_future(session.chat.completions.create(**HI)) for _ in range(calls)]
+async def assert_closing_ends(session: AsyncSession, *, sent: Sequence[bool]) -> None:
+    """Close *session* while calls are under way: each fails with `SessionClosedError` soon, and says if it was sent."""
+    waiting = [asyncio.ensure_future(session.chat.completions.create(**HI)) for _ in sent]
     await asyncio.sleep(0.1)
     await session.aclose()
     async with asyncio.timeout(HANG_SECONDS):
-        for call in waiting:
-            with pytest.raises(SessionClosedError):
+        for call, maybe_sent in zip(waiting, sent, strict=True):
+            with pytest.raises(SessionClosedError) as caught:
                 await call
+            assert caught.value.maybe_sent is maybe_sent
 
 
 async def test_closing_ends_a_call_in_the_queue_for_a_connection(silent: str) -> None:
-    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", max_connections=1), calls=2)
+    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", max_connections=1), sent=[True, False])
 
 
 async def test_closing_ends_a_call_that_connects(silent: str) -> None:
-    await assert_closing_ends(AsyncSession("test", base_url=f"https://{silent}"))
+    await assert_closing_ends(AsyncSession("test", base_url=f"https://{silent}"), sent=[False])
 
 
 async def test_closing_ends_a_call_in_the_queue_of_a_shared_limiter(silent: str) -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 300.0)]))
-    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", limits=limiter), calls=2)
+    await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", limits=limiter), sent=[True, False])
     assert (limiter.status().queued, limiter.status().windows[0].used) == (0, 1)
 
 
 async def test_closing_ends_a_call_before_its_next_attempt(gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=429, retry_after=300)
-    await assert_closing_ends(AsyncSession("test", base_url=gradient_emulator.url))
+    await assert_closing_ends(AsyncSession("test", base_url=gradient_emulator.url), sent=[False])
 
 
 async def test_closing_ends_a_call_over_the_callers_aiohttp_session(silent: str) -> None:
     async with aiohttp.ClientSession() as own:
-        await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", client_session=own))
+        await assert_closing_ends(AsyncSession("test", base_url=f"http://{silent}", client_session=own), sent=[True])
 
 
 async def test_closing_ends_a_download_that_connects(silent: str) -> None:
