@@ -56,7 +56,7 @@ from gradient_async.errors import (
 
 if TYPE_CHECKING:
     from gradient_async._io.disconnect import run_until_disconnected
-    from gradient_async._io.http.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome
+    from gradient_async._io.http.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome, WaitHook
     from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._io.stream.message_stream import MessageStream
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from gradient_async._protocol.http.timeouts import Timeouts
     from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
     from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+    from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitOutcome
     from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
     from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
@@ -96,7 +97,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "_io.http.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome"),
+            "_io.http.hooks": ("AttemptDetails", "CallDetails", "CallHook", "CallOutcome", "WaitHook"),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.rate_limit.limiter": ("Limiter", "RateLimiter"),
             "_io.stream.message_stream": ("MessageStream",),
@@ -108,6 +109,7 @@ else:
             "_protocol.batch.poll_schedule": ("Poll",),
             "_protocol.rate_limit.rate_limits": ("RateLimits",),
             "_protocol.rate_limit.bucket": ("RollingTokenBucket",),
+            "_protocol.rate_limit.wait_details": ("WaitDetails", "WaitOutcome"),
             "_protocol.http.retry": ("RetryPolicy",),
             "_protocol.stream.sse": ("SSEParser", "ServerSentEvent"),
             "_protocol.http.timeouts": ("Timeouts",),
@@ -225,6 +227,9 @@ __all__ = [
     "UploadError",
     "Usage",
     "ValidationReport",
+    "WaitDetails",
+    "WaitHook",
+    "WaitOutcome",
     "__version__",
     "run_until_disconnected",
 ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
-from gradient_async._io.http.hooks import CallHook, Hook
+from gradient_async._io.http.hooks import CallHook, Hook, WaitHook, combine_wait_hooks, observes_calls, observes_waits
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials
@@ -70,7 +70,7 @@ class AsyncSession:
             total limits the wait for the first byte.
         max_connections: Maximum number of open connections; default: None, any number.
         hooks: Callables that receive the `AttemptDetails` of each attempt, and objects whose ``begin_call`` observes
-            calls (`CallHook`); default: none.
+            calls (`CallHook`) or whose ``begin_wait`` observes long waits at the limiter (`WaitHook`); default: none.
         client_session: Your own aiohttp session, whose connections and settings every request uses; it is never closed
             here. It must not have ``auth``; its ``raise_for_status``, its time limits, credentials in ``~/.netrc`` and
             retries of aiohttp do not apply. Default: None, the session creates its own.
@@ -102,7 +102,7 @@ class AsyncSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int | None = None,
-        hooks: Iterable[Hook | CallHook] = (),
+        hooks: Iterable[Hook | CallHook | WaitHook] = (),
         client_session: aiohttp.ClientSession | None = None,
         allow_insecure: bool = False,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -120,9 +120,10 @@ class AsyncSession:
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._hooks = tuple(hooks)
-        if not all(callable(hook) or hasattr(hook, "begin_call") for hook in self._hooks):
+        if not all(callable(hook) or observes_calls(hook) or observes_waits(hook) for hook in self._hooks):
             raise ConfigurationError(
-                "hooks: each must be callable, to observe attempts, or have begin_call, to observe calls."
+                "hooks: each must be callable, to observe attempts, or have begin_call or begin_wait, to observe calls "
+                "or waits."
             )
         if any(map(iscoroutinefunction, self._hooks)):
             raise ConfigurationError(
@@ -266,12 +267,15 @@ class AsyncSession:
         from gradient_async._io.http.pipeline import Pipeline
 
         hooks = tuple(filter(callable, self._hooks))
-        call_hooks = tuple(hook for hook in self._hooks if hasattr(hook, "begin_call"))
+        call_hooks = [hook for hook in self._hooks if observes_calls(hook)]
+        on_wait = combine_wait_hooks([hook for hook in self._hooks if observes_waits(hook)])
         if not call_hooks:
-            return Pipeline(self._transport, self._retry, hooks)
+            return Pipeline(self._transport, self._retry, hooks, on_wait)
         from gradient_async._io.http.observed_pipeline import ObservedPipeline  # not loaded without call hooks
 
-        return ObservedPipeline(transport=self._transport, retry=self._retry, hooks=hooks, call_hooks=call_hooks)
+        return ObservedPipeline(
+            transport=self._transport, retry=self._retry, hooks=hooks, on_wait=on_wait, call_hooks=call_hooks
+        )
 
     @cached_property
     def _limiter(self) -> Limiter | None:
@@ -315,7 +319,7 @@ def _check_client_session(client_session: aiohttp.ClientSession | None) -> None:
 
 
 def _check_settings(limits: object, retry: object, timeouts: object, max_connections: int | None) -> None:
-    """Reject settings of the wrong type or out of range, and limits that a session cannot enforce."""
+    """Reject settings of the wrong type or out of range."""
     if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
     if not isinstance(retry, RetryPolicy):
@@ -328,9 +332,4 @@ def _check_settings(limits: object, retry: object, timeouts: object, max_connect
         raise ConfigurationError(
             f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; "
             f"got {quote_argument(limits)}."
-        )
-    if isinstance(limits, RateLimits) and limits.tokens_per_minute is not None:
-        raise ConfigurationError(
-            "limits: a session does not know in advance how many tokens a request takes; leave tokens_per_minute "
-            "out, and await RateLimiter.acquire(tokens=...) of a limiter of your own before each call."
         )

@@ -82,7 +82,8 @@ async def test_creating_a_session_loads_its_settings_alone() -> None:
 def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
     hints = get_type_hints(gradient_async.AsyncSession.__init__)
     assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
-    assert hints["hooks"] == Iterable[Callable[[gradient_async.AttemptDetails], object] | gradient_async.CallHook]
+    hook = Callable[[gradient_async.AttemptDetails], object]
+    assert hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook]
 
 
 async def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
-from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
+from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
+from gradient_async._protocol.rate_limit.server_feedback import Pauses, ServerFeedback
 from gradient_async._protocol.rate_limit.window import WindowStatus
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -22,7 +23,8 @@ def make_feedback(
     **options: Any,
 ) -> ServerFeedback:
     """Return the feedback of a bucket that sent *sent* requests at 0.0."""
-    feedback = ServerFeedback(RollingTokenBucket(windows, guard=guard, **options), tiers=tiers)
+    bucket = RollingTokenBucket(windows, guard=guard, **options)
+    feedback = ServerFeedback(bucket, ModelBudgets(guard=guard, share=bucket.share), tiers=tiers)
     for _ in range(sent):
         feedback.bucket.reserve(0.0)
     return feedback
@@ -36,12 +38,14 @@ def apply_headers(
     sent_at: float | None = None,
     skew: float = 0.0,
     chance: float = 0.0,
+    model: str = "m",
     **headers: Any,
-) -> float:
-    """Apply a response that arrives at *now*, from a service with a clock *skew* seconds ahead; return the pause."""
+) -> Pauses:
+    """Apply a response that arrives at *now*, from a service with a clock *skew* seconds ahead; return the pauses."""
     headers.setdefault("date", int(WALL + now + skew))
     return feedback.apply_headers(
         RateLimitInfo(**headers),
+        model=model,
         status=status,
         sent_at=now if sent_at is None else sent_at,
         now=now,
@@ -51,8 +55,8 @@ def apply_headers(
 
 
 def apply_refusal(feedback: ServerFeedback, **headers: Any) -> float:
-    """Apply a 429; return the pause."""
-    return apply_headers(feedback, status=429, **headers)
+    """Apply a 429; return the pause of the key."""
+    return apply_headers(feedback, status=429, **headers).key
 
 
 def longest_status(feedback: ServerFeedback, now: float = 0.0) -> WindowStatus:

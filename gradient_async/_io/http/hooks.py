@@ -8,12 +8,15 @@ this module loads no other module of ours but `errors`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
 import attrs
 
 from gradient_async.errors import GradientError
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
 
 logger = logging.getLogger("gradient_async")
 logger.addHandler(logging.NullHandler())
@@ -97,8 +100,30 @@ class CallHook(Protocol):
         ...
 
 
+class WaitHook(Protocol):
+    """An observer of calls that wait for more than a second at the rate limiter."""
+
+    def begin_wait(self, wait: WaitDetails, /) -> Callable[[WaitOutcome], object] | None:
+        """Observe the beginning of *wait*.
+
+        Returns:
+            A function to be called once with the `WaitOutcome`, or None to ignore the end.
+        """
+        ...
+
+
 Hook = Callable[[AttemptDetails], object]
 """An observer of attempts: called with the details of each when it has ended. Its exceptions are logged and ignored."""
+
+
+def observes_calls(hook: object) -> TypeGuard[CallHook]:
+    """Whether *hook* observes calls."""
+    return hasattr(hook, "begin_call")
+
+
+def observes_waits(hook: object) -> TypeGuard[WaitHook]:
+    """Whether *hook* observes long waits at the limiter."""
+    return hasattr(hook, "begin_wait")
 
 
 def call_hook(hook: Callable[[D], R], details: D) -> R | None:
@@ -108,3 +133,15 @@ def call_hook(hook: Callable[[D], R], details: D) -> R | None:
     except Exception:
         logger.exception("a hook failed")
         return None
+
+
+def combine_wait_hooks(hooks: Sequence[WaitHook]) -> WaitObserver | None:
+    """Return an observer that passes each wait on to all *hooks*, None without hooks."""
+    if not hooks:
+        return None
+
+    def begin_wait(wait: WaitDetails) -> Callable[[WaitOutcome], object]:
+        ends = [call_hook(hook.begin_wait, wait) for hook in hooks]
+        return lambda outcome: [call_hook(end, outcome) for end in ends if end is not None]
+
+    return begin_wait

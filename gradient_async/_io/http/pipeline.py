@@ -27,11 +27,18 @@ from gradient_async._io.http.transport import Transport, build_closed_error
 from gradient_async._protocol.http.pool_trust import PoolTrust
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async._protocol.http.retry import RetryBudget, RetryPolicy
-from gradient_async.errors import APIConnectionError, APITimeoutError, GradientError, RateLimitError
+from gradient_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    GradientError,
+    RateLimitError,
+    may_be_processed,
+)
 from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
 
 if TYPE_CHECKING:
     from gradient_async._io.rate_limit.permit import Limiter, Permit
+    from gradient_async._protocol.rate_limit.wait_details import WaitObserver
     from gradient_async._protocol.requests.request import Request
 
 
@@ -93,11 +100,13 @@ class Pipeline:
         transport: Makes the attempts.
         retry: The policy that decides about retries.
         hooks: Observers of attempts.
+        on_wait: Observer of long waits at the limiter; None without one.
     """
 
     transport: Transport
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
+    on_wait: WaitObserver | None = None
     _budget: RetryBudget = attrs.field(init=False)
     _pool_trust: PoolTrust = attrs.field(factory=PoolTrust, init=False)
 
@@ -207,7 +216,14 @@ class Pipeline:
         request, now = call.request, call.deadline_timer.time() if call.attempt else call.started_at
         is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
         timeout = None if is_unlimited else max(call.deadline - now, 0.0)
-        permit = await limiter.acquire(request.priority, timeout=timeout, hold=True, model=request.model)
+        permit = await limiter.acquire(
+            request.priority,
+            timeout=timeout,
+            tokens=request.tokens,
+            hold=True,
+            model=request.model,
+            on_wait=self.on_wait,
+        )
         if request.timeout_excludes_limiter_wait:
             call.deadline += permit.waited
         return permit
@@ -219,8 +235,11 @@ class Pipeline:
             now = time.time()
             limits = attempt.limits = parse_rate_limits(exchange.headers, now=now, status=exchange.status)
             if limiter is not None:
-                sent_at = attempt.timer.sent_at or call.started_at
-                limiter.apply_response(limits, status=exchange.status, sent_at=sent_at, model=call.request.model)
+                permit = attempt.timer.permit
+                assert permit is not None  # noqa: S101 - a limiter grants one; this tells mypy
+                limiter.apply_response(limits, status=exchange.status, sent_at=permit.sent_at, model=call.request.model)
+                if exchange.status >= HTTP_OK_END and not may_be_processed(exchange.status):
+                    permit.settle(0)
             if exchange.status >= HTTP_OK_END and attempt.error is None:
                 attempt.error = build_response_error(exchange, attempt.body, now)
         if attempt.error is not None:
@@ -277,4 +296,8 @@ def _build_reply(call: _Call, attempt: _Attempt) -> Reply:
             total=None if call.request.stream else call.deadline_timer.time() - call.started_at,
         ),
     )
-    return Reply(exchange, attempt.body, meta, deadline=call.deadline, started_at=call.started_at)
+    reply = Reply(exchange, attempt.body, meta, deadline=call.deadline, started_at=call.started_at)
+    permit = timer.permit
+    if permit is not None and (permit.spend is not None or permit.model_spend is not None):
+        reply.permit = permit
+    return reply

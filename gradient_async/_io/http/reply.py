@@ -11,7 +11,9 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from gradient_async._io.http.exchange import Exchange
+from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.codec.json_text import shorten_text
+from gradient_async._protocol.http.usage import find_used_tokens
 from gradient_async._protocol.stream.sse import begins_event_stream
 from gradient_async.errors import GradientError, ResponseDecodeError
 from gradient_async.models.response_meta import ResponseMeta
@@ -40,6 +42,7 @@ class Reply:
         deadline: When the call must have ended, on the loop's clock; infinite without a total limit.
         started_at: When the call began, on the loop's clock.
         on_end: Called with result, outcome and error when a stream ends; None without observers.
+        permit: The permit to settle when the usage is known; None if no limit counts model tokens.
     """
 
     exchange: Exchange
@@ -48,6 +51,7 @@ class Reply:
     deadline: float
     started_at: float
     on_end: Callable[[Any, str, BaseException | None], None] | None = None
+    permit: Permit | None = None
 
     def decode_body(self, decode: Callable[[bytes], R]) -> R:
         """Return the result of ``decode(body)`` with its meta; its errors get the request id and attempts."""
@@ -57,6 +61,8 @@ class Reply:
             error = self._name_event_stream(caught)
         else:
             result.meta = self.meta
+            if self.permit is not None:
+                self.settle_permit(self.permit, result)
             return result
         error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
         raise error
@@ -71,6 +77,12 @@ class Reply:
             "stream(), or check base_url and the gateways on the way.",
             body=shorten_text(self.body.decode(errors="replace"), _STREAM_CHARS),
         )
+
+    def settle_permit(self, permit: Permit, result: object) -> None:
+        """Replace the estimated tokens of *permit* by the usage that *result* states, if it states any."""
+        tokens = find_used_tokens(result)
+        if tokens is not None:
+            permit.settle(tokens)
 
     def record_first_token(self) -> None:
         """Set the time to a stream's first token to now; seconds from the start of the call."""

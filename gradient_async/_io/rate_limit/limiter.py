@@ -22,12 +22,15 @@ from gradient_async._io.rate_limit.permit import Limiter, Permit
 from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
+from gradient_async._protocol.rate_limit.model_budget import ModelBudget
+from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 from gradient_async._protocol.rate_limit.token_budget import TokenBudget
-from gradient_async.errors import APITimeoutError, ConfigurationError
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails, format_limit
+from gradient_async.errors import APITimeoutError, ConfigurationError, escape_text
 from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["Limiter", "LimiterStatus", "Permit", "Priority", "RateLimiter", "WindowStatus"]
@@ -38,6 +41,7 @@ _DEFAULT: Final = RateLimits()
 _SAME_CLOCK = 1.0
 """Seconds: two clocks that differ by less are taken for the same."""
 _TOO_MANY_REQUESTS = 429
+_MAX_NAME_CHARS = 100
 
 
 class RateLimiter(QueuedLimiter):
@@ -74,8 +78,15 @@ class RateLimiter(QueuedLimiter):
     ) -> None:
         super().__init__(clock or time.monotonic)
         self.limits = limits
-        self._bucket = RollingTokenBucket(limits.windows, guard=guard, follow=limits.follow, share=limits.share)
-        self._feedback = ServerFeedback(self._bucket, tiers=limits.tiers)
+        self._bucket = RollingTokenBucket(
+            limits.windows,
+            guard=guard,
+            follow=limits.follow,
+            share=limits.share,
+            derives_minute=limits.derives_minute,
+        )
+        self._models = ModelBudgets(guard=guard, share=limits.share)
+        self._feedback = ServerFeedback(self._bucket, self._models, tiers=limits.tiers)
         tokens = limits.tokens_per_minute
         self._token_budget = None if tokens is None else TokenBudget(tokens, guard=guard)
         self._has_own_clock = clock is not None
@@ -85,45 +96,88 @@ class RateLimiter(QueuedLimiter):
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
         """Return a permit if a request and its model tokens are free, else None. Hot: every uncontended request."""
-        now, budget, bucket = self._wait_queue.clock(), self._token_budget, self._bucket
-        if budget is not None and budget.compute_delay(now, tokens):
+        now, token_budget, bucket = self._wait_queue.clock(), self._token_budget, self._bucket
+        model_budget = self._models.by_model.get(model)
+        if model_budget is None and model is not None:
+            model_budget = self._models.add_model(model, now)
+        if model_budget is not None and model_budget.binds and model_budget.compute_delay(now, tokens):
+            return None
+        if token_budget is not None and token_budget.compute_delay(now, tokens):
             return None
         if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
             return None
-        return Permit(self, now, hold, None if budget is None else budget.spend_tokens(now, tokens, hold=hold), model)
+        spend = None if token_budget is None else token_budget.spend_tokens(now, tokens, hold=hold)
+        if model_budget is None or not model_budget.binds:
+            return Permit(self, now, hold, spend, model)
+        return Permit(self, now, hold, spend, model, model_budget.take(now, tokens, hold=hold))
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
 
-        The wait for model tokens does not count: estimates of the requests ahead may still be corrected.
+        The wait for model tokens does not count: estimates of the requests ahead may still be corrected. Nor do
+        requests ahead if models have quotas, unless all are for one model: this one may pass while they wait.
         """
-        wait_queue, timeout = self._wait_queue, waiter.timeout
+        wait_queue, timeout, model = self._wait_queue, waiter.timeout, waiter.model
         if timeout is not None:
-            now, ahead = wait_queue.clock(), wait_queue.waiters.count_ahead(waiter.priority)
-            wait = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout) - now
-            if wait > timeout:
+            now, waiters, budget = wait_queue.clock(), wait_queue.waiters, self._models.by_model.get(model)
+            is_ordered = waiters.has_only(model) or not self._models.any_binds()
+            ahead = waiters.count_ahead(waiter.priority) if is_ordered else 0
+            earliest = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout)
+            if budget is not None and budget.binds:
+                ahead = max(ahead, waiters.count_parked(model, waiter.priority))
+                earliest = max(earliest, budget.find_earliest(now, ahead))
+            if earliest - now > timeout:
                 raise APITimeoutError(
-                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {ahead} before it, "
-                    f"but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
+                    f"the rate limit allows this request in {earliest - now:.1f} s at the earliest, with {ahead} "
+                    f"before it, but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
                     phase="limiter",
                 )
         return wait_queue.enqueue(waiter)
 
     def _grant_ready(self, now: float) -> float:
-        """Grant permits to the waiters that the bucket admits; return the seconds until it may admit the next one."""
-        bucket, budget, wait_queue = self._bucket, self._token_budget, self._wait_queue
+        """Grant permits to the waiters that the key and their models admit; return the seconds until the next one."""
+        bucket, token_budget, wait_queue, models = self._bucket, self._token_budget, self._wait_queue, self._models
         free = bucket.count_free(now)  # counted once: asking the bucket for each waiter costs as much as waking it
-        while (waiter := wait_queue.next_waiter()) is not None:
+        while (waiter := wait_queue.next_waiter(now)) is not None:
             delay = 0.0 if free > 0 else bucket.compute_delay(now)
-            if budget is not None:
-                delay = max(delay, budget.compute_delay(now, waiter.tokens))
+            if token_budget is not None:
+                delay = max(delay, token_budget.compute_delay(now, waiter.tokens))
             if delay:
                 return delay
+            model_budget = models.by_model.get(waiter.model)
+            if model_budget is not None and (delay := model_budget.compute_delay(now, waiter.tokens)):
+                wait_queue.waiters.park(waiter.model, now + delay)
+                continue
             free -= 1
             bucket.take_token(now, waiter.hold)
-            spend = None if budget is None else budget.spend_tokens(now, waiter.tokens, hold=waiter.hold)
-            wait_queue.grant(Permit(self, now, waiter.hold, spend, waiter.model))
-        return math.inf
+            wait_queue.grant(self._issue_permit(waiter, model_budget, now))
+        return wait_queue.waiters.find_unpark_time() - now
+
+    def _issue_permit(self, waiter: Waiter, model_budget: ModelBudget | None, now: float) -> Permit:
+        """Return the permit of *waiter*, whose token of the key is taken, and take the rest."""
+        token_budget, tokens, hold = self._token_budget, waiter.tokens, waiter.hold
+        spend = None if token_budget is None else token_budget.spend_tokens(now, tokens, hold=hold)
+        binds = model_budget is not None and model_budget.binds
+        model_spend = model_budget.take(now, tokens, hold=hold) if model_budget is not None and binds else None
+        return Permit(self, now, hold, spend, waiter.model, model_spend)
+
+    def _describe_wait(self, waiter: Waiter) -> WaitDetails:
+        """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
+        now, waiters, model = self._wait_queue.clock(), self._wait_queue.waiters, waiter.model
+        ahead = max(0, waiters.count_ahead(waiter.priority) - 1)
+        at, limit = self._bucket.describe_wait(now, ahead + 1)
+        budget = self._models.by_model.get(model)
+        if budget is not None and budget.binds:
+            model_at, model_limit = budget.describe_wait(
+                now, waiter.tokens, max(0, waiters.count_parked(model, waiter.priority) - 1)
+            )
+            if model_at > at:
+                at, limit = model_at, f"{model_limit} for {escape_text(model or 'any model', _MAX_NAME_CHARS)}"
+        if self._token_budget is not None:
+            tokens_at = now + self._token_budget.compute_delay(now, waiter.tokens)
+            if tokens_at > at:
+                at, limit = tokens_at, format_limit(self._token_budget.capacity, self._token_budget.period, "tokens")
+        return WaitDetails(seconds=at - now, limit=limit, queued=ahead, model=model, priority=waiter.priority)
 
     # The event loop.
 
@@ -141,7 +195,7 @@ class RateLimiter(QueuedLimiter):
         if abs(shift) < _SAME_CLOCK:
             return
         self._bucket.shift_times(shift, now=now)
-        self._feedback.shift_refusals(shift)
+        self._feedback.shift_times(shift)
         if self._token_budget is not None:
             self._token_budget.shift_spends(shift)
 
@@ -151,6 +205,8 @@ class RateLimiter(QueuedLimiter):
         now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
             permit.spend = self._token_budget.restart_spend(permit.spend, now=now)
+        if permit.model_spend is not None:
+            permit.model_spend.start_held(now)
         if permit.held:
             permit.held = False
             permit.sent_at = self._bucket.start_reserved(now)
@@ -164,18 +220,30 @@ class RateLimiter(QueuedLimiter):
             self._bucket.release_reserved()
         else:
             self._bucket.refund(permit.sent_at)
+        now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
-            self._token_budget.correct_spend(permit.spend, 0, now=self._wait_queue.clock())
-        self._wait_queue.dispatch()
+            self._token_budget.correct_spend(permit.spend, 0, now=now)
+        if permit.model_spend is not None:
+            permit.model_spend.give_back(now)
+        self._retry_waiters(permit.model)
+
+    def _retry_waiters(self, model: str | None) -> None:
+        """Grant permits anew: the budget of the key or of *model* has changed."""
+        if self._wait_queue.waiters.size:
+            self._wait_queue.waiters.unpark(model)
+            self._wait_queue.dispatch()
 
     def _record_tokens(self, permit: Permit, tokens: int) -> None:
+        now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
-            self._token_budget.correct_spend(permit.spend, tokens, now=self._wait_queue.clock())
-            self._wait_queue.dispatch()
+            self._token_budget.correct_spend(permit.spend, tokens, now=now)
+        if permit.model_spend is not None:
+            permit.model_spend.correct_tokens(tokens, now)
+        self._retry_waiters(permit.model)
 
     # Feedback, pauses and status.
 
-    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:  # noqa: ARG002  not yet
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:
         """Update the limiter from the headers of a response or a refusal. Responses may come in any order.
 
         Args:
@@ -186,20 +254,23 @@ class RateLimiter(QueuedLimiter):
         """
         longest, wait_queue = self._bucket.windows[-1], self._wait_queue
         previous_capacity = longest.capacity
-        paused = self._feedback.apply_headers(
+        pauses = self._feedback.apply_headers(
             info,
+            model=model,
             status=status,
             sent_at=sent_at,
             now=wait_queue.clock(),
             wall=self._wall(),
             chance=self._chance() if status == _TOO_MANY_REQUESTS else 0.0,
         )
-        if paused:
-            _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
+        if pauses.key:
+            _log.info("rate limit: status %s, nothing is sent for %.1f s", status, pauses.key)
+        if pauses.model:
+            name = escape_text(model or "any model", _MAX_NAME_CHARS)
+            _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, pauses.model)
         if longest.capacity != previous_capacity:
             _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, previous_capacity)
-        if wait_queue.waiters.size:
-            wait_queue.dispatch()
+        self._retry_waiters(model)
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Grant no permit for *seconds*, or before *until* on the loop's clock. A pause is never shortened.
@@ -217,10 +288,10 @@ class RateLimiter(QueuedLimiter):
         guard, clock = self._bucket.guard, self._wait_queue.clock if self._has_own_clock else None
         return RateLimiter(self.limits, guard=guard, clock=clock, wall=self._wall, chance=self._chance)
 
-    def status(self, model: str | None = None) -> LimiterStatus:  # noqa: ARG002  not yet
+    def status(self, model: str | None = None) -> LimiterStatus:
         """Return the usage of every window, the queue length and the pause; with *model*, its quotas too."""
         now = self._wait_queue.clock()
-        paused_until = self._bucket.paused_until
+        paused_until, budget = self._bucket.paused_until, self._models.by_model.get(model)
         return LimiterStatus(
             windows=tuple(self._bucket.describe_windows(now)),
             queued=self._wait_queue.waiters.size,
@@ -228,6 +299,10 @@ class RateLimiter(QueuedLimiter):
             paused_until=paused_until if paused_until > now else None,
             tokens_used=None if self._token_budget is None else self._token_budget.count_tokens(now),
             now=now,
+            model=model,
+            quotas=tuple(budget.list_quotas(now)) if budget else (),
+            model_paused_until=budget.paused_until if budget and budget.paused_until > now else None,
+            models=tuple(name for name in self._models if name is not None),
         )
 
     def estimate(self, n: int = 1) -> float:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.model_budget import ModelSpend
     from gradient_async._protocol.rate_limit.priority_queue import Priority
     from gradient_async._protocol.rate_limit.status import LimiterStatus
     from gradient_async._protocol.rate_limit.token_budget import TokenSpend
+    from gradient_async._protocol.rate_limit.wait_details import WaitObserver
     from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["Limiter", "Permit", "PermitOwner"]
@@ -50,6 +52,7 @@ class Permit:
     held: bool = False
     spend: TokenSpend | None = attrs.field(default=None, repr=False)
     model: str | None = None
+    model_spend: ModelSpend | None = attrs.field(default=None, repr=False)
     waited: float = 0.0
     refunded: bool = False
 
@@ -92,8 +95,12 @@ class Limiter(Protocol):
         tokens: int = 0,
         hold: bool = False,
         model: str | None = None,
+        on_wait: WaitObserver | None = None,
     ) -> Permit:
-        """Wait until one request, to *model* if it names one, may be sent; *timeout* in seconds."""
+        """Wait until one request, to *model* if it names one, may be sent; *timeout* in seconds.
+
+        *on_wait* is called when it turns out that the wait takes more than a second.
+        """
         ...
 
     def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:

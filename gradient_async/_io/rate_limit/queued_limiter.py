@@ -13,8 +13,10 @@ from collections.abc import Callable
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
+from gradient_async._io.rate_limit.wait_report import WaitReporter
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.rate_limit.status import LimiterStatus, format_html, format_line
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver
 
 __all__ = ["QueuedLimiter"]
 
@@ -28,6 +30,7 @@ class QueuedLimiter(abc.ABC):
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._wait_queue = WaitQueue(clock, self._grant_ready)
+        self._wait_reporter = WaitReporter(self._describe_wait, self._wait_queue)
 
     async def acquire(
         self,
@@ -37,6 +40,7 @@ class QueuedLimiter(abc.ABC):
         tokens: int = 0,
         hold: bool = False,
         model: str | None = None,
+        on_wait: WaitObserver | None = None,
     ) -> Permit:
         """Wait until one request may be sent.
 
@@ -47,6 +51,8 @@ class QueuedLimiter(abc.ABC):
             hold: Count the permit without end until `Permit.sent` or `Permit.refund`, because the request still
                 has to wait for a connection or for a place in a pool.
             model: Name of the model that the request is for; it waits for the quotas of that model too.
+            on_wait: Called with `WaitDetails` if the wait takes more than a second; may return a function to be called
+                with the `WaitOutcome` at the end.
 
         Returns:
             The permit of one request. Call its ``refund()`` if surely nothing was sent.
@@ -69,16 +75,23 @@ class QueuedLimiter(abc.ABC):
         loop = asyncio._get_running_loop() or get_loop()
         if loop is not wait_queue.loop:
             self._bind_loop(loop)
-        permit = None if wait_queue.waiters.size else self._try_acquire(tokens, hold, model)
+        permit, report = None, None
+        if not wait_queue.waiters.size or wait_queue.waiters.may_pass(model):
+            permit = self._try_acquire(tokens, hold, model)
         if permit is not None:
             return permit
         waiter = Waiter(priority, timeout, tokens, hold, model)
         granted = self._enqueue_waiter(waiter)
         try:
+            if not granted.done():
+                report = self._wait_reporter.watch(waiter, on_wait, loop)
             permit = await granted
         except BaseException:
             wait_queue.cancel(waiter)
             raise
+        finally:
+            if report is not None:
+                report.end(granted=permit is not None, now=wait_queue.clock())
         permit.waited = wait_queue.clock() - waiter.since
         return permit
 
@@ -101,6 +114,10 @@ class QueuedLimiter(abc.ABC):
     @abc.abstractmethod
     def _grant_ready(self, now: float) -> float:
         """Grant permits to the waiters that may go; return the seconds until the next one may."""
+
+    @abc.abstractmethod
+    def _describe_wait(self, waiter: Waiter) -> WaitDetails:
+        """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
 
     @abc.abstractmethod
     def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -38,7 +38,9 @@ class Waiter:
         model: The model whose quotas the request uses, None for a request without one.
         since: Time when the wait began.
         granted: Future of the permit.
-        queued: Whether the waiter is in the queue, which maintains this.
+        queued: Whether the waiter is in the queue; this and the next two are maintained by the queue.
+        number: Its place in the order of arrival.
+        parked: Whether it waits for its model.
     """
 
     priority: Priority
@@ -49,6 +51,8 @@ class Waiter:
     since: float = attrs.field(init=False)
     granted: asyncio.Future[Permit] = attrs.field(init=False)
     queued: bool = attrs.field(init=False)
+    number: int = attrs.field(init=False)
+    parked: bool = attrs.field(init=False)
 
 
 class WaitQueue:
@@ -56,8 +60,8 @@ class WaitQueue:
 
     Args:
         clock: Seconds that never go backwards.
-        grant_ready: Called with the time; calls `grant` for each waiter that may go, and returns the seconds
-            after which to call it again.
+        grant_ready: Called with the time; calls `grant` for each waiter that may go, ``waiters.park`` for each whose
+            model may not, and returns the seconds after which to call it again.
 
     Attributes:
         clock: The clock in use.
@@ -85,11 +89,11 @@ class WaitQueue:
         assert self.loop is not None  # noqa: S101  the owner calls bind_loop first; this tells mypy
         waiter.since = now = self.clock()
         waiter.granted = granted = self.loop.create_future()
-        self.waiters.push(waiter, waiter.priority)
+        is_behind = self.waiters.push(waiter, waiter.priority)
         timeout = waiter.timeout
         if timeout is not None and timeout < math.inf:
             self._add_deadline(waiter, now + timeout)
-        if self._timer is None:
+        if self._timer is None or not is_behind:
             self.dispatch()
         return granted
 
@@ -102,9 +106,9 @@ class WaitQueue:
             granted.result().refund()
         return None
 
-    def next_waiter(self) -> Waiter | None:
-        """Drop waiters with a finished future; return the waiter to serve next, None if nobody waits."""
-        while (waiter := self.waiters.peek()) is not None and waiter.granted.done():
+    def next_waiter(self, now: float = math.inf) -> Waiter | None:
+        """Drop waiters with a finished future; return the waiter to serve next, None if nobody may go at *now*."""
+        while (waiter := self.waiters.peek(now)) is not None and waiter.granted.done():
             self.waiters.pop()
         return waiter
 

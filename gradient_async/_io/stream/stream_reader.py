@@ -288,6 +288,8 @@ class StreamReader(ABC, Generic[E, S]):
             self._notify_end(self._reply, error)
 
     def _notify_end(self, reply: Reply, error: GradientError | None) -> None:
+        if reply.permit is not None:
+            reply.settle_permit(reply.permit, self.snapshot)
         if reply.on_end is not None:
             reply.on_end(self.snapshot, self.outcome, error)
 

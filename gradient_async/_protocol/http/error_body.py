@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
 from gradient_async._protocol.http.error_status import find_error_status, is_error_name
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
+from gradient_async._protocol.rate_limit.quota_triplets import find_soonest_reset
 from gradient_async.errors import (
     APIStatusError,
     ProtocolError,
@@ -182,9 +183,7 @@ def _find_retry_after(status: int, limits: RateLimitInfo, now: float) -> float |
     """Return the seconds that the service asked to wait; for a 429 without ``Retry-After``, until the soonest reset."""
     if limits.retry_after is not None or status != 429:
         return limits.retry_after
-    now = now if limits.date is None else limits.date
-    resets = limits.reset, limits.reset_requests, limits.reset_tokens_per_minute, limits.reset_tokens_per_day
-    return min((reset - now for reset in resets if reset is not None and reset > now), default=None)
+    return find_soonest_reset(limits, now if limits.date is None else limits.date)
 
 
 def _describe_foreign_body(status: int, body: bytes, value: Any) -> str:

@@ -24,8 +24,6 @@ _MAX_EPOCH = 1e13
 _MAX_DELAY = 365 * 86_400.0
 _MAX_DIGITS = 12
 _RENAMED_RETRY_AFTER = "llm_provider-retry-after"
-_REQUESTS_MARKER, _TOKENS_MARKER = "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens-per-minute"
-"""Each response with quotas of a tier carries one of these headers; other responses need no further look-up."""
 _NO_QUOTAS: dict[str, Any] = {}
 
 
@@ -41,14 +39,13 @@ def parse_rate_limits(headers: Mapping[str, str], *, now: float, status: int = 2
     date, retry_after = parse_http_date(get("Date")), get("Retry-After")
     if retry_after is None and status >= 400:
         retry_after = get(_RENAMED_RETRY_AFTER)
-    has_quotas = _REQUESTS_MARKER in headers or _TOKENS_MARKER in headers
     return RateLimitInfo(
         limit=_parse_count(get("ratelimit-limit")),
         remaining=_parse_count(get("ratelimit-remaining")),
         reset=_parse_number(get("ratelimit-reset")),
         retry_after=parse_retry_after(retry_after, now=now if date is None else date) if retry_after else None,
         date=date,
-        **_parse_quotas(headers) if has_quotas else _NO_QUOTAS,
+        **_parse_quotas(headers) if any(map(headers.__contains__, _QUOTA_MARKERS)) else _NO_QUOTAS,
     )
 
 
@@ -118,3 +115,5 @@ _QUOTA_HEADERS: list[tuple[str, str, Callable[[str], Any]]] = [
     for kind, parse in (("limit", _parse_count), ("remaining", _parse_count), ("reset", _parse_number))
 ]
 """Field of `RateLimitInfo`, header and parser of each quota of a tier."""
+_QUOTA_MARKERS = [name for _, name, parse in _QUOTA_HEADERS if parse is _parse_count]
+"""Each quota of a model has one of these headers; a response without any needs no further look-up."""

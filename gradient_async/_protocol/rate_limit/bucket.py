@@ -1,7 +1,7 @@
 """`RollingTokenBucket`: decides whether a request may be sent now, and when the next one may be.
 
-Contract: pure. Time is an argument, in seconds on any clock that does not go backwards; every ``now``,
-``until`` and ``reset`` is on that one clock.
+Contract: pure. Time is an argument, in seconds on any clock; every ``now``, ``until`` and ``reset`` is on that one
+clock. After a step of the clock back, no wait is longer than one window.
 
 Source: seed document 001, "Rate Limit".
 
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from gradient_async._protocol.rate_limit.quota_headers import QuotaReconciler
 from gradient_async._protocol.rate_limit.rate_limits import validate_windows
+from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
 from gradient_async._protocol.rate_limit.window import Window, WindowStatus
 from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 from gradient_async.errors import ConfigurationError
@@ -38,6 +39,8 @@ class RollingTokenBucket(WindowCounter):
             refused for overtaking each other.
         follow: Whether `observe` may raise the capacity; it may always lower it.
         share: The fraction of the announced limit that is ours, see ``RateLimits.split``.
+        derives_minute: Whether the announced limit of an hour brings that of its minute, see
+            ``RateLimits.derives_minute``.
 
     Raises:
         ConfigurationError: A window or the guard cannot work.
@@ -59,12 +62,13 @@ class RollingTokenBucket(WindowCounter):
         guard: float = 0.25,
         follow: bool = True,
         share: float = 1.0,
+        derives_minute: bool = False,
     ) -> None:
         if not 0 <= guard < math.inf:
             raise ConfigurationError(f"guard is {guard!r}: give seconds of at least 0")
         super().__init__([Window(size, size, period, period + guard) for size, period in validate_windows(windows)])
         self.guard = guard
-        self.quota = QuotaReconciler(self, follow=follow, share=share)
+        self.quota = QuotaReconciler(self, follow=follow, share=share, derives_minute=derives_minute)
 
     @property
     def share(self) -> float:
@@ -97,22 +101,24 @@ class RollingTokenBucket(WindowCounter):
         self.quota.apply_quota(limit, remaining, reset, now=now, sent_at=request_sent_at, refused=refused)
 
     def mark_full(self, window: Window, *, now: float, until: float) -> None:
-        """Fill *window* up to *until* with foreign usage, which then expires evenly within one window from *now*."""
+        """Assume that *window* is full up to *until*; this usage then expires evenly within one window from *now*."""
         free = window.capacity - self.reserved - self.count_used(window, now)
-        window.add_foreign_tokens(free, first=until, last=max(until, now + window.span))
+        window.assume_full(free, first=until, last=max(until, now + window.span))
 
     # Forecasts.
 
     def find_earliest(self, now: float, nth: int = 1, *, exact_beyond: float = 0.0) -> float:
         """Return a lower bound of the time when the *nth* next token is free, without simulating the ones before.
 
-        A delay of at most *exact_beyond* seconds may be reported as any shorter one.
+        A delay of at most *exact_beyond* seconds may be reported as any shorter one. Assumed usage does not count:
+        it is dropped as soon as responses contradict it.
         """
         earliest, taken = max(now, self.paused_until), len(self.sent_times) + self.reserved
         for window in self.windows:
             # `taken` is an upper bound of what counts: most long windows need no closer look.
             may_be_full = taken + len(window.foreign_usage) + nth > window.capacity
-            if may_be_full and ((nth - 1) // window.capacity + 1) * window.span > exact_beyond:
+            is_assumed = window.assumed and window.foreign_usage
+            if may_be_full and not is_assumed and ((nth - 1) // window.capacity + 1) * window.span > exact_beyond:
                 earliest = max(earliest, self._find_earliest_in(window, now, nth))
         return earliest
 
@@ -120,6 +126,14 @@ class RollingTokenBucket(WindowCounter):
         full_windows, place = divmod(nth - 1, window.capacity)
         missing = place + 1 + self.reserved + self.count_used(window, now) - window.capacity
         return window.find_nth_expiry(self.sent_times, now, missing) + full_windows * window.span
+
+    def describe_wait(self, now: float, nth: int) -> tuple[float, str]:
+        """Return when the *nth* next token may be free, and the limit that it waits for."""
+        waits = [
+            (self._find_earliest_in(window, now, nth), format_limit(window.capacity, window.period))
+            for window in self.windows
+        ]
+        return max([(now, ""), (self.paused_until, PAUSE), *waits])
 
     def forecast_send_time(self, now: float, n: int) -> float:
         """Return when the *n*-th next request can be sent if each one before it is sent as early as possible."""

@@ -20,7 +20,9 @@ from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 
 __all__ = ["QuotaReconciler"]
 
-_HOUR = 3600.0
+_MINUTE, _HOUR = 60.0, 3600.0
+_MINUTES_PER_LIMIT = 20
+"""The service admits 5 % of the hourly limit in a minute."""
 _ROUNDING = 1.0
 """Seconds: the service sends whole ones."""
 
@@ -32,13 +34,15 @@ class QuotaReconciler:
         counter: The counter to update.
         follow: Whether a higher limit is adopted; a lower one always is.
         share: The fraction of the announced limit that is ours.
+        derives_minute: Whether an announced limit of an hour sets that of the minute, to 5 %.
     """
 
-    __slots__ = ("_applied_limit", "_counter", "_follow", "_newest_sent_at", "share")
+    __slots__ = ("_applied_limit", "_counter", "_derives_minute", "_follow", "_newest_sent_at", "share")
 
-    def __init__(self, counter: WindowCounter, *, follow: bool, share: float) -> None:
+    def __init__(self, counter: WindowCounter, *, follow: bool, share: float, derives_minute: bool) -> None:
         self._counter, self._follow, self.share = counter, follow, share
         self._newest_sent_at = -math.inf
+        self._derives_minute = derives_minute
         self._applied_limit: tuple[int | None, int] = (None, 0)
 
     @property
@@ -101,7 +105,18 @@ class QuotaReconciler:
         window.capacity = own if may_rise else min(window.declared, own)
         window.headroom = max(0, limit - window.capacity) if self.covers_longest_window else 0
         self._applied_limit = (limit, window.capacity)
+        if self._derives_minute:
+            self._derive_minute(own)
         self._counter.update_memory_limit()
+
+    def _derive_minute(self, hourly: int) -> None:
+        """Set the minute to 5 % of an *hourly* limit; raise it only if it was declared as 5 % as well."""
+        minute, hour = self._counter.shortest, self._counter.longest
+        if (minute.period, hour.period) != (_MINUTE, _HOUR):
+            return
+        own = max(1, hourly // _MINUTES_PER_LIMIT)
+        may_rise = self._follow and (minute.declared + 1) * _MINUTES_PER_LIMIT > hour.declared
+        minute.capacity = own if may_rise else min(minute.declared, own)
 
     def _update_foreign_usage(self, counted: int, *, reset: float | None, now: float, sent_at: float) -> None:
         """Set the foreign usage of the longest window to the requests *counted* by the service that are not ours."""

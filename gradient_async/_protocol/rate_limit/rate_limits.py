@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
+from itertools import pairwise
 
 import attrs
 
@@ -20,13 +21,20 @@ __all__ = ["RateLimits", "validate_windows"]
 _MINUTE, _HOUR = 60.0, 3600.0
 _DOCUMENTED = (250, 5000)
 
+
+class _Default(int):
+    """A number that the caller did not state, so that it gives way to one that the caller did."""
+
+
+_PER_MINUTE = _Default(_DOCUMENTED[0])
+
 WindowSpec = tuple[int, float]
 
 
 def _validate_count(value: object, name: str) -> int:
     """Return *value* as an int of at least 1; raise `ConfigurationError` with *name* if it is not one."""
     try:
-        count = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # TypeError below
+        count = 0 if isinstance(value, bool) else int(operator.index(value))  # type: ignore[arg-type]  # TypeError below
     except TypeError:
         count = 0
     if count < 1:
@@ -45,7 +53,7 @@ def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
     """Return *windows* as (capacity, seconds), the shortest first.
 
     Raises:
-        ConfigurationError: There is no window, two have the same period, or a number is out of range.
+        ConfigurationError: There is no window, two contradict each other, or a number is out of range.
     """
     validated: dict[float, int] = {}
     for capacity, period in windows:
@@ -55,7 +63,14 @@ def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
         validated[seconds] = _validate_count(capacity, f"the capacity of the {seconds:g} s window")
     if not validated:
         raise ConfigurationError("no window at all: pass limits=None to switch the limiter off")
-    return tuple((validated[seconds], seconds) for seconds in sorted(validated))
+    ascending = tuple((validated[seconds], seconds) for seconds in sorted(validated))
+    for (shorter, seconds), (longer, longer_seconds) in pairwise(ascending):
+        if shorter > longer:
+            raise ConfigurationError(
+                f"{shorter} requests in {seconds:g} s contradict {longer} in {longer_seconds:g} s: lower the first to "
+                f"{longer} or less, raise the second, or leave one out"
+            )
+    return ascending
 
 
 @attrs.frozen(init=False, repr=False)
@@ -66,14 +81,15 @@ class RateLimits:
     ``RateLimits(windows=[(250, 60.0), (5000, 3600.0)])``; None leaves a window out.
 
     Attributes:
-        windows: ``(capacity, seconds)`` pairs, the shortest first. A shorter window may have the larger
-            capacity; then only the longer one binds.
-        tokens_per_minute: Model tokens (not requests) per rolling minute, None for no such limit. Needs
-            ``RateLimiter.acquire(tokens=...)``, which a session does not pass.
+        windows: ``(capacity, seconds)`` pairs, the shortest first. No window has more than a longer one.
+        tokens_per_minute: Model tokens (not requests) per rolling minute, None for no such limit. A session counts
+            an estimate of each request, and its usage once the response states it.
         follow: Whether a higher hourly number announced by the service is adopted. A lower one always is.
-        tiers: Whether a higher ``x-ratelimit-limit-requests`` raises the shortest window, and the longest in
-            proportion. A lower one is adopted once a request was refused because of it.
+        tiers: Whether the quotas that the service announces for models raise the shortest window to their sum, and the
+            longest in proportion. Calls to a model wait for its own quotas in any case.
         share: The fraction of the account's budget that these limits are, see `split`.
+        derives_minute: Whether an hourly number announced by the service sets that of the minute, to 5 %: true unless
+            *windows* were given one by one. The minute is raised only if it was 5 % before.
 
     Raises:
         ConfigurationError: The limits contradict each other, or a number is out of range.
@@ -88,10 +104,11 @@ class RateLimits:
     follow: bool
     tiers: bool
     share: float
+    derives_minute: bool = attrs.field(eq=False)
 
     def __init__(
         self,
-        per_minute: int | None = _DOCUMENTED[0],
+        per_minute: int | None = _PER_MINUTE,
         per_hour: int | None = _DOCUMENTED[1],
         *,
         windows: Iterable[WindowSpec] | None = None,
@@ -99,14 +116,17 @@ class RateLimits:
         follow: bool = True,
         tiers: bool = False,
     ) -> None:
+        derives_minute = windows is None
         if windows is None:
+            if per_minute is _PER_MINUTE and isinstance(per_hour, int):
+                per_minute = min(per_minute, max(1, per_hour))
             named = ((per_minute, _MINUTE), (per_hour, _HOUR))
             windows = [(count, period) for count, period in named if count is not None]
         elif (per_minute, per_hour) != _DOCUMENTED:
             raise ConfigurationError("give either windows, or per_minute and per_hour")
         if tokens_per_minute is not None:
             tokens_per_minute = _validate_count(tokens_per_minute, "tokens_per_minute")
-        self._set_fields(validate_windows(windows), tokens_per_minute, follow, tiers, 1.0)
+        self._set_fields(validate_windows(windows), tokens_per_minute, follow, tiers, 1.0, derives_minute)
 
     def _set_fields(self, *values: object) -> None:
         for name, value in zip(attrs.fields_dict(RateLimits), values, strict=True):
@@ -143,7 +163,8 @@ class RateLimits:
             )
         windows = tuple((capacity // parts, period) for capacity, period in self.windows)
         part = RateLimits.__new__(RateLimits)
-        part._set_fields(windows, tokens and tokens // parts, self.follow, self.tiers, self.share / parts)
+        share, derives_minute = self.share / parts, self.derives_minute
+        part._set_fields(windows, tokens and tokens // parts, self.follow, self.tiers, share, derives_minute)
         return part
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""`ServerFeedback`: updates the bucket from the headers of each response.
+"""`ServerFeedback`: updates the bucket of a key, and the quotas of its models, from the headers of each response.
 
 A response may reveal foreign usage of the key, a new limit, or that everybody has to pause.
 
@@ -6,33 +6,44 @@ Contract: pure. ``now`` and ``sent_at`` are on the bucket's clock, ``wall`` is e
 a random number in [0, 1). All times are in seconds.
 
 Source: seed document 001, "Rate Limit", for ``ratelimit-*`` and ``retry-after``. The ``x-ratelimit-*``
-family describes refilling buckets, whose ``reset`` may be in the past when a request is refused.
+family describes the quotas of a model, in refilling buckets, whose ``reset`` may be in the past when a request is
+refused.
 
-A refusal (429) pauses once: further refusals of requests that were sent before the pause ended belong to the
-same incident. Example: 90 requests sent at 0.0 are refused from 1.0 on with ``retry-after: 10``; the first refusal
-pauses until 11.0, the other 89 change nothing.
+Who is bound by a refusal (429)::
+
+    the headers                                      pauses
+    -----------------------------------------------  -----------------
+    an x-ratelimit-* quota with nothing remaining    the model
+    ratelimit-remaining: 0                           the key
+    both of these                                    both
+    some x-ratelimit-* quota, none of these          the model
+    retry-after alone, or nothing                    the key
+
+After a refusal of the key, the window that refused is filled with assumed usage of others, so that requests go on
+one by one. Each success that was sent after the pause drops some of it: one request, then two, four, and so on. So the
+count returns within seconds if there is room, and two clients that share a key do not refuse each other in turns.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
+from typing import NamedTuple
 
 import attrs
 
+from gradient_async._protocol.rate_limit.backoff import ROUNDING, RefusalBackoff
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
+from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
+from gradient_async._protocol.rate_limit.quota_triplets import find_bound, list_triplets
 from gradient_async._protocol.rate_limit.window import Window
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["ClockSkew", "ServerFeedback"]
+__all__ = ["ClockSkew", "Pauses", "ServerFeedback"]
 
 _TOO_MANY_REQUESTS = 429
 _MINUTE = 60.0
-"""Seconds: the period of the quotas of a model tier."""
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
-_LARGEST_JITTER = 0.5
-_ROUNDING = 1.0
-"""Seconds: ``retry-after``, ``reset`` and ``Date`` are whole numbers."""
+"""Seconds: the period of the quotas of a model."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -50,7 +61,7 @@ class ClockSkew:
     def apply_date(self, date: float, *, wall: float, elapsed: float) -> None:
         """Narrow the interval by a response that arrived at *wall*, *elapsed* seconds after its request was sent."""
         low = date - wall
-        high = low + _ROUNDING + (elapsed if elapsed > 0 else 0.0)
+        high = low + ROUNDING + (elapsed if elapsed > 0 else 0.0)
         if low > self.high or high < self.low:
             self.low, self.high = low, high  # one of the clocks was set
             return
@@ -64,44 +75,57 @@ class ClockSkew:
         return wall + self.low if self.low > -math.inf else wall
 
 
+class Pauses(NamedTuple):
+    """Seconds of the pauses that a response begins, 0.0 for none: of the whole key, and of the model."""
+
+    key: float = 0.0
+    model: float = 0.0
+
+
+_NO_PAUSES = Pauses()
+
+
 @attrs.define(eq=False, repr=False)
 class ServerFeedback:
-    """Updates a bucket from responses.
+    """Updates the budgets of one key from responses.
 
     Attributes:
-        bucket: The bucket to update.
-        tiers: Whether ``x-ratelimit-limit-requests`` may raise the limits, see ``RateLimits.tiers``.
+        bucket: The bucket of the key.
+        models: The quotas of its models.
+        tiers: Whether the quotas of models may raise the limits of the key, see ``RateLimits.tiers``.
     """
 
     bucket: RollingTokenBucket
+    models: ModelBudgets
     tiers: bool = False
     _skew: ClockSkew = attrs.field(factory=ClockSkew, init=False)
-    _incidents: int = attrs.field(default=0, init=False)
-    """Pauses for refusals since the last success."""
-    _pause_end: float = attrs.field(default=-math.inf, init=False)
+    _backoff: RefusalBackoff = attrs.field(factory=RefusalBackoff, init=False)
+    _release: int = attrs.field(default=0, init=False)
+    """Assumed requests that the next success drops from each window; 0 if none are assumed."""
     _refused_sent_times: list[float] = attrs.field(factory=list, init=False, repr=False)
 
     def apply_headers(
-        self, info: RateLimitInfo, *, status: int, sent_at: float, now: float, wall: float, chance: float
-    ) -> float:
-        """Update the bucket from the headers and the status of a response.
-
-        Returns:
-            The seconds of a pause that begins now, 0.0 for no pause.
-        """
+        self,
+        info: RateLimitInfo,
+        *,
+        model: str | None = None,
+        status: int,
+        sent_at: float,
+        now: float,
+        wall: float,
+        chance: float,
+    ) -> Pauses:
+        """Update the budgets from the headers and the status of a response to a request to *model*."""
         if info.date is not None:
             self._skew.apply_date(info.date, wall=wall, elapsed=now - sent_at)
-        if info.limit_requests is not None:
-            self._apply_tier_limit(info, refused=status == _TOO_MANY_REQUESTS)
         if status == _TOO_MANY_REQUESTS:
-            return self._apply_refusal(info, sent_at=sent_at, now=now, wall=wall, chance=chance)
-        if status < 400 and sent_at >= self._pause_end:
-            self._incidents = 0
+            return self._apply_refusal(info, model, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        self._apply_model_headers(info, model, refused=False, sent_at=sent_at, now=now, wall=wall)
+        if self._release and status < 400:
+            self._release_assumed(sent_at, now)
         if info.limit is not None or info.remaining is not None:
             self._apply_quota(info, sent_at=sent_at, now=now, wall=wall)
-        if info.remaining_requests == 0 or info.remaining_tokens_per_minute == 0:
-            return self._pause_for_tier(info, now=now, wall=wall)
-        return 0.0
+        return _NO_PAUSES
 
     def _compute_wait(self, reset: float | None, wall: float) -> float:
         """Return the seconds until the epoch time *reset*; 0.0 or less if it is absent, 0 or past."""
@@ -127,79 +151,79 @@ class ServerFeedback:
         del self._refused_sent_times[:expired]
         return self._refused_sent_times
 
-    def shift_refusals(self, shift: float) -> None:
+    def _release_assumed(self, sent_at: float, now: float) -> None:
+        """Drop a part of the assumed usage: a request that was sent after the pause succeeded."""
+        if not self._backoff.apply_success(sent_at):
+            return
+        left = [window.drop_assumed(self._release, now) for window in self.bucket.windows]
+        self._release = 2 * self._release if any(left) else 0
+
+    def shift_times(self, shift: float) -> None:
         """Move every time by *shift* seconds, for a new clock."""
-        self._pause_end += shift
+        self._backoff.shift_times(shift)
+        self.models.shift_times(shift)
         self._refused_sent_times = [sent_at + shift for sent_at in self._refused_sent_times]
 
     # Refusals.
 
-    def _apply_refusal(self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float, chance: float) -> float:
-        """Pause for a 429, once for all requests that were sent before the pause ended."""
+    def _apply_refusal(
+        self, info: RateLimitInfo, model: str | None, *, sent_at: float, now: float, wall: float, chance: float
+    ) -> Pauses:
+        """Pause the key, the model or both for a 429, once for all requests that were sent before the pause ended."""
         self.bucket.observe(limit=info.limit, now=now, sent_at=sent_at)
         insort(self._drop_expired_refusals(now), sent_at)
+        self._apply_model_headers(info, model, refused=True, sent_at=sent_at, now=now, wall=wall)
+        key = model_seconds = 0.0
+        binds_key, binds_model = find_bound(info)
+        if binds_model:
+            server_now = self._skew.estimate_server_time(wall)
+            budget = self.models.by_model.get(model) or self.models.add_model(model, now)
+            model_seconds = budget.apply_refusal(info, sent_at=sent_at, now=now, server_now=server_now, chance=chance)
+        if binds_key:
+            key = self._pause_key(info, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        return Pauses(key, model_seconds)
+
+    def _pause_key(self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float, chance: float) -> float:
         window, wait = self._read_refusal(info, wall)
-        is_same_incident = sent_at < self._pause_end
-        if is_same_incident and (not wait or now + wait - _ROUNDING <= self.bucket.paused_until):
-            return 0.0
-        self._incidents += not is_same_incident
-        wait = wait or min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(self._incidents - 1, 10))
-        wait += chance * min(_LARGEST_JITTER, wait / 4)
-        self._pause_end = now + wait
-        self.bucket.mark_full(window, now=now, until=self._pause_end)
-        self.bucket.pause(self._pause_end)
+        wait = self._backoff.start_pause(wait, sent_at=sent_at, now=now, chance=chance)
+        if wait:
+            self.bucket.mark_full(window, now=now, until=now + wait)
+            self.bucket.pause(now + wait)
+            self._release = 1
         return wait
 
     def _read_refusal(self, info: RateLimitInfo, wall: float) -> tuple[Window, float]:
         """Return the window that is full, and the stated wait in seconds, 0.0 if none is stated."""
         bucket = self.bucket
-        longest = max(_LONGEST_BACKOFF, bucket.longest.span)
+        longest = max(_MINUTE, bucket.longest.span)
         if info.retry_after is not None:
             seconds = info.retry_after
             return bucket.shortest, min(seconds, longest) if seconds > 0 else 0.0
         if not info.remaining and (wait := self._compute_wait(info.reset, wall)) > 0:
             return bucket.longest, min(wait, longest)
-        resets = (info.reset_requests, info.reset_tokens_per_minute, info.reset_tokens_per_day)
-        waits = [wait for reset in resets if (wait := self._compute_wait(reset, wall)) > 0]
-        return bucket.shortest, min([*waits, longest]) if waits else 0.0
+        return bucket.shortest, 0.0
 
-    # The quotas of a model tier.
+    # The quotas of the model.
 
-    def _apply_tier_limit(self, info: RateLimitInfo, *, refused: bool) -> None:
-        """Set the shortest window from a tier's rate: lower it after a refusal, raise it only with *tiers*."""
-        window = self.bucket.shortest
-        limit = int((info.limit_requests or 0) * self.bucket.share * window.period / _MINUTE)
-        if limit < 1:
-            return
-        if limit < window.capacity:
-            if refused and not info.remaining_requests:
-                self.bucket.set_capacity(window, limit)
-        elif self.tiers:
-            self._raise_limits(window, limit)
-        elif window.capacity < window.declared:
-            self.bucket.set_capacity(window, min(limit, window.declared))
+    def _apply_model_headers(
+        self, info: RateLimitInfo, model: str | None, *, refused: bool, sent_at: float, now: float, wall: float
+    ) -> None:
+        budget = self.models.by_model.get(model)
+        if budget is None:
+            if not list_triplets(info):
+                return
+            budget = self.models.add_model(model, now)
+        server_now = self._skew.estimate_server_time(wall)
+        previous = budget.requests_per_minute
+        budget.apply_headers(info, refused=refused, sent_at=sent_at, now=now, server_now=server_now)
+        if self.tiers and budget.requests_per_minute != previous:
+            self._raise_limits()
 
-    def _raise_limits(self, window: Window, limit: int) -> None:
-        """Raise *window* to *limit*, and the longest window in proportion."""
-        self.bucket.set_capacity(window, limit)
-        longest = self.bucket.longest
-        in_proportion = int(limit * longest.period / window.period)
-        if in_proportion > longest.capacity:
-            self.bucket.set_capacity(longest, in_proportion)
-
-    def _pause_for_tier(self, info: RateLimitInfo, *, now: float, wall: float) -> float:
-        """Pause until an exhausted tier quota resets, at most a minute; return the seconds."""
-        exhausted_resets = [
-            reset
-            for remaining, reset in (
-                (info.remaining_requests, info.reset_requests),
-                (info.remaining_tokens_per_minute, info.reset_tokens_per_minute),
-            )
-            if remaining == 0
-        ]
-        wait = max((self._compute_wait(reset, wall) for reset in exhausted_resets), default=0.0)
-        wait = min(_LONGEST_BACKOFF, wait)
-        if wait <= 0 or now + wait - _ROUNDING <= self.bucket.paused_until:
-            return 0.0
-        self.bucket.pause(now + wait)
-        return wait
+    def _raise_limits(self) -> None:
+        """Raise the shortest window to what the quotas of all models admit, and the longest in proportion."""
+        shortest, longest = self.bucket.shortest, self.bucket.longest
+        per_minute = self.models.sum_requests_per_minute() * self.bucket.share
+        self.bucket.set_capacity(shortest, max(shortest.declared, int(per_minute * shortest.period / _MINUTE)))
+        if longest is not shortest:
+            in_proportion = int(shortest.capacity * longest.period / shortest.period)
+            self.bucket.set_capacity(longest, max(longest.declared, in_proportion))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import attrs
 
+from gradient_async._protocol.rate_limit.quota import QuotaStatus
 from gradient_async._protocol.rate_limit.window import WindowStatus
 
-__all__ = ["LimiterStatus", "WindowStatus", "format_html", "format_line"]
+__all__ = ["LimiterStatus", "QuotaStatus", "WindowStatus", "format_html", "format_line"]
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +24,10 @@ class LimiterStatus:
         paused_until: When the current pause ends, None without one.
         tokens_used: Model tokens in the last minute, None without a token budget.
         now: When this status was read.
+        model: The model that was asked for, None for none.
+        quotas: Its quotas, as far as the service announced them.
+        model_paused_until: When the current pause of the model ends, None without one.
+        models: Names of all models in use.
     """
 
     windows: tuple[WindowStatus, ...]
@@ -31,6 +36,10 @@ class LimiterStatus:
     paused_until: float | None = None
     tokens_used: int | None = None
     now: float = 0.0
+    model: str | None = None
+    quotas: tuple[QuotaStatus, ...] = ()
+    model_paused_until: float | None = None
+    models: tuple[str, ...] = ()
 
     @property
     def foreign(self) -> int:

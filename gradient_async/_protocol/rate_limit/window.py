@@ -51,6 +51,7 @@ class Window:
         span: Seconds for which we count a request: the period and the guard.
         headroom: Requests the service admits beyond *capacity*. That many foreign requests take no token of ours.
         foreign_usage: Expiry times of the requests that others sent with the same key, ascending.
+        assumed: How many of these, the last ones to expire, were assumed after a refusal and never counted.
         uncounted_refusals: Expiry times of our refused requests that the service does not count, ascending.
     """
 
@@ -61,6 +62,7 @@ class Window:
     headroom: int = 0
     foreign_usage: deque[float] = attrs.field(factory=deque)
     uncounted_refusals: deque[float] = attrs.field(factory=deque)
+    assumed: int = 0
 
     def count_foreign(self, now: float) -> int:
         """Drop expired foreign usage; return how many of our tokens others hold at *now*."""
@@ -84,11 +86,21 @@ class Window:
         step = max(0.0, last - first) / count
         self.foreign_usage = deque(sorted([*self.foreign_usage, *(first + step * i for i in range(count))]))
 
-    def add_foreign_tokens(self, count: int, *, first: float, last: float) -> None:
-        """Add the foreign requests that take *count* more of our tokens, including those that use up the headroom."""
+    def assume_full(self, count: int, *, first: float, last: float) -> None:
+        """Assume foreign requests that take *count* more of our tokens, including those that use up the headroom."""
         if count > 0:
-            unused_headroom = max(0, self.headroom - len(self.foreign_usage))
+            unused_headroom, known = max(0, self.headroom - len(self.foreign_usage)), len(self.foreign_usage)
             self.add_foreign_usage(count + unused_headroom, first=first, last=last)
+            self.assumed += len(self.foreign_usage) - known
+
+    def drop_assumed(self, count: int, now: float) -> int:
+        """Drop at most *count* assumed requests; return how many are left."""
+        self.count_foreign(now)
+        self.assumed = min(self.assumed, len(self.foreign_usage))
+        for _ in range(min(count, self.assumed)):
+            self.foreign_usage.pop()
+            self.assumed -= 1
+        return self.assumed
 
     def list_expiries(self, sent_times: list[float], now: float) -> list[float]:
         """Return when each token that counts at *now* returns, ascending."""

@@ -1,6 +1,6 @@
 """`WindowCounter`: counts sent requests in every rolling window at once.
 
-Contract: pure; every time is in seconds on one clock that does not go backwards. Memory is bounded by the
+Contract: pure; every time is in seconds on one clock. Memory is bounded by the
 largest capacity.
 
 Source: seed document 001, "Rate Limit": "each request instead has its own timer".
@@ -32,6 +32,9 @@ reset, the end of the oldest, and one window from now.
 Uncounted refusals. A service may or may not count what it refuses. We count each request when it is sent. If we
 sent 100, 40 of them were refused, and the service has counted 60, it does not count refusals: the 40 sent times stay
 in the list, and `Window.uncounted_refusals` subtracts them until they expire.
+
+A clock that is set back. A sent time in the future would block its token for the length of the step. All times are
+moved back with the clock instead, so that the latest request counts for one window from now on.
 
 Reserved tokens. A request may get its token before it can be written, because it still waits for a connection.
 Until then its token is reserved: it counts without end, and gets its sent time when the request is written.
@@ -139,8 +142,11 @@ class WindowCounter:
 
     def compute_delay(self, now: float) -> float:
         """Return the seconds until a token may be free in every window; 0.0 if one is free at *now*."""
-        ready = self.paused_until
         sent_times = self.sent_times
+        if sent_times and sent_times[-1] > now:
+            self._follow_clock_back(now)
+            sent_times = self.sent_times
+        ready = self.paused_until
         for window in self.windows:
             room = window.capacity - self.reserved
             if window.uncounted_refusals:
@@ -161,6 +167,8 @@ class WindowCounter:
 
     def count_free(self, now: float) -> int:
         """Return how many tokens can be taken at *now*, one after the other, while `compute_delay` returns 0.0."""
+        if self.sent_times and self.sent_times[-1] > now:
+            self._follow_clock_back(now)
         if self.paused_until > now:
             return 0
         return max(0, min(self._count_free_in(window, now) for window in self.windows))
@@ -195,6 +203,10 @@ class WindowCounter:
     def update_memory_limit(self) -> None:
         """Set the number of sent times to keep from the capacities in force."""
         self._max_sent_times = max(window.capacity for window in self.windows) * 5 // 4 + 64
+
+    def _follow_clock_back(self, now: float) -> None:
+        """Bring times of the future back: the clock was set. The latest request then counts from *now*."""
+        self.shift_times(now - self.sent_times[-1], now=now)
 
     def shift_times(self, shift: float, *, now: float) -> None:
         """Move every time by *shift* seconds, for a new clock that shows *now*."""

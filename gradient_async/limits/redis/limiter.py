@@ -22,6 +22,7 @@ from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.status import LimiterStatus
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails
 from gradient_async.errors import ConfigurationError
 from gradient_async.limits.redis.background_task import BackgroundTask
 from gradient_async.limits.redis.budget import SharedBudget
@@ -140,6 +141,14 @@ class RedisLimiter(QueuedLimiter):
         if waiter.timeout is not None:
             self._wait_queue.reject_before(self._budget.paused_until)
         return granted
+
+    def _describe_wait(self, waiter: Waiter) -> WaitDetails:
+        """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
+        ahead = max(0, self._wait_queue.waiters.count_ahead(waiter.priority) - 1)
+        now = self._read_clock()
+        at, limit = self._budget.usage.full_bucket.describe_wait(now, ahead + 1)
+        seconds = max(self.estimate(0), at - now)
+        return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=waiter.model, priority=waiter.priority)
 
     def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move the queue to *loop*, with new connections, because connections belong to a loop."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
+from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async.limits.redis.pending_writes import PendingWrites
@@ -46,7 +47,8 @@ class SharedFeedback:
         chance: Callable[[], float],
     ) -> None:
         self._full_bucket, self._pending, self._wall, self._chance = full_bucket, pending, wall, chance
-        self._feedback = ServerFeedback(full_bucket, tiers=limits.tiers)
+        models = ModelBudgets(guard=full_bucket.guard, share=limits.share)
+        self._feedback = ServerFeedback(full_bucket, models, tiers=limits.tiers)
         self._longest_number = len(limits.windows)
         self._count_shared_at = -math.inf
 
@@ -55,7 +57,8 @@ class SharedFeedback:
         wall = self._wall()
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
-        paused = self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        pauses = self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
+        paused = pauses.key
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
             is_longest = paused > self._full_bucket.shortest.span + 1

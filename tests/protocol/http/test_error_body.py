@@ -129,7 +129,17 @@ def test_what_is_kept_of_an_error_body_is_bounded_and_pickles(body: bytes) -> No
     ("headers", "seconds"),
     [
         ({"ratelimit-reset": "1700000030"}, 30),
-        ({"ratelimit-reset": "1699999999"}, None),
+        ({"ratelimit-reset": "1699999999"}, 1),  # truncated, and past when it arrives
+        ({"x-ratelimit-reset-requests": "1699999999", "ratelimit-reset": "1700000030", "ratelimit-remaining": "9"}, 1),
+        (
+            {
+                "x-ratelimit-reset-requests": "1700000040",
+                "x-ratelimit-remaining-tokens-per-day": "9",
+                "x-ratelimit-reset-tokens-per-day": "1700000009",
+            },
+            40,
+        ),
+        ({"ratelimit-reset": "1700000030", "ratelimit-remaining": "9"}, None),
         ({"x-ratelimit-reset-requests": "0", "x-ratelimit-reset-tokens-per-minute": "1700000005"}, 5),
         ({"x-ratelimit-reset-requests": "1700000040", "x-ratelimit-reset-tokens-per-day": "1700007200"}, 40),
         ({"Date": "Tue, 14 Nov 2023 22:13:10 GMT", "ratelimit-reset": "1700000030"}, 40),

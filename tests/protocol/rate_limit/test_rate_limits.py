@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from gradient_async import AsyncSession
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import ConfigurationError
 
@@ -21,6 +20,17 @@ def test_the_order_of_windows_does_not_matter() -> None:
 
 def test_none_leaves_a_window_out() -> None:
     assert RateLimits(per_hour=None).windows == ((250, 60.0),)
+
+
+def test_the_documented_minute_gives_way_to_a_smaller_hour() -> None:
+    assert RateLimits(per_hour=100).windows == ((100, 60.0), (100, 3600.0))
+    assert type(RateLimits().windows[0][0]) is int
+
+
+def test_an_announced_hour_brings_its_minute_unless_windows_were_given_one_by_one() -> None:
+    assert RateLimits().derives_minute
+    assert RateLimits().split(2).derives_minute
+    assert not RateLimits(windows=[(250, 60.0), (5000, 3600.0)]).derives_minute
 
 
 def test_limits_are_hashable_picklable_and_frozen() -> None:
@@ -42,6 +52,10 @@ def test_limits_are_hashable_picklable_and_frozen() -> None:
         (lambda: RateLimits(None, None), "limits=None"),
         (lambda: RateLimits(windows=[]), "limits=None"),
         (lambda: RateLimits(windows=[(5, 1.0), (6, 1)]), "two windows of 1 s"),
+        (lambda: RateLimits(windows=[(500, 60.0), (100, 3600.0)]), "lower the first to 100 or less"),
+        (lambda: RateLimits(windows=[(5, 1.0), (9, 2.0), (8, 3.0)]), "9 requests in 2 s contradict 8 in 3 s"),
+        (lambda: RateLimits(per_minute=250, per_hour=100), "250 requests in 60 s contradict 100 in 3600 s"),
+        (lambda: RateLimits(per_hour="many"), "whole number of at least 1"),  # type: ignore[arg-type]  # the subject
         (lambda: RateLimits(windows=[(5, 0.0)]), "positive, finite"),
         (lambda: RateLimits(windows=[(5, -1.0)]), "positive, finite"),
         (lambda: RateLimits(windows=[(5, float("nan"))]), "positive, finite"),
@@ -71,8 +85,3 @@ def test_the_parts_of_a_split_never_exceed_the_whole() -> None:
 )
 def test_the_repr_of_limits_evaluates_to_equal_limits(limits: RateLimits) -> None:
     assert eval(repr(limits), {"RateLimits": RateLimits}) == limits
-
-
-def test_a_session_refuses_a_token_limit() -> None:
-    with pytest.raises(ConfigurationError, match="leave tokens_per_minute out"):
-        AsyncSession(api_key="test", limits=RateLimits(tokens_per_minute=1000))

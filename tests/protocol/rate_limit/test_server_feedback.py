@@ -1,4 +1,4 @@
-"""Pauses, refusals, clocks and model tiers."""
+"""Pauses, refusals, clocks, quotas of models and recovery."""
 
 from typing import Any
 
@@ -46,9 +46,6 @@ def test_remaining_0_after_our_own_burst_is_not_foreign_usage() -> None:
         ({"remaining": 0, "reset": 0.0}, 0.5, 0.625),
         ({"remaining": 0, "reset": WALL + 1e9}, 3600, 3601),
         ({}, 0.5, 0.625),
-        ({"limit_requests": 120, "remaining_requests": 0, "reset_requests": WALL - 0.3}, 0.5, 0.625),
-        ({"limit_requests": 120, "remaining_requests": 0, "reset_requests": WALL + 7}, 7, 8.5),
-        ({"reset_requests": 0.0, "reset_tokens_per_minute": WALL + 9, "reset_tokens_per_day": WALL + 50}, 9, 10.5),
     ],
 )
 @pytest.mark.parametrize("chance", [0.0, 0.999])
@@ -148,38 +145,120 @@ def test_a_wall_clock_that_is_set_restarts_the_clock_skew() -> None:
     assert skew.estimate_server_time(WALL + 3620) == WALL + 20
 
 
-# Model tiers.
+# The quotas of models.
 
 
-def test_a_refusing_tier_lowers_the_short_window_and_a_higher_one_restores_it() -> None:
+def test_a_refused_model_does_not_change_the_windows_of_the_key() -> None:
     feedback = make_feedback()
     apply_headers(feedback, limit_requests=120, remaining_requests=100)
-    assert feedback.bucket.describe_windows(0.0)[0].capacity == 250
-    apply_refusal(feedback, limit_requests=120, remaining_requests=0)
-    assert feedback.bucket.describe_windows(0.0)[0].capacity == 120
-    apply_headers(feedback, limit_requests=4500, remaining_requests=4000)
-    assert feedback.bucket.describe_windows(0.0)[0].capacity == 250
+    apply_headers(feedback, status=429, limit_requests=120, remaining_requests=0)
+    assert [window.capacity for window in feedback.bucket.describe_windows(0.0)] == [250, 5000]
+    assert [window.used for window in feedback.bucket.describe_windows(0.0)] == [0, 0]
 
 
-@pytest.mark.parametrize(("window", "lowered"), [((10, 1.0), 2), ((5000, 3600.0), 5000), ((9000, 3600.0), 7200)])
-def test_a_tier_limit_per_minute_is_scaled_to_the_window(window: tuple[int, float], lowered: int) -> None:
-    feedback = make_feedback([window])
-    apply_refusal(feedback, limit_requests=120, remaining_requests=0)
-    assert longest_status(feedback).capacity == lowered
-
-
-def test_a_higher_tier_raises_the_limits_only_with_tiers() -> None:
+def test_the_quotas_of_models_raise_the_limits_only_with_tiers() -> None:
     without_tiers, with_tiers = make_feedback(), make_feedback(tiers=True)
     for feedback in (without_tiers, with_tiers):
-        apply_headers(feedback, limit_requests=4500, remaining_requests=4000)
+        apply_headers(feedback, limit_requests=4000, remaining_requests=3999)
+        apply_headers(feedback, limit_requests=500, remaining_requests=499, model="other")
     assert [window.capacity for window in without_tiers.bucket.describe_windows(0.0)] == [250, 5000]
     assert [window.capacity for window in with_tiers.bucket.describe_windows(0.0)] == [4500, 270_000]
 
 
-def test_an_exhausted_tier_pauses_until_its_reset_but_at_most_a_minute() -> None:
+EMPTY: dict[str, Any] = {"limit_requests": 120, "remaining_requests": 0}
+SOME: dict[str, Any] = {"limit_requests": 120, "remaining_requests": 9}
+DAY: dict[str, Any] = {"limit_tokens_per_day": 10**6, "remaining_tokens_per_day": 0}
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "model"),
+    [
+        ({}, True, False),
+        ({"retry_after": 5.0}, True, False),
+        ({"limit": 5000, "remaining": 0, "reset": WALL + 60}, True, False),
+        ({"limit": 5000, "remaining": 0, "retry_after": 5.0}, True, False),
+        (EMPTY, False, True),
+        (DAY, False, True),
+        ({"limit_tokens_per_minute": 10**5, "remaining_tokens_per_minute": 0}, False, True),
+        ({"reset_tokens_per_day": WALL + 7200}, False, True),
+        ({**EMPTY, "retry_after": 5.0}, False, True),
+        ({**SOME, "retry_after": 5.0}, False, True),
+        ({**EMPTY, "limit": 5000, "remaining": 4000, "reset": WALL + 60}, False, True),
+        ({**SOME, "limit": 5000, "remaining": 0, "reset": WALL + 60}, True, False),
+        ({**EMPTY, "limit": 5000, "remaining": 0, "reset": WALL + 60}, True, True),
+        ({**SOME, **DAY}, False, True),
+    ],
+)
+def test_a_refusal_binds_the_key_or_the_model_as_its_headers_say(
+    headers: dict[str, Any], key: bool, model: bool
+) -> None:
     feedback = make_feedback()
-    assert apply_headers(feedback, remaining_requests=0, reset_requests=WALL + 5) == pytest.approx(5, abs=1)
+    pauses = apply_headers(feedback, status=429, **headers)
+    assert (pauses.key > 0, pauses.model > 0) == (key, model)
+    assert (feedback.bucket.compute_delay(0.0) > 0) == key
+    budget = feedback.models.by_model.get("m")
+    assert (budget is not None and budget.compute_delay(0.0, 1) > 0) == model
+
+
+@pytest.mark.parametrize(
+    ("headers", "low", "high"),
+    [
+        (EMPTY, 0.5, 0.625),
+        ({**EMPTY, "reset_requests": WALL - 0.3}, 0.5, 0.625),
+        ({**EMPTY, "reset_requests": WALL + 7}, 7, 8.5),
+        ({**EMPTY, "retry_after": 3.0}, 3, 3.5),
+        ({"reset_requests": 0.0, "reset_tokens_per_minute": WALL + 9, "reset_tokens_per_day": WALL + 50}, 9, 10.5),
+        ({**DAY, "reset_tokens_per_day": WALL + 7200, "reset_requests": WALL + 1}, 7200, 7201.5),
+        ({**EMPTY, "reset_requests": WALL + 40, **DAY, "reset_tokens_per_day": WALL + 7200}, 7200, 7201.5),
+        ({**DAY, "reset_tokens_per_day": WALL + 1e9}, 86_400, 86_401),
+    ],
+)
+@pytest.mark.parametrize("chance", [0.0, 0.999])
+def test_a_refused_model_pauses_for_the_stated_wait_or_longer(
+    headers: dict[str, Any], low: float, high: float, chance: float
+) -> None:
     feedback = make_feedback()
-    assert apply_headers(feedback, remaining_tokens_per_minute=0, reset_tokens_per_minute=WALL + 500) == 60.0
+    wait = apply_headers(feedback, status=429, chance=chance, **headers).model
+    assert low <= wait <= high
+    assert feedback.models.by_model["m"].compute_delay(0.0, 1) >= wait
+    assert feedback.bucket.compute_delay(0.0) == 0.0
+
+
+def test_refusals_of_one_model_do_not_count_against_another() -> None:
     feedback = make_feedback()
-    assert apply_headers(feedback, remaining_requests=0, reset_requests=0.0) == 0.0
+    first = [apply_headers(feedback, status=429, now=now, **EMPTY).model for now in (0.0, 10.0, 20.0)]
+    other = apply_headers(feedback, status=429, now=30.0, model="other", **EMPTY).model
+    assert (first, other) == ([0.5, 1.0, 2.0], 0.5)
+
+
+# Recovery.
+
+
+def test_successes_after_the_pause_return_the_count_of_the_key() -> None:
+    feedback = make_feedback(sent=100)
+    apply_refusal(feedback, now=1.0, sent_at=0.0, retry_after=1.0)
+    assert feedback.bucket.count_free(2.5) < 10
+    free = []
+    for n in range(9):
+        apply_headers(feedback, now=3.0 + n / 10)
+        free.append(feedback.bucket.count_free(3.0 + n / 10))
+    assert free[0] < 10
+    assert free[-1] == 150
+    assert free == sorted(free)
+
+
+def test_a_success_that_was_sent_before_the_pause_ended_returns_nothing() -> None:
+    feedback = make_feedback(sent=100)
+    apply_refusal(feedback, now=1.0, sent_at=0.0, retry_after=1.0)
+    for _ in range(20):
+        apply_headers(feedback, now=2.5, sent_at=0.5)
+    assert feedback.bucket.count_free(2.5) < 10
+
+
+def test_usage_of_others_that_the_service_counted_is_not_returned() -> None:
+    feedback = make_feedback(sent=10)
+    apply_headers(feedback, now=1.0, limit=5000, remaining=4000)
+    apply_refusal(feedback, now=2.0, retry_after=1.0)
+    for n in range(20):
+        apply_headers(feedback, now=4.0 + n / 10)
+    assert longest_status(feedback, 6.0).foreign >= 989  # one expired meanwhile

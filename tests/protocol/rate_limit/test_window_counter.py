@@ -89,11 +89,18 @@ def test_a_pause_is_never_shortened() -> None:
     assert bucket.reserve(10.0) == 0.0
 
 
-def test_a_clock_that_goes_backwards_frees_no_token_early() -> None:
+@pytest.mark.parametrize("step", [0.001, 5.0, 50.0, 1e6])
+def test_after_a_step_of_the_clock_back_a_wait_is_one_window_at_most(step: float) -> None:
     bucket = RollingTokenBucket([(2, 10.0)], guard=0)
+    take_tokens(bucket, 95.0, 1)
     take_tokens(bucket, 100.0, 1)
-    take_tokens(bucket, 50.0, 1)
-    assert bucket.reserve(60.5) == pytest.approx(49.5)
+    bucket.pause(103.0)
+    now = 100.0 - step
+    assert bucket.count_free(now) == 0
+    assert bucket.reserve(now) == pytest.approx(5.0)
+    assert bucket.paused_until == pytest.approx(now + 3.0)
+    assert bucket.reserve(now + 5.0) == 0.0
+    assert bucket.reserve(now + 5.0) == pytest.approx(5.0)
 
 
 def test_memory_is_bounded_by_the_capacity() -> None:

@@ -1,0 +1,179 @@
+"""`Quota`: one quota of a model, as a bucket that the service refills continuously.
+
+Contract: pure; times are in seconds on the limiter's clock.
+
+Source: the service's description of ``x-ratelimit-{limit,remaining,reset}-{requests,tokens-per-minute,
+tokens-per-day}``: quotas for each account and model, in buckets that refill continuously.
+
+The bucket. A quota of 120 requests per minute is a bucket that holds at least 120 tokens and gets two back each
+second, up to its capacity. We keep our own level of it, so that a request is sent as soon as the service has a token
+for it, and not before::
+
+    now       0.0           0.5            1.0
+    level     120           1              1
+    send      120 at once   1              1, and so on: two per second
+
+Guard. Two requests may be on their way for different times. A request that is overtaken by one that was sent
+*guard* seconds later finds what is refilled in that time missing: our capacity is lower by it.
+
+Corrections. A response to a request sent at *s* states the level *remaining* just after that request was counted.
+Whatever we sent later than *s* is surely not part of it, whatever we sent before *s - guard* surely is::
+
+    highest possible level = remaining + 1 + what was refilled since s - sent after s
+    lowest possible level  = remaining - sent after s - guard, this request aside
+
+The level is moved into that range: down, if others use the same quota, and up, if the bucket is larger than the
+announced limit (the service admits bursts of 1.25 times the limit). ``limit - remaining`` is never read as usage: both
+numbers drift.
+"""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+__all__ = ["Quota", "QuotaStatus"]
+
+_ROUNDING = 1e-9
+"""Tokens: an error of floating point is not worth a wait."""
+
+
+@attrs.frozen(kw_only=True)
+class QuotaStatus:
+    """The state of one quota of a model.
+
+    Attributes:
+        kind: ``"requests"``, ``"tokens per minute"`` or ``"tokens per day"``.
+        limit: Requests or tokens per period, as the service announced them.
+        period: Seconds in which the service refills the whole quota.
+        free: Requests or tokens that may be spent at once.
+        next_free_at: When the next request or token may be spent; the time of the call if one may be now.
+    """
+
+    kind: str
+    limit: int
+    period: float
+    free: int
+    next_free_at: float
+
+
+@attrs.define(eq=False, repr=False)
+class Quota:
+    """A bucket that is refilled evenly.
+
+    Attributes:
+        kind: Name of the quota, see `QuotaStatus`.
+        period: Seconds in which *limit* tokens are refilled.
+        guard: Seconds by which requests may overtake each other.
+        share: The fraction of the quota that is ours.
+        limit: Tokens per period as announced, at least 1.
+        level: Free tokens at `updated_at`; negative after a request that took more than estimated.
+        updated_at: Time of `level`.
+        held: Tokens taken for requests that are not sent yet. They are not refilled.
+        empty_until: Until when the service says the quota is empty.
+        _rate: Tokens that are refilled for us per second.
+        _burst: Tokens of the full bucket, as far as we know.
+        _capacity: Our part of them, less what the guard takes.
+        _surcharge: Tokens that the guard takes of each request where the bucket holds hardly one.
+    """
+
+    kind: str
+    period: float
+    guard: float
+    share: float
+    limit: int = 1
+    level: float = 0.0
+    updated_at: float = 0.0
+    held: float = 0.0
+    empty_until: float = -math.inf
+    _rate: float = attrs.field(default=0.0, init=False)
+    _burst: int = attrs.field(default=1, init=False)
+    _capacity: float = attrs.field(default=1.0, init=False)
+    _surcharge: float = attrs.field(default=0.0, init=False)
+
+    # Spending.
+
+    def compute_delay(self, now: float, cost: float) -> float:
+        """Return the seconds until *cost* tokens may be free; 0.0 if they are. A larger request waits for all."""
+        if self.empty_until > now:
+            return self.empty_until - now
+        self._refill(now)
+        missing = min(cost, self._capacity) - self.level
+        return missing / self._rate if missing > _ROUNDING else 0.0
+
+    def take(self, cost: float, *, hold: bool) -> None:
+        """Take *cost* tokens, after `compute_delay` returned 0.0; with *hold*, for a request that is not sent yet."""
+        self.level -= cost + self._surcharge
+        if hold:
+            self.held += cost
+
+    def start_held(self, cost: float, now: float) -> None:
+        """Count *cost* held tokens from *now*: their request is being sent."""
+        self._refill(now)
+        self.held -= cost
+
+    def give_back(self, cost: float, now: float, *, held: bool) -> None:
+        """Return *cost* tokens of a request that was not sent, or not counted."""
+        self._refill(now)
+        if held:
+            self.held -= cost
+        self.level = min(self.level + cost, self._capacity - self.held)
+
+    def find_earliest(self, now: float, ahead: float) -> float:
+        """Return when a token may be free after *ahead* more were taken."""
+        self._refill(now)
+        missing = ahead + 1 - self.level
+        return max(now, self.empty_until, now + missing / self._rate if missing > _ROUNDING else now)
+
+    # Corrections.
+
+    def apply_limit(self, limit: int, now: float) -> None:
+        """Adopt an announced *limit*; what was learned about the capacity is for the limit before."""
+        limit = max(1, limit)
+        if limit == self.limit and self._rate:
+            return
+        self._refill(now)
+        self.limit, self._rate = limit, limit * self.share / self.period
+        self._set_burst(limit)
+
+    def apply_remaining(self, remaining: int, *, now: float, age: float, sent_after: float, unsure: float) -> None:
+        """Move the level into the range that a response allows.
+
+        Args:
+            remaining: Tokens left after the request was counted.
+            now: When the response arrived.
+            age: Seconds since the request was sent.
+            sent_after: Tokens that we sent later than that request.
+            unsure: These, and those that may have overtaken it or been overtaken.
+        """
+        if not self._rate:
+            self.apply_limit(remaining, now)
+        self._set_burst(max(self._burst, remaining + 1))
+        self._refill(now)
+        lowest = (remaining - unsure) * self.share - self.held
+        highest = remaining + 1 + self._rate * max(age, 0.0) - sent_after - self.held
+        self.level = min(max(self.level, lowest), max(highest, 0.0))
+
+    def describe(self, now: float) -> QuotaStatus:
+        """Return the state at *now*."""
+        wait = self.compute_delay(now, 1.0)
+        free = 0 if wait else max(0, math.floor(self.level + _ROUNDING))
+        return QuotaStatus(kind=self.kind, limit=self.limit, period=self.period, free=free, next_free_at=now + wait)
+
+    def shift_times(self, shift: float) -> None:
+        """Move every time by *shift* seconds, for a new clock."""
+        self.updated_at += shift
+        self.empty_until += shift
+
+    def _refill(self, now: float) -> None:
+        elapsed = now - self.updated_at
+        if elapsed > 0.0:
+            self.level = min(self.level + elapsed * self._rate, self._capacity - self.held)
+        self.updated_at = now  # also after a step of the clock back
+
+    def _set_burst(self, tokens: int) -> None:
+        self._burst = tokens
+        capacity = tokens * self.share - self._rate * self.guard
+        self._capacity = max(1.0, capacity)
+        self._surcharge = min(self._rate * self.guard, self._capacity - capacity)
