@@ -60,7 +60,7 @@ class QueueEntry(Protocol):
 
     @property
     def model(self) -> str | None:
-        """The model whose quota the entry needs, None if it needs none."""
+        """Name of the model for the quota of the entry, None without one."""
 
 
 T = TypeVar("T", bound=QueueEntry)

@@ -129,7 +129,7 @@ class Quota:
     # Corrections.
 
     def apply_limit(self, limit: int, now: float) -> None:
-        """Adopt an announced *limit*; what was learned about the capacity is for the limit before."""
+        """Adopt an announced *limit*; the capacity that was learned belongs to the previous one."""
         limit = max(1, limit)
         if limit == self.limit and self._rate:
             return

@@ -220,7 +220,7 @@ class ServerFeedback:
             self._raise_limits()
 
     def _raise_limits(self) -> None:
-        """Raise the shortest window to what the quotas of all models admit, and the longest in proportion."""
+        """Raise the shortest window to the sum of the quotas of all models, and the longest in proportion."""
         shortest, longest = self.bucket.shortest, self.bucket.longest
         per_minute = self.models.sum_requests_per_minute() * self.bucket.share
         self.bucket.set_capacity(shortest, max(shortest.declared, int(per_minute * shortest.period / _MINUTE)))
