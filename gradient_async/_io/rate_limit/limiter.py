@@ -154,7 +154,7 @@ class RateLimiter(QueuedLimiter):
         return wait_queue.waiters.find_unpark_time() - now
 
     def _issue_permit(self, waiter: Waiter, model_budget: ModelBudget | None, now: float) -> Permit:
-        """Take the model tokens and the quotas for *waiter*; return its permit. The token of the key is taken already."""
+        """Take the model tokens and the quotas for *waiter*, after its token of the key; return the permit."""
         token_budget, tokens, hold = self._token_budget, waiter.tokens, waiter.hold
         spend = None if token_budget is None else token_budget.spend_tokens(now, tokens, hold=hold)
         binds = model_budget is not None and model_budget.binds
