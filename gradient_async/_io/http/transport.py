@@ -8,10 +8,10 @@ the environment and no time limits of aiohttp.
 from __future__ import annotations
 
 import asyncio
-import copy
 import os
 import ssl
 from collections.abc import Awaitable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import Any
 
@@ -21,10 +21,10 @@ from yarl import URL
 
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._io.http.connector import CheckingConnector, TimingConnector, current_attempt
+from gradient_async._io.http.borrowed_session import borrow_session, find_proxy
+from gradient_async._io.http.connector import TimingConnector, current_attempt
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
-from gradient_async._io.http.proxies import find_environment_proxy
 from gradient_async._protocol.requests.request import Request, build_headers
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
 
@@ -53,8 +53,6 @@ class Transport:
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
     _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
     _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
-    _borrowed_session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
-    _bare_session: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
@@ -131,36 +129,41 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send *request* through aiohttp's session."""
         pool, body = await self._get_pool(timer), request.body
-        return await pool.request(
-            request.method,
-            URL(url, encoded=True),
-            data=body if body is None or len(body) <= MAX_BYTES_AT_ONCE else BytesIO(body),
-            headers=build_headers(request, key),
-            proxy=await _find_proxy(self.client_session, url),
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=True,
-            timeout=NO_LIMITS,
-        )
+        options: dict[str, Any] = {
+            "data": body if body is None or len(body) <= MAX_BYTES_AT_ONCE else BytesIO(body),
+            "headers": build_headers(request, key),
+            "proxy": await find_proxy(self.client_session, url),
+            "allow_redirects": False,
+            "raise_for_status": False,
+            "auto_decompress": True,
+            "timeout": NO_LIMITS,
+        }
+        with self._lend_session(pool) as session:
+            return await session.request(request.method, URL(url, encoded=True), **options)
 
     async def _send_presigned(
         self, method: str, url: str, headers: Mapping[str, str], data: Any, timer: AttemptTimer
     ) -> aiohttp.ClientResponse:
         """Send a request without the headers and cookies of the caller's session."""
         pool = await self._get_pool(timer)
-        bare = pool if self.client_session is None else self._get_bare_session(pool)
-        return await bare.request(
-            method,
-            URL(url, encoded=True),
-            data=data,
-            headers={"User-Agent": "gradient-async", **headers},
-            skip_auto_headers=None if "Content-Type" in headers else ("Content-Type",),
-            proxy=await _find_proxy(self.client_session, url),
-            read_bufsize=FILE_BUFFER_BYTES,
-            auto_decompress=False,
-            allow_redirects=False,
-            timeout=NO_LIMITS,
-        )
+        options: dict[str, Any] = {
+            "data": data,
+            "headers": {"User-Agent": "gradient-async", **headers},
+            "skip_auto_headers": None if "Content-Type" in headers else ("Content-Type",),
+            "proxy": await find_proxy(self.client_session, url),
+            "read_bufsize": FILE_BUFFER_BYTES,
+            "auto_decompress": False,
+            "allow_redirects": False,
+            "timeout": NO_LIMITS,
+        }
+        with self._lend_session(pool, bare=True) as session:
+            return await session.request(method, URL(url, encoded=True), **options)
+
+    def _lend_session(
+        self, pool: aiohttp.ClientSession, *, bare: bool = False
+    ) -> AbstractContextManager[aiohttp.ClientSession]:
+        """Return a block with the session that sends one request: our own pool, or a copy of the caller's session."""
+        return nullcontext(pool) if self.client_session is None else borrow_session(self.client_session, bare=bare)
 
     async def _get_pool(self, timer: AttemptTimer) -> aiohttp.ClientSession:
         """Return the pool of the running loop, created if it does not exist."""
@@ -175,10 +178,6 @@ class Transport:
             exchange.close()
         if self._deadline_timer is not None:
             self._deadline_timer.disarm()
-        if self._borrowed_session is not None:
-            self._borrowed_session.detach()
-        if self._bare_session is not None:
-            await self._bare_session.close()
         pool, self._pool = self._pool, None
         loop = self._loop
         if pool is None or loop is None:
@@ -205,7 +204,7 @@ class Transport:
         if self.client_session is not None:
             if self.client_session.closed:
                 raise SessionClosedError("The aiohttp session given as client_session is closed; give an open one.")
-            return self._borrow_session(self.client_session)
+            return self.client_session
         pid = os.getpid()
         await self._abandon_pool(pid)
         self._loop, self._pid = asyncio.get_running_loop(), pid
@@ -215,28 +214,6 @@ class Transport:
     def _require_open(self) -> None:
         if self.closed:
             raise SessionClosedError("This session is closed; open a new AsyncSession.")
-
-    def _borrow_session(self, client_session: aiohttp.ClientSession) -> aiohttp.ClientSession:
-        """Return a copy of *client_session* with its settings, over its connections, but checked by ours.
-
-        The copy takes neither credentials nor proxies from the environment: aiohttp would look into ``~/.netrc``, too,
-        and refuse or replace the key. The proxy is looked up for each request.
-        """
-        if self._borrowed_session is None:
-            session = copy.copy(client_session)
-            assert client_session.connector is not None  # noqa: S101 - the session is open
-            connector: Any = CheckingConnector(client_session.connector)  # Any: not a subclass, but all that is used
-            session._connector, session._connector_owner, session._trust_env = connector, False, False
-            self._borrowed_session = session
-        return self._borrowed_session
-
-    def _get_bare_session(self, borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
-        """Return a session over the connections of *borrowed*, without its headers and cookies."""
-        if self._bare_session is None:
-            self._bare_session = aiohttp.ClientSession(
-                connector=borrowed.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
-        return self._bare_session
 
     async def _abandon_pool(self, pid: int) -> None:
         """Give up the pool of a closed loop or of the parent process; refuse to abandon one of an open loop."""
@@ -264,13 +241,6 @@ class Transport:
         # Not `connector.connect`: it would mark the request as sent, which the fast path does itself.
         self._fast_posts = FastPostSender(connector.acquire_connection, pool, loop, READ_BUFFER_BYTES)
         return pool
-
-
-async def _find_proxy(client_session: aiohttp.ClientSession | None, url: str) -> str | None:
-    """Return the proxy that the environment names for *url* if *client_session* asks for that, else None."""
-    if client_session is None or not client_session.trust_env:
-        return None
-    return await asyncio.to_thread(find_environment_proxy, url)  # on some systems it asks a name server
 
 
 def build_closed_error(*, maybe_sent: bool) -> SessionClosedError:

@@ -180,7 +180,7 @@ async def test_no_connection_stays_acquired_after_a_broken_body(*, own_pool: boo
         async with open_broken_session("text/event-stream", EVENT, break_off, own_pool=own_pool) as session:
             with pytest.raises(GradientError):
                 await session.chat.completions.stream(**HI).completion()
-            pool = session._transport._pool or session._transport._borrowed_session
+            pool = session._transport._pool or session._transport.client_session
             assert pool is not None
             assert pool.connector is not None
             assert not pool.connector._acquired

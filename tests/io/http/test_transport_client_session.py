@@ -1,5 +1,6 @@
 """The caller's aiohttp session: its connections and settings are used, but none that would break a promise."""
 
+import gc
 import gzip
 import socket
 from collections.abc import AsyncIterator
@@ -178,3 +179,25 @@ async def test_a_middleware_of_the_caller_cannot_send_a_request_twice(gradient_e
         with pytest.raises(APIConnectionError):
             await session.chat.completions.create(**HI)
     assert len(gradient_emulator.requests) == 1
+
+
+async def test_a_session_that_is_dropped_leaves_the_callers_session_alone(
+    gradient_emulator: Emulator, own: aiohttp.ClientSession, recwarn: pytest.WarningsRecorder
+) -> None:
+    session = AsyncSession("test", base_url=gradient_emulator.url, client_session=own)
+    await session.chat.completions.create(**HI)
+    await session.batches.submit([{"custom_id": "1", "body": HI}])
+    del session
+    gc.collect()
+    assert not own.closed
+    assert recwarn.list == []
+
+
+async def test_headers_that_the_caller_adds_later_are_sent(
+    gradient_emulator: Emulator, own: aiohttp.ClientSession
+) -> None:
+    async with AsyncSession("test", base_url=gradient_emulator.url, client_session=own) as session:
+        await session.models.list()
+        own.headers["X-Team"] = "blue"
+        await session.models.list()
+    assert [request.headers.get("X-Team") for request in gradient_emulator.requests] == [None, "blue"]
