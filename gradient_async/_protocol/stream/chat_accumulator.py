@@ -9,16 +9,20 @@ an unknown field beside the delta, the last value that is not null wins. Unknown
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from gradient_async._protocol.codec.converter import structure
+from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
+from gradient_async._protocol.stream.chunk_object import structure_chunk
 from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall, Usage
 from gradient_async.models._raw_source import SOURCE, unknown_fields
+
+if TYPE_CHECKING:
+    from gradient_async.params.objects import ObjectParam
 
 _CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
 _CUT_REASONS = ("length", "content_filter", "error")
@@ -46,14 +50,16 @@ class ChatAccumulator:
     _has_null_choices: bool = attrs.field(default=False, init=False)
     _append_text: Callable[[str], None] = attrs.field(default=_ignore_text, init=False)
 
-    def add(self, chunk: ChatCompletionChunk | Mapping[str, Any]) -> None:
-        """Add the next chunk of the stream.
+    def add(self, chunk: ChatCompletionChunk | Mapping[str, Any] | ObjectParam) -> None:
+        """Add the next chunk of the stream: of this library, a dict, or an object with fields, as of OpenAI's package.
 
         Raises:
+            ConfigurationError: It is not an object in JSON.
             ResponseDecodeError: A dict is not a chunk.
         """
         if not isinstance(chunk, ChatCompletionChunk):
-            chunk = structure(dict(chunk), ChatCompletionChunk)
+            fields = dict(chunk) if isinstance(chunk, Mapping) else to_request_json("chunk", chunk, keep_nulls=True)
+            chunk = structure_chunk(fields)
         self._template = None
         for choice in chunk.choices:
             builder = self._choices.get(choice.index)

@@ -29,10 +29,11 @@ from gradient_async._protocol.http.error_detection import (
 )
 from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
+from gradient_async._protocol.stream.chunk_object import completion_to_chunk, structure_chunk
 from gradient_async._protocol.stream.interfaces import Decoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
-from gradient_async.models import ChatCompletion, ChatCompletionChunk
+from gradient_async.models import ChatCompletionChunk
 
 DONE = b"[DONE]"
 """The data of the event that ends a stream."""
@@ -97,7 +98,7 @@ def _structure_chunk(value: Any) -> ChatCompletionChunk | None:
     """Return the chunk of a JSON *value*, None if it says nothing: it is empty, or has no field of a chunk."""
     if says_nothing(value) or (isinstance(value, dict) and not _is_chunk(value)):
         return None
-    return structure(_to_chunk(value) if _is_completion(value) else value, ChatCompletionChunk)
+    return structure_chunk(value)
 
 
 def _is_chunk(value: Any) -> bool:
@@ -120,31 +121,7 @@ def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionC
         ProtocolError: The body is not a completion.
     """
     require_json(body, content_type)
-    return [structure(_to_chunk(read_completion(body).raw), ChatCompletionChunk)]
-
-
-def _is_completion(value: Any) -> bool:
-    """Whether *value* is a whole completion, as some servers send in the one event of a stream."""
-    choices = value.get("choices") if isinstance(value, dict) else None
-    return isinstance(choices, list) and any(isinstance(each, dict) and _is_whole(each) for each in choices)
-
-
-def _is_whole(choice: dict[str, Any]) -> bool:
-    return bool(choice.get("message")) and not choice.get("delta")
-
-
-def _to_chunk(completion: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON object of a *completion* in the form of a chunk."""
-    choices = structure(completion, ChatCompletion).to_dict()["choices"]
-    return completion | {"object": "chat.completion.chunk", "choices": [_choice_to_delta(choice) for choice in choices]}
-
-
-def _choice_to_delta(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return a completion's *choice* in the form that it has in a chunk: a delta, and indexed tool calls."""
-    message = choice.pop("message")
-    if calls := message.get("tool_calls"):
-        message["tool_calls"] = [{"index": position} | call for position, call in enumerate(calls)]
-    return choice | {"delta": message}
+    return [completion_to_chunk(read_completion(body).raw)]
 
 
 def find_stream_error(decoder: Decoder[ChatCompletionChunk], accumulator: ChatAccumulator) -> GradientError | None:
