@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from gradient_async.models.batch_result import BatchReport, BatchResult
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
     from gradient_async.models.chat_chunk import ChatCompletionChunk
+    from gradient_async.models.embedding_result import EmbeddingResult
     from gradient_async.models.embeddings import Embedding, EmbeddingList
     from gradient_async.models.images import GeneratedImage, ImageList
     from gradient_async.models.invocation import AsyncInvocation
@@ -117,6 +118,7 @@ else:
             "models.batch_result": ("BatchReport", "BatchResult"),
             "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
             "models.chat_chunk": ("ChatCompletionChunk",),
+            "models.embedding_result": ("EmbeddingResult",),
             "models.embeddings": ("Embedding", "EmbeddingList"),
             "models.images": ("GeneratedImage", "ImageList"),
             "models.invocation": ("AsyncInvocation",),
@@ -176,6 +178,7 @@ __all__ = [
     "ConflictError",
     "Embedding",
     "EmbeddingList",
+    "EmbeddingResult",
     "GeneratedImage",
     "GradientError",
     "ImageList",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ImageParams,
         InvocationInputParam,
         InvocationParams,
+        SharedEmbeddingParams,
         TagParam,
     )
     from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
@@ -82,7 +83,14 @@ else:
                 "ToolParam",
                 "ToolsParams",
             ),
-            "media": ("EmbeddingParams", "ImageParams", "InvocationInputParam", "InvocationParams", "TagParam"),
+            "media": (
+                "EmbeddingParams",
+                "ImageParams",
+                "InvocationInputParam",
+                "InvocationParams",
+                "SharedEmbeddingParams",
+                "TagParam",
+            ),
             "messages": ("MessagesParams", "MessagesToolParam", "TurnParam"),
             "responses": ("ResponsesFunctionParam", "ResponsesParams"),
         },
@@ -119,6 +127,7 @@ __all__ = [
     "Role",
     "RunToolsParams",
     "SharedChatParams",
+    "SharedEmbeddingParams",
     "StreamOptionsParam",
     "TagParam",
     "ToolCallParam",

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Required, TypedDict
 
 
-class EmbeddingParams(TypedDict, total=False):
-    """The parameters of embeddings. The service rejects any other.
+class SharedEmbeddingParams(TypedDict, total=False):
+    """The parameters of embeddings except the texts. The service rejects any other.
 
     Attributes:
-        input: One text, or up to 2,048 texts.
         model: Slug of the model.
         encoding_format: Wire format of the vectors; results have lists of numbers in both cases.
         user: Your identifier of the end user.
@@ -21,12 +20,21 @@ class EmbeddingParams(TypedDict, total=False):
         extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
-    input: Required[str | Iterable[str]]
     model: Required[str]
     encoding_format: Literal["float", "base64"] | None
     user: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+
+
+class EmbeddingParams(SharedEmbeddingParams):
+    """The parameters of embeddings.
+
+    Attributes:
+        input: One text, or up to 2,048 texts.
+    """
+
+    input: Required[str | Iterable[str]]
 
 
 class ImageParams(TypedDict, total=False):

@@ -20,7 +20,7 @@ def build_map_options(
     on_progress: Callable[[MapProgress], object] | None,
     stop_after: int | None,
 ) -> MapOptions:
-    """Return the options of a map whose checkpoint holds *results*, the name of a type.
+    """Return the options of a map; its checkpoint holds *results*, the name of a type.
 
     Raises:
         ConfigurationError: A number is less than 1.

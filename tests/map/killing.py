@@ -154,13 +154,14 @@ async def kill_at_random_times(folder: Path, chance: random.Random, *, count: in
     async with Emulator() as gradient:
         killed_map = KilledMap(gradient, folder, count)
         for left in range(times, 0, -1):
-            gradient.fail(status=500, after=chance.randrange(1 + count // (times + 1)), times=3)
             sent = len(gradient.requests) + chance.randrange(
                 1, 2 + 2 * max(1, count - len(gradient.requests)) // (left + 1)
             )
             process = await killed_map.start_run()
             while len(gradient.requests) < sent and process.returncode is None:
                 await asyncio.sleep(0.005)
+                if chance.random() < 0.02:
+                    gradient.fail(status=chance.choice([400, 500, 503]), times=3)
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
             killed_map.killed += await process.wait() == -signal.SIGKILL

@@ -93,7 +93,7 @@ class CheckpointFile:
                 await self._write_pending()
 
     async def aclose(self) -> None:
-        """Write results whose call was cancelled before they were written, and close the file.
+        """Write the results of calls that were cancelled before the write, and close the file.
 
         Raises:
             CheckpointError: The file cannot be written.

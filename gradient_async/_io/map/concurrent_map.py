@@ -160,11 +160,6 @@ class ConcurrentMap(Generic[Q, R]):
                 return self._pulled - 1, request
         return None
 
-    @property
-    def in_flight(self) -> int:
-        """Number of requests that were pulled and have no result yet."""
-        return self._in_flight
-
     def stop_pulling(self, failure: Exception | None = None) -> None:
         """Pull no further request; raise *failure* after the results of those that were pulled."""
         self._is_exhausted = True

@@ -75,7 +75,7 @@ class LimiterGate:
 
 
 class _GatedLimiter:
-    """A limiter whose permits are acquired through a gate; every other method is that of the limiter."""
+    """A limiter with a gate in front of its permits; every other method is that of the limiter."""
 
     def __init__(self, limiter: Limiter, gate: LimiterGate) -> None:
         self._limiter, self._gate = limiter, gate

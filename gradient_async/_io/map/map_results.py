@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence, Sized
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -72,17 +72,30 @@ class MapResults(Generic[T]):
         requests: The items, pulled one by one.
         fetch: Makes the results of one item of *requests*.
         options: How the map runs.
+        group: Makes groups of items, each with a length, of which *fetch* receives one; None for single items.
+        items_per_call: Number of items that one call usually has.
     """
 
     def __init__(
-        self, requests: Any, fetch: Callable[[MapResults[T], int, Any], Awaitable[Sequence[T]]], options: MapOptions
+        self,
+        requests: Any,
+        fetch: Callable[[MapResults[T], int, Any], Awaitable[Sequence[T]]],
+        options: MapOptions,
+        *,
+        group: Callable[[AsyncIterator[Any]], AsyncIterator[Any]] | None = None,
+        items_per_call: int = 1,
     ) -> None:
         self._fetch, self._options = fetch, options
         self._total = len(requests) if isinstance(requests, Sized) else None
         self._source = iterate_without_blocking(requests)
         self._calls: ConcurrentMap[Any, Sequence[T]] = ConcurrentMap(
-            self._source, self._run_call, concurrency=options.concurrency, ordered=options.ordered
+            self._source if group is None else group(self._source),
+            self._run_call,
+            concurrency=options.concurrency,
+            ordered=options.ordered,
         )
+        self._count_items: Callable[[Any], int] = len if group is not None else (lambda _: 1)
+        self._items_per_call, self._in_flight = items_per_call, 0
         self._ready: deque[T] = deque()
         self._rule = StopRule(options.stop_after)
         self._meter = ProgressMeter(0.0, self._total)
@@ -130,7 +143,7 @@ class MapResults(Generic[T]):
         limiter = self.gate.limiter
         return self._meter.describe(
             now,
-            in_flight=self._calls.in_flight,
+            in_flight=self._in_flight,
             waiting=self.gate.waiting,
             status=None if limiter is None else limiter.status(),
             by_limiter=self._estimate_limiter(now),
@@ -146,7 +159,7 @@ class MapResults(Generic[T]):
     # For the calls.
 
     def count_restored(self, items: int = 1) -> None:
-        """Count items whose result comes from the checkpoint."""
+        """Count items with a result from the checkpoint."""
         self._meter.count_restored(items)
 
     def count_answered(self, *, items: int = 1, attempts: int = 1, tokens: int = 0) -> None:
@@ -155,7 +168,7 @@ class MapResults(Generic[T]):
         self._meter.count_answered(asyncio.get_running_loop().time(), items=items, attempts=attempts, tokens=tokens)
 
     def count_failed(self, error: GradientError, items: int = 1) -> None:
-        """Count items whose call failed, and end the map if *error* concerns all items."""
+        """Count the items of a failed call, and end the map if *error* concerns all items."""
         self._meter.count_failed(asyncio.get_running_loop().time(), items=items, attempts=error.attempts)
         if self._rule.ends_map(error):
             self._stop(error)
@@ -170,10 +183,14 @@ class MapResults(Generic[T]):
             self._stop(error)
 
     async def _run_call(self, index: int, request: Any) -> Sequence[T]:
+        items = self._count_items(request)
+        self._in_flight += items
         try:
             return await self._fetch(self, index, request)
         except MapStoppedError:
             return ()
+        finally:
+            self._in_flight -= items
 
     def _stop(self, failure: GradientError | None) -> None:
         self._calls.stop_pulling(failure)
@@ -210,6 +227,6 @@ class MapResults(Generic[T]):
             return 0.0
         computed_at, end = self._estimate
         if now - computed_at >= _ESTIMATE_EVERY or not end:
-            end = now + limiter.estimate(max(1, remaining - self._calls.in_flight))
+            end = now + limiter.estimate(-(-remaining // self._items_per_call))
             self._estimate = (now, end)
         return max(0.0, end - now)

@@ -72,7 +72,7 @@ def extract_result(line: bytes, fingerprint: str) -> bytes | None:
 
 @attrs.define(eq=False)
 class _Bucket:
-    """Records whose keys share their low bits; parallel arrays in the order of the file."""
+    """Records with keys that share their low bits; parallel arrays in the order of the file."""
 
     keys: array[int] = attrs.field(factory=lambda: array("Q"))
     offsets: array[int] = attrs.field(factory=lambda: array("Q"))

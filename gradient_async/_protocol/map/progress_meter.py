@@ -51,7 +51,7 @@ class ProgressMeter:
         return None if self.total is None else max(0, self.total - self.done)
 
     def count_restored(self, items: int = 1) -> None:
-        """Count items whose result comes from the checkpoint."""
+        """Count items with a result from the checkpoint."""
         self.done += items
         self.restored += items
 
@@ -62,7 +62,7 @@ class ProgressMeter:
         self._count_call(now, attempts)
 
     def count_failed(self, now: float, *, items: int = 1, attempts: int = 0) -> None:
-        """Count items whose call failed; 0 *attempts* were made if nothing was sent."""
+        """Count the items of a failed call; 0 *attempts* were made if nothing was sent."""
         self.done += items
         self.failed += items
         self._count_call(now, attempts)

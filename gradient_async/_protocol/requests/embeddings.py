@@ -21,7 +21,7 @@ from gradient_async.params import EmbeddingParams
 
 _PATH = "/v1/embeddings"
 _KNOWN = EmbeddingParams.__required_keys__ | EmbeddingParams.__optional_keys__
-_MAX_INPUTS = 2048
+MAX_INPUTS = 2048
 
 _read_list = ResponseReader(EmbeddingList, "data", decode_base64_vectors)
 
@@ -58,8 +58,8 @@ def _validate_input(texts: object) -> str | list[str]:
     if isinstance(texts, str):
         return texts
     items = require_iterable("input", texts, "a list")
-    if not 0 < len(items) <= _MAX_INPUTS:
-        raise ConfigurationError(f"input has {len(items)} texts; one call takes 1 to {_MAX_INPUTS}.")
+    if not 0 < len(items) <= MAX_INPUTS:
+        raise ConfigurationError(f"input has {len(items)} texts; one call takes 1 to {MAX_INPUTS}.")
     for position, text in enumerate(items):
         if not isinstance(text, str):
             raise ConfigurationError(f"input[{position}] must be a text; got {describe_type(text)}.")
