@@ -36,7 +36,7 @@ _POLL = getattr(select, "poll", None)
 
 
 class WatchedProtocol(ResponseHandler):
-    """A connection whose end always ends the response body that is being read from it.
+    """A connection that ends the response body being read from it when it ends itself.
 
     aiohttp leaves that to its HTTP parser. The C parser reports nothing if it cannot parse the body, so that a reader
     would wait until its time limit, and neither parser tells a reset from the end of a body without a length.
@@ -122,7 +122,7 @@ class CheckingConnector:
 
 
 class _PhaseTrace:
-    """Receives what a connector reports to a session's traces, and records the connecting on the attempt's timer."""
+    """Receives the trace events of a connector, and records the connecting on the attempt's timer."""
 
     def __init__(self, timer: AttemptTimer) -> None:
         self._timer = timer
@@ -144,7 +144,7 @@ async def _ignore_event(*_: object) -> None:
 
 
 def _require_unsent(timer: AttemptTimer) -> None:
-    """Refuse to send a request twice in one attempt, as aiohttp does to a GET whose connection is lost.
+    """Refuse to send a request twice in one attempt, as aiohttp does to a GET after a lost connection.
 
     Raises:
         aiohttp.ServerDisconnectedError: The attempt has sent its request: a retry is for the retry policy to decide.

@@ -295,5 +295,5 @@ class StreamReader(ABC, Generic[E, S]):
 
 
 def _lost_error(lost: GradientError) -> StreamTruncatedError:
-    """Return the error of a stream whose connection broke before it was complete."""
+    """Return the error of a stream that broke off with its connection before it was complete."""
     return StreamTruncatedError(f"{lost} What arrived is in .snapshot; send the request again for a whole response.")

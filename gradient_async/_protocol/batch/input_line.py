@@ -93,7 +93,7 @@ class LineSchema:
         return list(self._find_field_faults(value))
 
     def encode_line(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
-        """Return the line of a request, with its LF. What is None is left out, as in a single call.
+        """Return the line of a request, with its LF. Fields that are None are left out, as in a single call.
 
         Args:
             request: A `BatchRequest`, a dict or an object with its fields, or the line itself as a dict.

@@ -62,11 +62,11 @@ def _is_deeper(value: Any, levels: int) -> bool:
     """Whether *value* has more than *levels* lists or objects inside each other."""
     layer = [value]
     for _ in range(levels + 1):
-        layer = [child for item in layer for child in _children(item)]
+        layer = [child for item in layer for child in _list_children(item)]
     return bool(layer)
 
 
-def _children(value: Any) -> Iterable[Any]:
+def _list_children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()

@@ -101,7 +101,7 @@ def to_request_json(name: str, value: Any, *, keep_nulls: bool = False) -> Any:
 
 
 def to_result_json(name: str, value: Any) -> Any:
-    """Return what the function of a tool returned as JSON values, for the model to read.
+    """Return the result of a tool's function as JSON values, for the model to read.
 
     Every null stays. Sets become lists; dates, durations, decimals and UUIDs become text.
 
@@ -238,7 +238,7 @@ def _is_unset(fields: Mapping[Any, Any], name: str, value: Any) -> bool:
 
 
 def _is_call(fields: Mapping[Any, Any]) -> bool:
-    """Whether *fields* are a tool call, whose arguments the model wrote."""
+    """Whether *fields* are a tool call, with arguments that the model wrote."""
     return _type_of(fields).endswith(("_use", "_call"))
 
 

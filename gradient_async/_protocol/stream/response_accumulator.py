@@ -45,7 +45,7 @@ _STATUS_BY_TYPE = {"response.completed": "completed", "response.incomplete": "in
 
 
 def _find_failure(event: ResponseEvent) -> APIStatusError | None:
-    """Return the error of a final event whose response failed, None for any other."""
+    """Return the error of a final event with a failed response, None for any other event."""
     response = event.response
     if event.type != _FAILED and (response is None or response.status != "failed"):
         return None

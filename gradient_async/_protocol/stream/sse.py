@@ -40,7 +40,7 @@ class ServerSentEvent:
 
 
 def begins_event_stream(start: bytes) -> bool | None:
-    """Whether a body that begins with *start* is an event stream, whatever its content type; None if more is needed.
+    """Whether a body that begins with *start* is an event stream, by its bytes alone; None if more are needed.
 
     It begins with a field and its colon, or with a comment; a byte order mark and blank lines may precede.
     """

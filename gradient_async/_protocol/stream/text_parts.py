@@ -46,7 +46,7 @@ class CharacterJoiner:
         return replace_halves(text)
 
     def feed_eof(self) -> str:
-        """Return the replacement of the half whose other half did not come, ``""`` if none is held back."""
+        """Return the replacement of a half that stayed alone, ``""`` if none is held back."""
         half, self.half = self.half, ""
         return replace_halves(half)
 

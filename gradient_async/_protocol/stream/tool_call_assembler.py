@@ -172,7 +172,7 @@ class ToolCallAssembler:
         return sorted(calls, key=lambda call: indexes[call.position]) if len(indexes) == len(calls) else calls
 
     def _find_call(self, delta: ToolCallDelta, position: int) -> _CallBuilder | None:
-        """Return the known call in whose place *delta* is: by index, else by id, else at *position*.
+        """Return the known call at the place of *delta*: by index, else by id, else at *position*.
 
         An index that is new with a delta without a name is wrong, for a call begins with its name.
         """
