@@ -62,7 +62,7 @@ def test_a_small_block_that_becomes_huge_comes_in_bounded_steps() -> None:
     assert total == 20_000_000
 
 
-@pytest.mark.parametrize("stored", [b"", b"{", gzip.compress(b"")])
+@pytest.mark.parametrize("stored", [b"", b"{", gzip.compress(b"")], ids=["nothing", "a byte", "empty gzip"])
 def test_a_tiny_file_is_read(stored: bytes) -> None:
     assert unpack(stored) == (b"{" if stored == b"{" else b"")
 
