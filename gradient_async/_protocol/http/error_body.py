@@ -103,7 +103,7 @@ def parse_error_object(value: Any) -> APIStatusError:
 
 
 def find_details(value: Any) -> dict[str, Any]:
-    """Return the fields of an error object of any shape beside its message; long or deeply nested values are shortened."""
+    """Return the fields of an error object of any shape beside its message; long or deeply nested ones are cut."""
     fields = dict(ChainMap(*_error_objects(value)))
     names = [name for name in fields if name not in _NO_DETAILS and fields[name] is not None][:_MAX_DETAILS]
     return {name: bound_json(fields[name], _DETAIL_CHARS) for name in names}
