@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
     from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
-    from gradient_async.models.batch_result import BatchReport, BatchResult
+    from gradient_async.models.batch_result import BatchReport, BatchResult, TokenTotals
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
     from gradient_async.models.chat_chunk import ChatCompletionChunk
     from gradient_async.models.embedding_result import EmbeddingResult
@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from gradient_async.resources.batch.job import BatchJob
     from gradient_async.resources.batch.options import BatchStep
     from gradient_async.resources.batch.result_download import SavedResults
+    from gradient_async.resources.batch.result_reader import read_results
     from gradient_async.resources.batch.result_stream import ResultStream
     from gradient_async.session import AsyncSession
 else:
@@ -115,7 +116,7 @@ else:
             "_protocol.stream.sse": ("SSEParser", "ServerSentEvent"),
             "_protocol.http.timeouts": ("Timeouts",),
             "models.batch": ("Batch", "BatchFault", "BatchFile", "BatchRequest", "RequestCounts", "ResultLinks"),
-            "models.batch_result": ("BatchReport", "BatchResult"),
+            "models.batch_result": ("BatchReport", "BatchResult", "TokenTotals"),
             "models.chat": ("ChatCompletion", "Choice", "Message", "ToolCall", "Usage"),
             "models.chat_chunk": ("ChatCompletionChunk",),
             "models.embedding_result": ("EmbeddingResult",),
@@ -135,6 +136,7 @@ else:
             "resources.batch.result_download": ("SavedResults",),
             "resources.batch.job": ("BatchJob",),
             "resources.batch.options": ("BatchStep",),
+            "resources.batch.result_reader": ("read_results",),
             "resources.batch.result_stream": ("ResultStream",),
             "session": ("AsyncSession",),
         },
@@ -222,6 +224,7 @@ __all__ = [
     "StreamTruncatedError",
     "Timeouts",
     "Timings",
+    "TokenTotals",
     "ToolCall",
     "ToolRoundsError",
     "ToolRun",
@@ -234,5 +237,6 @@ __all__ = [
     "WaitHook",
     "WaitOutcome",
     "__version__",
+    "read_results",
     "run_until_disconnected",
 ]

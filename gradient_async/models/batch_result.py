@@ -1,7 +1,7 @@
 """One line of a job's results, and the report on all of them.
 
-Contract: whether a request failed is known at once; its response is decoded on first access, into the classes that the
-calls of the API return.
+Contract: one verdict: `BatchResult.ok` means that there is a response, and reading it raises nothing. The response is
+of the class that the calls of the API return.
 
 Source: OpenAI's batch output (``response``, ``error``) and Anthropic's (``result``), which the batch inference
 reference refers to.
@@ -14,28 +14,29 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
+from gradient_async.errors import GradientError
 from gradient_async.models._base import NOT_WIRE, Model
 from gradient_async.models._raw_source import RawValue
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.responses import ResponseReply
 
 ResultFile = Literal["output", "error"]
-AnyResponse = ChatCompletion | MessageReply | EmbeddingList | dict[str, Any]
+AnyResponse = ChatCompletion | MessageReply | EmbeddingList | ResponseReply | dict[str, Any]
 
 
 class LineReader(Protocol):
-    """Decodes the response or the fault in a line on first access."""
+    """Decodes the response in a line on first access."""
 
-    file: ResultFile
+    @property
+    def file(self) -> ResultFile:
+        """The file of the lines: the output, or the error file."""
+        ...
 
     def decode_body(self, line: Any, text: Any) -> AnyResponse | None:
         """Return the response in a decoded *line*, None if it has none; *text* is the JSON of the line."""
-        ...
-
-    def read_fault(self, line: Any, number: int) -> BatchFault:
-        """Return the fault in a *line* of a failed request; *number* is its line number in the file, from 1."""
         ...
 
 
@@ -45,8 +46,8 @@ class BatchResult(Model):
 
     Attributes:
         custom_id: Your id of the request; ``""`` if the line cannot be decoded.
-        ok: Whether the request succeeded.
-        line: The line number in the results file, from 1.
+        ok: Whether the request has a response.
+        line: The line number in the results file, from 1; 0 for a request without a line.
     """
 
     custom_id: str
@@ -57,6 +58,7 @@ class BatchResult(Model):
     # Hot: redeclared to be positional; with a keyword a result takes half as long again to build.
     _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
     _answer: AnyResponse | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
+    _fault: BatchFault | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
 
     @property
     def file(self) -> ResultFile:
@@ -65,11 +67,7 @@ class BatchResult(Model):
 
     @property
     def answer(self) -> AnyResponse | None:
-        """The response, in the class that the endpoint's calls return; a dict if there is none; None for a failure.
-
-        Raises:
-            ResponseDecodeError: The response does not decode to that class.
-        """
+        """The response, in the class that the endpoint's calls return; a dict if there is none; None for a failure."""
         if self._answer is None and self.ok:
             self._answer = self._reader.decode_body(self._envelope, self._raw)
         return self._answer
@@ -93,54 +91,111 @@ class BatchResult(Model):
         return answer if isinstance(answer, EmbeddingList) else None
 
     @property
+    def response(self) -> ResponseReply | None:
+        """The response if it is one of the responses API, else None."""
+        answer = self.answer
+        return answer if isinstance(answer, ResponseReply) else None
+
+    @property
     def text(self) -> str:
         """The text of the response, ``""`` if it has none."""
         answer = self.answer
-        if isinstance(answer, ChatCompletion | MessageReply):
-            return answer.text
-        return _join_output_text(answer) if isinstance(answer, dict) else ""
+        return answer.text if isinstance(answer, ChatCompletion | MessageReply | ResponseReply) else ""
 
     @property
     def error(self) -> BatchFault | None:
         """The fault of a request that failed, None if it succeeded."""
-        return None if self.ok else self._reader.read_fault(self._envelope, self.line)
+        return self._fault
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the request; None if the line has none, as those of Anthropic jobs."""
+        return self._envelope.response.status_code if self._envelope is not None and self._envelope.response else None
 
     def __repr__(self) -> str:
         outcome = "ok" if self.ok else str(self.error)
         return f"BatchResult({self.custom_id!r}, {outcome}, line {self.line} of the {self.file} file)"
 
 
-def _join_output_text(response: Mapping[str, Any]) -> str:
-    """Return the text in a JSON object of the responses API."""
-    output = response.get("output")
-    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    parts = [part for item in items for part in item.get("content") or () if isinstance(part, dict)]
-    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "output_text")
+@attrs.frozen
+class _NoReader:
+    """Stands for the reader of a request without a line."""
+
+    file: ResultFile = "output"
+
+    def decode_body(self, line: Any, text: Any) -> AnyResponse | None:  # noqa: ARG002 - of the protocol
+        """Return None."""
+        return None
 
 
-@attrs.frozen(kw_only=True)
+_NO_READER = _NoReader()
+
+
+def missing_result(custom_id: str) -> BatchResult:
+    """Return the result of a request that has no line in the results: not ``ok``, with the fault ``missing``."""
+    result = BatchResult(custom_id, False, 0, _NO_READER, None, raw={})  # noqa: FBT003 - positional, as the hot path
+    result._fault = BatchFault(code="missing", message="The results have no line for this request.")
+    return result
+
+
+@attrs.frozen
+class TokenTotals:
+    """Numbers of tokens of all responses, as the service counted them.
+
+    Attributes:
+        input: Tokens of the prompts.
+        output: Tokens of the responses.
+    """
+
+    input: int = 0
+    output: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.input + self.output
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class BatchReport:
     """The results of a job against its input.
 
     Attributes:
-        succeeded: The ids of requests that succeeded, in the order of the results.
+        succeeded: The ids of requests that have a response, in the order of the results.
         failed: The ids of requests that failed, in the order of the results.
         missing: The ids of the input without a result, in the order of the input.
+        foreign: The ids of results that no request of the input has; they count as neither succeeded nor failed.
         malformed: The lines of the results files that cannot be decoded, as ``(file, line)``.
         errors: The fault of each failed request, by id.
+        requests: Number of requests of the input; None if the input is not known.
+        tokens: Numbers of tokens of the responses.
+        finish_reasons: Numbers of responses by finish reason, stop reason or status.
+        problems: The errors of sidecars that could not be read.
     """
 
-    succeeded: tuple[str, ...] = attrs.field(default=(), repr=False)
-    failed: tuple[str, ...] = attrs.field(default=(), repr=False)
-    missing: tuple[str, ...] = attrs.field(default=(), repr=False)
+    succeeded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     malformed: tuple[tuple[ResultFile, int], ...] = ()
-    errors: Mapping[str, BatchFault] = attrs.field(factory=dict, repr=False)
+    errors: Mapping[str, BatchFault] = attrs.field(factory=dict)
+    requests: int | None = None
+    tokens: TokenTotals = attrs.field(factory=TokenTotals)
+    finish_reasons: Mapping[str, int] = attrs.field(factory=dict)
+    problems: tuple[GradientError, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every request succeeded."""
-        return not (self.failed or self.missing or self.malformed)
+        """Whether every request has a response, as far as is known."""
+        is_uncertain = bool(self.problems) and self.requests is None
+        return not (self.failed or self.missing or self.foreign or self.malformed or is_uncertain)
 
     def __str__(self) -> str:
         numbers = f"{len(self.succeeded)} succeeded, {len(self.failed)} failed, {len(self.missing)} missing"
-        return f"{numbers}, {len(self.malformed)} unreadable lines" if self.malformed else numbers
+        foreign = f", {len(self.foreign)} of other requests" if self.foreign else ""
+        malformed = f", {len(self.malformed)} unreadable lines" if self.malformed else ""
+        problems = f", {len(self.problems)} unreadable files" if self.problems else ""
+        return numbers + foreign + malformed + problems
+
+    def __repr__(self) -> str:
+        return f"BatchReport({self}, {self.tokens.total} tokens)"

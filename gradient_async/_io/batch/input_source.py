@@ -154,7 +154,7 @@ async def _encode_blocks(source: Iterable[Any] | AsyncIterable[Any], schema: Lin
     """Encode requests to blocks of lines. *source* is iterated in the event loop, because it may depend on it."""
     lines: list[bytes] = []
     size = 0
-    async for request in source if isinstance(source, AsyncIterable) else _iterate_async(source):
+    async for request in source if isinstance(source, AsyncIterable) else iterate_async(source):
         lines.append(schema.encode_line(request))
         size += len(lines[-1])
         if size >= BLOCK_BYTES:
@@ -163,6 +163,7 @@ async def _encode_blocks(source: Iterable[Any] | AsyncIterable[Any], schema: Lin
     yield b"".join(lines)
 
 
-async def _iterate_async(source: Iterable[Any]) -> AsyncIterator[Any]:
+async def iterate_async(source: Iterable[Any]) -> AsyncIterator[Any]:
+    """Iterate over *source* in the event loop."""
     for request in source:
         yield request

@@ -19,12 +19,14 @@ from gradient_async.models.batch_result import AnyResponse
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.responses import ResponseReply
 
-BodyType = type[ChatCompletion] | type[MessageReply] | type[EmbeddingList]
+BodyType = type[ChatCompletion] | type[MessageReply] | type[EmbeddingList] | type[ResponseReply]
 BODY_TYPES: dict[str | None, BodyType] = {
     "/v1/chat/completions": ChatCompletion,
     "/v1/messages": MessageReply,
     "/v1/embeddings": EmbeddingList,
+    "/v1/responses": ResponseReply,
 }
 
 
@@ -40,7 +42,7 @@ class ResultBodyDecoder:
 
     Attributes:
         endpoint: The endpoint of the job; without one, the type of each body is inferred from its fields.
-        body_type: The class that the endpoint returns; None if it is not known.
+        body_type: The class that the endpoint returns; without an endpoint, that of the last body; None if unknown.
     """
 
     endpoint: str | None
@@ -57,17 +59,23 @@ class ResultBodyDecoder:
         """
         body_type, data = body_type or self.body_type, bytes(body)
         if body_type is None:
-            return self._decode_with_converter(data, None)
+            return self._decode_inferred(data)
         try:
-            return _fast_readers()[body_type](data)  # type: ignore[no-any-return]  # one reader for three classes
+            return _fast_readers()[body_type](data)  # type: ignore[no-any-return]  # one reader for four classes
         except FAST_READ_ERRORS:
             return self._decode_with_converter(data, body_type)
 
-    def _decode_with_converter(self, data: bytes, body_type: BodyType | None) -> AnyResponse:
+    def _decode_inferred(self, data: bytes) -> AnyResponse:
         value = decode_json(data)
-        body_type = body_type or _infer_type(value)
+        body_type = _infer_type(value)
         if body_type is None:
             return value if type(value) is dict else {"value": value}
+        if self.endpoint is None:
+            self.body_type = body_type
+        return self._decode_with_converter(data, body_type)
+
+    def _decode_with_converter(self, data: bytes, body_type: BodyType) -> AnyResponse:
+        value = decode_json(data)
         if body_type is EmbeddingList:
             value = decode_base64_vectors(value)
         return structure(value, body_type)
@@ -80,4 +88,6 @@ def _infer_type(value: Any) -> BodyType | None:
         return ChatCompletion
     if value.get("type") == "message":
         return MessageReply
+    if value.get("object") == "response":
+        return ResponseReply
     return EmbeddingList if value.get("object") == "list" and "data" in value else None

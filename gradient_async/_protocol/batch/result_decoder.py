@@ -1,12 +1,17 @@
 """Decodes results files to `BatchResult` objects, line by line.
 
-Contract: pure; fed with blocks. A line's envelope is decoded when its result is taken, the response body when it is
-first read. A line that cannot be read is a result with an error; blank lines, CR and a byte order mark are skipped.
-Lines may come in any order.
+Contract: pure; fed with blocks. One verdict for each line, when its result is taken: it is ``ok`` if it has a response
+of the endpoint's class, and reading that cannot fail. A line that cannot be read is a result with an error; blank
+lines, CR and a byte order mark are skipped. Lines may come in any order.
 
-Hot: most lines are a plain success and take one msgspec call. The decoder is chosen for each block. If more than half
-of the last block's bodies were read, the envelope and its body are decoded together (`_typed_decoders`), which saves
-scanning the body twice; otherwise the body stays raw bytes (`_decode_envelope`) and an unread body costs nothing.
+    line                                          ok
+    status 200, body with choices                 True; also beside ``"error": {}``, ``""`` or ``[]``
+    status 200, body null, text or {"error": e}   False: there is no response
+    status 200, choices empty or of other types   False
+    error, or another status                      False
+
+Hot: most lines are a plain success and take one msgspec call, which decodes the envelope and its body together
+(`_typed_decoders`); the model is built when it is read. Every other line is examined by `ResultLineReader.judge_line`.
 
 Source: as for the models. Neither the order of the lines nor a final line break is documented.
 """
@@ -28,17 +33,22 @@ from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, Res
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, build_model
 from gradient_async._protocol.http.error_body import build_status_error
-from gradient_async._protocol.http.error_detection import find_error
+from gradient_async._protocol.http.error_detection import find_completion_error, find_error, find_stated_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile
+from gradient_async.models.chat import ChatCompletion
+from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.responses import ResponseReply
 
 _NULL = Raw(b"null")
 _ANTHROPIC_MESSAGES = {
     "canceled": "The request was cancelled before it was processed.",
     "expired": "The job expired before the request was processed.",
 }
+MALFORMED = "malformed_line"
+_NO_RESPONSE = "no_response"
 _EMPTY_LINE = "The line has neither a response nor an error."
 B = TypeVar("B")
 
@@ -81,35 +91,74 @@ _decode_envelope = msgspec.json.Decoder(Envelope[Raw]).decode
 
 @cache
 def _typed_decoders() -> dict[BodyType, Callable[[bytes], AnyEnvelope]]:
-    """Return decoders of an envelope together with its body, by the type of the body."""
-    return {kind: msgspec.json.Decoder(Envelope[OPEN_STRUCTS.struct_for(kind)]).decode for kind in BODY_TYPES.values()}  # type: ignore[misc]
+    """Return decoders of an envelope together with its body, by the type of the body.
+
+    The struct of a body has one more field, the error that may stand in the place of a response.
+    """
+    decoders: dict[BodyType, Callable[[bytes], AnyEnvelope]] = {}
+    for kind in BODY_TYPES.values():
+        base = OPEN_STRUCTS.struct_for(kind)
+        body = msgspec.defstruct(base.__name__, [("error", Raw, _NULL)], bases=(base,), gc=False)
+        decoders[kind] = msgspec.json.Decoder(Envelope[body]).decode  # type: ignore[valid-type]
+    return decoders
 
 
-def is_success(envelope: AnyEnvelope) -> bool:
-    """Whether the request of a line succeeded."""
-    if envelope.result is not None:
-        return envelope.result.type == "succeeded"
-    response = envelope.response
-    if response is None or envelope.error is not None:
+_ANSWER_FIELDS: dict[BodyType, str] = {
+    ChatCompletion: "choices",
+    MessageReply: "content",
+    EmbeddingList: "data",
+    ResponseReply: "output",
+}
+"""The field of a body that holds the response."""
+
+
+def has_plain_answer(line: AnyEnvelope, field: str) -> bool:
+    """Whether the body of *line* has a response in *field*, and surely no error; other bodies are examined in full."""
+    body: Any = line.response.body if line.response is not None else None
+    answer = getattr(body, field)
+    if not answer or not (body.error is _NULL or bytes(body.error) == b"null"):
         return False
-    return response.status_code is None or 200 <= response.status_code < 300
+    return field != "choices" or all(choice.finish_reason != "error" for choice in answer)
+
+
+def find_line_fault(line: AnyEnvelope) -> BatchFault | None:
+    """Return the fault that a *line* states, apart from its body; None if it claims a success."""
+    if line.result is not None:
+        return None if line.result.type == "succeeded" else _anthropic_fault(line.result)
+    response = line.response
+    status = response.status_code if response is not None else None
+    if line.error is not None:
+        code = line.error.type if line.error.code is None else str(line.error.code)
+        return BatchFault(code=code, message=line.error.message, status=status)
+    if response is None:
+        return BatchFault(message=_EMPTY_LINE)
+    if status is None or 200 <= status < 300:
+        return None
+    error = build_status_error(status, {}, bytes(response.body), now=0.0)
+    return BatchFault(code=error.code, message=error.message, status=status)
+
+
+def find_body_fault(value: Any, body_type: BodyType | None, status: int | None) -> BatchFault | None:
+    """Return the fault in the JSON *value* of a body that claims a success: an error, or no response at all."""
+    is_chat = body_type is ChatCompletion or (type(value) is dict and "choices" in value)
+    error = find_completion_error(value) if is_chat else find_error(value)
+    if error is not None:
+        return BatchFault(code=error.code or _NO_RESPONSE, message=error.message, status=status)
+    if type(value) is not dict or (is_chat and not value.get("choices")):
+        message = f"The line has status {status} and no response." if status else "The line has no response."
+        return BatchFault(code=_NO_RESPONSE, message=message, status=status)
+    return None
 
 
 @attrs.define(eq=False)
 class ResultLineReader:
-    """Reads the bodies and errors of the decoded lines of one file.
-
-    Attributes:
-        bodies_read: Number of bodies that were read.
-    """
+    """Reads the bodies of the decoded lines of one file."""
 
     file: ResultFile
     body_decoder: ResultBodyDecoder
-    bodies_read: int = attrs.field(default=0, init=False)
 
     def decode_body(self, line: AnyEnvelope | None, text: Any) -> AnyResponse | None:
         """Return the response body of *line*, which was decoded from the bytes *text*."""
-        self.bodies_read += 1
         if line is None:
             return None
         if line.response is None:
@@ -119,22 +168,18 @@ class ResultLineReader:
             return self.body_decoder.decode(body)
         return build_model(body_type, body, text, "response", "body")
 
-    def read_fault(self, line: AnyEnvelope | None, number: int) -> BatchFault:
-        """Return the error of a failed *line*, or of an unreadable one if *line* is None."""
-        if line is None:
-            message = f"Line {number} of the {self.file} file cannot be read as a result."
-            return BatchFault(code="malformed_line", message=message, line=number)
-        if line.error is not None:
-            code = line.error.type if line.error.code is None else str(line.error.code)
-            status = line.response.status_code if line.response else None
-            return BatchFault(code=code, message=line.error.message, status=status)
-        if line.result is not None:
-            return _anthropic_fault(line.result)
-        if line.response is None:
-            return BatchFault(message=_EMPTY_LINE)
-        status = line.response.status_code
-        error = build_status_error(status or 500, {}, bytes(line.response.body), now=0.0)
-        return BatchFault(code=error.code, message=error.message, status=status)
+    def judge_line(self, line: AnyEnvelope, text: Any) -> tuple[BatchFault | None, AnyResponse | None]:
+        """Return the fault of a *line* with a raw body, else its response."""
+        body = line.response.body if line.response is not None else line.result.message if line.result else _NULL
+        status = line.response.status_code if line.response is not None else None
+        body_type = self.body_decoder.body_type if line.result is None else MessageReply
+        problem = ""
+        try:
+            fault = find_line_fault(line) or find_body_fault(decode_json(bytes(body)), body_type, status)
+            return fault, None if fault is not None else self.decode_body(line, text)
+        except ResponseDecodeError as error:
+            problem = str(error)
+        return BatchFault(code="undecodable_response", message=problem, status=status), None
 
 
 def _anthropic_fault(result: AnthropicResult) -> BatchFault:
@@ -155,10 +200,6 @@ class ResultDecoder:
 
     reader: ResultLineReader
     lines: int = attrs.field(default=0, init=False)
-    _block_lines: int = attrs.field(default=0, init=False)
-    """Number of lines of the last block."""
-    _bodies_before: int = attrs.field(default=0, init=False)
-    """Value of ``reader.bodies_read`` at the start of the last block."""
     _splitter: LineSplitter = attrs.field(factory=LineSplitter, init=False)
 
     def feed(self, block: bytes) -> Iterator[BatchResult]:
@@ -171,8 +212,10 @@ class ResultDecoder:
 
     def _iter_results(self, lines: list[bytes]) -> Iterator[BatchResult]:
         reader, first = self.reader, self.lines
-        decode = self._choose_decoder(reader.bodies_read - self._bodies_before)
-        self._bodies_before, self._block_lines, self.lines = reader.bodies_read, len(lines), first + len(lines)
+        body_type = reader.body_decoder.body_type
+        decode = _decode_envelope if body_type is None else _typed_decoders()[body_type]
+        answer_field = "" if body_type is None else _ANSWER_FIELDS[body_type]
+        self.lines = first + len(lines)
         for number, line in enumerate(lines, first + 1):
             try:
                 envelope = decode(line)
@@ -181,7 +224,8 @@ class ResultDecoder:
                     yield self._read_other_line(line, number)
                 continue
             response = envelope.response
-            if response is not None and response.status_code == 200 and envelope.error is None:
+            is_plain = response is not None and response.status_code == 200 and envelope.error is None
+            if is_plain and answer_field and has_plain_answer(envelope, answer_field):
                 yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
             else:
                 yield self._read_other_line(line, number)
@@ -192,20 +236,26 @@ class ResultDecoder:
         try:
             envelope: AnyEnvelope | None = _decode_envelope(line)
         except FAST_READ_ERRORS:
+            envelope = None
+        if envelope is None or (envelope.error is not None and not _is_stated(envelope.error)):
             value = None
             with suppress(ResponseDecodeError):
                 value = decode_json(line)
             envelope = _coerce_envelope(value)
         if envelope is None:
-            return BatchResult("", False, number, self.reader, None, raw={})  # noqa: FBT003
-        return BatchResult(envelope.custom_id, is_success(envelope), number, self.reader, envelope, raw=value)
+            result = BatchResult("", False, number, self.reader, None, raw={})  # noqa: FBT003
+            message = f"Line {number} of the {self.reader.file} file cannot be read as a result."
+            result._fault = BatchFault(code=MALFORMED, message=message, line=number)
+            return result
+        fault, answer = self.reader.judge_line(envelope, value)
+        result = BatchResult(envelope.custom_id, fault is None, number, self.reader, envelope, raw=value)
+        result._fault, result._answer = fault, answer
+        return result
 
-    def _choose_decoder(self, bodies_read: int) -> Callable[[bytes], AnyEnvelope]:
-        """Return the decoder of the next block, after *bodies_read* bodies of the last block were read."""
-        body_type = self.reader.body_decoder.body_type
-        if body_type is None or bodies_read * 2 <= self._block_lines:
-            return _decode_envelope
-        return _typed_decoders()[body_type]
+
+def _is_stated(error: OpenAIError) -> bool:
+    """Whether *error* says anything in a field that is known; if not, it is ``{}`` or has other fields."""
+    return any(part not in (None, "") for part in (error.code, error.message, error.type))
 
 
 def _coerce_envelope(value: Any) -> AnyEnvelope | None:
@@ -219,11 +269,18 @@ def _coerce_envelope(value: Any) -> AnyEnvelope | None:
     if type(result := value.get("result")) is dict:
         message, fault = _encode_raw(result.get("message")), _encode_raw(result.get("error"))
         envelope.result = AnthropicResult(str(result.get("type")), message, fault)
-    if (error := value.get("error")) is not None:
-        fields = error if type(error) is dict else {"message": error}
-        texts = {name: str(fields[name]) for name in ("code", "message", "type") if fields.get(name) is not None}
-        envelope.error = OpenAIError(**texts)
+    envelope.error = _coerce_error(value.get("error"))
     return envelope
+
+
+def _coerce_error(error: Any) -> OpenAIError | None:
+    """Return the ``error`` of a line; None if it says nothing, as ``{}``, ``""`` and ``[]`` beside a good response."""
+    stated = find_stated_error({"custom_id": "", "error": error})
+    if stated is None:
+        return None
+    fields = error if type(error) is dict else {"message": error}
+    texts = {name: str(fields[name]) for name in ("code", "message", "type") if fields.get(name) is not None}
+    return OpenAIError(**(texts or {"message": stated.message}))
 
 
 def _encode_raw(value: Any) -> Raw:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -34,18 +34,27 @@ from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError, GradientError
 from gradient_async.models.batch import Batch
-from gradient_async.models.batch_result import BatchReport, ResultFile
+from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
-from gradient_async.resources.batch.report import build_batch_report, read_endpoint, select_lines
+from gradient_async.resources.batch.report import (
+    ResultFilter,
+    build_batch_report,
+    choose_ids,
+    read_endpoint,
+    select_lines,
+    select_unanswered,
+)
 from gradient_async.resources.batch.result_download import (
     ByteProgress,
     ResultSaver,
     SavedResults,
     resolve_targets,
 )
+from gradient_async.resources.batch.result_reader import RowKey, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
 
+R = TypeVar("R")
 DEFAULT_POLL = Poll()
 _SHORTEST_TIMEOUT = 0.001
 """Seconds for a call when no time remains; the call then ends with a timeout error."""
@@ -260,20 +269,49 @@ class BatchJob:
             source: The input, for a job that was picked up by its id. Without an input no request counts as missing.
 
         Returns:
-            The ids of succeeded, failed and missing requests, and the error of each failed one.
+            The ids of succeeded, failed and missing requests, the error of each failed one, and the sums of tokens and
+            finish reasons.
 
         Raises:
             BatchNotReadyError: The job has not ended.
+            ConfigurationError: *source* has none of the requests that the results are of.
             GradientError: As the iteration over `results` does.
         """
         return await self._build_report(await self._open_input(source))
 
-    async def retry_failed(
-        self, source: Source | None = None, *, journal: str | os.PathLike[str] | None = None
-    ) -> BatchJob:
-        """Submit a new job with the requests that failed or are missing.
+    def joined(
+        self, rows: Iterable[R] | AsyncIterable[R], *, key: RowKey = "custom_id"
+    ) -> AsyncGenerator[tuple[R, BatchResult], None]:
+        """Iterate over rows, each with its result, in the order of the rows.
 
-        It has the options of this job except its request_id, file_name and journal.
+        Example::
+
+            async for row, line in job.joined(rows, key="id"):
+                print(row["question"], line.text if line.ok else line.error)
+
+        Args:
+            rows: The rows that the requests were made of: an iterable or async iterable of dicts or objects.
+            key: The field of a row that has its ``custom_id``, or a function that returns it.
+
+        Returns:
+            An async iterator over pairs of a row and its result. The result of a row without one is not ``ok``, with
+            the fault ``missing``. The results are kept in a temporary file meanwhile.
+
+        Raises:
+            ConfigurationError: A row has no *key*.
+        """
+        return join_results(self.results(), rows, key)
+
+    async def retry_failed(
+        self,
+        source: Source | None = None,
+        *,
+        where: ResultFilter | None = None,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> BatchJob:
+        """Submit a new job with the requests that failed or are missing; what has a response is not sent again.
+
+        It has the options of this job except its request_id, file_name and journal. If this job was split, so is it.
 
         Example::
 
@@ -282,6 +320,8 @@ class BatchJob:
 
         Args:
             source: The input, for a job that was picked up by its id.
+            where: Takes the result of a failed or missing request; only if it returns true, the request is sent again.
+                A missing request has no ``status`` and the fault ``missing``.
             journal: Path of a journal for the new job.
 
         Returns:
@@ -289,27 +329,37 @@ class BatchJob:
 
         Raises:
             BatchNotReadyError: The job has not ended.
-            BatchError: Every request succeeded.
+            BatchError: Every request succeeded, or *where* takes none.
             ConfigurationError: The input is not known.
             GradientError: As `Batches.submit` does.
         """
         file = await self._open_input(source)
         if file is None:
             raise ConfigurationError("The input of this job is not known here; pass it as source=.")
-        report = await self._build_report(file)
-        wanted = {*report.failed, *report.missing}
+        declined: set[str] = set()
+        report = await self._build_report(file, where, declined)
+        wanted = choose_ids(report, where, declined)
         if not wanted:
-            raise BatchError("Every request of the batch succeeded; there is nothing to retry.")
+            is_filtered = bool(report.failed or report.missing)
+            reason = "where= takes no failed request" if is_filtered else "Every request of the batch succeeded"
+            raise BatchError(f"{reason}; there is nothing to retry.")
         batch, lines = self.batch or await self.refresh(), await select_lines(file, wanted)
         endpoint = self._resolve_endpoint(batch) or await read_endpoint(lines)
         fields = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
         known = {name: value for name, value in fields.items() if value is not None}
-        options = {**known, **self._context.options, "journal": journal}
+        options = {**known, "split": len(self._parts) > 1, **self._context.options, "journal": journal}
         return await self._context.submit(lines, **options)
 
-    async def _build_report(self, file: InputFile | None) -> BatchReport:
-        """Compare all results with the input; refuse before the end, when pending requests would count as missing."""
-        report = await build_batch_report(self.results(), file)
+    async def _build_report(
+        self, file: InputFile | None, where: ResultFilter | None = None, declined: set[str] | None = None
+    ) -> BatchReport:
+        """Compare all results with the input; refuse before the end, when pending requests would count as missing.
+
+        Failed requests that *where* does not take are added to *declined*.
+        """
+        results = self.results()
+        observed = results if declined is None else select_unanswered(results, where, declined)
+        report = await build_batch_report(observed, file)
         if self.batch is None or not self.batch.is_terminal:
             raise results_not_ready_error(self.batch_id)
         return report

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageReply, ResponseDecodeError
-from gradient_async._protocol.batch.result_body import ResultBodyDecoder
+from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageReply, ResponseDecodeError, ResponseReply
+from gradient_async._protocol.batch.result_body import BODY_TYPES, ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.codec.fast_reader import OPEN_STRUCTS
@@ -92,15 +92,33 @@ def test_a_message_body_is_decoded_for_any_endpoint(endpoint: str | None) -> Non
     assert result.text == "Hi"
 
 
-def test_a_responses_body_is_a_dict_with_its_text() -> None:
-    output = [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]
-    result = decode_line(openai_line(body={"object": "response", "output": output}), "/v1/responses")
-    assert isinstance(result.answer, dict)
-    assert result.text == "Hi"
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "error": None,
+    "output": [
+        {"id": "rs_1", "type": "reasoning"},
+        {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("endpoint", ["/v1/responses", None])
+def test_a_responses_body_is_a_response_with_its_text_and_ids(endpoint: str | None) -> None:
+    result = decode_line(openai_line(body=RESPONSE), endpoint)
+    assert (result.ok, result.text, result.status) == (True, "Hi", 200)
+    assert result.response is not None
+    assert (result.response.id, result.response.output[1].id) == ("resp_1", "msg_1")
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"), [(COMPLETION, ChatCompletion), (EMBEDDINGS, EmbeddingList), (MESSAGE_BODY, MessageReply)]
+    ("body", "kind"),
+    [
+        (COMPLETION, ChatCompletion),
+        (EMBEDDINGS, EmbeddingList),
+        (MESSAGE_BODY, MessageReply),
+        (RESPONSE, ResponseReply),
+    ],
 )
 def test_without_an_endpoint_the_type_of_the_body_is_inferred(body: Any, kind: type) -> None:
     assert isinstance(decode_line(openai_line(body=body), None).answer, kind)
@@ -164,11 +182,70 @@ def test_a_line_with_nan_is_decoded() -> None:
     assert decode_line(line).text == "Hi"
 
 
-def test_a_body_of_another_form_raises_and_spares_the_next_line() -> None:
-    results = decode(json.dumps(openai_line(body={"choices": 5})).encode() + b"\n" + json.dumps(openai_line()).encode())
-    with pytest.raises(ResponseDecodeError, match=r"\$\.choices"):
-        _ = results[0].completion
-    assert results[1].text == "Hi"
+ERROR = {"message": "boom", "code": "server_error"}
+CHOICE = COMPLETION["choices"]
+NO_ANSWERS: list[tuple[Any, str | None]] = [
+    (None, CHAT),
+    ("oops", CHAT),
+    (7, CHAT),
+    ([], CHAT),
+    ({}, CHAT),
+    ({"error": ERROR}, CHAT),
+    ({"error": "boom"}, CHAT),
+    ({"message": "boom"}, CHAT),
+    ({**COMPLETION, "error": ERROR}, CHAT),
+    ({**COMPLETION, "choices": []}, CHAT),
+    ({**COMPLETION, "choices": None}, CHAT),
+    ({**COMPLETION, "choices": [{"index": 0, "finish_reason": "error"}]}, CHAT),
+    ({"choices": 5}, CHAT),
+    ({"choices": [{"message": 5}]}, CHAT),
+    ({"error": ERROR}, "/v1/responses"),
+    ({**RESPONSE, "error": ERROR}, "/v1/responses"),
+    ({"object": "response", "output": 5}, "/v1/responses"),
+    (None, "/v1/embeddings"),
+    ({"error": ERROR}, "/v1/embeddings"),
+    ({"data": "x"}, "/v1/embeddings"),
+    (None, "/v1/rerank"),
+    ({"error": ERROR}, "/v1/rerank"),
+    (None, None),
+    ("oops", None),
+    ({"error": ERROR}, None),
+]
+
+
+@pytest.mark.parametrize(("body", "endpoint"), NO_ANSWERS)
+def test_status_200_without_a_response_is_a_failure_that_raises_nothing(body: Any, endpoint: str | None) -> None:
+    first, second = decode(b"\n".join(json.dumps(openai_line(body=each)).encode() for each in (body, body)), endpoint)
+    for result in (first, second):
+        assert (result.ok, result.text, result.answer, result.completion, result.status) == (False, "", None, None, 200)
+        assert result.error is not None
+        assert result.error.code
+        assert repr(result)
+
+
+def test_a_line_without_a_response_spares_the_next_one() -> None:
+    lines = [openai_line(body={"choices": 5}), openai_line()]
+    first, second = decode(b"\n".join(json.dumps(line).encode() for line in lines))
+    assert "$.choices" in str(first.error)
+    assert (second.ok, second.text) == (True, "Hi")
+
+
+@pytest.mark.parametrize("error", [None, {}, "", [], False, {"code": None, "message": ""}, {"details": None}])
+def test_an_error_that_says_nothing_beside_a_response_is_none(error: Any) -> None:
+    result = decode_line(openai_line(error=error))
+    assert (result.ok, result.error, result.text) == (True, None, "Hi")
+
+
+@pytest.mark.parametrize("error", ["boom", {"message": "boom"}, {"detail": "boom"}, ["boom"], {"code": 7}])
+def test_an_error_that_says_something_beside_a_response_is_a_failure(error: Any) -> None:
+    result = decode_line(openai_line(error=error))
+    assert (result.ok, result.text) == (False, "")
+    assert result.error is not None
+
+
+@pytest.mark.parametrize("message", [None, "oops", {"type": "error", "error": {"type": "t", "message": "boom"}}])
+def test_a_succeeded_message_without_a_message_is_a_failure(message: Any) -> None:
+    assert not decode_line(anthropic_line("succeeded", message=message)).ok
 
 
 def test_fields_named_meta_and_raw_are_kept_as_extra() -> None:
@@ -234,24 +311,29 @@ def test_the_fast_paths_and_the_converter_agree(body: dict[str, Any]) -> None:
     try:
         expected = structure(json.loads(bytes(raw)), ChatCompletion)
     except ResponseDecodeError:
-        for read in (lambda: decoder.decode(raw), lambda: decode_with_line(body).completion):
-            with pytest.raises(ResponseDecodeError):
-                read()
+        with pytest.raises(ResponseDecodeError):
+            decoder.decode(raw)
+        assert not decode_line(openai_line(body=body)).ok
         return
-    for found in (decoder.decode(raw), decode_with_line(body).completion):
+    result = decode_line(openai_line(body=body))
+    for found in (decoder.decode(raw), *([result.completion] if result.ok else [])):
         assert isinstance(found, ChatCompletion)
         assert (found, found.extra, found.raw) == (expected, expected.extra, expected.raw)
 
 
-def decode_with_line(body: dict[str, Any]) -> BatchResult:
-    """Return the result of a line that is decoded together with its body, unless the decoder rejects that."""
-    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
-    list(decoder.feed(b"\n"))
-    decoder.reader.bodies_read = 1
-    (result,) = decoder.feed(json.dumps(openai_line(body=body)).encode() + b"\n")
-    return result
-
-
+KEYS = (
+    "custom_id",
+    "response",
+    "result",
+    "error",
+    "status_code",
+    "body",
+    "choices",
+    "message",
+    "type",
+    "output",
+    "data",
+)
 LINES = st.sampled_from([
     b"", b"\r", b"{", b"[]",
     *[json.dumps(line).encode() for line, *_ in ERRORS],
@@ -261,10 +343,7 @@ LINES = st.sampled_from([
 
 
 def describe_result(result: BatchResult) -> list[Any]:
-    try:
-        body = result.answer
-    except ResponseDecodeError as error:
-        return [result.custom_id, result.line, error.path]
+    body = result.answer
     raw = getattr(body, "raw", None)
     return [result.custom_id, result.ok, result.line, str(result.error), repr(result.raw), body, repr(raw)]
 
@@ -280,16 +359,28 @@ def test_results_depend_neither_on_the_blocks_nor_on_reading_the_bodies(lines: l
     assert found + [describe_result(result) for result in decoder.feed_eof()] == expected
 
 
-def test_bodies_that_are_read_are_decoded_with_their_lines() -> None:
-    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
-    line = json.dumps(openai_line()).encode() + b"\n"
-    (first,) = decoder.feed(line)
-    assert first._envelope.response.body == msgspec.Raw(json.dumps(COMPLETION).encode())
-    assert first.text == "Hi"
-    (second,) = decoder.feed(line)
-    assert type(second._envelope.response.body) is OPEN_STRUCTS.struct_for(ChatCompletion)
-    assert (second.completion, second.completion and second.completion.raw) == (first.completion, COMPLETION)
-    (third,) = decoder.feed(line)
-    assert type(third._envelope.response.body) is OPEN_STRUCTS.struct_for(ChatCompletion)
-    (fourth,) = decoder.feed(line)
-    assert type(fourth._envelope.response.body) is msgspec.Raw
+def test_a_plain_body_is_decoded_with_its_line() -> None:
+    result = decode_line(openai_line())
+    assert isinstance(result._envelope.response.body, OPEN_STRUCTS.struct_for(ChatCompletion))
+    assert (result.completion and result.completion.raw) == COMPLETION
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+LINE = st.builds(
+    lambda fields: {"custom_id": "a", **fields}, st.dictionaries(st.sampled_from(KEYS), ANY_JSON, max_size=5)
+)
+
+
+@given(ANY_JSON | LINE, st.sampled_from([*BODY_TYPES, "/v1/rerank", None]))
+def test_no_line_raises_and_its_verdict_is_one(value: Any, endpoint: str | None) -> None:
+    for result in decode(json.dumps(value).encode(), endpoint):
+        ok = result.ok
+        assert (result.answer is not None, result.error is None) == (ok, ok)
+        assert (result.text == "" or ok, result.ok) == (True, ok)
+        assert repr(result)
