@@ -22,6 +22,7 @@ from gradient_async.resources.base import Resource
 if TYPE_CHECKING:
     from gradient_async._io.map.limiter_gate import LimiterGate
     from gradient_async._io.map.map_results import MapResults
+    from gradient_async._io.sources.row_source import SupportsRead
     from gradient_async.models.embedding_result import EmbeddingResult
     from gradient_async.models.map_progress import MapProgress
 
@@ -57,7 +58,7 @@ class Embeddings(Resource):
 
     def map(
         self,
-        texts: Iterable[str] | AsyncIterable[str],
+        texts: Iterable[str] | AsyncIterable[str] | str | os.PathLike[str] | SupportsRead,
         *,
         texts_per_request: int = 256,
         concurrency: int = 8,
@@ -74,7 +75,7 @@ class Embeddings(Resource):
         402 or 403 ends the map with that error.
 
         Args:
-            texts: The texts; they are pulled as results are read.
+            texts: The texts; they are pulled as results are read. A path or an open stream gives one text a line.
             texts_per_request: Maximum number of texts in a request, up to 2,048; a request has less than 200,000
                 characters of text, except for a longer single text.
             concurrency: Maximum number of concurrent requests.

@@ -6,7 +6,7 @@ finds faulty (400, 413, 422) is halved until the faulty text is alone, so that i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +14,7 @@ import attrs
 from gradient_async._io.map.limiter_gate import LimiterGate
 from gradient_async._io.map.map_results import MapOptions, MapResults
 from gradient_async._io.map.packing import Pack, PackIterator
+from gradient_async._io.sources.row_source import open_source
 from gradient_async._protocol.codec.json_text import decode_json, encode_json
 from gradient_async._protocol.map.checkpoint_records import fingerprint_request
 from gradient_async._protocol.requests.parameters import describe_type
@@ -128,17 +129,15 @@ class EmbeddingsMap:
 
 
 def map_embeddings(
-    texts: Iterable[str] | AsyncIterable[str], embeddings_map: EmbeddingsMap, options: MapOptions, max_texts: int
+    texts: Any, embeddings_map: EmbeddingsMap, options: MapOptions, max_texts: int
 ) -> MapResults[EmbeddingResult]:
     """Return the results of *texts*, at most *max_texts* in a request.
 
     Raises:
-        ConfigurationError: *texts* is not an iterable of texts.
+        ConfigurationError: *texts* is of another type.
     """
-    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable | AsyncIterable):
-        raise ConfigurationError(f"texts must be an iterable of texts; got {type(texts).__name__}.")
     return MapResults(
-        texts,
+        open_source(texts),
         embeddings_map.fetch_results,
         options,
         group=lambda source: PackIterator(source, max_texts, MAX_PACK_CHARS),

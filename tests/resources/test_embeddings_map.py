@@ -134,7 +134,8 @@ async def test_an_error_of_the_source_comes_after_the_texts_before_it(gradient_s
 @pytest.mark.parametrize(
     ("texts", "options", "advice"),
     [
-        ("one text", {}, "iterable of texts"),
+        (3, {}, "an iterable of"),
+        ("one text", {}, "cannot be read: No such file"),
         ([], {"model": ""}, "model must be a text"),
         ([], {"texts_per_request": 0}, "1 to 2048"),
         ([], {"texts_per_request": 5000}, "1 to 2048"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -24,6 +24,7 @@ from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async._io.map.concurrent_map import ConcurrentMap
 from gradient_async._io.map.limiter_gate import LimiterGate, MapStoppedError
 from gradient_async._io.map.threaded_iterator import ThreadedIterator, iterate_without_blocking
+from gradient_async._io.sources.row_source import RowSource
 from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async._protocol.map.stop_rule import StopRule
 from gradient_async.errors import CheckpointError, ConfigurationError, GradientError
@@ -69,7 +70,7 @@ class MapResults(Generic[T]):
     ``len(results)`` is the number of items, if the source knows it; otherwise a TypeError.
 
     Args:
-        requests: The items, pulled one by one.
+        source: The items, pulled one by one.
         fetch: Makes the results of one item of *requests*.
         options: How the map runs.
         group: Makes groups of items, each with a length, of which *fetch* receives one; None for single items.
@@ -78,7 +79,7 @@ class MapResults(Generic[T]):
 
     def __init__(
         self,
-        requests: Any,
+        source: RowSource,
         fetch: Callable[[MapResults[T], int, Any], Awaitable[Sequence[T]]],
         options: MapOptions,
         *,
@@ -86,8 +87,8 @@ class MapResults(Generic[T]):
         items_per_call: int = 1,
     ) -> None:
         self._fetch, self._options = fetch, options
-        self._total = len(requests) if isinstance(requests, Sized) else None
-        self._source = iterate_without_blocking(requests)
+        self._rows, self._total = source, source.total
+        self._source = iterate_without_blocking(source.rows)
         self._calls: ConcurrentMap[Any, Sequence[T]] = ConcurrentMap(
             self._source if group is None else group(self._source),
             self._run_call,
@@ -105,6 +106,7 @@ class MapResults(Generic[T]):
 
     async def __aenter__(self) -> Self:
         self._meter.start(get_loop().time())
+        self._total = self._meter.total = await self._rows.count_rows()
         if self.checkpoint is not None:
             await self.checkpoint.open_file()
         await self._calls.__aenter__()

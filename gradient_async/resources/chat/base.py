@@ -7,7 +7,7 @@ Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
@@ -25,7 +25,9 @@ from gradient_async.params import MapParams
 if TYPE_CHECKING:
     from gradient_async._io.map.limiter_gate import LimiterGate
     from gradient_async._io.map.map_results import MapResults
+    from gradient_async._io.sources.row_source import SupportsRead
     from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.parsed import ParsedCompletion
@@ -56,8 +58,16 @@ class BaseChatCompletions(Generic[P]):
 
     def map(
         self,
-        requests: Iterable[P | Mapping[str, Any] | str] | AsyncIterable[P | Mapping[str, Any] | str],
+        requests: (
+            Iterable[P | Mapping[str, Any] | str]
+            | AsyncIterable[P | Mapping[str, Any] | str]
+            | str
+            | os.PathLike[str]
+            | SupportsRead
+        ),
         *,
+        template: Template | None = None,
+        columns: Sequence[str] | None = None,
         concurrency: int = 64,
         ordered: bool = False,
         timeout: float | Timeouts | None = None,
@@ -75,7 +85,12 @@ class BaseChatCompletions(Generic[P]):
 
         Args:
             requests: Parameters of each request, as `create` takes them, or texts: the message of a user. An ``id`` or
-                ``custom_id`` among the parameters is not sent; it is the ``id`` of the result.
+                ``custom_id`` among the parameters is not sent; it is the ``id`` of the result. Also a path
+                (``.txt``, ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet``, compressed or not), an open stream of lines, a
+                pandas or polars data frame, or an Arrow table.
+            template: The user's message, or a list of messages, with ``{column}`` for the columns of a row; ``{text}``
+                if the rows are texts.
+            columns: Columns of the rows that are used; without *template* one, which is the user's message.
             concurrency: Maximum number of concurrent requests.
             ordered: Whether results come in the order of the requests instead of the order of completion.
             timeout: Seconds for each request once the limiter admits it, or a `Timeouts` for each part of it; a
@@ -91,6 +106,7 @@ class BaseChatCompletions(Generic[P]):
             CheckpointError: The checkpoint could not be written; raised where results are read.
             SessionClosedError: The session was closed while the results were read.
         """
+        from gradient_async._protocol.sources.row_template import build_row_template
         from gradient_async.resources.chat.map import ChatMap, map_results  # loads anyio; many send single requests
         from gradient_async.resources.map_options import build_map_options
 
@@ -103,7 +119,8 @@ class BaseChatCompletions(Generic[P]):
             stop_after=stop_after,
         )
         build = partial(self._build_in_bulk, timeout)
-        return map_results(requests, ChatMap(shared, build, self._send_in_bulk, self._find_scope), options)
+        rows = build_row_template(template, columns)
+        return map_results(requests, ChatMap(shared, rows, build, self._send_in_bulk, self._find_scope), options)
 
     def _send(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> Coroutine[Any, Any, ChatCompletion]:
         return self._pipeline.send_and_decode(

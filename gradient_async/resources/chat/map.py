@@ -6,7 +6,7 @@ behind interactive ones, without a time limit; their own time limits begin after
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,16 +14,20 @@ import attrs
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.map.limiter_gate import LimiterGate
 from gradient_async._io.map.map_results import MapOptions, MapResults
+from gradient_async._io.sources.row_source import open_source
+from gradient_async._protocol.codec.json_text import shorten_text
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.map.checkpoint_records import fingerprint_request
 from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async._protocol.requests.parameters import require_params
 from gradient_async._protocol.requests.request import Request
+from gradient_async._protocol.sources.row_template import RowTemplate
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.models.map_result import MapResult
+from gradient_async.models.map_result import MapResult, find_own_id
 from gradient_async.models.response_meta import Timings
 
+_MAX_ID_CHARS, _MAX_COLUMNS_CHARS = 100, 200
 _OWN_ID = ("custom_id", "id")
 
 
@@ -33,12 +37,14 @@ class ChatMap:
 
     Attributes:
         shared: Parameters of every request; its own override them.
+        template: Makes the messages of a row; None if requests bring theirs.
         build: Builds the request from its parameters.
         send: Sends a request through the gate of the map.
         find_scope: Returns the part of a request's fingerprint that its body does not have.
     """
 
     shared: Mapping[str, Any]
+    template: RowTemplate | None
     build: Callable[[Mapping[str, Any]], Request]
     send: Callable[[Request, LimiterGate], Awaitable[ChatCompletion]]
     find_scope: Callable[[], str]
@@ -48,7 +54,7 @@ class ChatMap:
         loop = get_loop()
         started_at = loop.time()
         try:
-            built = self.build(self._compose_params(index, request))
+            built = self._build_request(index, request)
             completion, is_restored = await self._fetch_completion(results, built)
         except SessionClosedError:
             raise
@@ -74,35 +80,53 @@ class ChatMap:
         results.count_answered(attempts=completion.meta.attempts, tokens=tokens)
         return completion, False
 
+    def _build_request(self, index: int, request: Any) -> Request:
+        """Build the request for an item; an error names the item by its position and its own id.
+
+        Raises:
+            ConfigurationError: The item cannot be sent.
+        """
+        try:
+            return self.build(self._compose_params(index, request))
+        except ConfigurationError as error:
+            problem = error.message
+        if problem.startswith("requests["):
+            raise ConfigurationError(problem)
+        own_id = find_own_id(request)
+        shown = "" if own_id is None else f" (id {shorten_text(str(own_id), _MAX_ID_CHARS)!r})"
+        raise ConfigurationError(f"requests[{index}]{shown}: {problem}")
+
     def _compose_params(self, index: int, request: Any) -> Mapping[str, Any]:
         """Return the parameters of one request: a text is the message of a user."""
+        if self.template is not None:
+            return {**self.shared, "messages": self.template.build_messages(f"requests[{index}]", request)}
         if isinstance(request, str):
             if not request:
                 raise ConfigurationError(f"requests[{index}] is an empty text.")
             return {**self.shared, "messages": [{"role": "user", "content": request}]}
         params = require_params(f"requests[{index}]", request)
         reject_stream(params)
+        body = params.get("body")
+        if isinstance(body, Mapping) and "messages" not in params:  # a line of a batch
+            params = body
         own = {name: value for name, value in params.items() if name not in _OWN_ID}
+        if "messages" not in own:
+            columns = shorten_text(", ".join(map(str, own)), _MAX_COLUMNS_CHARS)
+            raise ConfigurationError(f"it has no messages but: {columns}. Give template= or columns= to make messages.")
         return {**self.shared, **own}
 
 
-def map_results(
-    requests: Iterable[Any] | AsyncIterable[Any], chat_map: ChatMap, options: MapOptions
-) -> MapResults[MapResult]:
-    """Return the results of *requests*.
+def map_results(source: Any, chat_map: ChatMap, options: MapOptions) -> MapResults[MapResult]:
+    """Return the results of *source*.
 
     Raises:
-        ConfigurationError: *requests* is not an iterable of parameters, or a shared parameter cannot be shared.
+        ConfigurationError: *source* is of another type, or a shared parameter cannot be shared.
     """
-    if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable | AsyncIterable):
-        raise ConfigurationError(
-            "requests must be an iterable of parameters or texts, as [{'model': ..., 'messages': [...]}, ...]; "
-            f"got {type(requests).__name__}."
-        )
     if "messages" in chat_map.shared:
-        raise ConfigurationError("messages belong to each request; give texts, or dicts with messages.")
+        raise ConfigurationError("messages belong to each request; give texts, dicts with messages, or template=.")
     reject_stream(chat_map.shared)
-    return MapResults(requests, chat_map.fetch_results, options)
+    columns = None if chat_map.template is None else chat_map.template.columns
+    return MapResults(open_source(source, columns), chat_map.fetch_results, options)
 
 
 def _read_stored(text: bytes | None) -> ChatCompletion | None:

@@ -131,7 +131,7 @@ async def test_a_request_may_have_its_own_timeout(gradient_emulator: Emulator) -
     assert "timeout" not in gradient_emulator.requests[0].json
 
 
-@pytest.mark.parametrize("requests", [None, 3, "prompts", {"model": "m"}])
+@pytest.mark.parametrize("requests", [None, 3, b"prompts", {"model": "m"}])
 async def test_a_source_that_is_not_an_iterable_of_parameters_is_refused(requests: Any) -> None:
     async with AsyncSession("test", base_url="http://127.0.0.1:1") as session:
         with pytest.raises(ConfigurationError, match="iterable of parameters"):

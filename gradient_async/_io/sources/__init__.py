@@ -1,0 +1,1 @@
+"""Rows of files, byte streams and tables, for maps and batches."""

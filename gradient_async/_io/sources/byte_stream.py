@@ -1,0 +1,78 @@
+"""Opens files and byte streams, and decompresses them by their first bytes.
+
+Contract: blocks come as soon as they arrive, so that a pipe is read line by line. gzip, bzip2 and xz are decompressed,
+and zstd from Python 3.14 on. Whatever is wrong with the file is a `ConfigurationError` that names it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, cast
+
+from gradient_async.errors import ConfigurationError
+
+BLOCK_BYTES = 262_144
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+
+
+def _open_zstd(stream: BinaryIO) -> BinaryIO:
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14
+    except ImportError:
+        pass
+    else:
+        return cast("BinaryIO", zstd.open(stream))
+    raise ConfigurationError("it is compressed with zstd, which Python reads from 3.14 on; decompress it first")
+
+
+_OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x28\xb5\x2f\xfd", _open_zstd),
+)
+_LONGEST_MAGIC = 6
+
+
+class _RawReader(io.RawIOBase):
+    """Adapts any object with ``read(n)``, such as the body of an S3 object."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
+    """Yield the decompressed bytes of *stream*, an open binary file or an object with ``read(n)``.
+
+    Raises:
+        ConfigurationError: The stream cannot be read or decompressed.
+    """
+    problem = ""
+    try:
+        buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_RawReader(stream))
+        magic = buffered.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
+        open_compressed = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
+        reader = buffered if open_compressed is None else open_compressed(buffered)
+        while block := reader.read1(BLOCK_BYTES):
+            yield block
+    except _DAMAGED as error:
+        problem = f"it cannot be decompressed: {error}"
+    except ConfigurationError as error:
+        problem = error.message
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise ConfigurationError(f"The source {name} cannot be read: {problem}.")

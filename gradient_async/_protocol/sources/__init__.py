@@ -1,0 +1,1 @@
+"""Decisions about rows: how bytes become lines, lines rows, and rows requests."""
