@@ -44,9 +44,9 @@ class SharedBudget:
         """Time before which nobody sends."""
         return self.usage.full_bucket.paused_until
 
-    def replay(self, now: float, *, floors: bool) -> None:
-        """Write every permit of this process again, and with *floors* the usage that it saw last."""
-        self.pending.add_replay(self.usage, now, floors=floors)
+    def replay(self, now: float) -> None:
+        """Write every permit of this process again: Redis was away."""
+        self.pending.add_replay(self.usage, now, is_lost=False)
 
     def take_terms(self, *, demand: int, now: float) -> BudgetTerms:
         """Return the part of an exchange; its writes are in flight until `restore_writes` or `apply_reply`."""
@@ -66,7 +66,7 @@ class SharedBudget:
         if was_clock_set or (reply.is_lost and may_count):
             if reply.is_lost:
                 _log.warning("rate limit: Redis lost data of the budget; this process writes its part again")
-            return self.replay(now, floors=True)
+            return self.pending.add_replay(self.usage, now, is_lost=True)
         self._shared_usage = reply.usage
         return self.usage.see_usage([used for used, _ in reply.usage], now)
 

@@ -19,6 +19,8 @@ from gradient_async.limits.redis.lua_script import EXCHANGE, EXCHANGE_SHA
 __all__ = ["Connect", "RedisConnection", "connect_address", "connect_client"]
 
 _MAX_CONNECTIONS = 2
+_STEPS_TO_FIND_SERVER = 3
+"""Calls until Sentinel or a cluster has named the server, and it has replied."""
 _INSTALL_HINT = "RedisLimiter needs an extra: pip install gradient-async[redis]"
 
 
@@ -42,10 +44,16 @@ class RedisConnection:
     Args:
         client: Runs it on the server that has the key.
         close: Functions that close the client; none for a client of the caller.
+        steps: Calls that the first one consists of: it may have to find the server first.
+
+    Attributes:
+        steps: As the argument.
     """
 
-    def __init__(self, client: ScriptClient, close: tuple[Callable[[], Awaitable[object]], ...] = ()) -> None:
-        self._client, self._close = client, close
+    def __init__(
+        self, client: ScriptClient, close: tuple[Callable[[], Awaitable[object]], ...] = (), *, steps: int = 1
+    ) -> None:
+        self._client, self._close, self.steps = client, close, steps
 
     async def evaluate(self, keys: list[str], argument: str) -> Any:
         """Run the script; send it if the server does not know it yet."""
@@ -74,14 +82,14 @@ def connect_client(client: Any) -> Connect:
         ConfigurationError: It is not an asyncio client.
     """
     methods = [getattr(client, name, None) for name in ("evalsha", "eval")]
-    execute = getattr(client, "execute_command", None)
-    if not all(map(callable, methods)) or execute is None:
+    execute: Any = getattr(client, "execute_command", None)
+    if isinstance(client, type) or not all(map(callable, [*methods, execute])):
         raise ConfigurationError(f"client is a {type(client).__name__}: give a redis.asyncio.Redis or RedisCluster")
     if not inspect.iscoroutinefunction(inspect.unwrap(execute)):
         raise ConfigurationError(
             f"client is a {type(client).__name__} that blocks the event loop: give one of redis.asyncio"
         )
-    return lambda: RedisConnection(client)
+    return lambda: RedisConnection(client, steps=_STEPS_TO_FIND_SERVER)
 
 
 def connect_address(url: str, *, timeout: float) -> Connect:
@@ -164,7 +172,8 @@ def _connect_sentinel(address: RedisAddress, timeout: float) -> RedisConnection:
     make_sentinel: Callable[..., Any] = ServiceSentinel  # redis-py does not annotate it
     sentinel = make_sentinel(list(address.hosts), sentinel_kwargs=sentinel_options)
     client = sentinel.master_for(address.service, ssl=uses_tls, **options)
-    return RedisConnection(client, (client.aclose, *(each.aclose for each in sentinel.sentinels)))
+    close = (client.aclose, *(each.aclose for each in sentinel.sentinels))
+    return RedisConnection(client, close, steps=_STEPS_TO_FIND_SERVER)
 
 
 def _connect_cluster(address: RedisAddress, timeout: float) -> RedisConnection:
@@ -177,5 +186,5 @@ def _connect_cluster(address: RedisAddress, timeout: float) -> RedisConnection:
     for name in ("host", "port", "db"):
         options.pop(name, None)
     nodes = [ClusterNode(host, port) for host, port in address.hosts]
-    client = RedisCluster(startup_nodes=nodes, ssl=uses_tls, **options)
-    return RedisConnection(client, (client.aclose,))
+    client = RedisCluster(startup_nodes=nodes, ssl=uses_tls, require_full_coverage=False, **options)
+    return RedisConnection(client, (client.aclose,), steps=_STEPS_TO_FIND_SERVER)

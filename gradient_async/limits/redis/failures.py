@@ -153,6 +153,6 @@ def _find_refusal(error: BaseException) -> _Refusal | None:
         return None
     marks = " ".join([*(each.__name__ for each in type(error).__mro__), str(error)])
     refusals = _TLS if isinstance(error, ssl.SSLError) else _REFUSALS
-    if refusals is _REFUSALS and any(mark in marks for mark in _PASSING):
+    if any(mark in f"{type(error).__name__} {error}" for mark in _PASSING):
         return None
     return next((refusal for refusal in refusals if any(mark in marks for mark in refusal.marks)), None)

@@ -28,10 +28,10 @@ from gradient_async.limits.redis.background_task import BackgroundTask
 from gradient_async.limits.redis.budget import SharedBudget
 from gradient_async.limits.redis.connection import Connect, connect_address, connect_client
 from gradient_async.limits.redis.failures import RedisUnavailable
+from gradient_async.limits.redis.local_usage import CountedPermit
 from gradient_async.limits.redis.lua_script import MAX_INTERVAL
 from gradient_async.limits.redis.messages import Exchange, Reply
 from gradient_async.limits.redis.outage import Outage, WhenDown
-from gradient_async.limits.redis.pending_writes import HELD_OUTCOME
 from gradient_async.limits.redis.permits import Outcome, PermitIssuer
 from gradient_async.limits.redis.server_clock import ServerClock
 from gradient_async.limits.redis.shared_feedback import SharedFeedback
@@ -50,8 +50,6 @@ _MIN_INTERVAL = 0.005
 """Seconds after which permits are requested again at the earliest, if it was the turn of other processes."""
 _COALESCE = 0.01
 """Seconds for which writes are collected."""
-_LOOK_INTERVAL = 5.0
-"""Seconds after which an idle process whose permits still count looks whether Redis lost them."""
 _CLOSE_TIMEOUT = 1.0
 """Seconds for which closing waits for the exchange in progress."""
 
@@ -128,18 +126,19 @@ class RedisLimiter(QueuedLimiter):
         self._exchanges = BackgroundTask(self._run_exchanges, self._plan_exchange)
         self._process, self._seq = secrets.token_hex(6), 0
         self._was_served = self._uses_hold = False
-        self._next_request_at = self._free_at = -math.inf
+        self._next_request_at = self._free_at = self._replied_at = -math.inf
         self._look_at = math.inf
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> None:  # noqa: FBT001  as in QueuedLimiter
         """Return None: only Redis grants permits."""
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
-        """Add *waiter* to the queue; reject each waiter with a deadline before the end of the pause."""
+        """Add *waiter* to the queue; reject each waiter with a deadline before a token is surely free."""
         self._uses_hold = self._uses_hold or waiter.hold
         granted = self._wait_queue.enqueue(waiter)
         if waiter.timeout is not None:
-            self._wait_queue.reject_before(self._budget.paused_until)
+            is_known = self._read_clock() < self._replied_at + MAX_INTERVAL and not self._outage.is_active
+            self._wait_queue.reject_before(max(self._budget.paused_until, self._free_at if is_known else -math.inf))
         return granted
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
@@ -194,7 +193,7 @@ class RedisLimiter(QueuedLimiter):
             return None
         if self._outage.needs_replay:
             self._outage.needs_replay = False
-            self._budget.replay(now, floors=False)
+            self._budget.replay(now)
         demand = self._wait_queue.waiters.size if self._wait_queue.next_waiter() is not None else 0
         is_requested = demand and now >= max(self._next_request_at, self._budget.paused_until)
         if not (is_requested or self._budget.pending or now >= self._look_at):
@@ -237,11 +236,11 @@ class RedisLimiter(QueuedLimiter):
         budget = reply.budgets[0]
         self._budget.apply_reply(budget, message.seq, now, was_clock_set=bool(step))
         self._grant_permits(reply.names, now, hold=message.hold)
-        self._look_at = now + _LOOK_INTERVAL if self._budget.usage.has_permits(now) else math.inf
+        self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
         is_short = len(reply.names) < max(1, message.wanted)
         record_delay = self._budget.usage.compute_delay(now)
         self._delay_request(max(budget.turn if is_short else 0.0, record_delay), now=now)
-        self._free_at = now + max(budget.earliest, record_delay)
+        self._replied_at, self._free_at = now, now + max(budget.earliest, record_delay)
         self._wait_queue.reject_before(self._free_at)
 
     def _grant_permits(self, names: list[str], now: float, *, hold: bool) -> None:
@@ -253,7 +252,7 @@ class RedisLimiter(QueuedLimiter):
                 return
             permit = self._permits.issue_permit(name, now, hold=waiter.hold)
             if waiter.hold != hold:
-                self._budget.pending.outcomes[name] = HELD_OUTCOME if waiter.hold else now
+                self._budget.pending.outcomes[name] = CountedPermit(now, waiter.hold)
             self._wait_queue.grant(permit)
 
     def _delay_request(self, delay: float, *, now: float) -> None:

@@ -10,15 +10,28 @@ Contract: pure; times are in seconds on the loop's clock. Memory is bounded by t
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import ConfigurationError
 
-__all__ = ["LocalUsage"]
+__all__ = ["CountedPermit", "LocalUsage"]
 
 _MIN_PERMITS = 64
 """Permits remembered beyond twice the capacity before half of them are dropped."""
+
+
+class CountedPermit(NamedTuple):
+    """A permit that counts.
+
+    Attributes:
+        at: When it was sent, or, if it is held, granted.
+        is_held: Whether its request is not sent yet, so that it counts without end.
+    """
+
+    at: float
+    is_held: bool = False
 
 
 class LocalUsage:
@@ -57,7 +70,7 @@ class LocalUsage:
         self.answered = 0
         self._max_permits = 2 * self.full_bucket.longest.capacity + _MIN_PERMITS
         self._last_sent_at = -math.inf
-        self._sent_times: dict[str, float | None] = {}
+        self._permits: dict[str, CountedPermit] = {}
         self._seen_usage: list[int] = []
         self._seen_at = -math.inf
 
@@ -78,21 +91,21 @@ class LocalUsage:
 
     def add_permit(self, name: str, now: float, *, hold: bool) -> None:
         """Count the permit *name* from *now*; with *hold*, without end until `start_permit` or `remove_permit`."""
-        self._sent_times[name] = None if hold else now
+        self._permits[name] = CountedPermit(now, hold)
         self._last_sent_at = now
         for bucket in self._buckets:
             bucket.take_token(now, hold)
-        if len(self._sent_times) > self._max_permits:
+        if len(self._permits) > self._max_permits:
             self._drop_permits(now)
 
     def _drop_permits(self, now: float) -> None:
         """Forget the expired permits, and the oldest others if there are too many: the budget is full without them."""
-        span = self.longest_span
-        counting = {name: at for name, at in self._sent_times.items() if at is None or at + span > now}
-        surplus = len(counting) - self._max_permits // 2
-        for name in [name for name, at in counting.items() if at is not None][: max(0, surplus)]:
+        after = now - self.longest_span
+        counting = {name: permit for name, permit in self._permits.items() if permit.is_held or permit.at > after}
+        surplus = max(0, len(counting) - self._max_permits // 2)
+        for name in [name for name, permit in counting.items() if not permit.is_held][:surplus]:
             del counting[name]
-        self._sent_times = counting
+        self._permits = counting
 
     def start_permit(self, name: str, now: float) -> None:
         """Count the permit *name* from *now* instead."""
@@ -101,14 +114,14 @@ class LocalUsage:
 
     def remove_permit(self, name: str) -> None:
         """Stop counting the permit *name*."""
-        if name not in self._sent_times:
+        permit = self._permits.pop(name, None)
+        if permit is None:
             return
-        sent_at = self._sent_times.pop(name)
         for bucket in self._buckets:
-            if sent_at is None:
+            if permit.is_held:
                 bucket.release_reserved()
             else:
-                bucket.refund(sent_at)
+                bucket.refund(permit.at)
 
     # Decisions.
 
@@ -141,10 +154,7 @@ class LocalUsage:
         """Return the usage of every window that this process saw last, and its age in seconds."""
         return [(used, now - self._seen_at) for used in self._seen_usage]
 
-    def list_permits(self) -> dict[str, float | None]:
-        """Return the sent time of every permit that counts, or counted when Redis last stated its usage, by name.
-
-        The sent time of a request that is not sent yet is None.
-        """
+    def list_permits(self) -> dict[str, CountedPermit]:
+        """Return every permit that counts, or counted when Redis last stated its usage, by name."""
         after = self._seen_at - self.longest_span
-        return {name: at for name, at in self._sent_times.items() if at is None or at > after}
+        return {name: permit for name, permit in self._permits.items() if permit.is_held or permit.at > after}

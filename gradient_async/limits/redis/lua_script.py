@@ -52,15 +52,18 @@ HELD = 4_000_000_000_000_000
 LEASE = 60.0
 """Seconds after which a held permit of a process that died counts as sent."""
 MAX_INTERVAL = 1.0
-"""Seconds after which a waiting process asks again in any case: others may have refunded permits."""
+"""Seconds after which a process that waits, or whose permits count, asks again: data may be lost, others may refund."""
 _GRACE = 0.25
 """Seconds by which a waiting process may be late without losing its claim."""
 _CLOCK_TOLERANCE = 0.25
 """Seconds by which the time may differ from the expected one."""
+_FLOOR_SLACK = 0.1
+"""Seconds by which processes may date the same moment differently, because their calls take different times."""
 
 _SETUP = f"""
 local HELD, LEASE, INTERVAL = {HELD}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
 local GRACE, CLOCK_TOLERANCE = {_GRACE * 1e6:.0f}, {_CLOCK_TOLERANCE * 1e6:.0f}
+local FLOOR_SLACK = {_FLOOR_SLACK * 1e6:.0f}
 local request = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -123,14 +126,34 @@ local function correct_future_times(budget)
     if get(budget, 'floor_at' .. window) > now then put(budget, 'floor_at' .. window, now) end
   end
 end
+-- Returns how many permits of a floor are known.
+local function count_known(budget, window, at)
+  local span, latest = budget.windows[window][2], at + FLOOR_SLACK
+  return count_permits(budget, at - span, latest) + count_permits(budget, HELD - 1, HELD + latest)
+end
+-- Runs *settle*; a permit that is refunded or sent later by it is no longer missing from a floor either.
+local function settle_below_floors(budget, settle)
+  local known = {}
+  for window = 1, #budget.windows do
+    local at = get(budget, 'floor_at' .. window)
+    known[window] = at > 0 and count_known(budget, window, at) or 0
+  end
+  settle()
+  for window = 1, #budget.windows do
+    local at = get(budget, 'floor_at' .. window)
+    local removed = at > 0 and known[window] - count_known(budget, window, at) or 0
+    if removed > 0 then put(budget, 'floor' .. window, get(budget, 'floor' .. window) - removed) end
+  end
+end
 local function settle_permits(budget)
   local terms, scores = budget.terms, {}
-  for _, permit in ipairs(terms.sent) do
-    scores[#scores + 1] = text(now - permit[2]); scores[#scores + 1] = permit[1]
+  for base, permits in pairs({[0] = terms.sent, [HELD] = terms.held}) do
+    for _, permit in ipairs(permits) do
+      scores[#scores + 1] = text(base + now - permit[2]); scores[#scores + 1] = permit[1]
+    end
   end
-  for _, name in ipairs(terms.held) do scores[#scores + 1] = text(HELD + now); scores[#scores + 1] = name end
-  call_in_parts('ZADD', budget.key, scores)
-  call_in_parts('ZREM', budget.key, terms.refunded)
+  settle_below_floors(budget, function() call_in_parts('ZREM', budget.key, terms.refunded) end)
+  settle_below_floors(budget, function() call_in_parts('ZADD', budget.key, scores) end)
 end
 local function expire_permits(budget)
   local rows = redis.call('ZRANGEBYSCORE', budget.key, text(HELD), text(HELD + now - LEASE), 'WITHSCORES')
@@ -168,8 +191,7 @@ end
 local function count_missing(budget, window, count, at)
   local span = budget.windows[window][2]
   if count <= 0 or now >= at + span then return 0, 0 end
-  local known = count_permits(budget, at - span, at) + count_permits(budget, HELD - 1, HELD + at)
-  return math.max(0, count - known), at + span - now
+  return math.max(0, count - count_known(budget, window, at)), at + span - now
 end
 local function raise_floors(budget)
   for window, floor in ipairs(budget.terms.floors) do

@@ -37,7 +37,7 @@ class BudgetTerms:
         answered: Number of the last exchange about this budget that Redis answered, 0 for none.
         demand: Requests that wait for this budget.
         sent: Ages of permits whose requests were sent.
-        held: Names of permits whose requests are not sent yet.
+        held: Ages of permits whose requests are not sent yet, since they were granted.
         refunded: Names of permits to give back.
         floors: Per window the usage that this process saw last, and its age; empty unless the data may be lost.
         pause: Length of a pause, and the number of the window that is full until its end, 0 for none.
@@ -50,7 +50,7 @@ class BudgetTerms:
     answered: int = 0
     demand: int = 0
     sent: Mapping[str, float] = attrs.field(factory=dict)
-    held: Sequence[str] = ()
+    held: Mapping[str, float] = attrs.field(factory=dict)
     refunded: Sequence[str] = ()
     floors: Sequence[tuple[int, float]] = ()
     pause: tuple[float, int] = (0.0, 0)
@@ -65,7 +65,7 @@ class BudgetTerms:
             "answered": self.answered,
             "demand": self.demand,
             "sent": [(name, _to_microseconds(age)) for name, age in self.sent.items()],
-            "held": list(self.held),
+            "held": [(name, _to_microseconds(age)) for name, age in self.held.items()],
             "refunded": list(self.refunded),
             "floors": [(count, _to_microseconds(age)) for count, age in self.floors],
             "pause": (_to_microseconds(length), window),

@@ -11,17 +11,18 @@ from collections.abc import Iterable
 
 import attrs
 
-from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.local_usage import CountedPermit, LocalUsage
+from gradient_async.limits.redis.lua_script import MAX_INTERVAL
 from gradient_async.limits.redis.messages import BudgetTerms
 
-__all__ = ["HELD_OUTCOME", "PendingWrites"]
+__all__ = ["PendingWrites"]
 
-HELD_OUTCOME = math.inf
-"""Outcome of a permit that is held: it counts without end."""
 _MAX_OUTCOMES = 500
 """Outcomes of one exchange."""
-_REPLAY_PAUSE = 0.5
-"""Seconds that every process gets to write its permits again after Redis lost them."""
+_OUTAGE_PAUSE = 0.5
+"""Seconds that other processes get to write the permits that they granted without Redis."""
+_LOSS_PAUSE = MAX_INTERVAL + 0.25
+"""Seconds in which every process notices that Redis lost its permits, and writes them again."""
 
 Count = tuple[int, float, float, float]
 """The service's count, the sent time of the request it answered, the reset, and the window's length."""
@@ -32,7 +33,7 @@ class PendingWrites:
     """Writes of one budget.
 
     Attributes:
-        outcomes: Per permit its sent time, None if it was refunded, `HELD_OUTCOME` if it is held.
+        outcomes: Per permit from when it counts, None if it was refunded.
         pause_until: End of a pause of all processes.
         pause_window: Number of the window that is full until then, 0 for none.
         counted: The latest count of the service.
@@ -40,7 +41,7 @@ class PendingWrites:
         is_replay: Whether outcomes that Redis lost are among the writes: until they are written, nothing is granted.
     """
 
-    outcomes: dict[str, float | None] = attrs.field(factory=dict)
+    outcomes: dict[str, CountedPermit | None] = attrs.field(factory=dict)
     pause_until: float = -math.inf
     pause_window: int = 0
     counted: Count | None = None
@@ -60,7 +61,7 @@ class PendingWrites:
         """Give back the permits *names*."""
         self.outcomes.update(dict.fromkeys(names))
 
-    def add_replay(self, usage: LocalUsage, now: float, *, floors: bool) -> None:
+    def add_replay(self, usage: LocalUsage, now: float, *, is_lost: bool) -> None:
         """Write every permit of *usage* again, during a pause in which every process does the same.
 
         Those that have expired are among them, because Redis may date them later if its clock went back.
@@ -68,13 +69,13 @@ class PendingWrites:
         Args:
             usage: The permits of this process, and the usage that it saw.
             now: The time of the loop's clock.
-            floors: Whether Redis lost data, so that the usage that was seen counts too.
+            is_lost: Whether Redis lost or misdates data, so that the usage that was seen counts too.
         """
-        permits = usage.list_permits().items()
-        replayed: dict[str, float | None] = {name: HELD_OUTCOME if at is None else at for name, at in permits}
-        self.outcomes = replayed | {name: outcome for name, outcome in self.outcomes.items() if outcome is None}
-        self.has_floors, self.is_replay = floors, True
-        self.add_pause(max(now + _REPLAY_PAUSE, usage.full_bucket.paused_until))
+        refunded = dict.fromkeys(name for name, permit in self.outcomes.items() if permit is None)
+        self.outcomes = usage.list_permits() | refunded
+        self.has_floors, self.is_replay = is_lost, True
+        pause_end = usage.full_bucket.paused_until  # a pause may be that of another process that noticed before
+        self.add_pause(pause_end if pause_end > now else now + (_LOSS_PAUSE if is_lost else _OUTAGE_PAUSE))
 
     def take(self) -> PendingWrites:
         """Remove and return the writes of the next exchange: all, or as many outcomes as fit into one."""
@@ -94,16 +95,16 @@ class PendingWrites:
 
     def build_terms(self, key: str, usage: LocalUsage, *, demand: int, now: float) -> BudgetTerms:
         """Return the part of an exchange about the budget *key* that makes these writes."""
-        outcomes = self.outcomes.items()
         count = self.counted
+        counted = [(name, permit) for name, permit in self.outcomes.items() if permit is not None]
         return BudgetTerms(
             key=key,
             windows=usage.spans,
             answered=usage.answered,
             demand=demand,
-            sent={name: now - at for name, at in outcomes if at is not None and at < HELD_OUTCOME},
-            held=[name for name, at in outcomes if at == HELD_OUTCOME],
-            refunded=[name for name, at in outcomes if at is None],
+            sent={name: now - permit.at for name, permit in counted if not permit.is_held},
+            held={name: now - permit.at for name, permit in counted if permit.is_held},
+            refunded=[name for name, permit in self.outcomes.items() if permit is None],
             floors=usage.list_floors(now) if self.has_floors else (),
             pause=(self.pause_until - now, self.pause_window) if self.pause_until > now else (0.0, 0),
             counted=None if count is None else (count[0], now - count[1], max(0.0, count[2] - now), count[3]),

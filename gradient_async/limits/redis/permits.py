@@ -11,12 +11,12 @@ from collections.abc import Callable
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
-from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.local_usage import CountedPermit, LocalUsage
 
 __all__ = ["Outcome", "PermitIssuer", "SharedPermit"]
 
-Outcome = float | None
-"""Sent time of a permit on the loop's clock, None if it was refunded."""
+Outcome = CountedPermit | None
+"""From when a permit counts, None if it was refunded."""
 
 
 @attrs.define(eq=False)
@@ -62,7 +62,7 @@ class PermitIssuer:
             return
         permit.held, permit.sent_at = False, now
         self._usage.start_permit(permit.name, now)
-        self._write_outcome(permit.name, now)
+        self._write_outcome(permit.name, CountedPermit(now))
 
     def _record_refund(self, permit: Permit) -> None:
         assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`

@@ -1,7 +1,7 @@
 """`RedisStore`: the exchanges of one process with Redis, one at a time.
 
-Contract: an exchange that fails for any reason raises `RedisUnavailable`, nothing else, after *timeout* seconds at
-the latest. It is repeated once, and only if the connection broke: a server closes connections that are idle. The
+Contract: an exchange that fails for any reason raises `RedisUnavailable`, nothing else, after a bounded
+time. It is repeated once, and only if the connection broke: a server closes connections that are idle. The
 script notices a repeated exchange.
 """
 
@@ -23,11 +23,12 @@ class RedisStore:
 
     Args:
         connect: Opens a connection for the running loop.
-        timeout: Seconds that one exchange may take, with the time to connect.
+        timeout: Seconds that one exchange may take. The first one may take a multiple if it has to find the server.
     """
 
     def __init__(self, connect: Connect, *, timeout: float) -> None:
         self._connection, self._timeout = connect(), timeout
+        self._has_found_server = False
 
     async def exchange(self, message: Exchange) -> Reply:
         """Run the script with *message* and return its reply.
@@ -37,8 +38,10 @@ class RedisStore:
         """
         failure = RedisUnavailable("TimeoutError")
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._evaluate(message)
+            async with asyncio.timeout(self._timeout * (1 if self._has_found_server else self._connection.steps)):
+                reply = await self._evaluate(message)
+                self._has_found_server = True
+                return reply
         except TimeoutError:
             pass
         except MalformedReplyError:

@@ -10,7 +10,8 @@ from tests.support.redis_server import RedisServer, run_redis_server
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[RedisServer]:
     """Run a server for all tests of a module."""
-    yield from run_redis_server()
+    with run_redis_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -28,4 +29,5 @@ def key(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def own_server() -> Iterator[RedisServer]:
     """Run a server for one test, which may stop it."""
-    yield from run_redis_server()
+    with run_redis_server() as server:
+        yield server
