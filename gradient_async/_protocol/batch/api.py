@@ -15,13 +15,15 @@ Source: the batch inference reference of April 2026; captures of the service fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.codec.converter import decode_json, shorten_text, structure
 from gradient_async.errors import (
+    APIStatusError,
     BatchFailedError,
     BatchNotReadyError,
     BatchValidationError,
@@ -38,6 +40,9 @@ AUTO = "auto"
 
 Provider = Literal["openai", "anthropic"]
 _ENDPOINTS: dict[str, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+KNOWN_ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings")
+_TYPO_SIMILARITY = 0.85
+_SHOWN_CHARS = 100
 _MAX_SHOWN_FAULTS = 3
 _SUFFIX = ".jsonl"
 
@@ -63,12 +68,32 @@ class BatchLimits:
 
 
 def resolve_endpoint(provider: str | None, endpoint: str | None) -> str | None:
-    """Return *endpoint*; replace `AUTO` by the endpoint that *provider* implies."""
-    return _ENDPOINTS.get(provider or "") if endpoint == AUTO else endpoint
+    """Return *endpoint*; replace `AUTO` by the endpoint that *provider* implies.
+
+    Unknown endpoints are left to the service, unless they look like a misspelt one.
+
+    Raises:
+        ConfigurationError: It is not a path, or nearly a known endpoint.
+    """
+    if endpoint == AUTO:
+        return _ENDPOINTS.get(provider or "")
+    if endpoint is None or endpoint in KNOWN_ENDPOINTS:
+        return endpoint
+    meant = get_close_matches(f"/{endpoint.strip('/').lower()}", KNOWN_ENDPOINTS, n=1, cutoff=_TYPO_SIMILARITY)
+    if meant or not endpoint.startswith("/"):
+        advice = f"did you mean {meant[0]!r}?" if meant else "give a path such as '/v1/chat/completions'."
+        raise ConfigurationError(f"The endpoint {shorten_text(endpoint, _SHOWN_CHARS)!r} is unknown; {advice}")
+    return endpoint
 
 
 def batch_path(batch_id: str, action: str = "") -> str:
-    """Return the path of a job. The id is percent-encoded, so it cannot add a segment or a query."""
+    """Return the path of a job. The id is percent-encoded, so it cannot add a segment or a query.
+
+    Raises:
+        ConfigurationError: The id is empty, or would lead to another path.
+    """
+    if batch_id.strip() in ("", ".", ".."):
+        raise ConfigurationError(f"batch_id takes the id of a job; got {batch_id!r}.")
     return f"{BATCHES_PATH}/{quote(batch_id, safe='')}{action}"
 
 
@@ -188,6 +213,18 @@ def read_batch_page(body: bytes) -> BatchPage:
     batches = [_structure_batch(item) for item in page.get("data") or ()]
     after = (page.get("last_id") or batches[-1].batch_id) if batches and page.get("has_more") else None
     return BatchPage(batches, after)
+
+
+def is_file_gone(error: APIStatusError, file_id: str) -> bool:
+    """Whether a job was refused because its uploaded file is not at the service any more."""
+    if error.status in (404, 410):
+        return True
+    text = f"{error.code or ''} {error.message or ''}".lower()
+    is_of_file = file_id.lower() in text or "file" in text
+    return error.status in (400, 422) and is_of_file and any(word in text for word in _GONE_WORDS)
+
+
+_GONE_WORDS = ("not found", "not_found", "expired", "does not exist", "no longer", "no such")
 
 
 def read_result_links(body: bytes) -> ResultLinks:

@@ -1,6 +1,6 @@
 """Checks a batch's input while it streams by, and splits it into parts that fit one job each.
 
-Contract: pure; fed with blocks. Memory: eight bytes a request, one line, and the first hundred faults, for an input
+Contract: pure; fed with blocks. Memory: eight bytes a request, one line, and a bounded number of faults, for an input
 of any size. Line numbers count from 1 and include blank lines; a byte order mark and blank lines are not faults.
 
 Splitting. Whole lines go into the open part until the next line would exceed one of the limits; then the part is

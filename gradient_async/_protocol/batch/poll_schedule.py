@@ -166,6 +166,11 @@ def is_cancelled(batch: Batch, refusal: APIStatusError) -> bool:
     return batch.status == "cancelling" or (batch.status == "cancelled" and refusal.attempts > 1)
 
 
+def pages_to_search(jobs: int, page_size: int) -> int:
+    """Return the pages of the list of jobs to look up *jobs* of them in: those they need, and one for newer jobs."""
+    return -(-jobs // page_size) + 1
+
+
 def snapshot_key(job: PollableJob) -> tuple[object, ...]:
     """Return the fields of *job* that make a poll worth reporting when they change."""
     counts = _request_counts(job)

@@ -1,6 +1,6 @@
 """The result of checking a batch's input: its parts, its faults, and a report of both.
 
-Contract: pure. All faults are counted; the first hundred are kept.
+Contract: pure. All faults are counted, and kept up to a hundred thousand.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import attrs
 
 from gradient_async.errors import BatchValidationError
 
-MAX_KEPT_FAULTS = 100
+MAX_KEPT_FAULTS = 100_000
+"""Far more than anybody reads, and small enough to keep."""
 
 
 @attrs.frozen
@@ -64,7 +65,7 @@ class ValidationReport:
     """The result of checking an input locally.
 
     Attributes:
-        faults: The first hundred faults, each as ``Line 42: missing required field 'custom_id'.``
+        faults: The faults, up to the first hundred thousand, each as ``Line 42: missing required field 'custom_id'.``
         total: Number of all faults.
         requests: Number of lines with a request, valid or not.
         size: Size of the upload in bytes.

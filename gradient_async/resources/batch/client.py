@@ -5,7 +5,8 @@ Source: the batch inference reference of April 2026.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, Presigne
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch import api as wire
-from gradient_async._protocol.batch.poll_schedule import cancel_retry_delay, is_cancelled
+from gradient_async._protocol.batch.poll_schedule import cancel_retry_delay, is_cancelled, pages_to_search
 from gradient_async._protocol.batch.presigned import CONTENT_TYPES, needs_new_url, next_content_type
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async._protocol.codec.converter import encode_json
@@ -26,7 +27,10 @@ from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import (
     BadRequestError,
     ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
     PreconditionFailedError,
+    ProtocolError,
     UnprocessableEntityError,
     UploadError,
 )
@@ -38,6 +42,9 @@ Timeout = float | Timeouts | None
 T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.BatchPage)
 
 _REFUSALS = (BadRequestError, UnprocessableEntityError)
+_LIST_REFUSALS = (BadRequestError, NotFoundError, PermissionDeniedError, ProtocolError)
+"""Errors of a service or key without the list of jobs; each job is requested alone then."""
+
 _SEARCH_PAGE_SIZE = 100
 _MAX_SEARCHED_PAGES = 3
 
@@ -86,12 +93,46 @@ class BatchClient:
         """Return the current state of a job."""
         return await self._send_call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
 
+    async def retrieve_all(self, batch_ids: Sequence[str], remaining: Callable[[], Timeout]) -> dict[str, Batch]:
+        """Return the current states of several jobs by their ids; *remaining* returns the time limit of the next call.
+
+        Several jobs are looked up in the list of jobs. Those that its first pages do not have are requested one by one.
+        """
+        found: dict[str, Batch] = {}
+        if len(batch_ids) > 1:
+            with suppress(*_LIST_REFUSALS):
+                found = await self._look_up(frozenset(batch_ids), remaining)
+        for batch_id in batch_ids:
+            known = found.get(batch_id)
+            if known is None or (known.is_terminal and known.status != "completed"):  # the list may lack its errors
+                found[batch_id] = await self.retrieve(batch_id, remaining(), priority="bulk")
+        return found
+
+    async def _look_up(self, batch_ids: frozenset[str], remaining: Callable[[], Timeout]) -> dict[str, Batch]:
+        found: dict[str, Batch] = {}
+        after = None
+        for _ in range(pages_to_search(len(batch_ids), _SEARCH_PAGE_SIZE)):
+            page = await self.fetch_page(
+                limit=_SEARCH_PAGE_SIZE, after=after, status=None, timeout=remaining(), priority="bulk"
+            )
+            found |= {batch.batch_id: batch for batch in page.batches if batch.batch_id in batch_ids}
+            after = page.after
+            if after is None or len(found) == len(batch_ids):
+                break
+        return found
+
     async def fetch_page(
-        self, *, limit: int, after: str | None, status: str | None, timeout: Timeout = None
+        self,
+        *,
+        limit: int,
+        after: str | None,
+        status: str | None,
+        timeout: Timeout = None,
+        priority: Priority = "interactive",
     ) -> wire.BatchPage:
         """Return one page of the list of jobs."""
         path = wire.list_path(limit=limit, after=after, status=status)
-        return await self._send_call(wire.read_batch_page, "GET", path, timeout)
+        return await self._send_call(wire.read_batch_page, "GET", path, timeout, priority=priority)
 
     async def cancel(self, batch_id: str, timeout: Timeout = None) -> Batch:
         """Cancel a job; wait and try again if the service refuses it right after the creation.
@@ -178,13 +219,18 @@ class BatchClient:
             return await self._send_call(wire.read_batch, "POST", wire.BATCHES_PATH, timeout, body=body)
         except ConflictError as error:
             refusal = error
-        found = await self._find_by_request_id(str(body["request_id"]), timeout)
+        found = await self.find_by_request_id(str(body["request_id"]), timeout)
         if found is None:
             raise refusal
         return found
 
-    async def _find_by_request_id(self, request_id: str, timeout: Timeout) -> Batch | None:
-        """Return the job with *request_id* among the newest 300; None if there is none."""
+    async def find_by_request_id(self, request_id: str, timeout: Timeout = None) -> Batch | None:
+        """Return the job with *request_id* among the newest 300; None if there is none, or no list of jobs."""
+        with suppress(*_LIST_REFUSALS):
+            return await self._search_list(request_id, timeout)
+        return None
+
+    async def _search_list(self, request_id: str, timeout: Timeout) -> Batch | None:
         after = None
         for _ in range(_MAX_SEARCHED_PAGES):
             page = await self.fetch_page(limit=_SEARCH_PAGE_SIZE, after=after, status=None, timeout=timeout)

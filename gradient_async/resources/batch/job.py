@@ -122,10 +122,14 @@ class BatchJob:
         """
         clock = get_loop().time
         deadline = None if timeout is None else clock() + timeout
-        for part in self._parts:
-            if part.batch is None or not part.batch.is_terminal:
-                remaining = None if deadline is None else max(deadline - clock(), _SHORTEST_TIMEOUT)
-                part.record_state(await self._calls.retrieve(part.batch_id, remaining, priority="bulk"))
+        pending = [part for part in self._parts if part.batch is None or not part.batch.is_terminal]
+
+        def remaining() -> float | None:
+            return None if deadline is None else max(deadline - clock(), _SHORTEST_TIMEOUT)
+
+        states = await self._calls.retrieve_all([part.batch_id for part in pending], remaining)
+        for part in pending:
+            part.record_state(states[part.batch_id])
         return merge_batches([part.batch for part in self._parts if part.batch is not None])
 
     def progress(self, *, poll: Poll = DEFAULT_POLL, timeout: float | None = None) -> JobProgress[Batch]:

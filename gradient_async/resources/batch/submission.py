@@ -18,10 +18,11 @@ import attrs
 from gradient_async._io.batch.input_source import CheckedInput
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.api import build_create_body
+from gradient_async._protocol.batch.api import build_create_body, is_file_gone
 from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key
 from gradient_async._protocol.batch.validation_report import InputPart
-from gradient_async.errors import GradientError
+from gradient_async.errors import APIStatusError, GradientError
+from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.options import ResolvedOptions
@@ -82,15 +83,41 @@ class Submission:
         state = self.journal.state.part_state(number) if self.journal is not None else PartState()
         if state.batch_id is not None:
             return JobPart(state.batch_id, part)
+        uploaded_before = state.file_id is not None
         if state.file_id is None:
-            state.file_id = await self._upload_part(number, part)
-            await self._append_record("upload", part=number, file_id=state.file_id)
-        body = self._build_body(number, state.file_id, state.body or {})
+            await self._store_part(number, part, state)
+        try:
+            batch = await self._request_job(number, state)
+        except APIStatusError as error:
+            refusal = error
+        else:
+            return await self._record_job(number, part, batch)
+        if not uploaded_before or not is_file_gone(refusal, state.file_id or ""):
+            raise refusal
+        return await self._record_job(number, part, await self._renew_job(number, part, state))
+
+    async def _store_part(self, number: int, part: InputPart, state: PartState) -> None:
+        state.file_id = await self._upload_part(number, part)
+        await self._append_record("upload", part=number, file_id=state.file_id)
+
+    async def _request_job(self, number: int, state: PartState) -> Batch:
+        body = self._build_body(number, state.file_id or "", state.body or {})
         if body != state.body:
             state.body = body
             await self._append_record("submit", part=number, body=body)
         logger.info("creating a batch job under request_id %s", body["request_id"])
-        batch = await self.calls.create(body)
+        return await self.calls.create(body)
+
+    async def _renew_job(self, number: int, part: InputPart, state: PartState) -> Batch:
+        """Upload a part whose file the service has deleted once more, unless its job exists; return the job."""
+        found = await self.calls.find_by_request_id(str((state.body or {})["request_id"]))
+        if found is not None:
+            return found
+        logger.info("the file %s is gone; uploading it again", state.file_id)
+        await self._store_part(number, part, state)
+        return await self._request_job(number, state)
+
+    async def _record_job(self, number: int, part: InputPart, batch: Batch) -> JobPart:
         await self._append_record("create", part=number, batch_id=batch.batch_id)
         job = JobPart(batch.batch_id, part)
         job.record_state(batch)

@@ -145,6 +145,7 @@ async def test_line_numbers_of_a_part_are_those_of_the_input(
     async with new_session() as session:
         job = await session.batches.submit(requests(4), split=True, limits=BatchLimits(requests=2))
         view = {"batch_id": job.batch_ids[1], **broken}
+        gradient_emulator.fail(404, path="/v1/batches", times=None)
         gradient_emulator.fail(200, body=view, content_type="application/json", path=f"/v1/batches/{job.batch_ids[1]}")
         with pytest.raises(BatchFailedError, match="Line 3: bad"):
             await job.wait(poll=FAST)

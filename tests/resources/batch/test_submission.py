@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 
 from gradient_async import (
+    APIConnectionError,
+    AsyncSession,
     BatchLimits,
     BatchStep,
+    ConfigurationError,
     GradientError,
+    NotFoundError,
+    PaymentRequiredError,
     RateLimitError,
+    RetryPolicy,
     UnprocessableEntityError,
 )
 from gradient_async.testing import Emulator
-from tests.support.batches import FAST, NewSession, requests
+from tests.support.batches import CREATE_PATH, FAST, FILES_PATH, NewSession, posts_to, requests
 
 
 async def test_each_step_is_reported(new_session: NewSession) -> None:
@@ -108,3 +114,114 @@ async def test_a_lasting_rate_limit_is_raised(gradient_emulator: Emulator, new_s
     async with new_session(limits=None) as session:
         with pytest.raises(RateLimitError):
             await session.batches.submit(requests(1))
+
+
+GONE = [
+    {"status": 404, "code": "not_found", "message": "file not found"},
+    {"status": 410, "code": "gone", "message": "resource retired"},
+    {"status": 400, "code": "invalid_file", "message": "The input file has expired."},
+    {"status": 422, "code": "file_not_found", "message": "no such upload"},
+]
+
+
+@pytest.mark.parametrize("refusal", GONE)
+async def test_a_recorded_file_that_is_gone_is_uploaded_again_once(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path, refusal: dict[str, Any]
+) -> None:
+    journal = tmp_path / "run.journal"
+    async with new_session(limits=None) as session:
+        gradient_emulator.fail(402, path=CREATE_PATH)
+        with pytest.raises(PaymentRequiredError):
+            await session.batches.submit(requests(2), journal=journal)
+        gradient_emulator.fail(**refusal, path=CREATE_PATH)
+        await session.batches.submit(requests(2), journal=journal)
+    sent = [request.json for request in posts_to(gradient_emulator, CREATE_PATH)]
+    assert len({body["request_id"] for body in sent}) == 1
+    assert len(posts_to(gradient_emulator, FILES_PATH)) == 2
+    assert len(gradient_emulator.batches.jobs) == 1
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_no_file_is_uploaded_again_in_vain(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path, recorded: bool
+) -> None:
+    journal = tmp_path / "run.journal"
+    async with new_session(limits=None) as session:
+        if recorded:
+            gradient_emulator.fail(402, path=CREATE_PATH)
+            with pytest.raises(PaymentRequiredError):
+                await session.batches.submit(requests(2), journal=journal)
+        gradient_emulator.fail(404, times=None, path=CREATE_PATH)
+        with pytest.raises(NotFoundError):
+            await session.batches.submit(requests(2), journal=journal)
+    assert len(posts_to(gradient_emulator, FILES_PATH)) == 1 + recorded
+
+
+async def test_a_gone_file_of_a_job_that_exists_is_not_uploaded_again(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.journal"
+    async with new_session(limits=None, retry=RetryPolicy(attempts=1)) as session:
+        gradient_emulator.batches.lose_answer()
+        with pytest.raises(APIConnectionError):
+            await session.batches.submit(requests(2), journal=journal)
+        gradient_emulator.fail(404, path=CREATE_PATH)
+        job = await session.batches.submit(requests(2), journal=journal)
+    assert [each.id for each in gradient_emulator.batches.jobs] == [job.batch_id]
+    assert len(posts_to(gradient_emulator, FILES_PATH)) == 1
+
+
+@pytest.mark.parametrize("parts", [1, 20])
+async def test_one_look_at_a_split_job_is_one_request(
+    gradient_emulator: Emulator, session: AsyncSession, parts: int
+) -> None:
+    gradient_emulator.batches.seconds = 30
+    job = await session.batches.submit(requests(2 * parts), split=True, limits=BatchLimits(requests=2))
+    before = len(gradient_emulator.requests)
+    assert (await job.refresh()).status != "completed"
+    assert len(gradient_emulator.requests) == before + 1
+
+
+async def test_a_split_job_is_polled_one_by_one_where_the_list_is_refused(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
+    gradient_emulator.batches.seconds = 30
+    job = await session.batches.submit(requests(4), split=True, limits=BatchLimits(requests=2))
+    gradient_emulator.fail(403, path=CREATE_PATH, times=None)
+    assert (await job.refresh()).batch_id == job.batch_id
+
+
+@pytest.mark.parametrize("batch_id", ["", " ", ".", ".."])
+async def test_an_id_that_leads_to_another_path_is_refused(
+    gradient_emulator: Emulator, session: AsyncSession, batch_id: str
+) -> None:
+    for call in (session.batches.retrieve, session.batches.cancel, session.batches.result_links):
+        with pytest.raises(ConfigurationError):
+            await call(batch_id)
+    assert not gradient_emulator.requests
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "meant"),
+    [
+        ("v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/V1/Responses/", "/v1/responses"),
+        ("chat", "path"),
+        ("", "path"),
+    ],
+)
+async def test_a_misspelt_endpoint_is_found_before_anything_is_sent(
+    gradient_emulator: Emulator, session: AsyncSession, endpoint: str, meant: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=meant):
+        await session.batches.submit(requests(1), endpoint=endpoint)
+    assert not gradient_emulator.requests
+
+
+@pytest.mark.parametrize("endpoint", ["/v1/rerank", "/v2/chat/streams", None])
+async def test_an_endpoint_that_is_not_known_is_left_to_the_service(
+    session: AsyncSession, endpoint: str | None
+) -> None:
+    report = await session.batches.validate(requests(1), endpoint=endpoint)
+    assert all("endpoint" not in fault for fault in report.faults)
