@@ -298,6 +298,6 @@ def _build_reply(call: _Call, attempt: _Attempt) -> Reply:
     )
     reply = Reply(exchange, attempt.body, meta, deadline=call.deadline, started_at=call.started_at)
     permit = timer.permit
-    if permit is not None and (permit.spend is not None or permit.model_spend is not None):
+    if permit is not None and (permit.spend is not None or permit.model_budget is not None):
         reply.permit = permit
     return reply

@@ -96,20 +96,20 @@ class RateLimiter(QueuedLimiter):
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> Permit | None:  # noqa: FBT001  keywords cost 60 ns
         """Return a permit if a request and its model tokens are free, else None. Hot: every uncontended request."""
-        now, token_budget, bucket = self._wait_queue.clock(), self._token_budget, self._bucket
+        now, bucket, token_budget = self._wait_queue.clock(), self._bucket, self._token_budget
         model_budget = self._models.by_model.get(model)
-        if model_budget is None and model is not None:
-            model_budget = self._models.add_model(model, now)
-        if model_budget is not None and model_budget.binds and model_budget.compute_delay(now, tokens):
+        if model_budget is None:
+            if model is not None:
+                model_budget = self._models.add_model(model, now)
+        elif model_budget.is_counted and model_budget.compute_delay(now, tokens):
             return None
         if token_budget is not None and token_budget.compute_delay(now, tokens):
             return None
         if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
             return None
-        spend = None if token_budget is None else token_budget.spend_tokens(now, tokens, hold=hold)
-        if model_budget is None or not model_budget.binds:
-            return Permit(self, now, hold, spend, model)
-        return Permit(self, now, hold, spend, model, model_budget.take(now, tokens, hold=hold))
+        if token_budget is None and (model_budget is None or not model_budget.is_counted):
+            return Permit(self, now, hold, None, model)
+        return self._issue_permit(now, model_budget, tokens=tokens, hold=hold, model=model)
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
@@ -120,10 +120,10 @@ class RateLimiter(QueuedLimiter):
         wait_queue, timeout, model = self._wait_queue, waiter.timeout, waiter.model
         if timeout is not None:
             now, waiters, budget = wait_queue.clock(), wait_queue.waiters, self._models.by_model.get(model)
-            is_ordered = waiters.has_only(model) or not self._models.any_binds()
+            is_ordered = waiters.has_only(model) or not self._models.any_counts()
             ahead = waiters.count_ahead(waiter.priority) if is_ordered else 0
             earliest = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout)
-            if budget is not None and budget.binds:
+            if budget is not None and budget.is_counted:
                 ahead = max(ahead, waiters.count_parked(model, waiter.priority))
                 earliest = max(earliest, budget.find_earliest(now, ahead))
             if earliest - now > timeout:
@@ -150,16 +150,19 @@ class RateLimiter(QueuedLimiter):
                 continue
             free -= 1
             bucket.take_token(now, waiter.hold)
-            wait_queue.grant(self._issue_permit(waiter, model_budget, now))
+            permit = self._issue_permit(now, model_budget, tokens=waiter.tokens, hold=waiter.hold, model=waiter.model)
+            wait_queue.grant(permit)
         return wait_queue.waiters.find_unpark_time() - now
 
-    def _issue_permit(self, waiter: Waiter, model_budget: ModelBudget | None, now: float) -> Permit:
-        """Take the model tokens and the quotas for *waiter*, after its token of the key; return the permit."""
-        token_budget, tokens, hold = self._token_budget, waiter.tokens, waiter.hold
-        spend = None if token_budget is None else token_budget.spend_tokens(now, tokens, hold=hold)
-        binds = model_budget is not None and model_budget.binds
-        model_spend = model_budget.take(now, tokens, hold=hold) if model_budget is not None and binds else None
-        return Permit(self, now, hold, spend, waiter.model, model_spend)
+    def _issue_permit(
+        self, now: float, model_budget: ModelBudget | None, *, tokens: int, hold: bool, model: str | None
+    ) -> Permit:
+        """Take the model tokens and the quotas for a request, after its token of the key; return the permit."""
+        spend = None if self._token_budget is None else self._token_budget.spend_tokens(now, tokens, hold=hold)
+        if model_budget is None or not model_budget.is_counted:
+            return Permit(self, now, hold, spend, model)
+        model_budget.take(now, tokens, hold=hold)
+        return Permit(self, now, hold, spend, model, model_budget, tokens)
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
         """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
@@ -167,7 +170,7 @@ class RateLimiter(QueuedLimiter):
         ahead = max(0, waiters.count_ahead(waiter.priority) - 1)
         at, limit = self._bucket.describe_wait(now, ahead + 1)
         budget = self._models.by_model.get(model)
-        if budget is not None and budget.binds:
+        if budget is not None and budget.is_counted:
             model_at, model_limit = budget.describe_wait(
                 now, waiter.tokens, max(0, waiters.count_parked(model, waiter.priority) - 1)
             )
@@ -205,8 +208,8 @@ class RateLimiter(QueuedLimiter):
         now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
             permit.spend = self._token_budget.restart_spend(permit.spend, now=now)
-        if permit.model_spend is not None:
-            permit.model_spend.start_held(now)
+        if permit.model_budget is not None and permit.held:
+            permit.model_budget.start_held(now, permit.tokens)
         if permit.held:
             permit.held = False
             permit.sent_at = self._bucket.start_reserved(now)
@@ -215,30 +218,29 @@ class RateLimiter(QueuedLimiter):
         permit.sent_at = self._bucket.record_sent(now)
 
     def _record_refund(self, permit: Permit) -> None:
-        if permit.held:
-            permit.held = False
+        now, held = self._wait_queue.clock(), permit.held
+        permit.held = False
+        if held:
             self._bucket.release_reserved()
         else:
             self._bucket.refund(permit.sent_at)
-        now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
             self._token_budget.correct_spend(permit.spend, 0, now=now)
-        if permit.model_spend is not None:
-            permit.model_spend.give_back(now)
+        if permit.model_budget is not None:
+            permit.model_budget.give_back(now, permit.tokens, held=held)
         self._retry_waiters(permit.model)
 
     def _retry_waiters(self, model: str | None) -> None:
         """Grant permits anew: the budget of the key or of *model* has changed."""
-        if self._wait_queue.waiters.size:
-            self._wait_queue.waiters.unpark(model)
-            self._wait_queue.dispatch()
+        self._wait_queue.waiters.unpark(model)
+        self._wait_queue.dispatch()
 
     def _record_tokens(self, permit: Permit, tokens: int) -> None:
-        now = self._wait_queue.clock()
         if permit.spend is not None and self._token_budget is not None:
-            self._token_budget.correct_spend(permit.spend, tokens, now=now)
-        if permit.model_spend is not None:
-            permit.model_spend.correct_tokens(tokens, now)
+            self._token_budget.correct_spend(permit.spend, tokens, now=self._wait_queue.clock())
+        if permit.model_budget is not None:
+            permit.model_budget.correct_tokens(permit.tokens, tokens)
+        permit.tokens = tokens
         self._retry_waiters(permit.model)
 
     # Feedback, pauses and status.
@@ -270,7 +272,8 @@ class RateLimiter(QueuedLimiter):
             _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, pauses.model)
         if longest.capacity != previous_capacity:
             _log.info("rate limit: the service allows %s requests, not %s", longest.capacity, previous_capacity)
-        self._retry_waiters(model)
+        if wait_queue.waiters.size:
+            self._retry_waiters(model)
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
         """Grant no permit for *seconds*, or before *until* on the loop's clock. A pause is never shortened.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from gradient_async._protocol.rate_limit.model_budget import ModelSpend
+    from gradient_async._protocol.rate_limit.model_budget import ModelBudget
     from gradient_async._protocol.rate_limit.priority_queue import Priority
     from gradient_async._protocol.rate_limit.status import LimiterStatus
     from gradient_async._protocol.rate_limit.token_budget import TokenSpend
@@ -43,6 +43,7 @@ class Permit:
         sent_at: Time from which the request counts, on the limiter's clock; the time of the grant until `sent`.
         held: Whether the permit counts without end because its request is not sent yet.
         model: The model whose quotas the request uses, None for a request without one.
+        tokens: Model tokens: the estimate of ``acquire(tokens=...)``, or those of `settle`.
         waited: Seconds from asking for the permit to getting it.
         refunded: Whether the permit was given back.
     """
@@ -52,7 +53,8 @@ class Permit:
     held: bool = False
     spend: TokenSpend | None = attrs.field(default=None, repr=False)
     model: str | None = None
-    model_spend: ModelSpend | None = attrs.field(default=None, repr=False)
+    model_budget: ModelBudget | None = attrs.field(default=None, repr=False)
+    tokens: int = 0
     waited: float = 0.0
     refunded: bool = False
 

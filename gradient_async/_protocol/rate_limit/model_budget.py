@@ -4,6 +4,10 @@ Contract: pure; times are in seconds on the limiter's clock, ``server_now`` in e
 
 Source: ``x-ratelimit-*`` headers, which bind the pair of key and model, see `quota_triplets`.
 
+Credit. Whether a request may be sent is asked once for many: after the quotas are brought up to date, their free
+tokens are a credit, and as long as it lasts a request costs two comparisons. What was taken is settled with the quotas
+when the credit is used up, and with each response.
+
 First flight. The quotas of a model are unknown until its first response. Until then, and for one second at most, only
 60 requests are sent to it: half of what the smallest known tier admits per minute. The rest follows as soon as the
 response states the quotas, or states none.
@@ -28,74 +32,49 @@ from gradient_async._protocol.rate_limit.quota_triplets import (
 from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["ModelBudget", "ModelSpend"]
+__all__ = ["ModelBudget"]
 
 _FIRST_FLIGHT, _FIRST_FLIGHT_SECONDS = 60, 1.0
 _FORGET_SECONDS = 3600.0
+_SETTLE_SECONDS = 0.05
+"""Seconds for which held requests may be settled late: less than anybody notices."""
 _MAX_SENT, _MIN_PRUNED = 10_000, 64
-
-
-@attrs.define(eq=False, repr=False)
-class ModelSpend:
-    """The part of the quotas of a model that one request takes.
-
-    Attributes:
-        tokens: Model tokens, estimated or corrected.
-        held: Whether the request is not sent yet.
-    """
-
-    _budget: ModelBudget
-    tokens: int
-    held: bool
-    _charges: list[tuple[Quota, float]]
-
-    def start_held(self, now: float) -> None:
-        """Count the request from *now*: it is being sent."""
-        if self.held:
-            self.held = False
-            for quota, cost in self._charges:
-                quota.start_held(cost, now)
-            self._budget.record_sent(now, self.tokens)
-
-    def give_back(self, now: float) -> None:
-        """Return everything: the request was not sent."""
-        self._budget.taken -= 1
-        for quota, cost in self._charges:
-            quota.give_back(cost, now, held=self.held)
-        self.held, self._charges = False, []
-
-    def correct_tokens(self, tokens: int, now: float) -> None:
-        """Replace the estimate by the *tokens* really used."""
-        charges, self._charges, self.tokens = self._charges, [], tokens
-        for quota, cost in charges:
-            used = _compute_cost(quota, tokens)
-            quota.give_back(cost - used, now, held=False)
-            self._charges.append((quota, used))
 
 
 @attrs.define(eq=False, repr=False)
 class ModelBudget:
     """The quotas of one model for one key.
 
+    A request takes one request and its estimated model tokens.
+
     Attributes:
         guard: Seconds by which requests may overtake each other.
         share: The fraction of the quotas that is ours.
         used_at: When the latest response arrived.
+        is_counted: Whether requests are counted: the model has quotas, or none of its responses is known yet.
         paused_until: Until when nothing is sent because of a refusal.
-        binds: Whether a request may have to wait; if not, nothing is counted.
-        taken: Requests of the first flight.
+        taken: Requests taken since the quotas were settled.
+        taken_tokens: Their model tokens.
+        credit: Requests that may be taken before the quotas are to be settled.
+        credit_tokens: Model tokens, likewise.
     """
 
     guard: float
     share: float
     used_at: float
+    is_counted: bool = attrs.field(default=True, init=False)
     paused_until: float = attrs.field(default=-math.inf, init=False)
-    binds: bool = attrs.field(default=True, init=False)
     taken: int = attrs.field(default=0, init=False)
+    taken_tokens: int = attrs.field(default=0, init=False)
+    credit: float = attrs.field(default=_FIRST_FLIGHT, init=False)
+    credit_tokens: float = attrs.field(default=math.inf, init=False)
+    _held: int = attrs.field(default=0, init=False)
+    _held_tokens: int = attrs.field(default=0, init=False)
+    _settled_at: float = attrs.field(default=-math.inf, init=False)
     _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _backoff: RefusalBackoff = attrs.field(factory=RefusalBackoff, init=False)
-    _answered: bool = attrs.field(default=False, init=False)
-    _flight_began_at: float = attrs.field(default=-math.inf, init=False)
+    _is_answered: bool = attrs.field(default=False, init=False)
+    _flight_ends_at: float = attrs.field(default=math.inf, init=False)
     _newest_sent_at: float = attrs.field(default=-math.inf, init=False)
     _sent_times: list[float] = attrs.field(factory=list, init=False)
     """Ascending sent times of the requests that the newest response may not have counted."""
@@ -106,56 +85,93 @@ class ModelBudget:
 
     def compute_delay(self, now: float, tokens: int) -> float:
         """Return the seconds until a request with *tokens* may be sent; 0.0 if it may be now."""
-        delay = self.paused_until - now
-        if not self._answered:
-            delay = max(delay, self._compute_flight_delay(now))
+        if self.taken < self.credit and self.taken_tokens + tokens <= self.credit_tokens:
+            return 0.0
+        self._settle(now)
+        delay = max(0.0, self.paused_until - now)
         for quota in self._quotas.values():
             delay = max(delay, quota.compute_delay(now, _compute_cost(quota, tokens)))
-        if delay > 0.0:
-            return delay
-        self.binds = bool(self._quotas) or not self._answered
-        return 0.0
+        return delay if self._is_answered else max(delay, self._flight_ends_at - now)
 
-    def _compute_flight_delay(self, now: float) -> float:
-        if self.taken < _FIRST_FLIGHT:
-            return 0.0
-        delay = self._flight_began_at + _FIRST_FLIGHT_SECONDS - now
-        self._answered = delay <= 0.0
-        return min(delay, _FIRST_FLIGHT_SECONDS)
-
-    def take(self, now: float, tokens: int, *, hold: bool) -> ModelSpend:
-        """Count a request with *tokens*, from *now* or, with *hold*, from `ModelSpend.start_held`."""
-        charges = [(quota, _compute_cost(quota, tokens)) for quota in self._quotas.values()]
-        for quota, cost in charges:
-            quota.take(cost, hold=hold)
-        if not self.taken:
-            self._flight_began_at = now
+    def take(self, now: float, tokens: int, *, hold: bool) -> None:
+        """Count a request with *tokens*, from *now* or, with *hold*, from `start_held`."""
         self.taken += 1
-        if not hold:
-            self.record_sent(now, tokens)
-        return ModelSpend(self, tokens, hold, charges)
+        self.taken_tokens += tokens
+        if hold:
+            self._held += 1
+            self._held_tokens += tokens
+        else:
+            self._record_sent(now, tokens)
+        if not self._is_answered and self._flight_ends_at == math.inf:
+            self._flight_ends_at = now + _FIRST_FLIGHT_SECONDS
 
-    def record_sent(self, now: float, tokens: int) -> None:
-        """Remember that a request with *tokens* was sent at *now*, until a response to a later one arrives."""
+    def start_held(self, now: float, tokens: int) -> None:
+        """Count a held request from *now*: it is being sent."""
+        if now - self._settled_at > _SETTLE_SECONDS:
+            self._settle(now)
+        self._held -= 1
+        self._held_tokens -= tokens
+        self._record_sent(now, tokens)
+
+    def give_back(self, now: float, tokens: int, *, held: bool) -> None:
+        """Return what a request took that was not sent."""
+        if held:
+            self._settle(now)
+            self._held -= 1
+            self._held_tokens -= tokens
+        self.taken -= 1
+        self.taken_tokens -= tokens
+
+    def correct_tokens(self, estimated: int, used: int) -> None:
+        """Replace the *estimated* tokens of a request by those really *used*."""
+        self.taken_tokens += used - estimated
+
+    def _record_sent(self, now: float, tokens: int) -> None:
         self._sent_times.append(now)
         self._sent_tokens.append(self._sent_tokens[-1] + tokens)
         if len(self._sent_times) > _MAX_SENT:
             self._drop_sent(_MAX_SENT // 2)
 
+    def _settle(self, now: float) -> None:
+        """Bring the quotas up to date, and count the credit that they give."""
+        requests, tokens = math.inf, math.inf
+        for quota in self._quotas.values():
+            if quota.kind == REQUESTS:
+                quota.settle(now, self.taken, self._held)
+                requests = quota.count_free(now)
+            else:
+                quota.settle(now, self.taken_tokens, self._held_tokens)
+                tokens = min(tokens, quota.count_free(now))
+        self._settled_at = now
+        if not self._is_answered:
+            self._is_answered = self._flight_ends_at <= now
+            requests = math.inf if self._is_answered else _FIRST_FLIGHT
+        if self._is_answered:
+            self.taken = self.taken_tokens = 0
+        self.credit, self.credit_tokens = requests, tokens
+        if self.paused_until > now:
+            self.credit = 0
+        elif self._is_answered and not self._quotas:
+            self.is_counted = False
+
+    # Forecasts.
+
     def find_earliest(self, now: float, ahead: int) -> float:
         """Return when a request may be sent after *ahead* others to this model, without regard to their tokens."""
+        self._settle(now)
         requests = self._quotas.get(REQUESTS)
-        return max(now, self.paused_until, requests.find_earliest(now, ahead) if requests else now)
+        delay = 0.0 if requests is None else requests.compute_delay(now, 1.0, ahead=ahead)
+        return max(now + delay, self.paused_until)
 
     def describe_wait(self, now: float, tokens: int, ahead: int) -> tuple[float, str]:
         """Return when a request with *tokens* may be sent after *ahead* others, and the limit that it waits for."""
+        self._settle(now)
         waits = [(self.paused_until, PAUSE)]
-        if not self._answered:
-            waits.append((now + self._compute_flight_delay(now), "no response yet"))
+        if not self._is_answered:
+            waits.append((self._flight_ends_at if self.credit <= self.taken else now, "no response yet"))
         for quota in self._quotas.values():
-            at = now + quota.compute_delay(now, _compute_cost(quota, tokens))
-            at = max(at, quota.find_earliest(now, ahead)) if quota.kind == REQUESTS else at
-            waits.append((at, format_limit(quota.limit, quota.period, quota.kind.partition(" ")[0])))
+            delay = quota.compute_delay(now, _compute_cost(quota, tokens), ahead=ahead if quota.kind == REQUESTS else 0)
+            waits.append((now + delay, format_limit(quota.limit, quota.period, quota.kind.partition(" ")[0])))
         return max(waits)
 
     # Responses.
@@ -164,17 +180,19 @@ class ModelBudget:
         self, info: RateLimitInfo, *, refused: bool, sent_at: float, now: float, server_now: float
     ) -> None:
         """Update the quotas from the headers of a response to a request sent at *sent_at*."""
-        self.used_at, self._answered = now, True
-        requests = self._quotas.get(REQUESTS)
-        if refused and requests is not None:
-            requests.give_back(1.0, now, held=False)  # the service does not count what it refuses
+        if not self._is_answered:
+            self._is_answered, self.taken, self.taken_tokens = True, 0, 0
+        elif refused:
+            self.taken -= 1  # the service does not count what it refuses
+        self._settle(now)
         is_newest = sent_at >= self._newest_sent_at
         for triplet in list_triplets(info):
             self._apply_triplet(triplet, is_newest=is_newest, sent_at=sent_at, now=now, server_now=server_now)
         if is_newest:
             self._newest_sent_at = sent_at
             self._drop_sent(bisect_right(self._sent_times, sent_at - self.guard))
-        self.binds = bool(self._quotas) or self.paused_until > now
+        self.is_counted = self.is_counted or bool(self._quotas)
+        self._settle(now)
 
     def _apply_triplet(
         self, triplet: Triplet, *, is_newest: bool, sent_at: float, now: float, server_now: float
@@ -184,14 +202,15 @@ class ModelBudget:
         if limit is None and remaining is None:
             return
         if quota is None:
-            quota = self._quotas[kind] = Quota(kind, PERIODS[kind], self.guard, self.share, updated_at=now)
+            quota = self._quotas[kind] = Quota(kind, PERIODS[kind], self.guard, self.share, now)
+            quota.held = self._held if kind == REQUESTS else self._held_tokens
             remaining = max(0, (limit or 0) - len(self._sent_times)) if remaining is None else remaining
         if limit is not None:
-            quota.apply_limit(limit, now)
+            quota.apply_limit(limit)
         if remaining is None or not is_newest:
             return
         after, unsure = self._count_sent(kind, sent_at)
-        quota.apply_remaining(remaining, now=now, age=now - sent_at, sent_after=after, unsure=unsure)
+        quota.apply_remaining(remaining, age=now - sent_at, sent_after=after, unsure=unsure)
         wait = min(reset - server_now, quota.period) if reset and not remaining else 0.0
         quota.empty_until = now + wait if wait > 0.0 else -math.inf
 
@@ -201,22 +220,23 @@ class ModelBudget:
         """Pause because a quota of this model refused a request; return the seconds, 0.0 for no further pause."""
         wait = find_refusal_wait(info, server_now)
         seconds = self._backoff.start_pause(wait, sent_at=sent_at, now=now, chance=chance)
-        self.paused_until = max(self.paused_until, now + seconds) if seconds else self.paused_until
-        self.binds = True
+        if seconds:
+            self.paused_until = max(self.paused_until, now + seconds)
+            self.credit, self.is_counted = 0, True
         return seconds
 
     def apply_success(self, sent_at: float) -> None:
         """Forget the refusals before a request that was sent at *sent_at* and succeeded."""
         self._backoff.apply_success(sent_at)
 
-    def _count_sent(self, kind: str, sent_at: float) -> tuple[float, float]:
-        """Return the requests, or the tokens, sent later than *sent_at*, and those at most a guard earlier or later."""
-        later, near = (bisect_right(self._sent_times, at) for at in (sent_at, sent_at - self.guard))
+    def _count_sent(self, kind: str, sent_at: float) -> tuple[int, int]:
+        """Return the requests or tokens sent later than *sent_at*, and those sent at most a guard before or later."""
+        times, tokens = self._sent_times, self._sent_tokens
+        later, near = bisect_right(times, sent_at), bisect_right(times, sent_at - self.guard)
         if kind == REQUESTS:
-            return len(self._sent_times) - later, max(0, len(self._sent_times) - near - 1)
-        total, before = self._sent_tokens[-1], self._sent_tokens[max(0, later - 1)]
-        own = self._sent_tokens[later] - before
-        return total - self._sent_tokens[later], max(0, total - self._sent_tokens[near] - own)
+            return len(times) - later, max(0, len(times) - near - 1)
+        own = tokens[later] - tokens[later - 1] if later else 0
+        return tokens[-1] - tokens[later], max(0, tokens[-1] - tokens[near] - own)
 
     def _drop_sent(self, count: int) -> None:
         if count >= _MIN_PRUNED:
@@ -232,18 +252,22 @@ class ModelBudget:
 
     def list_quotas(self, now: float) -> list[QuotaStatus]:
         """Return the state of every known quota at *now*."""
+        self._settle(now)
         return [quota.describe(now) for quota in self._quotas.values()]
 
     def is_unused(self, now: float) -> bool:
         """Whether nothing is lost if this budget is forgotten: it paces nothing, and was not used for an hour."""
-        is_busy = any(quota.held or quota.compute_delay(now, 1.0) for quota in self._quotas.values())
-        return not is_busy and max(self.paused_until, self.used_at + _FORGET_SECONDS) <= now
+        if self._held or max(self.paused_until, self.used_at + _FORGET_SECONDS) > now:
+            return False
+        self._settle(now)
+        return not any(quota.compute_delay(now, 1.0) for quota in self._quotas.values())
 
     def shift_times(self, shift: float) -> None:
         """Move every time by *shift* seconds, for a new clock."""
         self.used_at += shift
         self.paused_until += shift
-        self._flight_began_at += shift
+        self._settled_at += shift
+        self._flight_ends_at += shift
         self._newest_sent_at += shift
         self._backoff.shift_times(shift)
         self._sent_times = [at + shift for at in self._sent_times]

@@ -36,9 +36,9 @@ class ModelBudgets:
         budget = self.by_model[model] = ModelBudget(self._guard, self._share, now)
         return budget
 
-    def any_binds(self) -> bool:
+    def any_counts(self) -> bool:
         """Whether a request to any model may have to wait for its quotas."""
-        return any(budget.binds for budget in self.by_model.values())
+        return any(budget.is_counted for budget in self.by_model.values())
 
     def sum_requests_per_minute(self) -> int:
         """Return the requests per minute that all known quotas admit together."""

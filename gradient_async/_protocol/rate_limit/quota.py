@@ -67,10 +67,10 @@ class Quota:
         period: Seconds in which *limit* tokens are refilled.
         guard: Seconds by which requests may overtake each other.
         share: The fraction of the quota that is ours.
-        limit: Tokens per period as announced, at least 1.
-        level: Free tokens at `updated_at`; negative after a request that took more than estimated.
         updated_at: Time of `level`.
-        held: Tokens taken for requests that are not sent yet. They are not refilled.
+        level: Free tokens at `updated_at`; negative after a request that took more than estimated.
+        held: Tokens taken for requests that were not sent yet at `updated_at`.
+        limit: Tokens per period as announced, at least 1.
         empty_until: Until when the service says the quota is empty.
         _rate: Tokens that are refilled for us per second.
         _burst: Tokens of the full bucket, as far as we know.
@@ -82,95 +82,83 @@ class Quota:
     period: float
     guard: float
     share: float
-    limit: int = 1
+    updated_at: float
     level: float = 0.0
-    updated_at: float = 0.0
     held: float = 0.0
+    limit: int = 1
     empty_until: float = -math.inf
     _rate: float = attrs.field(default=0.0, init=False)
     _burst: int = attrs.field(default=1, init=False)
     _capacity: float = attrs.field(default=1.0, init=False)
     _surcharge: float = attrs.field(default=0.0, init=False)
 
-    # Spending.
+    def settle(self, now: float, spent: float, held: float) -> None:
+        """Bring the level up to date: refilled until *now*, without the tokens *spent* since the last time.
 
-    def compute_delay(self, now: float, cost: float) -> float:
-        """Return the seconds until *cost* tokens may be free; 0.0 if they are. A larger request waits for all."""
+        Args:
+            now: The time.
+            spent: Tokens taken since the last call, less those given back.
+            held: Those taken for requests that are not sent yet. They are not refilled.
+        """
+        # When the tokens were spent is unknown. Refill first, because a full bucket refills nothing.
+        level, elapsed = self.level, now - self.updated_at
+        if elapsed > 0.0:
+            level = min(level + elapsed * self._rate, self._capacity - self.held)
+        self.level = min(level - spent * (1.0 + self._surcharge), self._capacity - held)
+        self.held, self.updated_at = held, now  # also after a step of the clock back
+
+    def compute_delay(self, now: float, cost: float, *, ahead: int = 0) -> float:
+        """Return the seconds until *cost* tokens may be free, after *ahead* others; 0.0 if they are.
+
+        A request for more than the bucket holds waits until it is full. At a reset that the service stated, it has
+        enough for one request.
+        """
         if self.empty_until > now:
             return self.empty_until - now
-        self._refill(now)
-        missing = min(cost, self._capacity) - self.level
+        if self.empty_until > -math.inf:
+            self.level, self.empty_until = max(self.level, min(cost, self._capacity)), -math.inf
+        missing = min(cost, self._capacity) + ahead - self.level
         return missing / self._rate if missing > _ROUNDING else 0.0
 
-    def take(self, cost: float, *, hold: bool) -> None:
-        """Take *cost* tokens, after `compute_delay` returned 0.0; with *hold*, for a request that is not sent yet."""
-        self.level -= cost + self._surcharge
-        if hold:
-            self.held += cost
+    def count_free(self, now: float) -> int:
+        """Return how many tokens may be spent at once."""
+        return 0 if self.empty_until > now else max(0, math.floor(self.level + _ROUNDING))
 
-    def start_held(self, cost: float, now: float) -> None:
-        """Count *cost* held tokens from *now*: their request is being sent."""
-        self._refill(now)
-        self.held -= cost
-
-    def give_back(self, cost: float, now: float, *, held: bool) -> None:
-        """Return *cost* tokens of a request that was not sent, or not counted."""
-        self._refill(now)
-        if held:
-            self.held -= cost
-        self.level = min(self.level + cost, self._capacity - self.held)
-
-    def find_earliest(self, now: float, ahead: float) -> float:
-        """Return when a token may be free after *ahead* more were taken."""
-        self._refill(now)
-        missing = ahead + 1 - self.level
-        return max(now, self.empty_until, now + missing / self._rate if missing > _ROUNDING else now)
-
-    # Corrections.
-
-    def apply_limit(self, limit: int, now: float) -> None:
+    def apply_limit(self, limit: int) -> None:
         """Adopt an announced *limit*; the capacity that was learned belongs to the previous one."""
         limit = max(1, limit)
-        if limit == self.limit and self._rate:
-            return
-        self._refill(now)
-        self.limit, self._rate = limit, limit * self.share / self.period
-        self._set_burst(limit)
+        if limit != self.limit or not self._rate:
+            self.limit, self._rate = limit, limit * self.share / self.period
+            self._set_burst(limit)
 
-    def apply_remaining(self, remaining: int, *, now: float, age: float, sent_after: float, unsure: float) -> None:
+    def apply_remaining(self, remaining: int, *, age: float, sent_after: float, unsure: float) -> None:
         """Move the level into the range that a response allows.
 
         Args:
             remaining: Tokens left after the request was counted.
-            now: When the response arrived.
             age: Seconds since the request was sent.
             sent_after: Tokens that we sent later than that request.
             unsure: These, and those that may have overtaken it or been overtaken.
         """
         if not self._rate:
-            self.apply_limit(remaining, now)
-        self._set_burst(max(self._burst, remaining + 1))
-        self._refill(now)
+            self.apply_limit(remaining)
+        if remaining >= self._burst:
+            self._set_burst(remaining + 1)
         lowest = (remaining - unsure) * self.share - self.held
         highest = remaining + 1 + self._rate * max(age, 0.0) - sent_after - self.held
         self.level = min(max(self.level, lowest), max(highest, 0.0))
 
     def describe(self, now: float) -> QuotaStatus:
         """Return the state at *now*."""
-        wait = self.compute_delay(now, 1.0)
-        free = 0 if wait else max(0, math.floor(self.level + _ROUNDING))
-        return QuotaStatus(kind=self.kind, limit=self.limit, period=self.period, free=free, next_free_at=now + wait)
+        at = now + self.compute_delay(now, 1.0)
+        return QuotaStatus(
+            kind=self.kind, limit=self.limit, period=self.period, free=self.count_free(now), next_free_at=at
+        )
 
     def shift_times(self, shift: float) -> None:
         """Move every time by *shift* seconds, for a new clock."""
         self.updated_at += shift
         self.empty_until += shift
-
-    def _refill(self, now: float) -> None:
-        elapsed = now - self.updated_at
-        if elapsed > 0.0:
-            self.level = min(self.level + elapsed * self._rate, self._capacity - self.held)
-        self.updated_at = now  # also after a step of the clock back
 
     def _set_burst(self, tokens: int) -> None:
         self._burst = tokens

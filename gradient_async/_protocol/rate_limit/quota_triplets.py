@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["PERIODS", "REQUESTS", "Triplet", "find_bound", "find_refusal_wait", "find_soonest_reset", "list_triplets"]
+__all__ = [
+    "PERIODS",
+    "REQUESTS",
+    "Triplet",
+    "find_bound",
+    "find_refusal_wait",
+    "find_soonest_reset",
+    "list_triplets",
+    "states_quota",
+]
 
 REQUESTS, _TOKENS_PER_MINUTE, _TOKENS_PER_DAY = "requests", "tokens per minute", "tokens per day"
 PERIODS = {REQUESTS: 60.0, _TOKENS_PER_MINUTE: 60.0, _TOKENS_PER_DAY: 86_400.0}
@@ -32,6 +41,18 @@ class Triplet(NamedTuple):
     limit: int | None
     remaining: int | None
     reset: float | None
+
+
+def states_quota(info: RateLimitInfo) -> bool:
+    """Whether the headers of a response state a quota of a model. Hot: every response."""
+    return not (
+        info.remaining_requests is None
+        and info.limit_requests is None
+        and info.remaining_tokens_per_minute is None
+        and info.limit_tokens_per_minute is None
+        and info.remaining_tokens_per_day is None
+        and info.limit_tokens_per_day is None
+    )
 
 
 def list_triplets(info: RateLimitInfo) -> list[Triplet]:

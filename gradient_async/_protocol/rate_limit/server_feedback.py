@@ -35,7 +35,7 @@ import attrs
 from gradient_async._protocol.rate_limit.backoff import ROUNDING, RefusalBackoff
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
-from gradient_async._protocol.rate_limit.quota_triplets import find_bound, list_triplets
+from gradient_async._protocol.rate_limit.quota_triplets import find_bound, states_quota
 from gradient_async._protocol.rate_limit.window import Window
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -120,7 +120,11 @@ class ServerFeedback:
             self._skew.apply_date(info.date, wall=wall, elapsed=now - sent_at)
         if status == _TOO_MANY_REQUESTS:
             return self._apply_refusal(info, model, sent_at=sent_at, now=now, wall=wall, chance=chance)
-        self._apply_model_headers(info, model, refused=False, sent_at=sent_at, now=now, wall=wall)
+        budget = self.models.by_model.get(model)
+        if budget is not None:
+            budget.used_at = now
+        if (budget is not None and budget.is_counted) or states_quota(info):
+            self._apply_model_headers(info, model, refused=False, sent_at=sent_at, now=now, wall=wall)
         if self._release and status < 400:
             self._release_assumed(sent_at, now)
         if info.limit is not None or info.remaining is not None:
@@ -210,7 +214,7 @@ class ServerFeedback:
     ) -> None:
         budget = self.models.by_model.get(model)
         if budget is None:
-            if not list_triplets(info):
+            if not states_quota(info):
                 return
             budget = self.models.add_model(model, now)
         server_now = self._skew.estimate_server_time(wall)

@@ -18,8 +18,11 @@ from gradient_async.errors import ConfigurationError, quote_argument
 
 _HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
-_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _BYTES_PER_TOKEN = 4
+_LONG_BODY = 16_384
+_FILE = re.compile(rb'(?<=;base64,)[^"]+|(?<="data":")[A-Za-z0-9+/=]{1000,}')
+_FILE_TOKENS = 1000
+"""Model tokens of an image or another file in a prompt: a guess."""
 _USUAL_OUTPUT = 500
 """Tokens of a chat completion without a limit: a guess, which the limiter corrects by the usage of earlier ones."""
 
@@ -44,6 +47,9 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     if extra_body:
         body |= to_request_json("extra_body", require_mapping("extra_body", extra_body), keep_nulls=True)
     encoded, model = encode_jsonable(body), body.get("model") or body.get("model_id")
+    # Estimate the tokens inline, because this runs for each request.
+    prompt = len(encoded) // _BYTES_PER_TOKEN if len(encoded) < _LONG_BODY else _estimate_long_prompt(encoded)
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens")
     return Request(
         method="POST",
         path=path,
@@ -52,15 +58,14 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
         timeouts=timeouts,
         stream=stream,
         model=model if isinstance(model, str) else None,
-        tokens=estimate_tokens(encoded, body),
+        tokens=prompt + (limit if type(limit) is int and limit > 0 else _USUAL_OUTPUT if "messages" in body else 0),
     )
 
 
-def estimate_tokens(encoded: bytes, body: Mapping[str, Any]) -> int:
-    """Return the model tokens that a request with this *body* is expected to use: its prompt and its output."""
-    limits = [limit for name in _OUTPUT_LIMITS if type(limit := body.get(name)) is int and limit > 0]
-    output = min(limits) if limits else _USUAL_OUTPUT if "messages" in body else 0
-    return len(encoded) // _BYTES_PER_TOKEN + output
+def _estimate_long_prompt(encoded: bytes) -> int:
+    """Return the model tokens of a long body, in which files in base64 do not count by their length."""
+    files = [match.end() - match.start() for match in _FILE.finditer(encoded)]
+    return (len(encoded) - sum(files)) // _BYTES_PER_TOKEN + len(files) * _FILE_TOKENS
 
 
 def build_json_post(
