@@ -1,10 +1,13 @@
 """The exception tree: parents, pickling, messages."""
 
 import pickle
+import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gradient_async.errors as module
 from gradient_async import (
@@ -205,3 +208,12 @@ async def test_an_error_about_an_argument_shows_no_more_than_its_beginning(call:
     assert len(str(caught.value)) < 400
     assert len(repr(caught.value)) < 400
     assert str(caught.value).count("secret") <= 5
+
+
+@given(st.text(alphabet=st.characters()), st.integers(1, 50))
+def test_any_text_is_shown_on_one_bounded_line(text: str, chars: int) -> None:
+    shown = module.escape_text(text, chars)
+    assert len(shown.splitlines()) <= 1
+    assert len(shown) <= 10 * chars + 3
+    shown.encode()
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in shown)

@@ -10,9 +10,13 @@ from urllib.request import getproxies, proxy_bypass
 
 
 def find_environment_proxy(url: str) -> str | None:
-    """Return the address of the proxy for *url*, None if the environment names none for it."""
+    """Return the address of the proxy for *url*, None if the environment names none for it.
+
+    One without a scheme, as ``proxy:3128``, is spoken to in HTTP.
+    """
     parts = urlsplit(url)
     if proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

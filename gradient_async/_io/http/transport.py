@@ -26,7 +26,13 @@ from gradient_async._io.http.connector import TimingConnector, current_attempt
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
 from gradient_async._protocol.requests.request import Request, build_headers
-from gradient_async.errors import APIConnectionError, GradientError, ProtocolError, SessionClosedError
+from gradient_async.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    GradientError,
+    ProtocolError,
+    SessionClosedError,
+)
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
@@ -263,6 +269,8 @@ def _translate_exception(caught: Exception, timer: AttemptTimer) -> GradientErro
         # a TLS handshake that fails for another reason than its end fails each time
         permanent = isinstance(caught.os_error, ssl.SSLError) and not isinstance(caught.os_error, ssl.SSLEOFError)
         return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.", permanent=permanent)
+    if isinstance(caught, aiohttp.InvalidURL):
+        return ConfigurationError("The address of the service or of the proxy cannot be used; check both.")
     if isinstance(caught, aiohttp.ClientHttpProxyError):
         return APIConnectionError(f"The proxy refused to connect ({caught.status}); check its address and credentials.")
     if isinstance(caught, aiohttp.ClientResponseError):

@@ -4,6 +4,8 @@ import time
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits, parse_retry_after
@@ -107,3 +109,11 @@ def test_no_number_of_a_header_is_absurd(value: str) -> None:
 )
 def test_a_renamed_retry_after_of_an_error_is_read(headers: dict[str, str], seconds: float | None, status: int) -> None:
     assert parse_rate_limits(CIMultiDict(headers), now=NOW, status=status).retry_after == seconds
+
+
+@given(st.text(), st.sampled_from([200, 429, 503]))
+def test_any_text_in_a_header_yields_bounded_numbers_or_none(text: str, status: int) -> None:
+    names = ["Date", "Retry-After", "llm_provider-retry-after", "ratelimit-limit", "ratelimit-remaining"]
+    names += ["ratelimit-reset", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+    info = parse_rate_limits(CIMultiDict(dict.fromkeys(names, text)), now=NOW, status=status)
+    assert all(number is None or abs(number) <= 1e13 for number in attrs.asdict(info).values())
