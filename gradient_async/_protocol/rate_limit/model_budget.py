@@ -199,8 +199,8 @@ class ModelBudget:
     ) -> None:
         kind, limit, remaining, reset = triplet
         quota = self._quotas.get(kind)
-        if limit is None and remaining is None:
-            return
+        if limit == 0 or (limit is None and remaining is None):
+            return  # a limit of 0 or -1 is written for none
         if quota is None:
             quota = self._quotas[kind] = Quota(kind, PERIODS[kind], self.guard, self.share, now)
             quota.held = self._held if kind == REQUESTS else self._held_tokens

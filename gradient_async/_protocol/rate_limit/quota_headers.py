@@ -115,7 +115,7 @@ class QuotaReconciler:
         if (minute.period, hour.period) != (_MINUTE, _HOUR):
             return
         own = max(1, hourly // _MINUTES_PER_LIMIT)
-        may_rise = self._follow and (minute.declared + 1) * _MINUTES_PER_LIMIT > hour.declared
+        may_rise = self._follow and minute.declared == hour.declared // _MINUTES_PER_LIMIT
         minute.capacity = own if may_rise else min(minute.declared, own)
 
     def _update_foreign_usage(self, counted: int, *, reset: float | None, now: float, sent_at: float) -> None:
