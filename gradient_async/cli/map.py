@@ -1,79 +1,85 @@
-"""``gradient-async map``: send one request for each line of a file and print the completions as they arrive."""
+"""``gradient-async map``: send one request for each row of a source and write the completions as they arrive."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import attrs
 import click
 
-from gradient_async import ConfigurationError, MapResult
+from gradient_async import ConfigurationError, GradientError, MapResult
+from gradient_async._io.sources.row_source import open_source
+from gradient_async._protocol.sources.rows import detect_format
 from gradient_async.cli.chat_options import (
     agent_option,
     base_url_option,
-    build_messages,
     max_tokens_option,
     model_option,
     open_completions,
     select_model,
 )
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
+from gradient_async.cli.map_estimate import MapEstimate, estimate_map
+from gradient_async.cli.map_view import create_map_view, format_duration
+from gradient_async.cli.terminal import remove_controls
 
 STDIN = "-"
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 @attrs.frozen(kw_only=True)
-class MapOptions:
+class MapCommand:
     """The requests of one map, and the form of its output.
 
     Attributes:
         source: Path of the input, ``-`` for stdin.
-        shared_params: Parameters of every request; those in a line override them.
-        system: System instructions for a line that is a prompt.
+        output: File for the results, None for stdout.
+        shared_params: Parameters of every request; those in a row override them.
+        template: The messages of a row, None if rows bring theirs.
+        columns: The columns that are used, None for all.
         agent: Whether to send the requests to the agent.
         concurrency: Maximum number of concurrent requests.
-        ordered: Whether results keep the order of the lines.
-        as_json: Whether to print whole completions instead of their text.
+        ordered: Whether results keep the order of the rows.
+        as_json: Whether to write whole completions instead of their text.
         base_url: Address of the service, or with *agent* of the agent; None for the configured one.
     """
 
     source: str
+    output: Path | None
     shared_params: dict[str, Any]
-    system: str | None
+    template: Any
+    columns: list[str] | None
     agent: bool
     concurrency: int
     ordered: bool
     as_json: bool
     base_url: str | None
 
-    def parse_line(self, line: str, number: int) -> dict[str, Any]:
-        """Return the parameters for one line: a prompt, or a JSON object of parameters.
+    @property
+    def checkpoint(self) -> Path | None:
+        """The file by which an interrupted map goes on."""
+        return None if self.output is None else self.output.with_name(f"{self.output.name}.checkpoint")
 
-        Raises:
-            ConfigurationError: The line begins with a brace and is not a JSON object.
-        """
-        if not line.startswith("{"):
-            return {**self.shared_params, "messages": build_messages(self.system, line)}
-        try:
-            return {**self.shared_params, **json.loads(line)}
-        except ValueError as error:
-            problem = str(error)
-        raise ConfigurationError(f"Line {number} begins with a brace and is not a JSON object: {problem}.")
+    def open_source(self) -> Any:
+        """Return the source for ``map``. A line of any text file may be a prompt or a JSON object."""
+        if self.source == STDIN:
+            return sys.stdin
+        is_table = detect_format(self.source) in ("csv", "tsv", "parquet")
+        return open_source(self.source, self.columns, None if is_table else "lines")
 
 
 @click.command("map")
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for the results.")
 @model_option
 @click.option("-s", "--system", help="System instructions, sent before every prompt.")
+@click.option("--template", help="Prompt with {column} for the columns of a row, {text} for a line of text.")
+@click.option("--columns", help="Columns to use, separated by commas; a single one is the prompt.")
 @agent_option
 @max_tokens_option
 @click.option(
@@ -84,37 +90,129 @@ class MapOptions:
     show_default=True,
     help="Maximum number of concurrent requests.",
 )
-@click.option("--ordered", is_flag=True, help="Print the responses in the order of the lines.")
-@click.option("--json", "as_json", is_flag=True, help="Print whole completions instead of their text.")
+@click.option("--ordered", is_flag=True, help="Write the responses in the order of the rows.")
+@click.option("--json", "as_json", is_flag=True, help="Write whole completions instead of their text.")
+@click.option("--dry-run", is_flag=True, help="Count requests, tokens and time; send nothing.")
 @base_url_option
-def map_command(*, model: str | None, agent: bool, max_tokens: int | None, **options: Any) -> None:
-    """Send each line of SOURCE and print the responses as JSON.
+def map_command(
+    *,
+    model: str | None,
+    agent: bool,
+    max_tokens: int | None,
+    system: str | None,
+    template: str | None,
+    columns: str | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Send each row of SOURCE and write the responses as JSON.
 
-    Without SOURCE, or with -, the lines are read from stdin. A line is a prompt, or a JSON object of parameters with
-    its messages. Each response is one line of JSON, printed as it arrives; its "index" is the number of the line,
-    counted from 0 without blank lines. Exit code 3: some requests failed; 1: all failed; 2: none could be sent, or a
-    line is not a JSON object (the lines before it were sent).
+    SOURCE is a file (.txt, .jsonl, .csv, .tsv, .parquet, compressed or not) or a pipe; without it, or with -, stdin. A
+    line is a prompt, or a JSON object of parameters with its messages. Each response is one line of JSON, written as it
+    arrives; its "index" is the number of the row, counted from 0 without blank lines, its "id" the row's own. With -o,
+    the same command after an interruption sends only what has no answer. Exit code 3: some requests failed; 1: all
+    failed; 2: none could be sent, or the source is malformed.
     """
     params = {"model": select_model(model, agent=agent), "max_tokens": max_tokens}
-    shared_params = {name: value for name, value in params.items() if value is not None}
-    code = asyncio.run(_run_map(MapOptions(shared_params=shared_params, agent=agent, **options)))
+    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    command = MapCommand(
+        shared_params={name: value for name, value in params.items() if value is not None},
+        template=_build_template(system, template, names),
+        columns=names,
+        agent=agent,
+        **options,
+    )
+    if dry_run:
+        counting = estimate_map(command.open_source(), command.shared_params, command.template, names)
+        code = _print_estimate(asyncio.run(counting), as_json=command.as_json)
+    else:
+        code = _run_until_interrupted(command)
     click.get_current_context().exit(code)
 
 
-async def _run_map(options: MapOptions) -> ExitCode:
+def _build_template(system: str | None, template: str | None, columns: list[str] | None) -> Any:
+    """Return the template of a row: *system* instructions, which have no fields, and the prompt."""
+    if template is None and columns is not None and len(columns) == 1:
+        template = f"{{{columns[0]}}}"
+    if system is None:
+        return template
+    instructions = system.replace("{", "{{").replace("}", "}}")
+    return [{"role": "system", "content": instructions}, {"role": "user", "content": template or "{text}"}]
+
+
+def _run_until_interrupted(command: MapCommand) -> ExitCode:
+    """Run the map; whatever ends it early, say how to go on."""
+    try:
+        return asyncio.run(_run_map(command))
+    except KeyboardInterrupt:
+        _print_note("Interrupted. " + _advise_rerun(command))
+        raise
+    except (GradientError, OSError):
+        if command.checkpoint is not None and command.checkpoint.exists():
+            _print_note(_advise_rerun(command))
+        raise
+
+
+def _advise_rerun(command: MapCommand) -> str:
+    if command.output is None:
+        return "With -o FILE, the same command would go on where it was interrupted."
+    return f"Run the same command to go on: {command.checkpoint} keeps the answers, and only the rest is sent."
+
+
+async def _run_map(command: MapCommand) -> ExitCode:
     codes: Counter[ExitCode] = Counter()
-    async with (
-        open_completions(options.base_url, agent=options.agent) as completions,
-        completions.map(_read_requests(options), concurrency=options.concurrency, ordered=options.ordered) as results,
-    ):
-        async for result in results:
-            codes[ExitCode.OK if result.error is None else exit_code_for(result.error)] += 1
-            click.echo(json.dumps(_result_to_dict(result, as_json=options.as_json)))
+    _refuse_foreign_output(command)
+    async with open_completions(command.base_url, agent=command.agent) as completions:
+        with create_map_view(to_file=command.output is not None) as view:
+            results = completions.map(
+                command.open_source(),
+                template=command.template,
+                columns=command.columns,
+                concurrency=command.concurrency,
+                ordered=command.ordered,
+                checkpoint=command.checkpoint,
+                on_progress=view.show_progress,
+                **command.shared_params,
+            )
+            async with results:
+                with _open_output(command.output) as file:  # while the checkpoint is locked
+                    async for result in results:
+                        codes[ExitCode.OK if result.error is None else exit_code_for(result.error)] += 1
+                        _write_result(file, result, command)
     if not codes:
         raise ConfigurationError("The input is empty: give one line for each request.")
     if failed := codes.total() - codes[ExitCode.OK]:
-        click.echo(f"{failed} of {codes.total()} requests failed.", err=True)
+        _print_note(f"{failed} of {codes.total()} requests failed.")
     return _combine_exit_codes(codes)
+
+
+def _refuse_foreign_output(command: MapCommand) -> None:
+    """Raise a `ConfigurationError` if the output file is not that of an earlier map."""
+    if command.output is None or command.checkpoint is None or command.checkpoint.exists():
+        return
+    if command.output.is_file() and command.output.stat().st_size:
+        raise ConfigurationError(
+            f"{command.output} exists, and {command.checkpoint}, by which a map goes on, does not. "
+            "Give another file with -o, or delete it."
+        )
+
+
+def _open_output(path: Path | None) -> AbstractContextManager[IO[str]]:
+    """Open the file for the results; one of an earlier run is written anew, first of all from the checkpoint."""
+    return nullcontext(sys.stdout) if path is None else path.open("w", encoding="utf-8")
+
+
+def _write_result(file: Any, result: MapResult, command: MapCommand) -> None:
+    line = json.dumps(_result_to_dict(result, as_json=command.as_json))
+    if command.output is None:
+        click.echo(line)
+        return
+    try:
+        file.write(line + "\n")
+        file.flush()
+    except OSError as error:
+        error.filename = str(command.output)
+        raise
 
 
 def _combine_exit_codes(codes: Counter[ExitCode]) -> ExitCode:
@@ -125,59 +223,27 @@ def _combine_exit_codes(codes: Counter[ExitCode]) -> ExitCode:
 
 
 def _result_to_dict(result: MapResult, *, as_json: bool) -> dict[str, Any]:
+    start = {"index": result.index} if result.id is None else {"index": result.index, "id": result.id}
     if result.error is not None:
         fields = {name: getattr(result.error, name, None) for name in ("status", "code", "request_id")}
         known = {name: value for name, value in fields.items() if value is not None}
-        return {"index": result.index, "error": str(result.error), **known}
+        return {**start, "error": str(result.error), **known}
     if as_json and result.completion is not None:
-        return {"index": result.index, "completion": result.completion.to_dict()}
-    return {"index": result.index, "text": result.text}
+        return {**start, "completion": result.completion.to_dict()}
+    return {**start, "text": result.text}
 
 
-async def _read_requests(options: MapOptions) -> AsyncIterator[dict[str, Any]]:
-    number = 0
-    async for line in _read_lines(options.source):
-        number += 1
-        if text := line.removeprefix(_BYTE_ORDER_MARK).strip():
-            yield options.parse_line(text, number)
+def _print_estimate(estimate: MapEstimate, *, as_json: bool) -> ExitCode:
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(estimate)))
+    else:
+        click.echo(f"requests: {estimate.requests}")
+        click.echo(f"tokens (estimated): {estimate.tokens}")
+        click.echo(f"time at the limits: {format_duration(estimate.seconds)}")
+    for fault in estimate.faults:
+        _print_note(fault)
+    return ExitCode.USAGE if estimate.faulty else ExitCode.OK
 
 
-async def _read_lines(source: str) -> AsyncIterator[str]:
-    """Yield lines as they become available; waiting for stdin does not block the event loop."""
-    if source == STDIN:
-        while line := await _read_next_line(sys.stdin):
-            yield line
-        return
-    for line in _read_file_lines(Path(source)):
-        yield line
-
-
-def _read_file_lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        yield from file
-
-
-async def _read_next_line(file: TextIO) -> str:
-    """Read the next line in a daemon thread, which does not delay the exit on Ctrl-C; ``""`` at the end."""
-    loop = asyncio.get_running_loop()
-    next_line: asyncio.Future[str] = loop.create_future()
-
-    def set_line(line: str | OSError) -> None:
-        if next_line.done():
-            return
-        if isinstance(line, OSError):
-            next_line.set_exception(line)
-        else:
-            next_line.set_result(line)
-
-    def read_in_thread() -> None:
-        line: str | OSError
-        try:
-            line = file.readline()
-        except OSError as error:
-            line = error
-        with suppress(RuntimeError):  # the loop is closed: the command has ended
-            loop.call_soon_threadsafe(set_line, line)
-
-    threading.Thread(target=read_in_thread, daemon=True).start()
-    return await next_line
+def _print_note(text: str) -> None:
+    click.echo(remove_controls(text, sys.stderr), err=True)

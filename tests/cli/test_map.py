@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from gradient_async import MapProgress
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.map_estimate import estimate_seconds
+from gradient_async.cli.map_view import create_map_view, describe_progress, format_duration
 from gradient_async.cli.settings import DEFAULT_MODEL
 from gradient_async.testing import Emulator
-from tests.support.cli import Invoke, Start, stdout_of
+from tests.support.cli import Invoke, Start, WaitUntil, stdout_of
 from tests.support.waiting import HANG_SECONDS
 
 
@@ -92,7 +95,7 @@ def test_a_malformed_line_ends_map_after_the_lines_before_it(gradient: Emulator,
     result = invoke("map", stdin='Really?\n{"messages": \nNever asked\n')
     assert result.exit_code == ExitCode.USAGE
     assert lines(result.stdout) == [{"index": 0, "text": "Yes."}]
-    assert "Line 2 begins with a brace and is not a JSON object" in result.stderr
+    assert "line 2 is not a JSON object, although it begins with a brace" in result.stderr
 
 
 def test_an_empty_input_is_a_usage_error(gradient: Emulator, invoke: Invoke) -> None:
@@ -128,3 +131,146 @@ def test_ctrl_c_stops_map_while_it_waits_for_stdin(gradient: Emulator, start: St
     finally:
         os.close(read_end)
         os.close(write_end)
+
+
+# Output files, tables, dry runs.
+
+
+def test_an_output_file_goes_on_where_it_was(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:
+    source, output = tmp_path / "q.txt", tmp_path / "a.jsonl"
+    source.write_text("".join(f"Question {number}\n" for number in range(5)))
+    gradient.fail(status=400, times=2)
+    first = invoke("map", str(source), "-o", str(output), "-c", "1")
+    assert (first.exit_code, first.stdout) == (ExitCode.PARTIAL, "")
+    second = invoke("map", str(source), "-o", str(output), "--ordered")
+    assert second.exit_code == 0
+    assert [line["index"] for line in lines(output.read_text())] == list(range(5))
+    assert len(gradient.requests) == 7
+    assert invoke("map", str(source), "-o", str(output)).exit_code == 0
+    assert len(gradient.requests) == 7
+
+
+def test_a_file_that_is_not_the_output_of_a_map_is_not_overwritten(
+    gradient: Emulator, invoke: Invoke, tmp_path: Path
+) -> None:
+    output = tmp_path / "notes.txt"
+    output.write_text("mine")
+    result = invoke("map", "-o", str(output), stdin="Hello")
+    assert result.exit_code == ExitCode.USAGE
+    assert "notes.txt exists" in result.stderr
+    assert (output.read_text(), gradient.requests) == ("mine", [])
+
+
+def test_a_table_becomes_prompts_and_keeps_its_ids(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:
+    source = tmp_path / "q.csv"
+    source.write_text("id,word\na7,Haus\n")
+    result = invoke("map", str(source), "--template", "Translate: {word}", "--system", "Be {brief}.")
+    assert lines(result.stdout)[0]["id"] == "a7"
+    assert gradient.requests[0].json["messages"] == [
+        {"role": "system", "content": "Be {brief}."},
+        {"role": "user", "content": "Translate: Haus"},
+    ]
+    assert invoke("map", str(source), "--columns", "word").exit_code == 0
+    assert gradient.requests[1].json["messages"] == [{"role": "user", "content": "Haus"}]
+
+
+def test_a_parquet_file_is_mapped(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(arrow.Table.from_pylist([{"id": 7, "q": "What?", "big": "x"}]), tmp_path / "q.parquet")
+    result = invoke("map", str(tmp_path / "q.parquet"), "--columns", "q")
+    assert lines(result.stdout)[0]["id"] == 7
+    assert gradient.requests[0].json["messages"] == [{"role": "user", "content": "What?"}]
+
+
+def test_a_dry_run_counts_and_sends_nothing(
+    gradient: Emulator, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL_ACCESS_KEY")
+    source = tmp_path / "q.csv"
+    source.write_text("q\n" + "What?\n" * 999)
+    result = invoke("map", str(source), "--columns", "q", "--dry-run", "--json", "--max-tokens", "10")
+    assert result.exit_code == 0
+    estimate = json.loads(result.stdout)
+    assert (estimate["requests"], estimate["faulty"]) == (999, 0)
+    assert estimate["tokens"] > 999 * 10
+    assert 180 <= estimate["seconds"] < 240  # 250 a minute
+    assert gradient.requests == []
+
+
+def test_a_dry_run_names_rows_that_cannot_be_sent(invoke: Invoke, tmp_path: Path) -> None:
+    source = tmp_path / "q.csv"
+    source.write_text("id,q\na,What?\nb,\n")
+    result = invoke("map", str(source), "--template", "{q}", "--dry-run")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (ExitCode.USAGE, "requests: 1")
+    assert "(id 'b') has nothing in the column 'q'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("requests", "seconds"), [(0, 0), (1, 0), (250, 0), (251, 60), (5_000, 19 * 60), (10_000, 3600)]
+)
+def test_the_estimate_follows_the_default_limits(requests: int, seconds: int) -> None:
+    assert seconds <= estimate_seconds(requests) <= seconds * 1.4 + 5
+
+
+def test_a_refused_key_says_how_to_go_on(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:
+    gradient.reply("Yes")
+    gradient.fail(status=401, times=None)
+    result = invoke("map", "-o", str(tmp_path / "a.jsonl"), "-c", "1", stdin="1\n2\n3\n4\n")
+    assert result.exit_code == ExitCode.API_ERROR
+    assert "Run the same command to go on" in result.stderr
+    assert len(gradient.requests) == 2
+
+
+@pytest.mark.parametrize("stage", ["source", "limiter", "response"])
+def test_ctrl_c_ends_map_at_every_stage_with_advice(
+    stage: str, gradient: Emulator, start: Start, wait_until: WaitUntil, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    if stage == "source":
+        os.mkfifo(source)
+    else:
+        source.write_text("Question\n" * 300)
+    if stage == "response":
+        gradient.stall(60, times=None)
+    process = start("map", str(source), "-o", str(tmp_path / "a.jsonl"), "-c", "8")
+    writer = os.open(source, os.O_WRONLY) if stage == "source" else None  # returns when the command has opened it
+    if stage != "source":
+        wait_until(lambda: len(gradient.requests) >= (250 if stage == "limiter" else 1))
+    process.send_signal(signal.SIGINT)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
+    if writer is not None:
+        os.close(writer)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "Interrupted. Run the same command to go on" in notes
+    assert "Traceback" not in notes
+
+
+# Progress.
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (MapProgress(), "0"),
+        (MapProgress(total=9, done=2, failed=1, restored=1), "2 of 9, 1 from the checkpoint, 1 failed"),
+        (MapProgress(done=2, waiting=1, limiter_delay=41.2), "2, waiting 41 s for the rate limit"),
+        (MapProgress(done=2, rate=4.12, tokens=900, retried=3), "2, 3 retried, 4.1/s, 900 tokens"),
+        (MapProgress(done=2, seconds_left=4571.0), "2, 1 h 16 min left"),
+    ],
+)
+def test_progress_is_one_line(progress: MapProgress, text: str) -> None:
+    assert describe_progress(progress) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (3600, "1 h 0 min")]
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_notes_come_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    with create_map_view(to_file=True) as view:
+        for second in range(0, 130, 10):
+            view.show_progress(MapProgress(done=second, elapsed=float(second)))
+    assert capsys.readouterr().err == "60\n120\n"

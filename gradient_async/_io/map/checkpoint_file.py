@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -20,6 +21,7 @@ from typing import BinaryIO, Self
 import attrs
 
 from gradient_async._io.batch.file_lock import lock_file
+from gradient_async._io.batch.input_file import STEP_BYTES
 from gradient_async._io.batch.journal_file import sync_directory
 from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._io.http.hooks import logger
@@ -47,6 +49,8 @@ class CheckpointFile:
     path: Path
     results: str
     _file: BinaryIO | None = attrs.field(default=None, init=False, repr=False)
+    _reader: BinaryIO | None = attrs.field(default=None, init=False, repr=False)
+    _damaged: int = attrs.field(default=0, init=False)
     _size: int = attrs.field(default=0, init=False)
     _index: RecordIndex = attrs.field(factory=RecordIndex, init=False, repr=False)
     _pending: list[bytes] = attrs.field(factory=list, init=False, repr=False)
@@ -60,7 +64,10 @@ class CheckpointFile:
             ConfigurationError: The file cannot be opened, is locked by another process, or is not such a checkpoint.
         """
         try:
-            await run_in_thread(self._load_file)
+            await run_in_thread(self._lock_and_check)
+            while await run_in_thread(self._index_more):
+                pass  # a point where the task can be cancelled
+            await run_in_thread(self._cut_torn_line)
         except BaseException:
             self._close_file()
             raise
@@ -126,47 +133,61 @@ class CheckpointFile:
             "correct the cause and run the same call again, which sends only the requests without a result."
         )
 
-    def _load_file(self) -> None:
-        problem = ""
-        try:
+    def _lock_and_check(self) -> None:
+        with self._name_problem():
             self._file = self.path.open("a+b", buffering=0)
             lock_file(self._file, self.path, subject="checkpoint", purpose="map")
-            with self.path.open("rb") as reader:
-                self._index_records(reader)
+            self._reader = self.path.open("rb")
+            header = self._reader.readline(_MAX_HEADER_BYTES)
+        if encode_header(self.results).startswith(header) and not header.endswith(b"\n"):
+            return  # empty, or killed while the header was written
+        if fault := find_header_fault(header, self.results):
+            raise ConfigurationError(f"The file {os.fspath(self.path)!r} {fault}.")
+        self._size = len(header)
+
+    def _index_more(self) -> bool:
+        """Index the records of the next few megabytes; return False at the end."""
+        assert self._reader is not None  # noqa: S101 - open
+        step_end = self._size + STEP_BYTES
+        with self._name_problem():
+            while self._size and self._size < step_end:
+                line = self._reader.readline()
+                if not line.endswith(b"\n"):
+                    return False
+                fingerprint = find_fingerprint(line)
+                self._damaged += fingerprint is None
+                if fingerprint is not None:
+                    self._index.add_record(fingerprint, self._size, len(line))
+                self._size += len(line)
+        return bool(self._size)
+
+    def _cut_torn_line(self) -> None:
+        """Cut off an incomplete last line, and begin a new file with its header."""
+        assert self._file is not None  # noqa: S101 - open
+        with self._name_problem():
             self._file.truncate(self._size)
             if not self._size:
                 self._write_and_sync(encode_header(self.results))
                 sync_directory(self.path.parent)
+        if self._damaged:
+            logger.warning("checkpoint %s: %d damaged lines; their items are sent again", self.path, self._damaged)
+
+    @contextmanager
+    def _name_problem(self) -> Iterator[None]:
+        """Turn an OSError into an error that names the file."""
+        problem = ""
+        try:
+            yield
         except OSError as error:
             problem = error.strerror or type(error).__name__
         if problem:
             raise ConfigurationError(f"The checkpoint {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
-    def _index_records(self, reader: BinaryIO) -> None:
-        """Index every record; leave the size of the whole lines in ``_size``."""
-        header = reader.readline(_MAX_HEADER_BYTES)
-        if encode_header(self.results).startswith(header) and not header.endswith(b"\n"):
-            return  # empty, or killed while the header was written
-        if fault := find_header_fault(header, self.results):
-            raise ConfigurationError(f"The file {os.fspath(self.path)!r} {fault}.")
-        offset, damaged = len(header), 0
-        for line in reader:
-            if not line.endswith(b"\n"):
-                break
-            fingerprint = find_fingerprint(line)
-            if fingerprint is None:
-                damaged += 1
-            else:
-                self._index.add_record(fingerprint, offset, len(line))
-            offset += len(line)
-        self._size = offset
-        if damaged:
-            logger.warning("checkpoint %s: %d damaged lines; their items are sent again", self.path, damaged)
-
     def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._reader):
+            if file is not None:
+                file.close()
+        self._file = self._reader = None
 
 
 def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:

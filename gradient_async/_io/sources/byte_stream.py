@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
@@ -58,9 +59,13 @@ def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
     """Yield the decompressed bytes of *stream*, an open binary file or an object with ``read(n)``.
 
     Raises:
-        ConfigurationError: The stream cannot be read or decompressed.
+        ConfigurationError: The stream cannot be decompressed.
+        OSError: The stream cannot be read.
     """
     problem = ""
+    if stream is getattr(sys.stdin, "buffer", None):
+        # A thread that waits in the buffer of stdin holds its lock, for which the end of the process would abort.
+        stream = getattr(stream, "raw", stream)
     try:
         buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_RawReader(stream))
         magic = buffered.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
@@ -72,7 +77,5 @@ def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
         problem = f"it cannot be decompressed: {error}"
     except ConfigurationError as error:
         problem = error.message
-    except OSError as error:
-        problem = error.strerror or str(error)
     if problem:
         raise ConfigurationError(f"The source {name} cannot be read: {problem}.")

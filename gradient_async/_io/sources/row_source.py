@@ -98,6 +98,8 @@ def open_source(source: Any, columns: Sequence[str] | None = None, form: Format 
     Raises:
         ConfigurationError: *source* is of another type.
     """
+    if isinstance(source, RowSource):
+        return source
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         return RowSource(FileRows(path, form or detect_format(path), columns), is_checked_first=_is_file(path))

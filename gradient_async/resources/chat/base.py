@@ -89,7 +89,7 @@ class BaseChatCompletions(Generic[P]):
                 (``.txt``, ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet``, compressed or not), an open stream of lines, a
                 pandas or polars data frame, or an Arrow table.
             template: The user's message, or a list of messages, with ``{column}`` for the columns of a row; ``{text}``
-                if the rows are texts.
+                if the rows are texts. Rows that have messages keep them.
             columns: Columns of the rows that are used; without *template* one, which is the user's message.
             concurrency: Maximum number of concurrent requests.
             ordered: Whether results come in the order of the requests instead of the order of completion.

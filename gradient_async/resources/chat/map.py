@@ -54,7 +54,7 @@ class ChatMap:
         loop = get_loop()
         started_at = loop.time()
         try:
-            built = self._build_request(index, request)
+            built = self.build_request(index, request)
             completion, is_restored = await self._fetch_completion(results, built)
         except SessionClosedError:
             raise
@@ -80,7 +80,7 @@ class ChatMap:
         results.count_answered(attempts=completion.meta.attempts, tokens=tokens)
         return completion, False
 
-    def _build_request(self, index: int, request: Any) -> Request:
+    def build_request(self, index: int, request: Any) -> Request:
         """Build the request for an item; an error names the item by its position and its own id.
 
         Raises:
@@ -98,7 +98,7 @@ class ChatMap:
 
     def _compose_params(self, index: int, request: Any) -> Mapping[str, Any]:
         """Return the parameters of one request: a text is the message of a user."""
-        if self.template is not None:
+        if self.template is not None and not _has_messages(request):
             return {**self.shared, "messages": self.template.build_messages(f"requests[{index}]", request)}
         if isinstance(request, str):
             if not request:
@@ -112,7 +112,7 @@ class ChatMap:
         own = {name: value for name, value in params.items() if name not in _OWN_ID}
         if "messages" not in own:
             columns = shorten_text(", ".join(map(str, own)), _MAX_COLUMNS_CHARS)
-            raise ConfigurationError(f"it has no messages but: {columns}. Give template= or columns= to make messages.")
+            raise ConfigurationError(f"it has no messages but: {columns}. Give a template or columns.")
         return {**self.shared, **own}
 
 
@@ -127,6 +127,10 @@ def map_results(source: Any, chat_map: ChatMap, options: MapOptions) -> MapResul
     reject_stream(chat_map.shared)
     columns = None if chat_map.template is None else chat_map.template.columns
     return MapResults(open_source(source, columns), chat_map.fetch_results, options)
+
+
+def _has_messages(request: Any) -> bool:
+    return isinstance(request, Mapping) and ("messages" in request or isinstance(request.get("body"), Mapping))
 
 
 def _read_stored(text: bytes | None) -> ChatCompletion | None:

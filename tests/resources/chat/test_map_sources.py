@@ -63,7 +63,7 @@ async def test_rows_without_messages_are_refused_with_their_columns(
     gradient_session: AsyncSession, gradient_emulator: Emulator
 ) -> None:
     (result,) = await collect_results(gradient_session, [{"id": 7, "q": "What?"}])
-    assert "requests[0] (id '7'): it has no messages but: q. Give template=" in str(result.error)
+    assert "requests[0] (id '7'): it has no messages but: q. Give a template" in str(result.error)
     assert gradient_emulator.requests == []
 
 

@@ -1,0 +1,83 @@
+"""The dry run of ``gradient-async map``: what would be sent, without a session and a key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from gradient_async import ConfigurationError, RateLimits, RollingTokenBucket, Timeouts
+from gradient_async._io.map.threaded_iterator import iterate_without_blocking
+from gradient_async._io.sources.row_source import open_source
+from gradient_async._protocol.requests.chat import AGENT_MODEL, CHAT_PATH, build_chat_request
+from gradient_async._protocol.sources.row_template import Template, build_row_template
+from gradient_async.resources.chat.map import ChatMap
+
+_MAX_FAULTS = 100
+
+
+@attrs.define
+class MapEstimate:
+    """The size of a map.
+
+    Attributes:
+        requests: Number of requests that would be sent.
+        tokens: Their estimated tokens, prompts and responses.
+        seconds: Seconds that the default limits need to admit them.
+        faulty: Number of rows that cannot be sent.
+        faults: A sentence for each of the first of these.
+    """
+
+    requests: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    faulty: int = 0
+    faults: list[str] = attrs.field(factory=list)
+
+
+async def estimate_map(
+    source: Any, shared_params: Mapping[str, Any], template: Template | None, columns: Sequence[str] | None
+) -> MapEstimate:
+    """Build every request of *source* and count.
+
+    Raises:
+        ConfigurationError: The source is malformed.
+    """
+    estimate = MapEstimate()
+    build = partial(build_chat_request, CHAT_PATH, stream=False, timeouts=Timeouts())
+    shared = {"model": AGENT_MODEL, **shared_params}
+    chat_map = ChatMap(shared, build_row_template(template, columns), build, _refuse_call, str)
+    index = -1
+    async for row in iterate_without_blocking(open_source(source, columns).rows):
+        index += 1
+        try:
+            estimate.tokens += chat_map.build_request(index, row).tokens
+        except ConfigurationError as error:
+            estimate.faulty += 1
+            if len(estimate.faults) < _MAX_FAULTS:
+                estimate.faults.append(str(error))
+        else:
+            estimate.requests += 1
+    estimate.seconds = estimate_seconds(estimate.requests)
+    return estimate
+
+
+def estimate_seconds(requests: int) -> float:
+    """Return the seconds until the default limits have admitted so many *requests*.
+
+    Whole periods of the window that admits least, and the rest within the last of them.
+    """
+    if not requests:
+        return 0.0
+    windows = RateLimits().windows
+    capacity, period = min(windows, key=lambda window: window[0] / window[1])
+    whole = max(0, math.ceil(requests / capacity) - 1)
+    bucket = RollingTokenBucket(windows)
+    return whole * period + bucket.forecast_send_time(0.0, requests - whole * capacity)
+
+
+def _refuse_call(*_: Any) -> Any:
+    raise AssertionError("a dry run sends nothing")
