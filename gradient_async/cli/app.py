@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from gradient_async import __version__
+from gradient_async.cli.advice import name_options
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.cli.terminal import remove_controls
 from gradient_async.errors import GradientError
@@ -57,7 +58,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except GradientError as error:
-            _exit_with_message(ctx, str(error), exit_code_for(error))
+            _exit_with_message(ctx, name_options(str(error)), exit_code_for(error))
         except BrokenPipeError:
             raise  # the reader of the pipe has closed it: click exits silently
         except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import sys
 from typing import Any
 
@@ -70,7 +72,9 @@ def chat_command(
 ) -> None:
     """Send PROMPT and print the response.
 
-    Without PROMPT, or with -, the prompt is read from stdin. Ctrl-C stops the response; the text received so far stays,
+    Without PROMPT, or with -, the prompt is read from stdin; text that is piped in follows PROMPT.
+
+    Ctrl-C stops the response; the text received so far stays,
     and the exit code is 130.
     """
     params = {
@@ -86,10 +90,21 @@ def chat_command(
 def _read_prompt(prompt: str | None) -> str:
     if prompt is None and sys.stdin.isatty():
         raise click.UsageError("Give a prompt, or pipe one in.")
-    text = sys.stdin.read() if prompt in (None, "-") else prompt or ""
+    given = "" if prompt in (None, "-") else prompt or ""
+    piped = sys.stdin.read() if not given or _is_piped() else ""
+    text = "\n\n".join(part for part in (given, piped) if part.strip())
     if not text.strip():
         raise click.UsageError("The prompt is empty.")
     return text
+
+
+def _is_piped() -> bool:
+    """Whether stdin is a pipe or a file, rather than a terminal or the null device."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 async def _run_chat(options: ChatOptions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
 
 import pytest
 
@@ -188,3 +189,10 @@ def test_an_emoji_that_came_in_halves_is_printed_whole(
         assert json.loads(result.stdout)["choices"][0]["message"]["content"] == "Hello 😀! \ud83d"
     else:
         assert result.stdout == output
+
+
+def test_text_that_is_piped_in_follows_the_prompt(gradient: Emulator, start: Start) -> None:
+    process = start("chat", "Summarise this", stdin=subprocess.PIPE)
+    process.communicate("My notes\n", timeout=HANG_SECONDS)
+    (message,) = gradient.requests[0].json["messages"]
+    assert message["content"] == "Summarise this\n\nMy notes\n"

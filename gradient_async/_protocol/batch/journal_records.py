@@ -39,7 +39,7 @@ is refused, because it would be another job.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -49,6 +49,7 @@ from gradient_async._protocol.codec.converter import decode_json, encode_json
 from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
 
 VERSION = 1
+_NEW_KEY_ADVICE = " If the key was replaced by another of the same account, read the job by its id."
 _FIRST_KINDS = ("begin", "save")
 """A submission starts with ``begin``; the download of a job that was picked up by its id has only ``save`` records."""
 
@@ -58,6 +59,12 @@ _FIRST_BYTES = tuple(f'{{"kind":"{kind}"'.encode() for kind in _FIRST_KINDS)
 def fingerprint_key(key: str, salt: str) -> str:
     """Return a salted hash that distinguishes API keys without revealing them."""
     return hashlib.sha256(f"gradient_async {salt} {key}".encode()).hexdigest()[:16]
+
+
+def identify_job(*, digest: str, key: str, host: str, provider: str, endpoint: str | None) -> str:
+    """Return a name for the job of an input and an account, by which its journal is found again."""
+    parts = [digest, fingerprint_key(key, "identity"), host, provider, endpoint or ""]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 @attrs.frozen(kw_only=True)
@@ -85,9 +92,26 @@ class JournalHeader:
         return encode_record("begin", version=VERSION, **fields)
 
     def require_same_job(
-        self, *, key: str, host: str, report: ValidationReport, provider: str, endpoint: str | None
+        self,
+        *,
+        key: str,
+        host: str,
+        report: ValidationReport,
+        provider: str,
+        endpoint: str | None,
+        journal: str,
+        batch_ids: Sequence[str] = (),
     ) -> None:
         """Refuse to resume with another account or another input.
+
+        Args:
+            key: The API key.
+            host: The base URL of the API.
+            report: The check of the input.
+            provider: The form of its lines.
+            endpoint: The path of the requests.
+            journal: The path of the journal, for the error.
+            batch_ids: The ids of its jobs, for the error.
 
         Raises:
             ConfigurationError: One of the arguments differs from the header; the message names it.
@@ -101,9 +125,11 @@ class JournalHeader:
         ]
         for subject, recorded, current in comparisons:
             if recorded != current:
+                jobs = f" ({', '.join(batch_ids)})" if batch_ids else ""
                 raise ConfigurationError(
-                    f"The journal belongs to a job with another {subject}; "
+                    f"The journal {journal!r} belongs to a job with another {subject}{jobs}; "
                     f"resume it with the same {subject}, or use another journal for a new job."
+                    + (_NEW_KEY_ADVICE if batch_ids and subject == "key" else "")
                 )
 
 

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from gradient_async import AsyncSession
+from gradient_async.cli.advice import name_options
 from gradient_async.cli.batch.common import (
     PATH,
     batch_id_argument,
@@ -32,6 +33,7 @@ from gradient_async.cli.batch.common import (
     watch_job,
 )
 from gradient_async.cli.batch.progress_view import create_view, format_size, print_note
+from gradient_async.cli.batch.retry import report_command, retry_command
 from gradient_async.cli.batch.run import run_command
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import base_url_option
@@ -45,6 +47,8 @@ def batch_command() -> None:
 
 
 batch_command.add_command(run_command)
+batch_command.add_command(retry_command)
+batch_command.add_command(report_command)
 
 
 @batch_command.command("submit")
@@ -165,6 +169,8 @@ def list_command(*, limit: int, wanted_status: str | None, as_json: bool, base_u
 
 async def _list_jobs(limit: int, wanted_status: str | None, session: AsyncSession, *, as_json: bool) -> None:
     remaining = limit
+    if not as_json:
+        print_note("id\tstatus\tcompleted\tfailed\ttotal\tcreated")
     async for batch in session.batches.list(limit=min(limit, 100), status=wanted_status):
         print_line(batch.to_json() if as_json else format_job(batch))
         remaining -= 1
@@ -189,7 +195,9 @@ async def _validate_source(source: str | bytes, options: Any, session: AsyncSess
         click.echo(json.dumps(attrs.asdict(report) | {"ok": report.ok}))
     else:
         for fault in report.faults:
-            click.echo(fault)
+            click.echo(name_options(fault))
+        if report.total > len(report.faults):
+            print_note(f"... and {report.total - len(report.faults)} more faults")
     size, jobs = format_size(report.size), len(report.parts)
     print_note(f"{report.requests} requests, {size}, {report.total} fault(s), {jobs} job(s)")
     return ExitCode.OK if report.ok else ExitCode.USAGE

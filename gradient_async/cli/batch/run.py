@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,8 @@ from typing import Any
 import attrs
 import click
 
-from gradient_async import AsyncSession, BatchFailedError
+from gradient_async import AsyncSession, BatchFailedError, BatchJob, GradientError
+from gradient_async._protocol.batch.api import AUTO
 from gradient_async.cli.batch.common import (
     PATH,
     build_submit_options,
@@ -23,11 +27,17 @@ from gradient_async.cli.batch.common import (
     timeout_option,
     watch_job,
 )
+from gradient_async.cli.batch.journal_index import JournalIndex, find_state_folder
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
+from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import base_url_option
-from gradient_async.resources.batch.options import SubmitOptions
+from gradient_async.resources.batch.options import StepCallback
 from gradient_async.resources.batch.result_download import require_distinct_paths
+
+_INTERRUPTED = "Interrupted. The submitted job continues at the service; run the same command to resume it."
+Submit = Callable[[AsyncSession, StepCallback], Awaitable[BatchJob]]
+"""Submits the job of a run; the callback displays its steps."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +59,11 @@ class RunFiles:
 @source_argument
 @click.option("-o", "--output", type=PATH, help="File for the results. Default: SOURCE.results.jsonl.")
 @click.option("--errors", type=PATH, help="File for the failed requests. Default: OUTPUT.errors.jsonl.")
-@click.option("--journal", type=PATH, help="File by which an interrupted run continues. Default: OUTPUT.journal.")
+@click.option(
+    "--journal",
+    type=PATH,
+    help="File by which an interrupted run continues. Default: that of the same input, else OUTPUT.journal.",
+)
 @submit_options
 @every_option
 @timeout_option
@@ -70,7 +84,7 @@ def run_command(
     """Submit SOURCE, wait for its job and save the results.
 
     SOURCE is a file of JSON Lines, optionally compressed with gzip; - reads stdin. After an interruption, the same
-    command continues with the same job and never pays for it twice. Exit code 3: some requests failed.
+    command continues with the same job and never pays for it twice. Exit code 3: some requests failed or are missing.
     """
     output = output or Path("batch.results.jsonl" if source == "-" else f"{_remove_suffixes(source)}.results.jsonl")
     files = RunFiles(
@@ -80,44 +94,105 @@ def run_command(
     )
     require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
     submission = build_submit_options(**options)
-    work = partial(_run_job, read_source(source), files, submission, every, timeout, as_json=as_json)
-    try:
-        run_with_session(base_url, work)
-    except KeyboardInterrupt:
-        if files.journal.exists():
-            print_note("Interrupted. The submitted job continues at the service; run the same command to resume it.")
-        raise
-    except BatchFailedError:
-        print_note(f"The journal {files.journal} still refers to this job; delete it to submit a new one.")
-        raise
+    command = build_run_command(source, files, options, journal)
+    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal)
+
+    content = read_source(source)
+
+    async def submit(session: AsyncSession, steps: StepCallback) -> BatchJob:
+        submission["journal"], submission["on_step"] = run.choose_journal, steps
+        return await session.batches.submit(content, **submission)
+
+    run.perform(base_url, submit, source)
 
 
 def _remove_suffixes(name: str) -> str:
     return name.removesuffix(".gz").removesuffix(".jsonl")
 
 
-async def _run_job(
-    source: str | bytes,
-    files: RunFiles,
-    options: SubmitOptions,
-    every: float,
-    timeout: float | None,
-    session: AsyncSession,
-    *,
-    as_json: bool,
-) -> ExitCode:
-    with create_view() as view:
-        options["journal"], options["on_step"] = files.journal, view.show_step
-        job = await session.batches.submit(source, **options)
-        await watch_job(job, view, every, timeout)
-        saved = await job.download(files.output, errors=files.errors, on_progress=view.show_download)
-    batch = await job.wait()
-    if as_json:
-        paths = {"output": str(saved.output), "errors": str(saved.errors)}
-        click.echo(json.dumps(batch.to_dict() | {"saved": paths}))
-    else:
-        click.echo(str(saved.output))
-    output_note = f"{format_size(saved.size)} in {saved.output}"
-    errors_note = f"{format_size(saved.errors_size)} in {saved.errors}"
-    print_note(f"{format_counts(batch)}; {output_note}, {errors_note}")
-    return ExitCode.PARTIAL if saved.errors_size or batch.request_counts.failed else ExitCode.OK
+def build_run_command(source: str, files: RunFiles, options: Mapping[str, Any], journal: Path | None) -> list[str]:
+    """Return the command that continues a run, with every option that differs from its default."""
+    command = ["gradient-async", "batch", "run", source, "-o", str(files.output), "--errors", str(files.errors)]
+    command += ["--provider", options["provider"]] if options["provider"] != "openai" else []
+    command += ["--endpoint", options["endpoint"]] if options["endpoint"] != AUTO else []
+    command += ["--split"] if options["split"] else []
+    command += [part for pair in options["metadata"] for part in ("--metadata", pair)]
+    return command + (["--journal", str(journal)] if journal else [])
+
+
+@attrs.define(kw_only=True)
+class Run:
+    """A job from its submission to its saved results, with the way to go on after each way to end.
+
+    Attributes:
+        command: The command that goes on.
+        journal: The journal that the user chose; None to find it by input and account.
+    """
+
+    files: RunFiles
+    command: Sequence[str]
+    every: float
+    timeout: float | None
+    as_json: bool
+    journal: Path | None
+    _index: JournalIndex = attrs.field(init=False)
+    _job: BatchJob | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._index = JournalIndex(find_state_folder(os.environ), self.files.journal)
+
+    def choose_journal(self, identity: str) -> Path:
+        """Return the journal of the job *identity*."""
+        if self.journal is not None:
+            self._index.chosen = self.journal
+            return self.journal
+        chosen = self._index.choose(identity)
+        if self._index.is_known:
+            print_note(f"Continuing the job of {chosen}, which has the same input; --journal FILE starts another.")
+        return chosen
+
+    def perform(self, base_url: str | None, submit: Submit, source: str) -> None:
+        """Run the job; print how to go on if it is interrupted or fails."""
+        try:
+            run_with_session(base_url, partial(self._submit_and_save, submit))
+        except KeyboardInterrupt:
+            if self._index.chosen is not None and self._index.chosen.exists():
+                print_note(
+                    "Interrupted. The submitted job continues at the service; run the same command to resume it."
+                )
+            raise
+        except BatchFailedError:
+            ids = self._job.batch_id if self._job is not None else "ID"
+            retry = shlex.join(["gradient-async", "batch", "retry", ids, source])
+            print_note(f"To request only what has no response, without paying again for the rest: {retry}")
+            raise
+        except (GradientError, OSError):
+            self._print_way_on()
+            raise
+
+    def _print_way_on(self) -> None:
+        chosen = self._index.chosen
+        if chosen is None or not chosen.exists():
+            return
+        job = f"Job {self._job.batch_id}, journal" if self._job is not None else "Journal"
+        print_note(f"{job} {chosen}. To go on without paying again: {shlex.join(self.command)}")
+
+    async def _submit_and_save(self, submit: Submit, session: AsyncSession) -> ExitCode:
+        with create_view() as view:
+            self._job = job = await submit(session, view.show_step)
+            await watch_job(job, view, self.every, self.timeout)
+            saved = await job.download(self.files.output, errors=self.files.errors, on_progress=view.show_download)
+        batch = await job.wait()
+        report = await job.report(saved=saved)
+        if self.as_json:
+            paths = {"output": str(saved.output), "errors": str(saved.errors)}
+            click.echo(json.dumps(batch.to_dict() | {"saved": paths, "report": summarize_report(report)}))
+        else:
+            click.echo(str(saved.output))
+        output_note = f"{format_size(saved.size)} in {saved.output}"
+        errors_note = f"{format_size(saved.errors_size)} in {saved.errors}"
+        print_note(f"{format_counts(batch)}; {output_note}, {errors_note}")
+        print_report_faults(report)
+        if saved.errors_problem is not None:
+            print_note(f"The failed requests could not be read: {saved.errors_problem}")
+        return ExitCode.OK if report.ok and saved.errors_problem is None else ExitCode.PARTIAL

@@ -21,11 +21,13 @@ import attrs
 from gradient_async._io.batch.input_source import ByteProgress, CheckedInput, Source, check_input, open_input
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.presigned_client import PresignedClient
+from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, build_create_body, resolve_endpoint
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import InputValidator
+from gradient_async._protocol.batch.journal_records import identify_job
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.batch.presigned import UrlPolicy
 from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
@@ -81,7 +83,7 @@ class Batches:
         resolved = ResolvedOptions(**options)
         checked = await self._check_source(source, resolved)
         checked.report.raise_for_faults()
-        path = None if resolved.journal is None else Path(resolved.journal)
+        path = await run_in_thread(partial(resolved.find_journal, partial(self._identify_job, checked, resolved)))
         async with AsyncExitStack() as stack:
             journal = None if path is None else await stack.enter_async_context(Journal(path))
             submission = Submission(calls=self._calls, input=checked, options=resolved, journal=journal)
@@ -299,6 +301,16 @@ class Batches:
             BatchNotReadyError: The results are not available yet.
         """
         return await self._calls.result_links(batch_id, timeout)
+
+    def _identify_job(self, checked: CheckedInput, options: ResolvedOptions) -> str:
+        target = self._calls.target()
+        return identify_job(
+            digest=checked.report.digest or "",
+            key=target.key,
+            host=target.base_url,
+            provider=options.provider,
+            endpoint=options.endpoint,
+        )
 
     async def _check_source(self, source: Source, options: ResolvedOptions) -> CheckedInput:
         schema = LineSchema(options.provider, options.endpoint)

@@ -37,6 +37,7 @@ from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
+from gradient_async.resources.batch.options import JournalOption, journal_of_retry
 from gradient_async.resources.batch.report import (
     ResultFilter,
     build_batch_report,
@@ -51,7 +52,7 @@ from gradient_async.resources.batch.result_download import (
     SavedResults,
     resolve_targets,
 )
-from gradient_async.resources.batch.result_reader import RowKey, join_results
+from gradient_async.resources.batch.result_reader import RowKey, iterate_saved, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
 
 R = TypeVar("R")
@@ -266,11 +267,12 @@ class BatchJob:
             errors_problem=problems[0] if problems else None,
         )
 
-    async def report(self, source: Source | None = None) -> BatchReport:
+    async def report(self, source: Source | None = None, *, saved: SavedResults | None = None) -> BatchReport:
         """Read all results and compare them with the input.
 
         Args:
             source: The input, for a job that was picked up by its id. Without an input no request counts as missing.
+            saved: The results as `download` saved them, both files, to be read instead of downloading them again.
 
         Returns:
             The ids of succeeded, failed and missing requests, the error of each failed one, and the sums of tokens and
@@ -281,7 +283,12 @@ class BatchJob:
             ConfigurationError: *source* has none of the requests that the results are of.
             GradientError: As the iteration over `results` does.
         """
-        return await self._build_report(await self._open_input(source))
+        file = await self._open_input(source)
+        if saved is None:
+            return await self._build_report(file)
+        batch = self.batch or await self.refresh()
+        paths: dict[ResultFile, Path | None] = {"output": saved.output, "error": saved.errors}
+        return await build_batch_report(iterate_saved(paths, self._resolve_endpoint(batch)), file)
 
     def joined(
         self, rows: Iterable[R] | AsyncIterable[R], *, key: RowKey = "custom_id"
@@ -311,7 +318,7 @@ class BatchJob:
         source: Source | None = None,
         *,
         where: ResultFilter | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: JournalOption | None = None,
     ) -> BatchJob:
         """Submit a new job with the requests that failed or are missing; what has a response is not sent again.
 
@@ -351,8 +358,18 @@ class BatchJob:
         endpoint = self._resolve_endpoint(batch) or await read_endpoint(lines)
         fields = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
         known = {name: value for name, value in fields.items() if value is not None}
-        options = {**known, "split": len(self._parts) > 1, **self._context.options, "journal": journal}
-        return await self._context.submit(lines, **options)
+        options = {
+            **known,
+            "split": len(self._parts) > 1,
+            **self._context.options,
+            "journal": journal_of_retry(journal, self.batch_id),
+        }
+        again = await self._context.submit(lines, **options)
+        if again.batch_id == self.batch_id:
+            raise ConfigurationError(
+                "The journal is that of the job that is retried; pass another one for the new job."
+            )
+        return again
 
     async def _build_report(
         self, file: InputFile | None, where: ResultFilter | None = None, declined: set[str] | None = None

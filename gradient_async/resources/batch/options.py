@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import attrs
@@ -32,6 +34,9 @@ class BatchStep:
     total: int
 
 
+JournalOption = str | os.PathLike[str] | Callable[[str], Path | None]
+"""The path of a journal, of a directory of journals, or a function from the identity of a job to the path."""
+
 StepCallback = Callable[[BatchStep], object]
 
 
@@ -48,7 +53,9 @@ class SubmitOptions(TypedDict, total=False):
         file_name: The name of the input at the service, ending with ``.jsonl``; by default that of the path.
         split: Split an input above ``limits`` into several jobs that act as one; by default it is refused.
         limits: The largest input of one job; 50,000 requests and 200 MB by default.
-        journal: Path of a file by which a killed process resumes and never pays twice.
+        journal: Path of a file by which a killed process resumes and never pays twice. In an existing directory each
+            input and account has a journal of its own, which is found by them. A function receives the identity of the
+            job, a text, and returns the path.
         content_type: The ``Content-Type`` of the upload; None sends none. By default ``application/jsonl``, and where
             the upload URL proves to be signed for another type, that one.
         on_step: Called with a `BatchStep` after each step.
@@ -62,7 +69,7 @@ class SubmitOptions(TypedDict, total=False):
     file_name: str | None
     split: bool
     limits: BatchLimits
-    journal: str | os.PathLike[str] | None
+    journal: JournalOption | None
     content_type: str | None
     on_step: StepCallback | None
 
@@ -79,12 +86,21 @@ class ResolvedOptions:
     file_name: str | None = attrs.field(default=None, converter=attrs.converters.optional(validate_file_name))
     split: bool = False
     limits: BatchLimits = attrs.field(factory=BatchLimits)
-    journal: str | os.PathLike[str] | None = None
+    journal: JournalOption | None = None
     content_type: str | None = DEFAULT_CONTENT_TYPE
     on_step: StepCallback | None = None
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
+
+    def find_journal(self, identify: Callable[[], str]) -> Path | None:
+        """Return the path of the journal; None without one. *identify* returns the identity of the job."""
+        if self.journal is None:
+            return None
+        if callable(self.journal):
+            return self.journal(identify())
+        path = Path(self.journal)
+        return path / f"{identify()}.journal" if path.is_dir() else path
 
     def report_step(self, stage: Stage, done: int, total: int) -> None:
         """Call ``on_step``, if there is one."""
@@ -94,6 +110,15 @@ class ResolvedOptions:
     def reusable_options(self) -> dict[str, Any]:
         """Return the options for another job of the same kind, without those that identify this one."""
         return attrs.asdict(self, recurse=False, filter=lambda field, _: field.name not in _IDENTIFYING_OPTIONS)
+
+
+def journal_of_retry(journal: JournalOption | None, batch_id: str) -> JournalOption | None:
+    """Return *journal* for a retry of the job *batch_id*, whose input may equal that of the job."""
+    if journal is None:
+        return None
+    tag = hashlib.sha256(batch_id.encode()).hexdigest()[:16]
+    options = ResolvedOptions(journal=journal)
+    return lambda identity: options.find_journal(lambda: f"{identity}-{tag}")
 
 
 _IDENTIFYING_OPTIONS = frozenset({"request_id", "journal", "file_name"})

@@ -9,11 +9,13 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import attrs
 
 from gradient_async._io.batch.input_source import iterate_async
+from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._protocol.batch.content_coding import ContentUnpacker
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import MALFORMED, ResultDecoder, ResultLineReader
@@ -58,6 +60,16 @@ def read_results(
         problem = getattr(error, "strerror", None) or str(error)
     if problem:
         raise ConfigurationError(f"The results in {os.fspath(path)!r} cannot be read: {problem}")
+
+
+async def iterate_saved(
+    paths: Mapping[ResultFile, Path | None], endpoint: str | None
+) -> AsyncGenerator[BatchResult, None]:
+    """Yield the results in saved files; a file without a path or that does not exist has none."""
+    for name, path in paths.items():
+        if path is not None and await run_in_thread(path.exists):
+            for result in read_results(path, endpoint=endpoint, file=name):
+                yield result
 
 
 def _decode_stream(stream: BinaryIO, decoder: ResultDecoder) -> Iterator[BatchResult]:

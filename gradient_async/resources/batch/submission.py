@@ -8,6 +8,7 @@ journal on disk, before its creation is requested: repeating the request does no
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -63,7 +64,13 @@ class Submission:
         header = journal.state.header
         provider, endpoint = self.options.provider, self.options.endpoint
         header.require_same_job(
-            key=target.key, host=target.base_url, report=report, provider=provider, endpoint=endpoint
+            key=target.key,
+            host=target.base_url,
+            report=report,
+            provider=provider,
+            endpoint=endpoint,
+            journal=os.fspath(journal.path),
+            batch_ids=[each.batch_id for each in journal.state.parts.values() if each.batch_id is not None],
         )
         return header.parts
 

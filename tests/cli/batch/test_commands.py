@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from gradient_async import Batch, BatchStep
 from gradient_async.cli.batch.progress_view import BarView, format_size
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, WaitUntil
 from tests.support.waiting import HANG_SECONDS
@@ -85,14 +88,120 @@ def test_run_with_failures_is_a_partial_failure(
     assert ids((tmp_path / "o.errors.jsonl").read_text()) == ["r2"]
 
 
-def test_a_failed_run_names_the_journal_to_delete(
-    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+def test_a_failed_run_advises_to_retry_its_job_and_never_to_pay_again(
+    gradient: Emulator, invoke: Invoke, source: Path
 ) -> None:
     gradient.batches.max_requests = 1
     result = invoke("batch", "run", str(source), "--every", "0.02")
     assert result.exit_code == ExitCode.API_ERROR
     assert "1 to 1 are allowed" in result.stderr
-    assert f"{tmp_path / 'in.results.jsonl.journal'} still refers to this job" in result.stderr
+    assert f"gradient-async batch retry {gradient.batches.jobs[0].id} {source}" in result.stderr
+    assert "delete" not in result.stderr
+
+
+def test_a_run_finds_the_job_of_its_input_under_another_output(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+) -> None:
+    for name in ("one.jsonl", "two.jsonl"):
+        result = invoke("batch", "run", str(source), "--every", "0.02", "-o", str(tmp_path / name))
+        assert result.exit_code == ExitCode.OK
+    assert len(gradient.batches.jobs) == 1
+    assert str(tmp_path / "one.jsonl.journal") in result.stderr
+    assert ids((tmp_path / "two.jsonl").read_text()) == ids((tmp_path / "one.jsonl").read_text())
+    journal = str(tmp_path / "new.journal")
+    assert invoke("batch", "run", str(source), "--every", "0.02", "--journal", journal).exit_code == ExitCode.OK
+    assert len(gradient.batches.jobs) == 2
+
+
+def test_a_run_works_without_a_folder_for_its_state(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    for _ in range(2):
+        assert invoke("batch", "run", str(source), "--every", "0.02").exit_code == ExitCode.OK
+    assert len(gradient.batches.jobs) == 1
+
+
+def test_a_run_that_cannot_save_names_file_journal_job_and_command(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    output = tmp_path / "out.jsonl"
+    command = ["batch", "run", str(source), "--every", "0.02", "-o", str(output)]
+    with monkeypatch.context() as context:
+        context.setattr(result_download, "write_all", fail)
+        result = invoke(*command)
+    assert result.exit_code == ExitCode.API_ERROR
+    for text in ("No space left", repr(str(output)), f"{output}.journal", gradient.batches.jobs[0].id, "batch run"):
+        assert text in result.stderr
+    assert invoke(*command).exit_code == ExitCode.OK
+    assert len(gradient.batches.jobs) == 1
+
+
+def test_a_replaced_key_is_told_the_journal_and_the_job(
+    gradient: Emulator, invoke: Invoke, source: Path, completed_job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_ACCESS_KEY", "rotated")
+    result = invoke("batch", "run", str(source), "--every", "0.02")
+    assert result.exit_code == ExitCode.USAGE
+    assert completed_job in result.stderr
+    assert "in.results.jsonl.journal" in result.stderr
+    assert len(gradient.batches.jobs) == 1
+
+
+def test_missing_requests_are_shown_and_make_a_partial_failure(
+    gradient: Emulator, invoke: Invoke, source: Path
+) -> None:
+    gradient.batches.drop_line("r2")
+    result = invoke("batch", "run", str(source), "--every", "0.02", "--json")
+    assert result.exit_code == ExitCode.PARTIAL
+    assert "missing: r2" in result.stderr
+    assert json.loads(result.stdout)["report"]["missing"] == ["r2"]
+
+
+def test_retry_requests_only_what_has_no_response(
+    gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path
+) -> None:
+    gradient.batches.drop_line("r2")
+    gradient.batches.fail_line("r3", status=500)
+    gradient.batches.fail_line("r4", status=400, times=None)
+    invoke("batch", "run", str(source), "--every", "0.02")
+    first = gradient.batches.jobs[0].id
+    for _ in range(2):
+        result = invoke("batch", "retry", first, str(source), "--every", "0.02", "--skip-status", "400")
+        assert result.exit_code == ExitCode.OK
+    assert ids((tmp_path / f"in.retry-{first[:8]}.results.jsonl").read_text()) == ["r2", "r3"]
+    assert len(gradient.batches.jobs) == 2
+    assert invoke("batch", "retry", first, str(source), "--every", "0.02").exit_code == ExitCode.USAGE
+
+
+def test_a_job_that_failed_as_a_whole_is_retried_as_another_job(
+    gradient: Emulator, invoke: Invoke, source: Path
+) -> None:
+    gradient.batches.max_requests = 1
+    for command in (["run"], ["retry", "FIRST"]):
+        gradient.batches.max_requests = 1 if command == ["run"] else 50_000
+        named = [gradient.batches.jobs[0].id if part == "FIRST" else part for part in command]
+        result = invoke("batch", *named, str(source), "--every", "0.02")
+    assert result.exit_code == ExitCode.OK
+    assert len(gradient.batches.jobs) == 2
+
+
+def test_report_compares_a_job_with_its_input(gradient: Emulator, invoke: Invoke, source: Path) -> None:
+    gradient.batches.fail_line("r1", status=400)
+    gradient.batches.drop_line("r2")
+    invoke("batch", "run", str(source), "--every", "0.02")
+    batch_id = gradient.batches.jobs[0].id
+    result = invoke("batch", "report", batch_id, str(source))
+    assert result.exit_code == ExitCode.PARTIAL
+    assert "4 succeeded, 1 failed, 1 missing" in result.stdout
+    assert "failed: r1" in result.stderr
+    summary = json.loads(invoke("batch", "report", batch_id, str(source), "--json").stdout)
+    assert (summary["failed"], summary["missing"], summary["succeeded"]) == (["r1"], ["r2"], 4)
+    assert summary["tokens"]["total"] > 0
 
 
 def test_an_interrupted_run_is_resumed_by_the_same_command(

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import BatchError, ConfigurationError, ValidationReport
-from gradient_async._protocol.batch.journal_records import JournalHeader, encode_record, fingerprint_key, read_journal
+from gradient_async._protocol.batch.journal_records import (
+    JournalHeader,
+    encode_record,
+    fingerprint_key,
+    identify_job,
+    read_journal,
+)
 from gradient_async._protocol.batch.validation_report import InputPart
 
 KEY = "sk-do-secret"
@@ -88,7 +94,7 @@ def test_a_journal_of_another_version_is_refused() -> None:
 def refusal(**other: Any) -> str:
     """The message that refuses to resume with *other* facts; empty if the job resumes."""
     try:
-        header().require_same_job(**{"report": REPORT, **FACTS, **other})
+        header().require_same_job(**{"report": REPORT, **FACTS, "journal": "run.journal", **other})
     except ConfigurationError as error:
         return str(error)
     return ""
@@ -111,7 +117,23 @@ def test_the_same_job_resumes_its_journal() -> None:
 def test_another_job_is_refused_with_its_difference(other: dict[str, Any], difference: str) -> None:
     message = refusal(**other)
     assert difference in message
+    assert "'run.journal'" in message
     assert KEY not in message
+
+
+@pytest.mark.parametrize("key", [KEY, "sk-do-other"])
+def test_the_refusal_names_the_jobs_that_were_paid_for(key: str) -> None:
+    message = refusal(key=key, report=ValidationReport(digest="abd"), batch_ids=["b-1", "b-2"])
+    assert "b-1, b-2" in message
+    assert ("read the job by its id" in message) is (key != KEY)
+
+
+def test_a_job_is_identified_by_its_input_and_account() -> None:
+    facts: dict[str, Any] = {"digest": "d", "key": "k", "host": "h", "provider": "openai", "endpoint": "/v1/x"}
+    others = [{**facts, name: "other"} for name in facts]
+    names = {identify_job(**each) for each in [facts, *others, {**facts, "endpoint": None}]}
+    assert len(names) == len(facts) + 2
+    assert identify_job(**facts) == identify_job(**facts)
 
 
 def test_a_journal_does_not_contain_the_key() -> None:

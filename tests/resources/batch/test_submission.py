@@ -22,7 +22,7 @@ from gradient_async import (
     UnprocessableEntityError,
 )
 from gradient_async.testing import Emulator
-from tests.support.batches import CREATE_PATH, FAST, FILES_PATH, NewSession, posts_to, requests
+from tests.support.batches import CREATE_PATH, FAST, FILES_PATH, NewSession, posts_to, read_folder, requests
 
 
 async def test_each_step_is_reported(new_session: NewSession) -> None:
@@ -225,3 +225,26 @@ async def test_an_endpoint_that_is_not_known_is_left_to_the_service(
 ) -> None:
     report = await session.batches.validate(requests(1), endpoint=endpoint)
     assert all("endpoint" not in fault for fault in report.faults)
+
+
+async def test_in_a_directory_each_input_has_a_journal_of_its_own(
+    gradient_emulator: Emulator, session: AsyncSession, new_session: NewSession, tmp_path: Path
+) -> None:
+    for count in (2, 2, 3):
+        await session.batches.submit(requests(count), journal=tmp_path)
+    async with new_session(api_key="another", limits=None) as other:
+        await other.batches.submit(requests(2), journal=tmp_path)
+    assert len(gradient_emulator.batches.jobs) == len(read_folder(tmp_path)) == 3
+
+
+async def test_a_retry_of_every_request_is_another_job_than_the_one_it_retries(
+    gradient_emulator: Emulator, session: AsyncSession, tmp_path: Path
+) -> None:
+    gradient_emulator.batches.fail_line("r0", status=500)
+    job = await session.batches.run(requests(1), journal=tmp_path, poll=FAST)
+    for _ in range(2):
+        again = await job.retry_failed(journal=tmp_path)
+    assert [each.id for each in gradient_emulator.batches.jobs] == [job.batch_id, again.batch_id]
+    (own,) = [name for name, text in read_folder(tmp_path).items() if job.batch_id in text]
+    with pytest.raises(ConfigurationError, match="another one"):
+        await job.retry_failed(journal=tmp_path / own)

@@ -1,0 +1,104 @@
+"""``gradient-async batch retry`` and ``batch report``: what a job has answered, and the rest of it again."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import attrs
+import click
+
+from gradient_async import AsyncSession, BatchJob
+from gradient_async.cli.batch.common import (
+    PATH,
+    batch_id_argument,
+    every_option,
+    json_option,
+    read_source,
+    run_with_session,
+    source_argument,
+    timeout_option,
+)
+from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
+from gradient_async.cli.batch.run import Run, RunFiles
+from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.options import base_url_option
+from gradient_async.models.batch_result import BatchResult
+from gradient_async.resources.batch.options import StepCallback
+from gradient_async.resources.batch.result_download import require_distinct_paths
+
+
+@click.command("retry")
+@batch_id_argument
+@source_argument
+@click.option("-o", "--output", type=PATH, help="File for the results. Default: SOURCE.retry-ID.results.jsonl.")
+@click.option("--skip-status", type=int, multiple=True, help="Leave out requests that failed with it; repeatable.")
+@click.option("--journal", type=PATH, help="File by which an interrupted retry continues. Default: OUTPUT.ID.journal.")
+@every_option
+@timeout_option
+@json_option
+@base_url_option
+def retry_command(
+    *,
+    batch_id: str,
+    source: str,
+    output: Path | None,
+    skip_status: tuple[int, ...],
+    journal: Path | None,
+    every: float,
+    timeout: float | None,
+    as_json: bool,
+    base_url: str | None,
+) -> None:
+    """Request again what has no response in the ended job BATCH_ID of SOURCE, as a new job, and save the results.
+
+    What was answered is not requested again. After an interruption, the same command continues with the same new job.
+    Exit code 3: some requests failed again or are missing.
+    """
+    stem = "batch" if source == "-" else source.removesuffix(".gz").removesuffix(".jsonl")
+    output = output or Path(f"{stem}.retry-{batch_id[:8]}.results.jsonl")
+    errors = output.with_name(f"{output.name.removesuffix('.jsonl')}.errors.jsonl")
+    default_journal = output.with_name(f"{output.name}.{batch_id[:8]}.journal")
+    files = RunFiles(output=output, errors=errors, journal=journal or default_journal)
+    require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
+    content = read_source(source)
+    command = ["gradient-async", "batch", "retry", batch_id, source, "-o", str(output)]
+    command += [part for status in skip_status for part in ("--skip-status", str(status))]
+    command += ["--journal", str(journal)] if journal else []
+    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal)
+
+    def is_wanted(line: BatchResult) -> bool:
+        return line.status not in skip_status
+
+    async def submit(session: AsyncSession, _steps: StepCallback) -> BatchJob:
+        ended = session.batches.job(batch_id, source=content)
+        return await ended.retry_failed(where=is_wanted, journal=run.choose_journal)
+
+    run.perform(base_url, submit, source)
+
+
+@click.command("report")
+@batch_id_argument
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
+@json_option
+@base_url_option
+def report_command(*, batch_id: str, source: str | None, as_json: bool, base_url: str | None) -> None:
+    """Compare the results of the ended job BATCH_ID with its input SOURCE.
+
+    Without SOURCE, missing requests are not known. Exit code 3: some requests failed or are missing.
+    """
+    run_with_session(base_url, partial(_print_report, batch_id, source, as_json=as_json))
+
+
+async def _print_report(batch_id: str, source: str | None, session: AsyncSession, *, as_json: bool) -> ExitCode:
+    report = await session.batches.job(batch_id).report(None if source is None else read_source(source))
+    if as_json:
+        click.echo(json.dumps(summarize_report(report)))
+    else:
+        click.echo(str(report))
+        click.echo(f"tokens: {report.tokens.input} in, {report.tokens.output} out")
+        for reason, count in sorted(report.finish_reasons.items()):
+            click.echo(f"{reason}: {count}")
+    print_report_faults(report)
+    return ExitCode.OK if report.ok else ExitCode.PARTIAL
