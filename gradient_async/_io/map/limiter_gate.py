@@ -24,9 +24,11 @@ class LimiterGate:
 
     Attributes:
         limiter: The limiter; None before the first call, and without limits.
+        model: The model of the last request that waited; None before the first.
     """
 
     limiter: Limiter | None = attrs.field(default=None, init=False)
+    model: str | None = attrs.field(default=None, init=False)
     _target: Target | None = attrs.field(default=None, init=False)
     _guarded: Target | None = attrs.field(default=None, init=False)
     _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
@@ -57,7 +59,7 @@ class LimiterGate:
         for scope in self._scopes:
             scope.cancel()
 
-    async def acquire_permit(self, limiter: Limiter, *args: Any, **options: Any) -> Permit:
+    async def acquire_permit(self, limiter: Limiter, *args: Any, model: str | None = None, **options: Any) -> Permit:
         """Acquire a permit of *limiter*.
 
         Raises:
@@ -65,10 +67,11 @@ class LimiterGate:
         """
         if self._is_closed:
             raise MapStoppedError
+        self.model = model
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
-                return await limiter.acquire(*args, **options)
+                return await limiter.acquire(*args, model=model, **options)
             finally:
                 self._scopes.discard(scope)
         raise MapStoppedError

@@ -147,7 +147,7 @@ class MapResults(Generic[T]):
             now,
             in_flight=self._in_flight,
             waiting=self.gate.waiting,
-            status=None if limiter is None else limiter.status(),
+            status=None if limiter is None else limiter.status(self.gate.model),
             by_limiter=self._estimate_limiter(now),
         )
 

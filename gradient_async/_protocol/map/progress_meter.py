@@ -113,7 +113,8 @@ class ProgressMeter:
 
 
 def compute_limiter_delay(status: LimiterStatus) -> float:
-    """Return the seconds until the limiter with this *status* may admit a request."""
-    times = [status.now if status.paused_until is None else status.paused_until]
+    """Return the seconds until the limiter with this *status* may admit a request, to its model if it names one."""
+    pauses = (status.paused_until, status.model_paused_until)
+    times = [status.now, *(until for until in pauses if until is not None)]
     times += [window.next_free_at for window in status.windows]
     return max(times) - status.now

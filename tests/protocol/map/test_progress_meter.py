@@ -89,3 +89,7 @@ def test_a_run_of_failures_ends_a_map() -> None:
     rule = StopRule(stop_after=3)
     run: list[GradientError | None] = [BadRequestError("m"), APIConnectionError("m"), None, *[BadRequestError("m")] * 3]
     assert [rule.ends_map(error) for error in run] == [False] * 5 + [True]
+
+
+def test_the_pause_of_a_model_is_a_delay() -> None:
+    assert compute_limiter_delay(LimiterStatus(windows=(), model="m", model_paused_until=91.0, now=50.0)) == 41.0
