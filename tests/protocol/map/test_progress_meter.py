@@ -6,6 +6,7 @@ import pytest
 
 from gradient_async._protocol.map.progress_meter import ProgressMeter, compute_limiter_delay
 from gradient_async._protocol.map.stop_rule import StopRule
+from gradient_async._protocol.rate_limit.quota import QuotaStatus
 from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 from gradient_async.errors import APIConnectionError, BadRequestError, GradientError, status_error_class
 
@@ -93,3 +94,8 @@ def test_a_run_of_failures_ends_a_map() -> None:
 
 def test_the_pause_of_a_model_is_a_delay() -> None:
     assert compute_limiter_delay(LimiterStatus(windows=(), model="m", model_paused_until=91.0, now=50.0)) == 41.0
+
+
+def test_a_spent_quota_of_a_model_is_a_delay() -> None:
+    quota = QuotaStatus(kind="requests", limit=1, period=60.0, free=0, next_free_at=57.0)
+    assert compute_limiter_delay(LimiterStatus(windows=(), model="m", quotas=(quota,), now=50.0)) == 7.0
