@@ -116,5 +116,6 @@ def compute_limiter_delay(status: LimiterStatus) -> float:
     """Return the seconds until the limiter with this *status* may admit a request, to its model if it names one."""
     pauses = (status.paused_until, status.model_paused_until)
     times = [status.now, *(until for until in pauses if until is not None)]
-    times += [each.next_free_at for each in (*status.windows, *status.quotas)]
+    times += [window.next_free_at for window in status.windows]
+    times += [quota.next_free_at for quota in status.quotas]
     return max(times) - status.now
