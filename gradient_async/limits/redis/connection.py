@@ -18,7 +18,6 @@ from gradient_async.limits.redis.lua_script import EXCHANGE, EXCHANGE_SHA
 
 __all__ = ["Connect", "RedisConnection", "connect_address", "connect_client"]
 
-_MAX_CONNECTIONS = 2
 _STEPS_TO_FIND_SERVER = 3
 """Calls until Sentinel or a cluster has named the server, and it has replied."""
 _INSTALL_HINT = "RedisLimiter needs an extra: pip install gradient-async[redis]"
@@ -127,10 +126,11 @@ def _build_options(address: RedisAddress, timeout: float) -> dict[str, Any]:
 
 
 def _connect_server(address: RedisAddress, timeout: float) -> RedisConnection:
-    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio import ConnectionPool, Redis
 
-    options = _build_options(address, timeout) | {"max_connections": _MAX_CONNECTIONS, "timeout": timeout}
-    pool = BlockingConnectionPool(**options)
+    # `store` limits the time of an exchange. Limits of redis-py's own for each write and read double the CPU of a call.
+    options = _build_options(address, timeout) | {"socket_timeout": None, "socket_connect_timeout": None}
+    pool = ConnectionPool(**options)  # it never has to wait: there is one exchange at a time
     pool.connection_class(**pool.connection_kwargs)  # raises for unknown options, and does not connect
     client = Redis(connection_pool=pool)
     return RedisConnection(client, (client.aclose, pool.aclose))

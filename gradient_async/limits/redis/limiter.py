@@ -212,7 +212,7 @@ class RedisLimiter(QueuedLimiter):
         """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
         if self._budget.pending.is_replay or now < self._budget.paused_until:
             return 0
-        return min(demand, self._budget.usage.count_allowed(now), _MAX_PERMITS_PER_EXCHANGE)
+        return self._budget.usage.count_allowed(now, min(demand, _MAX_PERMITS_PER_EXCHANGE))
 
     def _abandon_exchange(self, message: Exchange) -> None:
         """Give back the permits that Redis may have granted without our learning of it; keep the writes."""
@@ -238,7 +238,8 @@ class RedisLimiter(QueuedLimiter):
         self._grant_permits(reply.names, now, hold=message.hold)
         self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
         is_short = len(reply.names) < max(1, message.wanted)
-        record_delay = self._budget.usage.compute_delay(now)
+        has_waiters = self._wait_queue.next_waiter() is not None
+        record_delay = self._budget.usage.compute_delay(now) if has_waiters else 0.0
         self._delay_request(max(budget.turn if is_short else 0.0, record_delay), now=now)
         self._replied_at, self._free_at = now, now + max(budget.earliest, record_delay)
         self._wait_queue.reject_before(self._free_at)

@@ -125,10 +125,14 @@ class LocalUsage:
 
     # Decisions.
 
-    def count_allowed(self, now: float) -> int:
-        """Return how many more permits the record allows at *now*."""
+    def count_allowed(self, now: float, most: int) -> int:
+        """Return how many more permits the record allows at *now*, *most* or fewer."""
         self._update_capacities()
-        return self._record.count_free(now)
+        record = self._record
+        counted = len(record.sent_times) + record.reserved + most  # an upper bound, which is usually enough
+        if all(window.capacity >= counted for window in record.windows):
+            return most
+        return min(most, record.count_free(now))
 
     def compute_delay(self, now: float) -> float:
         """Return the seconds until the record allows a permit, 0.0 if it does at *now*."""

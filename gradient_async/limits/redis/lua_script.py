@@ -60,71 +60,105 @@ _CLOCK_TOLERANCE = 0.25
 _FLOOR_SLACK = 0.1
 """Seconds by which processes may date the same moment differently, because their calls take different times."""
 
+_RENEWAL = 2.0
+"""Seconds between two renewals of the time after which Redis removes the key."""
+_CLEANING = 8
+"""Exchanges of a process between two removals of expired permits and ended leases."""
+
 _SETUP = f"""
 local HELD, LEASE, INTERVAL = {HELD}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
 local GRACE, CLOCK_TOLERANCE = {_GRACE * 1e6:.0f}, {_CLOCK_TOLERANCE * 1e6:.0f}
-local FLOOR_SLACK = {_FLOOR_SLACK * 1e6:.0f}
+local FLOOR_SLACK, RENEWAL, CLEANING = {_FLOOR_SLACK * 1e6:.0f}, {_RENEWAL * 1e6:.0f}, {_CLEANING}
 local request = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
+local is_clock_off = request.expected > 0 and math.abs(now - request.expected) > CLOCK_TOLERANCE
 """
 
 _BUDGET = """
-local function text(number) return string.format('%.0f', number) end
--- Runs a command for a long list of arguments, which must be even.
+-- Runs a command for a long list of arguments.
 local function call_in_parts(command, key, arguments)
   for at = 1, #arguments, 2000 do
     redis.call(command, key, unpack(arguments, at, math.min(at + 1999, #arguments)))
   end
 end
--- Returns the number of permits that count from later than *after*, but not later than *upto*.
+-- Returns the number of permits that count from later than *after*, but not later than *upto*. Times are whole numbers.
 local function count_permits(budget, after, upto)
-  return redis.call('ZCOUNT', budget.key, '(' .. text(after), upto and text(upto) or '+inf')
+  return redis.call('ZCOUNT', budget.key, after + 1, upto or '+inf')
 end
 local function get(budget, name) return budget.registers[name] or 0 end
 local function put(budget, name, number)
-  budget.registers[name] = number > 0 and number or nil
-  budget.changed[name] = true
+  number = number > 0 and number or nil
+  if budget.registers[name] == number then return end
+  budget.registers[name] = number
+  if number then budget.changed[name] = true; budget.removed[name] = nil
+  else budget.removed[name] = true; budget.changed[name] = nil end
+end
+-- Adds a member, or changes its score, when the budget is saved.
+local function add_member(budget, name, score)
+  local added = budget.added
+  added[#added + 1] = score; added[#added + 1] = name
 end
 local function open_budget(key, terms)
-  local budget = {key = key, terms = terms, windows = terms.windows, registers = {}, changed = {}, usage = {}}
-  budget.longest = terms.windows[#terms.windows][2]
-  local rows = redis.call('ZRANGEBYSCORE', key, '-inf', '(0', 'WITHSCORES')
+  local windows = terms.windows
+  local budget = {key = key, terms = terms, windows = windows, longest = windows[#windows][2]}
+  budget.registers, budget.changed, budget.removed, budget.added, budget.usage = {}, {}, {}, {}, {}
+  local rows = redis.call('ZRANGEBYSCORE', key, '-inf', -1, 'WITHSCORES')
   for at = 1, #rows, 2 do budget.registers[rows[at]] = -tonumber(rows[at + 1]) end
   return budget
 end
-local function save_registers(budget)
-  local added, removed = {}, {}
-  for name in pairs(budget.changed) do
-    local number = budget.registers[name]
-    if number then added[#added + 1] = text(-number); added[#added + 1] = name
-    else removed[#removed + 1] = name end
-  end
-  call_in_parts('ZADD', budget.key, added)
+local function save_members(budget)
+  call_in_parts('ZADD', budget.key, budget.added)
+  budget.added = {}
+end
+local function save_budget(budget)
+  local is_due = now > get(budget, 'renewed') + RENEWAL
+  if is_due then put(budget, 'renewed', now) end
+  for name in pairs(budget.changed) do add_member(budget, name, -budget.registers[name]) end
+  save_members(budget)
+  local removed = {}
+  for name in pairs(budget.removed) do removed[#removed + 1] = name end
   call_in_parts('ZREM', budget.key, removed)
-  redis.call('PEXPIRE', budget.key, math.ceil((budget.longest + LEASE) / 1000) + 1000)
+  if is_due then
+    redis.call('PEXPIRE', budget.key, math.ceil((budget.longest + LEASE + 2 * RENEWAL) / 1000))
+  end
 end
 """
 
 _PERMITS = """
 -- Nothing lies in the future: if the clock went back, it begins now.
 local function correct_future_times(budget)
-  local moved = {}
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, '(' .. text(now), '(' .. text(HELD))) do
-    moved[#moved + 1] = text(now); moved[#moved + 1] = name
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, now + 1, HELD - 1)) do add_member(budget, name, now) end
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, HELD + now + 1, '+inf')) do
+    add_member(budget, name, HELD + now)
   end
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', budget.key, '(' .. text(HELD + now), '+inf')) do
-    moved[#moved + 1] = text(HELD + now); moved[#moved + 1] = name
-  end
-  call_in_parts('ZADD', budget.key, moved)
+  save_members(budget)
+end
+local function correct_future_registers(budget)
   local ahead = get(budget, 'pause_from') - now
   if ahead > 0 then
     put(budget, 'pause', get(budget, 'pause') - ahead)
     put(budget, 'pause_from', now)
   end
+  if get(budget, 'renewed') > now then put(budget, 'renewed', 0) end
   for window = 1, #budget.windows do
     if get(budget, 'floor_at' .. window) > now then put(budget, 'floor_at' .. window, now) end
   end
+end
+-- Counts a permit whose process never said what became of it as sent at the end of its lease.
+local function end_leases(budget)
+  local rows = redis.call('ZRANGEBYSCORE', budget.key, HELD, HELD + now - LEASE, 'WITHSCORES')
+  for at = 1, #rows, 2 do add_member(budget, rows[at], tonumber(rows[at + 1]) - HELD + LEASE) end
+  save_members(budget)
+end
+-- Removes expired permits, except those that a floor is still compared with.
+local function remove_expired(budget)
+  local oldest = now - budget.longest
+  for window = 1, #budget.windows do
+    local at, span = get(budget, 'floor_at' .. window), budget.windows[window][2]
+    if at > 0 and now < at + span then oldest = math.min(oldest, at - span) end
+  end
+  redis.call('ZREMRANGEBYSCORE', budget.key, 1, oldest)
 end
 -- Returns how many permits of a floor are known.
 local function count_known(budget, window, at)
@@ -146,28 +180,23 @@ local function settle_below_floors(budget, settle)
   end
 end
 local function settle_permits(budget)
-  local terms, scores = budget.terms, {}
-  for base, permits in pairs({[0] = terms.sent, [HELD] = terms.held}) do
-    for _, permit in ipairs(permits) do
-      scores[#scores + 1] = text(base + now - permit[2]); scores[#scores + 1] = permit[1]
-    end
+  local terms = budget.terms
+  for _, permit in ipairs(terms.sent or {}) do add_member(budget, permit[1], now - permit[2]) end
+  for _, permit in ipairs(terms.held or {}) do add_member(budget, permit[1], HELD + now - permit[2]) end
+  if terms.refunded then
+    settle_below_floors(budget, function() call_in_parts('ZREM', budget.key, terms.refunded) end)
   end
-  settle_below_floors(budget, function() call_in_parts('ZREM', budget.key, terms.refunded) end)
-  settle_below_floors(budget, function() call_in_parts('ZADD', budget.key, scores) end)
+  if #budget.added > 0 then settle_below_floors(budget, function() save_members(budget) end) end
 end
-local function expire_permits(budget)
-  local rows = redis.call('ZRANGEBYSCORE', budget.key, text(HELD), text(HELD + now - LEASE), 'WITHSCORES')
-  local scores = {}
-  for at = 1, #rows, 2 do
-    scores[#scores + 1] = text(tonumber(rows[at + 1]) - HELD + LEASE); scores[#scores + 1] = rows[at]
+local function update_permits(budget)
+  local is_cleaning = request.seq % CLEANING == 0
+  if is_cleaning or is_clock_off or request.expected == 0 then
+    correct_future_registers(budget)
+    correct_future_times(budget)
+    end_leases(budget)
   end
-  call_in_parts('ZADD', budget.key, scores)
-  local oldest = now - budget.longest
-  for window = 1, #budget.windows do  -- a floor is compared with permits that may have expired since
-    local at, span = get(budget, 'floor_at' .. window), budget.windows[window][2]
-    if at > 0 and now < at + span then oldest = math.min(oldest, at - span) end
-  end
-  redis.call('ZREMRANGEBYSCORE', budget.key, '(0', text(oldest))
+  settle_permits(budget)
+  if is_cleaning then remove_expired(budget) end
 end
 """
 
@@ -194,7 +223,7 @@ local function count_missing(budget, window, count, at)
   return math.max(0, count - count_known(budget, window, at)), at + span - now
 end
 local function raise_floors(budget)
-  for window, floor in ipairs(budget.terms.floors) do
+  for window, floor in ipairs(budget.terms.floors or {}) do
     local at = now - floor[2]
     local before = count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
     if count_missing(budget, window, floor[1], at) >= before then
@@ -204,8 +233,8 @@ local function raise_floors(budget)
   end
 end
 local function begin_pause(budget)
+  if not budget.terms.pause then return end
   local length, window = unpack(budget.terms.pause)
-  if length <= 0 then return end
   local pause_end = now + length
   if pause_end > get(budget, 'pause') then
     put(budget, 'pause', pause_end)
@@ -221,8 +250,8 @@ local function begin_pause(budget)
 end
 -- Compares the service's count of the longest window with our own.
 local function update_foreign(budget)
+  if not budget.terms.counted then return end
   local counted, age, reset, period = unpack(budget.terms.counted)
-  if not counted then return end
   local window, span = #budget.windows, budget.longest
   local foreign, _, last = count_foreign(budget, window)
   local unknown = counted - foreign - count_permits(budget, now - span)
@@ -257,6 +286,7 @@ local function find_delay(budget, tokens)
     elseif usage.used > usage.room - wanted then
       -- A held permit expires one span after now at the earliest.
       local at = usage.room - wanted
+      save_members(budget)
       local sent_at = tonumber(redis.call('ZREVRANGE', budget.key, at, at, 'WITHSCORES')[2])
       delay = math.max(1, math.min(sent_at, now) + span - now)
       if usage.change > 0 then delay = math.min(delay, usage.change) end
@@ -275,8 +305,8 @@ end
 local function list_rivals(budget)
   local rivals, gone = {}, {}
   for name, due in pairs(budget.registers) do
-    local id = string.match(name, '^due:(.*)')
-    if id and id ~= request.id then
+    local id = string.sub(name, 1, 4) == 'due:' and string.sub(name, 5) or request.id
+    if id ~= request.id then
       local demand = get(budget, 'demand:' .. id)
       if due + budget.longest + LEASE < now then gone[#gone + 1] = id
       elseif demand > 0 and now <= due + GRACE and due <= now + INTERVAL + GRACE then
@@ -315,12 +345,10 @@ local function find_share(budget, wanted)
   end
   return low
 end
+local function name_permit(number) return string.format('%s:%d:%d', request.id, request.seq, number) end
 local function add_permits(budget, granted)
-  local score, added = text(request.hold and HELD + now or now), {}
-  for number = 1, granted do
-    added[#added + 1] = score; added[#added + 1] = request.id .. ':' .. text(request.seq) .. ':' .. number
-  end
-  call_in_parts('ZADD', budget.key, added)
+  local score = request.hold and HELD + now or now
+  for number = 1, granted do add_member(budget, name_permit(number), score) end
   for _, usage in ipairs(budget.usage) do usage.used = usage.used + granted end
   budget.free, budget.served = budget.free - granted, budget.served + granted
 end
@@ -340,19 +368,16 @@ local budgets, wanted, is_repeated = {}, request.wanted, false
 for at, key in ipairs(KEYS) do
   local budget = open_budget(key, request.budgets[at])
   local last = get(budget, 'seq:' .. request.id)
-  if request.seq < last then return {-1} end
+  if request.seq < last then return '' end
   is_repeated = is_repeated or request.seq == last
   budget.is_lost = last < budget.terms.answered
   if budget.is_lost then wanted = 0 end
   budgets[at] = budget
 end
-local is_clock_off = request.expected > 0 and math.abs(now - request.expected) > CLOCK_TOLERANCE
 if is_clock_off then wanted = 0 end
 local granted = wanted
 for _, budget in ipairs(budgets) do
-  correct_future_times(budget)
-  settle_permits(budget)
-  expire_permits(budget)
+  update_permits(budget)
   raise_floors(budget)
   begin_pause(budget)
   update_foreign(budget)
@@ -361,15 +386,13 @@ for _, budget in ipairs(budgets) do
 end
 if is_repeated then
   granted = 0
-  while redis.call('ZSCORE', KEYS[1], request.id .. ':' .. text(request.seq) .. ':' .. granted + 1) do
-    granted = granted + 1
-  end
+  while redis.call('ZSCORE', KEYS[1], name_permit(granted + 1)) do granted = granted + 1 end
 end
-local reply = {granted, now, is_clock_off and 1 or 0}
+local reply = {granted, clock[1], clock[2], is_clock_off and 1 or 0}
 for _, budget in ipairs(budgets) do
   if not is_repeated then add_permits(budget, granted) end
   register_demand(budget, granted)
-  save_registers(budget)
+  save_budget(budget)
   reply[#reply + 1] = budget.is_lost and 1 or 0
   reply[#reply + 1] = math.ceil(math.max(0, get(budget, 'pause') - now))
   reply[#reply + 1] = math.ceil(budget.earliest)
@@ -379,7 +402,8 @@ for _, budget in ipairs(budgets) do
     reply[#reply + 1] = usage.others
   end
 end
-return reply
+-- One string: clients parse a list of numbers one by one.
+return table.concat(reply, ' ')
 """
 
 EXCHANGE = _SETUP + _BUDGET + _PERMITS + _USAGE + _SHARES + _EXCHANGE

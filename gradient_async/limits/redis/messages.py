@@ -5,11 +5,11 @@ Contract: pure. Times are in seconds; ages are seconds before now. `lua_script` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+import msgspec
 
 __all__ = ["BudgetReply", "BudgetTerms", "Exchange", "MalformedReplyError", "Reply", "parse_reply"]
 
@@ -27,7 +27,7 @@ def _to_microseconds(seconds: float) -> int:
     return max(0, int(seconds * _MICROSECONDS))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class BudgetTerms:
     """The part of an exchange that concerns one budget.
 
@@ -57,23 +57,28 @@ class BudgetTerms:
     counted: tuple[int, float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as the script reads them."""
-        length, window = self.pause
-        counted = self.counted
-        return {
+        """Return the fields as the script reads them, without empty ones."""
+        fields: dict[str, Any] = {
             "windows": [(capacity, _to_microseconds(span)) for capacity, span in self.windows],
             "answered": self.answered,
             "demand": self.demand,
-            "sent": [(name, _to_microseconds(age)) for name, age in self.sent.items()],
-            "held": [(name, _to_microseconds(age)) for name, age in self.held.items()],
-            "refunded": list(self.refunded),
-            "floors": [(count, _to_microseconds(age)) for count, age in self.floors],
-            "pause": (_to_microseconds(length), window),
-            "counted": [] if counted is None else [counted[0], *map(_to_microseconds, counted[1:])],
         }
+        if self.sent:
+            fields["sent"] = [(name, _to_microseconds(age)) for name, age in self.sent.items()]
+        if self.held:
+            fields["held"] = [(name, _to_microseconds(age)) for name, age in self.held.items()]
+        if self.refunded:
+            fields["refunded"] = list(self.refunded)
+        if self.floors:
+            fields["floors"] = [(count, _to_microseconds(age)) for count, age in self.floors]
+        if self.pause[0] > 0:
+            fields["pause"] = (_to_microseconds(self.pause[0]), self.pause[1])
+        if self.counted is not None:
+            fields["counted"] = [self.counted[0], *map(_to_microseconds, self.counted[1:])]
+        return fields
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Exchange:
     """One call of the script.
 
@@ -108,14 +113,14 @@ class Exchange:
             "expected": _to_microseconds(self.expected),
             "budgets": [budget.to_json() for budget in self.budgets],
         }
-        return json.dumps(fields, separators=(",", ":"))
+        return msgspec.json.encode(fields).decode()
 
     def name_permits(self, count: int) -> list[str]:
         """Return the names of the first *count* permits that this exchange may add."""
         return [f"{self.process}:{self.seq}:{number}" for number in range(1, count + 1)]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define
 class BudgetReply:
     """The state of one budget.
 
@@ -134,7 +139,7 @@ class BudgetReply:
     usage: list[tuple[int, int]]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define
 class Reply:
     """The script's reply to an exchange.
 
@@ -157,29 +162,30 @@ def parse_reply(reply: object, exchange: Exchange) -> Reply:
     Raises:
         MalformedReplyError: It is not the script's.
     """
-    expected = 3 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets)
-    if not isinstance(reply, list) or len(reply) != expected or any(type(value) is not int for value in reply):
-        raise MalformedReplyError
-    granted, server_time, is_clock_off, *rest = reply
+    numbers = _parse_numbers(reply, exchange)
+    granted, seconds, microseconds, is_clock_off = numbers[:4]
     if not 0 <= granted <= exchange.wanted:
         raise MalformedReplyError
-    budgets = []
+    budgets, at = [], 4
     for budget in exchange.budgets:
-        is_lost, pause, earliest, turn = rest[:4]
-        numbers = rest[4 : 4 + 2 * len(budget.windows)]
-        rest = rest[4 + len(numbers) :]
-        budgets.append(
-            BudgetReply(
-                is_lost=bool(is_lost),
-                pause=pause / _MICROSECONDS,
-                earliest=earliest / _MICROSECONDS,
-                turn=turn / _MICROSECONDS,
-                usage=list(zip(numbers[::2], numbers[1::2], strict=True)),
-            )
-        )
-    return Reply(
-        names=exchange.name_permits(granted),
-        server_time=server_time / _MICROSECONDS,
-        is_clock_off=bool(is_clock_off),
-        budgets=budgets,
-    )
+        is_lost, pause, earliest, turn = numbers[at : at + 4]
+        end = at + 4 + 2 * len(budget.windows)
+        usage = [(numbers[place], numbers[place + 1]) for place in range(at + 4, end, 2)]
+        delays = (pause / _MICROSECONDS, earliest / _MICROSECONDS, turn / _MICROSECONDS)
+        budgets.append(BudgetReply(bool(is_lost), *delays, usage))
+        at = end
+    server_time = seconds + microseconds / _MICROSECONDS
+    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets)
+
+
+def _parse_numbers(reply: object, exchange: Exchange) -> list[int]:
+    """Return the numbers of a *reply*, which is a string or bytes, as the client decodes it."""
+    if not isinstance(reply, bytes | str):
+        raise MalformedReplyError
+    try:
+        numbers = list(map(int, reply.split()))
+    except ValueError:
+        raise MalformedReplyError from None
+    if len(numbers) != 4 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets):
+        raise MalformedReplyError
+    return numbers

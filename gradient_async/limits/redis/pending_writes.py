@@ -79,6 +79,8 @@ class PendingWrites:
 
     def take(self) -> PendingWrites:
         """Remove and return the writes of the next exchange: all, or as many outcomes as fit into one."""
+        if not self:
+            return _NO_WRITES
         names = list(self.outcomes)[:_MAX_OUTCOMES]
         taken = attrs.evolve(self, outcomes={name: self.outcomes.pop(name) for name in names})
         self.pause_until, self.pause_window, self.counted = -math.inf, 0, None
@@ -95,6 +97,8 @@ class PendingWrites:
 
     def build_terms(self, key: str, usage: LocalUsage, *, demand: int, now: float) -> BudgetTerms:
         """Return the part of an exchange about the budget *key* that makes these writes."""
+        if self is _NO_WRITES:
+            return BudgetTerms(key=key, windows=usage.spans, answered=usage.answered, demand=demand)
         count = self.counted
         counted = [(name, permit) for name, permit in self.outcomes.items() if permit is not None]
         return BudgetTerms(
@@ -109,3 +113,6 @@ class PendingWrites:
             pause=(self.pause_until - now, self.pause_window) if self.pause_until > now else (0.0, 0),
             counted=None if count is None else (count[0], now - count[1], max(0.0, count[2] - now), count[3]),
         )
+
+
+_NO_WRITES = PendingWrites()

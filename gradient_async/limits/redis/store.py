@@ -7,8 +7,7 @@ script notices a repeated exchange.
 
 from __future__ import annotations
 
-import asyncio
-
+from gradient_async._io.deadline_timer import DeadlineTimer, PhaseTimer
 from gradient_async.limits.redis.connection import Connect
 from gradient_async.limits.redis.failures import RedisUnavailable, describe_failure
 from gradient_async.limits.redis.messages import Exchange, MalformedReplyError, Reply, parse_reply
@@ -29,6 +28,7 @@ class RedisStore:
     def __init__(self, connect: Connect, *, timeout: float) -> None:
         self._connection, self._timeout = connect(), timeout
         self._has_found_server = False
+        self._timer: DeadlineTimer | None = None
 
     async def exchange(self, message: Exchange) -> Reply:
         """Run the script with *message* and return its reply.
@@ -37,8 +37,11 @@ class RedisStore:
             RedisUnavailable: There is none.
         """
         failure = RedisUnavailable("TimeoutError")
+        if self._timer is None:
+            self._timer = DeadlineTimer()
+        timeout = self._timeout * (1 if self._has_found_server else self._connection.steps)
         try:
-            async with asyncio.timeout(self._timeout * (1 if self._has_found_server else self._connection.steps)):
+            with PhaseTimer(self._timer, self._timer.time() + timeout):
                 reply = await self._evaluate(message)
                 self._has_found_server = True
                 return reply
