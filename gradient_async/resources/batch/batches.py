@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
 
 import attrs
@@ -41,11 +41,17 @@ from gradient_async.resources.batch.listing import BatchList
 from gradient_async.resources.batch.options import (
     DEFAULT_CONTENT_TYPE,
     DEFAULT_WINDOW,
+    JournalOption,
     ResolvedOptions,
     StepCallback,
     SubmitOptions,
 )
 from gradient_async.resources.batch.submission import Submission
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.sources.row_template import Template
+    from gradient_async.params.agent import MapParams
+    from gradient_async.resources.batch.map import BatchMapResults
 
 DEFAULT_LIMITS = BatchLimits()
 
@@ -125,6 +131,62 @@ class Batches:
         job = await self.submit(source, **options)
         await job.wait(poll=poll, timeout=timeout)
         return job
+
+    def map(
+        self,
+        requests: Any,
+        *,
+        template: Template | None = None,
+        columns: Sequence[str] | None = None,
+        journal: JournalOption | None = None,
+        poll: Poll = DEFAULT_POLL,
+        timeout: float | None = None,
+        on_step: StepCallback | None = None,
+        **shared: Unpack[MapParams],
+    ) -> BatchMapResults:
+        """Send many chat requests as one job: ``async with ....map(requests) as results: async for result in results``.
+
+        The items are those of ``chat.completions.map``, in the order of the requests. A request that failed, or that
+        has no result, is a `MapResult` with an ``error``; its ``request`` is the body that was sent.
+
+        Example::
+
+            async with session.batches.map(prompts, model="openai-gpt-5.4-mini", journal="run.journal") as results:
+                async for result in results:
+                    print(result.index, result.text or result.error)
+
+        Args:
+            requests: As for ``chat.completions.map``. An ``id`` or ``custom_id`` becomes the ``custom_id``.
+            template: As for ``chat.completions.map``.
+            columns: As for ``chat.completions.map``.
+            journal: As for `submit`: the same call in another process continues with the same job.
+            poll: Bounds of the delay between two polls, in seconds.
+            timeout: Seconds to wait for the end of the job; None for no limit.
+            on_step: Called with a `BatchStep` after each step of the submission.
+            **shared: Parameters of every request; its own override them.
+
+        Raises:
+            ConfigurationError: *requests* is of another type, or an argument is invalid.
+        """
+        from gradient_async._io.sources.row_source import open_source
+        from gradient_async._protocol.sources.row_template import build_row_template
+        from gradient_async.resources.batch.map import (
+            CHAT_ENDPOINT,
+            BatchMapResults,
+            build_body,
+            build_lines,
+            new_chat_map,
+        )
+
+        rows = build_row_template(template, columns)
+        source = open_source(requests, None if rows is None else rows.columns)
+        build = partial(build_body, new_chat_map(shared, rows))
+
+        async def submit() -> BatchJob:
+            lines = build_lines(source, build)
+            return await self.submit(lines, endpoint=CHAT_ENDPOINT, split=True, journal=journal, on_step=on_step)
+
+        return BatchMapResults(submit, lambda job: job.wait(poll=poll, timeout=timeout, check=False))
 
     def job(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from gradient_async.resources.batch.report import (
     ResultFilter,
     build_batch_report,
     choose_ids,
+    iterate_input,
     read_endpoint,
     select_lines,
     select_unanswered,
@@ -291,7 +292,7 @@ class BatchJob:
         return await build_batch_report(iterate_saved(paths, self._resolve_endpoint(batch)), file)
 
     def joined(
-        self, rows: Iterable[R] | AsyncIterable[R], *, key: RowKey = "custom_id"
+        self, rows: Iterable[R] | AsyncIterable[R] | None = None, *, key: RowKey = "custom_id"
     ) -> AsyncGenerator[tuple[R, BatchResult], None]:
         """Iterate over rows, each with its result, in the order of the rows.
 
@@ -301,7 +302,8 @@ class BatchJob:
                 print(row["question"], line.text if line.ok else line.error)
 
         Args:
-            rows: The rows that the requests were made of: an iterable or async iterable of dicts or objects.
+            rows: The rows that the requests were made of: an iterable or async iterable of dicts or objects. By
+                default the lines of the input, as dicts.
             key: The field of a row that has its ``custom_id``, or a function that returns it.
 
         Returns:
@@ -309,9 +311,18 @@ class BatchJob:
             the fault ``missing``. The results are kept in a temporary file meanwhile.
 
         Raises:
-            ConfigurationError: A row has no *key*.
+            ConfigurationError: A row has no *key*, or the input is not known here.
         """
-        return join_results(self.results(), rows, key)
+        return join_results(self.results(), self._iterate_input() if rows is None else rows, key)
+
+    async def _iterate_input(self) -> AsyncGenerator[Any, None]:
+        """Yield the lines of the input as dicts."""
+        file = await self._open_input(None)
+        if file is None:
+            raise ConfigurationError("The input of this job is not known here; pass its rows.")
+        async with aclosing(iterate_input(file)) as lines:
+            async for line in lines:
+                yield line
 
     async def retry_failed(
         self,

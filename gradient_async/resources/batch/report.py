@@ -6,8 +6,9 @@ Contract: memory for the ids, not for the response bodies.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Container, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Container, Iterable
 from contextlib import aclosing
+from typing import Any
 
 import anyio
 import attrs
@@ -15,7 +16,7 @@ import attrs
 from gradient_async._io.batch.input_file import InputFile, TempInputWriter
 from gradient_async._protocol.batch.input_line import read_custom_id, read_url
 from gradient_async._protocol.batch.result_decoder import MALFORMED
-from gradient_async._protocol.codec.json_text import shorten_text
+from gradient_async._protocol.codec.json_text import decode_json, shorten_text
 from gradient_async.errors import BatchFailedError, ConfigurationError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import (
@@ -175,6 +176,14 @@ async def select_lines(file: InputFile, ids: Container[str]) -> InputFile:
     async for lines in file.iter_lines():
         await anyio.to_thread.run_sync(_write_selected, lines, ids, writer)
     return writer.to_input_file()
+
+
+async def iterate_input(file: InputFile) -> AsyncGenerator[Any, None]:
+    """Yield the lines of *file* as dicts; blank lines are skipped."""
+    async for lines in file.iter_lines():
+        for line in lines:
+            if line.strip():
+                yield decode_json(line)
 
 
 async def read_endpoint(file: InputFile) -> str | None:
