@@ -29,7 +29,8 @@ from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 from gradient_async._protocol.rate_limit.token_budget import TokenBudget
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails, format_limit
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails
+from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
 from gradient_async.errors import APITimeoutError, ConfigurationError, escape_text
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -114,21 +115,19 @@ class RateLimiter(QueuedLimiter):
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
 
-        The wait for model tokens does not count: estimates of the requests ahead may still be corrected. Nor do
-        requests ahead if models have quotas, unless all are for one model: this one may pass while they wait.
+        If models have quotas, requests of others ahead do not count: this one may pass while they wait.
         """
         wait_queue, timeout, model = self._wait_queue, waiter.timeout, waiter.model
         if timeout is not None:
-            now, waiters, budget = wait_queue.clock(), wait_queue.waiters, self._models.by_model.get(model)
+            now, waiters = wait_queue.clock(), wait_queue.waiters
             is_ordered = waiters.has_only(model) or not self._models.any_counts()
             ahead = waiters.count_ahead(waiter.priority) if is_ordered else 0
-            earliest = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout)
-            if budget is not None and budget.is_counted:
-                ahead = max(ahead, waiters.count_parked(model, waiter.priority))
-                earliest = max(earliest, budget.find_earliest(now, ahead))
-            if earliest - now > timeout:
+            parked = waiters.count_parked(model, waiter.priority)
+            forecast = self._forecast_wait(model, now)
+            wait = forecast.find_earliest(ahead=ahead, model_ahead=parked, exact_beyond=timeout) - now
+            if wait > timeout:
                 raise APITimeoutError(
-                    f"the rate limit allows this request in {earliest - now:.1f} s at the earliest, with {ahead} "
+                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {max(ahead, parked)} "
                     f"before it, but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
                     phase="limiter",
                 )
@@ -166,21 +165,15 @@ class RateLimiter(QueuedLimiter):
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
         """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
-        now, waiters, model = self._wait_queue.clock(), self._wait_queue.waiters, waiter.model
-        ahead = max(0, waiters.count_ahead(waiter.priority) - 1)
-        at, limit = self._bucket.describe_wait(now, ahead + 1)
-        budget = self._models.by_model.get(model)
-        if budget is not None and budget.is_counted:
-            model_at, model_limit = budget.describe_wait(
-                now, waiter.tokens, max(0, waiters.count_parked(model, waiter.priority) - 1)
-            )
-            if model_at > at:
-                at, limit = model_at, f"{model_limit} for {escape_text(model or 'any model', _MAX_NAME_CHARS)}"
-        if self._token_budget is not None:
-            tokens_at = now + self._token_budget.compute_delay(now, waiter.tokens)
-            if tokens_at > at:
-                at, limit = tokens_at, format_limit(self._token_budget.capacity, self._token_budget.period, "tokens")
-        return WaitDetails(seconds=at - now, limit=limit, queued=ahead, model=model, priority=waiter.priority)
+        waiters, model, priority = self._wait_queue.waiters, waiter.model, waiter.priority
+        ahead, parked = max(0, waiters.count_ahead(priority) - 1), max(0, waiters.count_parked(model, priority) - 1)
+        forecast = self._forecast_wait(model, self._wait_queue.clock())
+        seconds, limit = forecast.describe_wait(tokens=waiter.tokens, model=model, ahead=ahead, model_ahead=parked)
+        return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=model, priority=priority)
+
+    def _forecast_wait(self, model: str | None, now: float) -> WaitForecast:
+        model_budget = self._models.by_model.get(model)
+        return WaitForecast(bucket=self._bucket, token_budget=self._token_budget, model_budget=model_budget, now=now)
 
     # The event loop.
 

@@ -8,15 +8,15 @@ Credit. Whether a request may be sent is asked once for many: after the quotas a
 tokens are a credit, and as long as it lasts a request costs two comparisons. What was taken is settled with the quotas
 when the credit is used up, and with each response.
 
-First flight. The quotas of a model are unknown until its first response. Until then, and for one second at most, only
-60 requests are sent to it: half of what the smallest known tier admits per minute. The rest follows as soon as the
+First flight. The quotas of a model are unknown until its first response. Until then only 10 requests are sent to it;
+the number doubles with each second, and after five seconds it is not limited any more. The rest follows as soon as a
 response states the quotas, or states none.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 import attrs
 
@@ -34,7 +34,8 @@ from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["ModelBudget"]
 
-_FIRST_FLIGHT, _FIRST_FLIGHT_SECONDS = 60, 1.0
+_FIRST_FLIGHT = ((1.0, 10), (2.0, 20), (3.0, 40), (4.0, 80), (5.0, 160))
+"""Until how many seconds after the first request how many are sent to a model that has not responded."""
 _FORGET_SECONDS = 3600.0
 _SETTLE_SECONDS = 0.05
 """Seconds for which held requests may be settled late: less than anybody notices."""
@@ -66,7 +67,7 @@ class ModelBudget:
     paused_until: float = attrs.field(default=-math.inf, init=False)
     taken: int = attrs.field(default=0, init=False)
     taken_tokens: int = attrs.field(default=0, init=False)
-    credit: float = attrs.field(default=_FIRST_FLIGHT, init=False)
+    credit: float = attrs.field(default=_FIRST_FLIGHT[0][1], init=False)
     credit_tokens: float = attrs.field(default=math.inf, init=False)
     _held: int = attrs.field(default=0, init=False)
     _held_tokens: int = attrs.field(default=0, init=False)
@@ -74,7 +75,7 @@ class ModelBudget:
     _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _backoff: RefusalBackoff = attrs.field(factory=RefusalBackoff, init=False)
     _is_answered: bool = attrs.field(default=False, init=False)
-    _flight_ends_at: float = attrs.field(default=math.inf, init=False)
+    _first_taken_at: float = attrs.field(default=math.inf, init=False)
     _newest_sent_at: float = attrs.field(default=-math.inf, init=False)
     _sent_times: list[float] = attrs.field(factory=list, init=False)
     """Ascending sent times of the requests that the newest response may not have counted."""
@@ -91,7 +92,12 @@ class ModelBudget:
         delay = max(0.0, self.paused_until - now)
         for quota in self._quotas.values():
             delay = max(delay, quota.compute_delay(now, _compute_cost(quota, tokens)))
-        return delay if self._is_answered else max(delay, self._flight_ends_at - now)
+        return delay if self._is_answered else max(delay, self._compute_flight_delay(now))
+
+    def _compute_flight_delay(self, now: float) -> float:
+        """Return the seconds until the first flight has room, or is over."""
+        ends = [end for end, room in _FIRST_FLIGHT if self.taken >= room]
+        return max(0.0, self._first_taken_at + max(ends) - now) if ends else 0.0
 
     def take(self, now: float, tokens: int, *, hold: bool) -> None:
         """Count a request with *tokens*, from *now* or, with *hold*, from `start_held`."""
@@ -102,8 +108,8 @@ class ModelBudget:
             self._held_tokens += tokens
         else:
             self._record_sent(now, tokens)
-        if not self._is_answered and self._flight_ends_at == math.inf:
-            self._flight_ends_at = now + _FIRST_FLIGHT_SECONDS
+        if self._first_taken_at == math.inf:
+            self._first_taken_at = now
 
     def start_held(self, now: float, tokens: int) -> None:
         """Count a held request from *now*: it is being sent."""
@@ -144,8 +150,9 @@ class ModelBudget:
                 tokens = min(tokens, quota.count_free(now))
         self._settled_at = now
         if not self._is_answered:
-            self._is_answered = self._flight_ends_at <= now
-            requests = math.inf if self._is_answered else _FIRST_FLIGHT
+            rooms = (room for end, room in _FIRST_FLIGHT if now < self._first_taken_at + end)
+            requests = min(rooms, default=math.inf)
+            self._is_answered = requests == math.inf
         if self._is_answered:
             self.taken = self.taken_tokens = 0
         self.credit, self.credit_tokens = requests, tokens
@@ -161,14 +168,14 @@ class ModelBudget:
         self._settle(now)
         requests = self._quotas.get(REQUESTS)
         delay = 0.0 if requests is None else requests.compute_delay(now, 1.0, ahead=ahead)
-        return max(now + delay, self.paused_until)
+        return max(now + delay, self.paused_until, *(quota.empty_until for quota in self._quotas.values()))
 
     def describe_wait(self, now: float, tokens: int, ahead: int) -> tuple[float, str]:
         """Return when a request with *tokens* may be sent after *ahead* others, and the limit that it waits for."""
         self._settle(now)
         waits = [(self.paused_until, PAUSE)]
         if not self._is_answered:
-            waits.append((self._flight_ends_at if self.credit <= self.taken else now, "no response yet"))
+            waits.append((now + self._compute_flight_delay(now), "no response yet"))
         for quota in self._quotas.values():
             delay = quota.compute_delay(now, _compute_cost(quota, tokens), ahead=ahead if quota.kind == REQUESTS else 0)
             waits.append((now + delay, format_limit(quota.limit, quota.period, quota.kind.partition(" ")[0])))
@@ -190,7 +197,7 @@ class ModelBudget:
             self._apply_triplet(triplet, is_newest=is_newest, sent_at=sent_at, now=now, server_now=server_now)
         if is_newest:
             self._newest_sent_at = sent_at
-            self._drop_sent(bisect_right(self._sent_times, sent_at - self.guard))
+            self._drop_sent(bisect_left(self._sent_times, sent_at - self.guard))
         self.is_counted = self.is_counted or bool(self._quotas)
         self._settle(now)
 
@@ -199,8 +206,13 @@ class ModelBudget:
     ) -> None:
         kind, limit, remaining, reset = triplet
         quota = self._quotas.get(kind)
-        if limit == 0 or (limit is None and remaining is None):
+        if limit == 0:
             return  # a limit of 0 or -1 is written for none
+        wait = min(reset - server_now, PERIODS[kind]) if reset and remaining == 0 else 0.0
+        if limit is None and (remaining is None or (quota is None and not remaining)):
+            if wait > 0.0:  # without a limit or something left, this is a pause and no quota
+                self.pause(now + wait)
+            return
         if quota is None:
             quota = self._quotas[kind] = Quota(kind, PERIODS[kind], self.guard, self.share, now)
             quota.held = self._held if kind == REQUESTS else self._held_tokens
@@ -211,7 +223,6 @@ class ModelBudget:
             return
         after, unsure = self._count_sent(kind, sent_at)
         quota.apply_remaining(remaining, age=now - sent_at, sent_after=after, unsure=unsure)
-        wait = min(reset - server_now, quota.period) if reset and not remaining else 0.0
         quota.empty_until = now + wait if wait > 0.0 else -math.inf
 
     def apply_refusal(
@@ -221,9 +232,13 @@ class ModelBudget:
         wait = find_refusal_wait(info, server_now)
         seconds = self._backoff.start_pause(wait, sent_at=sent_at, now=now, chance=chance)
         if seconds:
-            self.paused_until = max(self.paused_until, now + seconds)
-            self.credit, self.is_counted = 0, True
+            self.pause(now + seconds)
         return seconds
+
+    def pause(self, until: float) -> None:
+        """Admit no request before *until*; an earlier *until* does not shorten a pause."""
+        self.paused_until = max(self.paused_until, until)
+        self.credit, self.is_counted = 0, True
 
     def apply_success(self, sent_at: float) -> None:
         """Forget the refusals before a request that was sent at *sent_at* and succeeded."""
@@ -232,7 +247,7 @@ class ModelBudget:
     def _count_sent(self, kind: str, sent_at: float) -> tuple[int, int]:
         """Return the requests or tokens sent later than *sent_at*, and those sent at most a guard before or later."""
         times, tokens = self._sent_times, self._sent_tokens
-        later, near = bisect_right(times, sent_at), bisect_right(times, sent_at - self.guard)
+        later, near = bisect_right(times, sent_at), bisect_left(times, sent_at - self.guard)
         if kind == REQUESTS:
             return len(times) - later, max(0, len(times) - near - 1)
         own = tokens[later] - tokens[later - 1] if later else 0
@@ -267,7 +282,7 @@ class ModelBudget:
         self.used_at += shift
         self.paused_until += shift
         self._settled_at += shift
-        self._flight_ends_at += shift
+        self._first_taken_at += shift
         self._newest_sent_at += shift
         self._backoff.shift_times(shift)
         self._sent_times = [at + shift for at in self._sent_times]

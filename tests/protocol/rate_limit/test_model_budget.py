@@ -170,18 +170,22 @@ def test_after_a_step_of_the_clock_back_a_quota_goes_on() -> None:
 # The first flight.
 
 
-def test_a_model_without_a_response_admits_a_first_flight_for_a_second() -> None:
+def test_a_model_without_a_response_admits_a_first_flight_in_stages() -> None:
     budget = ModelBudget(GUARD, 1.0, 0.0)
-    assert take_all(budget, 5.0, hold=True) == 60
+    assert take_all(budget, 5.0, hold=True) == 10
     assert budget.compute_delay(5.25, 0) == 0.75
-    assert budget.compute_delay(6.0, 0) == 0.0
+    assert take_all(budget, 6.0) == 10
+    assert take_all(budget, 8.5) == 60
+    assert budget.compute_delay(8.5, 0) == 0.5
+    assert budget.compute_delay(10.0, 0) == 0.0
+    assert not budget.is_counted
 
 
 def test_the_first_response_ends_the_first_flight() -> None:
     budget = ModelBudget(GUARD, 1.0, 0.0)
     take_all(budget, 0.0)
     respond(budget, now=0.1, sent_at=0.0, limit_requests=120, remaining_requests=149)
-    assert take_all(budget, 0.1) == pytest.approx(90, abs=1)
+    assert take_all(budget, 0.1) == pytest.approx(140, abs=1)
 
 
 def test_a_first_response_without_quotas_ends_the_counting() -> None:
