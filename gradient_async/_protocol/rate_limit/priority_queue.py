@@ -226,6 +226,22 @@ class PriorityQueue(Generic[T]):
         if model in self._parked:
             self._parked[model].until = -math.inf
 
+    def restrict_to(self, model: str | None) -> dict[str | None, float]:
+        """Serve entries of *model* only; return what `lift_restriction` needs."""
+        previous = {
+            other: self._parked[other].until if other in self._parked else -math.inf
+            for other in self._by_model
+            if other != model
+        }
+        for other in previous:
+            self.park(other, math.inf)
+        return previous
+
+    def lift_restriction(self, previous: dict[str | None, float]) -> None:
+        """Serve all entries again, as before `restrict_to`."""
+        for other, until in previous.items():
+            self._parked[other].until = until
+
     def may_pass(self, model: str | None) -> bool:
         """Whether a new entry of *model* would be next: all others wait for other models."""
         return model not in self._parked and not (self._key.interactive.size or self._key.bulk.size)
@@ -247,6 +263,10 @@ class PriorityQueue(Generic[T]):
     def has_only(self, model: str | None) -> bool:
         """Whether no entry of another model waits."""
         return self._by_model.get(model, 0) == self.size
+
+    def count_model(self, model: str | None) -> int:
+        """Return how many entries of *model* wait."""
+        return self._by_model.get(model, 0)
 
     def count_parked(self, model: str | None, priority: Priority) -> int:
         """Return how many entries of *model* and *priority* wait in the queue of the model."""

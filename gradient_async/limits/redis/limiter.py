@@ -31,6 +31,7 @@ from gradient_async.limits.redis.failures import RedisUnavailable
 from gradient_async.limits.redis.local_usage import CountedPermit
 from gradient_async.limits.redis.lua_script import MAX_INTERVAL
 from gradient_async.limits.redis.messages import Exchange, Reply
+from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.outage import Outage, WhenDown
 from gradient_async.limits.redis.permits import Outcome, PermitIssuer
 from gradient_async.limits.redis.server_clock import ServerClock
@@ -119,15 +120,18 @@ class RedisLimiter(QueuedLimiter):
         budget_key = f"{{gradient-async:{self._name}}}:{_LAYOUT}"
         self._budget = SharedBudget(budget_key, limits, share=share, guard=guard)
         usage = self._budget.usage
-        self._permits = PermitIssuer(usage, self._write_outcome, clock=self._read_clock, min_age=guard / 4)
-        self._outage = Outage(when_down, usage, self._permits)
-        self._feedback = SharedFeedback(limits, usage.full_bucket, self._budget.pending, wall=wall, chance=chance)
+        self._models = models = SharedModels(guard=guard, share=limits.share)
+        self._permits = PermitIssuer(usage, models, self._write_outcome, clock=self._read_clock, min_age=guard / 4)
+        self._outage = Outage(when_down, usage, models, self._permits)
+        pending = self._budget.pending
+        self._feedback = SharedFeedback(limits, usage.full_bucket, pending, models, wall=wall, chance=chance)
         self._server_clock = ServerClock()
         self._exchanges = BackgroundTask(self._run_exchanges, self._plan_exchange)
         self._process, self._seq = secrets.token_hex(6), 0
         self._was_served = self._uses_hold = False
         self._next_request_at = self._free_at = self._replied_at = -math.inf
         self._look_at = math.inf
+        self._asked_model: str | None = None
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> None:  # noqa: FBT001  as in QueuedLimiter
         """Return None: only Redis grants permits."""
@@ -168,8 +172,9 @@ class RedisLimiter(QueuedLimiter):
         request_at = max(self._next_request_at, self._budget.paused_until)
         if now < request_at:
             return request_at - now
-        self._exchanges.start()
-        return math.inf
+        if self._models.find_ready_waiter(self._wait_queue, now) is not None:
+            self._exchanges.start()
+        return self._wait_queue.waiters.find_unpark_time() - now
 
     async def _run_exchanges(self) -> None:
         """Exchange messages until nothing is to be written, and nobody waits or no token is free."""
@@ -194,19 +199,27 @@ class RedisLimiter(QueuedLimiter):
         if self._outage.needs_replay:
             self._outage.needs_replay = False
             self._budget.replay(now)
-        demand = self._wait_queue.waiters.size if self._wait_queue.next_waiter() is not None else 0
-        is_requested = demand and now >= max(self._next_request_at, self._budget.paused_until)
-        if not (is_requested or self._budget.pending or now >= self._look_at):
+        waiter = self._models.find_ready_waiter(self._wait_queue, now)
+        is_requested = waiter is not None and now >= max(self._next_request_at, self._budget.paused_until)
+        if not (is_requested or self._has_writes() or now >= self._look_at):
             return None
         self._seq += 1
+        self._asked_model = None if waiter is None else waiter.model
+        demand = 0 if waiter is None else self._wait_queue.waiters.count_model(waiter.model)
+        models = self._models.take_terms(waiter, now)
         return Exchange(
             process=self._process,
             seq=self._seq,
             wanted=self._count_wanted(demand, now),
             hold=self._uses_hold,
             expected=self._server_clock.predict_time(now),
-            budgets=[self._budget.take_terms(demand=demand, now=now)],
+            budgets=[self._budget.take_terms(demand=self._wait_queue.waiters.size if demand else 0, now=now)],
+            models=models,
+            asks_model=self._models.is_asked(waiter, now),
         )
+
+    def _has_writes(self) -> bool:
+        return bool(self._budget.pending) or self._models.has_writes()
 
     def _count_wanted(self, demand: int, now: float) -> int:
         """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
@@ -217,6 +230,7 @@ class RedisLimiter(QueuedLimiter):
     def _abandon_exchange(self, message: Exchange) -> None:
         """Give back the permits that Redis may have granted without our learning of it; keep the writes."""
         self._budget.restore_writes()
+        self._models.restore_writes()
         self._budget.pending.refund_all(message.name_permits(message.wanted))
 
     def _apply_failure(self, failure: RedisUnavailable) -> None:
@@ -238,23 +252,30 @@ class RedisLimiter(QueuedLimiter):
         self._grant_permits(reply.names, now, hold=message.hold)
         self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
         is_short = len(reply.names) < max(1, message.wanted)
-        has_waiters = self._wait_queue.next_waiter() is not None
-        record_delay = self._budget.usage.compute_delay(now) if has_waiters else 0.0
+        if reply.model is not None:
+            model_delay = self._models.apply_reply(reply.model, self._asked_model, now)
+            if model_delay and is_short:
+                self._wait_queue.waiters.park(self._asked_model, now + min(model_delay, MAX_INTERVAL))
+                is_short = False
+        record_delay = self._budget.usage.compute_delay(now) if self._wait_queue.waiters.size else 0.0
         self._delay_request(max(budget.turn if is_short else 0.0, record_delay), now=now)
         self._replied_at, self._free_at = now, now + max(budget.earliest, record_delay)
         self._wait_queue.reject_before(self._free_at)
 
     def _grant_permits(self, names: list[str], now: float, *, hold: bool) -> None:
-        """Give the granted permits to waiters; refund those that nobody waits for any more."""
+        """Give the granted permits to waiters for the model asked for; refund those that nobody waits for any more."""
+        queue = self._wait_queue
+        others = {} if queue.waiters.has_only(self._asked_model) else queue.waiters.restrict_to(self._asked_model)
         for number, name in enumerate(names):
-            waiter = self._wait_queue.next_waiter()
+            waiter = queue.next_waiter(now)
             if waiter is None:
                 self._budget.pending.refund_all(names[number:])
-                return
-            permit = self._permits.issue_permit(name, now, hold=waiter.hold)
+                break
+            permit = self._permits.issue_permit(name, now, waiter)
             if waiter.hold != hold:
                 self._budget.pending.outcomes[name] = CountedPermit(now, waiter.hold)
-            self._wait_queue.grant(permit)
+            queue.grant(permit)
+        queue.waiters.lift_restriction(others)
 
     def _delay_request(self, delay: float, *, now: float) -> None:
         """Request no permits for *delay* seconds, but at most for the interval after which others may have changed."""
@@ -265,9 +286,9 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.dispatch()
         now = self._read_clock()
         if self._outage.is_active:
-            delay = max(self._outage.retry_at - now, 0.0) if self._budget.pending else self._look_at - now
+            delay = max(self._outage.retry_at - now, 0.0) if self._has_writes() else self._look_at - now
         else:
-            delay = _COALESCE if self._budget.pending and self._was_served else self._look_at - now
+            delay = _COALESCE if self._has_writes() and self._was_served else self._look_at - now
         self._exchanges.start_after(delay)
 
     def _write_outcome(self, name: str, outcome: Outcome) -> None:
@@ -277,10 +298,11 @@ class RedisLimiter(QueuedLimiter):
 
     # Feedback, pauses and status.
 
-    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:  # noqa: ARG002  not yet
+    def apply_response(self, info: RateLimitInfo, *, status: int, sent_at: float, model: str | None = None) -> None:
         """Update the limiter from a response, in every process; see `RateLimiter.apply_response`."""
-        self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=self._read_clock())
-        if self._budget.pending:
+        self._feedback.apply_headers(info, model=model, status=status, sent_at=sent_at, now=self._read_clock())
+        self._wait_queue.waiters.unpark(model)
+        if self._has_writes():
             self._exchanges.start_after(_COALESCE)
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
@@ -302,14 +324,20 @@ class RedisLimiter(QueuedLimiter):
         """Return a limiter of the same form for another key: its budget is beside this one's in the same Redis."""
         return self._new_limiter(f"{self._name}:{name}")
 
-    def status(self, model: str | None = None) -> LimiterStatus:  # noqa: ARG002  not yet
+    def status(self, model: str | None = None) -> LimiterStatus:
         """Return the budget as Redis last described it, and the length of the local queue."""
         now, paused_until = self._read_clock(), self._budget.paused_until
+        budgets = self._models.budgets
+        quotas = budgets.by_model.get(model)
         return LimiterStatus(
             windows=tuple(self._budget.describe_windows(max(now, self._free_at, paused_until))),
             queued=self._wait_queue.waiters.size,
             paused_until=paused_until if paused_until > now else None,
             now=now,
+            model=model,
+            quotas=() if quotas is None else tuple(quotas.list_quotas(now)),
+            model_paused_until=quotas.paused_until if quotas is not None and quotas.paused_until > now else None,
+            models=tuple(name for name in budgets if name is not None),
         )
 
     def estimate(self, n: int = 1) -> float:
@@ -325,7 +353,7 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.reject_all(limiter_closed_error)
         await self._exchanges.stop(_CLOSE_TIMEOUT)
         is_bound = self._wait_queue.loop is asyncio.get_running_loop()
-        if is_bound and self._budget.pending and not self._outage.is_active:
+        if is_bound and self._has_writes() and not self._outage.is_active:
             await self._run_exchanges()
         await self._store.aclose()
 

@@ -65,9 +65,15 @@ _RENEWAL = 2.0
 _CLEANING = 8
 """Exchanges of a process between two removals of expired permits and ended leases."""
 
+_FORGET_MODEL = 3600.0
+"""Seconds after which a model that nobody asked for is forgotten."""
+_BURSTS_AHEAD = 3
+"""Full buckets of a quota that may be taken beyond its level, by requests that are larger than the bucket."""
+
 _SETUP = f"""
 local HELD, LEASE, INTERVAL = {HELD}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
 local GRACE, CLOCK_TOLERANCE = {_GRACE * 1e6:.0f}, {_CLOCK_TOLERANCE * 1e6:.0f}
+local FORGET_MODEL, BURSTS_AHEAD = {_FORGET_MODEL * 1e6:.0f}, {_BURSTS_AHEAD}
 local FLOOR_SLACK, RENEWAL, CLEANING = {_FLOOR_SLACK * 1e6:.0f}, {_RENEWAL * 1e6:.0f}, {_CLEANING}
 local request = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -103,6 +109,7 @@ local function open_budget(key, terms)
   local windows = terms.windows
   local budget = {key = key, terms = terms, windows = windows, longest = windows[#windows][2]}
   budget.registers, budget.changed, budget.removed, budget.added, budget.usage = {}, {}, {}, {}, {}
+  budget.unused = {}
   local rows = redis.call('ZRANGEBYSCORE', key, '-inf', -1, 'WITHSCORES')
   for at = 1, #rows, 2 do budget.registers[rows[at]] = -tonumber(rows[at + 1]) end
   return budget
@@ -363,6 +370,80 @@ local function register_demand(budget, granted)
 end
 """
 
+_MODELS = """
+-- The registers of a model, in the budget of its key: when each bucket is full again, the announced limits, the end of
+-- a pause, and when the model was asked for.
+local function name_register(kind, model, number) return kind .. (number or '') .. ':' .. model.name end
+local function forget_unused_models(budget)
+  for name, seen in pairs(budget.registers) do
+    local model = string.sub(name, 1, 5) == 'seen:' and {name = string.sub(name, 6)}
+    if model and now > seen + FORGET_MODEL and now > get(budget, name_register('hold', model)) then
+      budget.unused[#budget.unused + 1] = model
+    end
+  end
+  for _, model in ipairs(budget.unused) do
+    for _, kind in ipairs({'seen', 'hold'}) do put(budget, name_register(kind, model), 0) end
+    for number = 0, 3 do
+      for _, kind in ipairs({'full', 'limit'}) do put(budget, name_register(kind, model, number), 0) end
+    end
+  end
+end
+local function update_model(budget, model, is_repeated)
+  put(budget, name_register('seen', model), now)
+  for _, limit in ipairs(model.limits) do put(budget, name_register('limit', model, limit[1]), limit[2]) end
+  local pause_end = math.max(get(budget, name_register('hold', model)), now + model.pause)
+  put(budget, name_register('hold', model), pause_end > now and pause_end or 0)
+  for _, quota in ipairs(model.quotas) do
+    local number, tick, burst, level, _, returned = unpack(quota)
+    local name = name_register('full', model, number)
+    local longest = now + (burst + BURSTS_AHEAD * burst) * tick  -- the clock may have gone back
+    local full_at = math.min(get(budget, name) - (is_repeated and 0 or returned) * tick, longest)
+    full_at = math.max(full_at, now + (burst - level) * tick)
+    put(budget, name, full_at > now and full_at or 0)
+  end
+end
+-- Returns how long until a bucket has the tokens for a request, negative if it has more; a larger one waits for all.
+local function find_shortage(budget, model, quota)
+  local number, tick, burst, _, cost = unpack(quota)
+  local full_at = math.max(now, get(budget, name_register('full', model, number)))
+  return full_at - now - (burst - math.min(cost, burst)) * tick
+end
+local function has_limits(budget, model)
+  for number = 1, 3 do
+    if get(budget, name_register('limit', model, number)) > 0 then return true end
+  end
+  return false
+end
+-- Returns how many of *wanted* requests the quotas of a model admit: none to a process that does not know them yet.
+local function admit_requests(budget, model, wanted)
+  if get(budget, name_register('hold', model)) > now then return 0 end
+  for _, quota in ipairs(model.quotas) do
+    local number, tick, _, _, cost = unpack(quota)
+    if number == 0 and has_limits(budget, model) then return 0 end
+    local shortage = find_shortage(budget, model, quota)
+    wanted = math.min(wanted, shortage > 1 and 0 or math.floor(-shortage / (cost * tick) + 1.000001))
+  end
+  return wanted
+end
+local function charge_model(budget, model, granted)
+  for _, quota in ipairs(model.quotas) do
+    local number, tick, _, _, cost = unpack(quota)
+    local name = name_register('full', model, number)
+    if granted > 0 then put(budget, name, math.max(now, get(budget, name)) + granted * cost * tick) end
+  end
+end
+local function describe_model(budget, model, reply)
+  local pause = math.max(0, get(budget, name_register('hold', model)) - now)
+  local delay = pause
+  for _, quota in ipairs(model.quotas) do
+    local shortage = find_shortage(budget, model, quota)
+    if shortage > 1 then delay = math.max(delay, shortage) end
+  end
+  reply[#reply + 1], reply[#reply + 2] = math.ceil(delay), math.ceil(pause)
+  for number = 1, 3 do reply[#reply + 1] = get(budget, name_register('limit', model, number)) end
+end
+"""
+
 _EXCHANGE = """
 local budgets, wanted, is_repeated = {}, request.wanted, false
 for at, key in ipairs(KEYS) do
@@ -384,13 +465,21 @@ for _, budget in ipairs(budgets) do
   measure_usage(budget)
   granted = math.min(granted, find_share(budget, granted))
 end
+local models, asked = request.models or {}, nil
+for _, model in ipairs(models) do update_model(budgets[1], model, is_repeated) end
+if request.asks_model then
+  asked = models[1]
+  granted = admit_requests(budgets[1], asked, granted)
+end
+if request.seq % CLEANING == 0 then forget_unused_models(budgets[1]) end
 if is_repeated then
   granted = 0
   while redis.call('ZSCORE', KEYS[1], name_permit(granted + 1)) do granted = granted + 1 end
 end
 local reply = {granted, clock[1], clock[2], is_clock_off and 1 or 0}
-for _, budget in ipairs(budgets) do
+for at, budget in ipairs(budgets) do
   if not is_repeated then add_permits(budget, granted) end
+  if asked and at == 1 and not is_repeated then charge_model(budget, asked, granted) end
   register_demand(budget, granted)
   save_budget(budget)
   reply[#reply + 1] = budget.is_lost and 1 or 0
@@ -402,10 +491,11 @@ for _, budget in ipairs(budgets) do
     reply[#reply + 1] = usage.others
   end
 end
+if asked then describe_model(budgets[1], asked, reply) end
 -- One string: clients parse a list of numbers one by one.
 return table.concat(reply, ' ')
 """
 
-EXCHANGE = _SETUP + _BUDGET + _PERMITS + _USAGE + _SHARES + _EXCHANGE
+EXCHANGE = _SETUP + _BUDGET + _PERMITS + _USAGE + _SHARES + _MODELS + _EXCHANGE
 EXCHANGE_SHA = hashlib.sha1(EXCHANGE.encode(), usedforsecurity=False).hexdigest()
 """The name of the script in Redis."""

@@ -11,9 +11,21 @@ from typing import Any
 import attrs
 import msgspec
 
-__all__ = ["BudgetReply", "BudgetTerms", "Exchange", "MalformedReplyError", "Reply", "parse_reply"]
+__all__ = [
+    "BudgetReply",
+    "BudgetTerms",
+    "Exchange",
+    "MalformedReplyError",
+    "ModelReply",
+    "ModelTerms",
+    "QuotaTerms",
+    "Reply",
+    "parse_reply",
+]
 
 _MICROSECONDS = 1_000_000
+_MODEL_NUMBERS = 5
+"""Numbers of a reply about a model: delay, pause and three limits."""
 
 Span = tuple[int, float]
 """Capacity of a window in requests, and its length in seconds with the guard."""
@@ -79,6 +91,63 @@ class BudgetTerms:
 
 
 @attrs.define(kw_only=True)
+class QuotaTerms:
+    """One quota of a model, as a bucket that is refilled evenly.
+
+    Attributes:
+        number: Which quota it is, 0 for the requests to a model whose quotas are unknown.
+        rate: Tokens that are refilled per second.
+        burst: Tokens of the full bucket.
+        level: Free tokens by the record of this process; negative if it took too many.
+        cost: Tokens that one request takes.
+    """
+
+    number: int
+    rate: float
+    burst: float
+    level: float
+    cost: float
+
+
+@attrs.define(kw_only=True)
+class ModelTerms:
+    """The part of an exchange that concerns one model.
+
+    Attributes:
+        name: The model, marked so that no name is empty.
+        quotas: Its quotas.
+        limits: Announced limits that are new, by the number of the quota.
+        returned: Tokens to give back, by the number of the quota; negative ones are taken.
+        pause: Seconds for which nothing is sent to the model.
+    """
+
+    name: str
+    quotas: Sequence[QuotaTerms]
+    limits: Mapping[int, int]
+    returned: Mapping[int, int]
+    pause: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as the script reads them: a quota with the microseconds in which one token is refilled."""
+        return {
+            "name": self.name,
+            "pause": _to_microseconds(self.pause),
+            "limits": list(self.limits.items()),
+            "quotas": [
+                (
+                    quota.number,
+                    _MICROSECONDS / quota.rate,
+                    quota.burst,
+                    quota.level,
+                    quota.cost,
+                    self.returned.get(quota.number, 0),
+                )
+                for quota in self.quotas
+            ],
+        }
+
+
+@attrs.define(kw_only=True)
 class Exchange:
     """One call of the script.
 
@@ -89,6 +158,8 @@ class Exchange:
         hold: Whether the permits count without end until they are settled.
         expected: The time that the server should show, in epoch seconds; 0.0 if unknown.
         budgets: The budgets that each permit takes a token of; the first one names the permits.
+        models: The models to write about.
+        asks_model: Whether the permits are for the first of these models, and take tokens of its quotas.
     """
 
     process: str
@@ -97,6 +168,8 @@ class Exchange:
     hold: bool
     expected: float
     budgets: Sequence[BudgetTerms]
+    models: Sequence[ModelTerms] = ()
+    asks_model: bool = False
 
     @property
     def keys(self) -> list[str]:
@@ -105,7 +178,7 @@ class Exchange:
 
     def to_json(self) -> str:
         """Return the argument of the script."""
-        fields = {
+        fields: dict[str, Any] = {
             "id": self.process,
             "seq": self.seq,
             "wanted": self.wanted,
@@ -113,6 +186,8 @@ class Exchange:
             "expected": _to_microseconds(self.expected),
             "budgets": [budget.to_json() for budget in self.budgets],
         }
+        if self.models:
+            fields |= {"models": [model.to_json() for model in self.models], "asks_model": self.asks_model}
         return msgspec.json.encode(fields).decode()
 
     def name_permits(self, count: int) -> list[str]:
@@ -140,6 +215,21 @@ class BudgetReply:
 
 
 @attrs.define
+class ModelReply:
+    """The state of the model that an exchange asked for.
+
+    Attributes:
+        delay: Seconds until its quotas admit the next request, 0.0 if they do now.
+        pause: Seconds until its current pause ends.
+        limits: The announced limits that any process knows, by the number of the quota.
+    """
+
+    delay: float
+    pause: float
+    limits: dict[int, int]
+
+
+@attrs.define
 class Reply:
     """The script's reply to an exchange.
 
@@ -148,12 +238,14 @@ class Reply:
         server_time: The time of the server in epoch seconds.
         is_clock_off: Whether the server's time differs from the expected one.
         budgets: The state of each budget.
+        model: The state of the model that was asked for, if any.
     """
 
     names: list[str]
     server_time: float
     is_clock_off: bool
     budgets: list[BudgetReply]
+    model: ModelReply | None
 
 
 def parse_reply(reply: object, exchange: Exchange) -> Reply:
@@ -175,7 +267,14 @@ def parse_reply(reply: object, exchange: Exchange) -> Reply:
         budgets.append(BudgetReply(bool(is_lost), *delays, usage))
         at = end
     server_time = seconds + microseconds / _MICROSECONDS
-    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets)
+    model = _parse_model(numbers[at:]) if exchange.asks_model else None
+    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets, model)
+
+
+def _parse_model(numbers: list[int]) -> ModelReply:
+    delay, pause, *limits = numbers
+    known = {number: limit for number, limit in enumerate(limits, 1) if limit}
+    return ModelReply(delay / _MICROSECONDS, pause / _MICROSECONDS, known)
 
 
 def _parse_numbers(reply: object, exchange: Exchange) -> list[int]:
@@ -186,6 +285,7 @@ def _parse_numbers(reply: object, exchange: Exchange) -> list[int]:
         numbers = list(map(int, reply.split()))
     except ValueError:
         raise MalformedReplyError from None
-    if len(numbers) != 4 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets):
+    expected = 4 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets)
+    if len(numbers) != expected + (_MODEL_NUMBERS if exchange.asks_model else 0):
         raise MalformedReplyError
     return numbers

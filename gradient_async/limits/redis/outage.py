@@ -17,6 +17,7 @@ from gradient_async._io.rate_limit.wait_queue import WaitQueue
 from gradient_async.errors import APIConnectionError, ConfigurationError
 from gradient_async.limits.redis.failures import RedisUnavailable
 from gradient_async.limits.redis.local_usage import LocalUsage
+from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.permits import PermitIssuer
 
 __all__ = ["Outage", "WhenDown"]
@@ -47,6 +48,7 @@ class Outage:
 
     policy: WhenDown = attrs.field(converter=_validate_policy)
     _usage: LocalUsage
+    _models: SharedModels
     _permits: PermitIssuer
     retry_at: float = -math.inf
     is_active: bool = False
@@ -70,13 +72,12 @@ class Outage:
         """Grant permits as the policy allows; return the seconds until the next one may be granted."""
         if self.policy == "fail_closed":
             wait_queue.reject_all(_unreachable_error)
-        while (waiter := wait_queue.next_waiter()) is not None:
+        while (waiter := self._models.find_ready_waiter(wait_queue, now)) is not None:
             if delay := self._compute_delay(now):
                 return delay
-            name = f"alone:{secrets.token_hex(8)}"
-            wait_queue.grant(self._permits.issue_permit(name, now, hold=waiter.hold))
+            wait_queue.grant(self._permits.issue_permit(f"alone:{secrets.token_hex(8)}", now, waiter))
             self.needs_replay = True
-        return math.inf
+        return wait_queue.waiters.find_unpark_time() - now
 
     def _compute_delay(self, now: float) -> float:
         share_delay = self._usage.compute_share_delay(now) if self.policy == "local_share" else 0.0

@@ -11,7 +11,9 @@ from collections.abc import Callable
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
+from gradient_async._io.rate_limit.wait_queue import Waiter
 from gradient_async.limits.redis.local_usage import CountedPermit, LocalUsage
+from gradient_async.limits.redis.models import SharedModels
 
 __all__ = ["Outcome", "PermitIssuer", "SharedPermit"]
 
@@ -35,6 +37,7 @@ class PermitIssuer:
 
     Args:
         usage: The count of permits to keep.
+        models: The quotas of models to count them in.
         write_outcome: Writes the outcome of a permit to Redis.
         clock: The limiter's clock.
         min_age: Seconds between the grant and the request below which the sent time is not corrected.
@@ -43,32 +46,38 @@ class PermitIssuer:
     def __init__(
         self,
         usage: LocalUsage,
+        models: SharedModels,
         write_outcome: Callable[[str, Outcome], None],
         *,
         clock: Callable[[], float],
         min_age: float,
     ) -> None:
-        self._usage, self._write_outcome, self._clock, self._min_age = usage, write_outcome, clock, min_age
+        self._usage, self._models, self._write_outcome = usage, models, write_outcome
+        self._clock, self._min_age = clock, min_age
 
-    def issue_permit(self, name: str, now: float, *, hold: bool) -> SharedPermit:
-        """Return a permit that Redis knows as *name*, and count it from *now*."""
-        self._usage.add_permit(name, now, hold=hold)
-        return SharedPermit(self, now, hold, name=name)
+    def issue_permit(self, name: str, now: float, waiter: Waiter) -> SharedPermit:
+        """Return a permit for *waiter* that Redis knows as *name*, and count it from *now*."""
+        self._usage.add_permit(name, now, hold=waiter.hold)
+        permit = SharedPermit(self, now, waiter.hold, name=name)
+        self._models.charge_permit(permit, waiter, now)
+        return permit
 
     def _record_sent(self, permit: Permit) -> None:
         assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
         now = self._clock()
         if not permit.held and now - permit.sent_at < self._min_age:
             return
+        self._models.start_permit(permit, now)
         permit.held, permit.sent_at = False, now
         self._usage.start_permit(permit.name, now)
         self._write_outcome(permit.name, CountedPermit(now))
 
     def _record_refund(self, permit: Permit) -> None:
         assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
+        self._models.refund_permit(permit, self._clock())
         permit.held = False
         self._usage.remove_permit(permit.name)
         self._write_outcome(permit.name, None)
 
     def _record_tokens(self, permit: Permit, tokens: int) -> None:
-        """Do nothing: model tokens are not shared."""
+        self._models.correct_permit(permit, tokens)

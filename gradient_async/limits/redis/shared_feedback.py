@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
-from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
+from gradient_async.errors import escape_text
+from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.pending_writes import PendingWrites
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -22,6 +23,7 @@ __all__ = ["SharedFeedback"]
 _log = logging.getLogger("gradient_async")
 
 _TOO_MANY_REQUESTS = 429
+_MAX_NAME_CHARS = 100
 _SHARE_COUNT_EVERY = 1.0
 """Seconds between two comparisons of the service's count with the requests of all processes."""
 
@@ -33,6 +35,7 @@ class SharedFeedback:
         limits: The budget of all processes together.
         full_bucket: The full budget as this process knows it.
         pending: The writes to Redis.
+        models: The quotas of models.
         wall: Epoch seconds.
         chance: A random number in [0, 1), for the jitter of a pause.
     """
@@ -42,23 +45,29 @@ class SharedFeedback:
         limits: RateLimits,
         full_bucket: RollingTokenBucket,
         pending: PendingWrites,
+        models: SharedModels,
         *,
         wall: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         self._full_bucket, self._pending, self._wall, self._chance = full_bucket, pending, wall, chance
-        models = ModelBudgets(guard=full_bucket.guard, share=limits.share)
-        self._feedback = ServerFeedback(full_bucket, models, tiers=limits.tiers)
+        self._models = models
+        self._feedback = ServerFeedback(full_bucket, models.budgets, tiers=limits.tiers)
         self._longest_number = len(limits.windows)
         self._count_shared_at = -math.inf
 
-    def apply_headers(self, info: RateLimitInfo, *, status: int, sent_at: float, now: float) -> None:
+    def apply_headers(self, info: RateLimitInfo, *, model: str | None, status: int, sent_at: float, now: float) -> None:
         """Update this process from a response, and note what concerns the others."""
         wall = self._wall()
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
-        pauses = self._feedback.apply_headers(info, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance)
-        paused = pauses.key
+        paused, model_paused = self._feedback.apply_headers(
+            info, model=model, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance
+        )
+        self._models.note_response(model, now)
+        if model_paused:
+            name = escape_text(model or "any model", _MAX_NAME_CHARS)
+            _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, model_paused)
         if paused:
             _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
             is_longest = paused > self._full_bucket.shortest.span + 1

@@ -1,0 +1,197 @@
+"""`SharedModels`: the quotas of models as this process knows them, and their part of an exchange.
+
+Every request to a model passes two counts. The `ModelBudget` of this process, which learns from responses, is its own
+record: nothing is granted beyond it. The buckets in Redis hold what all processes together took; an exchange lowers
+them to the level that this process knows of, so that one response corrects all processes.
+
+Contract: pure; times are in seconds on the loop's clock.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gradient_async._io.rate_limit.permit import Permit
+from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
+from gradient_async._protocol.rate_limit.model_budget import ModelBudget
+from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
+from gradient_async._protocol.rate_limit.quota import QuotaStatus
+from gradient_async.limits.redis.messages import ModelReply, ModelTerms, QuotaTerms
+from gradient_async.models.response_meta import RateLimitInfo
+
+__all__ = ["SharedModels"]
+
+_KINDS = ("requests", "tokens per minute", "tokens per day")
+"""Quotas in the order of their numbers in Redis, from 1."""
+_REQUESTS = 1
+_FIRST_FLIGHT = QuotaTerms(number=0, rate=60.0, burst=60.0, level=60.0, cost=1.0)
+"""All processes together send 60 requests a second to a model whose quotas none of them knows."""
+
+
+@attrs.define
+class _ModelWrites:
+    """Writes about one model that wait for an exchange.
+
+    Attributes:
+        limits: Announced limits that are new, by the number of the quota.
+        returned_requests: Requests of permits that were refunded.
+        returned_tokens: Model tokens that were estimated and not used.
+    """
+
+    limits: dict[int, int] = attrs.field(factory=dict)
+    returned_requests: int = 0
+    returned_tokens: int = 0
+
+    def merge(self, other: _ModelWrites) -> None:
+        """Add the writes of an exchange that failed."""
+        self.limits = other.limits | self.limits
+        self.returned_requests += other.returned_requests
+        self.returned_tokens += other.returned_tokens
+
+
+class SharedModels:
+    """The models of one key.
+
+    Args:
+        guard: Seconds by which requests may overtake each other.
+        share: The fraction of the quotas that all processes together may use.
+
+    Attributes:
+        budgets: The quotas as this process knows them.
+    """
+
+    def __init__(self, *, guard: float, share: float) -> None:
+        self.budgets = ModelBudgets(guard=guard, share=share)
+        self._guard, self._share = guard, share
+        self._pending: dict[str | None, _ModelWrites] = {}
+        self._in_flight: dict[str | None, _ModelWrites] = {}
+        self._known_limits: dict[str | None, dict[int, int]] = {}
+
+    # Waiting requests.
+
+    def find_ready_waiter(self, wait_queue: WaitQueue, now: float) -> Waiter | None:
+        """Return the waiter to serve next; park the models whose quotas admit none, by the record of this process."""
+        while (waiter := wait_queue.next_waiter(now)) is not None:
+            budget = self._find_counted(waiter.model, now)
+            delay = 0.0 if budget is None else budget.compute_delay(now, waiter.tokens)
+            if not delay:
+                return waiter
+            wait_queue.waiters.park(waiter.model, now + delay)
+        return None
+
+    def charge_permit(self, permit: Permit, waiter: Waiter, now: float) -> None:
+        """Count *permit*, which *waiter* gets, in the quotas of its model."""
+        budget = self._find_counted(waiter.model, now)
+        permit.model = waiter.model
+        if budget is not None:
+            permit.model_budget, permit.tokens = budget, waiter.tokens
+            budget.take(now, waiter.tokens, hold=waiter.hold)
+
+    def start_permit(self, permit: Permit, now: float) -> None:
+        """Count a held *permit* from *now*: its request is being sent."""
+        if permit.model_budget is not None and permit.held:
+            permit.model_budget.start_held(now, permit.tokens)
+
+    def refund_permit(self, permit: Permit, now: float) -> None:
+        """Return what *permit* took."""
+        if permit.model_budget is not None:
+            permit.model_budget.give_back(now, permit.tokens, held=permit.held)
+            writes = self._find_writes(permit.model)
+            writes.returned_requests += 1
+            writes.returned_tokens += permit.tokens
+
+    def correct_permit(self, permit: Permit, tokens: int) -> None:
+        """Replace the estimated tokens of *permit* by those really used."""
+        if permit.model_budget is not None:
+            permit.model_budget.correct_tokens(permit.tokens, tokens)
+            self._find_writes(permit.model).returned_tokens += permit.tokens - tokens
+        permit.tokens = tokens
+
+    # Exchanges.
+
+    def note_response(self, model: str | None, now: float) -> None:
+        """Write what the response to a request to *model* has changed: its announced limits, or a pause."""
+        budget = self.budgets.by_model.get(model)
+        if budget is None:
+            return
+        limits = {_KINDS.index(quota.kind) + 1: quota.limit for quota in budget.list_quotas(now)}
+        if limits != self._known_limits.get(model, {}):
+            self._known_limits[model] = limits
+            self._find_writes(model).limits.update(limits)
+        elif budget.paused_until > now:
+            self._find_writes(model)
+
+    def take_terms(self, waiter: Waiter | None, now: float) -> list[ModelTerms]:
+        """Return the part of an exchange about models: that of *waiter* first if its quotas count, then all writes."""
+        self._in_flight, self._pending = self._pending, {}
+        models = list(self._in_flight)
+        if waiter is not None and self._find_counted(waiter.model, now) is not None:
+            models = [waiter.model, *(model for model in models if model != waiter.model)]
+        return [self._build_terms(model, 0 if waiter is None else waiter.tokens, now) for model in models]
+
+    def is_asked(self, waiter: Waiter | None, now: float) -> bool:
+        """Whether the first of the terms is about the model of *waiter*."""
+        return waiter is not None and self._find_counted(waiter.model, now) is not None
+
+    def restore_writes(self) -> None:
+        """Keep the writes of an exchange that failed for the next one."""
+        for model, writes in self._in_flight.items():
+            self._find_writes(model).merge(writes)
+
+    def apply_reply(self, reply: ModelReply, model: str | None, now: float) -> float:
+        """Adopt what Redis knows about *model*; return the seconds until its quotas admit the next request."""
+        budget = self.budgets.by_model.get(model) or self.budgets.add_model(model, now)
+        if reply.pause:
+            budget.paused_until = max(budget.paused_until, now + reply.pause)
+        known = self._known_limits.get(model, {})
+        unknown = {number: limit for number, limit in reply.limits.items() if number not in known}
+        if unknown:
+            self._known_limits[model] = known | unknown
+            info = RateLimitInfo(
+                limit_requests=unknown.get(1),
+                limit_tokens_per_minute=unknown.get(2),
+                limit_tokens_per_day=unknown.get(3),
+            )
+            budget.apply_headers(info, refused=False, sent_at=now, now=now, server_now=now)
+        return reply.delay
+
+    def _build_terms(self, model: str | None, tokens: int, now: float) -> ModelTerms:
+        budget = self.budgets.by_model.get(model)
+        writes = self._in_flight.get(model, _ModelWrites())
+        quotas = (
+            [] if budget is None else [self._describe_quota(quota, tokens, now) for quota in budget.list_quotas(now)]
+        )
+        returned = {quota.number: writes.returned_tokens for quota in quotas}
+        returned |= {_REQUESTS: writes.returned_requests} if _REQUESTS in returned else {}
+        return ModelTerms(
+            name="-" if model is None else f"={model}",
+            quotas=quotas or [_FIRST_FLIGHT],
+            limits=writes.limits,
+            returned=returned,
+            pause=0.0 if budget is None else max(0.0, budget.paused_until - now),
+        )
+
+    def _describe_quota(self, quota: QuotaStatus, tokens: int, now: float) -> QuotaTerms:
+        rate = quota.limit * self._share / quota.period
+        wait = quota.next_free_at - now
+        return QuotaTerms(
+            number=_KINDS.index(quota.kind) + 1,
+            rate=rate,
+            burst=max(1.0, quota.limit * self._share - rate * self._guard, quota.free),
+            level=quota.free if wait <= 0 else 1.0 - wait * rate,
+            cost=1.0 if quota.kind == _KINDS[0] else max(1.0, tokens),
+        )
+
+    def _find_counted(self, model: str | None, now: float) -> ModelBudget | None:
+        """Return the budget of *model* if its requests are counted; a new one for a model that is new."""
+        budget = self.budgets.by_model.get(model)
+        if budget is None and model is not None:
+            budget = self.budgets.add_model(model, now)
+        return budget if budget is not None and budget.is_counted else None
+
+    def _find_writes(self, model: str | None) -> _ModelWrites:
+        return self._pending.setdefault(model, _ModelWrites())
+
+    def has_writes(self) -> bool:
+        """Whether an exchange has to write something about a model."""
+        return bool(self._pending)
