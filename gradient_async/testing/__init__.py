@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradient_async.testing.emulator import Emulator
+    from gradient_async.testing.http.tiers import Tier
     from gradient_async.testing.recorded_request import RecordedRequest
     from gradient_async.testing.replies import Reply
 
-__all__ = ["Emulator", "RecordedRequest", "Reply"]
+__all__ = ["Emulator", "RecordedRequest", "Reply", "Tier"]
 
-_MODULES = {"Emulator": "emulator", "RecordedRequest": "recorded_request", "Reply": "replies"}
+_MODULES = {
+    "Emulator": "emulator",
+    "RecordedRequest": "recorded_request",
+    "Reply": "replies",
+    "Tier": "http.tiers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -21,9 +21,10 @@ from gradient_async.testing.endpoints.async_invoke import InvocationService
 from gradient_async.testing.endpoints.table import build_endpoint_table
 from gradient_async.testing.http.delivery import Delivery
 from gradient_async.testing.http.dispatcher import ApiKeys, Dispatcher
-from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RateLimit, RollingLimit, TierBucket
+from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RateLimit, RollingLimit
 from gradient_async.testing.http.router import Router
 from gradient_async.testing.http.server import Connection, LocalServer, new_record, send_continue
+from gradient_async.testing.http.tiers import TierLimits, Tiers
 from gradient_async.testing.http.upstream import Upstream
 from gradient_async.testing.model.text_model import TextModel
 from gradient_async.testing.recorded_request import RecordedRequest
@@ -55,7 +56,8 @@ class Emulator(ScriptingAPI):
         agent_key: The key of the agent host; None accepts every key but *api_key*.
         limits: The rolling windows of each key, as pairs of requests and seconds; ``"documented"`` for those of the
             documents. None admits every request, and counts for the headers only.
-        tier: The requests per minute of a refilled bucket with ``x-ratelimit-*`` headers, in place of *limits*.
+        tier: The quotas of each key and model with ``x-ratelimit-*`` headers, in place of *limits*: the requests per
+            minute of every model, a `Tier`, or one of these for each model by name.
         time_scale: The factor by which the windows, and the lifetime of URLs, pass faster than the clock.
         token_delay: Seconds between two events of a stream.
         seed: A number that changes the generated content.
@@ -80,7 +82,7 @@ class Emulator(ScriptingAPI):
     api_key: str | None = attrs.field(default=None, repr=False)
     agent_key: str | None = attrs.field(default=None, repr=False)
     limits: Windows | Literal["documented"] | None = None
-    tier: int | None = None
+    tier: Tiers | None = None
     time_scale: float = 1.0
     token_delay: float = 0.0
     seed: int = 0
@@ -259,7 +261,7 @@ def _new_batches(emulator: Emulator, model: TextModel) -> BatchService:
 
 def _new_limit(emulator: Emulator) -> RateLimit:
     if emulator.tier is not None:
-        return TierBucket(emulator.tier, emulator.time_scale)
+        return TierLimits(emulator.tier, emulator.time_scale)
     limits = emulator.limits
     windows = DOCUMENTED_WINDOWS if limits is None or isinstance(limits, str) else limits
     return RollingLimit.from_windows(windows, scale=emulator.time_scale, enforced=limits is not None)

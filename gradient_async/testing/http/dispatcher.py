@@ -21,6 +21,7 @@ from gradient_async.testing.scripting.faults import Disconnect, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, Script
 
 _ANTHROPIC = "/v1/messages"
+_BYTES_PER_TOKEN = 4
 
 
 @attrs.frozen(kw_only=True)
@@ -86,15 +87,16 @@ class Dispatcher:
         key = _read_api_key(request)
         if not self.keys.accepts_key(key, agent=endpoint.agent):
             return Decision(response=error_response(401, request_id=request.request_id))
-        verdict = self._check_rate_limit((endpoint.agent, key), now)
+        verdict = self._check_rate_limit((endpoint.agent, key), request, now)
         if not verdict.admitted:
             return Decision(response=error_response(429, request_id=request.request_id), headers=verdict.headers)
         return self._decide_admitted(request, endpoint, verdict.headers)
 
-    def _check_rate_limit(self, key: tuple[bool, str], now: float) -> Verdict:
+    def _check_rate_limit(self, key: tuple[bool, str], request: RecordedRequest, now: float) -> Verdict:
         if key not in self._limits:
             self._limits[key] = self.new_limit()
-        verdict = self._limits[key].admit_request(now)
+        tokens = len(request.body) // _BYTES_PER_TOKEN
+        verdict = self._limits[key].admit_request(now, model=_find_model(request.json), tokens=tokens)
         self.refusals += not verdict.admitted
         return verdict
 
@@ -116,6 +118,12 @@ class Dispatcher:
         literal = scripted and scripted.literal_response(streams=request.streams)
         response = malformed or literal or endpoint.respond(request, scripted)
         return Decision(response=response, plan=plan, headers=headers)
+
+
+def _find_model(body: object) -> str | None:
+    """Return the model that a request names, None if it names none."""
+    model = body.get("model", body.get("model_id")) if isinstance(body, dict) else None
+    return model if isinstance(model, str) else None
 
 
 def _read_api_key(request: RecordedRequest) -> str:

@@ -2,8 +2,7 @@
 
 Contract: pure; the time is an argument. An admitted request counts for one full window; a refused one does not count.
 The headers describe the longest window; a refusal by a shorter window is a burst refusal with ``retry-after``.
-Source: the Rate Limit section of the Inference API reference; for `TierBucket` the quota headers observed on the
-serverless hosts.
+Source: the Rate Limit section of the Inference API reference. The quotas of models are in `tiers`.
 
 Example: windows of 2 requests in 60 s and 10 in 3600 s, and requests at 0 s, 1 s and 12 s. The third is refused with
 ``retry-after: 48``, because the first leaves the short window at 60 s.
@@ -32,8 +31,14 @@ class Verdict:
 class RateLimit(Protocol):
     """The rate limit of one key."""
 
-    def admit_request(self, now: float) -> Verdict:
-        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
+    def admit_request(self, now: float, *, model: str | None = None, tokens: int = 0) -> Verdict:
+        """Admit or refuse a request that arrives at *now*, in epoch seconds.
+
+        Args:
+            now: The time.
+            model: The model that it names, None if it names none.
+            tokens: The tokens of its prompt.
+        """
 
 
 @attrs.define
@@ -72,8 +77,8 @@ class RollingLimit:
         ordered = sorted(windows, key=lambda window: window[1])
         return cls([_Window(capacity, period / scale) for capacity, period in ordered], enforced)
 
-    def admit_request(self, now: float) -> Verdict:
-        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
+    def admit_request(self, now: float, *, model: str | None = None, tokens: int = 0) -> Verdict:  # noqa: ARG002
+        """Admit or refuse a request that arrives at *now*, in epoch seconds; its model does not matter."""
         full = [window for window in self._windows if window.count_free(now) <= 0]
         if full and self.enforced:
             headers = self._quota_headers(0, now)
@@ -94,37 +99,3 @@ class RollingLimit:
             "ratelimit-remaining": str(remaining),
             "ratelimit-reset": str(math.ceil(longest.oldest_expires(now))),
         }
-
-
-@attrs.define
-class TierBucket:
-    """A bucket with a continuous refill of *per_minute* requests a minute and a capacity of 1.25 times that.
-
-    A refusal has no ``retry-after``; its reset is truncated to a full second and so slightly in the past.
-    """
-
-    per_minute: int
-    scale: float = 1.0
-    _level: float = attrs.field(init=False)
-    _updated: float | None = attrs.field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._level = self._capacity
-
-    @property
-    def _capacity(self) -> float:
-        return self.per_minute * 1.25
-
-    def admit_request(self, now: float) -> Verdict:
-        """Admit or refuse a request that arrives at *now*, in epoch seconds."""
-        elapsed = now - (now if self._updated is None else self._updated)
-        self._level = min(self._capacity, self._level + elapsed * self.per_minute * self.scale / 60)
-        self._updated = now
-        admitted = self._level >= 1
-        self._level -= admitted
-        headers = {
-            "x-ratelimit-limit-requests": str(self.per_minute),
-            "x-ratelimit-remaining-requests": str(int(self._level)),
-            "x-ratelimit-reset-requests": "0" if admitted else str(int(now)),
-        }
-        return Verdict(admitted=admitted, headers=headers)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import attrs
-import pytest
 
 from gradient_async.testing import Emulator
-from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RollingLimit, TierBucket
+from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RollingLimit
 from tests.support.emulator_client import (
     EmulatorClient,
     NewClient,
@@ -133,22 +132,3 @@ async def test_an_unenforced_limit_refuses_nothing_and_remaining_stays_above_zer
     verdicts = [limit.admit_request(0) for _ in range(4)]
     assert all(verdict.admitted for verdict in verdicts)
     assert [verdict.headers["ratelimit-remaining"] for verdict in verdicts] == ["1", "1", "1", "1"]
-
-
-async def test_a_tier_refuses_without_retry_after_and_with_a_reset_in_the_past(new_client: NewClient) -> None:
-    clock = Clock()
-    async with Emulator(tier=4, clock=clock) as gradient:
-        *admitted, refused = await ask_times(new_client(gradient), 6)
-    assert [response.status for response in admitted] == [200] * 5
-    assert admitted[0].headers["x-ratelimit-reset-requests"] == "0"
-    assert (refused.status, refused.headers["x-ratelimit-remaining-requests"]) == (429, "0")
-    assert float(refused.headers["x-ratelimit-reset-requests"]) < NOW
-    assert not {"retry-after", "ratelimit-limit"} & {name.lower() for name in refused.headers}
-
-
-@pytest.mark.parametrize(("elapsed", "admitted"), [(14.9, False), (15.0, True)])
-def test_a_tier_refills_continuously(elapsed: float, admitted: bool) -> None:
-    bucket = TierBucket(4)
-    while bucket.admit_request(0).admitted:
-        pass
-    assert bucket.admit_request(elapsed).admitted is admitted
