@@ -23,6 +23,7 @@ from gradient_async.cli.chat_options import (
 )
 from gradient_async.cli.completion_summary import summarize_completion
 from gradient_async.cli.terminal import print_line, remove_controls
+from gradient_async.cli.wait_notes import WaitNotes
 
 
 @attrs.frozen(kw_only=True)
@@ -108,7 +109,7 @@ def _is_piped() -> bool:
 
 
 async def _run_chat(options: ChatOptions) -> None:
-    async with open_completions(options.base_url, agent=options.agent) as completions:
+    async with open_completions(options.base_url, agent=options.agent, hooks=[WaitNotes()]) as completions:
         if options.stream:
             params = options.params
             if options.stats or options.as_json:

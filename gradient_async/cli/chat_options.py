@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import click
 
-from gradient_async import AsyncSession
+from gradient_async import AsyncSession, WaitHook
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 from gradient_async.resources.chat.agent import AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
@@ -37,8 +37,9 @@ def build_messages(system: str | None, prompt: str) -> list[dict[str, str]]:
 
 @asynccontextmanager
 async def open_completions(
-    base_url: str | None, *, agent: bool
+    base_url: str | None, *, agent: bool, hooks: Iterable[WaitHook] = ()
 ) -> AsyncIterator[ChatCompletions | AgentChatCompletions]:
     """Open a session for the service, or for the agent, at *base_url* and yield its chat completions."""
-    async with AsyncSession(agent_endpoint=base_url) if agent else AsyncSession(base_url=base_url) as session:
+    inference, agent_endpoint = (None, base_url) if agent else (base_url, None)
+    async with AsyncSession(base_url=inference, agent_endpoint=agent_endpoint, hooks=hooks) as session:
         yield session.agent().chat.completions if agent else session.chat.completions

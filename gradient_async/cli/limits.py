@@ -11,10 +11,13 @@ import click
 from rich.console import Console, Group
 from rich.live import Live
 
-from gradient_async import AsyncSession, Limiter, RateLimitInfo
+from gradient_async import AsyncSession, RateLimitInfo
+from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.cli.completion_summary import format_quota
 from gradient_async.cli.options import SECONDS, base_url_option
-from gradient_async.cli.terminal import build_limits_table, choose_bar_marks, describe_waiting
+from gradient_async.cli.terminal import build_limits_table, choose_bar_marks, describe_quotas, describe_waiting
+from gradient_async.cli.wait_notes import WaitNotes
+from gradient_async.params import MessageParam
 
 REDRAW_SECONDS = 0.5
 
@@ -23,65 +26,83 @@ REDRAW_SECONDS = 0.5
 @click.option("--watch", is_flag=True, help="Repeat until Ctrl-C.")
 @click.option("--every", type=SECONDS, default=10.0, show_default=True, help="Seconds between requests, with --watch.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each request.")
+@click.option(
+    "-m", "--model", help="Also show the quotas of this model. Generates one token, because only that reveals them."
+)
 @base_url_option
-def limits_command(*, watch: bool, every: float, as_json: bool, base_url: str | None) -> None:
+def limits_command(*, watch: bool, every: float, as_json: bool, model: str | None, base_url: str | None) -> None:
     """Show how much of each rate limit is used.
 
     Requests the list of models, because every response carries the rate limits in its headers. Requests that others
     sent with the same key are included as far as those headers reveal them.
     """
     try:
-        asyncio.run(_show_limits(base_url, every if watch else None, as_json=as_json))
+        asyncio.run(_show_limits(base_url, every if watch else None, as_json=as_json, model=model))
     except KeyboardInterrupt:
         if not watch:
             raise
 
 
-async def _show_limits(base_url: str | None, every: float | None, *, as_json: bool) -> None:
-    async with AsyncSession(base_url=base_url) as session:
-        headers = await _fetch_rate_limits(session)
+async def _show_limits(base_url: str | None, every: float | None, *, as_json: bool, model: str | None) -> None:
+    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+        view = _LimitsView(session, model)
+        await view.refresh()
         if every is not None and sys.stdout.isatty() and not as_json:
-            await _redraw_forever(session, headers, every)
+            await _redraw_forever(view, every)
             return
-        _print_limits(session, headers, as_json=as_json)
+        view.print_limits(as_json=as_json)
         while every is not None:
             await asyncio.sleep(every)
-            _print_limits(session, await _fetch_rate_limits(session), as_json=as_json)
+            await view.refresh()
+            view.print_limits(as_json=as_json)
 
 
-async def _fetch_rate_limits(session: AsyncSession) -> RateLimitInfo:
-    return (await session.models.list()).meta.rate_limit
-
-
-async def _redraw_forever(session: AsyncSession, headers: RateLimitInfo, every: float) -> None:
+async def _redraw_forever(view: _LimitsView, every: float) -> None:
     loop, console = asyncio.get_running_loop(), Console(highlight=False)
     fetched_at = loop.time()
-    with Live(_render_limits(session, headers, console), console=console, auto_refresh=False) as live:
+    with Live(view.render_limits(console), console=console, auto_refresh=False) as live:
         while True:
             await asyncio.sleep(min(REDRAW_SECONDS, every))
             if loop.time() - fetched_at >= every:
-                headers, fetched_at = await _fetch_rate_limits(session), loop.time()
-            live.update(_render_limits(session, headers, console), refresh=True)
+                await view.refresh()
+                fetched_at = loop.time()
+            live.update(view.render_limits(console), refresh=True)
 
 
-def _print_limits(session: AsyncSession, headers: RateLimitInfo, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(
-            json.dumps({"limiter": attrs.asdict(_get_limiter(session).status()), "headers": attrs.asdict(headers)})
-        )
-        return
-    console = Console(highlight=False)
-    console.print(_render_limits(session, headers, console))
+@attrs.define(eq=False)
+class _LimitsView:
+    """The rate limits of a session, and of one model if it is named."""
 
+    _session: AsyncSession
+    _model: str | None
+    _headers: RateLimitInfo = attrs.field(factory=RateLimitInfo, init=False)
 
-def _render_limits(session: AsyncSession, headers: RateLimitInfo, console: Console) -> Group:
-    status = _get_limiter(session).status()
-    quota = format_quota(headers)
-    service_note = f"The service reports: {quota}." if quota else "The service sent no rate-limit header."
-    table = build_limits_table(status, marks=choose_bar_marks(console))
-    return Group(table, "", *describe_waiting(status), service_note)
+    async def refresh(self) -> None:
+        """Send a request, whose response carries the rate limits."""
+        if self._model is None:
+            self._headers = (await self._session.models.list()).meta.rate_limit
+            return
+        question: list[MessageParam] = [{"role": "user", "content": "Hi"}]
+        create = self._session.chat.completions.create
+        self._headers = (await create(model=self._model, messages=question, max_tokens=1)).meta.rate_limit
 
+    def print_limits(self, *, as_json: bool) -> None:
+        """Print the limits once."""
+        if as_json:
+            click.echo(
+                json.dumps({"limiter": attrs.asdict(self._read_status()), "headers": attrs.asdict(self._headers)})
+            )
+            return
+        console = Console(highlight=False)
+        console.print(self.render_limits(console))
 
-def _get_limiter(session: AsyncSession) -> Limiter:
-    assert session.limits is not None  # noqa: S101 - it is on by default
-    return session.limits
+    def render_limits(self, console: Console) -> Group:
+        """Return the limits as a table and notes."""
+        status, quota = self._read_status(), format_quota(self._headers)
+        service_note = f"The service reports: {quota}." if quota else "The service sent no rate-limit header."
+        table = build_limits_table(status, marks=choose_bar_marks(console))
+        return Group(table, "", *describe_quotas(status), *describe_waiting(status), service_note)
+
+    def _read_status(self) -> LimiterStatus:
+        assert self._session.limits is not None  # noqa: S101 - it is on by default
+        return self._session.limits.status(self._model)

@@ -1,4 +1,4 @@
-"""Progress of a map on stderr: a bar in a terminal, a line a minute elsewhere.
+"""Progress of a map on stderr: a bar in a terminal, elsewhere a line a minute and when a wait begins.
 
 Contract: only displays; nothing goes to stdout. A map whose results go to the same terminal shows no bar between them.
 """
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from gradient_async.models.map_progress import MapProgress
 
-_NOTE_EVERY = 60.0
+_NOTE_EVERY, _WAIT_NOTE_EVERY = 60.0, 10.0
 
 
 class MapView(Protocol):
@@ -48,7 +48,8 @@ def describe_progress(progress: MapProgress) -> str:
     facts += [f"{progress.rate:.1f}/s"] if progress.rate else []
     facts += [f"{progress.tokens} tokens"] if progress.tokens else []
     if progress.limiter_delay >= 1:
-        facts.append(f"waiting {progress.limiter_delay:.0f} s for the rate limit")
+        limit = f" ({progress.limit})" if progress.limit else ""
+        facts.append(f"waiting {progress.limiter_delay:.0f} s for the rate limit{limit}")
     if progress.seconds_left:
         facts.append(f"{format_duration(progress.seconds_left)} left")
     return ", ".join(facts)
@@ -65,8 +66,9 @@ def format_duration(seconds: float) -> str:
 
 @attrs.define(eq=False)
 class MapNotes:
-    """Prints a line a minute."""
+    """Prints a line a minute, and one when the rate limit makes the map wait."""
 
+    _was_waiting: bool = attrs.field(default=False, init=False)
     _printed_at: float = attrs.field(default=0.0, init=False)
 
     def __enter__(self) -> Self:
@@ -78,8 +80,11 @@ class MapNotes:
         pass
 
     def show_progress(self, progress: MapProgress) -> None:
-        """Print *progress* if a minute has passed."""
-        if progress.elapsed - self._printed_at >= _NOTE_EVERY:
+        """Print *progress* if a minute has passed, or a wait of more than a second has begun."""
+        is_waiting = progress.limiter_delay > 1
+        begins, self._was_waiting = is_waiting and not self._was_waiting, is_waiting
+        since = progress.elapsed - self._printed_at
+        if since >= _NOTE_EVERY or (begins and (since >= _WAIT_NOTE_EVERY or not self._printed_at)):
             self._printed_at = progress.elapsed
             click.echo(describe_progress(progress), err=True)
 

@@ -78,11 +78,21 @@ def build_limits_table(status: LimiterStatus, *, marks: str = "█░") -> Table
     return table
 
 
+def describe_quotas(status: LimiterStatus) -> list[str]:
+    """Return one sentence for each known quota of the model."""
+    return [
+        f"{status.model}: {quota.free} {quota.unit} left, {quota.limit} {format_period(quota.period)}."
+        for quota in status.quotas
+    ]
+
+
 def describe_waiting(status: LimiterStatus) -> list[str]:
     """Return one sentence each for the limiter's queue and pause, if there are any."""
     notes = [f"{status.queued} requests wait."] if status.queued else []
     if status.paused_until is not None:
         notes.append(f"Paused by the service for {status.paused_until - status.now:.1f} s.")
+    if status.model_paused_until is not None:
+        notes.append(f"{status.model}: paused by the service for {status.model_paused_until - status.now:.1f} s.")
     return notes
 
 
@@ -93,4 +103,4 @@ def choose_bar_marks(console: Console) -> str:
 
 def format_period(seconds: float) -> str:
     """Return the name of a window with this period: ``per minute``."""
-    return {60.0: "per minute", 3600.0: "per hour"}.get(seconds, f"per {seconds:g} s")
+    return {60.0: "per minute", 3600.0: "per hour", 86_400.0: "per day"}.get(seconds, f"per {seconds:g} s")

@@ -19,6 +19,7 @@ class MapProgress:
         in_flight: Items that were taken from the source and have no result yet.
         waiting: Requests that wait for the rate limiter.
         limiter_delay: Seconds until the limiter admits the next request; 0 if none waits.
+        limit: The limit that it waits for, such as ``250 in 60 s``; empty if none waits.
         elapsed: Seconds since the map began.
         rate: Items a second over the last two minutes, without restored ones.
         seconds_left: Estimated seconds until the last result; None if it cannot be estimated.
@@ -33,6 +34,7 @@ class MapProgress:
     in_flight: int = 0
     waiting: int = 0
     limiter_delay: float = 0.0
+    limit: str = ""
     elapsed: float = 0.0
     rate: float = 0.0
     seconds_left: float | None = None

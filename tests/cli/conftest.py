@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from gradient_async._protocol.http import credentials
 from gradient_async.testing import Emulator
-from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil
+from tests.support.cli import Invoke, Serve, Start, StartInTerminal, WaitUntil
 from tests.support.waiting import HANG_SECONDS
 
 VARIABLES = (
@@ -55,6 +55,12 @@ def run_in_thread(emulator: Emulator) -> Iterator[Emulator]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Runs an emulator in another thread."""
+    return run_in_thread
 
 
 @pytest.fixture

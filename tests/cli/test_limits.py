@@ -6,9 +6,11 @@ import json
 import signal
 import subprocess
 
+import pytest
+
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.testing import Emulator
-from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil, stdout_of
+from tests.support.cli import Invoke, Serve, Start, StartInTerminal, WaitUntil, stdout_of
 from tests.support.waiting import HANG_SECONDS
 
 
@@ -58,3 +60,15 @@ def test_ctrl_c_without_watching_is_an_interruption(gradient: Emulator, start: S
     wait_until(lambda: gradient.requests)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=HANG_SECONDS) == ExitCode.INTERRUPTED
+
+
+def test_limits_of_a_model_show_its_quotas(monkeypatch: pytest.MonkeyPatch, serve: Serve, invoke: Invoke) -> None:
+    with serve(Emulator(tier=120)) as emulator:
+        monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
+        monkeypatch.setenv("MODEL_ACCESS_KEY", "sk-secret")
+        shown = invoke("limits", "--model", "m").stdout
+        status = json.loads(invoke("limits", "-m", "m", "--json").stdout)["limiter"]
+    assert "m: 149 requests left, 120 per minute." in shown
+    assert "tokens left, 8000000 per day." in shown
+    assert [quota["kind"] for quota in status["quotas"]] == ["requests", "tokens per minute", "tokens per day"]
+    assert [seen.json["max_tokens"] for seen in emulator.requests] == [1, 1]

@@ -254,6 +254,10 @@ def test_ctrl_c_ends_map_at_every_stage_with_advice(
         (MapProgress(), "0"),
         (MapProgress(total=9, done=2, failed=1, restored=1), "2 of 9, 1 from the checkpoint, 1 failed"),
         (MapProgress(done=2, waiting=1, limiter_delay=41.2), "2, waiting 41 s for the rate limit"),
+        (
+            MapProgress(done=2, waiting=1, limiter_delay=41.2, limit="250 in 60 s"),
+            "2, waiting 41 s for the rate limit (250 in 60 s)",
+        ),
         (MapProgress(done=2, rate=4.12, tokens=900, retried=3), "2, 3 retried, 4.1/s, 900 tokens"),
         (MapProgress(done=2, seconds_left=4571.0), "2, 1 h 16 min left"),
     ],
@@ -267,6 +271,16 @@ def test_progress_is_one_line(progress: MapProgress, text: str) -> None:
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_a_note_comes_when_a_wait_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    with create_map_view(to_file=True) as view:
+        for second in range(40):
+            delay = 20.0 - second % 20 if second >= 5 else 0.0
+            view.show_progress(MapProgress(elapsed=float(second), limiter_delay=delay, limit="250 in 60 s"))
+    notes = capsys.readouterr().err.splitlines()
+    assert notes[0] == "0, waiting 15 s for the rate limit (250 in 60 s)"
+    assert len(notes) <= 3
 
 
 def test_notes_come_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:

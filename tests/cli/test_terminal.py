@@ -6,8 +6,17 @@ import io
 
 import pytest
 
-from gradient_async._protocol.rate_limit.status import LimiterStatus
-from gradient_async.cli.terminal import Wrapper, describe_waiting, draw_bar, format_period, remove_controls
+from gradient_async import WaitDetails, WaitOutcome
+from gradient_async._protocol.rate_limit.status import LimiterStatus, QuotaStatus
+from gradient_async.cli.terminal import (
+    Wrapper,
+    describe_quotas,
+    describe_waiting,
+    draw_bar,
+    format_period,
+    remove_controls,
+)
+from gradient_async.cli.wait_notes import WaitNotes
 from gradient_async.testing import Emulator
 from tests.support.cli import StartInTerminal
 
@@ -71,6 +80,23 @@ def test_the_queue_and_the_pause_are_described() -> None:
     assert notes == ["3 requests wait.", "Paused by the service for 2.5 s."]
 
 
+def test_the_quotas_and_the_pause_of_a_model_are_described() -> None:
+    quota = QuotaStatus(kind="requests", limit=120, period=60.0, free=3, next_free_at=10.0)
+    status = LimiterStatus(windows=(), model="m", quotas=(quota,), model_paused_until=12.5, now=10.0)
+    assert describe_quotas(status) == ["m: 3 requests left, 120 per minute."]
+    assert describe_waiting(status) == ["m: paused by the service for 2.5 s."]
+
+
 @pytest.mark.parametrize(("seconds", "name"), [(60.0, "per minute"), (3600.0, "per hour"), (12.5, "per 12.5 s")])
 def test_a_window_is_named_by_its_period(seconds: float, name: str) -> None:
     assert format_period(seconds) == name
+
+
+def test_waits_at_the_same_time_are_one_note(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = WaitNotes()
+    wait = WaitDetails(seconds=41.2, limit="250 in 60 s", queued=3, model="m", priority="interactive")
+    first, second = notes.begin_wait(wait), notes.begin_wait(wait)
+    for end in (first, second):
+        end(WaitOutcome(waited=41.2, granted=True))
+    notes.begin_wait(wait)
+    assert capsys.readouterr().err == "waiting 41 s for the rate limit (250 in 60 s)\n" * 2

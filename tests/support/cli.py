@@ -2,9 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
 from click.testing import Result
+
+from gradient_async.testing import Emulator
 
 
 class Invoke(Protocol):
@@ -29,6 +32,8 @@ class StartInTerminal(Protocol):
     ) -> tuple[str, int]: ...
 
 
+Serve = Callable[[Emulator], AbstractContextManager[Emulator]]
+"""Runs an emulator in another thread."""
 WaitUntil = Callable[[Callable[[], object]], None]
 """Waits until a condition holds; fails after five seconds."""
 

@@ -79,7 +79,9 @@ class ProgressMeter:
             status: The state of the limiter, None without one.
             by_limiter: Seconds until the limiter has admitted all remaining requests.
         """
-        rate = self._compute_rate(now)
+        rate, (delay, limit) = self._compute_rate(now), (0.0, "")
+        if waiting and status is not None:
+            delay, limit = status.find_delay()
         return MapProgress(
             total=self.total,
             done=self.done,
@@ -89,7 +91,8 @@ class ProgressMeter:
             tokens=self.tokens,
             in_flight=in_flight,
             waiting=waiting,
-            limiter_delay=compute_limiter_delay(status) if waiting and status is not None else 0.0,
+            limiter_delay=delay,
+            limit=limit,
             elapsed=now - self.started_at,
             rate=rate,
             seconds_left=self._estimate_end(rate, by_limiter),
@@ -110,12 +113,3 @@ class ProgressMeter:
     def _compute_rate(self, now: float) -> float:
         since, count = self._samples[0]
         return (self.done - self.restored - count) / (now - since) if now > since else 0.0
-
-
-def compute_limiter_delay(status: LimiterStatus) -> float:
-    """Return the seconds until the limiter with this *status* may admit a request, to its model if it names one."""
-    pauses = (status.paused_until, status.model_paused_until)
-    times = [status.now, *(until for until in pauses if until is not None)]
-    times += [window.next_free_at for window in status.windows]
-    times += [quota.next_free_at for quota in status.quotas]
-    return max(times) - status.now

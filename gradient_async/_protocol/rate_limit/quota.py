@@ -57,6 +57,11 @@ class QuotaStatus:
     free: int
     next_free_at: float
 
+    @property
+    def unit(self) -> str:
+        """``"requests"`` or ``"tokens"``."""
+        return self.kind.partition(" ")[0]
+
 
 @attrs.define(eq=False, repr=False)
 class Quota:

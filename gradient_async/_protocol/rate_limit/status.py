@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 
 from gradient_async._protocol.rate_limit.quota import QuotaStatus
+from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
 from gradient_async._protocol.rate_limit.window import WindowStatus
 
 __all__ = ["LimiterStatus", "QuotaStatus", "WindowStatus", "format_html", "format_line"]
@@ -52,6 +53,17 @@ class LimiterStatus:
         if self.paused_until is not None:
             return 0
         return min((window.free for window in self.windows), default=0)
+
+    def find_delay(self) -> tuple[float, str]:
+        """Return the seconds until the next request may be sent, to `model` if it names one, and the limit until then.
+
+        The limit is text such as ``250 in 60 s``, and empty if a request may be sent now.
+        """
+        pauses = [(until, PAUSE) for until in (self.paused_until, self.model_paused_until) if until is not None]
+        windows = [(window.next_free_at, format_limit(window.capacity, window.period)) for window in self.windows]
+        quotas = [(quota.next_free_at, format_limit(quota.limit, quota.period, quota.unit)) for quota in self.quotas]
+        at, limit = max([(self.now, ""), *pauses, *quotas, *windows], key=lambda delay: delay[0])
+        return at - self.now, limit
 
 
 def format_line(name: str, status: LimiterStatus) -> str:

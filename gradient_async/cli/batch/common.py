@@ -16,6 +16,7 @@ from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import SECONDS
 from gradient_async.cli.terminal import print_line
+from gradient_async.cli.wait_notes import WaitNotes
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.job import BatchJob
 from gradient_async.resources.batch.options import SubmitOptions
@@ -99,7 +100,7 @@ def run_with_session(
     """Run *work* with an open session and exit with the code it returns."""
 
     async def run_work() -> ExitCode | None:
-        async with AsyncSession(base_url=base_url) as session:
+        async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
             return await work(session)
 
     if code := asyncio.run(run_work()):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradient_async._protocol.map.progress_meter import ProgressMeter, compute_limiter_delay
+from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async._protocol.map.stop_rule import StopRule
-from gradient_async._protocol.rate_limit.quota import QuotaStatus
 from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
 from gradient_async.errors import APIConnectionError, BadRequestError, GradientError, status_error_class
 
@@ -77,7 +76,9 @@ def test_the_limiter_delay_ends_when_every_window_and_the_pause_allow_it(
 ) -> None:
     window = WindowStatus(capacity=1, period=60.0, used=1, foreign=0, next_free_at=next_free_at)
     status = LimiterStatus(windows=(window,), paused_until=paused_until, now=50.0)
-    assert compute_limiter_delay(status) == delay
+    progress = new_meter(None).describe(105.0, waiting=1, status=status)
+    assert (progress.limiter_delay, bool(progress.limit)) == (delay, delay > 0)
+    assert new_meter(None).describe(105.0, waiting=0, status=status).limiter_delay == 0.0
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 422, 429, 500, 503])
@@ -90,12 +91,3 @@ def test_a_run_of_failures_ends_a_map() -> None:
     rule = StopRule(stop_after=3)
     run: list[GradientError | None] = [BadRequestError("m"), APIConnectionError("m"), None, *[BadRequestError("m")] * 3]
     assert [rule.ends_map(error) for error in run] == [False] * 5 + [True]
-
-
-def test_the_pause_of_a_model_is_a_delay() -> None:
-    assert compute_limiter_delay(LimiterStatus(windows=(), model="m", model_paused_until=91.0, now=50.0)) == 41.0
-
-
-def test_a_spent_quota_of_a_model_is_a_delay() -> None:
-    quota = QuotaStatus(kind="requests", limit=1, period=60.0, free=0, next_free_at=57.0)
-    assert compute_limiter_delay(LimiterStatus(windows=(), model="m", quotas=(quota,), now=50.0)) == 7.0
