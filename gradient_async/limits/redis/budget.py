@@ -10,8 +10,9 @@ import logging
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.status import WindowStatus
 from gradient_async.limits.redis.local_usage import LocalUsage
-from gradient_async.limits.redis.messages import BudgetReply, BudgetTerms
+from gradient_async.limits.redis.messages import BudgetTerms
 from gradient_async.limits.redis.pending_writes import PendingWrites
+from gradient_async.limits.redis.replies import BudgetReply
 
 __all__ = ["SharedBudget"]
 

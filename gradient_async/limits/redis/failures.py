@@ -91,7 +91,13 @@ _REFUSALS = (
         "Correct them in the address, as in redis://user:password@host/0",
     ),
     _Refusal(
-        ("SlotNotCoveredError", "Hash slot not served", "not covered by the cluster", "slots are not covered"),
+        (
+            "SlotNotCoveredError",
+            "KeyError",
+            "Hash slot not served",
+            "not covered by the cluster",
+            "slots are not covered",
+        ),
         "no node of the cluster serves the slot of the limiter's key",
         "Assign the slot to a node",
     ),

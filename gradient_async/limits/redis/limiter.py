@@ -8,10 +8,8 @@ requests as many as wait in its queue. `outage` handles the time while Redis is 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,26 +25,24 @@ from gradient_async.errors import ConfigurationError
 from gradient_async.limits.redis.background_task import BackgroundTask
 from gradient_async.limits.redis.budget import SharedBudget
 from gradient_async.limits.redis.connection import Connect, connect_address, connect_client
+from gradient_async.limits.redis.dialogue import Dialogue
 from gradient_async.limits.redis.failures import RedisUnavailable
 from gradient_async.limits.redis.local_usage import CountedPermit
 from gradient_async.limits.redis.lua_script import MAX_INTERVAL
-from gradient_async.limits.redis.messages import Exchange, Reply
+from gradient_async.limits.redis.messages import Exchange
 from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.outage import Outage, WhenDown
 from gradient_async.limits.redis.permits import Outcome, PermitIssuer
-from gradient_async.limits.redis.server_clock import ServerClock
+from gradient_async.limits.redis.replies import Reply
 from gradient_async.limits.redis.shared_feedback import SharedFeedback
 from gradient_async.limits.redis.store import RedisStore
 from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["RedisLimiter", "WhenDown"]
 
-_log = logging.getLogger("gradient_async")
-
 _DEFAULT: Final = RateLimits()
 _LAYOUT = "v2"
 """Version of the keys in Redis. Processes with another one do not share their budgets."""
-_MAX_PERMITS_PER_EXCHANGE = 64
 _MIN_INTERVAL = 0.005
 """Seconds after which permits are requested again at the earliest, if it was the turn of other processes."""
 _COALESCE = 0.01
@@ -125,20 +121,17 @@ class RedisLimiter(QueuedLimiter):
         self._outage = Outage(when_down, usage, models, self._permits)
         pending = self._budget.pending
         self._feedback = SharedFeedback(limits, usage.full_bucket, pending, models, wall=wall, chance=chance)
-        self._server_clock = ServerClock()
+        self._dialogue = Dialogue(self._budget, models)
         self._exchanges = BackgroundTask(self._run_exchanges, self._plan_exchange)
-        self._process, self._seq = secrets.token_hex(6), 0
-        self._was_served = self._uses_hold = False
         self._next_request_at = self._free_at = self._replied_at = -math.inf
         self._look_at = math.inf
-        self._asked_model: str | None = None
 
     def _try_acquire(self, tokens: int, hold: bool, model: str | None) -> None:  # noqa: FBT001  as in QueuedLimiter
         """Return None: only Redis grants permits."""
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue; reject each waiter with a deadline before a token is surely free."""
-        self._uses_hold = self._uses_hold or waiter.hold
+        self._dialogue.uses_hold = self._dialogue.uses_hold or waiter.hold
         granted = self._wait_queue.enqueue(waiter)
         if waiter.timeout is not None:
             is_known = self._read_clock() < self._replied_at + MAX_INTERVAL and not self._outage.is_active
@@ -159,7 +152,7 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.bind_loop(loop)
         self._wait_queue.clock = loop_clock(loop)
         self._exchanges.use_loop(loop)
-        self._server_clock = ServerClock()
+        self._dialogue.forget_clock()
         if had_loop:
             self._store = RedisStore(self._connect, timeout=self._timeout)
 
@@ -186,7 +179,7 @@ class RedisLimiter(QueuedLimiter):
                 failure = error
             finally:
                 if reply is None:
-                    self._abandon_exchange(message)
+                    self._dialogue.abandon_exchange(message)
             if reply is None or failure is not None:
                 return self._apply_failure(failure or RedisUnavailable("no reply"))
             self._apply_reply(message, reply, sent_at=sent_at)
@@ -201,71 +194,35 @@ class RedisLimiter(QueuedLimiter):
             self._budget.replay(now)
         waiter = self._models.find_ready_waiter(self._wait_queue, now)
         is_requested = waiter is not None and now >= max(self._next_request_at, self._budget.paused_until)
-        if not (is_requested or self._has_writes() or now >= self._look_at):
+        if not (is_requested or self._dialogue.has_writes or now >= self._look_at):
             return None
-        self._seq += 1
-        self._asked_model = None if waiter is None else waiter.model
-        demand = 0 if waiter is None else self._wait_queue.waiters.count_model(waiter.model)
-        models = self._models.take_terms(waiter, now)
-        return Exchange(
-            process=self._process,
-            seq=self._seq,
-            wanted=self._count_wanted(demand, now),
-            hold=self._uses_hold,
-            expected=self._server_clock.predict_time(now),
-            budgets=[self._budget.take_terms(demand=self._wait_queue.waiters.size if demand else 0, now=now)],
-            models=models,
-            asks_model=self._models.is_asked(waiter, now),
-        )
-
-    def _has_writes(self) -> bool:
-        return bool(self._budget.pending) or self._models.has_writes()
-
-    def _count_wanted(self, demand: int, now: float) -> int:
-        """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
-        if self._budget.pending.is_replay or now < self._budget.paused_until:
-            return 0
-        return self._budget.usage.count_allowed(now, min(demand, _MAX_PERMITS_PER_EXCHANGE))
-
-    def _abandon_exchange(self, message: Exchange) -> None:
-        """Give back the permits that Redis may have granted without our learning of it; keep the writes."""
-        self._budget.restore_writes()
-        self._models.restore_writes()
-        self._budget.pending.refund_all(message.name_permits(message.wanted))
+        return self._dialogue.build_exchange(waiter, self._wait_queue.waiters, now)
 
     def _apply_failure(self, failure: RedisUnavailable) -> None:
-        if failure.cure is not None and not self._was_served:
+        if failure.cure is not None and not self._dialogue.was_answered:
             return self._wait_queue.reject_all(failure.to_configuration_error)
         return self._outage.begin_outage(failure, self._read_clock())
 
     def _apply_reply(self, message: Exchange, reply: Reply, *, sent_at: float) -> None:
         """Grant the permits, and note when to ask for more."""
         self._outage.end_outage()
-        now, self._was_served = self._read_clock(), True
-        step = self._server_clock.apply_reply(reply.server_time, sent_at=sent_at, arrived_at=now)
-        if step:
-            _log.warning("rate limit: the clock of the Redis server was set by %+.1f s", step)
-        elif reply.is_clock_off:
-            self._server_clock.forget()
-        budget = reply.budgets[0]
-        self._budget.apply_reply(budget, message.seq, now, was_clock_set=bool(step))
+        now, budget, queue = self._read_clock(), reply.budgets[0], self._wait_queue
+        model_delay = self._dialogue.apply_reply(message, reply, sent_at=sent_at, now=now)
         self._grant_permits(reply.names, now, hold=message.hold)
         self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
-        is_short = len(reply.names) < max(1, message.wanted)
-        if reply.model is not None:
-            model_delay = self._models.apply_reply(reply.model, self._asked_model, now)
-            if model_delay and is_short:
-                self._wait_queue.waiters.park(self._asked_model, now + min(model_delay, MAX_INTERVAL))
-                is_short = False
-        record_delay = self._budget.usage.compute_delay(now) if self._wait_queue.waiters.size else 0.0
-        self._delay_request(max(budget.turn if is_short else 0.0, record_delay), now=now)
+        delay = budget.turn if len(reply.names) < max(1, message.wanted) else 0.0
+        if model_delay and len(reply.names) < message.wanted:
+            queue.waiters.park(self._dialogue.asked_model, now + min(model_delay, MAX_INTERVAL))
+            delay = 0.0
+        record_delay = self._budget.usage.compute_delay(now) if queue.waiters.size else 0.0
+        self._delay_request(max(delay, record_delay), now=now)
         self._replied_at, self._free_at = now, now + max(budget.earliest, record_delay)
-        self._wait_queue.reject_before(self._free_at)
+        queue.reject_before(self._free_at)
 
     def _grant_permits(self, names: list[str], now: float, *, hold: bool) -> None:
         """Give the granted permits to waiters for the model asked for; refund those that nobody waits for any more."""
-        queue = self._wait_queue
-        others = {} if queue.waiters.has_only(self._asked_model) else queue.waiters.restrict_to(self._asked_model)
+        queue, model = self._wait_queue, self._dialogue.asked_model
+        others = {} if queue.waiters.has_only(model) else queue.waiters.restrict_to(model)
         for number, name in enumerate(names):
             waiter = queue.next_waiter(now)
             if waiter is None:
@@ -286,9 +243,9 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.dispatch()
         now = self._read_clock()
         if self._outage.is_active:
-            delay = max(self._outage.retry_at - now, 0.0) if self._has_writes() else self._look_at - now
+            delay = max(self._outage.retry_at - now, 0.0) if self._dialogue.has_writes else self._look_at - now
         else:
-            delay = _COALESCE if self._has_writes() and self._was_served else self._look_at - now
+            delay = _COALESCE if self._dialogue.has_writes and self._dialogue.was_answered else self._look_at - now
         self._exchanges.start_after(delay)
 
     def _write_outcome(self, name: str, outcome: Outcome) -> None:
@@ -302,7 +259,7 @@ class RedisLimiter(QueuedLimiter):
         """Update the limiter from a response, in every process; see `RateLimiter.apply_response`."""
         self._feedback.apply_headers(info, model=model, status=status, sent_at=sent_at, now=self._read_clock())
         self._wait_queue.waiters.unpark(model)
-        if self._has_writes():
+        if self._dialogue.has_writes:
             self._exchanges.start_after(_COALESCE)
 
     def pause(self, seconds: float = 0.0, *, until: float | None = None) -> None:
@@ -353,7 +310,7 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.reject_all(limiter_closed_error)
         await self._exchanges.stop(_CLOSE_TIMEOUT)
         is_bound = self._wait_queue.loop is asyncio.get_running_loop()
-        if is_bound and self._has_writes() and not self._outage.is_active:
+        if is_bound and self._dialogue.has_writes and not self._outage.is_active:
             await self._run_exchanges()
         await self._store.aclose()
 

@@ -16,7 +16,8 @@ from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
 from gradient_async._protocol.rate_limit.model_budget import ModelBudget
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.quota import QuotaStatus
-from gradient_async.limits.redis.messages import ModelReply, ModelTerms, QuotaTerms
+from gradient_async.limits.redis.messages import ModelTerms, QuotaTerms
+from gradient_async.limits.redis.replies import ModelReply
 from gradient_async.models.response_meta import RateLimitInfo
 
 __all__ = ["SharedModels"]

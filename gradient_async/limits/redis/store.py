@@ -10,7 +10,8 @@ from __future__ import annotations
 from gradient_async._io.deadline_timer import DeadlineTimer, PhaseTimer
 from gradient_async.limits.redis.connection import Connect
 from gradient_async.limits.redis.failures import RedisUnavailable, describe_failure
-from gradient_async.limits.redis.messages import Exchange, MalformedReplyError, Reply, parse_reply
+from gradient_async.limits.redis.messages import Exchange
+from gradient_async.limits.redis.replies import MalformedReplyError, Reply, parse_reply
 
 __all__ = ["RedisStore"]
 

@@ -35,7 +35,7 @@ async def learn_limits(limiter: RedisLimiter, model: str, **limits: int) -> None
         sent_at=permit.sent_at,
         model=model,
     )
-    await wait_until(lambda: not limiter._has_writes())
+    await wait_until(lambda: not limiter._dialogue.has_writes)
 
 
 async def test_the_limit_that_one_process_learns_binds_all(url: str, key: str) -> None:
@@ -62,7 +62,7 @@ async def test_a_refused_model_pauses_in_every_process_and_no_other_does(url: st
         permit = await one.acquire(model="refused")
         info = RateLimitInfo(remaining_requests=0, limit_requests=60, reset_requests=time.time() + 50)
         one.apply_response(info, status=429, sent_at=permit.sent_at, model="refused")
-        await wait_until(lambda: not one._has_writes())
+        await wait_until(lambda: not one._dialogue.has_writes)
         assert [await take_permits(two, "refused", 1), await take_permits(one, "refused", 1)] == [0, 0]
         assert [await take_permits(two, "other", 1), await take_permits(one, "other", 1)] == [1, 1]
         assert two.status("refused").model_paused_until is not None

@@ -11,7 +11,7 @@ import pytest
 from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
 from gradient_async.limits.redis.failures import RedisUnavailable
-from gradient_async.limits.redis.messages import Reply
+from gradient_async.limits.redis.replies import Reply
 from gradient_async.models.response_meta import RateLimitInfo
 from tests.support.redis_server import open_two_limiters
 from tests.support.waiting import HANG_SECONDS

@@ -40,7 +40,7 @@ def acquire_for_seconds(url: str, key: str, barrier: Barrier, queue: "Queue[list
     queue.put(times)
 
 
-def test_six_processes_never_exceed_the_window_and_use_95_percent_of_it(url: str, key: str) -> None:
+def test_six_processes_share_the_window_fairly_and_use_it_up(url: str, key: str) -> None:
     context = multiprocessing.get_context("spawn")
     queue: Queue[list[float]] = context.Queue()
     args = (url, key, context.Barrier(6), queue)
@@ -57,4 +57,4 @@ def test_six_processes_never_exceed_the_window_and_use_95_percent_of_it(url: str
     assert all(span >= PERIOD for span in spans)
     assert len(sent_times) >= sum(map(len, grants))
     assert statistics.median(spans) <= PERIOD / 0.95
-    assert min(map(len, grants)) > 0
+    assert min(map(len, grants)) >= max(map(len, grants)) / 2

@@ -1,0 +1,117 @@
+"""`Reply`: the script's reply to an exchange.
+
+Contract: pure. Times are in seconds. The reply is one string of numbers: clients parse a list of them one by one, which
+takes longer than the rest of the exchange.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gradient_async.limits.redis.messages import Exchange
+
+__all__ = ["BudgetReply", "MalformedReplyError", "ModelReply", "Reply", "parse_reply"]
+
+_MICROSECONDS = 1_000_000
+_MODEL_NUMBERS = 5
+"""Numbers about the model that was asked for: delay, pause and three limits."""
+
+
+class MalformedReplyError(Exception):
+    """The reply is not the script's."""
+
+
+@attrs.define
+class BudgetReply:
+    """The state of one budget.
+
+    Attributes:
+        is_lost: Whether data of this process is missing in Redis.
+        pause: Seconds until the current pause ends.
+        earliest: Seconds until any process may be granted a permit, 0.0 if it may be now.
+        turn: Seconds until it is the turn of this process.
+        usage: Per window: tokens used, and the part of them used by others than the processes that share the budget.
+    """
+
+    is_lost: bool
+    pause: float
+    earliest: float
+    turn: float
+    usage: list[tuple[int, int]]
+
+
+@attrs.define
+class ModelReply:
+    """The state of the model that an exchange asked for.
+
+    Attributes:
+        delay: Seconds until its quotas admit the next request, 0.0 if they do now.
+        pause: Seconds until its current pause ends.
+        limits: The announced limits that any process knows, by the number of the quota.
+    """
+
+    delay: float
+    pause: float
+    limits: dict[int, int]
+
+
+@attrs.define
+class Reply:
+    """The script's reply to an exchange.
+
+    Attributes:
+        names: The granted permits.
+        server_time: The time of the server in epoch seconds.
+        is_clock_off: Whether the server's time differs from the expected one.
+        budgets: The state of each budget.
+        model: The state of the model that was asked for, if any.
+    """
+
+    names: list[str]
+    server_time: float
+    is_clock_off: bool
+    budgets: list[BudgetReply]
+    model: ModelReply | None
+
+
+def parse_reply(reply: object, exchange: Exchange) -> Reply:
+    """Parse the *reply* to *exchange*.
+
+    Raises:
+        MalformedReplyError: It is not the script's.
+    """
+    numbers = _parse_numbers(reply, exchange)
+    granted, seconds, microseconds, is_clock_off = numbers[:4]
+    if not 0 <= granted <= exchange.wanted:
+        raise MalformedReplyError
+    budgets, at = [], 4
+    for budget in exchange.budgets:
+        is_lost, pause, earliest, turn = numbers[at : at + 4]
+        end = at + 4 + 2 * len(budget.windows)
+        usage = [(numbers[place], numbers[place + 1]) for place in range(at + 4, end, 2)]
+        delays = (pause / _MICROSECONDS, earliest / _MICROSECONDS, turn / _MICROSECONDS)
+        budgets.append(BudgetReply(bool(is_lost), *delays, usage))
+        at = end
+    server_time = seconds + microseconds / _MICROSECONDS
+    model = _parse_model(numbers[at:]) if exchange.asks_model else None
+    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets, model)
+
+
+def _parse_model(numbers: list[int]) -> ModelReply:
+    delay, pause, *limits = numbers
+    known = {number: limit for number, limit in enumerate(limits, 1) if limit}
+    return ModelReply(delay / _MICROSECONDS, pause / _MICROSECONDS, known)
+
+
+def _parse_numbers(reply: object, exchange: Exchange) -> list[int]:
+    """Return the numbers of a *reply*, which is a string or bytes, as the client decodes it."""
+    if not isinstance(reply, bytes | str):
+        raise MalformedReplyError
+    try:
+        numbers = list(map(int, reply.split()))
+    except ValueError:
+        raise MalformedReplyError from None
+    expected = 4 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets)
+    if len(numbers) != expected + (_MODEL_NUMBERS if exchange.asks_model else 0):
+        raise MalformedReplyError
+    return numbers
