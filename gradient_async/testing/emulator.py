@@ -29,7 +29,7 @@ from gradient_async.testing.http.upstream import Upstream
 from gradient_async.testing.model.text_model import TextModel
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import parse_json
-from gradient_async.testing.scripting.api import ScriptingAPI
+from gradient_async.testing.scripting.methods import ScriptingAPI
 from gradient_async.testing.storage.host import StorageHost
 
 Windows = Sequence[tuple[int, float]]

@@ -24,7 +24,7 @@ from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logge
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
-from gradient_async._protocol.http.pool_trust import PoolTrust
+from gradient_async._protocol.http.connection_reuse import ConnectionReuse
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
 from gradient_async._protocol.http.retry import RetryBudget, RetryPolicy
 from gradient_async.errors import (
@@ -108,7 +108,7 @@ class Pipeline:
     hooks: Sequence[Hook] = ()
     on_wait: WaitObserver | None = None
     _budget: RetryBudget = attrs.field(init=False)
-    _pool_trust: PoolTrust = attrs.field(factory=PoolTrust, init=False)
+    _connection_reuse: ConnectionReuse = attrs.field(factory=ConnectionReuse, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._budget = RetryBudget(self.retry.budget)
@@ -142,8 +142,8 @@ class Pipeline:
         call = _Call(
             request, target, deadline_timer, started_at=now, deadline=math.inf if total is None else now + total
         )
-        if self._pool_trust.pauses:
-            call.needs_new_connection = not self._pool_trust.may_reuse(target.base_url, now)
+        if self._connection_reuse.pauses:
+            call.needs_new_connection = not self._connection_reuse.may_reuse(target.base_url, now)
         with self.transport.cancel_on_close():
             while True:
                 try:
@@ -253,7 +253,7 @@ class Pipeline:
             return None
         now = call.deadline_timer.time()
         if isinstance(error, APIConnectionError) and timer.reused and not timer.response_started:
-            self._pool_trust.record_loss(call.target.base_url, now)
+            self._connection_reuse.record_loss(call.target.base_url, now)
             call.needs_new_connection = True
         delay = self.retry.next_delay(
             error,

@@ -2,8 +2,8 @@
 
 Contract: for any bytes the outcome is a model, or a `ResponseDecodeError` that names the path of the bad field and
 carries no foreign exception. Null stands for the default, unknown fields stay in ``raw``. A value of another type than
-the model says is treated as `odd_values` describes; an object that does not fit is converted once more for that. The
-hook of a class is made when its first object arrives: most responses need few of them.
+the model says is treated as `lenient_fields` describes; an object that does not fit is converted once more for that.
+The hook of a class is made when its first object arrives: most responses need few of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from gradient_async._protocol.codec.json_text import decode_json, encode_json, is_complete_json, shorten_text
-from gradient_async._protocol.codec.odd_values import STRUCTURE_ERRORS, Hook, odd_value_hooks
+from gradient_async._protocol.codec.lenient_fields import STRUCTURE_ERRORS, Hook, lenient_hooks
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._base import Model
 
@@ -47,13 +47,13 @@ def structure(value: Any, cls: type[M], *, raw: dict[str, Any] | None = None) ->
     except STRUCTURE_ERRORS:
         model = None
     if model is None:
-        model = _structure_odd_values(value, cls)
+        model = _structure_leniently(value, cls)
     if raw is not None:
         model._raw = raw
     return model
 
 
-def _structure_odd_values(value: Any, cls: type[M]) -> M:
+def _structure_leniently(value: Any, cls: type[M]) -> M:
     """Retry with the treatment of odd values, and with detailed validation to locate one that is refused."""
     try:
         return _lenient_converter().structure(value, cls)
@@ -133,7 +133,7 @@ def _make_model_hook(converter: cattrs.Converter, cls: type[M], *, lenient: bool
             present = _join_content_parts(present)
         if set_fields is None:
             overrides = {name: override(omit=True) for name in ("_raw", "_meta", "meta")}
-            hooks = odd_value_hooks(cls, converter.structure) if lenient else {}
+            hooks = lenient_hooks(cls, converter.structure) if lenient else {}
             overrides |= {name: override(struct_hook=hook) for name, hook in hooks.items()}
             set_fields = make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]  # mypy reads ** as flags
         model: M = set_fields(present, cls)

@@ -5,7 +5,7 @@ clock. After a step of the clock back, no wait is longer than one window.
 
 Source: seed document 001, "Rate Limit".
 
-`window_counter` counts and explains the theory; `quota_headers` reconciles the count with the service's headers.
+`window_counter` counts and explains the theory; `quota_reconciler` reconciles the count with the service's headers.
 The bucket adds forecasts: when the n-th next request can be sent.
 """
 
@@ -15,7 +15,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from gradient_async._protocol.rate_limit.quota_headers import QuotaReconciler
+from gradient_async._protocol.rate_limit.quota_reconciler import QuotaReconciler
 from gradient_async._protocol.rate_limit.rate_limits import validate_windows
 from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
 from gradient_async._protocol.rate_limit.window import Window, WindowStatus

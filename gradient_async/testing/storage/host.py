@@ -25,10 +25,10 @@ from gradient_async.testing.scripting.faults import Disconnect, Fault, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, RequestFilter, Script
 from gradient_async.testing.storage import request as storage_request
 from gradient_async.testing.storage import responses as storage_responses
-from gradient_async.testing.storage.delivery import StorageDelivery, Upload
 from gradient_async.testing.storage.presign import LIFETIME, UrlSigner
 from gradient_async.testing.storage.request import StorageRequest
 from gradient_async.testing.storage.responses import StoredObject
+from gradient_async.testing.storage.transfers import StorageDelivery, Upload
 
 
 @attrs.frozen(kw_only=True)

@@ -33,7 +33,7 @@ STRUCTURE_ERRORS = (AttributeError, LookupError, TypeError, ValueError, Recursio
 _MAX_DIGITS = 18
 
 
-def odd_value_hooks(cls: type[Model], structure: Hook) -> dict[str, Hook]:
+def lenient_hooks(cls: type[Model], structure: Hook) -> dict[str, Hook]:
     """Return the hook of each field of *cls*; *structure* converts a value that fits."""
     return {field.name: _make_hook(field, structure) for field in attrs.fields(cls) if field.name in cls.wire_fields}
 

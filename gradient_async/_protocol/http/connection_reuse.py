@@ -1,4 +1,4 @@
-"""Whether pooled connections to a host may be reused, from what happened to those that were.
+"""The reuse of pooled connections to a host, decided from what happened to those that were reused.
 
 Some servers and proxies close a connection after each response without announcing it. The end may arrive after the next
 request was written to the connection, and no look at the socket before can tell. Such a request is lost, and may not be
@@ -17,7 +17,7 @@ _LONGEST_PAUSE = 3600.0
 
 
 @attrs.define(eq=False, repr=False)
-class PoolTrust:
+class ConnectionReuse:
     """Remembers the hosts that lost a reused connection before they responded.
 
     Attributes:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
-from gradient_async._protocol.rate_limit.quota_headers import QuotaReconciler
+from gradient_async._protocol.rate_limit.quota_reconciler import QuotaReconciler
 from tests.support.server_feedback import WALL, apply_headers, apply_refusal, longest_status, make_feedback
 
 # Foreign usage.
