@@ -1,7 +1,8 @@
 """Opens files and byte streams, and decompresses them by their first bytes.
 
 Contract: blocks come as soon as they arrive, so that a pipe is read line by line. gzip, bzip2 and xz are decompressed,
-and zstd from Python 3.14 on. Whatever is wrong with the file is a `ConfigurationError` that names it.
+and zstd: by Python from 3.14 on, before by the package backports.zstd, which the extra ``data`` installs. Whatever is
+wrong with the file is a `ConfigurationError` that names it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 from gradient_async.errors import ConfigurationError
@@ -21,14 +24,28 @@ BLOCK_BYTES = 262_144
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 
+def load_zstd() -> Any:
+    """Return the module that reads zstd, None without one."""
+    for name in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            return import_module(name)
+    return None
+
+
 def _open_zstd(stream: BinaryIO) -> BinaryIO:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14
-    except ImportError:
-        pass
-    else:
-        return cast("BinaryIO", zstd.open(stream))
-    raise ConfigurationError("it is compressed with zstd, which Python reads from 3.14 on; decompress it first")
+    zstd = load_zstd()
+    if zstd is None:
+        raise ConfigurationError(
+            "it is compressed with zstd, which Python reads from 3.14 on; for this one: "
+            "pip install 'gradient-async[data]'"
+        )
+    return cast("BinaryIO", zstd.open(stream))
+
+
+def _damage_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of damaged files; that of zstd has no common base with the others."""
+    zstd = load_zstd()
+    return _DAMAGED if zstd is None else (*_DAMAGED, zstd.ZstdError)
 
 
 _OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
@@ -73,7 +90,7 @@ def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
         reader = buffered if open_compressed is None else open_compressed(buffered)
         while block := reader.read1(BLOCK_BYTES):
             yield block
-    except _DAMAGED as error:
+    except _damage_errors() as error:
         problem = f"it cannot be decompressed: {error}"
     except ConfigurationError as error:
         problem = error.message

@@ -15,7 +15,7 @@ from gradient_async.testing.replies import Response, error_response
 
 _FILE = Rule(kind="object", fields={"file_name": Rule(kind="string", required=True, low=7, pattern=r"(?is).*\.jsonl")})
 _ENDPOINTS = {
-    "openai": ("/v1/chat/completions", "/v1/embeddings"),
+    "openai": ("/v1/chat/completions", "/v1/responses", "/v1/embeddings"),
     "anthropic": ("/v1/messages",),
 }
 _CREATE = Rule(

@@ -29,6 +29,7 @@ from gradient_async.testing.batch.wire_shapes import WINDOW, CapturedShape, Refe
 from gradient_async.testing.batch.worker import LineWorker
 from gradient_async.testing.endpoints.chat import ChatEndpoint
 from gradient_async.testing.endpoints.generative import LanguageModel
+from gradient_async.testing.endpoints.responses import ResponsesEndpoint
 from gradient_async.testing.http.router import Endpoint
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Reply, Response, apply_reply, error_response, json_response
@@ -66,8 +67,7 @@ class BatchService(BatchScriptingAPI):
     _driver: JobDriver = attrs.field(factory=JobDriver, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        models = (self.model, CannedModel(self.model))
-        self._worker, self._fast_worker = (LineWorker(ChatEndpoint(model=model, known=self.models)) for model in models)
+        self._worker, self._fast_worker = map(self._new_worker, (self.model, CannedModel(self.model)))
 
     def job(self, name: str) -> BatchJob:
         """Return the job with the ``batch_id`` or ``request_id`` *name*.
@@ -201,6 +201,10 @@ class BatchService(BatchScriptingAPI):
         if path not in self.storage.objects and file.size:
             self.storage.publish(path, file.path, file.size)
         return self.storage.create_url("GET", path)
+
+    def _new_worker(self, model: LanguageModel) -> LineWorker:
+        chat = ChatEndpoint(model=model, known=self.models)
+        return LineWorker(chat, ResponsesEndpoint(model=model, known=self.models))
 
     def _new_job(self, fields: Mapping[str, Any]) -> BatchJob:
         seconds = _STEPPED_SECONDS if self.seconds is None else self.seconds

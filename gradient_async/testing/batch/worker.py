@@ -1,7 +1,7 @@
-"""The execution of one request of a batch, by the emulator's chat endpoint.
+"""The execution of one request of a batch, by the emulator's endpoints of chat and of responses.
 
-Contract: deterministic. A chat request gets the response of a call with the same body, except that only the beginning
-of a very long text is read, which bounds the time. Scripted replies are for calls and stay queued. A model whose name
+Contract: deterministic. A request gets the response of a call with the same body, except that only the beginning of a
+very long text is read, which bounds the time. Scripted replies are for calls and stay queued. A model whose name
 begins with ``fail-`` does not exist.
 Source: the endpoints of the Batch Inference reference; the Anthropic Messages API for its request and response; the
 embeddings object of the OpenAI API.
@@ -18,6 +18,7 @@ import attrs
 from gradient_async.testing.batch.lines import Outcome
 from gradient_async.testing.endpoints.chat import ChatEndpoint
 from gradient_async.testing.endpoints.embeddings import EMBEDDINGS_REQUEST, embeddings_body
+from gradient_async.testing.endpoints.responses import ResponsesEndpoint
 from gradient_async.testing.endpoints.validator import Rule, find_problem
 from gradient_async.testing.model.token_counter import content_text
 from gradient_async.testing.recorded_request import RecordedRequest
@@ -43,6 +44,7 @@ class LineWorker:
     """Executes requests of every batch endpoint."""
 
     chat: ChatEndpoint
+    responses: ResponsesEndpoint
 
     def execute_request(self, endpoint: str, body: Mapping[str, Any], request_id: str, now: float) -> Outcome:
         """Execute the request of one line; an unexpected exception gives a 500.
@@ -67,6 +69,7 @@ class LineWorker:
         executors: Mapping[str, Callable[[RecordedRequest], Outcome]] = {
             "/v1/embeddings": _embed_texts,
             "/v1/messages": self._complete_message,
+            "/v1/responses": self._create_response,
         }
         return executors.get(endpoint, self._complete_chat)(request)
 
@@ -74,6 +77,11 @@ class LineWorker:
         if refusal := self.chat.check_chat(request):
             return _failed_outcome(refusal.status, _decode_body(refusal)["message"])
         return Outcome(status=200, body=_decode_body(self.chat.complete_chat(request, None)))
+
+    def _create_response(self, request: RecordedRequest) -> Outcome:
+        if refusal := self.responses.check_response(request):
+            return _failed_outcome(refusal.status, _decode_body(refusal)["message"])
+        return Outcome(status=200, body=_decode_body(self.responses.create_response(request, None)))
 
     def _complete_message(self, request: RecordedRequest) -> Outcome:
         if problem := find_problem(request.json, _MESSAGES):

@@ -80,6 +80,18 @@ async def test_an_embeddings_job_from_end_to_end(gradient_emulator: Emulator, ne
     assert result.file in ("output", "error")
 
 
+async def test_a_job_of_the_responses_api_has_typed_results(new_session: NewSession) -> None:
+    inputs = [BatchRequest("a", {"model": "m", "input": "What is 2 + 2?"})]
+    async with new_session() as session:
+        job = await session.batches.run(inputs, endpoint="/v1/responses", poll=FAST)
+        (result,) = [result async for result in job.results()]
+        report = await job.report()
+    assert result.response is not None
+    assert (result.ok, result.text, result.response.status) == (True, "2 + 2 is 4.", "completed")
+    assert report.finish_reasons == {"completed": 1}
+    assert report.tokens.total > 0
+
+
 @pytest.mark.parametrize("ids", ["", "a,,b", []])
 async def test_a_job_without_an_id_raises_a_configuration_error(new_session: NewSession, ids: Any) -> None:
     async with new_session() as session:

@@ -30,7 +30,10 @@ MALFORMED = [
     ({"provider": ...}, "provider is required."),
     ({"endpoint": ...}, "endpoint is required."),
     ({"endpoint": None}, "endpoint must be a string, got null."),
-    ({"endpoint": "/v1/messages"}, "endpoint must be one of /v1/chat/completions, /v1/embeddings, got '/v1/messages'"),
+    (
+        {"endpoint": "/v1/messages"},
+        "endpoint must be one of /v1/chat/completions, /v1/responses, /v1/embeddings, got '/v1/messages'",
+    ),
     ({"provider": "anthropic"}, "endpoint must be one of /v1/messages, got '/v1/chat/completions'."),
     ({"request_id": ...}, "request_id is required."),
     ({"request_id": ""}, "request_id must have a length of at least 1, got 0."),

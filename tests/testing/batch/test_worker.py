@@ -16,7 +16,7 @@ from tests.support.emulator_client import (
     chat_lines,
 )
 
-EMBED = "/v1/embeddings"
+EMBED, RESPONSES = "/v1/embeddings", "/v1/responses"
 
 
 def message_line(custom_id: str, **params: Any) -> dict[str, Any]:
@@ -40,6 +40,19 @@ async def test_a_line_gets_the_response_of_the_chat_endpoint(batch_client: Batch
     assert {tuple(found) for found in output} == {("id", "custom_id", "response", "error")}
     assert {found["response"]["status_code"] for found in output} == {200}
     assert len({found["response"]["request_id"] for found in output}) == 3
+
+
+async def test_a_line_of_the_responses_endpoint_gets_its_response(
+    batch_client: BatchClient, client: EmulatorClient
+) -> None:
+    bodies = {"a": {"model": "m", "input": "What is 2 + 2?"}, "b": {"model": "m", "input": "Why?", "stop": 7}}
+    given = [{"custom_id": name, "method": "POST", "url": RESPONSES, "body": body} for name, body in bodies.items()]
+    _, (found,), (refused,) = await batch_client.run(given, endpoint=RESPONSES)
+    expected = (await client.send(bodies["a"], path=RESPONSES)).json
+    said = found["response"]["body"]
+    assert (said["object"], said["status"], said["usage"]) == ("response", "completed", expected["usage"])
+    assert said["output"][0]["content"] == expected["output"][0]["content"]
+    assert (refused["custom_id"], refused["response"]["status_code"]) == ("b", 400)
 
 
 async def test_anthropic_lines_get_messages(batch_client: BatchClient) -> None:
