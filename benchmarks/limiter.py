@@ -2,7 +2,8 @@
 
 Measures the refusals and the utilisation of two saturated hours against a service that counts rolling windows; the CPU
 of an uncontended acquire and of a response without news; and the CPU per waiter with 10,000 waiters, with and without
-the garbage collector, which costs as much as the work.
+the garbage collector, which costs as much as the work. Where redis-server is installed, also the time of an acquire
+of `RedisLimiter`, and the shares of eight saturated processes.
 
 Baselines: a refilling token bucket (refusals), one deque per window without a queue (acquire), bare tasks woken by bare
 futures (waiters), and aiolimiter and pyrate-limiter if they are installed. Contenders of a question take turns, because
@@ -24,6 +25,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+
+import limiter_redis  # beside this script
 
 from gradient_async._io.rate_limit.limiter import RateLimiter
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
@@ -274,6 +277,17 @@ def list_waits() -> dict[str, Measure]:
     return contenders
 
 
+def measure_redis(rounds: int) -> dict[str, dict[str, object]]:
+    """Return the numbers of `RedisLimiter`, none without redis-server."""
+    if not limiter_redis.is_installed():
+        return {}
+    with limiter_redis.run_server() as url:
+        return {
+            "one acquire over Redis, us": limiter_redis.measure_acquires(url, rounds),
+            "eight saturated processes over Redis": {"RedisLimiter": limiter_redis.measure_shares(url)},
+        }
+
+
 def measure(rounds: int) -> dict[str, dict[str, object]]:
     """Return every number by question and contender."""
     without = {name: without_collector(wait) for name, wait in list_waits().items()}
@@ -287,6 +301,7 @@ def measure(rounds: int) -> dict[str, dict[str, object]]:
         "CPU of a response without news, us": medians({"RateLimiter.apply_response": time_responses}, rounds),
         f"CPU per waiter when {WAITERS:,} wait, us": medians(list_waits(), rounds),
         "the same without the garbage collector, us": medians(without, rounds),
+        **measure_redis(rounds),
     }
 
 
@@ -297,7 +312,9 @@ def print_tables(results: dict[str, dict[str, object]]) -> None:
         first = next(iter(rows.values()))
         for name, value in rows.items():
             if isinstance(value, dict):
-                print(f"  {name:34} sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}")
+                served = f"  served {value['least']} to {value['most']}" if "least" in value else ""
+                counts = f"sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}"
+                print(f"  {name:34} {counts}{served}")
             elif isinstance(value, float) and isinstance(first, float):
                 print(f"  {name:34} {value:8.2f}  x{value / first:.2f}")
 

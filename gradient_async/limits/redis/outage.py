@@ -63,9 +63,8 @@ class Outage:
 
     def end_outage(self) -> None:
         """Go on with Redis."""
-        self.retry_at = -math.inf
         if self.is_active:
-            self.is_active = False
+            self.is_active, self.retry_at = False, -math.inf
             _log.warning("rate limit: Redis answers again, the budget is shared")
 
     def grant_without_redis(self, wait_queue: WaitQueue, now: float) -> float:

@@ -1,0 +1,155 @@
+"""The part of `limiter.py` about `RedisLimiter`: cost of an acquire, and shares of eight saturated processes.
+
+Starts a redis-server of its own on loopback, without persistence. The baseline of an acquire is a bare EVALSHA: the
+same script with the same message, called by redis-py alone. The processes acquire as fast as they can; the service is
+a model that counts each grant for exactly one window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async.errors import APITimeoutError
+from gradient_async.limits import RedisLimiter
+from gradient_async.limits.redis.lua_script import EXCHANGE
+from gradient_async.limits.redis.messages import BudgetTerms, Exchange
+
+ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]
+ACQUIRES, CALLERS = 2000, 64
+PROCESSES, WINDOW, GUARD, SECONDS = 8, (250, 5.0), 0.02, 20.0
+
+
+def is_installed() -> bool:
+    """Whether there is a redis-server to measure with."""
+    return shutil.which("redis-server") is not None
+
+
+@contextlib.contextmanager
+def run_server() -> Iterator[str]:
+    """Run a redis-server, and yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen([*command, "--dir", folder], stdout=subprocess.DEVNULL)
+        try:
+            for _ in range(200):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
+                    break
+                time.sleep(0.02)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
+            server.wait()
+
+
+# Cost of an acquire.
+
+
+async def time_bare_calls(url: str) -> float:
+    """Return the microseconds of one bare EVALSHA."""
+    import redis.asyncio
+
+    def build_message(seq: int) -> str:
+        windows = [(capacity, period + GUARD) for capacity, period in ROOMY]
+        terms = BudgetTerms(key="bare", windows=windows, answered=seq - 1, demand=1)
+        return Exchange(process="bare", seq=seq, wanted=1, hold=False, expected=0.0, budgets=[terms]).to_json()
+
+    async with redis.asyncio.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=None) as client:
+        await client.delete("bare")
+        sha = await client.script_load(EXCHANGE)
+        messages = [build_message(seq) for seq in range(1, ACQUIRES + 1)]
+        began = time.perf_counter()
+        for message in messages:
+            await client.evalsha(sha, 1, "bare", message)
+        return (time.perf_counter() - began) / ACQUIRES * 1e6
+
+
+async def time_shared_acquires(url: str, callers: int) -> float:
+    """Return the microseconds of one acquire while *callers* acquire all the time."""
+    limiter = RedisLimiter(url, limits=RateLimits(windows=ROOMY), key=f"{callers} callers", when_down="fail_closed")
+
+    async def acquire_all() -> None:
+        for _ in range(ACQUIRES // callers):
+            await limiter.acquire()
+
+    await limiter.acquire()
+    began = time.perf_counter()
+    await asyncio.gather(*(acquire_all() for _ in range(callers)))
+    elapsed = time.perf_counter() - began
+    await limiter.aclose()
+    return elapsed / (ACQUIRES // callers * callers) * 1e6
+
+
+def measure_acquires(url: str, rounds: int) -> dict[str, object]:
+    """Return the median of each contender over *rounds* in which they take turns."""
+    times: dict[str, list[float]] = {"bare EVALSHA (baseline)": [], "one caller": [], f"{CALLERS} callers": []}
+    for _ in range(rounds):
+        measured = [
+            asyncio.run(time_bare_calls(url)),
+            asyncio.run(time_shared_acquires(url, 1)),
+            asyncio.run(time_shared_acquires(url, CALLERS)),
+        ]
+        for values, value in zip(times.values(), measured, strict=True):
+            values.append(value)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+# Shares of processes.
+
+
+def acquire_for_seconds(url: str, barrier: Barrier, queue: Queue[list[float]]) -> None:
+    """Acquire permits with 50 callers in this process; put the times of all grants into *queue*."""
+    times: list[float] = []
+
+    async def work(limiter: RedisLimiter, until: float) -> None:
+        while (left := until - time.time()) > 0:
+            with contextlib.suppress(APITimeoutError):
+                await limiter.acquire(timeout=left)
+                times.append(time.time())
+
+    async def run_callers() -> None:
+        limiter = RedisLimiter(url, limits=RateLimits(windows=[WINDOW]), key="shares", guard=GUARD)
+        until = time.time() + SECONDS
+        await asyncio.gather(*(work(limiter, until) for _ in range(50)))
+        await limiter.aclose()
+
+    barrier.wait(60)
+    asyncio.run(run_callers())
+    queue.put(times)
+
+
+def measure_shares(url: str) -> dict[str, Any]:
+    """Return the refusals, the utilisation, and the least and the most that one of the processes was served."""
+    context = multiprocessing.get_context("spawn")
+    queue: Queue[list[float]] = context.Queue()
+    args = (url, context.Barrier(PROCESSES), queue)
+    processes = [context.Process(target=acquire_for_seconds, args=args) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    grants = [queue.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join()
+    times, (capacity, period) = sorted(at for each in grants for at in each), WINDOW
+    served = sorted(map(len, grants))
+    return {
+        "sent": len(times),
+        "refused": sum(later - at < period for at, later in zip(times, times[capacity:], strict=False)),
+        "used": len(times) / (capacity * (int(SECONDS // (period + GUARD)) + 1)),
+        "least": served[0],
+        "most": served[-1],
+    }
