@@ -150,12 +150,16 @@ class WaitQueue:
 
     def reject_before(self, at: float) -> None:
         """Reject each waiter with a deadline before *at*, the earliest time of the next grant."""
-        now = self.clock()
         while self._deadlines and self._deadlines[0][0] < at:
+            self.reject_waiter_before(heapq.heappop(self._deadlines)[2], at)
+
+    def reject_waiter_before(self, waiter: Waiter, at: float) -> None:
+        """Reject *waiter* if its deadline is before *at*, the earliest time of its grant."""
+        if waiter.timeout is not None and waiter.since + waiter.timeout < at:
             self._reject_waiter(
-                heapq.heappop(self._deadlines)[2],
-                f"the rate limit allows this request in {at - now:.1f} s at the earliest, which is longer than it "
-                "may wait: allow more time, or send less",
+                waiter,
+                f"the rate limit allows this request in {at - self.clock():.1f} s at the earliest, which is longer "
+                "than it may wait: allow more time, or send less",
             )
 
     def _reject_expired(self, now: float) -> None:

@@ -25,6 +25,7 @@ class BackgroundTask:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_stopped = False
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run on *loop* from now on; the task and the timer of the previous one are over."""
@@ -32,13 +33,14 @@ class BackgroundTask:
 
     def start(self) -> None:
         """Start the task, unless it runs."""
+        self._is_stopped = False
         if self._task is None and self._loop is not None and not self._loop.is_closed():
             self._task = self._loop.create_task(self._run_once())
 
     def start_after(self, seconds: float) -> None:
-        """Start the task in *seconds*, or when it is due already, whichever is earlier."""
+        """Start the task in *seconds*, or when it is due already, whichever is earlier; not after `stop`."""
         loop = self._loop
-        if loop is None or loop.is_closed() or seconds == math.inf:
+        if loop is None or loop.is_closed() or self._is_stopped or seconds == math.inf:
             return
         when = loop.time() + seconds
         if self._timer is None or when < self._timer.when():
@@ -52,7 +54,8 @@ class BackgroundTask:
             self._timer = None
 
     async def stop(self, timeout: float) -> None:
-        """Wait at most *timeout* seconds for the task to end by itself, then cancel it."""
+        """Wait at most *timeout* seconds for the task to end by itself, then cancel it; the next `start` goes on."""
+        self._is_stopped = True
         self.cancel_timer()
         task = self._task
         if task is None or self._loop is not asyncio.get_running_loop():
@@ -60,14 +63,14 @@ class BackgroundTask:
         await asyncio.wait([task], timeout=timeout)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        self.cancel_timer()
 
     async def _run_once(self) -> None:
         try:
             await self._run()
         finally:
             self._task = None
-        self._on_end()
+        if not self._is_stopped:
+            self._on_end()
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -21,6 +21,7 @@ from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_erro
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async._protocol.rate_limit.wait_details import WaitDetails
+from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
 from gradient_async.errors import ConfigurationError
 from gradient_async.limits.redis.background_task import BackgroundTask
 from gradient_async.limits.redis.budget import SharedBudget
@@ -134,17 +135,26 @@ class RedisLimiter(QueuedLimiter):
         self._dialogue.uses_hold = self._dialogue.uses_hold or waiter.hold
         granted = self._wait_queue.enqueue(waiter)
         if waiter.timeout is not None:
-            is_known = self._read_clock() < self._replied_at + MAX_INTERVAL and not self._outage.is_active
+            now = self._read_clock()
+            is_known = now < self._replied_at + MAX_INTERVAL and not self._outage.is_active
             self._wait_queue.reject_before(max(self._budget.paused_until, self._free_at if is_known else -math.inf))
+            self._wait_queue.reject_waiter_before(waiter, self._models.find_earliest(waiter.model, now))
         return granted
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
         """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
-        ahead = max(0, self._wait_queue.waiters.count_ahead(waiter.priority) - 1)
-        now = self._read_clock()
-        at, limit = self._budget.usage.full_bucket.describe_wait(now, ahead + 1)
-        seconds = max(self.estimate(0), at - now)
-        return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=waiter.model, priority=waiter.priority)
+        waiters, model, now = self._wait_queue.waiters, waiter.model, self._read_clock()
+        ahead = max(0, waiters.count_ahead(waiter.priority) - 1)
+        forecast = WaitForecast(
+            bucket=self._budget.usage.full_bucket,
+            token_budget=None,
+            model_budget=self._models.budgets.by_model.get(model),
+            now=now,
+        )
+        parked = max(0, waiters.count_parked(model, waiter.priority) - 1)
+        seconds, limit = forecast.describe_wait(tokens=waiter.tokens, model=model, ahead=ahead, model_ahead=parked)
+        seconds = max(seconds, self.estimate(0), self._models.find_expected(model, now) - now)
+        return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=model, priority=waiter.priority)
 
     def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move the queue to *loop*, with new connections, because connections belong to a loop."""
@@ -289,6 +299,7 @@ class RedisLimiter(QueuedLimiter):
         return LimiterStatus(
             windows=tuple(self._budget.describe_windows(max(now, self._free_at, paused_until))),
             queued=self._wait_queue.waiters.size,
+            held=self._budget.usage.held,
             paused_until=paused_until if paused_until > now else None,
             now=now,
             model=model,

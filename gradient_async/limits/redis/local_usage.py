@@ -79,9 +79,14 @@ class LocalUsage:
         """Capacity and span (seconds, with the guard) of every window of the full budget."""
         return [(window.capacity, window.span) for window in self.full_bucket.windows]
 
+    @property
+    def held(self) -> int:
+        """Permits whose requests are not sent yet."""
+        return self._record.reserved
+
     def has_permits(self, now: float) -> bool:
         """Whether a permit of this process counts at *now*."""
-        return self._record.reserved > 0 or self._last_sent_at + self.longest_span > now
+        return self.held > 0 or self._last_sent_at + self.longest_span > now
 
     def has_seen_usage(self, now: float) -> bool:
         """Whether usage of any process that this one saw may count at *now*."""

@@ -25,6 +25,7 @@ __all__ = ["SharedModels"]
 _KINDS = ("requests", "tokens per minute", "tokens per day")
 """Quotas in the order of their numbers in Redis, from 1."""
 _REQUESTS = 1
+_MAX_MODELS = 4000
 _FIRST_FLIGHT = QuotaTerms(number=0, rate=60.0, burst=60.0, level=60.0, cost=1.0)
 """All processes together send 60 requests a second to a model whose quotas none of them knows."""
 
@@ -67,6 +68,7 @@ class SharedModels:
         self._pending: dict[str | None, _ModelWrites] = {}
         self._in_flight: dict[str | None, _ModelWrites] = {}
         self._known_limits: dict[str | None, dict[int, int]] = {}
+        self._free_times: dict[str | None, float] = {}
 
     # Waiting requests.
 
@@ -107,6 +109,15 @@ class SharedModels:
             permit.model_budget.correct_tokens(permit.tokens, tokens)
             self._find_writes(permit.model).returned_tokens += permit.tokens - tokens
         permit.tokens = tokens
+
+    def find_earliest(self, model: str | None, now: float) -> float:
+        """Return a lower bound of the time when a request to *model* may be sent, by the record of this process."""
+        budget = self.budgets.by_model.get(model)
+        return now if budget is None or not budget.is_counted else budget.find_earliest(now, 0)
+
+    def find_expected(self, model: str | None, now: float) -> float:
+        """Return when a request to *model* may be sent as Redis stated it last; a refund may change that."""
+        return max(now, self._free_times.get(model, now))
 
     # Exchanges.
 
@@ -154,7 +165,16 @@ class SharedModels:
                 limit_tokens_per_day=unknown.get(3),
             )
             budget.apply_headers(info, refused=False, sent_at=now, now=now, server_now=now)
+        self._free_times[model] = now + reply.delay
+        if len(self._free_times) > _MAX_MODELS:
+            self._forget_unused()
         return reply.delay
+
+    def _forget_unused(self) -> None:
+        """Forget the models whose budgets are forgotten."""
+        by_model = self.budgets.by_model
+        self._free_times = {model: at for model, at in self._free_times.items() if model in by_model}
+        self._known_limits = {model: limits for model, limits in self._known_limits.items() if model in by_model}
 
     def _build_terms(self, model: str | None, tokens: int, now: float) -> ModelTerms:
         budget = self.budgets.by_model.get(model)

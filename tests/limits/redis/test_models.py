@@ -57,6 +57,20 @@ async def test_a_spent_model_holds_back_no_other(url: str, key: str) -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_a_timeout_that_ends_before_the_pause_of_a_model_is_refused_at_once(url: str, key: str) -> None:
+    async with open_two_limiters(url, ROOMY, key=key) as (one, two):
+        permit = await one.acquire(model="m")
+        info = RateLimitInfo(
+            remaining_tokens_per_day=0, limit_tokens_per_day=60, reset_tokens_per_day=time.time() + 999
+        )
+        one.apply_response(info, status=429, sent_at=permit.sent_at, model="m")
+        await wait_until(lambda: not one._dialogue.has_writes)
+        assert await take_permits(two, "m", 1) == 0  # and learns of the pause
+        for limiter in (one, two):
+            with pytest.raises(APITimeoutError, match="at the earliest"):
+                await asyncio.wait_for(limiter.acquire(timeout=300.0, model="m"), HANG_SECONDS)
+
+
 async def test_a_refused_model_pauses_in_every_process_and_no_other_does(url: str, key: str) -> None:
     async with open_two_limiters(url, ROOMY, key=key) as (one, two):
         permit = await one.acquire(model="refused")

@@ -67,3 +67,23 @@ async def test_closing_leaves_no_write_that_was_never_awaited() -> None:
         await limiter.aclose()
         gc.collect()
     assert not caught
+
+
+async def test_a_permit_that_is_dropped_after_closing_connects_no_more(url: str, key: str) -> None:
+    async with open_two_limiters(url, (10, 60.0), key=key) as (one, two):
+        permit = await one.acquire(hold=True)
+        await one.aclose()
+        with mock.patch.object(one._store, "exchange", wraps=one._store.exchange) as exchanges:
+            del permit
+            gc.collect()
+            await asyncio.sleep(0.1)
+            await two.acquire()
+        assert exchanges.call_count == 0
+
+
+async def test_a_closed_limiter_can_be_used_again(url: str, key: str) -> None:
+    async with open_two_limiters(url, (10, 60.0), key=key) as (one, _):
+        await one.acquire()
+        await one.aclose()
+        await asyncio.wait_for(one.acquire(), HANG_SECONDS)
+        assert one.status().windows[0].used == 2
