@@ -37,8 +37,7 @@ def count_in_densest_window(times: list[float], period: float) -> int:
 # Lost data.
 
 
-@pytest.mark.parametrize("used", [(15, 5), (1, 12), (5, 5), (19, 1)])
-@pytest.mark.parametrize("is_one_idle", [False, True])
+@pytest.mark.parametrize(("used", "is_one_idle"), [((15, 5), False), ((15, 5), True), ((1, 12), False), ((5, 5), True)])
 async def test_a_lost_key_neither_grants_nor_costs_permits(
     url: str, key: str, used: tuple[int, int], is_one_idle: bool
 ) -> None:
@@ -146,11 +145,11 @@ async def test_many_pauses_at_once_are_one_write(url: str, key: str, caplog: pyt
 # Steps of the server's clock.
 
 
-@pytest.mark.parametrize("step", [30, -30, 5000, -5000])
+@pytest.mark.parametrize("step", [30, -5000])
 async def test_a_step_of_the_servers_clock_neither_grants_nor_blocks(
     step: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    capacity, period = 6, 2.0
+    capacity, period = 6, 1.0
     times: list[float] = []
 
     async def acquire() -> None:

@@ -58,7 +58,7 @@ async def test_a_restart_without_persistence_loses_no_usage(
     assert "answers again" in caplog.text
 
 
-async def test_lost_data_is_detected_by_the_generation_and_replayed(own_server: RedisServer) -> None:
+async def test_lost_data_is_detected_and_replayed(own_server: RedisServer) -> None:
     async with open_two_limiters(own_server.url, (10, 60.0), key="k") as (one, two):
         for limiter in [one, two] * 4:
             await limiter.acquire()
