@@ -1,0 +1,127 @@
+"""Exchanges of several processes in any order, some of them lost, late or repeated, with the script in a real Redis."""
+
+import math
+import time
+import uuid
+
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gradient_async._io.rate_limit.wait_queue import Waiter
+from gradient_async._protocol.rate_limit.priority_queue import PriorityQueue
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async.limits.redis.budget import SharedBudget
+from gradient_async.limits.redis.dialogue import Dialogue
+from gradient_async.limits.redis.lua_script import EXCHANGE
+from gradient_async.limits.redis.messages import Exchange
+from gradient_async.limits.redis.models import SharedModels
+from gradient_async.limits.redis.replies import Reply, parse_reply
+
+CAPACITY, HOUR = 10, 3600.0
+
+
+class Process:
+    """One process of a budget, whose requests are sent as soon as they are granted.
+
+    Attributes:
+        permits: Names of the permits that it was granted and did not refund.
+        late: A message that Redis has not executed yet, though the process gave up on it.
+    """
+
+    def __init__(self, client: redis.Redis, key: str) -> None:
+        self._client = client
+        self.budget = SharedBudget(key, RateLimits(windows=[(CAPACITY, HOUR)]), share=0.25, guard=0.0)
+        self._dialogue = Dialogue(self.budget, SharedModels(guard=0.0, share=1.0))
+        self.permits: list[str] = []
+        self.late: Exchange | None = None
+
+    def build_message(self, count: int) -> Exchange:
+        """Return a message that asks for *count* permits."""
+        waiters: PriorityQueue[Waiter] = PriorityQueue()
+        for _ in range(count):
+            waiters.push(Waiter("interactive", None, 0, False, None), "interactive")
+        return self._dialogue.build_exchange(waiters.peek(), waiters, time.monotonic())
+
+    def execute(self, message: Exchange) -> object:
+        """Run the script with *message*."""
+        return self._client.eval(EXCHANGE, len(message.keys), *message.keys, message.to_json())
+
+    def ask(self, count: int, *, times: int = 1) -> Reply:
+        """Ask for *count* permits in a message that Redis executes *times* times; take what is granted."""
+        message, sent_at = self.build_message(count), time.monotonic()
+        for _ in range(times):
+            reply = parse_reply(self.execute(message), message)
+        now = time.monotonic()
+        self._dialogue.apply_reply(message, reply, sent_at=sent_at, now=now)
+        for name in reply.names:
+            self.budget.usage.add_permit(name, now, hold=False)
+            self.permits.append(name)
+        return reply
+
+    def lose_reply(self, count: int, *, is_late: bool) -> None:
+        """Ask for *count* permits in a message whose reply is lost; Redis may execute it later."""
+        message = self.build_message(count)
+        if is_late:
+            self.late = message
+        else:
+            self.execute(message)
+        self._dialogue.abandon_exchange(message)
+
+    def refund(self) -> None:
+        """Give back the oldest permit."""
+        if self.permits:
+            name = self.permits.pop(0)
+            self.budget.usage.remove_permit(name)
+            self.budget.pending.outcomes[name] = None
+
+    def recover(self) -> None:
+        """Look at Redis until everything is written; the pause is over at once."""
+        self.ask(0)
+        while self.budget.pending:
+            self.ask(0)
+        self.budget.usage.full_bucket.paused_until = -math.inf
+
+
+OPERATIONS = st.tuples(
+    st.sampled_from(["ask", "repeat", "lose", "delay", "arrive", "refund", "delete"]),
+    st.integers(0, 2),
+    st.integers(1, 6),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=st.lists(OPERATIONS, max_size=25))
+def test_processes_never_hold_more_than_the_budget_and_get_all_of_it(
+    url: str, operations: list[tuple[str, int, int]]
+) -> None:
+    key = f"{{{uuid.uuid4()}}}"
+    with redis.Redis.from_url(url) as client:
+        processes = [Process(client, key) for _ in range(3)]
+
+        def recover_all() -> None:
+            for process in processes:
+                process.recover()
+            client.zrem(key, "pause")
+
+        for operation, number, count in operations:
+            process = processes[number]
+            if operation in ("ask", "repeat"):
+                process.ask(count, times=1 if operation == "ask" else 2)
+            elif operation in ("lose", "delay"):
+                process.lose_reply(count, is_late=operation == "delay")
+            elif operation == "arrive" and process.late is not None:
+                process.ask(0)  # a process goes on before what it gave up on arrives
+                process.execute(process.late)
+            elif operation == "refund":
+                process.refund()
+            elif operation == "delete":
+                recover_all()
+                recover_all()  # all have seen what the others wrote, and look again within the pause
+                client.delete(key)
+                recover_all()
+            assert sum(len(each.permits) for each in processes) <= CAPACITY
+        recover_all()
+        free = CAPACITY - sum(len(each.permits) for each in processes)
+        assert len(processes[0].ask(CAPACITY).names) == free
+        client.delete(key)
