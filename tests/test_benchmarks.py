@@ -20,7 +20,7 @@ from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SHARED = {"clients", "harness", "run", "server"}
+SHARED = {"clients", "harness", "limiter_redis", "run", "server"}
 ALL = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
 WITHOUT_TINY = {"limiter"}
 TINY = [name for name in ALL if name not in WITHOUT_TINY]
