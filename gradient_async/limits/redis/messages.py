@@ -37,6 +37,7 @@ class BudgetTerms:
         refunded: Names of permits to give back.
         floors: Per window the usage that this process saw last, and its age; empty unless the data may be lost.
         pause: Length of a pause, and the number of the window that is full until its end, 0 for none.
+        released: Assumed usage to drop, by the number of the window.
         counted: The service's count of the longest window, the age of the request it answered, the time until the
             oldest request that it counts expires, and the length of that window without the guard; None for no count.
     """
@@ -50,6 +51,7 @@ class BudgetTerms:
     refunded: Sequence[str] = ()
     floors: Sequence[tuple[int, float]] = ()
     pause: tuple[float, int] = (0.0, 0)
+    released: Mapping[int, int] = attrs.field(factory=dict)
     counted: tuple[int, float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -69,6 +71,8 @@ class BudgetTerms:
             fields["floors"] = [(count, _to_microseconds(age)) for count, age in self.floors]
         if self.pause[0] > 0:
             fields["pause"] = (_to_microseconds(self.pause[0]), self.pause[1])
+        if self.released:
+            fields["released"] = list(self.released.items())
         if self.counted is not None:
             fields["counted"] = [self.counted[0], *map(_to_microseconds, self.counted[1:])]
         return fields

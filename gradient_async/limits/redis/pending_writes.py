@@ -36,6 +36,7 @@ class PendingWrites:
         outcomes: Per permit from when it counts, None if it was refunded.
         pause_until: End of a pause of all processes.
         pause_window: Number of the window that is full until then, 0 for none.
+        released: Assumed usage to drop, by the number of the window.
         counted: The latest count of the service.
         has_floors: Whether the usage that this process saw last is to be written.
         is_replay: Whether outcomes that Redis lost are among the writes: until they are written, nothing is granted.
@@ -44,18 +45,24 @@ class PendingWrites:
     outcomes: dict[str, CountedPermit | None] = attrs.field(factory=dict)
     pause_until: float = -math.inf
     pause_window: int = 0
+    released: dict[int, int] = attrs.field(factory=dict)
     counted: Count | None = None
     has_floors: bool = False
     is_replay: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes) or self.pause_until > -math.inf or self.counted is not None or self.is_replay
+        has_counts = self.counted is not None or bool(self.released)
+        return bool(self.outcomes) or self.pause_until > -math.inf or has_counts or self.is_replay
 
     def add_pause(self, until: float, *, window: int = 0) -> None:
         """Pause all processes up to *until*, and treat *window* as full until then."""
         if until > self.pause_until:
             self.pause_until = until
             self.pause_window = window or self.pause_window
+
+    def add_release(self, window: int, count: int) -> None:
+        """Drop *count* requests of the usage that was assumed in *window*."""
+        self.released[window] = self.released.get(window, 0) + count
 
     def refund_all(self, names: Iterable[str]) -> None:
         """Give back the permits *names*."""
@@ -83,7 +90,7 @@ class PendingWrites:
             return _NO_WRITES
         names = list(self.outcomes)[:_MAX_OUTCOMES]
         taken = attrs.evolve(self, outcomes={name: self.outcomes.pop(name) for name in names})
-        self.pause_until, self.pause_window, self.counted = -math.inf, 0, None
+        self.pause_until, self.pause_window, self.counted, self.released = -math.inf, 0, None, {}
         self.has_floors, self.is_replay = False, self.is_replay and bool(self.outcomes)
         return taken
 
@@ -92,6 +99,8 @@ class PendingWrites:
         self.outcomes = taken.outcomes | self.outcomes
         self.add_pause(taken.pause_until, window=taken.pause_window)
         self.counted = self.counted or taken.counted
+        for window, count in taken.released.items():
+            self.add_release(window, count)
         self.has_floors |= taken.has_floors
         self.is_replay |= taken.is_replay
 
@@ -111,6 +120,7 @@ class PendingWrites:
             refunded=[name for name, permit in self.outcomes.items() if permit is None],
             floors=usage.list_floors(now) if self.has_floors else (),
             pause=(self.pause_until - now, self.pause_window) if self.pause_until > now else (0.0, 0),
+            released=self.released,
             counted=None if count is None else (count[0], now - count[1], max(0.0, count[2] - now), count[3]),
         )
 

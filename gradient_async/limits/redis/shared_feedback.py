@@ -24,6 +24,7 @@ _log = logging.getLogger("gradient_async")
 
 _TOO_MANY_REQUESTS = 429
 _MAX_NAME_CHARS = 100
+_ALL = 1_000_000_000
 _SHARE_COUNT_EVERY = 1.0
 """Seconds between two comparisons of the service's count with the requests of all processes."""
 
@@ -61,10 +62,13 @@ class SharedFeedback:
         wall = self._wall()
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
+        assumed = [window.assumed for window in self._full_bucket.windows]
         paused, model_paused = self._feedback.apply_headers(
             info, model=model, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance
         )
         self._models.note_response(model, now)
+        if any(assumed) and not is_refusal:
+            self._share_release(assumed)
         if model_paused:
             name = escape_text(model or "any model", _MAX_NAME_CHARS)
             _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, model_paused)
@@ -76,6 +80,12 @@ class SharedFeedback:
         if not is_refusal and info.remaining and is_due and self._full_bucket.quota.covers_longest_window:
             self._count_shared_at = now
             self._pending.counted = self._read_count(info, sent_at=sent_at, now=now, wall=wall)
+
+    def _share_release(self, assumed: list[int]) -> None:
+        """Drop in Redis what was dropped here of the usage that was *assumed* in each window."""
+        for number, (before, window) in enumerate(zip(assumed, self._full_bucket.windows, strict=True), 1):
+            if window.assumed < before:
+                self._pending.add_release(number, before - window.assumed if window.assumed else _ALL)
 
     def _read_count(
         self, info: RateLimitInfo, *, sent_at: float, now: float, wall: float

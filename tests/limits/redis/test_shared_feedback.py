@@ -44,3 +44,14 @@ async def test_foreign_usage_is_shared_with_other_processes(url: str, key: str) 
         await asyncio.sleep(0.1)
         await two.acquire()
         assert two.status().windows[1].foreign in (59, 60)
+
+
+async def test_successes_after_a_refusal_release_the_window_in_every_process(url: str, key: str) -> None:
+    async with open_two_limiters(url, (100, 60.0), key=key) as (one, two):
+        permit = await one.acquire()
+        one.apply_response(RateLimitInfo(retry_after=0.2), status=429, sent_at=permit.sent_at)
+        for _ in range(8):
+            permit = await asyncio.wait_for(one.acquire(), HANG_SECONDS)
+            one.apply_response(RateLimitInfo(), status=200, sent_at=permit.sent_at)
+        await asyncio.sleep(0.1)
+        await asyncio.wait_for(asyncio.gather(*(two.acquire() for _ in range(80))), HANG_SECONDS)

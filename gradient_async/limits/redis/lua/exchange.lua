@@ -15,6 +15,7 @@ for _, budget in ipairs(budgets) do
   update_permits(budget)
   raise_floors(budget)
   begin_pause(budget)
+  if not is_repeated then release_assumed(budget) end
   update_foreign(budget)
   measure_usage(budget)
   granted = math.min(granted, find_share(budget, granted))

@@ -46,6 +46,14 @@ local function begin_pause(budget)
     set_foreign(budget, window, foreign + free, pause_end, math.max(pause_end + 1, now + span))
   end
 end
+-- Drops usage that was assumed after a refusal, because requests succeed again.
+local function release_assumed(budget)
+  for _, released in ipairs(budget.terms.released or {}) do
+    local window, count = unpack(released)
+    local foreign, _, last = count_foreign(budget, window)
+    if foreign > 0 then set_foreign(budget, window, math.max(0, foreign - count), now, last) end
+  end
+end
 -- Compares the service's count of the longest window with our own.
 local function update_foreign(budget)
   if not budget.terms.counted then return end
