@@ -31,6 +31,7 @@ from gradient_async.errors import ConfigurationError, quote_argument
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
     from gradient_async._io.http.transport import Transport
+    from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
     from gradient_async.resources.async_invoke import AsyncInvoke
     from gradient_async.resources.batch.batches import Batches
     from gradient_async.resources.chat.agent import Agent
@@ -131,7 +132,7 @@ class AsyncSession:
             )
         self._client_session = client_session
         self._max_event_bytes = max_event_bytes
-        self._agent_limiters: dict[tuple[str, str], Limiter] = {}
+        self._agent_limiters: AgentLimiters | None = None
 
     @cached_property
     def chat(self) -> Chat:
@@ -232,7 +233,7 @@ class AsyncSession:
         """Close every connection. Calls and streams that are still running fail with `SessionClosedError`."""
         await self._transport.aclose()
         is_own = isinstance(self._limits, RateLimits)  # a limiter object of the caller may serve other sessions
-        for limiter in (*self._agent_limiters.values(), self._limiter if is_own else None):
+        for limiter in (self._agent_limiters, self._limiter if is_own else None):
             if limiter is not None:
                 await limiter.aclose()
 
@@ -303,11 +304,11 @@ class AsyncSession:
         """Return the limiter of one agent, which has the form of the inference key's, and its own budget."""
         if self._limiter is None:
             return None
-        limiter = self._agent_limiters.get((address, secret))
-        if limiter is None:
-            limiter = self._limiter.new_for_key(credentials.fingerprint_key(address, secret))
-            self._agent_limiters[address, secret] = limiter
-        return limiter
+        if self._agent_limiters is None:
+            from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
+
+            self._agent_limiters = AgentLimiters(self._limiter)
+        return self._agent_limiters.get_limiter(address, secret)
 
 
 def _check_client_session(client_session: aiohttp.ClientSession | None) -> None:

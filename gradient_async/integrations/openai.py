@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gradient_async._io.rate_limit.permit import Limiter, Permit
+from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
 from gradient_async._protocol.rate_limit.priority_queue import Priority
-from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError
+from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError
 from gradient_async.session import AsyncSession
 
 try:
@@ -121,24 +122,35 @@ class LimitedTransport(httpx.AsyncHTTPTransport):
             )
         if self._limiter is None:
             return await super().handle_async_request(request)
-        permit = await self._acquire_permit(self._limiter, request)
+        model = _find_model(request)
+        permit = await self._acquire_permit(self._limiter, request, model)
         try:
             response = await super().handle_async_request(_mark_permit_when_sent(request, permit))
         finally:
             if permit.held:
                 permit.refund()
         info = parse_rate_limits(response.headers, now=time.time())
-        self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at)
+        self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at, model=model)
         return response
 
-    async def _acquire_permit(self, limiter: Limiter, request: httpx.Request) -> Permit:
+    async def _acquire_permit(self, limiter: Limiter, request: httpx.Request, model: str | None) -> Permit:
         """Wait for a permit; raise the HTTPX errors that the SDK handles."""
         timeout: float | None = request.extensions.get("timeout", {}).get("pool")
         try:
-            return await limiter.acquire(self._priority, timeout=timeout, hold=True)
+            return await limiter.acquire(self._priority, timeout=timeout, hold=True, model=model)
         except APIConnectionError as error:
             error_class = httpx.PoolTimeout if isinstance(error, APITimeoutError) else httpx.ConnectError
             raise error_class(error.message, request=request) from error
+
+
+def _find_model(request: httpx.Request) -> str | None:
+    """Return the model that a JSON body names, None if there is none."""
+    try:
+        body = decode_json(request.content)
+    except (ResponseDecodeError, httpx.RequestNotRead):  # a form, or a stream
+        return None
+    model = body.get("model") if isinstance(body, dict) else None
+    return model if isinstance(model, str) else None
 
 
 def _url_origin(url: httpx.URL) -> tuple[str, str, int | None]:

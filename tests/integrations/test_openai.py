@@ -111,6 +111,15 @@ async def test_the_headers_of_a_response_update_the_limiter() -> None:
         assert session.limits.status().windows[1].capacity == 400
 
 
+async def test_the_quotas_of_a_model_are_those_of_the_session_too() -> None:
+    async with Emulator(tier=120) as emulator, open_clients(emulator) as (session, client):
+        await create(client)
+        assert session.limits is not None
+        model = emulator.requests[0].json["model"]
+        assert [quota.limit for quota in session.limits.status(model).quotas] == [120, 750_000, 8_000_000]
+        assert session.limits.status().models == (model,)
+
+
 async def test_a_refusal_pauses_the_session_too(
     gradient_emulator: Emulator, client: openai.AsyncOpenAI, limiter: RateLimiter
 ) -> None:
