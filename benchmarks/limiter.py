@@ -1,9 +1,9 @@
 """Cost of the limiter, and refusals by the service.
 
-Measures the refusals and the utilisation of two saturated hours against a service that counts rolling windows; the CPU
-of an uncontended acquire and of a response without news; and the CPU per waiter with 10,000 waiters, with and without
-the garbage collector, which costs as much as the work. Where redis-server is installed, also the time of an acquire
-of `RedisLimiter`, and the shares of eight saturated processes.
+Measures the refusals and the utilisation of two saturated hours against a service that counts rolling windows, and of
+three models of different tiers with two agents; the CPU of an uncontended acquire and of a response without news; and
+the CPU per waiter with 10,000 waiters, with and without the garbage collector, which costs as much as the work. Where
+redis-server is installed, also the time of an acquire of `RedisLimiter`, and the shares of eight saturated processes.
 
 Baselines: a refilling token bucket (refusals), one deque per window without a queue (acquire), bare tasks woken by bare
 futures (waiters), and aiolimiter and pyrate-limiter if they are installed. Contenders of a question take turns, because
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import importlib.util
 import json
@@ -26,7 +27,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import limiter_redis  # beside this script
+import limiter_models  # these two are beside this script
+import limiter_redis
 
 from gradient_async._io.rate_limit.limiter import RateLimiter
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
@@ -35,6 +37,11 @@ from gradient_async.models.response_meta import RateLimitInfo
 
 DOCUMENTED = [(250, 60.0), (5000, 3600.0)]
 ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]
+TIERS = {
+    "the key binds": {"large": 120, "middle": 60, "small": 12},
+    "models bind": {"large": 40, "middle": 20, "small": 12},
+}
+"""Requests per minute of each model."""
 HOURS, LATENCY = 2, 0.24
 ACQUIRES, WAITERS = 50_000, 10_000
 
@@ -132,6 +139,16 @@ def build_own_acquire(*, hold: bool) -> Acquire:
         (await limiter.acquire(hold=True, timeout=600.0)).sent()
 
     return held if hold else limiter.acquire
+
+
+def build_model_acquire() -> Acquire:
+    """Return an acquire for a model that has all three quotas."""
+    limiter, now = RateLimiter(RateLimits(windows=ROOMY)), time.monotonic()
+    quotas = {"requests": 10**9, "tokens_per_minute": 10**11, "tokens_per_day": 10**12}
+    headers = {f"limit_{name}": limit for name, limit in quotas.items()}
+    headers |= {f"remaining_{name}": limit - 1 for name, limit in quotas.items()}
+    limiter.apply_response(RateLimitInfo(**headers), status=200, sent_at=now, model="m")
+    return functools.partial(limiter.acquire, model="m", tokens=500)
 
 
 async def time_responses() -> float:
@@ -257,6 +274,7 @@ def list_acquires() -> dict[str, Measure]:
         "a deque per window (baseline)": lambda: Deques().acquire,
         "RateLimiter": lambda: build_own_acquire(hold=False),
         "RateLimiter, hold and sent": lambda: build_own_acquire(hold=True),
+        "RateLimiter, a model with quotas": build_model_acquire,
     }
     if is_installed("aiolimiter"):
         makers["aiolimiter, two nested"] = build_aiolimiter_acquire
@@ -296,6 +314,10 @@ def measure(rounds: int) -> dict[str, dict[str, object]]:
             "refilling bucket (baseline)": simulate_saturation(Refilling().reserve),
             "RollingTokenBucket": simulate_saturation(RollingTokenBucket(DOCUMENTED).reserve),
             "RollingTokenBucket, guard=0": simulate_saturation(RollingTokenBucket(DOCUMENTED, guard=0.0).reserve),
+        },
+        "two saturated hours of three models and two agents": {
+            f"RateLimiter, {name}": limiter_models.simulate_models(tiers, lambda: Service().admits, DOCUMENTED[1][0])
+            for name, tiers in TIERS.items()
         },
         "CPU of an uncontended acquire, us": medians(list_acquires(), rounds),
         "CPU of a response without news, us": medians({"RateLimiter.apply_response": time_responses}, rounds),

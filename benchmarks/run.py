@@ -31,6 +31,7 @@ GROUP_GOALS = {
     ("without the garbage collector",): Goal(10, "us"),
     ("guard=0",): None,
     ("saturated hours", "refused"): Goal(0, ""),
+    ("saturated hours", "unused"): Goal(0.01, ""),
 }
 
 

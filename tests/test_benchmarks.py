@@ -1,6 +1,7 @@
 """Every benchmark runs, and calls and memory per chunk and request stay below their bounds; nothing is timed."""
 
 import gc
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -15,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from gradient_async import AsyncSession, ChatAccumulator
+from gradient_async import AsyncSession, ChatAccumulator, RateLimiter, RateLimitInfo, RateLimits
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SHARED = {"clients", "harness", "limiter_redis", "run", "server"}
+SHARED = {"clients", "harness", "limiter_models", "limiter_redis", "run", "server"}
 ALL = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
 WITHOUT_TINY = {"limiter"}
 TINY = [name for name in ALL if name not in WITHOUT_TINY]
@@ -150,6 +151,36 @@ def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]])
     assert kept[0].snapshot().text
     assert sum(trace.size for trace in traces) / CHUNKS <= MAX_BYTES[shape]
     assert len(traces) / CHUNKS <= MAX_OBJECTS[shape]
+
+
+# Cost of the limiter: functions that are called for one uncontended acquire.
+
+QUOTAS = {"limit_requests": 10**9, "remaining_requests": 10**9 - 1,
+          "limit_tokens_per_minute": 10**11, "remaining_tokens_per_minute": 10**11 - 1,
+          "limit_tokens_per_day": 10**12, "remaining_tokens_per_day": 10**12 - 1}  # fmt: skip
+MAX_ACQUIRE_CALLS = {"no model": 6, "a model without quotas": 6, "a model with quotas": 9}
+
+
+@pytest.mark.parametrize("kind", MAX_ACQUIRE_CALLS)
+async def test_an_uncontended_acquire_takes_few_calls(kind: str) -> None:
+    limiter, model = RateLimiter(RateLimits(windows=[(10**6, 60.0)])), None if kind == "no model" else "m"
+    permit = await limiter.acquire(model=model)
+    info = RateLimitInfo(**QUOTAS) if "with quotas" in kind else RateLimitInfo()
+    limiter.apply_response(info, status=200, sent_at=permit.sent_at, model=model)
+    with record_own_calls() as names:
+        another = await limiter.acquire(model=model, tokens=500)
+    assert len(names) <= MAX_ACQUIRE_CALLS[kind], names
+    assert another.waited == permit.waited == 0.0
+
+
+def test_saturated_models_and_agents_of_the_benchmark_are_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    limiter, models = importlib.import_module("limiter"), importlib.import_module("limiter_models")
+    monkeypatch.setattr(models, "SECONDS", 600)
+    tiers = limiter.TIERS["models bind"]
+    result = models.simulate_models(tiers, lambda: limiter.Service().admits, 5 * 2500)  # ten minutes of the minute's
+    assert result["refused"] == 0
+    assert result["unused"] <= 0.01
 
 
 # Cost of a request: functions of the library, without those of the emulator.

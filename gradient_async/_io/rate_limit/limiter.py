@@ -108,9 +108,12 @@ class RateLimiter(QueuedLimiter):
             return None
         if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
             return None
-        if token_budget is None and (model_budget is None or not model_budget.is_counted):
+        if token_budget is not None:
+            return self._issue_permit(now, model_budget, tokens=tokens, hold=hold, model=model)
+        if model_budget is None or not model_budget.is_counted:
             return Permit(self, now, hold, None, model)
-        return self._issue_permit(now, model_budget, tokens=tokens, hold=hold, model=model)
+        model_budget.take(now, tokens, hold=hold)
+        return Permit(self, now, hold, None, model, model_budget, tokens)
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
