@@ -27,6 +27,8 @@ R = TypeVar("R")
 _LONG = 1.0
 """Seconds of a wait that is worth a report."""
 _LOG_INTERVAL = 10.0
+_LOOK_INTERVAL = 0.1
+"""Seconds between two forecasts for the log alone: a forecast may cost as much as a hundred permits."""
 _MAX_LIMITS = 100
 
 
@@ -69,12 +71,13 @@ class WaitReporter:
     def __init__(self, describe: Callable[[Waiter], WaitDetails], wait_queue: WaitQueue) -> None:
         self._describe, self._wait_queue = describe, wait_queue
         self._logged_at: dict[str, float] = {}
+        self._looked_at = -_LOOK_INTERVAL
 
     def watch(
         self, waiter: Waiter, observer: WaitObserver | None, loop: asyncio.AbstractEventLoop
     ) -> WaitReport | None:
         """Report the wait of *waiter*, at once or when it has become long; return None if nobody wants to know."""
-        if observer is None and not _log.isEnabledFor(logging.INFO):
+        if observer is None and not self._may_look():
             return None
         report = WaitReport(waiter, observer)
         details = self._describe(waiter)
@@ -83,6 +86,16 @@ class WaitReporter:
         else:
             report.timer = loop.call_later(_LONG, self._begin_late, report)
         return report
+
+    def _may_look(self) -> bool:
+        """Whether the log wants to know of waits, and was not told just now of others that wait too."""
+        if not _log.isEnabledFor(logging.INFO):
+            return False
+        now = self._wait_queue.clock()
+        if 0 <= now - self._looked_at < _LOOK_INTERVAL:
+            return False
+        self._looked_at = now
+        return True
 
     def _begin_late(self, report: WaitReport) -> None:
         report.timer = None

@@ -54,6 +54,7 @@ class ModelBudget:
         used_at: When the latest response arrived.
         is_counted: Whether requests are counted: the model has quotas, or none of its responses is known yet.
         paused_until: Until when nothing is sent because of a refusal.
+        was_refused: Whether a request was refused, and none that was sent after the pause has succeeded.
         taken: Requests taken since the quotas were settled.
         taken_tokens: Their model tokens.
         credit: Requests that may be taken before the quotas are to be settled.
@@ -65,6 +66,7 @@ class ModelBudget:
     used_at: float
     is_counted: bool = attrs.field(default=True, init=False)
     paused_until: float = attrs.field(default=-math.inf, init=False)
+    was_refused: bool = attrs.field(default=False, init=False)
     taken: int = attrs.field(default=0, init=False)
     taken_tokens: int = attrs.field(default=0, init=False)
     credit: float = attrs.field(default=_FIRST_FLIGHT[0][1], init=False)
@@ -230,7 +232,7 @@ class ModelBudget:
     ) -> float:
         """Pause because a quota of this model refused a request; return the seconds, 0.0 for no further pause."""
         wait = find_refusal_wait(info, server_now)
-        seconds = self._backoff.start_pause(wait, sent_at=sent_at, now=now, chance=chance)
+        seconds, self.was_refused = self._backoff.start_pause(wait, sent_at=sent_at, now=now, chance=chance), True
         if seconds:
             self.pause(now + seconds)
         return seconds
@@ -242,7 +244,7 @@ class ModelBudget:
 
     def apply_success(self, sent_at: float) -> None:
         """Forget the refusals before a request that was sent at *sent_at* and succeeded."""
-        self._backoff.apply_success(sent_at)
+        self.was_refused = not self._backoff.apply_success(sent_at)
 
     def _count_sent(self, kind: str, sent_at: float) -> tuple[int, int]:
         """Return the requests or tokens sent later than *sent_at*, and those sent at most a guard before or later."""

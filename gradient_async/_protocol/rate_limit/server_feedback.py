@@ -123,6 +123,8 @@ class ServerFeedback:
         budget = self.models.by_model.get(model)
         if budget is not None:
             budget.used_at = now
+            if budget.was_refused and status < 400:
+                budget.apply_success(sent_at)
         if (budget is not None and budget.is_counted) or states_quota(info):
             self._apply_model_headers(info, model, refused=False, sent_at=sent_at, now=now, wall=wall)
         if self._release and status < 400:

@@ -254,3 +254,46 @@ async def test_saturated_models_of_different_tiers_are_never_refused_and_used_fu
     await asyncio.gather(*(work(model) for model in tiers for _ in range(100)))
     assert account.refused == 0
     assert account.key.admitted >= 0.99 * optimum
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_no_quota_of_key_model_or_agent_is_exceeded_under_chaos(seed: int) -> None:
+    chance, windows = random.Random(seed), [(20, 3.0), (60, 12.0)]
+    limiter = RateLimiter(RateLimits(windows=windows), guard=0.25)
+    limiters = {None: limiter, "agent": limiter.new_for_key("agent")}
+    keys = {name: DocumentedLimits(windows) for name in limiters}
+    quotas = {(name, model): RefillingQuota(limit) for name in limiters for model, limit in (("a", 240), ("b", 30))}
+
+    async def send_request() -> None:
+        name, model = chance.choice([None, "agent"]), chance.choice(["a", "b", "free"])
+        options: dict[str, Any] = {"priority": chance.choice(["interactive", "bulk"]), "hold": chance.random() < 0.5}
+        permit = await limiters[name].acquire(model=model, timeout=chance.choice([None, 5.0, 100.0]), **options)
+        try:
+            await asyncio.sleep(chance.choice([0.0, chance.uniform(0, 4)]) if options["hold"] else 0.0)
+            if chance.random() < 0.2:
+                permit.refund()
+                return
+            sent_at = permit.sent()
+        except asyncio.CancelledError:
+            permit.refund()
+            raise
+        await asyncio.sleep(chance.uniform(0, 0.249))
+        quota = quotas.get((name, model))
+        fine = (quota is None or quota.receive(loop_time())) and keys[name].receive(loop_time())
+        headers = {} if quota is None else quota.describe(loop_time())
+        await asyncio.sleep(chance.uniform(0, 2))
+        info = RateLimitInfo(limit=60, remaining=keys[name].count_remaining(loop_time()), **headers)
+        limiters[name].apply_response(info, status=200 if fine else 429, sent_at=sent_at, model=model)
+
+    tasks = []
+    for _ in range(300):
+        tasks.append(asyncio.create_task(send_request()))
+        await asyncio.sleep(chance.choice([0.0, chance.expovariate(4)]))
+        if chance.random() < 0.1:
+            chance.choice(tasks).cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(result) for result in results} <= {type(None), APITimeoutError, asyncio.CancelledError}
+    assert [key.refused for key in keys.values()] == [0, 0]
+    assert [quota.refused for quota in quotas.values()] == [0] * 4
+    assert [each.status().held + each.status().queued for each in limiters.values()] == [0, 0]
+    assert sum(key.admitted for key in keys.values()) > 100

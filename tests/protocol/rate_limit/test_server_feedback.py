@@ -224,6 +224,18 @@ def test_a_refused_model_pauses_for_the_stated_wait_or_longer(
     assert feedback.bucket.compute_delay(0.0) == 0.0
 
 
+@pytest.mark.parametrize("headers", [EMPTY, {"reset_requests": WALL - 1}])
+def test_a_success_ends_the_backoff_of_its_model_alone(headers: dict[str, Any]) -> None:
+    feedback = make_feedback()
+    for model in ("m", "other"):
+        for now in (0.0, 10.0):
+            apply_headers(feedback, status=429, now=now, model=model, **headers)
+    apply_headers(feedback, now=11.0, sent_at=10.5)  # sent before the pause ended
+    apply_headers(feedback, now=20.0)
+    pauses = [apply_headers(feedback, status=429, now=30.0, model=model, **headers).model for model in ("m", "other")]
+    assert pauses == [0.5, 2.0]
+
+
 def test_refusals_of_one_model_do_not_count_against_another() -> None:
     feedback = make_feedback()
     first = [apply_headers(feedback, status=429, now=now, **EMPTY).model for now in (0.0, 10.0, 20.0)]
