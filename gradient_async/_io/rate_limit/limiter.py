@@ -129,9 +129,11 @@ class RateLimiter(QueuedLimiter):
             forecast = self._forecast_wait(model, now)
             wait = forecast.find_earliest(ahead=ahead, model_ahead=parked, exact_beyond=timeout) - now
             if wait > timeout:
+                _, limit = forecast.describe_wait(tokens=0, model=model, ahead=ahead, model_ahead=parked)
                 raise APITimeoutError(
-                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {max(ahead, parked)} "
-                    f"before it, but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
+                    f"the rate limit ({limit}) allows this request in {wait:.1f} s at the earliest, with "
+                    f"{max(ahead, parked)} before it, but it has only {max(0.0, timeout):.1f} s: allow more time, or "
+                    "send less",
                     phase="limiter",
                 )
         return wait_queue.enqueue(waiter)

@@ -23,6 +23,7 @@ _LONG_BODY = 16_384
 _FILE = re.compile(rb'(?<=;base64,)[^"]+|(?<="data":")[A-Za-z0-9+/=]{1000,}')
 _FILE_TOKENS = 1000
 """Model tokens of an image or another file in a prompt: a guess."""
+_MOST_OUTPUT = 10**9
 _USUAL_OUTPUT = 500
 """Tokens of a chat completion without a limit: a guess, which the limiter corrects by the usage of earlier ones."""
 
@@ -50,6 +51,7 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     # Estimate the tokens inline, because this runs for each request.
     prompt = len(encoded) // _BYTES_PER_TOKEN if len(encoded) < _LONG_BODY else _estimate_long_prompt(encoded)
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens")
+    usual_output = _USUAL_OUTPUT if "messages" in body else 0
     return Request(
         method="POST",
         path=path,
@@ -58,7 +60,7 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
         timeouts=timeouts,
         stream=stream,
         model=model if isinstance(model, str) else None,
-        tokens=prompt + (limit if type(limit) is int and limit > 0 else _USUAL_OUTPUT if "messages" in body else 0),
+        tokens=prompt + (limit if type(limit) is int and 0 < limit < _MOST_OUTPUT else usual_output),
     )
 
 
