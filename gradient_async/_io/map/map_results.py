@@ -229,6 +229,6 @@ class MapResults(Generic[T]):
             return 0.0
         computed_at, end = self._estimate
         if now - computed_at >= _ESTIMATE_EVERY or not end:
-            end = now + limiter.estimate(-(-remaining // self._items_per_call))
+            end = now + limiter.estimate(-(-remaining // self._items_per_call), self.gate.model)
             self._estimate = (now, end)
         return max(0.0, end - now)

@@ -143,19 +143,18 @@ class RateLimiter(QueuedLimiter):
         bucket, token_budget, wait_queue, models = self._bucket, self._token_budget, self._wait_queue, self._models
         free = bucket.count_free(now)  # counted once: asking the bucket for each waiter costs as much as waking it
         while (waiter := wait_queue.next_waiter(now)) is not None:
-            delay = 0.0 if free > 0 else bucket.compute_delay(now)
-            if token_budget is not None:
-                delay = max(delay, token_budget.compute_delay(now, waiter.tokens))
-            if delay:
+            if free <= 0 and (delay := bucket.compute_delay(now)):
                 return delay
-            model_budget = models.by_model.get(waiter.model)
-            if model_budget is not None and (delay := model_budget.compute_delay(now, waiter.tokens)):
-                wait_queue.waiters.park(waiter.model, now + delay)
+            model, tokens = waiter.model, waiter.tokens
+            model_budget = models.find_or_add(model, now)
+            if model_budget is not None and (delay := model_budget.compute_delay(now, tokens)):
+                wait_queue.waiters.park(model, now + delay)
                 continue
+            if token_budget is not None and (delay := token_budget.compute_delay(now, tokens)):
+                return delay
             free -= 1
             bucket.take_token(now, waiter.hold)
-            permit = self._issue_permit(now, model_budget, tokens=waiter.tokens, hold=waiter.hold, model=waiter.model)
-            wait_queue.grant(permit)
+            wait_queue.grant(self._issue_permit(now, model_budget, tokens=tokens, hold=waiter.hold, model=model))
         return wait_queue.waiters.find_unpark_time() - now
 
     def _issue_permit(
@@ -306,10 +305,13 @@ class RateLimiter(QueuedLimiter):
             models=tuple(name for name in self._models if name is not None),
         )
 
-    def estimate(self, n: int = 1) -> float:
-        """Return the seconds until *n* more requests could have been sent, after all that already wait."""
-        now = self._wait_queue.clock()
-        return self._bucket.forecast_send_time(now, self._wait_queue.waiters.size + n) - now
+    def estimate(self, n: int = 1, model: str | None = None) -> float:
+        """Return the seconds until *n* more requests, to *model*, could have been sent, after all that already wait."""
+        now, waiters, budget = self._wait_queue.clock(), self._wait_queue.waiters, self._models.by_model.get(model)
+        at = self._bucket.forecast_send_time(now, waiters.size + n)
+        if budget is not None and budget.is_counted and n > 0:
+            at = max(at, budget.find_earliest(now, waiters.count_model(model) + n - 1))
+        return at - now
 
     async def aclose(self) -> None:
         """Reject every waiting request with a `SessionClosedError`; the limiter itself stays usable."""

@@ -125,8 +125,8 @@ class Limiter(Protocol):
         """
         ...
 
-    def estimate(self, n: int = 1) -> float:
-        """Return the seconds until *n* more requests could have been sent."""
+    def estimate(self, n: int = 1, model: str | None = None) -> float:
+        """Return the seconds until *n* more requests, to *model* if it is named, could have been sent."""
         ...
 
     async def aclose(self) -> None:

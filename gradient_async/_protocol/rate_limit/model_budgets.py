@@ -29,6 +29,11 @@ class ModelBudgets:
         self._forget_at = _MIN_MODELS
         self.by_model: dict[str | None, ModelBudget] = {}
 
+    def find_or_add(self, model: str | None, now: float) -> ModelBudget | None:
+        """Return the budget of *model*, new if it has none yet; None for calls without a model or quotas."""
+        budget = self.by_model.get(model)
+        return self.add_model(model, now) if budget is None and model is not None else budget
+
     def add_model(self, model: str | None, now: float) -> ModelBudget:
         """Return a new budget for *model*, and forget those that were not used for long."""
         if len(self.by_model) >= self._forget_at:

@@ -260,13 +260,13 @@ class PriorityQueue(Generic[T]):
             return interactive + min(bulk, (self._interactive_in_a_row + interactive) // _MAX_INTERACTIVE_IN_A_ROW)
         return bulk + min(interactive, (bulk + 1) * _MAX_INTERACTIVE_IN_A_ROW - self._interactive_in_a_row)
 
-    def has_only(self, model: str | None) -> bool:
-        """Whether no entry of another model waits."""
-        return self._by_model.get(model, 0) == self.size
-
     def count_model(self, model: str | None) -> int:
         """Return how many entries of *model* wait."""
         return self._by_model.get(model, 0)
+
+    def has_only(self, model: str | None) -> bool:
+        """Whether no entry of another model waits."""
+        return self._by_model.get(model, 0) == self.size
 
     def count_parked(self, model: str | None, priority: Priority) -> int:
         """Return how many entries of *model* and *priority* wait in the queue of the model."""

@@ -308,12 +308,16 @@ class RedisLimiter(QueuedLimiter):
             models=tuple(name for name in budgets if name is not None),
         )
 
-    def estimate(self, n: int = 1) -> float:
-        """Return the approximate seconds until *n* more requests could have been sent, from the mean rate."""
-        now, wanted = self._read_clock(), self._wait_queue.waiters.size + n
-        waits = [
-            (wanted - window.free) * (window.period + self._guard) / window.capacity for window in self.status().windows
-        ]
+    def estimate(self, n: int = 1, model: str | None = None) -> float:
+        """Return the approximate seconds until *n* more requests, to *model*, could have been sent.
+
+        The mean rates of the windows, and of the model's quota of requests, decide.
+        """
+        now, waiters, status = self._read_clock(), self._wait_queue.waiters, self.status(model)
+        wanted, of_model = waiters.size + n, waiters.count_model(model) + n
+        waits = [(wanted - window.free) * (window.period + self._guard) / window.capacity for window in status.windows]
+        quotas = [quota for quota in status.quotas if quota.unit == "requests"]
+        waits += [(of_model - quota.free) * quota.period / quota.limit for quota in quotas]
         return max(0.0, self._free_at - now, self._budget.paused_until - now, *waits)
 
     async def aclose(self) -> None:

@@ -139,6 +139,38 @@ async def test_a_model_that_does_not_respond_is_not_held_back_for_long() -> None
     assert log.times == [0.0] * 10 + [1.0] * 10 + [2.0] * 20 + [3.0] * 40 + [4.0] * 80 + [5.0] * 40
 
 
+async def test_a_model_that_is_first_asked_for_in_the_queue_has_a_first_flight_too() -> None:
+    limiter = make_limiter((1, 10.0), (10_000, 60.0), clock=loop_time)
+    await limiter.acquire()
+    limiter._bucket.set_capacity(limiter._bucket.shortest, 10_000)
+    limiter.pause(10.0)
+    log = PermitLog(limiter)
+    await asyncio.gather(*(log.start(n, model="m", hold=True) for n in range(30)))
+    assert log.times == [10.0] * 10 + [11.0] * 10 + [12.0] * 10
+
+
+async def test_an_estimate_for_a_model_regards_its_quota() -> None:
+    limiter = make_roomy_limiter()
+    announce_requests(limiter, "m", 60, 10)
+    assert limiter.estimate(100) == limiter.estimate(100, "other") == 0.0
+    assert limiter.estimate(100, "m") == 90.0
+    waiting = [asyncio.create_task(limiter.acquire(model="m")) for _ in range(20)]
+    await run_pending()
+    assert limiter.estimate(1, "m") == 11.0
+    await asyncio.gather(*waiting)
+
+
+async def test_many_model_tokens_for_a_parked_model_hold_back_no_other() -> None:
+    limits = RateLimits(windows=[(1000, 60.0)], tokens_per_minute=1000)
+    limiter = RateLimiter(limits, guard=0.0, clock=loop_time)
+    await limiter.acquire(tokens=900)
+    announce_requests(limiter, "small", 1, 0)
+    waiting = asyncio.create_task(limiter.acquire(model="small", tokens=900))
+    await run_pending()
+    assert (await limiter.acquire(model="other", tokens=50)).waited == 0.0
+    waiting.cancel()
+
+
 async def test_status_shows_the_quotas_of_a_model_beside_the_windows_of_the_key() -> None:
     limiter = make_limiter((10, 60.0), clock=loop_time)
     announce(
