@@ -131,9 +131,8 @@ class RateLimiter(QueuedLimiter):
             if wait > timeout:
                 _, limit = forecast.describe_wait(tokens=0, model=model, ahead=ahead, model_ahead=parked)
                 raise APITimeoutError(
-                    f"the rate limit ({limit}) allows this request in {wait:.1f} s at the earliest, with "
-                    f"{max(ahead, parked)} before it, but it has only {max(0.0, timeout):.1f} s: allow more time, or "
-                    "send less",
+                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {max(ahead, parked)} "
+                    f"before it ({limit}), but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
                     phase="limiter",
                 )
         return wait_queue.enqueue(waiter)

@@ -119,7 +119,7 @@ class Quota:
         enough for one request.
         """
         if self.empty_until > now:
-            return self.empty_until - now
+            return self.empty_until - now + ahead / self._rate
         if self.empty_until > -math.inf:
             self.level, self.empty_until = max(self.level, min(cost, self._capacity)), -math.inf
         missing = min(cost, self._capacity) + ahead - self.level

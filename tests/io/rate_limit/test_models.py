@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import pytest
@@ -158,6 +159,8 @@ async def test_an_estimate_for_a_model_regards_its_quota() -> None:
     await run_pending()
     assert limiter.estimate(1, "m") == 11.0
     await asyncio.gather(*waiting)
+    announce(limiter, "m", limit_requests=60, remaining_requests=0, reset_requests=time.time() + 5)
+    assert limiter.estimate(31, "m") == pytest.approx(35.0, abs=1.0)
 
 
 async def test_many_model_tokens_for_a_parked_model_hold_back_no_other() -> None:
