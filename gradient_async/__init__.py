@@ -85,9 +85,11 @@ if TYPE_CHECKING:
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.model_info import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.rerank import Reranking, RerankResult
     from gradient_async.models.response_event import ResponseEvent
     from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.responses import ResponseReply
+    from gradient_async.models.systemone import SystemOneAnswer, SystemOneEvaluation
     from gradient_async.models.tool_run import ToolRun, ToolStep
     from gradient_async.resources.batch.job import BatchJob
     from gradient_async.resources.batch.options import BatchStep
@@ -139,6 +141,8 @@ else:
             "resources.batch.result_reader": ("read_results",),
             "resources.batch.result_stream": ("ResultStream",),
             "session": ("AsyncSession",),
+            "models.rerank": ("RerankResult", "Reranking"),
+            "models.systemone": ("SystemOneAnswer", "SystemOneEvaluation"),
         },
         modules=("models", "params", "session"),
     )
@@ -207,6 +211,8 @@ __all__ = [
     "RateLimiter",
     "RateLimits",
     "RequestCounts",
+    "RerankResult",
+    "Reranking",
     "ResponseDecodeError",
     "ResponseEvent",
     "ResponseMeta",
@@ -222,6 +228,8 @@ __all__ = [
     "SessionClosedError",
     "StreamBusyError",
     "StreamTruncatedError",
+    "SystemOneAnswer",
+    "SystemOneEvaluation",
     "Timeouts",
     "Timings",
     "TokenTotals",

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from gradient_async.resources.images import Images
     from gradient_async.resources.messages import Messages
     from gradient_async.resources.models import Models
+    from gradient_async.resources.rerank import Rerank
     from gradient_async.resources.responses import Responses
+    from gradient_async.resources.systemone import SystemOne
 
 
 _LIMITER = ("acquire", "apply_response", "new_for_key")
@@ -180,6 +182,20 @@ class AsyncSession:
         from gradient_async.resources.embeddings import Embeddings
 
         return Embeddings(self._pipeline, self._get_target, self._timeouts)
+
+    @cached_property
+    def rerank(self) -> Rerank:
+        """The relevance of documents to a query."""
+        from gradient_async.resources.rerank import Rerank
+
+        return Rerank(self._pipeline, self._get_target, self._timeouts)
+
+    @cached_property
+    def systemone(self) -> SystemOne:
+        """Typed answers to questions about a text."""
+        from gradient_async.resources.systemone import SystemOne
+
+        return SystemOne(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def images(self) -> Images:

@@ -48,7 +48,9 @@ if TYPE_CHECKING:
         TagParam,
     )
     from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
+    from gradient_async.params.rerank import RerankParams
     from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
+    from gradient_async.params.systemone import QuestionParam, SystemOneParams
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -93,6 +95,8 @@ else:
             ),
             "messages": ("MessagesParams", "MessagesToolParam", "TurnParam"),
             "responses": ("ResponsesFunctionParam", "ResponsesParams"),
+            "rerank": ("RerankParams",),
+            "systemone": ("QuestionParam", "SystemOneParams"),
         },
     )
 
@@ -120,7 +124,9 @@ __all__ = [
     "OptionalChatParams",
     "OwnAgentParams",
     "ParseParams",
+    "QuestionParam",
     "ReasoningEffort",
+    "RerankParams",
     "ResponseFormatParams",
     "ResponsesFunctionParam",
     "ResponsesParams",
@@ -129,6 +135,7 @@ __all__ = [
     "SharedChatParams",
     "SharedEmbeddingParams",
     "StreamOptionsParam",
+    "SystemOneParams",
     "TagParam",
     "ToolCallParam",
     "ToolParam",

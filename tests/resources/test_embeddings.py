@@ -81,7 +81,7 @@ async def test_unset_parameters_are_not_sent_and_unknown_ones_are(
     ("params", "message"),
     [
         ({"model": MODEL}, "input must be a list; got nothing"),
-        ({"model": MODEL, "input": []}, "input has 0 texts; one call takes 1 to 2048"),
+        ({"model": MODEL, "input": []}, "input is empty; give at least one text"),
         ({"model": MODEL, "input": ["a"] * 2049}, "input has 2049 texts"),
         ({"model": MODEL, "input": ["a", 1]}, r"input\[1\] must be a text; got int"),
         ({"model": MODEL, "input": b"a"}, "input must be a list; got bytes"),

@@ -22,9 +22,11 @@ from gradient_async import (
     MessageStream,
     ModelList,
     ParsedCompletion,
+    RerankResult,
     ResponseEvent,
     ResponseReply,
     ResponseStream,
+    SystemOneAnswer,
     Timeouts,
     ToolRun,
     ToolStep,
@@ -116,6 +118,13 @@ async def use(session: AsyncSession) -> None:
 
     assert_type(await session.embeddings.create(model="m", input=(str(n) for n in range(3)), user=None), EmbeddingList)
     assert_type((await session.embeddings.create(model="m", input="a")).data[0].embedding, list[float])
+    ranking = await session.rerank.create(model="m", query="q", documents=(str(n) for n in range(3)))
+    assert_type(ranking.best_first, list[RerankResult])
+    evaluation = await session.systemone.create(
+        model="m", state="s", questions={"a": {"type": "score", "instructions": "i", "criteria": ["low", "high"]}}
+    )
+    assert_type(evaluation.answers["a"], SystemOneAnswer)
+    assert_type(evaluation.answers["a"].value, str | float | None)
     images = await session.images.generate(model="m", prompt="p", size="auto", extra_body={"style": "x"}, timeout=5)
     assert_type(images, ImageList)
     assert_type([image.content for image in images], list[bytes])

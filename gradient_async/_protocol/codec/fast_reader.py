@@ -43,6 +43,8 @@ RawTuple = tuple[Any, ...]
 Builder = Callable[[Any, RawTuple], Any]
 FAST_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The exceptions of a fast reader for text that it rejects."""
+_EMPTY: dict[Any, str] = {list: "[]", dict: "{}"}
+"""Containers of models, and their defaults as source."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -81,6 +83,9 @@ class StructTypes:
             return self.struct_for(kind)
         if get_origin(kind) is list:
             return list[self._convert_type(*get_args(kind))]  # type: ignore[misc]
+        if get_origin(kind) is dict:
+            key, value = get_args(kind)
+            return dict[key, self._convert_type(value)]  # type: ignore[misc,valid-type]
         return self._convert_type(_without_none(kind)) | None if isinstance(kind, UnionType) else kind
 
 
@@ -159,11 +164,13 @@ def _generate_value(field: attrs.Attribute[Any], *, holds_models: bool) -> str:
     has_factory = _has_factory(field)
     if not holds_models and not has_factory:
         return value
-    is_list = get_origin(_without_none(field.type)) is list
-    default = "None" if not has_factory else "[]" if is_list else f"{name}_class()"
+    container = get_origin(_without_none(field.type))
+    default = "None" if not has_factory else _EMPTY.get(container, f"{name}_class()")
     converted = value
-    if holds_models and is_list:
+    if holds_models and container is list:
         converted = f"[{name}_builder(item, (*raw, {name!r}, at)) for at, item in enumerate({value})]"
+    elif holds_models and container is dict:
+        converted = f"{{key: {name}_builder(item, (*raw, {name!r}, key)) for key, item in {value}.items()}}"
     elif holds_models:
         converted = f"{name}_builder({value}, (*raw, {name!r}))"
     return f"{default} if {value} is None else {converted}"
@@ -189,7 +196,7 @@ def _without_none(kind: Any) -> Any:
 
 
 def _find_model(kind: Any) -> type[Model] | None:
-    """Return the model in the annotation *kind*, alone or in a list; None if there is none."""
+    """Return the model in the annotation *kind*, alone, in a list or a value of a dict; None if there is none."""
     kind = _without_none(kind)
-    inner = get_args(kind)[0] if get_origin(kind) is list else kind
+    inner = get_args(kind)[-1] if get_origin(kind) in _EMPTY else kind
     return inner if _is_model(inner) else None

@@ -7,8 +7,8 @@ model is treated as its metadata says (`gradient_async.models._base`):
     no metadata     the default of the field; ``raw`` keeps the odd value
     ``TEXT``        the value as JSON text: ``{"q": "tea"}`` becomes ``'{"q":"tea"}'``
     ``POSITION``    the number in a string of digits; else None, or refused if the field cannot be None
-    ``ESSENTIAL``   refused, and so is a field without a default; only an empty value (``[]``, ``""``) in the place of
-                    an object or a list is its default
+    ``ESSENTIAL``   refused, as without metadata if the field has no default; only an empty value (``[]``, ``""``) in
+                    the place of an object or a list is its default
 
 Null among the items of an optional list is skipped.
 
@@ -39,7 +39,7 @@ def lenient_hooks(cls: type[Model], structure: Hook) -> dict[str, Hook]:
 
 
 def _make_hook(field: attrs.Attribute[Any], structure: Hook) -> Hook:
-    treatment = "refuse" if field.default is attrs.NOTHING else field.metadata.get("odd", "ignore")
+    treatment = field.metadata.get("odd", "refuse" if field.default is attrs.NOTHING else "ignore")
 
     def convert(value: Any, kind: Any) -> Any:
         if field.default is None and type(value) is list and treatment != "encode":

@@ -13,7 +13,7 @@ from gradient_async._protocol.codec.base64_vectors import decode_base64_vectors
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import describe_type, require_iterable, require_text, without_unset
+from gradient_async._protocol.requests.parameters import require_text, require_texts, without_unset
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.embeddings import EmbeddingList
@@ -57,10 +57,7 @@ def _validate_input(texts: object) -> str | list[str]:
     """Return *texts* as one text or a list of texts."""
     if isinstance(texts, str):
         return texts
-    items = require_iterable("input", texts, "a list")
-    if not 0 < len(items) <= MAX_INPUTS:
+    items = require_texts("input", texts)
+    if len(items) > MAX_INPUTS:
         raise ConfigurationError(f"input has {len(items)} texts; one call takes 1 to {MAX_INPUTS}.")
-    for position, text in enumerate(items):
-        if not isinstance(text, str):
-            raise ConfigurationError(f"input[{position}] must be a text; got {describe_type(text)}.")
     return items

@@ -63,6 +63,17 @@ def require_iterable(name: str, value: object, expected: str) -> list[Any]:
     raise ConfigurationError(f"{name} must be {expected}; got {describe_type(value)}.")
 
 
+def require_texts(name: str, value: object) -> list[str]:
+    """Return the items of *value*, at least one; raise a `ConfigurationError` unless all of them are texts."""
+    items = require_iterable(name, value, "a list")
+    if not items:
+        raise ConfigurationError(f"{name} is empty; give at least one text.")
+    for position, item in enumerate(items):
+        if not isinstance(item, str):
+            raise ConfigurationError(f"{name}[{position}] must be a text; got {describe_type(item)}.")
+    return items
+
+
 def describe_type(value: object) -> str:
     """Return the type of *value* for an error message."""
     return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__

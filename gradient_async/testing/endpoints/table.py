@@ -16,7 +16,9 @@ from gradient_async.testing.endpoints.generative import LanguageModel
 from gradient_async.testing.endpoints.images import ImagesEndpoint
 from gradient_async.testing.endpoints.messages import MessagesEndpoint
 from gradient_async.testing.endpoints.models import ModelList, report_health
+from gradient_async.testing.endpoints.rerank import RerankEndpoint
 from gradient_async.testing.endpoints.responses import ResponsesEndpoint
+from gradient_async.testing.endpoints.systemone import SystemOneEndpoint
 from gradient_async.testing.http.router import Endpoint
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Reply, Response
@@ -38,6 +40,7 @@ def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict:
     messages = MessagesEndpoint(model=model, known=known)
     responses = ResponsesEndpoint(model=model, known=known)
     embeddings, images = EmbeddingsEndpoint(known), ImagesEndpoint(known)
+    rerank, systemone = RerankEndpoint(known), SystemOneEndpoint(known)
     return (
         _forwarded_post("/v1/messages", messages.create_message, messages.check_message, generates=True),
         _forwarded_post("/v1/responses", responses.create_response, responses.check_response, generates=True),
@@ -53,6 +56,8 @@ def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict:
         ),
         _forwarded_post("/v1/embeddings", embeddings.embed_texts, embeddings.check_embeddings),
         _forwarded_post("/v1/images/generations", images.generate_images, images.check_images),
+        _forwarded_post("/v1/rerank", rerank.rank_documents, rerank.check_rerank),
+        _forwarded_post("/v1/systemone", systemone.evaluate_state, systemone.check_evaluation),
         Endpoint(method="GET", path=_MODELS, respond=ModelList(models).list_models, upstream=_MODELS),
         Endpoint(method="GET", path="/health", respond=report_health, public=True),
     )

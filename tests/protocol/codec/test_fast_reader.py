@@ -24,12 +24,15 @@ from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.images import ImageList
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
+from gradient_async.models.rerank import Reranking
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import ResponseReply
+from gradient_async.models.systemone import SystemOneEvaluation
 
 ROOTS: list[type[Model]] = [
     *(ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList, ResponseReply),
     *(MessageEvent, ResponseEvent),
+    *(Reranking, SystemOneEvaluation),
 ]
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "7", '{"q": 1}', "\ud83d", float("nan"),
@@ -50,6 +53,8 @@ def json_for(kind: Any) -> st.SearchStrategy[Any]:
         return st.none() | json_for(known)
     if get_origin(kind) is list:
         return st.lists(json_for(get_args(kind)[0]), max_size=2)
+    if get_origin(kind) is dict and get_args(kind)[1] is not Any:
+        return st.dictionaries(st.text(max_size=2), json_for(get_args(kind)[1]), max_size=2)
     return objects(kind) if isinstance(kind, type) and issubclass(kind, Model) else LEAVES[get_origin(kind) or kind]
 
 
