@@ -35,8 +35,8 @@ class LineReader(Protocol):
         """The file of the lines: the output, or the error file."""
         ...
 
-    def decode_body(self, line: Any, text: Any) -> AnyResponse | None:
-        """Return the response in a decoded *line*, None if it has none; *text* is the JSON of the line."""
+    def read_response(self, text: Any) -> AnyResponse | None:
+        """Return the response in the JSON *text* of a line, which is known to have one."""
         ...
 
 
@@ -69,7 +69,7 @@ class BatchResult(Model):
     def answer(self) -> AnyResponse | None:
         """The response, in the class that the endpoint's calls return; a dict if there is none; None for a failure."""
         if self._answer is None and self.ok:
-            self._answer = self._reader.decode_body(self._envelope, self._raw)
+            self._answer = self._reader.read_response(self._raw)
         return self._answer
 
     @property
@@ -123,7 +123,7 @@ class _NoReader:
 
     file: ResultFile = "output"
 
-    def decode_body(self, line: Any, text: Any) -> AnyResponse | None:  # noqa: ARG002 - of the protocol
+    def read_response(self, text: Any) -> AnyResponse | None:  # noqa: ARG002 - of the protocol
         """Return None."""
         return None
 

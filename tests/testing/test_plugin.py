@@ -64,7 +64,7 @@ def test_the_fixtures_run_in_the_loop_of_the_test(
     pytester.makepyfile(SESSION.format(mark=f"@pytest.mark.asyncio{mark}"))
     scopes = f"asyncio_default_test_loop_scope={tests}", f"asyncio_default_fixture_loop_scope={fixtures}"
     options = (option for scope in scopes for option in ("-o", scope))
-    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS, *options, timeout=20)
+    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS, *options, timeout=120)
     run.assert_outcomes(passed=1)
 
 

@@ -6,6 +6,7 @@ goes through the cattrs converter; both give equal fields.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -58,27 +59,28 @@ class ResultBodyDecoder:
             ResponseDecodeError: The body is not of that type.
         """
         body_type, data = body_type or self.body_type, bytes(body)
-        if body_type is None:
-            return self._decode_inferred(data)
-        try:
-            return _fast_readers()[body_type](data)  # type: ignore[no-any-return]  # one reader for four classes
-        except FAST_READ_ERRORS:
-            return self._decode_with_converter(data, body_type)
+        if body_type is not None:
+            with suppress(*FAST_READ_ERRORS):
+                return _fast_readers()[body_type](data)  # type: ignore[no-any-return]  # one reader for four classes
+        return self.convert(decode_json(data), body_type)
 
-    def _decode_inferred(self, data: bytes) -> AnyResponse:
-        value = decode_json(data)
-        body_type = _infer_type(value)
+    def convert(self, value: Any, body_type: BodyType | None = None) -> AnyResponse:
+        """Convert the JSON *value* of a body by the converter, as `decode` does.
+
+        Raises:
+            ResponseDecodeError: The body is not of that type.
+        """
+        body_type = body_type or self.body_type or self._infer_type(value)
         if body_type is None:
             return value if type(value) is dict else {"value": value}
-        if self.endpoint is None:
-            self.body_type = body_type
-        return self._decode_with_converter(data, body_type)
+        return structure(decode_base64_vectors(value) if body_type is EmbeddingList else value, body_type)
 
-    def _decode_with_converter(self, data: bytes, body_type: BodyType) -> AnyResponse:
-        value = decode_json(data)
-        if body_type is EmbeddingList:
-            value = decode_base64_vectors(value)
-        return structure(value, body_type)
+    def _infer_type(self, value: Any) -> BodyType | None:
+        """Return the type of a body; without an endpoint, that of the next ones too."""
+        body_type = _infer_type(value)
+        if body_type is not None and self.endpoint is None:
+            self.body_type = body_type
+        return body_type
 
 
 def _infer_type(value: Any) -> BodyType | None:

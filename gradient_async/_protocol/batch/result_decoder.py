@@ -10,8 +10,8 @@ lines, CR and a byte order mark are skipped. Lines may come in any order.
     status 200, choices empty or of other types   False
     error, or another status                      False
 
-Hot: most lines are a plain success and take one msgspec call, which decodes the envelope and its body together
-(`_typed_decoders`); the model is built when it is read. Every other line is examined by `ResultLineReader.judge_line`.
+Hot: most lines are a plain success, which one msgspec call recognises (`plain_success`); the response is decoded when
+it is read. Every other line is examined by `ResultLineReader.judge_line`, which decodes its response at once.
 
 Source: as for the models. Neither the order of the lines nor a final line break is documented.
 """
@@ -19,28 +19,26 @@ Source: as for the models. Neither the order of the lines nor a final line break
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import attrs
 import msgspec
 from msgspec import Raw
 
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.result_body import BODY_TYPES, BodyType, ResultBodyDecoder
+from gradient_async._protocol.batch.plain_success import read_response, success_decoder
+from gradient_async._protocol.batch.result_body import BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
-from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, OPEN_STRUCTS, build_model
+from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS
 from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.http.error_detection import find_completion_error, find_error, find_stated_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.models.messages import MessageReply
-from gradient_async.models.responses import ResponseReply
 
 _NULL = Raw(b"null")
 _ANTHROPIC_MESSAGES = {
@@ -50,13 +48,12 @@ _ANTHROPIC_MESSAGES = {
 MALFORMED = "malformed_line"
 _NO_RESPONSE = "no_response"
 _EMPTY_LINE = "The line has neither a response nor an error."
-B = TypeVar("B")
 
 
-class OpenAIResponse(msgspec.Struct, Generic[B], gc=False):
-    """OpenAI's ``response``."""
+class OpenAIResponse(msgspec.Struct, gc=False):
+    """OpenAI's ``response``, its body not decoded."""
 
-    body: B
+    body: Raw
     status_code: int | None = None
 
 
@@ -76,52 +73,19 @@ class AnthropicResult(msgspec.Struct, gc=False):
     error: Raw = _NULL
 
 
-class Envelope(msgspec.Struct, Generic[B], gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """A result line of either provider."""
 
     custom_id: str
-    response: OpenAIResponse[B] | None = None
+    response: OpenAIResponse | None = None
     error: OpenAIError | None = None
     result: AnthropicResult | None = None
 
 
-AnyEnvelope = Envelope[Any]
-_decode_envelope = msgspec.json.Decoder(Envelope[Raw]).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
 
 
-@cache
-def _typed_decoders() -> dict[BodyType, Callable[[bytes], AnyEnvelope]]:
-    """Return decoders of an envelope together with its body, by the type of the body.
-
-    The struct of a body has one more field, the error that may stand in the place of a response.
-    """
-    decoders: dict[BodyType, Callable[[bytes], AnyEnvelope]] = {}
-    for kind in BODY_TYPES.values():
-        base = OPEN_STRUCTS.struct_for(kind)
-        body = msgspec.defstruct(base.__name__, [("error", Raw, _NULL)], bases=(base,), gc=False)
-        decoders[kind] = msgspec.json.Decoder(Envelope[body]).decode  # type: ignore[valid-type]
-    return decoders
-
-
-_ANSWER_FIELDS: dict[BodyType, str] = {
-    ChatCompletion: "choices",
-    MessageReply: "content",
-    EmbeddingList: "data",
-    ResponseReply: "output",
-}
-"""The field of a body that holds the response."""
-
-
-def has_plain_answer(line: AnyEnvelope, field: str) -> bool:
-    """Whether the body of *line* has a response in *field*, and surely no error; other bodies are examined in full."""
-    body: Any = line.response.body if line.response is not None else None
-    answer = getattr(body, field)
-    if not answer or not (body.error is _NULL or bytes(body.error) == b"null"):
-        return False
-    return field != "choices" or all(choice.finish_reason != "error" for choice in answer)
-
-
-def find_line_fault(line: AnyEnvelope) -> BatchFault | None:
+def find_line_fault(line: Envelope) -> BatchFault | None:
     """Return the fault that a *line* states, apart from its body; None if it claims a success."""
     if line.result is not None:
         return None if line.result.type == "succeeded" else _anthropic_fault(line.result)
@@ -157,26 +121,20 @@ class ResultLineReader:
     file: ResultFile
     body_decoder: ResultBodyDecoder
 
-    def decode_body(self, line: AnyEnvelope | None, text: Any) -> AnyResponse | None:
-        """Return the response body of *line*, which was decoded from the bytes *text*."""
-        if line is None:
-            return None
-        if line.response is None:
-            return self.body_decoder.decode(line.result.message, MessageReply) if line.result is not None else None
-        body, body_type = line.response.body, self.body_decoder.body_type
-        if body_type is None or type(body) is Raw:
-            return self.body_decoder.decode(body)
-        return build_model(body_type, body, text, "response", "body")
+    def read_response(self, text: Any) -> AnyResponse:
+        """Return the response of a plain success, whose line is *text*, or the object that was decoded from it."""
+        return read_response(text, self.body_decoder)
 
-    def judge_line(self, line: AnyEnvelope, text: Any) -> tuple[BatchFault | None, AnyResponse | None]:
+    def judge_line(self, line: Envelope) -> tuple[BatchFault | None, AnyResponse | None]:
         """Return the fault of a *line* with a raw body, else its response."""
         body = line.response.body if line.response is not None else line.result.message if line.result else _NULL
         status = line.response.status_code if line.response is not None else None
-        body_type = self.body_decoder.body_type if line.result is None else MessageReply
+        line_type = MessageReply if line.response is None and line.result is not None else None
+        body_type = line_type or self.body_decoder.body_type
         problem = ""
         try:
             fault = find_line_fault(line) or find_body_fault(decode_json(bytes(body)), body_type, status)
-            return fault, None if fault is not None else self.decode_body(line, text)
+            return fault, None if fault is not None else self.body_decoder.decode(body, line_type)
         except ResponseDecodeError as error:
             problem = str(error)
         return BatchFault(code="undecodable_response", message=problem, status=status), None
@@ -213,8 +171,7 @@ class ResultDecoder:
     def _iter_results(self, lines: list[bytes]) -> Iterator[BatchResult]:
         reader, first = self.reader, self.lines
         body_type = reader.body_decoder.body_type
-        decode = _decode_envelope if body_type is None else _typed_decoders()[body_type]
-        answer_field = "" if body_type is None else _ANSWER_FIELDS[body_type]
+        decode = success_decoder(body_type)
         self.lines = first + len(lines)
         for number, line in enumerate(lines, first + 1):
             try:
@@ -222,19 +179,14 @@ class ResultDecoder:
             except FAST_READ_ERRORS:
                 if line.strip():
                     yield self._read_other_line(line, number)
-                continue
-            response = envelope.response
-            is_plain = response is not None and response.status_code == 200 and envelope.error is None
-            if is_plain and answer_field and has_plain_answer(envelope, answer_field):
-                yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
             else:
-                yield self._read_other_line(line, number)
+                yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
 
     def _read_other_line(self, line: bytes, number: int) -> BatchResult:
         """Return the result of a line that is not a plain success: a failure, an unusual or an unreadable line."""
         value: Any = line
         try:
-            envelope: AnyEnvelope | None = _decode_envelope(line)
+            envelope: Envelope | None = _decode_envelope(line)
         except FAST_READ_ERRORS:
             envelope = None
         if envelope is None or (envelope.error is not None and not _is_stated(envelope.error)):
@@ -247,7 +199,7 @@ class ResultDecoder:
             message = f"Line {number} of the {self.reader.file} file cannot be read as a result."
             result._fault = BatchFault(code=MALFORMED, message=message, line=number)
             return result
-        fault, answer = self.reader.judge_line(envelope, value)
+        fault, answer = self.reader.judge_line(envelope)
         result = BatchResult(envelope.custom_id, fault is None, number, self.reader, envelope, raw=value)
         result._fault, result._answer = fault, answer
         return result
@@ -258,11 +210,11 @@ def _is_stated(error: OpenAIError) -> bool:
     return any(part not in (None, "") for part in (error.code, error.message, error.type))
 
 
-def _coerce_envelope(value: Any) -> AnyEnvelope | None:
+def _coerce_envelope(value: Any) -> Envelope | None:
     """Build the envelope of a line with NaN, lone surrogates or fields of other types; None without an id."""
     if type(value) is not dict or type(value.get("custom_id")) is not str:
         return None
-    envelope: AnyEnvelope = Envelope(value["custom_id"])
+    envelope = Envelope(value["custom_id"])
     if type(response := value.get("response")) is dict:
         status = response.get("status_code")
         envelope.response = OpenAIResponse(_encode_raw(response.get("body")), status if type(status) is int else None)

@@ -16,7 +16,6 @@ from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageRe
 from gradient_async._protocol.batch.result_body import BODY_TYPES, ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.codec.fast_reader import OPEN_STRUCTS
 
 CHAT = "/v1/chat/completions"
 COMPLETION = {
@@ -357,12 +356,6 @@ def test_results_depend_neither_on_the_blocks_nor_on_reading_the_bodies(lines: l
         describe_result(result) for at in range(0, len(data), step) for result in decoder.feed(data[at : at + step])
     ]
     assert found + [describe_result(result) for result in decoder.feed_eof()] == expected
-
-
-def test_a_plain_body_is_decoded_with_its_line() -> None:
-    result = decode_line(openai_line())
-    assert isinstance(result._envelope.response.body, OPEN_STRUCTS.struct_for(ChatCompletion))
-    assert (result.completion and result.completion.raw) == COMPLETION
 
 
 ANY_JSON = st.recursive(
