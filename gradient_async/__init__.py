@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
+    from gradient_async.models.media_file import MediaFile
     from gradient_async.models.message_event import MessageEvent
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.model_info import ModelInfo, ModelList
@@ -143,6 +144,7 @@ else:
             "session": ("AsyncSession",),
             "models.rerank": ("RerankResult", "Reranking"),
             "models.systemone": ("SystemOneAnswer", "SystemOneEvaluation"),
+            "models.media_file": ("MediaFile",),
         },
         modules=("models", "params", "session"),
     )
@@ -193,6 +195,7 @@ __all__ = [
     "Limiter",
     "MapProgress",
     "MapResult",
+    "MediaFile",
     "Message",
     "MessageEvent",
     "MessageReply",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gradient_async._io.http.transport import Transport
     from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
     from gradient_async.resources.async_invoke import AsyncInvoke
+    from gradient_async.resources.audio import Audio
     from gradient_async.resources.batch.batches import Batches
     from gradient_async.resources.chat.agent import Agent
     from gradient_async.resources.chat.completions import Chat
@@ -203,6 +204,13 @@ class AsyncSession:
         from gradient_async.resources.images import Images
 
         return Images(self._pipeline, self._get_target, self._timeouts)
+
+    @cached_property
+    def audio(self) -> Audio:
+        """Speech from text."""
+        from gradient_async.resources.audio import Audio, Speech
+
+        return Audio(Speech(self._pipeline, self._get_target, self._timeouts))
 
     @cached_property
     def async_invoke(self) -> AsyncInvoke:

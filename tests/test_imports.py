@@ -43,7 +43,7 @@ TOOLS = {
     "_protocol.schema.tool_loop", "_protocol.schema.convert", "models.parsed", "models.tool_run", "resources.chat.parse",
     "resources.chat.run_tools",
 }  # fmt: skip
-OTHERS = {"embeddings", "images", "async_invoke", "rerank", "systemone"}
+OTHERS = {"embeddings", "images", "async_invoke", "audio", "rerank", "systemone"}
 ELSEWHERE = TOOLS | {
     "resources.models",
     "resources.batch.batches",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         MapParams,
         OwnAgentParams,
     )
+    from gradient_async.params.audio import SpeechParams
     from gradient_async.params.chat import (
         ChatParams,
         CommonChatParams,
@@ -97,6 +98,7 @@ else:
             "responses": ("ResponsesFunctionParam", "ResponsesParams"),
             "rerank": ("RerankParams",),
             "systemone": ("QuestionParam", "SystemOneParams"),
+            "audio": ("SpeechParams",),
         },
     )
 
@@ -134,6 +136,7 @@ __all__ = [
     "RunToolsParams",
     "SharedChatParams",
     "SharedEmbeddingParams",
+    "SpeechParams",
     "StreamOptionsParam",
     "SystemOneParams",
     "TagParam",

@@ -68,6 +68,7 @@ class Emulator(ScriptingAPI):
         batch_shape: The JSON shape of batches: as in the reference, or as captured from the service.
         anthropic_endpoint: Whether ``endpoint`` is required or forbidden in a batch for Anthropic.
         invocation_seconds: The duration of an asynchronous invocation in seconds.
+        speech_shape: The form of a response with speech: the audio itself, or JSON that holds it in base64.
         clock: Returns the time in epoch seconds.
         batches: The batch service, with its jobs and scripting methods.
         storage: The storage host, with its requests and scripting methods.
@@ -98,6 +99,7 @@ class Emulator(ScriptingAPI):
     batch_shape: Literal["reference", "captured"] = "reference"
     anthropic_endpoint: Literal["required", "forbidden"] = "required"
     invocation_seconds: float = 0.3
+    speech_shape: Literal["bytes", "base64"] = "bytes"
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: BatchService = attrs.field(init=False, repr=False)
     storage: StorageHost = attrs.field(init=False, repr=False)
@@ -116,7 +118,9 @@ class Emulator(ScriptingAPI):
         self._dispatcher = Dispatcher(
             router=Router(
                 (
-                    *build_endpoint_table(model, models=self.models, strict=self.strict_models),
+                    *build_endpoint_table(
+                        model, models=self.models, strict=self.strict_models, speech_shape=self.speech_shape
+                    ),
                     *self.batches.build_endpoints(),
                     *InvocationService(storage=self.storage, seconds=self.invocation_seconds).build_endpoints(),
                 ),

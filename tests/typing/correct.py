@@ -1,6 +1,7 @@
 """Use that must type-check, with the types it must have."""
 
 import dataclasses
+from pathlib import Path
 from typing import TypedDict, assert_type
 
 import attrs
@@ -16,6 +17,7 @@ from gradient_async import (
     ImageList,
     MapProgress,
     MapResult,
+    MediaFile,
     Message,
     MessageEvent,
     MessageReply,
@@ -128,6 +130,11 @@ async def use(session: AsyncSession) -> None:
     images = await session.images.generate(model="m", prompt="p", size="auto", extra_body={"style": "x"}, timeout=5)
     assert_type(images, ImageList)
     assert_type([image.content for image in images], list[bytes])
+
+    speech = await session.audio.speech.create(model="m", input="Hi", voice="alloy", response_format=None)
+    assert_type(speech, MediaFile)
+    assert_type(speech.content, bytes)
+    assert_type(speech.save("a.mp3"), Path)
 
     started = await session.async_invoke.create(model_id="m", input={"prompt": "p"}, tags=[{"key": "k", "value": "v"}])
     assert_type(started, AsyncInvocation)

@@ -66,8 +66,19 @@ class ObservedPipeline(Pipeline):
         Raises:
             GradientError: As `send`, or raised by *decode*.
         """
+        return await self._observe_result(request, target, super().send_and_decode(request, target, decode))
+
+    async def send_and_decode_typed(self, request: Request, target: Target, decode: Callable[[bytes, str], R]) -> R:
+        """Send *request* and return its response, decoded from its body and its ``Content-Type``.
+
+        Raises:
+            GradientError: As `send`, or raised by *decode*.
+        """
+        return await self._observe_result(request, target, super().send_and_decode_typed(request, target, decode))
+
+    async def _observe_result(self, request: Request, target: Target, sending: Awaitable[R]) -> R:
         with self._begin_call(request, target) as call:
-            result = await super().send_and_decode(request, target, decode)
+            result = await sending
         call.report_end(result, "done")
         return result
 

@@ -121,6 +121,16 @@ class Pipeline:
         """
         return (await self.send(request, target)).decode_body(decode)
 
+    async def send_and_decode_typed(self, request: Request, target: Target, decode: Callable[[bytes, str], R]) -> R:
+        """Send *request* and return its response, decoded from its body and its ``Content-Type``.
+
+        Raises:
+            GradientError: As `send`, or raised by *decode*.
+        """
+        reply = await self.send(request, target)
+        content_type = reply.exchange.headers.get("Content-Type", "")
+        return reply.decode_body(lambda body: decode(body, content_type))
+
     def build_opener(self, request: Request, target: Target) -> Callable[[], Awaitable[Reply]]:
         """Return a function that sends *request*, for a stream."""
         return partial(self.send, request, target)

@@ -18,6 +18,7 @@ from gradient_async.testing.endpoints.messages import MessagesEndpoint
 from gradient_async.testing.endpoints.models import ModelList, report_health
 from gradient_async.testing.endpoints.rerank import RerankEndpoint
 from gradient_async.testing.endpoints.responses import ResponsesEndpoint
+from gradient_async.testing.endpoints.speech import SpeechEndpoint, SpeechShape
 from gradient_async.testing.endpoints.systemone import SystemOneEndpoint
 from gradient_async.testing.http.router import Endpoint
 from gradient_async.testing.recorded_request import RecordedRequest
@@ -27,13 +28,16 @@ _COMPLETIONS = "/v1/chat/completions"
 _MODELS = "/v1/models"
 
 
-def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict: bool) -> tuple[Endpoint, ...]:
+def build_endpoint_table(
+    model: LanguageModel, *, models: Sequence[str], strict: bool, speech_shape: SpeechShape
+) -> tuple[Endpoint, ...]:
     """Return the stateless endpoints.
 
     Args:
         model: The model that generates the unscripted content.
         models: The slugs of the models.
         strict: Whether a request for any other model is refused.
+        speech_shape: The form of the responses with speech.
     """
     known = models if strict else None
     chat = ChatEndpoint(model=model, known=known)
@@ -41,6 +45,7 @@ def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict:
     responses = ResponsesEndpoint(model=model, known=known)
     embeddings, images = EmbeddingsEndpoint(known), ImagesEndpoint(known)
     rerank, systemone = RerankEndpoint(known), SystemOneEndpoint(known)
+    speech = SpeechEndpoint(known=known, shape=speech_shape)
     return (
         _forwarded_post("/v1/messages", messages.create_message, messages.check_message, generates=True),
         _forwarded_post("/v1/responses", responses.create_response, responses.check_response, generates=True),
@@ -56,6 +61,7 @@ def build_endpoint_table(model: LanguageModel, *, models: Sequence[str], strict:
         ),
         _forwarded_post("/v1/embeddings", embeddings.embed_texts, embeddings.check_embeddings),
         _forwarded_post("/v1/images/generations", images.generate_images, images.check_images),
+        _forwarded_post("/v1/audio/speech", speech.speak_text, speech.check_speech),
         _forwarded_post("/v1/rerank", rerank.rank_documents, rerank.check_rerank),
         _forwarded_post("/v1/systemone", systemone.evaluate_state, systemone.check_evaluation),
         Endpoint(method="GET", path=_MODELS, respond=ModelList(models).list_models, upstream=_MODELS),
