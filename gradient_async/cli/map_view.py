@@ -6,27 +6,20 @@ Contract: only displays; nothing goes to stdout. A map whose results go to the s
 from __future__ import annotations
 
 import sys
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import attrs
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
 
+from gradient_async.cli.stderr_view import Bars, Lines, StderrView, create_progress
 from gradient_async.models.map_progress import MapProgress
 
 _NOTE_EVERY, _WAIT_NOTE_EVERY = 60.0, 10.0
 
 
-class MapView(Protocol):
+class MapView(StderrView, Protocol):
     """Displays the progress of a map."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def show_progress(self, progress: MapProgress) -> None:
         """Display *progress*."""
@@ -65,19 +58,11 @@ def format_duration(seconds: float) -> str:
 
 
 @attrs.define(eq=False)
-class MapNotes:
+class MapNotes(Lines):
     """Prints a line a minute, and one when the rate limit makes the map wait."""
 
     _was_waiting: bool = attrs.field(default=False, init=False)
     _printed_at: float = attrs.field(default=0.0, init=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def show_progress(self, progress: MapProgress) -> None:
         """Print *progress* if a minute has passed, or a wait of more than a second has begun."""
@@ -90,28 +75,17 @@ class MapNotes:
 
 
 @attrs.define(eq=False)
-class MapBar:
+class MapBar(Bars):
     """Draws a bar."""
 
-    _progress: Progress = attrs.field(init=False)
     _task: TaskID = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        columns = (BarColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=Console(stderr=True, highlight=False))
-        self._task = self._progress.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        self.progress = create_progress(BarColumn(), TextColumn("{task.description}"))
+        self._task = self.progress.add_task("", total=None)
 
     def show_progress(self, progress: MapProgress) -> None:
         """Redraw the bar."""
-        self._progress.update(
+        self.progress.update(
             self._task, completed=progress.done, total=progress.total, description=describe_progress(progress)
         )

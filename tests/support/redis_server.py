@@ -1,5 +1,6 @@
 """Servers of Redis for tests: one, a replica, a cluster, a Sentinel; and limiters that use them."""
 
+import asyncio
 import contextlib
 import importlib.util
 import random
@@ -16,6 +17,7 @@ import pytest
 import redis
 
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
 from tests.support.waiting import HANG_SECONDS
 
@@ -185,3 +187,13 @@ async def open_two_limiters(
     """Open two limiters with one budget, as two processes have them."""
     async with open_limiter(url, *windows, key=key) as one, open_limiter(url, *windows, key=key) as two:
         yield one, two
+
+
+async def take_permits(limiter: RedisLimiter, most: int) -> int:
+    """Acquire up to *most* permits; return their number once the budget is spent."""
+    for number in range(most):
+        try:
+            await asyncio.wait_for(limiter.acquire(timeout=30.0), HANG_SECONDS)
+        except APITimeoutError:
+            return number
+    return most

@@ -6,14 +6,13 @@ Contract: only displays; nothing goes to stdout.
 from __future__ import annotations
 
 import sys
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import attrs
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gradient_async.cli.stderr_view import Bars, Lines, StderrView, create_progress
 from gradient_async.cli.terminal import remove_controls
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.options import BatchStep
@@ -22,14 +21,8 @@ _STAGE_VERBS = {"validate": "checked", "upload": "uploaded", "submit": "created"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-class ProgressView(Protocol):
+class ProgressView(StderrView, Protocol):
     """Displays the progress of one command."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def show_step(self, step: BatchStep) -> None:
         """Display the progress of a submission."""
@@ -75,18 +68,10 @@ def describe_step(step: BatchStep) -> str:
 
 
 @attrs.define(eq=False)
-class LineView:
+class LineView(Lines):
     """Prints one line for each finished step and each change of status."""
 
     _status: str = attrs.field(default="", init=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def show_step(self, step: BatchStep) -> None:
         """Print a finished step."""
@@ -106,30 +91,19 @@ class LineView:
 
 
 @attrs.define(eq=False)
-class BarView:
+class BarView(Bars):
     """Draws one bar for each stage, with the elapsed and the estimated remaining time."""
 
-    _progress: Progress = attrs.field(init=False)
     _tasks: dict[str, TaskID] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._progress = Progress(
+        self.progress = create_progress(
             TextColumn("{task.description:<10}"),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False),
         )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def show_step(self, step: BatchStep) -> None:
         """Update the bar of the step's stage."""
@@ -147,5 +121,5 @@ class BarView:
 
     def _update_bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=None, note="")
-        self._progress.update(self._tasks[name], completed=done, total=total or None, note=note)
+            self._tasks[name] = self.progress.add_task(name, total=None, note="")
+        self.progress.update(self._tasks[name], completed=done, total=total or None, note=note)

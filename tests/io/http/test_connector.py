@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +111,21 @@ async def test_a_connection_on_which_something_waits_is_not_used(
                     await asyncio.sleep(PAUSE)
 
 
+def send_unsolicited(happened: threading.Event, connection: socket.socket) -> None:
+    """Serve a connection; after each response, send another one and set *happened*."""
+    while receive_request(connection):
+        connection.sendall(http_response("solicited"))
+        time.sleep(0.001)
+        connection.sendall(UNSOLICITED)
+        happened.set()
+
+
 @pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
 async def test_no_call_gets_a_late_response_to_another(*, own_pool: bool) -> None:
     """The program works between the calls, while the server sends what nobody asked for."""
     happened = threading.Event()
 
-    def serve(connection: socket.socket) -> None:
-        while receive_request(connection):
-            connection.sendall(http_response("solicited"))
-            time.sleep(0.001)
-            connection.sendall(UNSOLICITED)
-            happened.set()
-
-    with run_thread_server(serve) as address:
+    with run_thread_server(partial(send_unsolicited, happened)) as address:
         async with open_session(address, own_pool=own_pool) as session:
             texts = []
             for _ in range(100):
@@ -136,14 +139,7 @@ async def test_a_tls_connection_on_which_something_waits_is_not_used(tmp_path: P
     server_tls, client_tls = await asyncio.to_thread(make_contexts, tmp_path)
     happened = threading.Event()
 
-    def serve(connection: socket.socket) -> None:
-        while receive_request(connection):
-            connection.sendall(http_response("solicited"))
-            time.sleep(0.001)
-            connection.sendall(UNSOLICITED)
-            happened.set()
-
-    with run_thread_server(serve, server_tls) as address:
+    with run_thread_server(partial(send_unsolicited, happened), server_tls) as address:
         async with open_tls_session(address, client_tls) as session:
             for _ in range(5):
                 happened.clear()

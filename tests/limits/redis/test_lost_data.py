@@ -9,24 +9,18 @@ import time
 import pytest
 import redis
 
-from gradient_async.errors import APITimeoutError
-from gradient_async.limits import RedisLimiter
 from gradient_async.limits.redis.server_clock import ServerClock
 from tests.support.redis_faults import run_lossy_proxy, run_server_with_settable_clock
-from tests.support.redis_server import RedisServer, open_limiter, open_two_limiters, run_replicated_pair
+from tests.support.redis_server import (
+    RedisServer,
+    open_limiter,
+    open_two_limiters,
+    run_replicated_pair,
+    take_permits,
+)
 from tests.support.waiting import HANG_SECONDS, wait_until
 
 HOUR = 3600.0
-
-
-async def take_permits(limiter: RedisLimiter, most: int) -> int:
-    """Acquire up to *most* permits; return their number once the budget is spent."""
-    for number in range(most):
-        try:
-            await asyncio.wait_for(limiter.acquire(timeout=30.0), HANG_SECONDS)
-        except APITimeoutError:
-            return number
-    return most
 
 
 def count_in_densest_window(times: list[float], period: float) -> int:

@@ -8,7 +8,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from gradient_async.errors import APITimeoutError, ConfigurationError
+from gradient_async.errors import ConfigurationError
 from gradient_async.limits import RedisLimiter
 from tests.support.redis_server import (
     RedisServer,
@@ -17,20 +17,11 @@ from tests.support.redis_server import (
     run_redis_server,
     run_replicated_pair,
     run_sentinel,
+    take_permits,
 )
 from tests.support.waiting import HANG_SECONDS
 
 SERVED_SLOTS = 12_000
-
-
-async def take_permits(limiter: RedisLimiter, most: int) -> int:
-    """Acquire up to *most* permits; return their number once the budget is spent."""
-    for number in range(most):
-        try:
-            await asyncio.wait_for(limiter.acquire(timeout=30.0), HANG_SECONDS)
-        except APITimeoutError:
-            return number
-    return most
 
 
 # Cluster.
