@@ -466,6 +466,7 @@ class UploadError(BatchError):
 _ADVICE_MAYBE_SENT = "The same request may work later; it may have been processed already."
 _ADVICE_BY_STATUS = {
     405: "Check base_url: this address does not take such requests.",
+    407: "A proxy asks for credentials; give them in its address, as proxy='http://user:password@host:3128'.",
     408: _ADVICE_MAYBE_SENT,
     410: "What the request names is gone; check the name or the id.",
     413: "Send a smaller request, or raise the limit of the gateway in front of the service.",

@@ -10,15 +10,15 @@ resources that it uses. Touch a resource at start-up, as in ``session.chat``, to
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
-from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
-from gradient_async._io.http.hooks import CallHook, Hook, WaitHook, combine_wait_hooks, observes_calls, observes_waits
+from gradient_async._io.http.hooks import CallHook, Hook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials
@@ -26,12 +26,12 @@ from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async.errors import ConfigurationError, quote_argument
+from gradient_async._wiring import Network, SharedParts, ViewOptions, find_proxy, merge_headers, resolve_address
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
     from gradient_async._io.http.transport import Transport
-    from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
+    from gradient_async._protocol.rate_limit.priority_queue import Priority
     from gradient_async.resources.async_invoke import AsyncInvoke
     from gradient_async.resources.audio import Audio
     from gradient_async.resources.batch.batches import Batches
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
     from gradient_async.resources.rerank import Rerank
     from gradient_async.resources.responses import Responses
     from gradient_async.resources.systemone import SystemOne
-
-
-_LIMITER = ("acquire", "apply_response", "new_for_key")
-"""Methods of `Limiter` that calls need."""
 
 
 class AsyncSession:
@@ -78,6 +74,13 @@ class AsyncSession:
         client_session: Your own aiohttp session, whose connections and settings every request uses; it is never closed
             here. It must not have ``auth``; its ``raise_for_status``, its time limits, credentials in ``~/.netrc`` and
             retries of aiohttp do not apply. Default: None, the session creates its own.
+        proxy: Address of an HTTP proxy for every request, storage included, as ``http://user:password@host:3128``.
+        trust_env: Whether ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name the proxies where
+            *proxy* does not; they are read when an address is first used. Default: False.
+        ssl: TLS context of every connection, with an authority of your own or a client certificate, as
+            ``ssl.create_default_context(cafile="ca.pem")``. Default: None, the authorities of the system.
+        headers: Headers of every request, except those to storage; ``extra_headers`` of a call replace them. The key,
+            the length and the type of a body cannot be set.
         allow_insecure: Whether ``http://`` to other machines is allowed; default: False.
         max_event_bytes: Maximum size of one event of a stream, in bytes; default: 16 MiB.
 
@@ -108,34 +111,74 @@ class AsyncSession:
         max_connections: int | None = None,
         hooks: Iterable[Hook | CallHook | WaitHook] = (),
         client_session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        ssl: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
         allow_insecure: bool = False,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        environ = os.environ
-        _check_settings(limits, retry, timeouts, max_connections)
-        _check_client_session(client_session)
-        self._api_key = credentials.find_key("api_key", api_key, credentials.INFERENCE_KEYS, environ)
-        self._agent_key = credentials.find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS, environ)
+        find_key = partial(credentials.find_key, environ=os.environ)
+        find_address = partial(resolve_address, environ=os.environ, allow_insecure=allow_insecure)
+        self._options = ViewOptions(
+            retry=retry, timeouts=timeouts, hooks=tuple(hooks), headers=merge_headers((), headers)
+        )
+        self._parts = SharedParts(
+            api_key=find_key("api_key", api_key, credentials.INFERENCE_KEYS),
+            agent_key=find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS),
+            base_url=find_address("base_url", base_url, credentials.INFERENCE_ENDPOINTS),
+            agent_url=find_address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS),
+            limits=limits,
+            network=Network(
+                max_connections=max_connections,
+                client_session=client_session,
+                proxy=find_proxy(proxy),
+                trust_env=trust_env,
+                ssl_context=ssl,
+            ),
+        )
         self._allow_insecure = allow_insecure
-        self._base_url = self._resolve_address("base_url", base_url, credentials.INFERENCE_ENDPOINTS, environ)
-        self._agent_url = self._resolve_address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS, environ)
-        self._limits = limits
-        self._retry = retry
-        self._timeouts = timeouts
-        self._max_connections = max_connections
-        self._hooks = tuple(hooks)
-        if not all(callable(hook) or observes_calls(hook) or observes_waits(hook) for hook in self._hooks):
-            raise ConfigurationError(
-                "hooks: each must be callable, to observe attempts, or have begin_call or begin_wait, to observe calls "
-                "or waits."
-            )
-        if any(map(iscoroutinefunction, self._hooks)):
-            raise ConfigurationError(
-                "hooks: one is an async function. Hooks are called and not awaited; write def instead of async def."
-            )
-        self._client_session = client_session
         self._max_event_bytes = max_event_bytes
-        self._agent_limiters: AgentLimiters | None = None
+        self._is_view = False
+
+    def with_options(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        priority: Priority | None = None,
+        hooks: Iterable[Hook | CallHook | WaitHook] = (),
+    ) -> Self:
+        """Return a view of this session: the same keys, connections and rate limits, with other settings.
+
+        A view has every method of a session, further views included. Closing it, or leaving its ``async with`` block,
+        closes nothing: the connections belong to the session, and a view works until that is closed.
+
+        Args:
+            timeouts: Time limits of its calls.
+            retry: What it sends again. Views with the same ``RetryPolicy.budget`` share it.
+            headers: Headers of its requests beside the session's, which they replace by name.
+            priority: ``"bulk"`` lets all its requests wait at the limiter behind those of the others.
+            hooks: Observers beside the session's.
+
+        Raises:
+            ConfigurationError: A setting is invalid.
+
+        Example:
+            ``nightly = session.with_options(timeouts=Timeouts(total=3600.0), priority="bulk")``
+        """
+        view = object.__new__(type(self))
+        view._parts, view._allow_insecure, view._max_event_bytes = (
+            self._parts,
+            self._allow_insecure,
+            self._max_event_bytes,
+        )
+        view._options = self._options.override_with(
+            retry=retry, timeouts=timeouts, hooks=hooks, headers=headers, priority=priority
+        )
+        view._is_view = True
+        return view
 
     @cached_property
     def chat(self) -> Chat:
@@ -224,12 +267,14 @@ class AsyncSession:
         """Batches: thousands of requests as one job."""
         from gradient_async.resources.batch.batches import new_batches
 
-        return new_batches(self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure)
+        return new_batches(
+            self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure
+        )
 
     @property
     def limits(self) -> Limiter | None:
         """The rate limiter of the inference key; None if it is switched off."""
-        return self._limiter
+        return self._parts.limiter
 
     def agent(self, endpoint: str | None = None, access_key: str | None = None) -> Agent:
         """Return an agent with its own key and rate limiter, over the connection pool of the session.
@@ -247,19 +292,19 @@ class AsyncSession:
         from gradient_async.resources.chat.agent import new_agent
 
         key = credentials.find_key("access_key", access_key, credentials.AGENT_KEYS, {})
-        url = self._resolve_address("endpoint", endpoint, credentials.AGENT_ENDPOINTS, {})
-        target = partial(
-            self._get_agent_target, url if url.value else self._agent_url, key if key.value else self._agent_key
+        url = resolve_address(
+            "endpoint", endpoint, credentials.AGENT_ENDPOINTS, {}, allow_insecure=self._allow_insecure
         )
+        target = partial(self._parts.build_agent_target, self._options, url, key)
         return new_agent(self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
 
     async def aclose(self) -> None:
-        """Close every connection. Calls and streams that are still running fail with `SessionClosedError`."""
-        await self._transport.aclose()
-        is_own = isinstance(self._limits, RateLimits)  # a limiter object of the caller may serve other sessions
-        for limiter in (self._agent_limiters, self._limiter if is_own else None):
-            if limiter is not None:
-                await limiter.aclose()
+        """Close every connection. Calls and streams that are still running fail with `SessionClosedError`.
+
+        Closing a view of `with_options` closes nothing.
+        """
+        if not self._is_view:
+            await self._parts.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -271,90 +316,24 @@ class AsyncSession:
 
     def __repr__(self) -> str:
         state = "closed" if self._transport.closed else "open"
-        return f"<AsyncSession {self._base_url.value}, {state}, limits={self._limiter!r}>"
+        name = f"view of {type(self).__name__}" if self._is_view else type(self).__name__
+        return f"<{name} {self._parts.base_url.value}, {state}, limits={self.limits!r}>"
 
-    def _resolve_address(
-        self, argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]
-    ) -> credentials.Setting:
-        setting = credentials.find_setting(argument, given, variables, environ)
-        if setting.value is None and argument == "base_url":
-            setting = credentials.Setting(argument, variables, credentials.DEFAULT_BASE_URL, "the default")
-        return credentials.normalize_address(setting, allow_insecure=self._allow_insecure)
+    @property
+    def _timeouts(self) -> Timeouts:
+        return self._options.timeouts
 
-    @cached_property
+    @property
     def _transport(self) -> Transport:
-        from gradient_async._io.http.transport import Transport
-
-        return Transport(self._max_connections, self._client_session)
+        return self._parts.transport
 
     @cached_property
     def _pipeline(self) -> Pipeline:
-        from gradient_async._io.http.pipeline import Pipeline
-
-        hooks = tuple(filter(callable, self._hooks))
-        call_hooks = [hook for hook in self._hooks if observes_calls(hook)]
-        on_wait = combine_wait_hooks([hook for hook in self._hooks if observes_waits(hook)])
-        if not call_hooks:
-            return Pipeline(self._transport, self._retry, hooks, on_wait)
-        from gradient_async._io.http.observed_pipeline import ObservedPipeline  # not loaded without call hooks
-
-        return ObservedPipeline(
-            transport=self._transport, retry=self._retry, hooks=hooks, on_wait=on_wait, call_hooks=call_hooks
-        )
-
-    @cached_property
-    def _limiter(self) -> Limiter | None:
-        """The limiter of the inference key: a new one, or the limiter object passed as ``limits``."""
-        if not isinstance(self._limits, RateLimits):
-            return self._limits
-        from gradient_async._io.rate_limit.limiter import RateLimiter
-
-        return RateLimiter(self._limits)
+        return self._parts.build_pipeline(self._options)
 
     def _get_target(self) -> Target:
         return self._inference
 
     @cached_property
     def _inference(self) -> Target:
-        key = self._api_key.require_value("Inference needs a model access key or a full-access token.")
-        return Target(self._base_url.require_value("Inference needs an address."), key, self._limiter)
-
-    def _get_agent_target(self, url: credentials.Setting, key: credentials.Setting) -> Target:
-        address = url.require_value("An agent has an address of its own.")
-        secret = key.require_value("An agent has an endpoint access key of its own.")
-        return Target(address, secret, self._get_agent_limiter(address, secret))
-
-    def _get_agent_limiter(self, address: str, secret: str) -> Limiter | None:
-        """Return the limiter of one agent, which has the form of the inference key's, and its own budget."""
-        if self._limiter is None:
-            return None
-        if self._agent_limiters is None:
-            from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
-
-            self._agent_limiters = AgentLimiters(self._limiter)
-        return self._agent_limiters.get_limiter(address, secret)
-
-
-def _check_client_session(client_session: aiohttp.ClientSession | None) -> None:
-    """Reject a session that would send credentials of its own in place of the key."""
-    if client_session is not None and getattr(client_session, "auth", None) is not None:
-        raise ConfigurationError(
-            "client_session was opened with auth=, which would be sent in place of the key; open it without."
-        )
-
-
-def _check_settings(limits: object, retry: object, timeouts: object, max_connections: int | None) -> None:
-    """Reject settings of the wrong type or out of range."""
-    if max_connections is not None and max_connections < 1:
-        raise ConfigurationError(f"max_connections={max_connections}: give at least 1, or None for any number.")
-    if not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(
-            f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {quote_argument(retry)}."
-        )
-    if not isinstance(timeouts, Timeouts):
-        raise ConfigurationError(f"timeouts must be Timeouts, as Timeouts(total=30); got {quote_argument(timeouts)}.")
-    if not (limits is None or isinstance(limits, RateLimits) or all(hasattr(limits, name) for name in _LIMITER)):
-        raise ConfigurationError(
-            f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; "
-            f"got {quote_argument(limits)}."
-        )
+        return self._parts.build_inference_target(self._options)

@@ -75,7 +75,7 @@ async def test_importing_the_package_loads_its_errors_alone() -> None:
 async def test_creating_a_session_loads_its_settings_alone() -> None:
     assert our_modules(await modules_loaded_by(SESSION)) == {
         "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
-        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session",
+        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_wiring",
     }  # fmt: skip
 
 

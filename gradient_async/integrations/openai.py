@@ -76,7 +76,7 @@ def openai_client(
     """
     target = session._get_target()
     transport = LimitedTransport(target.limiter, base_url=target.base_url, priority=priority)
-    settings: OpenAIOptions = {"max_retries": session._retry.attempts - 1, **options}
+    settings: OpenAIOptions = {"max_retries": session._options.retry.attempts - 1, **options}
     # As a header, the key also overrides OPENAI_CUSTOM_HEADERS and OPENAI_ADMIN_KEY.
     settings["default_headers"] = {**options.get("default_headers", {}), "Authorization": f"Bearer {target.key}"}
     return openai.AsyncOpenAI(

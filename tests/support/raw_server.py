@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tests.support.waiting import HANG_SECONDS
@@ -10,7 +11,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[objec
 
 
 @contextlib.asynccontextmanager
-async def run_raw_server(handler: Handler) -> AsyncIterator[str]:
+async def run_raw_server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve each connection with *handler* and yield ``host:port``; at exit, wait until all clients have disconnected."""
     open_connections: set[asyncio.Task[None]] = set()
 
@@ -22,7 +23,7 @@ async def run_raw_server(handler: Handler) -> AsyncIterator[str]:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
             await handler(reader, writer)
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
         yield "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
         async with asyncio.timeout(HANG_SECONDS):
             await asyncio.gather(*open_connections)

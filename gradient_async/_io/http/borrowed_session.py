@@ -9,7 +9,6 @@ Contract: of aiohttp's private names, this module uses the attributes of a sessi
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from typing import Any
 import aiohttp
 
 from gradient_async._io.http.connector import CheckingConnector
-from gradient_async._io.http.proxies import find_environment_proxy
 
 
 @contextmanager
@@ -26,7 +24,7 @@ def borrow_session(client_session: aiohttp.ClientSession, *, bare: bool = False)
     """Yield a copy of *client_session* for one request.
 
     The copy takes neither credentials nor proxies from the environment: aiohttp would look into ``~/.netrc``, too, and
-    refuse or replace the key. `find_proxy` returns the proxy.
+    refuse or replace the key. `ProxyFinder` finds the proxy.
 
     Args:
         client_session: The caller's session, which is open.
@@ -46,10 +44,3 @@ def borrow_session(client_session: aiohttp.ClientSession, *, bare: bool = False)
         yield session
     finally:
         session.detach()  # else aiohttp would warn that the copy was not closed
-
-
-async def find_proxy(client_session: aiohttp.ClientSession | None, url: str) -> str | None:
-    """Return the proxy that the environment names for *url* if *client_session* asks for that, else None."""
-    if client_session is None or not client_session.trust_env:
-        return None
-    return await asyncio.to_thread(find_environment_proxy, url)  # on some systems it asks a name server

@@ -12,7 +12,8 @@ response, with its own `ClientRequest` and `StreamWriter` and an empty body. The
     after    end of the line, later headers if there are any, empty line
 
 Each request writes ``before + length + after + body`` in one call. Pool, sockets, parser and response are aiohttp's
-own. A property test compares the bytes with those of the session.
+own, and so are tunnels through a proxy: the head tells the pool which proxy is meant. A property test compares the
+bytes with those of the session.
 
 When it falls back to the session: `FastPostSender.can_send` declines long bodies and other methods, and every request
 while a library mocks, wraps or traces aiohttp, or when aiohttp's private signatures are not `KNOWN_SIGNATURES`.
@@ -36,6 +37,8 @@ from aiohttp.helpers import TimerNoop
 from aiohttp.http import StreamWriter
 from yarl import URL
 
+from gradient_async._io.http.proxies import ProxyFinder
+from gradient_async._io.http.target import Headers, Target
 from gradient_async._protocol.requests.request import Request, build_headers
 
 if TYPE_CHECKING:
@@ -120,13 +123,15 @@ class FastPostSender:
         pool: The session; it has no time limits of its own.
         loop: The loop of the session.
         read_bufsize: Bytes of a response that are buffered before reading from the socket pauses.
+        proxies: Finds the proxy of an address, once.
     """
 
     connect: Callable[[ClientRequest, list[Any], aiohttp.ClientTimeout], Awaitable[Connection]]
     pool: ClientSession
     loop: asyncio.AbstractEventLoop
     read_bufsize: int
-    _heads: dict[tuple[str, str, bool], _RequestHead] = attrs.field(factory=dict, init=False)
+    proxies: ProxyFinder = attrs.field(factory=ProxyFinder)
+    _heads: dict[tuple[str, str, bool, Headers], _RequestHead] = attrs.field(factory=dict, init=False)
     _traces: list[aiohttp.TraceConfig] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -139,15 +144,17 @@ class FastPostSender:
         is_plain_aiohttp = _SESSION_REQUEST is not None and type(self.pool)._request is _SESSION_REQUEST
         return is_short_post and is_plain_aiohttp and not self._traces
 
-    async def send(self, request: Request, url: str, key: str, timer: AttemptTimer) -> ClientResponse:
+    async def send(self, request: Request, target: Target, timer: AttemptTimer) -> ClientResponse:
         """Send *request* and return the response, its body unread; tell *timer* when the request is written.
 
         Raises:
             aiohttp.ClientError, OSError: As the session would.
         """
-        head = None if request.headers else self._heads.get((url, key, request.stream))
+        head = None
+        if not request.headers:
+            head = self._heads.get((target.base_url + request.path, target.key, request.stream, target.headers))
         if head is None:
-            head = await self._render_head(request, url, key)
+            head = await self._render_head(request, target)
         connection = await self.connect(head.request, _NO_TRACES, NO_LIMITS)
         protocol = connection.protocol
         transport = None if protocol is None else protocol.transport
@@ -185,25 +192,33 @@ class FastPostSender:
             stream_writer=_NO_WRITER,
         )
 
-    async def _render_head(self, request: Request, url: str, key: str) -> _RequestHead:
+    async def _render_head(self, request: Request, target: Target) -> _RequestHead:
         """Let aiohttp write the head of *request*; cache it unless the request has headers of its own."""
+        url = target.base_url + request.path
+        proxy = await self.proxies.find(url)
         rendered = ClientRequest(
             request.method,
             URL(url, encoded=True),
-            headers=build_headers(request, key),
+            headers=build_headers(request, target.key, target.headers),
             data=b"",
             loop=self.loop,
             session=self.pool,
+            proxy=None if proxy is None else URL(proxy.url),
         )
+        path = rendered.url.raw_path_qs
+        if proxy is not None and not rendered.is_ssl():  # without a tunnel, each request is for the proxy
+            path = str(rendered.url)
+            if proxy.authorization is not None:
+                rendered.headers[hdrs.PROXY_AUTHORIZATION] = proxy.authorization
         written: list[bytes] = []
         sink: Any = SimpleNamespace(transport=SimpleNamespace(write=written.append, is_closing=lambda: False))
         writer = StreamWriter(sink, self.loop)
-        await writer.write_headers(f"{rendered.method} {rendered.url.raw_path_qs} HTTP/1.1", rendered.headers)
+        await writer.write_headers(f"{rendered.method} {path} HTTP/1.1", rendered.headers)
         writer.send_headers()
         before, after = b"".join(written).split(_ZERO_LENGTH)
         head = _RequestHead(rendered, rendered.request_info, before + _LENGTH_NAME, _LINE_END + after)
         if not request.headers:
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
-            self._heads[url, key, request.stream] = head
+            self._heads[url, target.key, request.stream, target.headers] = head
         return head

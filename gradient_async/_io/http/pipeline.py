@@ -107,11 +107,12 @@ class Pipeline:
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
     on_wait: WaitObserver | None = None
-    _budget: RetryBudget = attrs.field(init=False)
-    _connection_reuse: ConnectionReuse = attrs.field(factory=ConnectionReuse, init=False)
+    _budget: RetryBudget = attrs.field(kw_only=True)
+    _connection_reuse: ConnectionReuse = attrs.field(factory=ConnectionReuse, kw_only=True)
 
-    def __attrs_post_init__(self) -> None:
-        self._budget = RetryBudget(self.retry.budget)
+    @_budget.default
+    def _new_budget(self) -> RetryBudget:
+        return RetryBudget(self.retry.budget)
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
         """Send *request* and return its decoded response.
@@ -195,9 +196,7 @@ class Pipeline:
         started_at = call.deadline_timer.time() if self.hooks else 0.0
         try:
             with timer:
-                attempt.exchange = await self.transport.start_exchange(
-                    request, base_url=target.base_url, key=target.key, timer=timer
-                )
+                attempt.exchange = await self.transport.start_exchange(request, target, timer)
                 if attempt.exchange.status >= HTTP_OK_END or not request.stream:
                     attempt.body = await read_body(attempt.exchange, timer)
         except GradientError as error:
@@ -227,7 +226,7 @@ class Pipeline:
         is_unlimited = request.timeout_excludes_limiter_wait or call.deadline == math.inf
         timeout = None if is_unlimited else max(call.deadline - now, 0.0)
         permit = await limiter.acquire(
-            request.priority,
+            request.priority if call.target.priority == "interactive" else call.target.priority,
             timeout=timeout,
             tokens=request.tokens,
             hold=True,

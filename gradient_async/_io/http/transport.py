@@ -1,8 +1,8 @@
 """The transport: one exchange with a host, over a connection pool that is created on first use.
 
-Contract: owns the aiohttp session, and translates aiohttp's exceptions into ours, which hold no request, no key and no
-object of aiohttp. Keys belong to a request, never to the pool. The pool has no cookies, no redirects, no proxy from
-the environment and no time limits of aiohttp.
+Contract: owns the aiohttp session; none of aiohttp's exceptions leaves it. Keys belong to a request, never to the pool.
+The pool has no cookies, no redirects and no time limits of aiohttp. Proxy and TLS context hold for every host, storage
+included.
 """
 
 from __future__ import annotations
@@ -21,18 +21,15 @@ from yarl import URL
 
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._io.http.borrowed_session import borrow_session, find_proxy
+from gradient_async._io.http.borrowed_session import borrow_session
 from gradient_async._io.http.connector import TimingConnector, current_attempt
+from gradient_async._io.http.error_translation import translate_exception
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
+from gradient_async._io.http.proxies import ProxyFinder
+from gradient_async._io.http.target import Target
 from gradient_async._protocol.requests.request import Request, build_headers
-from gradient_async.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    GradientError,
-    ProtocolError,
-    SessionClosedError,
-)
+from gradient_async.errors import GradientError, SessionClosedError
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
@@ -49,11 +46,15 @@ class Transport:
     Attributes:
         max_connections: Maximum number of open connections; None for any number.
         client_session: The caller's aiohttp session, used as it is and never closed; None to create a pool.
+        proxies: Finds the proxy of a request.
+        ssl_context: The context of every TLS connection; None for aiohttp's, with the system's authorities.
         closed: Whether `aclose` was called.
     """
 
     max_connections: int | None = None
     client_session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
+    proxies: ProxyFinder = attrs.field(factory=ProxyFinder, repr=False)
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
@@ -83,9 +84,7 @@ class Transport:
         """Stop tracking *exchange*: its body was read, or its connection closed."""
         self._open_exchanges.discard(exchange)
 
-    def start_exchange(
-        self, request: Request, *, base_url: str, key: str, timer: AttemptTimer
-    ) -> Coroutine[Any, Any, Exchange]:
+    def start_exchange(self, request: Request, target: Target, timer: AttemptTimer) -> Coroutine[Any, Any, Exchange]:
         """Send *request* once and return when its status line has arrived.
 
         Once the pool exists, most requests take the fast path past aiohttp's session.
@@ -94,14 +93,14 @@ class Transport:
             APIConnectionError: No response arrived.
             SessionClosedError: The session is closed, or belongs to another event loop.
         """
-        url, fast_posts = base_url + request.path, self._fast_posts
+        fast_posts = self._fast_posts
         if (
             fast_posts is not None
             and self._usable_pool(timer.deadline_timer.loop) is not None
             and fast_posts.can_send(request)
         ):
-            return self._await_exchange(fast_posts.send(request, url, key, timer), timer)
-        return self._await_exchange(self._send_with_session(request, url, key, timer), timer)
+            return self._await_exchange(fast_posts.send(request, target, timer), timer)
+        return self._await_exchange(self._send_with_session(request, target, timer), timer)
 
     async def fetch_presigned(
         self, method: str, url: str, *, headers: Mapping[str, str], data: Any = None, timer: AttemptTimer
@@ -130,15 +129,13 @@ class Transport:
             return exchange
         raise error
 
-    async def _send_with_session(
-        self, request: Request, url: str, key: str, timer: AttemptTimer
-    ) -> aiohttp.ClientResponse:
+    async def _send_with_session(self, request: Request, target: Target, timer: AttemptTimer) -> aiohttp.ClientResponse:
         """Send *request* through aiohttp's session."""
-        pool, body = await self._get_pool(timer), request.body
+        pool, body, url = await self._get_pool(timer), request.body, target.base_url + request.path
         options: dict[str, Any] = {
             "data": body if body is None or len(body) <= MAX_BYTES_AT_ONCE else BytesIO(body),
-            "headers": build_headers(request, key),
-            "proxy": await find_proxy(self.client_session, url),
+            "headers": build_headers(request, target.key, target.headers),
+            **await self._build_network_options(url),
             "allow_redirects": False,
             "raise_for_status": False,
             "auto_decompress": True,
@@ -156,7 +153,7 @@ class Transport:
             "data": data,
             "headers": {"User-Agent": "gradient-async", **headers},
             "skip_auto_headers": None if "Content-Type" in headers else ("Content-Type",),
-            "proxy": await find_proxy(self.client_session, url),
+            **await self._build_network_options(url),
             "read_bufsize": FILE_BUFFER_BYTES,
             "auto_decompress": False,
             "allow_redirects": False,
@@ -164,6 +161,14 @@ class Transport:
         }
         with self._lend_session(pool, bare=True) as session:
             return await session.request(method, URL(url, encoded=True), **options)
+
+    async def _build_network_options(self, url: str) -> dict[str, Any]:
+        """Return the options of aiohttp that name the proxy of *url* and, for the caller's session, the TLS context."""
+        proxy = await self.proxies.find(url)
+        options: dict[str, Any] = {"proxy": None if proxy is None else proxy.url}
+        if self.client_session is not None and self.ssl_context is not None:
+            options["ssl"] = self.ssl_context  # our own pool has it already
+        return options
 
     def _lend_session(
         self, pool: aiohttp.ClientSession, *, bare: bool = False
@@ -197,7 +202,7 @@ class Transport:
         """Return our error for an exception of aiohttp or of the operating system."""
         if self.closed:
             return build_closed_error(maybe_sent=timer.sent)
-        return _translate_exception(caught, timer)
+        return translate_exception(caught, timer)
 
     def _usable_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:
         """Return the pool if it belongs to the running *loop* and to this process, as it usually does."""
@@ -240,12 +245,13 @@ class Transport:
             limit=self.max_connections or 0,
             ttl_dns_cache=DNS_CACHE_SECONDS,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
+            ssl=self.ssl_context or True,
         )
         pool = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_LIMITS, read_bufsize=READ_BUFFER_BYTES
         )
         # Not `connector.connect`: it would mark the request as sent, which the fast path does itself.
-        self._fast_posts = FastPostSender(connector.acquire_connection, pool, loop, READ_BUFFER_BYTES)
+        self._fast_posts = FastPostSender(connector.acquire_connection, pool, loop, READ_BUFFER_BYTES, self.proxies)
         return pool
 
 
@@ -254,28 +260,3 @@ def build_closed_error(*, maybe_sent: bool) -> SessionClosedError:
     error = SessionClosedError("The session was closed while a response was awaited; open a new AsyncSession.")
     error.maybe_sent = maybe_sent
     return error
-
-
-def _translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError:
-    """Return our error for an exception of aiohttp or of the operating system."""
-    if isinstance(caught, aiohttp.ClientConnectorCertificateError):
-        return APIConnectionError(
-            f"The certificate of {caught.host} was not accepted; check the address and the clock.", permanent=True
-        )
-    if isinstance(caught, aiohttp.ServerFingerprintMismatch):
-        return APIConnectionError(f"The certificate of {caught.host} is not the expected one.", permanent=True)
-    if isinstance(caught, aiohttp.ClientConnectorError):
-        reason = caught.os_error.strerror or type(caught.os_error).__name__
-        # a TLS handshake that fails for another reason than its end fails each time
-        permanent = isinstance(caught.os_error, ssl.SSLError) and not isinstance(caught.os_error, ssl.SSLEOFError)
-        return APIConnectionError(f"Could not connect to {caught.host}:{caught.port}: {reason}.", permanent=permanent)
-    if isinstance(caught, aiohttp.InvalidURL):
-        return ConfigurationError("The address of the service or of the proxy cannot be used; check both.")
-    if isinstance(caught, aiohttp.ClientHttpProxyError):
-        return APIConnectionError(f"The proxy refused to connect ({caught.status}); check its address and credentials.")
-    if isinstance(caught, aiohttp.ClientResponseError):
-        return ProtocolError("The service's response is not readable as HTTP.")
-    when = "in the middle of" if timer.response_started else "before"
-    return APIConnectionError(
-        f"The connection was lost {when} the response ({type(caught).__name__}).", maybe_sent=timer.sent
-    )

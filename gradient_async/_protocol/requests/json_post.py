@@ -11,13 +11,11 @@ from typing import Any
 
 from gradient_async._protocol.codec.json_text import encode_jsonable
 from gradient_async._protocol.codec.request_json import to_request_json
+from gradient_async._protocol.http.headers import validate_headers
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.parameters import describe_type, require_mapping
+from gradient_async._protocol.requests.parameters import require_mapping
 from gradient_async._protocol.requests.request import NO_HEADERS, Request
-from gradient_async.errors import ConfigurationError, quote_argument
 
-_HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_OUR_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
 _BYTES_PER_TOKEN = 4
 _LONG_BODY = 16_384
 _FILE = re.compile(rb'(?<=;base64,)[^"]+|(?<="data":")[A-Za-z0-9+/=]{1000,}')
@@ -91,21 +89,3 @@ def build_json_post(
         for name, value in body.items()
     }
     return build_post(path, converted, timeouts=timeouts)
-
-
-def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
-    """Return the caller's own *headers* unchanged.
-
-    Raises:
-        ConfigurationError: A name or value is invalid, or the session sets the header itself.
-    """
-    for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError(f"extra_headers has {quote_argument(name)}, which cannot be the name of a header.")
-        if name.lower() in _OUR_HEADERS:
-            raise ConfigurationError(f"extra_headers cannot set {name}; the session sets it for each request.")
-        if not isinstance(value, str):
-            raise ConfigurationError(f"extra_headers: the value of {name} must be text; got {describe_type(value)}.")
-        if not value.isprintable():
-            raise ConfigurationError(f"extra_headers has a control character in {quote_argument(name)}.")
-    return headers

@@ -5,7 +5,7 @@ Contract: pure. A request is built once and sent any number of times; nothing ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import attrs
@@ -23,8 +23,9 @@ class Request:
     Attributes:
         method: The HTTP method.
         path: Path and query below the base URL, as on the wire.
-        body: The encoded JSON body, None if there is none.
+        body: The encoded body, None if there is none.
         headers: The caller's own headers.
+        content_type: The type of the body; None if *headers* name it.
         timeouts: The time limits of the call.
         idempotent: Whether it is safe to send the request twice.
         stream: Whether the response is an event stream.
@@ -38,6 +39,7 @@ class Request:
     path: str
     body: bytes | None = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = attrs.field(default=NO_HEADERS, repr=False)
+    content_type: str | None = "application/json"
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     idempotent: bool = False
     stream: bool = False
@@ -47,14 +49,15 @@ class Request:
     tokens: int = 0
 
 
-def build_headers(request: Request, key: str) -> dict[str, str]:
+def build_headers(request: Request, key: str, defaults: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """Return the headers of *request* sent with *key*, without duplicates that differ only in case.
 
-    The caller's headers replace our User-Agent, but not the headers that state the form of body and response.
+    The caller's headers replace the session's *defaults* and our User-Agent, but not the headers that state the form of
+    body and response.
     """
-    headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **request.headers}
-    if request.body is not None:
-        headers["Content-Type"] = "application/json"
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": "gradient-async", **dict(defaults), **request.headers}
+    if request.body is not None and request.content_type is not None:
+        headers["Content-Type"] = request.content_type
     if request.stream:
         headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
     return dict({name.lower(): (name, value) for name, value in headers.items()}.values())

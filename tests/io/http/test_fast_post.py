@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from gradient_async import AsyncSession, RetryPolicy
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.fast_post import MAX_BODY_BYTES, FastPostSender, find_request_method
+from gradient_async._io.http.proxies import ProxyFinder
+from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport
+from gradient_async._protocol.http.proxies import parse_proxy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.testing import Emulator
@@ -31,11 +34,11 @@ class Post:
 
     request: Request
     key: str
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-async def send_posts(posts: list[Post], *, fast: bool) -> list[bytes]:
-    """Return the bytes of each of *posts* as the server receives them."""
-    transport = Transport()
+async def send_posts(posts: list[Post], *, fast: bool, proxy_user: str | None = None) -> list[bytes]:
+    """Return the bytes of each of *posts* as the server receives them, or with *proxy_user* a proxy."""
     received: list[bytes] = []
     loop = asyncio.get_running_loop()
 
@@ -45,6 +48,9 @@ async def send_posts(posts: list[Post], *, fast: bool) -> list[bytes]:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     async with run_raw_server(keep) as host:
+        proxy = None if proxy_user is None else parse_proxy(f"http://{proxy_user}{host}")
+        base_url = f"http://{host}" if proxy is None else "http://inference.example"
+        transport = Transport(proxies=ProxyFinder(proxy))
         await transport._open_pool()
         sender = transport._fast_posts
         transport._fast_posts = sender if fast else None
@@ -52,9 +58,8 @@ async def send_posts(posts: list[Post], *, fast: bool) -> list[bytes]:
             assert sender is not None
             assert sender.can_send(post.request)
             timer = AttemptTimer(transport.get_deadline_timer(loop), loop.time() + 5, Timeouts(), None)
-            exchange = await transport.start_exchange(
-                post.request, base_url=f"http://{host}", key=post.key, timer=timer
-            )
+            target = Target(base_url, post.key, headers=post.headers)
+            exchange = await transport.start_exchange(post.request, target, timer)
             assert await exchange.read_block() == b"{}"
         await transport.aclose()
     return [each.replace(host.encode(), b"HOST") for each in received]
@@ -75,6 +80,7 @@ POSTS = st.builds(
         stream=st.booleans(),
     ),
     key=st.sampled_from(["one", "two", "percent%d"]),
+    headers=st.sampled_from([(), (("X-One", "of the session"), ("User-Agent", "mine")), (("x-two", "2"),)]),
 )
 
 
@@ -82,6 +88,19 @@ POSTS = st.builds(
 @given(posts=st.lists(POSTS, min_size=1, max_size=6))
 def test_the_fast_path_sends_the_bytes_of_the_session(posts: list[Post]) -> None:
     assert asyncio.run(send_posts(posts, fast=True)) == asyncio.run(send_posts(posts, fast=False))
+
+
+@known_aiohttp
+@pytest.mark.parametrize("user", ["", "user:pass%20word@"])
+def test_a_proxy_receives_the_bytes_of_the_session(user: str) -> None:
+    posts = [
+        Post(Request(method="POST", path=f"/v1/a%20b?q=%2F{number % 2}", body=b"{}"), "k", (("X-One", "1"),))
+        for number in range(3)
+    ]
+    received = asyncio.run(send_posts(posts, fast=True, proxy_user=user))
+    assert received == asyncio.run(send_posts(posts, fast=False, proxy_user=user))
+    assert all(request.startswith(b"POST http://inference.example/v1/a%20b") for request in received)
+    assert all((b"Proxy-Authorization: Basic dXNlcjpwYXNzIHdvcmQ=" in request) is bool(user) for request in received)
 
 
 @known_aiohttp
@@ -212,6 +231,6 @@ async def test_a_connection_that_closed_before_the_request_is_released(transport
     async with aiohttp.ClientSession() as pool:
         sender = FastPostSender(connect, pool, loop, 1)  # type: ignore[arg-type]
         with pytest.raises(aiohttp.ClientConnectionResetError):
-            await sender.send(Request(method="POST", path="/p", body=b"{}"), "http://127.0.0.1:1/p", "k", timer)
+            await sender.send(Request(method="POST", path="/p", body=b"{}"), Target("http://127.0.0.1:1", "k"), timer)
     assert released == [True]
     assert not timer.sent
