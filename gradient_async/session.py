@@ -267,9 +267,7 @@ class AsyncSession:
         """Batches: thousands of requests as one job."""
         from gradient_async.resources.batch.batches import new_batches
 
-        return new_batches(
-            self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure
-        )
+        return new_batches(self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure)
 
     @property
     def limits(self) -> Limiter | None:
