@@ -40,7 +40,8 @@ STREAMING = {
 }
 TOOLS = {
     "_protocol.schema.docstrings", "_protocol.schema.function_tool", "_protocol.schema.annotations", "_protocol.schema.structured_output", "_protocol.schema.json_schema",
-    "_protocol.schema.tool_loop", "_protocol.schema.convert", "models.parsed", "models.tool_run", "resources.chat.parse",
+    "_protocol.schema.tool_loop", "_protocol.schema.convert", "_protocol.schema.foreign_schema",
+    "_protocol.codec.type_adapter", "_protocol.codec.pydantic_adapter", "_protocol.codec.msgspec_adapter", "models.parsed", "models.tool_run", "resources.chat.parse",
     "resources.chat.run_tools",
 }  # fmt: skip
 OTHERS = {"embeddings", "images", "async_invoke", "audio", "rerank", "systemone"}
@@ -133,6 +134,41 @@ async def test_messages_and_responses_load_no_module_of_chat_streams(
 async def test_accessing_chat_loads_everything_that_a_completion_needs(gradient_emulator: Emulator) -> None:
     before = our_modules(await modules_loaded_by(f"{SESSION}; session.chat; session.limits"))
     assert our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
+
+
+TYPED = """
+import attrs, dataclasses, msgspec
+from typing import Annotated
+class Point(msgspec.Struct):
+    x: int
+@attrs.define
+class Place:
+    name: Annotated[str, "Its name."]
+@dataclasses.dataclass
+class City:
+    place: Place
+    point: Point | None
+def visit(city: City) -> Point:
+    return city.point
+"""
+PARSE = f"""
+        await session.chat.completions.parse(model='m', messages={HI}, response_format=City)
+        await session.chat.completions.run_tools(model='m', messages={HI}, tools=[visit], tool_choice='required')
+        await session.chat.completions.create(model='m', messages=[dataclasses.make_dataclass('Hi', ['role', 'content'])('user', 'Hi')])
+"""
+NO_PYDANTIC = "import sys; sys.modules['pydantic'] = None; sys.modules['annotated_types'] = None\n"
+
+
+async def test_types_of_others_are_used_without_loading_pydantic(gradient_emulator: Emulator) -> None:
+    program = CALL.format(url=gradient_emulator.url, code=PARSE)
+    loaded = await modules_loaded_by(TYPED + program)
+    assert our_modules(loaded) >= {"_protocol.codec.pydantic_adapter", "resources.chat.run_tools"}
+    assert not {name for name in loaded if name.startswith("pydantic")}
+
+
+async def test_types_of_others_are_used_where_pydantic_is_not_installed(gradient_emulator: Emulator) -> None:
+    program = CALL.format(url=gradient_emulator.url, code=PARSE)
+    assert "gradient_async.resources.chat.run_tools" in await modules_loaded_by(NO_PYDANTIC + TYPED + program)
 
 
 @pytest.mark.parametrize("resource", sorted(OTHERS))

@@ -114,7 +114,7 @@ async def test_every_python_block_runs(
 def compile_block(block: Block) -> Any:
     """Compile a block so that a traceback shows the page and the line."""
     padding = "\n" * (block.line - 1)
-    return compile(padding + block.code, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return compile(padding + block.code, str(block.page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 async def run_block(code: Any, names: dict[str, Any]) -> None:

@@ -50,6 +50,8 @@ class MapResult:
 
 def find_own_id(request: object) -> Any:
     """Return the id that a request brings along, None if it has none."""
-    if not isinstance(request, Mapping):
-        return None
-    return next((request[name] for name in ("custom_id", "id") if request.get(name) is not None), None)
+    found = (
+        request.get(name) if isinstance(request, Mapping) else getattr(request, name, None)
+        for name in ("custom_id", "id")
+    )
+    return next((own_id for own_id in found if own_id is not None), None)

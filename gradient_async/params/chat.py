@@ -157,7 +157,7 @@ class CommonChatParams(OptionalChatParams):
 
     Attributes:
         messages: Conversation, latest message last; at least one. Messages are dicts, `Message` objects, or other
-            objects with their fields: attrs classes, dataclasses, Pydantic models.
+            objects with their fields: attrs classes, dataclasses, Pydantic models, msgspec Structs.
     """
 
     messages: Required[Iterable[MessageParam | Message | ObjectParam]]

@@ -1,7 +1,7 @@
 """The objects that may stand for dicts among the parameters.
 
 Contract: for type checkers only; `_protocol.codec.request_json` reads their fields.
-Source: ``model_dump`` of Pydantic 2; attrs; dataclasses.
+Source: ``model_dump`` of Pydantic 2; attrs; dataclasses; msgspec.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from attrs import AttrsInstance
+    from msgspec import Struct
 
 
 class SupportsModelDump(Protocol):
@@ -21,5 +22,5 @@ class SupportsModelDump(Protocol):
 
 
 if TYPE_CHECKING:
-    ObjectParam = SupportsModelDump | DataclassInstance | AttrsInstance
-    """An object with fields in place of a dict: Pydantic model, dataclass or attrs class."""
+    ObjectParam = SupportsModelDump | DataclassInstance | AttrsInstance | Struct
+    """An object with fields in place of a dict: Pydantic model, dataclass, attrs class or Struct."""

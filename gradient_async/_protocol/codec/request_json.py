@@ -28,7 +28,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import attrs
@@ -36,6 +36,9 @@ import msgspec
 
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import Model
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.codec.type_adapter import TypeAdapter
 
 Mode = Literal["request", "as_given", "result"]
 """``request`` leaves out what is None, ``as_given`` keeps it, ``result`` takes dates, decimals and sets as well."""
@@ -86,8 +89,8 @@ class _NoJsonForm(Exception):  # noqa: N818 - never leaves this module
 def to_request_json(name: str, value: Any, *, keep_nulls: bool = False) -> Any:
     """Return *value* as JSON values: mappings and objects with fields as dicts, sequences and iterators as lists.
 
-    Objects with fields are results of this library, instances of attrs classes and dataclasses, and objects with
-    Pydantic's method ``model_dump``. None itself stays.
+    Objects with fields are results of this library, instances of attrs classes, dataclasses and msgspec Structs, and
+    objects with Pydantic's method ``model_dump``. None itself stays.
 
     Args:
         name: The name of the parameter, with which the path in an error begins; ``""`` for a whole body.
@@ -197,8 +200,8 @@ def _read_fields(value: Any) -> Any:
     cls = type(value)
     if isinstance(value, Model):
         return value.to_dict()
-    if callable(getattr(cls, "model_dump", None)):
-        return _dump(value)
+    if adapter := _find_adapter(cls):
+        return _encode_foreign(adapter, value)
     if attrs.has(cls):
         return {field.alias or field.name: getattr(value, field.name) for field in attrs.fields(cls)}
     if hasattr(cls, "__dataclass_fields__"):
@@ -209,12 +212,18 @@ def _read_fields(value: Any) -> Any:
     raise _NoJsonForm(f"is of type {cls.__name__}, which JSON cannot carry; {advice}")
 
 
-def _dump(value: Any) -> Any:
+def _find_adapter(cls: type) -> TypeAdapter | None:
+    from gradient_async._protocol.codec.type_adapter import find_adapter  # most requests are dicts of text
+
+    return find_adapter(cls)
+
+
+def _encode_foreign(adapter: TypeAdapter, value: Any) -> Any:
     try:
-        return value.model_dump(mode="json", by_alias=True)
-    except Exception as error:  # noqa: BLE001 - the method is the caller's and may raise anything
-        failure = type(error).__name__
-    raise _NoJsonForm(f"is of type {type(value).__name__}, whose model_dump() failed with {failure}")
+        return adapter.encode_value(value)
+    except TypeError as error:
+        reason = str(error)
+    raise _NoJsonForm(reason)
 
 
 def _convert_name(name: object) -> str:

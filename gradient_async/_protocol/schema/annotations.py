@@ -25,6 +25,7 @@ from typing import (
 
 import attrs
 
+from gradient_async._protocol.codec.type_adapter import find_adapter, find_description
 from gradient_async._protocol.schema.docstrings import parse_argument_descriptions
 from gradient_async.errors import ConfigurationError
 
@@ -69,15 +70,17 @@ class Field:
 def unwrap(annotation: Any) -> tuple[Any, str]:
     """Remove Annotated, Required, NotRequired, NewType and type aliases.
 
+    An Annotated with the constraints of a library stays: that library reads it.
+
     Returns:
-        The type inside, and the first text among the metadata of Annotated (``""`` if there is none):
+        The type inside, and the first description among the metadata of Annotated (``""`` if there is none):
         ``Annotated[int, "Seconds."]`` gives ``(int, "Seconds.")``.
     """
     description = ""
     while True:
-        if get_origin(annotation) is Annotated:
+        if get_origin(annotation) is Annotated and not find_adapter(annotation):
             annotation, *metadata = get_args(annotation)
-            description = description or next((item for item in metadata if isinstance(item, str)), "")
+            description = description or find_description(metadata)
         elif get_origin(annotation) in (Required, NotRequired):
             (annotation,) = get_args(annotation)
         elif hasattr(annotation, "__supertype__"):

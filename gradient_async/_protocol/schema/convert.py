@@ -27,7 +27,9 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn
 
+from gradient_async._protocol.codec.decode_fault import DecodeFault
 from gradient_async._protocol.codec.json_text import shorten_text
+from gradient_async._protocol.codec.type_adapter import find_adapter
 from gradient_async._protocol.schema.annotations import (
     ARRAY_FACTORIES,
     MAPPING_CLASSES,
@@ -113,6 +115,7 @@ def _get_converter() -> cattrs.Converter:
     register(lambda target: container_class(target) in MAPPING_CLASSES, partial(_convert_mapping, converter))
     register(is_union, partial(_convert_union, converter))
     converter.register_structure_hook_factory(is_object_class, partial(_lazy_class_hook, converter))
+    register(lambda target: find_adapter(target) is not None, _decode_foreign)
     return converter
 
 
@@ -258,6 +261,29 @@ def _convert_fields(
     if unknown := items.keys() - converted.keys():
         raise cattrs.ForbiddenExtraKeysError(None, dict, unknown)
     return converted
+
+
+def _decode_foreign(value: Any, target: Any) -> Any:
+    """Decode *value* by the library of its type; an error carries each step to the bad part as a cattrs note."""
+    adapter = find_adapter(target)
+    assert adapter is not None  # noqa: S101 - the hook's predicate
+    try:
+        return adapter.decode_value(value, target)
+    except DecodeFault as fault:
+        error: Exception = TypeError(str(fault))
+        steps = fault.steps
+    for step in reversed(steps):
+        error = _wrap_error(error, step, target)
+    raise error
+
+
+def _wrap_error(error: Exception, step: str | int, target: Any) -> Exception:
+    """Return *error* as one within *step*: a field, or else an item."""
+    if isinstance(step, str) and step.isidentifier():
+        _add_note(error, AttributeValidationNote(f"at {step}", step, target))
+        return ClassValidationError("does not fit", [error], dict)
+    _add_note(error, IterableValidationNote(f"at {step!r}", step, target))
+    return IterableValidationError("does not fit", [error], target)
 
 
 def _convert_field(converter: cattrs.Converter, field: Field, items: dict[str, Any]) -> Any:

@@ -17,10 +17,12 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from gradient_async._protocol.codec.json_text import decode_json
+from gradient_async._protocol.codec.pydantic_adapter import is_constraint
 from gradient_async._protocol.schema.annotations import NO_DEFAULT, Field, unresolved_annotation_error
 from gradient_async._protocol.schema.convert import convert_arguments
 from gradient_async._protocol.schema.docstrings import first_paragraph, parse_argument_descriptions
-from gradient_async._protocol.schema.json_schema import Schema, fields_schema
+from gradient_async._protocol.schema.foreign_schema import Schema
+from gradient_async._protocol.schema.json_schema import fields_schema
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -132,6 +134,8 @@ def _read_parameter(parameter: inspect.Parameter, hints: Mapping[str, Any], wher
         raise ConfigurationError(f"{where} is positional-only; a model gives arguments by name: remove the '/'.")
     if parameter.name == "self":
         raise ConfigurationError(f"{where} has no value; give the method of an object, as tools=[thing.method].")
+    if is_constraint(parameter.default):
+        raise ConfigurationError(f"{where} has a description as its default; move it: Annotated[type, Field(...)].")
     is_required = parameter.default is parameter.empty
     return Field(
         name=parameter.name,

@@ -10,14 +10,16 @@ Source: JSON Schema 2020-12; OpenAI's supported schemas of structured outputs, w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date, datetime
 from enum import Enum
+from itertools import count
 from types import NoneType
 from typing import Any, get_args
 
 import attrs
 
+from gradient_async._protocol.codec.type_adapter import TypeAdapter, find_adapter
 from gradient_async._protocol.schema.annotations import (
     ARRAY_FACTORIES,
     MAPPING_CLASSES,
@@ -31,20 +33,19 @@ from gradient_async._protocol.schema.annotations import (
     unwrap,
 )
 from gradient_async._protocol.schema.docstrings import first_paragraph
+from gradient_async._protocol.schema.foreign_schema import REFERENCE, ForeignDocument, Schema
 from gradient_async.errors import ConfigurationError
-
-Schema = dict[str, Any]
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null", None: "null"}
 _FORMATS = {datetime: "date-time", date: "date"}
 _SUPPORTED_TYPES = (
     "str, int, float, bool, None, a Literal, an Enum, a list, tuple, set, dict[str, ...], a union of these, "
-    "datetime, date, a TypedDict, a dataclass or an attrs class"
+    "datetime, date, a TypedDict, a dataclass, an attrs class, a Pydantic model or a msgspec Struct"
 )
 
 
 def object_schema(cls: type, *, is_strict: bool = False) -> Schema:
-    """Return the schema document of a class for which `is_object_class` is true.
+    """Return the schema document of a class that is an object in JSON.
 
     Raises:
         ConfigurationError: A field has no schema; the error names it.
@@ -52,7 +53,7 @@ def object_schema(cls: type, *, is_strict: bool = False) -> Schema:
     builder = _SchemaBuilder(is_strict)
     schema = builder.build(cls, cls.__name__)
     if "$ref" in schema:
-        schema = builder.definitions[builder.names[cls]]
+        schema = builder.definitions[schema["$ref"].removeprefix(REFERENCE)]
     return builder.add_definitions(schema)
 
 
@@ -81,8 +82,8 @@ class _SchemaBuilder:
 
     is_strict: bool
     definitions: dict[str, Schema] = attrs.field(factory=dict, init=False)
-    names: dict[type, str] = attrs.field(factory=dict, init=False)
-    _open_classes: list[type] = attrs.field(factory=list, init=False)
+    names: dict[Hashable, str] = attrs.field(factory=dict, init=False)
+    _open_keys: list[Hashable] = attrs.field(factory=list, init=False)
 
     def add_definitions(self, schema: Schema) -> Schema:
         """Return *schema* with the definitions that it refers to."""
@@ -104,7 +105,18 @@ class _SchemaBuilder:
             return {"type": "string", "format": _FORMATS[target]}
         if target is Any:
             return {}
+        if adapter := find_adapter(target):
+            return self._build_foreign(adapter, target, where)
         return self._build_compound(target, where)
+
+    def _build_foreign(self, adapter: TypeAdapter, target: Any, where: str) -> Schema:
+        try:
+            document = adapter.build_document(target)
+        except TypeError as error:
+            problem = str(error)
+        else:
+            return ForeignDocument(document, self.is_strict, self.define).build_schema()
+        raise ConfigurationError(f"{where} is {_describe_type(target)}; {problem}.")
 
     def _build_compound(self, target: Any, where: str) -> Schema:
         if is_literal(target):
@@ -140,23 +152,36 @@ class _SchemaBuilder:
 
     def _build_class(self, cls: type) -> Schema:
         """Return the schema of a class, or a reference to it if the class contains itself."""
-        if cls in self._open_classes or cls in self.names:
-            return {"$ref": f"#/$defs/{self._definition_name(cls)}"}
-        self._open_classes.append(cls)
-        schema = self.build_object(cls.__name__, list_fields(cls))
-        schema = _add_description(schema, first_paragraph(explicit_docstring(cls)))
-        self._open_classes.pop()
-        if cls not in self.names:
-            return schema
-        self.definitions[self.names[cls]] = schema
-        return {"$ref": f"#/$defs/{self.names[cls]}"}
 
-    def _definition_name(self, cls: type) -> str:
-        """Return the name of *cls* under ``$defs``, with a number if another class has the same name."""
-        if cls not in self.names:
-            namesakes = [other for other in self.names if other.__name__ == cls.__name__]
-            self.names[cls] = f"{cls.__name__}{len(namesakes) + 1}" if namesakes else cls.__name__
-        return self.names[cls]
+        def build() -> Schema:
+            schema = self.build_object(cls.__name__, list_fields(cls))
+            return _add_description(schema, first_paragraph(explicit_docstring(cls)))
+
+        return self.define(cls, cls.__name__, build)
+
+    def define(self, key: Hashable, name: str, build: Callable[[], Schema]) -> Schema:
+        """Return the schema that *build* makes, or a reference to it if it contains itself.
+
+        Args:
+            key: Identity of the class.
+            name: Its name; under ``$defs`` it gets a number if another class has the same.
+            build: Builds the schema; it calls this method for each class inside.
+        """
+        if key in self._open_keys or key in self.names:
+            return {"$ref": REFERENCE + self._name_definition(key, name)}
+        self._open_keys.append(key)
+        schema = build()
+        self._open_keys.pop()
+        if key not in self.names:
+            return schema
+        self.definitions[self.names[key]] = schema
+        return {"$ref": REFERENCE + self.names[key]}
+
+    def _name_definition(self, key: Hashable, name: str) -> str:
+        if key not in self.names:
+            number = next(n for n in count(1) if _number_name(name, n) not in self.names.values())
+            self.names[key] = _number_name(name, number)
+        return self.names[key]
 
     def build_object(self, name: str, fields: Sequence[Field]) -> Schema:
         """Return the schema of an object called *name* with these *fields*."""
@@ -175,6 +200,10 @@ class _SchemaBuilder:
         default = field.default.value if isinstance(field.default, Enum) else field.default
         has_json_default = _is_json_scalar(default) and "$ref" not in schema and not self.is_strict
         return {**schema, "default": default} if has_json_default else schema
+
+
+def _number_name(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}{number}"
 
 
 def _add_description(schema: Schema, description: str) -> Schema:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from gradient_async._protocol.codec.json_text import decode_json, shorten_text
+from gradient_async._protocol.codec.type_adapter import find_adapter
 from gradient_async._protocol.schema.annotations import is_object_class
 from gradient_async._protocol.schema.convert import convert
 from gradient_async._protocol.schema.json_in_text import find_json
@@ -39,22 +40,22 @@ def build_response_format(cls: type) -> dict[str, Any]:
     """Return the ``response_format`` parameter that requests a *cls*.
 
     Raises:
-        ConfigurationError: *cls* is not a class with fields, or a field has no schema.
+        ConfigurationError: *cls* is not an object in JSON, or a field has no schema.
     """
-    if not is_object_class(cls):
+    schema = _build_cached(cls) if is_object_class(cls) or find_adapter(cls) else {}
+    if schema.get("type") != "object":
         name = getattr(cls, "__name__", repr(cls))
         raise ConfigurationError(
-            f"response_format is {name}, which is not an object in JSON; give an attrs class, a dataclass or a "
-            "TypedDict, with the value that you want as one of its fields."
+            f"response_format is {name}, which is not an object in JSON; give an attrs class, a dataclass, a "
+            "TypedDict, a Pydantic model or a msgspec Struct, with the value that you want as one of its fields."
         )
-    return _build_cached(cls)
+    name = sanitize_schema_name(cls.__name__)
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
 
 
 @lru_cache(_MAX_CACHED_CLASSES)
 def _build_cached(cls: type) -> dict[str, Any]:
-    schema = object_schema(cls, is_strict=True)
-    name = sanitize_schema_name(cls.__name__)
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+    return object_schema(cls, is_strict=True)
 
 
 def sanitize_schema_name(name: str) -> str:

@@ -102,7 +102,8 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         """Request the agent's completion in the form of a class; its ``parsed`` is an instance of that class.
 
         Args:
-            response_format: An attrs class, a dataclass or a TypedDict; fields may be such classes too.
+            response_format: An attrs class, a dataclass, a TypedDict, a Pydantic model or a msgspec Struct; fields may
+                be such classes too.
             timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
             **params: Documented parameters; any other keyword goes into the body unchanged.
 

@@ -12,13 +12,16 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field, SecretStr
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from gradient_async import ConfigurationError, Message, ToolCall
 from gradient_async._protocol.codec.converter import structure
@@ -66,6 +69,17 @@ class Dumped:
         if isinstance(self.form, Exception):
             raise self.form
         return self.form
+
+
+class PartModel(BaseModel):
+    type: Literal["text"]
+    text: str
+    cache: str | None = None
+
+
+class LinkModel(BaseModel):
+    type: Literal["link"]
+    url: str
 
 
 @pytest.mark.parametrize(
@@ -118,6 +132,61 @@ DUMPED_MESSAGE = {
         {"id": "c", "type": "function", "index": None, "function": {"name": "f", "arguments": '{"a":null}'}}
     ],
 }
+
+
+class LinkStruct(msgspec.Struct, rename="camel"):
+    image_url: str
+    alt: str | None = None
+    kind: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TextStruct(msgspec.Struct, tag="text", tag_field="type"):
+    text: str
+    links: list[LinkStruct] = []
+
+
+class PairStruct(msgspec.Struct, array_like=True):
+    left: int
+    right: int | None
+
+
+class MessageModel(BaseModel):
+    role: str
+    content: list[Annotated[PartModel | LinkModel, Field(discriminator="type")]]
+
+
+@pydantic_dataclass
+class TurnDataclass:
+    role: str
+    sent: Annotated[str, Field(serialization_alias="sentAt")]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (TextStruct("a", [LinkStruct("u")]), {"type": "text", "text": "a", "links": [{"imageUrl": "u"}]}),
+        (PairStruct(1, None), [1, None]),
+        ({"content": [TextStruct("a")]}, {"content": [{"type": "text", "text": "a", "links": []}]}),
+        (
+            MessageModel(role="user", content=[PartModel(type="text", text="a"), LinkModel(type="link", url="u")]),
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "link", "url": "u"}]},
+        ),
+        (TurnDataclass("user", "now"), {"role": "user", "sentAt": "now"}),
+    ],
+)
+def test_an_object_of_a_library_becomes_its_json_form(value: Any, expected: Any) -> None:
+    assert convert(value) == expected
+
+
+def test_a_secret_is_refused_and_not_sent_masked() -> None:
+    with pytest.raises(ConfigurationError, match=r"messages\.content is a secret.*get_secret_value") as caught:
+        convert({"content": SecretStr("secret text")})
+    assert "secret text" not in str(caught.value)
+
+
+def test_bytes_in_a_struct_are_refused_with_their_path() -> None:
+    with pytest.raises(ConfigurationError, match=r"messages\.text is of type bytes"):
+        convert(TextStruct(b"secret"))  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any, Literal, TypedDict
 
 import attrs
 import pytest
+from pydantic import RootModel
 
 from gradient_async import AsyncSession, ConfigurationError, Message, ParsedCompletion, ResponseDecodeError
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.library_types import Branch, Cat, City, Leaf, Point, Seat, Square, Zoo
 
 M = "llama3.3-70b-instruct"
 HI: list[MessageParam | Message] = [{"role": "user", "content": "Invoice 7 for Ada Lovelace?"}]
@@ -51,6 +53,9 @@ class Callback:
     run: bytes
 
 
+Numbers = RootModel[list[int]]
+Numbers.__name__ = "Numbers"
+
 INVOICE = {"number": 7, "lines": [{"text": "Tea", "cents": 250}], "currency": "EUR", "state": "paid"}
 
 
@@ -87,10 +92,36 @@ async def test_the_request_has_a_strict_schema(gradient_emulator: Emulator, grad
     }
 
 
-@pytest.mark.parametrize("cls", [Invoice, Person, Answer])
+@pytest.mark.parametrize("cls", [Invoice, Person, Answer, City, Zoo, Seat, Branch, Point, Square, Leaf])
 async def test_a_completion_sampled_from_the_schema_is_parsed(cls: Any, gradient_session: AsyncSession) -> None:
     completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=cls)
     assert isinstance(completion.parsed, dict if cls is Answer else cls)
+
+
+async def test_content_that_does_not_fit_a_pydantic_model_names_the_path(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply('{"title": "T", "keeper": {"kind": "cat", "age": "old"}}')
+    with pytest.raises(ResponseDecodeError, match=r"does not fit Zoo: \$\.keeper\.age: input should be") as caught:
+        await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Zoo)
+    assert caught.value.path == "$.keeper.age"
+    assert "Ada Lovelace" not in f"{caught.value} {caught.value.body}"
+    assert caught.value.snapshot is not None
+    assert pickle.loads(pickle.dumps(caught.value)).path == "$.keeper.age"
+
+
+@attrs.define
+class Household:
+    pet: Cat | None
+    homes: list[Point]
+
+
+async def test_classes_of_ours_hold_classes_of_libraries(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply('{"pet": {"kind": "cat", "age": 3}, "homes": [{"leftX": 1}]}')
+    completion = await gradient_session.chat.completions.parse(model=M, messages=HI, response_format=Household)
+    assert completion.parsed == Household(Cat(kind="cat", age=3), [Point(1)])
 
 
 async def test_an_agents_completion_is_parsed(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
@@ -254,6 +285,7 @@ async def test_complete_json_at_the_token_limit_is_parsed(
     [
         ({"response_format": list[int]}, "not an object in JSON; give an attrs class"),
         ({"response_format": int}, "response_format is int, which is not an object"),
+        ({"response_format": Numbers}, "response_format is Numbers, which is not an object"),
         ({"response_format": {"type": "json_object"}}, "not an object in JSON; give an attrs class"),
         ({"response_format": Callback}, "Callback.run is bytes, which has no JSON Schema"),
         ({"response_format": Person, "stream": True}, "leave it out"),

@@ -4,10 +4,13 @@ import asyncio
 import json
 import pickle
 import threading
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
+from pydantic import BaseModel
 
 from gradient_async import (
     AsyncSession,
@@ -15,12 +18,14 @@ from gradient_async import (
     ChatCompletion,
     ConfigurationError,
     Message,
+    ResponseDecodeError,
     RetryPolicy,
     ToolRoundsError,
     ToolRun,
 )
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
+from tests.support.library_types import City, Point
 from tests.support.waiting import HANG_SECONDS
 
 M = "llama3.3-70b-instruct"
@@ -35,6 +40,12 @@ class Place:
 @attrs.define
 class Report:
     celsius: float
+
+
+class Visit(BaseModel):
+    city: City
+    day: date
+    spent: Decimal
 
 
 async def weather(place: Place, days: int = 1) -> Report:
@@ -87,6 +98,31 @@ async def test_results_of_tools_are_sent_to_the_model(
         "tool_call_id": second["messages"][-2]["tool_calls"][0]["id"],
         "content": '{"celsius":7.0}',
     }
+
+
+async def visit(city: City, points: list[Point]) -> Visit:
+    return Visit(city=city, day=date(2026, 5, 8), spent=Decimal("7.5") * len(points))
+
+
+async def test_arguments_and_results_may_be_of_libraries(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(tool_calls=[call("visit", city={"name": "Rome"}, points=[{"leftX": 1}, {"leftX": 2}])])
+    gradient_emulator.reply("Done.")
+    (step,) = (await run(gradient_session, [visit])).steps
+    assert step.arguments == {"city": City(name="Rome"), "points": [Point(1), Point(2)]}
+    assert json.loads(step.content) == {"city": {"name": "Rome", "people": 1}, "day": "2026-05-08", "spent": "15.0"}
+    assert tool_contents(gradient_emulator) == [step.content]
+
+
+async def test_an_argument_that_does_not_fit_a_model_is_reported_to_the_model(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(tool_calls=[call("visit", city={"name": "Rome", "people": -1}, points=[])])
+    gradient_emulator.reply("Sorry.")
+    (step,) = (await run(gradient_session, [visit])).steps
+    assert "$.city.people: input should be greater than 0" in step.content
+    assert isinstance(step.error, ResponseDecodeError)
 
 
 async def test_the_usage_is_the_sum_of_all_completions(
