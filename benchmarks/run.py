@@ -47,6 +47,7 @@ class Script:
 
 SCRIPTS = (
     Script("stream_chunks"),
+    Script("event_streams"),
     Script("paced_streams"),
     Script("completions"),
     Script("first_token"),

@@ -4,6 +4,8 @@ The start of the path selects the behaviour. The rest of the path is ignored, so
 
     /burst/N      a stream of N chunks, each event in its own HTTP chunk, in one write
     /varied/N     the same with the usage so far in every chunk, so that chunks differ in more than their text
+    /message-text/N, /message-thinking/N, /message-tool/N, /response-text/N, /response-call/N
+                  a messages or a responses stream of N deltas, played like /burst
     /whole/N      the same body as /burst in one piece, with a Content-Length
     /paced/N/R    N chunks, R a second, each with its send time in nanoseconds as text; starts at a random time
     /done/N/MS    a burst whose body ends MS milliseconds after its [DONE]; 0 puts both into one packet
@@ -33,6 +35,8 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache, partial
+
+from event_bodies import BODIES, make_event_body
 
 BACKLOG = 4096
 STAMP_DIGITS = 20
@@ -200,6 +204,12 @@ def play_varied(number: float) -> Callable[[Connection], None]:
     return lambda connection: connection.transport.write(make_stream_head() + body)
 
 
+def play_events(name: str, number: float) -> Callable[[Connection], None]:
+    """Play a messages or a responses stream in one write."""
+    body = encode_chunks(make_event_body(name, int(number))) + LAST
+    return lambda connection: connection.transport.write(make_stream_head() + body)
+
+
 def play_whole(number: float) -> Callable[[Connection], None]:
     """Play a stream with a Content-Length instead of chunks."""
     body = b"".join(make_events(int(number)) + ENDING)
@@ -325,6 +335,7 @@ BEHAVIOURS: dict[str, Callable[..., Callable[[Connection], None]]] = {
     "stats": play_stats,
     "varied": play_varied,
     "whole": play_whole,
+    **{name: partial(play_events, name) for name in BODIES},
 }
 
 

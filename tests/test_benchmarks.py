@@ -21,7 +21,7 @@ from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SHARED = {"clients", "harness", "limiter_models", "limiter_redis", "run", "server"}
+SHARED = {"clients", "event_bodies", "harness", "limiter_models", "limiter_redis", "run", "server"}
 ALL = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED)
 WITHOUT_TINY = {"limiter"}
 TINY = [name for name in ALL if name not in WITHOUT_TINY]
@@ -83,7 +83,9 @@ def load_server() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        spec.loader.exec_module(module)
     return module
 
 
