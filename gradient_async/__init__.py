@@ -52,6 +52,7 @@ from gradient_async.errors import (
     ToolRoundsError,
     UnprocessableEntityError,
     UploadError,
+    VideoFailedError,
 )
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from gradient_async.models.responses import ResponseReply
     from gradient_async.models.systemone import SystemOneAnswer, SystemOneEvaluation
     from gradient_async.models.tool_run import ToolRun, ToolStep
+    from gradient_async.models.video import Video
     from gradient_async.resources.batch.job import BatchJob
     from gradient_async.resources.batch.options import BatchStep
     from gradient_async.resources.batch.result_download import SavedResults
@@ -145,6 +147,7 @@ else:
             "models.rerank": ("RerankResult", "Reranking"),
             "models.systemone": ("SystemOneAnswer", "SystemOneEvaluation"),
             "models.media_file": ("MediaFile",),
+            "models.video": ("Video",),
         },
         modules=("models", "params", "session"),
     )
@@ -244,6 +247,8 @@ __all__ = [
     "UploadError",
     "Usage",
     "ValidationReport",
+    "Video",
+    "VideoFailedError",
     "WaitDetails",
     "WaitHook",
     "WaitOutcome",

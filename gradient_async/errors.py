@@ -15,7 +15,7 @@
     ├── ProtocolError                     the service broke its contract
     │   ├── ResponseDecodeError
     │   └── StreamTruncatedError
-    ├── InvocationFailedError
+    ├── InvocationFailedError · VideoFailedError
     ├── CheckpointError                   the checkpoint of a map could not be written
     └── BatchError
         ├── BatchValidationError · BatchFailedError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.responses import ResponseReply
+    from gradient_async.models.video import Video
     from gradient_async.params import MessageParam
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "ToolRoundsError",
     "UnprocessableEntityError",
     "UploadError",
+    "VideoFailedError",
     "status_error_class",
 ]
 
@@ -401,6 +403,21 @@ class InvocationFailedError(GradientError):
     def __init__(self, message: str, *, invocation: AsyncInvocation | None = None) -> None:
         super().__init__(message)
         self.invocation = invocation
+
+
+class VideoFailedError(GradientError):
+    """A video ended without a result. The message has the service's reason, if it gave one.
+
+    Attributes:
+        video: The video as the service last described it.
+    """
+
+    video: Video | None
+    maybe_sent = True
+
+    def __init__(self, message: str, *, video: Video | None = None) -> None:
+        super().__init__(message)
+        self.video = video
 
 
 class BatchError(GradientError):

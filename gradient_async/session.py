@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gradient_async.resources.rerank import Rerank
     from gradient_async.resources.responses import Responses
     from gradient_async.resources.systemone import SystemOne
+    from gradient_async.resources.videos import Videos
 
 
 class AsyncSession:
@@ -254,6 +255,13 @@ class AsyncSession:
         from gradient_async.resources.audio import Audio, Speech
 
         return Audio(Speech(self._pipeline, self._get_target, self._timeouts))
+
+    @cached_property
+    def videos(self) -> Videos:
+        """Videos from prompts."""
+        from gradient_async.resources.videos import Videos
+
+        return Videos(self._pipeline, self._get_target, self._timeouts)
 
     @cached_property
     def async_invoke(self) -> AsyncInvoke:

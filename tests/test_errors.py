@@ -34,6 +34,8 @@ from gradient_async import (
     StreamTruncatedError,
     ToolRoundsError,
     UploadError,
+    Video,
+    VideoFailedError,
 )
 from gradient_async.errors import InterruptedCall
 
@@ -53,6 +55,7 @@ EXAMPLES = [
     BatchValidationError("m", faults=["f"], total=7),
     BatchFailedError("m"),
     InvocationFailedError("m", invocation=AsyncInvocation(request_id="r", status="FAILED", error="e")),
+    VideoFailedError("m", video=Video(id="v", status="failed", error="e")),
     UploadError("m", status=403, code="AccessDenied"),
 ]
 

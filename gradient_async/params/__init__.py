@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gradient_async.params.rerank import RerankParams
     from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
     from gradient_async.params.systemone import QuestionParam, SystemOneParams
+    from gradient_async.params.videos import VideoParams
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -99,6 +100,7 @@ else:
             "rerank": ("RerankParams",),
             "systemone": ("QuestionParam", "SystemOneParams"),
             "audio": ("SpeechParams",),
+            "videos": ("VideoParams",),
         },
     )
 
@@ -144,4 +146,5 @@ __all__ = [
     "ToolParam",
     "ToolsParams",
     "TurnParam",
+    "VideoParams",
 ]

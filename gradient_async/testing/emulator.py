@@ -19,6 +19,7 @@ from aiohttp import web
 from gradient_async.testing.batch.service import BatchService
 from gradient_async.testing.endpoints.async_invoke import InvocationService
 from gradient_async.testing.endpoints.table import build_endpoint_table
+from gradient_async.testing.endpoints.videos import VideoService
 from gradient_async.testing.http.delivery import Delivery
 from gradient_async.testing.http.dispatcher import ApiKeys, Dispatcher
 from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RateLimit, RollingLimit
@@ -68,6 +69,7 @@ class Emulator(ScriptingAPI):
         batch_shape: The JSON shape of batches: as in the reference, or as captured from the service.
         anthropic_endpoint: Whether ``endpoint`` is required or forbidden in a batch for Anthropic.
         invocation_seconds: The duration of an asynchronous invocation in seconds.
+        video_seconds: The duration of a video job in seconds.
         speech_shape: The form of a response with speech: the audio itself, or JSON that holds it in base64.
         clock: Returns the time in epoch seconds.
         batches: The batch service, with its jobs and scripting methods.
@@ -99,6 +101,7 @@ class Emulator(ScriptingAPI):
     batch_shape: Literal["reference", "captured"] = "reference"
     anthropic_endpoint: Literal["required", "forbidden"] = "required"
     invocation_seconds: float = 0.3
+    video_seconds: float = 0.3
     speech_shape: Literal["bytes", "base64"] = "bytes"
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: BatchService = attrs.field(init=False, repr=False)
@@ -123,6 +126,9 @@ class Emulator(ScriptingAPI):
                     ),
                     *self.batches.build_endpoints(),
                     *InvocationService(storage=self.storage, seconds=self.invocation_seconds).build_endpoints(),
+                    *VideoService(
+                        seconds=self.video_seconds, known=self.models if self.strict_models else None
+                    ).build_endpoints(),
                 ),
             ),
             script=self._script,

@@ -33,6 +33,7 @@ from gradient_async import (
     ToolRun,
     ToolStep,
     Usage,
+    Video,
 )
 from gradient_async.params import MessageParam, TurnParam
 
@@ -135,6 +136,12 @@ async def use(session: AsyncSession) -> None:
     assert_type(speech, MediaFile)
     assert_type(speech.content, bytes)
     assert_type(speech.save("a.mp3"), Path)
+
+    video = await session.videos.create(model="m", prompt="p", fps=16, size=None)
+    assert_type(video, Video)
+    assert_type(await session.videos.wait(video.id, timeout=60), Video)
+    assert_type(await session.videos.content(video.id), MediaFile)
+    assert_type(await session.videos.download(video.id, "a.mp4"), Path)
 
     started = await session.async_invoke.create(model_id="m", input={"prompt": "p"}, tags=[{"key": "k", "value": "v"}])
     assert_type(started, AsyncInvocation)

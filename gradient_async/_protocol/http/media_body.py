@@ -59,8 +59,19 @@ def read_media_file(body: bytes, content_type: str) -> MediaFile:
         excerpt = " ".join(body[:_EXCERPT_BYTES].decode(errors="replace").split())
         raise ProtocolError(f"The service sent {kind} instead of a file: {excerpt!r}.")
     if not body:
-        raise ResponseDecodeError("The service sent an empty file.")
+        raise empty_file_error()
     return MediaFile(content=body, content_type=sniff_type(body) if kind in _SILENT_TYPES else content_type)
+
+
+def names_file(content_type: str) -> bool:
+    """Whether a response with the header *content_type* is a file itself, so that its blocks may be written as such."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _SILENT_TYPES or kind.startswith(_FILE_TYPES)
+
+
+def empty_file_error() -> ResponseDecodeError:
+    """Return the error of a file without a byte."""
+    return ResponseDecodeError("The service sent an empty file.")
 
 
 def sniff_type(content: bytes) -> str:

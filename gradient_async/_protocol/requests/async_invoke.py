@@ -1,6 +1,6 @@
 """Asynchronous invocations: the requests that start and poll one, and their response body.
 
-Contract: pure. An ``error`` that is an object, which fal's models send although the reference says text, becomes text.
+Contract: pure. `jobs` says how a body is read.
 Source: ``POST /v1/async-invoke`` of the serverless reference, and its how-to guide for the two ways to poll.
 """
 
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from gradient_async._protocol.codec.converter import decode_json, encode_json, structure
-from gradient_async._protocol.http.error_detection import find_error
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
+from gradient_async._protocol.requests.jobs import JobReader, encode_id
 from gradient_async._protocol.requests.json_post import build_json_post
 from gradient_async._protocol.requests.parameters import (
     describe_type,
@@ -28,6 +26,9 @@ from gradient_async.params import InvocationParams
 
 _PATH = "/v1/async-invoke"
 _KNOWN = InvocationParams.__required_keys__ | InvocationParams.__optional_keys__
+
+read_invocation = JobReader(AsyncInvocation)
+"""Decodes the body of a successful response."""
 
 
 def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Request:
@@ -57,19 +58,6 @@ def build_result_request(request_id: str, *, timeouts: Timeouts, priority: Prior
     return _build_get(request_id, "", timeouts, priority)
 
 
-def read_invocation(body: bytes) -> AsyncInvocation:
-    """Decode the body of a successful response.
-
-    Raises:
-        APIStatusError: The body is an error object.
-        ResponseDecodeError: The body is not an invocation.
-    """
-    value = decode_json(body)
-    if type(value) is dict and type(value.get("status")) is not str and (error := find_error(value)):
-        raise error
-    return structure(_with_error_text(value), AsyncInvocation, raw=value)
-
-
 def build_invocation_error(invocation: AsyncInvocation) -> InvocationFailedError:
     """Return the error of an invocation that ended without completing."""
     reason = invocation.error or "The service does not say why."
@@ -78,9 +66,7 @@ def build_invocation_error(invocation: AsyncInvocation) -> InvocationFailedError
 
 
 def _build_get(request_id: object, action: str, timeouts: Timeouts, priority: Priority) -> Request:
-    if not isinstance(request_id, str) or not request_id:
-        raise ConfigurationError(f"request_id must be the id of an invocation; got {describe_type(request_id)}.")
-    path = f"{_PATH}/{quote(request_id, safe='')}{action}"
+    path = f"{_PATH}/{encode_id('request_id', request_id, 'an invocation')}{action}"
     return Request(method="GET", path=path, timeouts=timeouts, idempotent=True, priority=priority)
 
 
@@ -91,12 +77,3 @@ def _copy_tags(tags: object) -> list[dict[str, Any]]:
             raise ConfigurationError(f"tags[{position}] must be an object with a key and a value.")
         copies.append(dict(tag))
     return copies
-
-
-def _with_error_text(value: Any) -> Any:
-    """Return *value* with its ``error`` as text: the message of the error object, else its JSON."""
-    error = value.get("error") if type(value) is dict else None
-    if error is None or type(error) is str:
-        return value
-    message = error.get("message") if type(error) is dict else None
-    return value | {"error": message if type(message) is str else encode_json(error).decode()}

@@ -28,7 +28,8 @@ class Request:
         content_type: The type of the body; None if *headers* name it.
         timeouts: The time limits of the call.
         idempotent: Whether it is safe to send the request twice.
-        stream: Whether the response is an event stream.
+        stream: Whether the response is a stream, whose body is left open for the caller to read.
+        accept: The media type that a stream asks for.
         priority: Place at the limiter: ``"bulk"`` waits behind ``"interactive"``.
         timeout_excludes_limiter_wait: Whether the time limits begin after the wait at the limiter, which is unlimited.
         model: The model that the body names, whose quotas the request uses; None if it names none.
@@ -43,6 +44,7 @@ class Request:
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     idempotent: bool = False
     stream: bool = False
+    accept: str = "text/event-stream"
     priority: Priority = "interactive"
     timeout_excludes_limiter_wait: bool = False
     model: str | None = None
@@ -59,5 +61,5 @@ def build_headers(request: Request, key: str, defaults: Iterable[tuple[str, str]
     if request.body is not None and request.content_type is not None:
         headers["Content-Type"] = request.content_type
     if request.stream:
-        headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        headers |= {"Accept": request.accept, "Accept-Encoding": "identity"}
     return dict({name.lower(): (name, value) for name, value in headers.items()}.values())
