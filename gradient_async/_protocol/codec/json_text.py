@@ -37,7 +37,7 @@ def decode_json(body: bytes | str) -> Any:
     """
     try:
         return _decode_fast(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     text = body if isinstance(body, str) else body.decode(errors="replace")
     try:

@@ -26,6 +26,12 @@ def test_nan_surrogates_and_invalid_utf8_decode() -> None:
     assert (value["b"], value["c"], value["d"]) == ("\ud83d", math.inf, "\ufffd")
 
 
+def test_a_text_with_half_a_surrogate_pair_decodes() -> None:
+    assert decode_json('{"a": "\ud83d"}') == {"a": "\ud83d"}
+    with pytest.raises(ResponseDecodeError):
+        decode_json('{"a": "\ud83d')
+
+
 def test_models_inside_a_body_become_objects() -> None:
     body = encode_json({"messages": [Message(content="Hi"), {"role": "user"}], "m": (1, {"u": Usage(total_tokens=2)})})
     assert json.loads(body) == {

@@ -173,6 +173,12 @@ def test_the_last_usage_wins_field_by_field() -> None:
     assert usage.to_dict() == {"input_tokens": 3, "output_tokens": 9, "speed": "fast"}
 
 
+def test_a_tool_input_may_end_in_half_a_character() -> None:
+    piece = {"type": "input_json_delta", "partial_json": '{"a": "\ud83d'}
+    (block,) = assemble_message([{"type": "content_block_delta", "index": 0, "delta": piece}]).content
+    assert block.raw["partial_json"] == '{"a": "\ud83d'
+
+
 def test_the_halves_of_a_surrogate_pair_become_one_character() -> None:
     deltas: list[Value] = [
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": half}}
