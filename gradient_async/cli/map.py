@@ -27,6 +27,13 @@ from gradient_async.cli.chat_options import (
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map
 from gradient_async.cli.map_view import create_map_view, format_duration
+from gradient_async.cli.row_options import (
+    build_template,
+    columns_option,
+    split_columns,
+    system_option,
+    template_option,
+)
 from gradient_async.cli.terminal import remove_controls
 
 STDIN = "-"
@@ -77,9 +84,9 @@ class MapCommand:
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for the results.")
 @model_option
-@click.option("-s", "--system", help="System instructions, sent before every prompt.")
-@click.option("--template", help="Prompt with {column} for the columns of a row, {text} for a line of text.")
-@click.option("--columns", help="Columns to use, separated by commas; a single one is the prompt.")
+@system_option
+@template_option
+@columns_option
 @agent_option
 @max_tokens_option
 @click.option(
@@ -114,10 +121,10 @@ def map_command(
     failed; 2: none could be sent, or the source is malformed.
     """
     params = {"model": select_model(model, agent=agent), "max_tokens": max_tokens}
-    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    names = split_columns(columns)
     command = MapCommand(
         shared_params={name: value for name, value in params.items() if value is not None},
-        template=_build_template(system, template, names),
+        template=build_template(system, template, names),
         columns=names,
         agent=agent,
         **options,
@@ -128,16 +135,6 @@ def map_command(
     else:
         code = _run_until_interrupted(command)
     click.get_current_context().exit(code)
-
-
-def _build_template(system: str | None, template: str | None, columns: list[str] | None) -> Any:
-    """Return the template of a row: *system* instructions, which have no fields, and the prompt."""
-    if template is None and columns is not None and len(columns) == 1:
-        template = f"{{{columns[0]}}}"
-    if system is None:
-        return template
-    instructions = system.replace("{", "{{").replace("}", "}}")
-    return [{"role": "system", "content": instructions}, {"role": "user", "content": template or "{text}"}]
 
 
 def _run_until_interrupted(command: MapCommand) -> ExitCode:

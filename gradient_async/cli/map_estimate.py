@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from gradient_async import ConfigurationError, RateLimits, RollingTokenBucket, Timeouts
-from gradient_async._io.map.threaded_iterator import iterate_without_blocking
 from gradient_async._io.sources.row_source import open_source
+from gradient_async._io.sources.threaded_iterator import iterate_without_blocking
 from gradient_async._protocol.requests.chat import AGENT_MODEL, CHAT_PATH, build_chat_request
 from gradient_async._protocol.sources.row_template import Template, build_row_template
 from gradient_async.resources.chat.map import ChatMap

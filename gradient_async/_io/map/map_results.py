@@ -23,8 +23,8 @@ from gradient_async._io.http.hooks import call_hook
 from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async._io.map.concurrent_map import ConcurrentMap
 from gradient_async._io.map.limiter_gate import LimiterGate, MapStoppedError
-from gradient_async._io.map.threaded_iterator import ThreadedIterator, iterate_without_blocking
 from gradient_async._io.sources.row_source import RowSource
+from gradient_async._io.sources.threaded_iterator import ThreadedIterator, iterate_without_blocking
 from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async._protocol.map.stop_rule import StopRule
 from gradient_async.errors import CheckpointError, ConfigurationError, GradientError

@@ -57,6 +57,11 @@ _OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
 _LONGEST_MAGIC = 6
 
 
+def is_compressed(start: bytes) -> bool:
+    """Whether a file that begins with *start*, at least six bytes of it, is compressed."""
+    return any(start.startswith(magic) for magic, _ in _OPENERS)
+
+
 class _RawReader(io.RawIOBase):
     """Adapts any object with ``read(n)``, such as the body of an S3 object."""
 

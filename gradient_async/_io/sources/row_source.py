@@ -42,6 +42,28 @@ class SupportsRead(Protocol):
         """Return up to *size* bytes."""
 
 
+class SupportsBatches(Protocol):
+    """An Arrow table or data set."""
+
+    def to_batches(self) -> Any:
+        """Return its record batches."""
+
+
+class SupportsTuples(Protocol):
+    """A pandas data frame."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of its columns."""
+
+    def itertuples(self, index: bool = True, name: str | None = "Pandas") -> Any:  # noqa: FBT001, FBT002 - pandas' own
+        """Iterate over its rows."""
+
+
+Table = SupportsBatches | SupportsTuples
+"""A table of another library; polars data frames, Arrow record batches and readers are tables too."""
+
+
 @attrs.frozen
 class RowSource:
     """The rows of a source.
@@ -85,7 +107,7 @@ class FileRows:
             return
         try:
             with open(self.path, "rb") as stream:  # noqa: PTH123 - a path already
-                yield from iterate_rows(_iterate_lines(stream, name), name, self.form)
+                yield from iterate_rows(_decode_blocks(iterate_blocks(stream, name), name), name, self.form)
         except OSError as error:
             problem = error.strerror or str(error)
         if problem:
@@ -133,28 +155,52 @@ def _consume_rows(rows: Iterator[Any]) -> int | None:
     return count or None
 
 
-def _iterate_lines(stream: Any, name: str) -> Iterator[str]:
+def _decode_blocks(blocks: Iterable[bytes], name: str) -> Iterator[str]:
     decoder = LineDecoder(name)
-    for block in iterate_blocks(stream, name):
+    for block in blocks:
         yield from decoder.feed(block)
     yield from decoder.feed_eof()
 
 
-def _open_stream(stream: Any, form: Format) -> Iterable[Row] | AsyncIterable[Row]:
-    name = repr(shorten_text(str(getattr(stream, "name", "stream")), _MAX_PATH_CHARS))
+def name_stream(stream: object) -> str:
+    """Return the name of *stream* for an error, quoted."""
+    return repr(shorten_text(str(getattr(stream, "name", "stream")), _MAX_PATH_CHARS))
+
+
+def open_blocks(stream: Any) -> Iterable[bytes] | AsyncIterable[bytes]:
+    """Return the blocks of *stream*: an open file, binary or of text, or an object with ``read(n)``, plain or async."""
     if inspect.iscoroutinefunction(stream.read):
-        return _iterate_async_stream(stream, name, form)
+        return _iterate_async_blocks(stream)
     if isinstance(stream, io.TextIOBase) and not hasattr(stream, "buffer"):
-        return iterate_rows((line.removesuffix("\n") for line in stream), name, form)
-    return iterate_rows(_iterate_lines(getattr(stream, "buffer", stream), name), name, form)
+        return (line.encode(errors="surrogatepass") for line in stream)
+    return iterate_blocks(getattr(stream, "buffer", stream), name_stream(stream))
 
 
-async def _iterate_async_stream(stream: Any, name: str, form: Format) -> AsyncIterator[Row]:
-    decoder, block = LineDecoder(name), b"-"
-    while block:
-        block, first = await stream.read(BLOCK_BYTES), decoder.number + 1
-        for row in iterate_rows(decoder.feed(block) if block else decoder.feed_eof(), name, form, first=first):
+async def _iterate_async_blocks(stream: Any) -> AsyncIterator[bytes]:
+    while block := await stream.read(BLOCK_BYTES):
+        yield block
+
+
+def _open_stream(stream: Any, form: Format) -> Iterable[Row] | AsyncIterable[Row]:
+    name, blocks = name_stream(stream), open_blocks(stream)
+    if isinstance(blocks, AsyncIterable):
+        return _iterate_async_rows(blocks, name, form)
+    return iterate_rows(_decode_blocks(blocks, name), name, form)
+
+
+async def _iterate_async_rows(blocks: AsyncIterable[bytes], name: str, form: Format) -> AsyncIterator[Row]:
+    decoder = LineDecoder(name)
+    async for block in blocks:
+        first = decoder.number + 1
+        for row in iterate_rows(decoder.feed(block), name, form, first=first):
             yield row
+    for row in iterate_rows(decoder.feed_eof(), name, form, first=decoder.number):
+        yield row
+
+
+def is_table(source: object) -> bool:
+    """Whether *source* is a table of another library."""
+    return _iterate_table(source) is not None
 
 
 def _iterate_table(table: Any) -> Iterator[Any] | None:

@@ -45,6 +45,8 @@ _TYPO_SIMILARITY = 0.85
 _SHOWN_CHARS = 100
 _MAX_SHOWN_FAULTS = 3
 _SUFFIX = ".jsonl"
+COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
+"""Endings of compressed files, after that of the format."""
 
 
 @attrs.frozen(kw_only=True)
@@ -118,8 +120,9 @@ def validate_file_name(name: str) -> str:
 def derive_file_name(path: str) -> str:
     """Return a valid file name for the input at *path*: ``prompts.jsonl`` for ``/data/prompts.jsonl.gz``."""
     name = path.replace("\\", "/").rpartition("/")[2]
-    if name.lower().endswith(".gz"):
-        name = name[:-3]
+    for suffix in COMPRESSIONS:
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     if name.lower().endswith(_SUFFIX) and len(name) > len(_SUFFIX):
         return name
     stem = name[: name.rfind(".")] if "." in name else name

@@ -24,6 +24,7 @@ from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.batch import BatchRequest
 
 _SHOWN_CHARS = 100
+_ROWS_ADVICE = "For texts and rows pass params={'model': ...}, and a template or columns."
 _ANTHROPIC_ID = r"^[a-zA-Z0-9_-]{1,64}$"
 _EXPECTED_TYPES = {str: "a string", int: "an integer", list: "an array", dict: "an object"}
 _FOUND_TYPES = {type(None): "null", bool: "a boolean", float: "a number"} | _EXPECTED_TYPES
@@ -92,22 +93,30 @@ class LineSchema:
             return [f"the line must be an object, not {_describe_type(value)}"]
         return list(self._find_field_faults(value))
 
-    def encode_line(self, request: BatchRequest | Mapping[str, Any]) -> bytes:
+    def encode_line(self, request: BatchRequest | Mapping[str, Any], index: int | None = None) -> bytes:
         """Return the line of a request, with its LF. Fields that are None are left out, as in a single call.
 
         Args:
             request: A `BatchRequest`, a dict or an object with its fields, or the line itself as a dict.
+            index: The position among the requests, for errors.
 
         Raises:
             ConfigurationError: *request* is none of these, or a value has no JSON form; the error names its
-                ``custom_id`` and path.
+                position, ``custom_id`` and path.
         """
-        line = _convert_request(request)
+        line = _convert_request(request, index)
         if type(line) is not dict:
+            place = "" if index is None else f"requests[{index}]: "
             raise ConfigurationError(
-                f"A batch consists of BatchRequest(custom_id, body) or equivalent dicts; got {type(request).__name__}."
+                f"{place}A batch consists of BatchRequest(custom_id, body) or equivalent dicts; "
+                f"got {type(request).__name__}. {_ROWS_ADVICE}"
             )
         return encode_jsonable(self._fill_line(line)) + b"\n"
+
+    def encode_body(self, custom_id: str, body: bytes) -> bytes:
+        """Return the line of a request with the encoded *body*, with its LF."""
+        head = encode_jsonable(self._fill_line({"custom_id": custom_id}))
+        return b'%s,"%s":%s}\n' % (head.removesuffix(b"}"), self._body_name.encode(), body)
 
     @property
     def _body_name(self) -> str:
@@ -180,16 +189,17 @@ def read_custom_id(line: bytes) -> str | None:
     return custom_id if type(custom_id) is str else None
 
 
-def _convert_request(request: object) -> Any:
-    """Return *request* as JSON has it; the error for a value without a JSON form names the request's id."""
+def _convert_request(request: object, index: int | None) -> Any:
+    """Return *request* as JSON has it; the error for a value without a JSON form names the request."""
     try:
         return to_request_json("", request)
     except ConfigurationError as error:
         problem = str(error)
     custom_id = request.get("custom_id") if isinstance(request, Mapping) else getattr(request, "custom_id", None)
-    raise ConfigurationError(
-        f"Request {shorten_text(custom_id, _SHOWN_CHARS)!r}: {problem}" if _is_nonempty_text(custom_id) else problem
-    )
+    shown = repr(shorten_text(custom_id, _SHOWN_CHARS)) if _is_nonempty_text(custom_id) else ""
+    if index is not None:
+        raise ConfigurationError(f"requests[{index}]{f' (id {shown})' if shown else ''}: {problem}")
+    raise ConfigurationError(f"Request {shown}: {problem}" if shown else problem)
 
 
 def read_url(line: bytes) -> str | None:

@@ -32,12 +32,14 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api import BatchLimits
+from gradient_async._protocol.batch.input_hints import UNLISTED, find_hint
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.validation_report import FaultList, InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import shorten_text
 
 _BUCKETS = 256
+_MAX_HINTS = 2
 _SHOWN_CHARS = 100
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ADVICE = "Pass split=True for several jobs, or other limits."
@@ -61,6 +63,7 @@ class InputValidator:
         limits: The largest input of one job.
         split: Split an input above *limits* into several parts; otherwise exceeding them is a fault.
         digest: Compute the SHA-256 of the input.
+        unit: The word for a line in faults.
 
     Attributes:
         lines: Number of lines so far, including blank ones.
@@ -70,7 +73,9 @@ class InputValidator:
     limits: BatchLimits = attrs.field(factory=BatchLimits)
     split: bool = False
     digest: bool = False
-    faults: FaultList = attrs.field(factory=FaultList, init=False)
+    unit: str = "Line"
+    faults: FaultList = attrs.field(init=False)
+    hints: dict[str, None] = attrs.field(factory=dict, init=False)
     lines: int = attrs.field(default=0, init=False)
     _splitter: LineSplitter = attrs.field(factory=LineSplitter, init=False)
     _hash: Any = attrs.field(init=False)
@@ -83,6 +88,9 @@ class InputValidator:
 
     def __attrs_post_init__(self) -> None:
         self._hash = hashlib.sha256() if self.digest else None
+        self.faults = FaultList(self.unit)
+        if self.schema.endpoint == "/v1/embeddings":
+            self.hints[UNLISTED] = None
         self._id_hashes = [array("q") for _ in range(_BUCKETS)]
 
     def feed(self, block: bytes) -> None:
@@ -110,6 +118,7 @@ class InputValidator:
             size=self._offset - self._parts[0].start,
             parts=tuple(self._parts),
             digest=self._hash.hexdigest() if self._hash is not None else None,
+            hints=tuple(self.hints),
         )
 
     def _check_lines(self, lines: list[bytes], newline_size: int, *, is_ascii: bool) -> None:
@@ -140,6 +149,8 @@ class InputValidator:
                 self.lines, self._offset = self.lines + 1, self._offset + size
                 return
             faults = self.schema.find_faults(line)
+            if len(self.hints) < _MAX_HINTS and (hint := find_hint(line, self.schema.provider, self.schema.endpoint)):
+                self.hints[hint] = None
             hashes = [hash(custom_id)] if (custom_id := read_custom_id(line)) else []
         else:
             faults = _find_encoding_faults(line)
@@ -209,7 +220,7 @@ class DuplicateFinder:
     """Finds duplicate ids among those with a suspect hash, in a second pass over the lines."""
 
     suspects: set[int]
-    faults: FaultList = attrs.field(factory=FaultList, init=False)
+    faults: FaultList = attrs.field(factory=FaultList)
     _line: int = attrs.field(default=0, init=False)
     _first_lines: dict[str, int] = attrs.field(factory=dict, init=False)
 
@@ -223,4 +234,6 @@ class DuplicateFinder:
             first = self._first_lines.setdefault(custom_id, self._line)
             if first != self._line:
                 shown = shorten_text(custom_id, _SHOWN_CHARS)
-                self.faults.add(self._line, f"duplicate custom_id {shown!r}, first used on line {first}")
+                self.faults.add(
+                    self._line, f"duplicate custom_id {shown!r}, first used on {self.faults.unit.lower()} {first}"
+                )

@@ -38,16 +38,25 @@ class InputPart:
 
 @attrs.define
 class FaultList:
-    """The first faults in the order of their lines, and the number of all faults."""
+    """The first faults in the order of their lines, and the number of all faults.
 
+    Attributes:
+        unit: The word for a line: ``Line`` of a file, ``Row`` of a table.
+    """
+
+    unit: str = "Line"
     total: int = 0
     _kept: list[tuple[int, str]] = attrs.field(factory=list)
 
     def add(self, line: int, text: str) -> None:
         """Record a fault of *line*; line 0 stands for the whole input."""
+        self.add_sentence(line, f"{self.unit} {line}: {text}." if line else text)
+
+    def add_sentence(self, line: int, text: str) -> None:
+        """Record a fault of *line* whose *text* is a sentence that names it."""
         self.total += 1
         if len(self._kept) < MAX_KEPT_FAULTS:
-            self._kept.append((line, f"Line {line}: {text}." if line else text))
+            self._kept.append((line, text))
 
     def merge_sorted(self, other: FaultList) -> None:
         """Merge the faults of another pass over the same lines, by line number."""
@@ -71,6 +80,7 @@ class ValidationReport:
         size: Size of the upload in bytes.
         parts: The jobs that the input would become; one, unless it was checked with ``split=True``.
         digest: SHA-256 of the input, if it was requested.
+        hints: What the input seems to be meant for instead, a sentence each.
     """
 
     faults: tuple[str, ...] = ()
@@ -79,6 +89,7 @@ class ValidationReport:
     size: int = 0
     parts: tuple[InputPart, ...] = ()
     digest: str | None = attrs.field(default=None, repr=False)
+    hints: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -95,5 +106,6 @@ class ValidationReport:
             return
         first = " ".join(self.faults[:3])
         more = f" ... and {self.total - 3} more in .faults." if self.total > 3 else ""
-        message = f"The input of the batch has {self.total} fault(s); nothing was sent. {first}{more}"
+        hints = "".join(f" {hint}" for hint in self.hints)
+        message = f"The input of the batch has {self.total} fault(s); nothing was sent. {first}{more}{hints}"
         raise BatchValidationError(message, faults=self.faults, total=self.total)

@@ -17,6 +17,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from gradient_async._protocol.batch.api import COMPRESSIONS
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 
@@ -31,13 +32,12 @@ _FORMATS: Mapping[str, Format] = {
     "tsv": "tsv",
     "parquet": "parquet",
 }
-_COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
 
 
 def detect_format(name: str) -> Format:
     """Return the format of the file *name*, by its ending before that of a compression."""
     name = name.lower()
-    for suffix in _COMPRESSIONS:
+    for suffix in COMPRESSIONS:
         name = name.removesuffix(suffix)
     return _FORMATS.get(name.rpartition(".")[2], "lines")
 

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from gradient_async import AsyncSession
+from gradient_async._io.batch.input_source import Source
 from gradient_async.cli.advice import name_options
 from gradient_async.cli.batch.common import (
     PATH,
@@ -24,8 +25,8 @@ from gradient_async.cli.batch.common import (
     every_option,
     format_job,
     json_option,
+    open_source,
     print_job,
-    read_source,
     run_with_session,
     source_argument,
     submit_options,
@@ -58,13 +59,19 @@ batch_command.add_command(report_command)
 @json_option
 @base_url_option
 def submit_command(*, source: str, journal: Path | None, as_json: bool, base_url: str | None, **options: Any) -> None:
-    """Submit SOURCE and print the id of its job."""
-    submission = build_submit_options(**options)
+    """Submit SOURCE, which is as for batch run, and print the id of its job."""
+    submission = build_submit_options(source, **options)
     submission["journal"] = journal
-    run_with_session(base_url, partial(_submit_source, read_source(source), submission, as_json=as_json))
+    way_on = (
+        "Interrupted. Run the same command to go on; it pays once."
+        if journal
+        else "Interrupted. The job may exist: gradient-async batch list. With --journal FILE, repeating pays once."
+    )
+    work = partial(_submit_source, open_source(source), submission, as_json=as_json)
+    run_with_session(base_url, work, interrupted=way_on)
 
 
-async def _submit_source(source: str | bytes, options: SubmitOptions, session: AsyncSession, *, as_json: bool) -> None:
+async def _submit_source(source: Source, options: SubmitOptions, session: AsyncSession, *, as_json: bool) -> None:
     with create_view() as view:
         options["on_step"] = view.show_step
         job = await session.batches.submit(source, **options)
@@ -102,7 +109,8 @@ def wait_command(*, batch_id: str, every: float, timeout: float | None, as_json:
             await watch_job(job, view, every, timeout)
         print_job(await job.wait(), as_json=as_json)
 
-    run_with_session(base_url, wait_for_job)
+    way_on = "Interrupted. The job continues at the service; run the same command to wait for it again."
+    run_with_session(base_url, wait_for_job, interrupted=way_on)
 
 
 @batch_command.command("results")
@@ -118,7 +126,7 @@ def results_command(*, batch_id: str, output: Path | None, errors: Path | None, 
     if errors is not None and output is None:
         raise click.UsageError("--errors needs --output.")
     work = partial(_print_results, batch_id) if output is None else partial(_save_results, batch_id, output, errors)
-    run_with_session(base_url, work)
+    run_with_session(base_url, work, interrupted="Interrupted. Run the same command to read the results again.")
 
 
 async def _print_results(batch_id: str, session: AsyncSession) -> ExitCode:
@@ -183,13 +191,17 @@ async def _list_jobs(limit: int, wanted_status: str | None, session: AsyncSessio
 @submit_options
 @json_option
 def validate_command(*, source: str, as_json: bool, **options: Any) -> None:
-    """Check every line of SOURCE without sending anything. Exit code 2: there are faults."""
-    submission = build_submit_options(**options)
+    """Check every line of SOURCE without sending anything. Exit code 2: there are faults.
+
+    SOURCE is as for batch run; - reads stdin.
+    """
+    submission = build_submit_options(source, **options)
     del submission["metadata"]
-    run_with_session(None, partial(_validate_source, read_source(source), submission, as_json=as_json))
+    work = partial(_validate_source, open_source(source), submission, as_json=as_json)
+    run_with_session(None, work, interrupted="Interrupted. Nothing was sent; run the same command to check again.")
 
 
-async def _validate_source(source: str | bytes, options: Any, session: AsyncSession, *, as_json: bool) -> ExitCode:
+async def _validate_source(source: Source, options: Any, session: AsyncSession, *, as_json: bool) -> ExitCode:
     report = await session.batches.validate(source, **options)
     if as_json:
         click.echo(json.dumps(attrs.asdict(report) | {"ok": report.ok}))
@@ -198,6 +210,8 @@ async def _validate_source(source: str | bytes, options: Any, session: AsyncSess
             click.echo(name_options(fault))
         if report.total > len(report.faults):
             print_note(f"... and {report.total - len(report.faults)} more faults")
+        for hint in report.hints:
+            print_note(name_options(hint))
     size, jobs = format_size(report.size), len(report.parts)
     print_note(f"{report.requests} requests, {size}, {report.total} fault(s), {jobs} job(s)")
     return ExitCode.OK if report.ok else ExitCode.USAGE

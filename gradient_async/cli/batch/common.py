@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypedDict, cast
 
 import click
 
@@ -15,11 +16,14 @@ from gradient_async._protocol.batch.api import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import SECONDS
+from gradient_async.cli.row_options import build_template, row_options, split_columns
+from gradient_async.cli.settings import MODEL_VARIABLE
 from gradient_async.cli.terminal import print_line
 from gradient_async.cli.wait_notes import WaitNotes
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.job import BatchJob
 from gradient_async.resources.batch.options import SubmitOptions
+from gradient_async.resources.batch.row_lines import is_row_file
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
@@ -56,21 +60,55 @@ def submit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ]
     for option in reversed(options):
         function = option(function)
-    return function
+    return row_options(function)
 
 
-def build_submit_options(provider: Any, endpoint: str, metadata: tuple[str, ...], *, split: bool) -> SubmitOptions:
+def build_submit_options(
+    source: str, provider: Any, endpoint: str, metadata: tuple[str, ...], *, split: bool, **rows: Any
+) -> SubmitOptions:
     """Return the values of `submit_options` in the form that `Batches.submit` takes."""
     if wrong := next((pair for pair in metadata if "=" not in pair), None):
         raise click.UsageError(f"--metadata {wrong}: give a name and a value, as {wrong}=VALUE.")
     pairs = dict(pair.partition("=")[::2] for pair in metadata)
     chosen = None if endpoint == "none" else endpoint
-    return SubmitOptions(provider=provider, endpoint=chosen, metadata=pairs or None, split=split)
+    options = SubmitOptions(provider=provider, endpoint=chosen, metadata=pairs or None, split=split)
+    return cast("SubmitOptions", {**options, **build_row_options(source, **rows)})  # both are parts of it
 
 
-def read_source(source: str) -> str | bytes:
-    """Return the path, or for ``-`` the content of stdin."""
-    return sys.stdin.buffer.read() if source == "-" else source
+class RowArguments(TypedDict, total=False):
+    """The options of `Batches.submit` about rows."""
+
+    template: Any
+    columns: list[str] | None
+    params: dict[str, Any]
+
+
+def build_row_options(
+    source: str,
+    *,
+    model: str | None,
+    system: str | None,
+    template: str | None,
+    columns: str | None,
+    max_tokens: int | None,
+) -> RowArguments:
+    """Return the values of `row_options` in the form that `Batches.submit` takes.
+
+    Any of them makes rows of the lines of *source*; an environment variable alone does not.
+    """
+    names = split_columns(columns)
+    filled = build_template(system, template, names)
+    given = (filled, names, model, max_tokens)
+    if all(each is None for each in given) and not is_row_file(source):
+        return RowArguments()
+    params = {"model": model or os.environ.get(MODEL_VARIABLE), "max_tokens": max_tokens}
+    known = {name: value for name, value in params.items() if value is not None}
+    return RowArguments(template=filled, columns=names, params=known)
+
+
+def open_source(source: str) -> str | BinaryIO:
+    """Return the path, or for ``-`` stdin, which is read when the source is opened."""
+    return sys.stdin.buffer if source == "-" else source
 
 
 async def watch_job(job: BatchJob, view: ProgressView, every: float, timeout: float | None) -> None:
@@ -95,13 +133,22 @@ def format_job(batch: Batch) -> str:
 
 
 def run_with_session(
-    base_url: str | None, work: Callable[[AsyncSession], Coroutine[Any, Any, ExitCode | None]]
+    base_url: str | None,
+    work: Callable[[AsyncSession], Coroutine[Any, Any, ExitCode | None]],
+    *,
+    interrupted: str = "",
 ) -> None:
-    """Run *work* with an open session and exit with the code it returns."""
+    """Run *work* with an open session and exit with the code it returns; print *interrupted* after a Ctrl-C."""
 
     async def run_work() -> ExitCode | None:
         async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
             return await work(session)
 
-    if code := asyncio.run(run_work()):
+    try:
+        code = asyncio.run(run_work())
+    except KeyboardInterrupt:
+        if interrupted:
+            print_note(interrupted)
+        raise
+    if code:
         click.get_current_context().exit(code)

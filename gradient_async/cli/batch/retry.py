@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -13,17 +13,19 @@ from gradient_async import AsyncSession, BatchJob
 from gradient_async.cli.batch.common import (
     PATH,
     batch_id_argument,
+    build_row_options,
     every_option,
     json_option,
-    read_source,
+    open_source,
     run_with_session,
     source_argument,
     timeout_option,
 )
 from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
-from gradient_async.cli.batch.run import Run, RunFiles
+from gradient_async.cli.batch.run import Run, RunFiles, list_address, remove_suffixes
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import base_url_option
+from gradient_async.cli.row_options import list_row_options, row_options
 from gradient_async.models.batch_result import BatchResult
 from gradient_async.resources.batch.options import StepCallback
 from gradient_async.resources.batch.result_download import require_distinct_paths
@@ -33,6 +35,7 @@ from gradient_async.resources.batch.result_download import require_distinct_path
 @batch_id_argument
 @source_argument
 @click.option("-o", "--output", type=PATH, help="File for the results. Default: SOURCE.retry-ID.results.jsonl.")
+@row_options
 @click.option("--skip-status", type=int, multiple=True, help="Leave out requests that failed with it; repeatable.")
 @click.option("--journal", type=PATH, help="File by which an interrupted retry continues. Default: OUTPUT.ID.journal.")
 @every_option
@@ -50,29 +53,39 @@ def retry_command(
     timeout: float | None,
     as_json: bool,
     base_url: str | None,
+    **rows: Any,
 ) -> None:
     """Request again what has no response in the ended job BATCH_ID of SOURCE, as a new job, and save the results.
 
-    What was answered is not requested again. After an interruption, the same command continues with the same new job.
-    Exit code 3: some requests failed again or are missing.
+    What was answered is not requested again. SOURCE and its options are those of batch run. After an interruption, the
+    same command continues with the same new job. Exit code 3: some requests failed again or are missing.
     """
-    stem = "batch" if source == "-" else source.removesuffix(".gz").removesuffix(".jsonl")
+    stem = "batch" if source == "-" else remove_suffixes(source)
     output = output or Path(f"{stem}.retry-{batch_id[:8]}.results.jsonl")
     errors = output.with_name(f"{output.name.removesuffix('.jsonl')}.errors.jsonl")
     default_journal = output.with_name(f"{output.name}.{batch_id[:8]}.journal")
     files = RunFiles(output=output, errors=errors, journal=journal or default_journal)
     require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
-    content = read_source(source)
+    content = open_source(source)
     command = ["gradient-async", "batch", "retry", batch_id, source, "-o", str(output)]
     command += [part for status in skip_status for part in ("--skip-status", str(status))]
+    command += list_row_options(rows) + list_address(base_url)
     command += ["--journal", str(journal)] if journal else []
-    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal)
+    run = Run(
+        files=files,
+        command=command,
+        every=every,
+        timeout=timeout,
+        as_json=as_json,
+        journal=journal,
+        row_arguments=list_row_options(rows),
+    )
 
     def is_wanted(line: BatchResult) -> bool:
         return line.status not in skip_status
 
     async def submit(session: AsyncSession, _steps: StepCallback) -> BatchJob:
-        ended = session.batches.job(batch_id, source=content)
+        ended = session.batches.job(batch_id, source=content, **build_row_options(source, **rows))
         return await ended.retry_failed(where=is_wanted, journal=run.choose_journal)
 
     run.perform(base_url, submit, source)
@@ -81,18 +94,26 @@ def retry_command(
 @click.command("report")
 @batch_id_argument
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
+@row_options
 @json_option
 @base_url_option
-def report_command(*, batch_id: str, source: str | None, as_json: bool, base_url: str | None) -> None:
+def report_command(*, batch_id: str, source: str | None, as_json: bool, base_url: str | None, **rows: Any) -> None:
     """Compare the results of the ended job BATCH_ID with its input SOURCE.
 
-    Without SOURCE, missing requests are not known. Exit code 3: some requests failed or are missing.
+    Without SOURCE, missing requests are not known. SOURCE and its options are those of batch run. Exit code 3: some
+    requests failed or are missing.
     """
-    run_with_session(base_url, partial(_print_report, batch_id, source, as_json=as_json))
+    opened = None if source is None else open_source(source)
+    options = build_row_options(source or "", **rows)
+
+    async def print_report(session: AsyncSession) -> ExitCode:
+        return await _print_report(session.batches.job(batch_id, source=opened, **options), as_json=as_json)
+
+    run_with_session(base_url, print_report, interrupted="Interrupted. Run the same command to compare again.")
 
 
-async def _print_report(batch_id: str, source: str | None, session: AsyncSession, *, as_json: bool) -> ExitCode:
-    report = await session.batches.job(batch_id).report(None if source is None else read_source(source))
+async def _print_report(job: BatchJob, *, as_json: bool) -> ExitCode:
+    report = await job.report()
     if as_json:
         click.echo(json.dumps(summarize_report(report)))
     else:

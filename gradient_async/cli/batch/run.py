@@ -14,13 +14,13 @@ import attrs
 import click
 
 from gradient_async import AsyncSession, BatchFailedError, BatchJob, GradientError
-from gradient_async._protocol.batch.api import AUTO
+from gradient_async._protocol.batch.api import AUTO, COMPRESSIONS
 from gradient_async.cli.batch.common import (
     PATH,
     build_submit_options,
     every_option,
     json_option,
-    read_source,
+    open_source,
     run_with_session,
     source_argument,
     submit_options,
@@ -32,10 +32,10 @@ from gradient_async.cli.batch.progress_view import create_view, format_counts, f
 from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import base_url_option
+from gradient_async.cli.row_options import list_row_options
 from gradient_async.resources.batch.options import StepCallback
 from gradient_async.resources.batch.result_download import require_distinct_paths
 
-_INTERRUPTED = "Interrupted. The submitted job continues at the service; run the same command to resume it."
 Submit = Callable[[AsyncSession, StepCallback], Awaitable[BatchJob]]
 """Submits the job of a run; the callback displays its steps."""
 
@@ -83,21 +83,31 @@ def run_command(
 ) -> None:
     """Submit SOURCE, wait for its job and save the results.
 
-    SOURCE is a file of JSON Lines, optionally compressed with gzip; - reads stdin. After an interruption, the same
-    command continues with the same job and never pays for it twice. Exit code 3: some requests failed or are missing.
+    SOURCE is a file of JSON Lines, one request a line; - reads stdin. Rows of a .txt, .csv, .tsv or .parquet file, and
+    with --model, --template or --columns those of any source, become requests. Files may be compressed. After an
+    interruption, the same command continues with the same job and never pays for it twice. Exit code 3: some requests
+    failed or are missing.
     """
-    output = output or Path("batch.results.jsonl" if source == "-" else f"{_remove_suffixes(source)}.results.jsonl")
+    output = output or Path("batch.results.jsonl" if source == "-" else f"{remove_suffixes(source)}.results.jsonl")
     files = RunFiles(
         output=output,
-        errors=errors or output.with_name(f"{_remove_suffixes(output.name)}.errors.jsonl"),
+        errors=errors or output.with_name(f"{remove_suffixes(output.name)}.errors.jsonl"),
         journal=journal or output.with_name(f"{output.name}.journal"),
     )
     require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
-    submission = build_submit_options(**options)
-    command = build_run_command(source, files, options, journal)
-    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal)
+    submission = build_submit_options(source, **options)
+    command = build_run_command(source, files, options, journal) + list_address(base_url)
+    run = Run(
+        files=files,
+        command=command,
+        every=every,
+        timeout=timeout,
+        as_json=as_json,
+        journal=journal,
+        row_arguments=list_row_options(options),
+    )
 
-    content = read_source(source)
+    content = open_source(source)
 
     async def submit(session: AsyncSession, steps: StepCallback) -> BatchJob:
         submission["journal"], submission["on_step"] = run.choose_journal, steps
@@ -106,8 +116,16 @@ def run_command(
     run.perform(base_url, submit, source)
 
 
-def _remove_suffixes(name: str) -> str:
-    return name.removesuffix(".gz").removesuffix(".jsonl")
+def remove_suffixes(name: str) -> str:
+    """Return a file name without its endings, to make others of it."""
+    for suffix in (*COMPRESSIONS, ".jsonl"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def list_address(base_url: str | None) -> list[str]:
+    """Return the arguments of another address of the service."""
+    return [] if base_url is None else ["--base-url", base_url]
 
 
 def build_run_command(source: str, files: RunFiles, options: Mapping[str, Any], journal: Path | None) -> list[str]:
@@ -117,6 +135,7 @@ def build_run_command(source: str, files: RunFiles, options: Mapping[str, Any], 
     command += ["--endpoint", options["endpoint"]] if options["endpoint"] != AUTO else []
     command += ["--split"] if options["split"] else []
     command += [part for pair in options["metadata"] for part in ("--metadata", pair)]
+    command += list_row_options(options)
     return command + (["--journal", str(journal)] if journal else [])
 
 
@@ -127,6 +146,7 @@ class Run:
     Attributes:
         command: The command that goes on.
         journal: The journal that the user chose; None to find it by input and account.
+        row_arguments: The arguments that say how rows of the source become requests.
     """
 
     files: RunFiles
@@ -135,6 +155,7 @@ class Run:
     timeout: float | None
     as_json: bool
     journal: Path | None
+    row_arguments: Sequence[str]
     _index: JournalIndex = attrs.field(init=False)
     _job: BatchJob | None = attrs.field(default=None, init=False)
 
@@ -156,19 +177,25 @@ class Run:
         try:
             run_with_session(base_url, partial(self._submit_and_save, submit))
         except KeyboardInterrupt:
-            if self._index.chosen is not None and self._index.chosen.exists():
-                print_note(
-                    "Interrupted. The submitted job continues at the service; run the same command to resume it."
-                )
+            print_note(self._describe_interruption())
             raise
         except BatchFailedError:
             ids = self._job.batch_id if self._job is not None else "ID"
-            retry = shlex.join(["gradient-async", "batch", "retry", ids, source])
+            retry = shlex.join(["gradient-async", "batch", "retry", ids, source, *self.row_arguments])
             print_note(f"To request only what has no response, without paying again for the rest: {retry}")
             raise
         except (GradientError, OSError):
             self._print_way_on()
             raise
+
+    def _describe_interruption(self) -> str:
+        """Return what an interruption leaves, and the command that goes on."""
+        command = shlex.join(self.command)
+        if self._index.chosen is None or not self._index.chosen.exists():
+            return f"Interrupted before anything was submitted. To begin again: {command}"
+        if self._job is None:
+            return f"Interrupted while submitting. The same command goes on and pays once: {command}"
+        return f"Interrupted. The submitted job continues at the service; run the same command to resume it: {command}"
 
     def _print_way_on(self) -> None:
         chosen = self._index.chosen

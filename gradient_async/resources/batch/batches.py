@@ -30,7 +30,7 @@ from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async._protocol.batch.journal_records import identify_job
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.batch.presigned import UrlPolicy
-from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
+from gradient_async._protocol.batch.validation_report import FaultList, InputPart, ValidationReport
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
@@ -46,6 +46,7 @@ from gradient_async.resources.batch.options import (
     StepCallback,
     SubmitOptions,
 )
+from gradient_async.resources.batch.row_lines import CHAT_ENDPOINT, RowOptions, choose_rows
 from gradient_async.resources.batch.submission import Submission
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ class Batches:
             print(job.batch_id)
 
         Args:
-            source: A path, bytes, or an iterable or async iterable of `BatchRequest` or dicts. Paths and bytes may be
-                compressed with gzip.
+            source: A path, bytes, an open file or stream, or an iterable or async iterable of `BatchRequest` or dicts;
+                files and streams may be compressed. Tables, and with ``template``, ``columns`` or ``params`` any other
+                rows, become requests.
             **options: As `SubmitOptions` describes.
 
         Returns:
@@ -80,7 +82,8 @@ class Batches:
 
         Raises:
             BatchValidationError: The input has faults; nothing was sent.
-            ConfigurationError: The source or the journal cannot be used; nothing was sent.
+            ConfigurationError: The source or the journal cannot be used, or a row cannot be sent, which the error
+                names; nothing was sent.
             UploadError: The storage host refused the file.
             APIStatusError: The service refused; the class says why.
             APIConnectionError: No response arrived. The job may exist: submitting again with the same
@@ -169,22 +172,21 @@ class Batches:
             ConfigurationError: *requests* is of another type, or an argument is invalid.
         """
         from gradient_async._io.sources.row_source import open_source
-        from gradient_async._protocol.sources.row_template import build_row_template
-        from gradient_async.resources.batch.map import (
-            CHAT_ENDPOINT,
-            BatchMapResults,
-            build_body,
-            build_lines,
-            new_chat_map,
-        )
+        from gradient_async.resources.batch.map import BatchMapResults
 
-        rows = build_row_template(template, columns)
-        source = open_source(requests, None if rows is None else rows.columns)
-        build = partial(build_body, new_chat_map(shared, rows))
+        source = open_source(requests, columns)
 
         async def submit() -> BatchJob:
-            lines = build_lines(source, build)
-            return await self.submit(lines, endpoint=CHAT_ENDPOINT, split=True, journal=journal, on_step=on_step)
+            return await self.submit(
+                source.rows,
+                template=template,
+                columns=columns,
+                params=shared,
+                endpoint=CHAT_ENDPOINT,
+                split=True,
+                journal=journal,
+                on_step=on_step,
+            )
 
         return BatchMapResults(submit, lambda job: job.wait(poll=poll, timeout=timeout, check=False))
 
@@ -193,6 +195,9 @@ class Batches:
         batch_id: str | Iterable[str],
         *,
         source: Source | None = None,
+        template: Template | None = None,
+        columns: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
     ) -> BatchJob:
         """Return an existing job by its id, without sending a request.
@@ -200,6 +205,9 @@ class Batches:
         Args:
             batch_id: The id of the job; for a split input its ids, as an iterable or separated by commas.
             source: The input of the job, for `BatchJob.report` and `BatchJob.retry_failed`.
+            template: As for `submit`, for a source of rows.
+            columns: As for `submit`, for a source of rows.
+            params: As for `submit`, for a source of rows.
             journal: Path of a file by which an interrupted download resumes in another process.
 
         Raises:
@@ -211,6 +219,7 @@ class Batches:
                 f"batch_id takes the id of a job, or the ids of its parts; got {quote_argument(batch_id)}."
             )
         context = JobContext(self._calls, self.submit, {}, source, None if journal is None else Path(journal))
+        context.rows = RowOptions(template=template, columns=columns, params=params)
         return BatchJob(context, [JobPart(each) for each in ids])
 
     async def validate(
@@ -222,6 +231,9 @@ class Batches:
         split: bool = False,
         limits: BatchLimits = DEFAULT_LIMITS,
         on_step: StepCallback | None = None,
+        template: Template | None = None,
+        columns: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> ValidationReport:
         """Check every line of an input locally, without sending a request.
 
@@ -232,15 +244,28 @@ class Batches:
             split: Whether an input above *limits* may become several jobs; otherwise exceeding them is a fault.
             limits: The largest input of one job.
             on_step: Called with a `BatchStep` every few megabytes.
+            template: As for `submit`.
+            columns: As for `submit`.
+            params: As for `submit`.
 
         Returns:
-            The faults, each as ``Line 42: missing required field 'custom_id'.``, and the jobs the input would become.
+            The faults, each as ``Line 42: missing required field 'custom_id'.`` or ``Row 42 (id 'a') has nothing in
+            the column 'text'.``, and the jobs the input would become.
 
         Raises:
             ConfigurationError: The source cannot be read.
         """
-        options = ResolvedOptions(provider=provider, endpoint=endpoint, split=split, limits=limits, on_step=on_step)
-        return (await self._check_source(source, options)).report
+        options = ResolvedOptions(
+            provider=provider,
+            endpoint=endpoint,
+            split=split,
+            limits=limits,
+            on_step=on_step,
+            template=template,
+            columns=columns,
+            params=params,
+        )
+        return (await self._check_source(source, options, all_rows=True)).report
 
     async def create_file(self, file_name: str, *, timeout: Timeout = None) -> BatchFile:
         """Announce an input file; `upload` its bytes within 15 minutes.
@@ -374,11 +399,17 @@ class Batches:
             endpoint=options.endpoint,
         )
 
-    async def _check_source(self, source: Source, options: ResolvedOptions) -> CheckedInput:
+    async def _check_source(self, source: Source, options: ResolvedOptions, *, all_rows: bool = False) -> CheckedInput:
+        """Open and check *source*; with *all_rows*, rows that cannot be sent are faults as any other."""
         schema = LineSchema(options.provider, options.endpoint)
-        file = await open_input(source, schema, options.file_name)
-        validator = InputValidator(schema, options.limits, options.split, digest=options.journal is not None)
-        return await check_input(file, validator, partial(options.report_step, "validate"))
+        rows = choose_rows(source, options.rows, schema)
+        unit = "Line" if rows is None else "Row"
+        refusals = FaultList(unit)
+        if rows is not None and all_rows:
+            rows.refusals = refusals
+        file = await open_input(source, schema, options.file_name, rows)
+        validator = InputValidator(schema, options.limits, options.split, digest=options.journal is not None, unit=unit)
+        return await check_input(file, validator, partial(options.report_step, "validate"), refusals)
 
 
 def new_batches(

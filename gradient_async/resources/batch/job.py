@@ -55,6 +55,7 @@ from gradient_async.resources.batch.result_download import (
 )
 from gradient_async.resources.batch.result_reader import RowKey, iterate_saved, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
+from gradient_async.resources.batch.row_lines import RowOptions, choose_rows
 
 R = TypeVar("R")
 DEFAULT_POLL = Poll()
@@ -71,6 +72,7 @@ class JobContext:
         options: The options of this job's submission; empty if it was submitted elsewhere.
         input: The checked file, or a source to make it from; None if unknown.
         journal: Path of the journal; None without one.
+        rows: How the rows of the source become requests.
     """
 
     calls: BatchClient
@@ -78,6 +80,7 @@ class JobContext:
     options: Mapping[str, Any] = attrs.field(factory=dict)
     input: InputFile | Source | None = None
     journal: Path | None = None
+    rows: RowOptions = attrs.field(factory=RowOptions)
 
 
 class BatchJob:
@@ -419,5 +422,7 @@ class BatchJob:
         batch = self.batch or await self.refresh()
         provider: Provider = "anthropic" if batch.provider == "anthropic" else "openai"
         endpoint = self._resolve_endpoint(batch) or resolve_endpoint(provider, AUTO)
-        self._context.input = await open_input(known, LineSchema(provider, endpoint))
+        schema = LineSchema(provider, endpoint)
+        rows = choose_rows(known, self._context.rows, schema)
+        self._context.input = await open_input(known, schema, rows=rows)
         return self._context.input

@@ -8,55 +8,18 @@ journal a killed process gets the same job again.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import attrs
 
-from gradient_async._io.map.threaded_iterator import iterate_without_blocking
-from gradient_async._io.sources.row_source import RowSource
 from gradient_async._protocol.http.error_body import build_status_error
-from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.chat import build_chat_request
 from gradient_async.errors import BatchError, GradientError
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.batch_result import BatchResult
-from gradient_async.models.map_result import MapResult, find_own_id
+from gradient_async.models.map_result import MapResult
 from gradient_async.resources.batch.job import BatchJob
-from gradient_async.resources.chat.map import ChatMap
-
-CHAT_ENDPOINT = "/v1/chat/completions"
-
-
-def build_lines(rows: RowSource, build: Callable[[int, Any], Mapping[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    """Yield the line of each row: its own id, or else ``request-N`` by its position, and the body of its request."""
-
-    async def iterate() -> AsyncGenerator[dict[str, Any], None]:
-        index = 0
-        async for row in iterate_without_blocking(rows.rows):
-            own_id = find_own_id(row)
-            yield {"custom_id": f"request-{index}" if own_id is None else str(own_id), "body": build(index, row)}
-            index += 1
-
-    return iterate()
-
-
-def build_body(chat_map: ChatMap, index: int, row: object) -> Mapping[str, Any]:
-    """Return the body of the request for a row, as a single call would send it."""
-    body: dict[str, Any] = json.loads(chat_map.build_request(index, row).body or b"{}")
-    return body
-
-
-def new_chat_map(shared: Mapping[str, Any], template: Any) -> ChatMap:
-    """Return the builder of the requests of a map."""
-    build = partial(build_chat_request, CHAT_ENDPOINT, stream=False, timeouts=Timeouts())
-    return ChatMap(shared, template, build, _never_sent, lambda: "")
-
-
-async def _never_sent(*_: object) -> Any:
-    raise AssertionError  # pragma: no cover - a batch sends no single request
 
 
 def build_result_error(fault: BatchFault) -> GradientError:

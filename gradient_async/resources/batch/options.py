@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import attrs
 
 from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, resolve_endpoint, validate_file_name
+from gradient_async._protocol.sources.row_template import Template
+from gradient_async.resources.batch.row_lines import RowOptions
 
 DEFAULT_CONTENT_TYPE = AUTO
 """``application/jsonl``; where the URL proves to be signed for another type, the next one is tried."""
@@ -59,6 +61,11 @@ class SubmitOptions(TypedDict, total=False):
         content_type: The ``Content-Type`` of the upload; None sends none. By default ``application/jsonl``, and where
             the upload URL proves to be signed for another type, that one.
         on_step: Called with a `BatchStep` after each step.
+        template: Makes the request of each row of the source: the user's message, or a list of messages, with
+            ``{column}`` for the columns of a row; ``{text}`` if the rows are texts.
+        columns: Columns of the rows that are used; without ``template`` one, which is the user's message.
+        params: Parameters of every request that is made of a row, such as ``model``; a row's own override them. A
+            row's ``custom_id`` or ``id`` becomes the ``custom_id``, else its position, as ``request-7``.
     """
 
     provider: Provider
@@ -72,6 +79,9 @@ class SubmitOptions(TypedDict, total=False):
     journal: JournalOption | None
     content_type: str | None
     on_step: StepCallback | None
+    template: Template | None
+    columns: Sequence[str] | None
+    params: Mapping[str, Any] | None
 
 
 @attrs.frozen(kw_only=True)
@@ -89,9 +99,17 @@ class ResolvedOptions:
     journal: JournalOption | None = None
     content_type: str | None = DEFAULT_CONTENT_TYPE
     on_step: StepCallback | None = None
+    template: Template | None = None
+    columns: Sequence[str] | None = None
+    params: Mapping[str, Any] | None = None
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
+
+    @property
+    def rows(self) -> RowOptions:
+        """How the rows of a source become requests."""
+        return RowOptions(template=self.template, columns=self.columns, params=self.params)
 
     def find_journal(self, identify: Callable[[], str]) -> Path | None:
         """Return the path of the journal; None without one. *identify* returns the identity of the job."""
@@ -108,7 +126,7 @@ class ResolvedOptions:
             self.on_step(BatchStep(stage, done, total))
 
     def reusable_options(self) -> dict[str, Any]:
-        """Return the options for another job of the same kind, without those that identify this one."""
+        """Return the options for another job of the same kind, without those that identify this one or its input."""
         return attrs.asdict(self, recurse=False, filter=lambda field, _: field.name not in _IDENTIFYING_OPTIONS)
 
 
@@ -121,4 +139,4 @@ def journal_of_retry(journal: JournalOption | None, batch_id: str) -> JournalOpt
     return lambda identity: options.find_journal(lambda: f"{identity}-{tag}")
 
 
-_IDENTIFYING_OPTIONS = frozenset({"request_id", "journal", "file_name"})
+_IDENTIFYING_OPTIONS = frozenset({"request_id", "journal", "file_name", "template", "columns", "params"})

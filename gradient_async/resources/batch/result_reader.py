@@ -5,6 +5,7 @@ Contract: constant memory for `read_results`; for `JoinedResults` an id and a po
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import tempfile
@@ -27,6 +28,7 @@ RowKey = str | Callable[[Any], str]
 """The name of the field that has the ``custom_id`` of a row, or a function that returns it."""
 
 _BLOCK_BYTES = 1_048_576
+_RESULTS_PER_STEP = 1_000
 
 
 def read_results(
@@ -65,10 +67,15 @@ def read_results(
 async def iterate_saved(
     paths: Mapping[ResultFile, Path | None], endpoint: str | None
 ) -> AsyncGenerator[BatchResult, None]:
-    """Yield the results in saved files; a file without a path or that does not exist has none."""
+    """Yield the results in saved files; a file without a path or that does not exist has none.
+
+    Every thousand results other tasks run, and a cancellation arrives.
+    """
     for name, path in paths.items():
         if path is not None and await run_in_thread(path.exists):
-            for result in read_results(path, endpoint=endpoint, file=name):
+            for number, result in enumerate(read_results(path, endpoint=endpoint, file=name)):
+                if not number % _RESULTS_PER_STEP:
+                    await asyncio.sleep(0)
                 yield result
 
 

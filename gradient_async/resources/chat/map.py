@@ -31,6 +31,11 @@ _MAX_ID_CHARS, _MAX_COLUMNS_CHARS = 100, 200
 _OWN_ID = ("custom_id", "id")
 
 
+def compose_chat(messages: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the parameters that carry *messages* to the chat endpoint."""
+    return {"messages": messages}
+
+
 @attrs.frozen(eq=False)
 class ChatMap:
     """Makes the results of one map.
@@ -41,6 +46,8 @@ class ChatMap:
         build: Builds the request from its parameters.
         send: Sends a request through the gate of the map.
         find_scope: Returns the part of a request's fingerprint that its body does not have.
+        compose: Returns the parameters that carry the messages of a text or a template.
+        field: The parameter that a request with content of its own has.
     """
 
     shared: Mapping[str, Any]
@@ -48,6 +55,8 @@ class ChatMap:
     build: Callable[[Mapping[str, Any]], Request]
     send: Callable[[Request, LimiterGate], Awaitable[ChatCompletion]]
     find_scope: Callable[[], str]
+    compose: Callable[[list[Mapping[str, Any]]], Mapping[str, Any]] = compose_chat
+    field: str = "messages"
 
     async def fetch_results(self, results: MapResults[MapResult], index: int, request: Any) -> Sequence[MapResult]:
         """Return the result of one request; a failure becomes its error, except that of a closed session."""
@@ -98,22 +107,26 @@ class ChatMap:
 
     def _compose_params(self, index: int, request: Any) -> Mapping[str, Any]:
         """Return the parameters of one request: a text is the message of a user."""
-        if self.template is not None and not _has_messages(request):
-            return {**self.shared, "messages": self.template.build_messages(f"requests[{index}]", request)}
+        if self.template is not None and not self._has_content(request):
+            messages = self.template.build_messages(f"requests[{index}]", request)
+            return {**self.shared, **self.compose(messages)}
         if isinstance(request, str):
             if not request:
                 raise ConfigurationError(f"requests[{index}] is an empty text.")
-            return {**self.shared, "messages": [{"role": "user", "content": request}]}
+            return {**self.shared, **self.compose([{"role": "user", "content": request}])}
         params = require_params(f"requests[{index}]", request)
         reject_stream(params)
         body = params.get("body")
-        if isinstance(body, Mapping) and "messages" not in params:  # a line of a batch
+        if isinstance(body, Mapping) and self.field not in params:  # a line of a batch
             params = body
         own = {name: value for name, value in params.items() if name not in _OWN_ID}
-        if "messages" not in own:
+        if self.field not in own:
             columns = shorten_text(", ".join(map(str, own)), _MAX_COLUMNS_CHARS)
-            raise ConfigurationError(f"it has no messages but: {columns}. Give a template or columns.")
+            raise ConfigurationError(f"it has no {self.field} but: {columns}. Give a template or columns.")
         return {**self.shared, **own}
+
+    def _has_content(self, request: Any) -> bool:
+        return isinstance(request, Mapping) and (self.field in request or isinstance(request.get("body"), Mapping))
 
 
 def map_results(source: Any, chat_map: ChatMap, options: MapOptions) -> MapResults[MapResult]:
@@ -127,10 +140,6 @@ def map_results(source: Any, chat_map: ChatMap, options: MapOptions) -> MapResul
     reject_stream(chat_map.shared)
     columns = None if chat_map.template is None else chat_map.template.columns
     return MapResults(open_source(source, columns), chat_map.fetch_results, options)
-
-
-def _has_messages(request: Any) -> bool:
-    return isinstance(request, Mapping) and ("messages" in request or isinstance(request.get("body"), Mapping))
 
 
 def _read_stored(text: bytes | None) -> ChatCompletion | None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -215,13 +216,124 @@ def test_an_interrupted_run_is_resumed_by_the_same_command(
     first.send_signal(signal.SIGINT)
     _, notes = first.communicate(timeout=HANG_SECONDS)
     assert first.returncode == ExitCode.INTERRUPTED
-    assert "run the same command to resume it" in notes
+    assert f"run the same command to resume it: gradient-async batch run {source}" in notes
     while not gradient.batches.jobs[0].finished:
         gradient.batches.advance()
     second = start(*command)
     assert second.wait(timeout=HANG_SECONDS) == 0
     assert len(gradient.batches.jobs) == 1
     assert len(ids((tmp_path / "in.results.jsonl").read_text())) == 6
+
+
+STAGES = {
+    "stdin": (None, "before anything was submitted"),
+    "announce": ("/v1/batches/files", "while submitting"),
+    "upload": ("/inputs/*", "while submitting"),
+    "create": ("/v1/batches", "while submitting"),
+    "poll": ("/v1/batches/????????-*", "The submitted job continues"),
+    "links": ("/v1/batches/*/results", "The submitted job continues"),
+    "download": ("/outputs/*", "The submitted job continues"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c_ends_a_run_at_every_stage_with_the_command_that_goes_on(
+    stage: str, gradient: Emulator, start: Start, source: Path, wait_until: WaitUntil
+) -> None:
+    path, outcome = STAGES[stage]
+    if path is not None:
+        gradient.stall(60, times=None, path=path)
+    read_end, write_end = os.pipe()
+    process = start("batch", "run", "-" if path is None else str(source), "--every", "0.02", stdin=read_end)
+    os.close(read_end)
+    if path is None:
+        os.write(write_end, line("a").encode() * 20_000)  # more than a pipe holds: it returns when stdin is being read
+    else:
+        wait_until(
+            lambda: any(fnmatchcase(each.path, path) for each in (*gradient.requests, *gradient.storage.requests))
+        )
+    process.send_signal(signal.SIGINT)
+    _, notes = process.communicate(timeout=HANG_SECONDS)
+    os.close(write_end)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "Interrupted" in notes
+    assert outcome in notes
+    assert "gradient-async batch run" in notes
+    assert "Traceback" not in notes
+
+
+# Rows.
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Three rows of a table, one of which cannot be sent."""
+    path = tmp_path / "words.csv"
+    path.write_text("id,word\na7,Haus\nb8,\nc9,Katze\n")
+    return path
+
+
+ROW_OPTIONS = ("--template", "Translate: {word}", "--model", "openai-gpt-5.4-mini")
+
+
+def test_rows_of_a_table_become_a_batch(gradient: Emulator, invoke: Invoke, table: Path) -> None:
+    table.write_text(table.read_text().replace("b8,\n", ""))
+    gradient.batches.fail_line("c9", status=500)
+    run = invoke("batch", "run", str(table), *ROW_OPTIONS, "--system", "Be brief.", "--every", "0.02")
+    assert run.exit_code == ExitCode.PARTIAL
+    assert ids((table.parent / "words.csv.results.jsonl").read_text()) == ["a7"]
+    (job,) = gradient.batches.jobs
+    first = json.loads(job.execution.source.read_text().splitlines()[0])
+    assert [each["content"] for each in first["body"]["messages"]] == ["Be brief.", "Translate: Haus"]
+    rows = (*ROW_OPTIONS, "--system", "Be brief.")
+    assert "1 succeeded, 1 failed, 0 missing" in invoke("batch", "report", job.id, str(table), *rows).stdout
+    again = invoke("batch", "retry", job.id, str(table), *rows, "--every", "0.02")
+    assert again.exit_code == ExitCode.OK
+    assert ids(gradient.batches.jobs[1].execution.source.read_text()) == ["c9"]
+
+
+def test_rows_of_stdin_become_a_batch(gradient: Emulator, invoke: Invoke) -> None:
+    assert invoke("batch", "submit", "-", "-m", "m", stdin="One?\nTwo?\n").exit_code == ExitCode.OK
+    assert ids(gradient.batches.jobs[0].execution.source.read_text()) == ["request-0", "request-1"]
+
+
+def test_the_model_of_the_environment_is_for_rows_only(
+    gradient: Emulator, invoke: Invoke, source: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--model must name a model" in invoke("batch", "submit", str(table), "--columns", "word").stderr
+    monkeypatch.setenv("GRADIENT_MODEL", "mine")
+    assert invoke("batch", "submit", str(source)).exit_code == ExitCode.OK
+    table.write_text("word\nHaus\n")
+    assert invoke("batch", "submit", str(table), "--columns", "word").exit_code == ExitCode.OK
+    models = [
+        json.loads(job.execution.source.read_text().splitlines()[0])["body"]["model"] for job in gradient.batches.jobs
+    ]
+    assert models == ["llama3.3-70b-instruct", "mine"]
+
+
+def test_validate_lists_the_rows_that_cannot_be_sent(invoke: Invoke, table: Path) -> None:
+    result = invoke("batch", "validate", str(table), *ROW_OPTIONS)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stdout == "Row 2 (id 'b8') has nothing in the column 'word', which the template needs.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "hint"),
+    [
+        ("What?\n", (), "gradient-async map; with --model MODEL"),
+        ('{"messages": [{"role": "user", "content": "Hi"}]}\n', (), "gradient-async map; with --model MODEL"),
+        ('{"custom_id": "a", "params": {}}\n', (), "pass --provider anthropic"),
+        (line("a"), ("--endpoint", "/v1/responses"), "pass --endpoint /v1/chat/completions"),
+        ('{"q": 1}\n', (), "--template or --columns"),
+    ],
+)
+def test_validate_names_what_an_input_is_meant_for(
+    invoke: Invoke, source: Path, text: str, options: tuple[str, ...], hint: str
+) -> None:
+    source.write_text(text)
+    result = invoke("batch", "validate", str(source), *options)
+    assert result.exit_code == ExitCode.USAGE
+    assert hint in result.stderr
 
 
 def test_an_invalid_input_is_a_usage_error_with_its_lines(gradient: Emulator, invoke: Invoke, source: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async._io.map.concurrent_map import ConcurrentMap, ReorderBuffer
-from gradient_async._io.map.threaded_iterator import MemoryIterator
+from gradient_async._io.sources.threaded_iterator import MemoryIterator
 from gradient_async.errors import ConfigurationError
 
 pytestmark = pytest.mark.looptime

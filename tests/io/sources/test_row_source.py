@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from gradient_async._io.map.threaded_iterator import iterate_without_blocking
 from gradient_async._io.sources.byte_stream import load_zstd
 from gradient_async._io.sources.row_source import open_source
+from gradient_async._io.sources.threaded_iterator import iterate_without_blocking
 from gradient_async.errors import ConfigurationError
 
 TEXT = "What is the capital of Portugal?\nAnd of Spain?\n"

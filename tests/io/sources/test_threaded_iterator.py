@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gradient_async._io.map.threaded_iterator import MemoryIterator, ThreadedIterator, iterate_without_blocking
+from gradient_async._io.sources.threaded_iterator import MemoryIterator, ThreadedIterator, iterate_without_blocking
 from tests.support.waiting import wait_until
 
 NAME = contextvars.ContextVar[str]("NAME")

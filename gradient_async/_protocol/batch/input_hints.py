@@ -1,0 +1,53 @@
+"""What a line that is no request of a batch seems to be meant for.
+
+Contract: pure; quotes nothing of the line but a known endpoint. Runs for lines with faults only.
+
+    line                                             meant for
+    a text, or a JSON string                         chat.completions.map
+    an object with messages, without body            chat.completions.map
+    an object with params, for the provider openai   provider='anthropic', and the other way round
+    a url that is a known endpoint                   that endpoint
+    an object with response or result                read_results: it is a result
+    any other object without body                    a template
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradient_async._protocol.batch.api import KNOWN_ENDPOINTS
+from gradient_async._protocol.codec.json_text import decode_json
+from gradient_async.errors import ResponseDecodeError
+
+FOR_MAP = "This looks like an input of chat.completions.map; with params={'model': ...} it becomes a batch."
+FOR_TEMPLATE = "Rows become requests with params={'model': ...} and template= or columns=."
+FOR_READING = "This looks like the results of a batch, not its input."
+UNLISTED = "No current document of the service lists batches of /v1/embeddings."
+
+
+def find_hint(line: bytes, provider: str, endpoint: str | None) -> str | None:
+    """Return a sentence about a *line* with faults, None if it seems to be meant as it is."""
+    if not line.strip().startswith((b"{", b"[")):
+        return FOR_MAP
+    try:
+        value = decode_json(line)
+    except ResponseDecodeError:
+        return None
+    return _find_object_hint(value, provider, endpoint) if type(value) is dict else None
+
+
+def _find_object_hint(line: dict[str, Any], provider: str, endpoint: str | None) -> str | None:
+    expected, other = ("body", "params") if provider == "openai" else ("params", "body")
+    if expected in line:
+        return _find_url_hint(line.get("url"), endpoint) if provider == "openai" else None
+    if other in line:
+        meant = "anthropic" if provider == "openai" else "openai"
+        return f"The lines have {other}: pass provider='{meant}'."
+    if "response" in line or "result" in line:
+        return FOR_READING
+    return FOR_MAP if "messages" in line else FOR_TEMPLATE if line.keys() - {"custom_id", "method", "url"} else None
+
+
+def _find_url_hint(url: object, endpoint: str | None) -> str | None:
+    is_other = isinstance(url, str) and url in KNOWN_ENDPOINTS and url != endpoint
+    return f"The lines are for another endpoint: pass endpoint='{url}'." if is_other else None

@@ -1,0 +1,138 @@
+"""Rows as the lines of a batch: which sources have rows, and the request that each row becomes.
+
+Contract: a row becomes what a single call with the same parameters would send. Texts and templates are messages of the
+chat endpoint; the other endpoints carry them in their own way:
+
+    endpoint                        the messages become
+    /v1/chat/completions, others    messages
+    /v1/messages (Anthropic)        system and messages
+    /v1/responses                   input
+    /v1/embeddings                  input: the text of the only message
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from gradient_async._io.batch.input_file import InputFile
+from gradient_async._io.batch.input_source import RowLines, Source
+from gradient_async._io.sources.row_source import is_table
+from gradient_async._protocol.batch.input_line import LineSchema
+from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.requests.chat import build_chat_request
+from gradient_async._protocol.requests.embeddings import build_embeddings_request
+from gradient_async._protocol.requests.messages_and_responses import build_message_request, build_response_request
+from gradient_async._protocol.requests.request import Request
+from gradient_async._protocol.sources.row_template import Template, build_row_template
+from gradient_async._protocol.sources.rows import detect_format
+from gradient_async.models.batch import BatchRequest
+from gradient_async.models.map_result import find_own_id
+from gradient_async.resources.chat.map import ChatMap, compose_chat
+
+CHAT_ENDPOINT = "/v1/chat/completions"
+_INSTRUCTIONS = ("system", "developer")
+Messages = list[Mapping[str, Any]]
+
+
+@attrs.frozen(kw_only=True)
+class RowOptions:
+    """How rows become requests.
+
+    Attributes:
+        template: The user's message or messages with fields in braces; None if rows bring theirs.
+        columns: The columns that are used; None for all.
+        params: Parameters of every request; a row's own override them. None if none were given.
+    """
+
+    template: Template | None = None
+    columns: Sequence[str] | None = None
+    params: Mapping[str, Any] | None = None
+
+    def is_needed(self, source: Source) -> bool:
+        """Whether *source* has rows: by its type or name, or because an option was given."""
+        if isinstance(source, InputFile):
+            return False
+        given = (self.template, self.columns, self.params)
+        if any(each is not None for each in given) or is_table(source):
+            return True
+        return isinstance(source, str | os.PathLike) and is_row_file(str(source))
+
+    def build_lines(self, schema: LineSchema) -> RowLines:
+        """Return the maker of lines.
+
+        Raises:
+            ConfigurationError: The columns need a template.
+        """
+        rows = build_row_template(self.template, self.columns)
+        row_map = new_row_map(schema.endpoint, self.params or {}, rows)
+
+        def encode(index: int, row: Any) -> bytes:
+            own_id = row.custom_id if isinstance(row, BatchRequest) else find_own_id(row)
+            body = row_map.build_request(index, row).body or b"{}"
+            return schema.encode_body(f"request-{index}" if own_id is None else str(own_id), body)
+
+        return RowLines(None if rows is None else rows.columns, encode)
+
+
+def is_row_file(path: str) -> bool:
+    """Whether the file at *path* has rows, by its name; JSON Lines are taken for the lines of a batch."""
+    return detect_format(path) in ("txt", "csv", "tsv", "parquet")
+
+
+def new_row_map(endpoint: str | None, params: Mapping[str, Any], template: Any) -> ChatMap:
+    """Return the builder of the requests of rows for *endpoint*."""
+    build, compose, field = _FORMS.get(endpoint or "", _FORMS[CHAT_ENDPOINT])
+    return ChatMap(params, template, build, _never_sent, str, compose, field)
+
+
+def _compose_message(messages: Messages) -> Mapping[str, Any]:
+    """Return the instructions of *messages* as ``system``, where the messages API has them."""
+    system = [each["content"] for each in messages if each["role"] in _INSTRUCTIONS]
+    turns = [each for each in messages if each["role"] not in _INSTRUCTIONS]
+    if len(system) < 2:
+        return {"messages": turns, **({"system": system[0]} if system else {})}
+    blocks = [[{"type": "text", "text": each}] if isinstance(each, str) else each for each in system]
+    return {"messages": turns, "system": [block for each in blocks for block in each]}
+
+
+def _compose_input(messages: Messages) -> Mapping[str, Any]:
+    is_text = len(messages) == 1 and messages[0]["role"] == "user"
+    return {"input": messages[0]["content"] if is_text else messages}
+
+
+def _build_embeddings(params: Mapping[str, Any]) -> Request:
+    return build_embeddings_request(params, timeouts=Timeouts())
+
+
+_FORMS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Request], Callable[[Messages], Mapping[str, Any]], str]] = {
+    CHAT_ENDPOINT: (
+        partial(build_chat_request, CHAT_ENDPOINT, stream=False, timeouts=Timeouts()),
+        compose_chat,
+        "messages",
+    ),
+    "/v1/messages": (
+        partial(build_message_request, stream=False, timeouts=Timeouts()),
+        _compose_message,
+        "messages",
+    ),
+    "/v1/responses": (partial(build_response_request, stream=False, timeouts=Timeouts()), _compose_input, "input"),
+    "/v1/embeddings": (_build_embeddings, _compose_input, "input"),
+}
+
+
+async def _never_sent(*_: object) -> Any:
+    raise AssertionError  # pragma: no cover - a batch sends no single request
+
+
+def choose_rows(source: Source, options: RowOptions, schema: LineSchema) -> RowLines | None:
+    """Return the maker of lines for *source*; None if it has lines or requests.
+
+    Raises:
+        ConfigurationError: The columns need a template.
+    """
+    return options.build_lines(schema) if options.is_needed(source) else None
