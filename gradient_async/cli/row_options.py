@@ -30,7 +30,7 @@ def build_template(system: str | None, template: str | None, columns: list[str] 
 
 
 def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of batch commands whose source may have rows."""
+    """Add the options for rows to a batch command."""
     options = [
         click.option("-m", "--model", help="Model of the requests that are made of rows. Default: GRADIENT_MODEL."),
         system_option,

@@ -53,7 +53,7 @@ class FaultList:
         self.add_sentence(line, f"{self.unit} {line}: {text}." if line else text)
 
     def add_sentence(self, line: int, text: str) -> None:
-        """Record a fault of *line* whose *text* is a sentence that names it."""
+        """Record a fault of *line* by a complete sentence."""
         self.total += 1
         if len(self._kept) < MAX_KEPT_FAULTS:
             self._kept.append((line, text))

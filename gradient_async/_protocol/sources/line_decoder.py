@@ -78,7 +78,7 @@ class Utf8Converter:
 
 
 def find_encoding(start: bytes) -> str | None:
-    """Return the encoding whose byte order mark a file begins with, None for UTF-8."""
+    """Return the encoding of a file by its byte order mark, None for UTF-8."""
     return next((name for mark, name in _MARKS if start.startswith(mark)), None)
 
 

@@ -189,7 +189,7 @@ class Run:
             raise
 
     def _describe_interruption(self) -> str:
-        """Return what an interruption leaves, and the command that goes on."""
+        """Return a note about the state after an interruption, with the command that goes on."""
         command = shlex.join(self.command)
         if self._index.chosen is None or not self._index.chosen.exists():
             return f"Interrupted before anything was submitted. To begin again: {command}"
