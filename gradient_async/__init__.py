@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from gradient_async._io.http.hooks import AttemptDetails, CallDetails, CallHook, CallOutcome, WaitHook
     from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
     from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async._io.stream.image_stream import ImageStream
     from gradient_async._io.stream.message_stream import MessageStream
     from gradient_async._io.stream.response_stream import ResponseStream
     from gradient_async._protocol.batch.api import BatchLimits
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from gradient_async.models.chat_chunk import ChatCompletionChunk
     from gradient_async.models.embedding_result import EmbeddingResult
     from gradient_async.models.embeddings import Embedding, EmbeddingList
+    from gradient_async.models.image_event import ImageEvent
     from gradient_async.models.images import GeneratedImage, ImageList
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.map_progress import MapProgress
@@ -148,6 +150,8 @@ else:
             "models.systemone": ("SystemOneAnswer", "SystemOneEvaluation"),
             "models.media_file": ("MediaFile",),
             "models.video": ("Video",),
+            "models.image_event": ("ImageEvent",),
+            "_io.stream.image_stream": ("ImageStream",),
         },
         modules=("models", "params", "session"),
     )
@@ -192,7 +196,9 @@ __all__ = [
     "EmbeddingResult",
     "GeneratedImage",
     "GradientError",
+    "ImageEvent",
     "ImageList",
+    "ImageStream",
     "InternalServerError",
     "InvocationFailedError",
     "Limiter",

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from gradient_async.models import ChatCompletion, Message, RateLimitInfo
     from gradient_async.models.batch import Batch
+    from gradient_async.models.images import ImageList
     from gradient_async.models.invocation import AsyncInvocation
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.responses import ResponseReply
@@ -151,7 +152,7 @@ class InterruptedCall:
             None for other calls. It is not part of ``str()``.
     """
 
-    snapshot: ChatCompletion | MessageReply | ResponseReply | None = None
+    snapshot: ChatCompletion | ImageList | MessageReply | ResponseReply | None = None
     messages: list[MessageParam | Message] | None = None
 
 

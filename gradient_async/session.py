@@ -247,7 +247,12 @@ class AsyncSession:
         """Images from prompts."""
         from gradient_async.resources.images import Images
 
-        return Images(self._pipeline, self._get_target, self._timeouts)
+        return Images(
+            pipeline=self._pipeline,
+            target=self._get_target,
+            timeouts=self._timeouts,
+            max_event_bytes=self._max_event_bytes,
+        )
 
     @cached_property
     def audio(self) -> Audio:

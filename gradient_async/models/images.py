@@ -10,8 +10,23 @@ from collections.abc import Iterator
 import attrs
 
 from gradient_async.errors import ResponseDecodeError
-from gradient_async.models._base import ESSENTIAL, Model
+from gradient_async.models._base import ESSENTIAL, POSITION, Model
 from gradient_async.models.response_meta import ResponseModel
+
+
+def decode_image(b64_json: str) -> bytes:
+    """Return the bytes of an image file from its base64.
+
+    Raises:
+        ResponseDecodeError: The bytes are missing, or not base64.
+    """
+    if not b64_json:
+        raise ResponseDecodeError("The service sent no bytes of this image; .raw has what it sent.", path="$.b64_json")
+    try:
+        return base64.b64decode(b64_json, validate=True)
+    except (Base64Error, ValueError):
+        pass
+    raise ResponseDecodeError("The service sent an image that is not base64.", path="$.b64_json")
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -21,10 +36,12 @@ class GeneratedImage(Model):
     Attributes:
         b64_json: The bytes of the image file in base64; `content` decodes them.
         revised_prompt: The prompt that the model rewrote and used, None if it used yours.
+        partial_image_index: Number of this preview, from 0, in the snapshot of a stream; None for a whole image.
     """
 
     b64_json: str = attrs.field(default="", metadata=ESSENTIAL)
     revised_prompt: str | None = None
+    partial_image_index: int | None = attrs.field(default=None, metadata=POSITION)
 
     @property
     def content(self) -> bytes:
@@ -33,15 +50,7 @@ class GeneratedImage(Model):
         Raises:
             ResponseDecodeError: The bytes are missing, or not base64.
         """
-        if not self.b64_json:
-            raise ResponseDecodeError(
-                "The service sent no bytes of this image; .raw has what it sent.", path="$.b64_json"
-            )
-        try:
-            return base64.b64decode(self.b64_json, validate=True)
-        except (Base64Error, ValueError):
-            pass
-        raise ResponseDecodeError("The service sent an image that is not base64.", path="$.b64_json")
+        return decode_image(self.b64_json)
 
     def __repr__(self) -> str:
         return f"GeneratedImage(<{len(self.b64_json)} characters>, revised_prompt={self.revised_prompt!r})"
@@ -81,6 +90,11 @@ class ImageList(ResponseModel):
     quality: str | None = None
     size: str | None = None
     usage: ImageUsage | None = None
+
+    @property
+    def text(self) -> str:
+        """The empty text: images have none. Results of other streams have it."""
+        return ""
 
     def __iter__(self) -> Iterator[GeneratedImage]:
         return iter(self.data)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gradient_async.params.media import (
         EmbeddingParams,
         ImageParams,
+        ImageStreamParams,
         InvocationInputParam,
         InvocationParams,
         SharedEmbeddingParams,
@@ -90,6 +91,7 @@ else:
             "media": (
                 "EmbeddingParams",
                 "ImageParams",
+                "ImageStreamParams",
                 "InvocationInputParam",
                 "InvocationParams",
                 "SharedEmbeddingParams",
@@ -115,6 +117,7 @@ __all__ = [
     "FunctionParam",
     "FunctionToolParam",
     "ImageParams",
+    "ImageStreamParams",
     "InvocationInputParam",
     "InvocationParams",
     "KnowledgeBaseFilterParam",

@@ -69,6 +69,16 @@ class ImageParams(TypedDict, total=False):
     extra_headers: Mapping[str, str] | None
 
 
+class ImageStreamParams(ImageParams, total=False):
+    """The parameters of a stream of images.
+
+    Attributes:
+        partial_images: Number of previews of each image, at least 1; default: 1.
+    """
+
+    partial_images: int | None
+
+
 class InvocationInputParam(TypedDict, total=False):
     """The input of an invoked model; some models accept more fields.
 

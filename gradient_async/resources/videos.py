@@ -153,7 +153,7 @@ class Videos(Resource):
     async def _fetch_content(
         self, video_id: str, timeouts: Timeouts, fetch: Callable[[str, Timeouts], Awaitable[T]]
     ) -> T:
-        """Return what *fetch* returns; call it again while the service fails to send a video that has completed."""
+        """Call *fetch*, again and again while the service fails to send a video that has completed."""
         clock = get_loop().time
         deadline = math.inf if timeouts.total is None else clock() + timeouts.total
         requests = 0

@@ -14,7 +14,9 @@ from gradient_async import (
     ChatCompletionChunk,
     ChatStream,
     EmbeddingList,
+    ImageEvent,
     ImageList,
+    ImageStream,
     MapProgress,
     MapResult,
     MediaFile,
@@ -131,6 +133,12 @@ async def use(session: AsyncSession) -> None:
     images = await session.images.generate(model="m", prompt="p", size="auto", extra_body={"style": "x"}, timeout=5)
     assert_type(images, ImageList)
     assert_type([image.content for image in images], list[bytes])
+    image_stream = session.images.stream(model="m", prompt="p", partial_images=2)
+    assert_type(image_stream, ImageStream)
+    async for image_event in image_stream:
+        assert_type(image_event, ImageEvent)
+    assert_type(image_stream.snapshot, ImageList)
+    assert_type(await image_stream.images(), ImageList)
 
     speech = await session.audio.speech.create(model="m", input="Hi", voice="alloy", response_format=None)
     assert_type(speech, MediaFile)

@@ -1,4 +1,4 @@
-"""The stream of an API whose events name their type: the messages and the responses API.
+"""The stream of an API whose events name their type: the messages, the responses and the images API.
 
 An API is described by an `EventFormat`; a subclass adds its public names.
 """
@@ -19,13 +19,15 @@ from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
+    from gradient_async.models.image_event import ImageEvent
+    from gradient_async.models.images import ImageList
     from gradient_async.models.message_event import MessageEvent
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.response_event import ResponseEvent
     from gradient_async.models.responses import ResponseReply
 
-E = TypeVar("E", bound="MessageEvent | ResponseEvent")
-S = TypeVar("S", bound="MessageReply | ResponseReply")
+E = TypeVar("E", bound="ImageEvent | MessageEvent | ResponseEvent")
+S = TypeVar("S", bound="ImageList | MessageReply | ResponseReply")
 
 
 @attrs.frozen(kw_only=True)
@@ -37,12 +39,14 @@ class EventFormat(Generic[E, S]):
         accumulator: Returns an empty accumulator.
         decode_json_body: Returns the events of a JSON body, sent in place of a stream, with its content type.
         has_token: Whether an event carries generated output.
+        failure: Returns the error of a stream that ended and whose accumulator says that it has failed.
     """
 
     dialect: Dialect[E]
     accumulator: Callable[[], EventAccumulator[E, S]]
     decode_json_body: Callable[[bytes, str], Iterable[E]]
     has_token: Callable[[E], bool]
+    failure: Callable[[], GradientError] = failed_choice_error
 
 
 class EventStream(BaseStream[E, S]):
@@ -52,16 +56,26 @@ class EventStream(BaseStream[E, S]):
     _format: EventFormat[E, S]
     _accumulator: EventAccumulator[E, S]
 
-    def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        decoder = EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes)
-        super().__init__(opener, decoder, self._format.accumulator())
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        decoder: EventDecoder[E] | None = None,
+        accumulator: EventAccumulator[E, S] | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        super().__init__(
+            opener,
+            decoder or EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes),
+            accumulator or self._format.accumulator(),
+        )
 
     def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[E]:
         return self._format.decode_json_body(body, content_type)
 
     def _completion_error(self) -> GradientError | None:
         has_failed = self._decoder.error is None and self._accumulator.has_failed
-        return failed_choice_error() if has_failed else super()._completion_error()
+        return self._format.failure() if has_failed else super()._completion_error()
 
     def _final_outcome(self) -> StreamOutcome:
         return self._accumulator.outcome

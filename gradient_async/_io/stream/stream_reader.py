@@ -30,12 +30,13 @@ from gradient_async.models.response_meta import ResponseMeta
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
     from gradient_async.models.chat import ChatCompletion
+    from gradient_async.models.images import ImageList
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.responses import ResponseReply
 
 Opener = Callable[[], Awaitable[Reply]]
 E = TypeVar("E", bound=Event)
-S = TypeVar("S", bound="ChatCompletion | MessageReply | ResponseReply")
+S = TypeVar("S", bound="ChatCompletion | ImageList | MessageReply | ResponseReply")
 DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
 

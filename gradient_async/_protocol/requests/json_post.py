@@ -69,7 +69,12 @@ def _estimate_long_prompt(encoded: bytes) -> int:
 
 
 def build_json_post(
-    path: str, body: Mapping[str, Any], *, known: frozenset[str] | None = None, timeouts: Timeouts
+    path: str,
+    body: Mapping[str, Any],
+    *,
+    known: frozenset[str] | None = None,
+    stream: bool = False,
+    timeouts: Timeouts,
 ) -> Request:
     """Build the POST of *body*, converting its values to their JSON form.
 
@@ -77,6 +82,7 @@ def build_json_post(
         path: Path below the base URL.
         body: The parameters.
         known: Those whose nulls inside are left out; None for all.
+        stream: Whether to ask for an event stream.
         timeouts: The time limits of the call.
 
     Raises:
@@ -88,4 +94,4 @@ def build_json_post(
         else to_request_json(name, value, keep_nulls=known is not None and name not in known)
         for name, value in body.items()
     }
-    return build_post(path, converted, timeouts=timeouts)
+    return build_post(path, converted, stream=stream, timeouts=timeouts)

@@ -65,11 +65,11 @@ class Accumulator(Protocol[E_contra, S_co]):
 
 
 class EventAccumulator(Accumulator[E_contra, S_co], Protocol[E_contra, S_co]):
-    """An accumulator of the messages or the responses API."""
+    """An accumulator of an API whose events name their type."""
 
     @property
     def has_failed(self) -> bool:
-        """Whether the result ended with the reason ``error``, and is no answer."""
+        """Whether a stream that ends here has no result: it ended with the reason ``error``, or nothing is whole."""
         ...
 
     @property

@@ -21,6 +21,7 @@ from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALEC
 from gradient_async.models import Model
 from gradient_async.models.chat import Choice, Message, Usage
 from gradient_async.models.embeddings import EmbeddingList
+from gradient_async.models.image_event import ImageEvent
 from gradient_async.models.images import ImageList
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
@@ -32,7 +33,7 @@ from gradient_async.models.systemone import SystemOneEvaluation
 ROOTS: list[type[Model]] = [
     *(ChatCompletion, ChatCompletionChunk, MessageReply, EmbeddingList, ImageList, ResponseReply),
     *(MessageEvent, ResponseEvent),
-    *(Reranking, SystemOneEvaluation),
+    *(Reranking, SystemOneEvaluation, ImageEvent),
 ]
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 1.0, 2.5, -1, 10**30, 10**400, "", "x", "7", '{"q": 1}', "\ud83d", float("nan"),
