@@ -334,7 +334,7 @@ def print_tables(results: dict[str, dict[str, object]]) -> None:
         first = next(iter(rows.values()))
         for name, value in rows.items():
             if isinstance(value, dict):
-                served = f"  served {value['least']} to {value['most']}" if "least" in value else ""
+                served = f"  served {value['least']} to {value['most']} each" if "least" in value else ""
                 counts = f"sent {value['sent']:6}  refused {value['refused']:6}  used {value['used']:7.2%}"
                 print(f"  {name:34} {counts}{served}")
             elif isinstance(value, float) and isinstance(first, float):

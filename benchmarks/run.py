@@ -25,14 +25,20 @@ from harness import HERE, Goal, Row, compare_rows, format_table
 
 SCRIPT_SECONDS = 300
 BASELINE = " (baseline)"
-OUR_NAMES = ("RateLimiter", "RollingTokenBucket")
+OUR_NAMES = ("RateLimiter", "RedisLimiter", "RollingTokenBucket")
 GROUP_GOALS = {
     ("uncontended acquire",): Goal(2, "us"),
     ("without the garbage collector",): Goal(10, "us"),
     ("guard=0",): None,
     ("saturated hours", "refused"): Goal(0, ""),
     ("saturated hours", "unused"): Goal(0.01, ""),
+    ("over Redis", "one caller"): Goal(1.5),
+    ("over Redis", "64 callers"): Goal(0.3),
+    ("saturated processes", "refused"): Goal(0, ""),
+    ("saturated processes", "unused"): Goal(0.01, ""),
+    ("saturated processes", "most to least"): Goal(2, ""),
 }
+"""Goals by words of the measurement: without a unit for each baseline."""
 
 
 @attrs.frozen
@@ -94,7 +100,8 @@ def _parse_entry(what: str, unit: str, ours: Any, theirs: dict[str, Any]) -> Ite
             )
         return
     goal = next((goal for words, goal in GROUP_GOALS.items() if all(word in what for word in words)), None)
-    yield from compare_rows(what, unit, {"ours": ours} | theirs, {} if goal is None else {"": goal})
+    names = () if goal is None else theirs if goal.unit is None else ("",)
+    yield from compare_rows(what, unit, {"ours": ours} | theirs, {name: goal for name in names if goal is not None})
 
 
 def run_script(script: Script, size: str | None) -> list[dict[str, Any]]:

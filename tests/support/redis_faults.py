@@ -39,10 +39,11 @@ class LossyProxy:
         target: Port to which new connections are forwarded.
         lose: Replies still to be lost with their connections.
         swallow: Whether replies are lost while their connections stay open.
+        double: Replies still to be sent twice.
     """
 
     def __init__(self, target: int) -> None:
-        self.url, self.target, self.lose, self.swallow = "", target, 0, False
+        self.url, self.target, self.lose, self.swallow, self.double = "", target, 0, False, 0
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,6 +75,9 @@ class LossyProxy:
             if self.lose:
                 self.lose -= 1
                 return
+            if self.double:
+                self.double -= 1
+                writer.write(data)
             if not self.swallow:
                 writer.write(data)
 

@@ -31,6 +31,7 @@ class QueuedLimiter(abc.ABC):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._wait_queue = WaitQueue(clock, self._grant_ready)
         self._wait_reporter = WaitReporter(self._describe_wait, self._wait_queue)
+        self._serving: Waiter | None = None
 
     async def acquire(
         self,
@@ -85,6 +86,8 @@ class QueuedLimiter(abc.ABC):
         try:
             if not granted.done():
                 report = self._wait_reporter.watch(waiter, on_wait, loop)
+                if self._serving is waiter:
+                    await self._serve_queue(granted)
             permit = await granted
         except BaseException:
             wait_queue.cancel(waiter)
@@ -110,6 +113,10 @@ class QueuedLimiter(abc.ABC):
     @abc.abstractmethod
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, and reject it at once if its timeout is surely too short."""
+
+    async def _serve_queue(self, granted: asyncio.Future[Permit]) -> None:
+        """Serve the queue in the task of the waiter that is `_serving`, until *granted* is done or nothing is due."""
+        raise NotImplementedError  # of a subclass that sets `_serving`
 
     @abc.abstractmethod
     def _grant_ready(self, now: float) -> float:

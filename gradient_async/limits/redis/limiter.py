@@ -133,7 +133,11 @@ class RedisLimiter(QueuedLimiter):
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue; reject each waiter with a deadline before a token is surely free."""
         self._dialogue.uses_hold = self._dialogue.uses_hold or waiter.hold
-        granted = self._wait_queue.enqueue(waiter)
+        is_alone = not self._wait_queue.waiters.size and self._exchanges.is_idle
+        is_patient = waiter.timeout is None or waiter.timeout > self._store.longest_exchange
+        if is_alone and is_patient:
+            self._serving = waiter
+        granted = self._wait_queue.enqueue(waiter, is_served=self._serving is waiter)
         if waiter.timeout is not None:
             now = self._read_clock()
             is_known = now < self._replied_at + MAX_INTERVAL and not self._outage.is_active
@@ -168,6 +172,10 @@ class RedisLimiter(QueuedLimiter):
 
     # Exchanges with Redis.
 
+    async def _serve_queue(self, granted: asyncio.Future[Permit]) -> None:
+        self._serving = None
+        await self._exchanges.run_until(granted)
+
     def _grant_ready(self, now: float) -> float:
         """Start to request permits, or grant them without Redis; return the seconds until the next call."""
         if now < self._outage.retry_at:
@@ -179,9 +187,9 @@ class RedisLimiter(QueuedLimiter):
             self._exchanges.start()
         return self._wait_queue.waiters.find_unpark_time() - now
 
-    async def _run_exchanges(self) -> None:
-        """Exchange messages until nothing is to be written, and nobody waits or no token is free."""
-        while (message := self._build_exchange(self._read_clock())) is not None:
+    async def _run_exchanges(self, done: asyncio.Future[Permit] | None = None) -> None:
+        """Exchange messages until *done*, or nothing is to be written and nobody waits or no token is free."""
+        while (done is None or not done.done()) and (message := self._build_exchange(self._read_clock())) is not None:
             sent_at, reply, failure = self._read_clock(), None, None
             try:
                 reply = await self._store.exchange(message)
@@ -325,7 +333,7 @@ class RedisLimiter(QueuedLimiter):
         self._wait_queue.reject_all(limiter_closed_error)
         await self._exchanges.stop(_CLOSE_TIMEOUT)
         is_bound = self._wait_queue.loop is asyncio.get_running_loop()
-        if is_bound and self._dialogue.has_writes and not self._outage.is_active:
+        if is_bound and self._exchanges.is_idle and self._dialogue.has_writes and not self._outage.is_active:
             await self._run_exchanges()
         await self._store.aclose()
 

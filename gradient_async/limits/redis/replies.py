@@ -75,43 +75,39 @@ class Reply:
 
 
 def parse_reply(reply: object, exchange: Exchange) -> Reply:
-    """Parse the *reply* to *exchange*.
+    """Parse the *reply* to *exchange*, a string or bytes, as the client decodes it.
 
     Raises:
         MalformedReplyError: It is not the script's.
     """
-    numbers = _parse_numbers(reply, exchange)
-    granted, seconds, microseconds, is_clock_off = numbers[:4]
-    if not 0 <= granted <= exchange.wanted:
-        raise MalformedReplyError
-    budgets, at = [], 4
-    for budget in exchange.budgets:
-        is_lost, pause, earliest, turn = numbers[at : at + 4]
-        end = at + 4 + 2 * len(budget.windows)
-        usage = [(numbers[place], numbers[place + 1]) for place in range(at + 4, end, 2)]
-        delays = (pause / _MICROSECONDS, earliest / _MICROSECONDS, turn / _MICROSECONDS)
-        budgets.append(BudgetReply(bool(is_lost), *delays, usage))
-        at = end
-    server_time = seconds + microseconds / _MICROSECONDS
-    model = _parse_model(numbers[at:]) if exchange.asks_model else None
-    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets, model)
-
-
-def _parse_model(numbers: list[int]) -> ModelReply:
-    delay, pause, *limits = numbers
-    known = {number: limit for number, limit in enumerate(limits, 1) if limit}
-    return ModelReply(delay / _MICROSECONDS, pause / _MICROSECONDS, known)
-
-
-def _parse_numbers(reply: object, exchange: Exchange) -> list[int]:
-    """Return the numbers of a *reply*, which is a string or bytes, as the client decodes it."""
     if not isinstance(reply, bytes | str):
         raise MalformedReplyError
     try:
-        numbers = list(map(int, reply.split()))
-    except ValueError:
+        return _read_numbers(list(map(int, reply.split())), exchange)
+    except ValueError:  # a word that is no number, or too many numbers, or too few
         raise MalformedReplyError from None
-    expected = 4 + sum(4 + 2 * len(budget.windows) for budget in exchange.budgets)
-    if len(numbers) != expected + (_MODEL_NUMBERS if exchange.asks_model else 0):
+
+
+def _read_numbers(numbers: list[int], exchange: Exchange) -> Reply:
+    seq, granted, seconds, microseconds, is_clock_off = numbers[:5]
+    if seq != exchange.seq or not 0 <= granted <= exchange.wanted:
         raise MalformedReplyError
-    return numbers
+    budgets, at = [], 5
+    for budget in exchange.budgets:
+        is_lost, pause, earliest, turn = numbers[at : at + 4]
+        at, end = at + 4, at + 4 + 2 * len(budget.windows)
+        usage = list(zip(numbers[at:end:2], numbers[at + 1 : end : 2], strict=True))
+        delays = (pause / _MICROSECONDS, earliest / _MICROSECONDS, turn / _MICROSECONDS)
+        budgets.append(BudgetReply(bool(is_lost), *delays, usage))
+        at = end
+    if len(numbers) != at + (_MODEL_NUMBERS if exchange.asks_model else 0):
+        raise MalformedReplyError
+    server_time = seconds + microseconds / _MICROSECONDS
+    model = _read_model(numbers[at:]) if exchange.asks_model else None
+    return Reply(exchange.name_permits(granted), server_time, bool(is_clock_off), budgets, model)
+
+
+def _read_model(numbers: list[int]) -> ModelReply:
+    delay, pause, *limits = numbers
+    known = {number: limit for number, limit in enumerate(limits, 1) if limit}
+    return ModelReply(delay / _MICROSECONDS, pause / _MICROSECONDS, known)

@@ -31,6 +31,11 @@ class RedisStore:
         self._has_found_server = False
         self._timer: DeadlineTimer | None = None
 
+    @property
+    def longest_exchange(self) -> float:
+        """Seconds that the next exchange may take."""
+        return self._timeout * (1 if self._has_found_server else self._connection.steps)
+
     async def exchange(self, message: Exchange) -> Reply:
         """Run the script with *message* and return its reply.
 
@@ -40,9 +45,8 @@ class RedisStore:
         failure = RedisUnavailable("TimeoutError")
         if self._timer is None:
             self._timer = DeadlineTimer()
-        timeout = self._timeout * (1 if self._has_found_server else self._connection.steps)
         try:
-            with PhaseTimer(self._timer, self._timer.time() + timeout):
+            with PhaseTimer(self._timer, self._timer.time() + self.longest_exchange):
                 reply = await self._evaluate(message)
                 self._has_found_server = True
                 return reply
@@ -60,6 +64,9 @@ class RedisStore:
         for _ in range(_ATTEMPTS - 1):
             try:
                 return parse_reply(await self._connection.evaluate(keys, argument), message)
+            except MalformedReplyError:
+                await self._connection.aclose()  # the next reply on it may be one to this exchange
+                raise
             except Exception as error:
                 if not _is_broken_connection(error):
                     raise

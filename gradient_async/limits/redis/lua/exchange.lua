@@ -31,7 +31,7 @@ if is_repeated then
   granted = 0
   while redis.call('ZSCORE', KEYS[1], name_permit(granted + 1)) do granted = granted + 1 end
 end
-local reply = {granted, clock[1], clock[2], is_clock_off and 1 or 0}
+local reply = {request.seq, granted, clock[1], clock[2], is_clock_off and 1 or 0}
 for at, budget in ipairs(budgets) do
   if not is_repeated then add_permits(budget, granted) end
   if asked and at == 1 and not is_repeated then charge_model(budget, asked, granted) end
