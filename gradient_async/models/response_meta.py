@@ -5,7 +5,7 @@ import attrs
 from gradient_async.models._base import NOT_WIRE, Model
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class RateLimitInfo:
     """The rate-limit headers of one response; None for a header that is absent.
 
@@ -67,7 +67,7 @@ class ResponseMeta:
 
     status: int = 200
     request_id: str | None = None
-    rate_limit: RateLimitInfo = RateLimitInfo()  # frozen, so all responses without headers share it
+    rate_limit: RateLimitInfo = attrs.field(factory=RateLimitInfo)
     attempts: int = 1
     timings: Timings = attrs.field(factory=Timings)
     raw_headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=(), repr=False)

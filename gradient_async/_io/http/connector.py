@@ -11,8 +11,8 @@ the response to the next request, and shift all later ones by one. What arrived 
 The same holds for the pool of a session that the caller handed in, whose connector is wrapped by `CheckingConnector`.
 
 Contract: the caller sets `current_attempt` in its context before it connects; an attempt sends once. Of aiohttp's
-private names, this module uses `_create_connection`, which subclasses of its connector override, `_release_waiter`,
-which wakes the next waiter in its queue, and `_parser` and `_payload` of a protocol.
+private names, this module uses `_create_connection`, which subclasses of its connector override, `_factory` of its
+protocols, `_release_waiter`, which wakes the next waiter in its queue, and `_parser` and `_payload` of a protocol.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import asyncio
 import select
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -40,7 +41,12 @@ class WatchedProtocol(ResponseHandler):
 
     aiohttp leaves that to its HTTP parser. The C parser reports nothing if it cannot parse the body, so that a reader
     would wait until its time limit, and neither parser tells a reset from the end of a body without a length.
+
+    Attributes:
+        poll_input: Tells whether anything is to be read from the connection; None until it is first asked.
     """
+
+    poll_input: Callable[[], object] | None = None
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Fail the connection, as aiohttp does whenever it is lost or not understood, and its unfinished body."""
@@ -62,6 +68,11 @@ class TimingConnector(aiohttp.TCPConnector):
 
     aiohttp's own tracing reports the same and costs a fifth of a request.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # A class that is assigned to the protocol later would make every access to its attributes slower.
+        self._factory = partial(WatchedProtocol, loop=self._loop)  # type: ignore[assignment]  # of a subclass
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
         timer = current_attempt.get()
@@ -154,33 +165,46 @@ def _require_unsent(timer: AttemptTimer) -> None:
 
 
 def is_idle(connection: Connection) -> bool:
-    """Whether a pooled connection is open, with nothing to be read from it. Never waits; about 2 us."""
+    """Whether a pooled connection is open, with nothing to be read from it. Never waits; about 1 us."""
     protocol = connection.protocol
     transport = None if protocol is None else protocol.transport
     if protocol is None or transport is None or transport.is_closing():
         return False
     if protocol.should_close or _has_begun_response(protocol._parser):
         return False
-    tls = transport.get_extra_info("ssl_object")
-    if tls is not None and tls.pending():
-        return False
-    socket = transport.get_extra_info("socket")
+    if type(protocol) is not WatchedProtocol:
+        return not _build_input_poll(transport)()
+    if protocol.poll_input is None:
+        protocol.poll_input = _build_input_poll(transport)
+    return not protocol.poll_input()
+
+
+def _build_input_poll(transport: asyncio.Transport) -> Callable[[], object]:
+    """Return a function that tells, without waiting, whether anything is to be read from *transport*.
+
+    Hot: building it takes longer than calling it, so that a connection keeps it.
+    """
+    tls, poll_socket = transport.get_extra_info("ssl_object"), _build_socket_poll(transport.get_extra_info("socket"))
+    return poll_socket if tls is None else lambda: tls.pending() or poll_socket()
+
+
+def _build_socket_poll(socket: Any) -> Callable[[], object]:
     if socket is None:
-        return True
+        return lambda: False
     if (fd := socket.fileno()) < 0:
-        return False
+        return lambda: True  # closed
     if _POLL is None:
-        return not select.select([fd], [], [], 0)[0]
+        return lambda: select.select([fd], [], [], 0)[0]
     poll = _POLL()
     poll.register(fd, select.POLLIN)
-    return not poll.poll(0)
+    return partial(poll.poll, 0)
 
 
 def _has_begun_response(parser: Any) -> bool:
     """Whether the parser of the last response holds the beginning of another one. It is not used again."""
     if parser is None:
         return False
-    if getattr(parser, "_tail", None) or getattr(parser, "_lines", None):  # of the parser in Python
+    if hasattr(parser, "_lines") and (parser._lines or parser._tail):  # of the parser in Python
         return True
     try:
         return parser.feed_eof() is not None

@@ -41,6 +41,8 @@ __all__ = ["FAST_READ_ERRORS", "OPEN_STRUCTS", "FastReader", "StructTypes", "bui
 M = TypeVar("M", bound=Model)
 RawTuple = tuple[Any, ...]
 Builder = Callable[[Any, RawTuple], Any]
+_NO_ERROR = ("error", None, None)
+"""A field of a struct that is null or absent."""
 FAST_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The exceptions of a fast reader for text that it rejects."""
 _EMPTY: dict[Any, str] = {list: "[]", dict: "{}"}
@@ -52,7 +54,8 @@ class StructTypes:
     """The msgspec structs with the fields of the models, each defined on first use.
 
     Attributes:
-        forbid_unknown: Whether the structs reject an object with a field that the model does not know.
+        forbid_unknown: Whether the structs reject an object with a field that the model does not know. Else they reject
+            an ``error`` that is not null, so that no error inside a result is overlooked.
     """
 
     forbid_unknown: bool
@@ -61,7 +64,8 @@ class StructTypes:
     def struct_for(self, cls: type[Model]) -> type[msgspec.Struct]:
         """Return the struct of *cls*."""
         if cls not in self._structs:
-            self._structs[cls] = self.define_struct(cls)
+            rejects_error = not self.forbid_unknown and "error" not in cls.wire_fields
+            self._structs[cls] = self.define_struct(cls, *([_NO_ERROR] if rejects_error else []))
         return self._structs[cls]
 
     def define_struct(self, cls: type[Model], *more: Any, required: tuple[str, ...] = ()) -> type[msgspec.Struct]:
@@ -133,12 +137,20 @@ class FastReader(Generic[M]):
     Args:
         cls: The class.
         required: Fields that the object must have, so that an error object is rejected.
+        absent: Fields that it must not have unless they are null, for the same reason; ``error`` always is one.
         forbid_unknown: Reject an object with a field that the class does not know.
     """
 
-    def __init__(self, cls: type[M], *, required: tuple[str, ...] = (), forbid_unknown: bool = False) -> None:
+    def __init__(
+        self,
+        cls: type[M],
+        *,
+        required: tuple[str, ...] = (),
+        absent: tuple[str, ...] = (),
+        forbid_unknown: bool = False,
+    ) -> None:
         structs = CLOSED_STRUCTS if forbid_unknown else OPEN_STRUCTS
-        struct = structs.define_struct(cls, ("error", None, None), required=required)
+        struct = structs.define_struct(cls, _NO_ERROR, *((name, None, None) for name in absent), required=required)
         self._decode = msgspec.json.Decoder(struct).decode
         self._build: Callable[[Any, RawTuple], M] = _BUILDERS.builder_for(cls)
         self._source = _CLOSED_TEXT if forbid_unknown else _OPEN_TEXT

@@ -14,14 +14,12 @@ import attrs
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
-from gradient_async._protocol.http.error_detection import find_completion_error, find_error
+from gradient_async._protocol.http.error_detection import find_completion_error, find_error, is_failure
 from gradient_async.errors import APIStatusError, ResponseDecodeError
 from gradient_async.models._base import Model
 from gradient_async.models.chat import ChatCompletion
 
 M = TypeVar("M", bound=Model)
-_ERROR = b'"error"'
-"""A field or a finish reason of that name; inside other text the quotation marks would be escaped."""
 
 
 def identity(value: Any) -> Any:
@@ -38,12 +36,17 @@ class ResponseReader(Generic[M]):
         required: Field without which a body is rejected.
         prepare: Transforms the decoded JSON for the converter.
         find_error: Returns the error that decoded JSON stands for, None if it is a result.
+        absent: Fields with which a body may be an error.
+        may_be_error: Whether a result may stand for an error, which `find_error` then decides; None if none may that
+            has the required field and no ``error``.
     """
 
     cls: type[M]
     required: str
     prepare: Callable[[Any], Any] = identity
     find_error: Callable[[Any], APIStatusError | None] = attrs.field(default=find_error, kw_only=True)
+    absent: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    may_be_error: Callable[[M], bool] | None = attrs.field(default=None, kw_only=True)
 
     def __call__(self, body: bytes) -> M:
         """Read *body*.
@@ -54,8 +57,8 @@ class ResponseReader(Generic[M]):
         """
         try:
             result = self._fast_reader(body)
-            if self.find_error is find_error or _ERROR not in body:
-                return result  # an object with the required field and without error is none for the usual detection
+            if self.may_be_error is None or not self.may_be_error(result):
+                return result
         except FAST_READ_ERRORS:
             pass
         value = decode_json(body)
@@ -76,8 +79,18 @@ class ResponseReader(Generic[M]):
 
     @cached_property
     def _fast_reader(self) -> FastReader[M]:
-        return FastReader(self.cls, required=(self.required,))
+        return FastReader(self.cls, required=(self.required,), absent=self.absent)
 
 
-read_completion = ResponseReader(ChatCompletion, "choices", find_error=find_completion_error)
+def _may_be_error(completion: ChatCompletion) -> bool:
+    """Whether an object without an error is one by its name or a finish reason. Hot: a loop costs no generator."""
+    for choice in completion.choices:
+        if is_failure(choice.finish_reason):
+            return True
+    return completion.object == "error"
+
+
+read_completion = ResponseReader(
+    ChatCompletion, "choices", find_error=find_completion_error, absent=("type",), may_be_error=_may_be_error
+)
 """Reads the body of a chat completion."""

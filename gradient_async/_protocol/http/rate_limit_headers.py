@@ -45,7 +45,7 @@ def parse_rate_limits(headers: Mapping[str, str], *, now: float, status: int = 2
         reset=_parse_number(get("ratelimit-reset")),
         retry_after=parse_retry_after(retry_after, now=now if date is None else date) if retry_after else None,
         date=date,
-        **_parse_quotas(headers) if any(map(headers.__contains__, _QUOTA_MARKERS)) else _NO_QUOTAS,
+        **_parse_quotas(headers),
     )
 
 
@@ -86,7 +86,11 @@ def get_request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def _parse_quotas(headers: Mapping[str, str]) -> dict[str, Any]:
-    return {field: parse(headers[name]) for field, name, parse in _QUOTA_HEADERS if name in headers}
+    """Return the quotas of a model by field. Hot: most services state none."""
+    for marker in _QUOTA_MARKERS:
+        if marker in headers:
+            return {field: parse(headers[name]) for field, name, parse in _QUOTA_HEADERS if name in headers}
+    return _NO_QUOTAS
 
 
 def _parse_number(text: str | None) -> float | None:

@@ -183,7 +183,7 @@ def test_the_fast_reader_fills_in_the_defaults_of_the_models() -> None:
 
 
 def test_a_struct_has_the_fields_of_its_model() -> None:
-    assert OPEN_STRUCTS.struct_for(ChatCompletion).__struct_fields__ == ChatCompletion.wire_fields
+    assert OPEN_STRUCTS.struct_for(ChatCompletion).__struct_fields__ == (*ChatCompletion.wire_fields, "error")
     assert OPEN_STRUCTS.struct_for(ChatCompletion) is OPEN_STRUCTS.struct_for(ChatCompletion)
 
 

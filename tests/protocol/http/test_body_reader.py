@@ -70,6 +70,16 @@ PART = {"message": {"role": "assistant", "content": "The answer i"}, "finish_rea
         ({"choices": [PART], "error": {"code": "429", "message": "upstream died"}}, 429, "upstream died"),
         ({"choices": [PART]}, 500, "finish reason"),
         ({"choices": [{**PART, "finish_reason": "stop"}, PART]}, 500, "finish reason"),
+        (
+            {"choices": [{**PART, "finish_reason": "stop"}], "type": "error", "message": "upstream died"},
+            500,
+            "upstream",
+        ),
+        (
+            {"choices": [{**PART, "finish_reason": "stop"}], "object": "error", "message": "upstream died"},
+            500,
+            "upstream",
+        ),
     ],
 )
 def test_a_failed_choice_is_an_error_with_what_was_generated(value: Any, status: int, message: str) -> None:
@@ -78,6 +88,13 @@ def test_a_failed_choice_is_an_error_with_what_was_generated(value: Any, status:
     assert (caught.value.status, caught.value.code) == (status, "429" if status == 429 else None)
     assert isinstance(caught.value.snapshot, ChatCompletion)
     assert caught.value.snapshot.text == "The answer i"
+
+
+@pytest.mark.parametrize("field", ["type", "error"])
+def test_a_field_that_may_state_an_error_is_kept_if_it_states_none(field: str) -> None:
+    value = {"choices": [{"message": {"content": "Hi"}, "error": None}], field: "chat" if field == "type" else {}}
+    completion = read_completion(json.dumps(value).encode())
+    assert (completion.text, completion.raw) == ("Hi", value)
 
 
 @pytest.mark.parametrize("choices", [None, "", {}, False, 0])
