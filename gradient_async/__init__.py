@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._io.stream.image_stream import ImageStream
     from gradient_async._io.stream.message_stream import MessageStream
+    from gradient_async._io.stream.raw_stream import RawStream
     from gradient_async._io.stream.response_stream import ResponseStream
     from gradient_async._protocol.batch.api import BatchLimits
     from gradient_async._protocol.batch.poll_schedule import Poll
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.model_info import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.rerank import Reranking, RerankResult
     from gradient_async.models.response_event import ResponseEvent
     from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
@@ -110,6 +112,7 @@ else:
             "_io.disconnect": ("run_until_disconnected",),
             "_io.rate_limit.limiter": ("Limiter", "RateLimiter"),
             "_io.stream.message_stream": ("MessageStream",),
+            "_io.stream.raw_stream": ("RawStream",),
             "_io.stream.response_stream": ("ResponseStream",),
             "_io.stream.chat_stream": ("ChatStream",),
             "_protocol.stream.chat_accumulator": ("ChatAccumulator",),
@@ -138,6 +141,7 @@ else:
             "models.model_info": ("ModelInfo", "ModelList"),
             "models.parsed": ("ParsedCompletion",),
             "models.tool_run": ("ToolRun", "ToolStep"),
+            "models.raw_reply": ("RawReply",),
             "models.response_event": ("ResponseEvent",),
             "models.responses": ("ResponseReply",),
             "resources.batch.result_download": ("SavedResults",),
@@ -222,6 +226,8 @@ __all__ = [
     "RateLimitInfo",
     "RateLimiter",
     "RateLimits",
+    "RawReply",
+    "RawStream",
     "RequestCounts",
     "RerankResult",
     "Reranking",

@@ -181,7 +181,7 @@ class SharedParts:
 
     @cached_property
     def connection_reuse(self) -> ConnectionReuse:
-        """What was learnt about pooled connections of each host."""
+        """The losses of pooled connections, by host."""
         from gradient_async._protocol.http.connection_reuse import ConnectionReuse
 
         return ConnectionReuse()

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
@@ -31,7 +31,10 @@ from gradient_async._wiring import Network, SharedParts, ViewOptions, find_proxy
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
     from gradient_async._io.http.transport import Transport
+    from gradient_async._io.stream.raw_stream import RawStream
     from gradient_async._protocol.rate_limit.priority_queue import Priority
+    from gradient_async.models.raw_reply import RawReply
+    from gradient_async.params.raw import RawRequestParams
     from gradient_async.resources.async_invoke import AsyncInvoke
     from gradient_async.resources.audio import Audio
     from gradient_async.resources.batch.batches import Batches
@@ -41,10 +44,13 @@ if TYPE_CHECKING:
     from gradient_async.resources.images import Images
     from gradient_async.resources.messages import Messages
     from gradient_async.resources.models import Models
+    from gradient_async.resources.raw import RawRequests
     from gradient_async.resources.rerank import Rerank
     from gradient_async.resources.responses import Responses
     from gradient_async.resources.systemone import SystemOne
     from gradient_async.resources.videos import Videos
+
+T = TypeVar("T")
 
 
 class AsyncSession:
@@ -282,10 +288,83 @@ class AsyncSession:
 
         return new_batches(self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure)
 
+    @cached_property
+    def _raw(self) -> RawRequests:
+        from gradient_async.resources.raw import RawRequests
+
+        return RawRequests(
+            pipeline=self._pipeline,
+            target=self._get_target,
+            timeouts=self._timeouts,
+            max_event_bytes=self._max_event_bytes,
+        )
+
     @property
     def limits(self) -> Limiter | None:
         """The rate limiter of the inference key; None if it is switched off."""
         return self._parts.limiter
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        stream: Literal[True],
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> RawStream: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        cast_to: type[T],
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> T: ...
+    @overload
+    async def request(
+        self, method: str, path: str, *, timeout: float | Timeouts | None = None, **params: Unpack[RawRequestParams]
+    ) -> RawReply: ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        cast_to: Any = None,
+        stream: bool = False,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> Any:
+        """Send a request to any path of the inference service: with its key, rate limits, retries and errors.
+
+        Example:
+            ``reply = await session.request("POST", "/v1/new/endpoint", json={"model": "m"}, cast_to=dict)``
+
+        Args:
+            method: The HTTP method.
+            path: A path below the address of the service, which may have a query. What a path cannot carry is
+                percent-encoded; an id with a slash needs ``urllib.parse.quote(id, safe="")``.
+            cast_to: The class of the result: dict, list, bytes, str, a class with fields, or a result of this library.
+                Fields that the class does not have are ignored. Default: a `RawReply`, with the metadata.
+            stream: Whether to return the opened stream of server-sent events. A JSON object gets ``"stream": true``
+                unless it has its own ``stream``.
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+            **params: ``json``, ``data``, ``params`` and ``headers``, as `RawRequestParams` describes.
+
+        Returns:
+            The response as *cast_to* says; with ``stream=True`` a `RawStream`.
+
+        Raises:
+            ConfigurationError: The call cannot work, or would leave the host; nothing was sent.
+            APIStatusError: The service refused the request; the subclass says why.
+            APIConnectionError: No response came.
+            ResponseDecodeError: The response does not fit *cast_to*.
+        """
+        return await self._raw.send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
     def agent(self, endpoint: str | None = None, access_key: str | None = None) -> Agent:
         """Return an agent with its own key and rate limiter, over the connection pool of the session.

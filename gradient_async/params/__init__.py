@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         TagParam,
     )
     from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
+    from gradient_async.params.raw import RawRequestParams
     from gradient_async.params.rerank import RerankParams
     from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
     from gradient_async.params.systemone import QuestionParam, SystemOneParams
@@ -103,6 +104,7 @@ else:
             "systemone": ("QuestionParam", "SystemOneParams"),
             "audio": ("SpeechParams",),
             "videos": ("VideoParams",),
+            "raw": ("RawRequestParams",),
         },
     )
 
@@ -132,6 +134,7 @@ __all__ = [
     "OwnAgentParams",
     "ParseParams",
     "QuestionParam",
+    "RawRequestParams",
     "ReasoningEffort",
     "RerankParams",
     "ResponseFormatParams",

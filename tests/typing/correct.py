@@ -26,10 +26,14 @@ from gradient_async import (
     MessageStream,
     ModelList,
     ParsedCompletion,
+    RawReply,
+    RawStream,
     RerankResult,
     ResponseEvent,
     ResponseReply,
     ResponseStream,
+    RetryPolicy,
+    ServerSentEvent,
     SystemOneAnswer,
     Timeouts,
     ToolRun,
@@ -180,3 +184,15 @@ async def use(session: AsyncSession) -> None:
     async for text in response_stream.text():
         assert_type(text, str)
     assert_type(await response_stream.response(), ResponseReply)
+
+    assert_type(await session.request("POST", "/v1/new", json={"a": [1]}, params={"n": 2}, timeout=5), RawReply)
+    assert_type(await session.request("GET", "/v1/models", cast_to=ModelList), ModelList)
+    assert_type(await session.request("PUT", "/v1/new", data=b"", cast_to=dict[str, int]), dict[str, int])
+    assert_type(await session.request("POST", "/v1/new", data={"file": Path("a")}, cast_to=bytes), bytes)
+    raw_stream = await session.request("POST", "/v1/new", json={}, stream=True)
+    assert_type(raw_stream, RawStream)
+    async for server_event in raw_stream:
+        assert_type(server_event, ServerSentEvent)
+    assert_type(await session.agent().request("GET", "/health"), RawReply)
+    view = session.with_options(timeouts=Timeouts(total=5), headers={"X-A": "1"}, priority="bulk")
+    assert_type(view.with_options(retry=RetryPolicy()), AsyncSession)

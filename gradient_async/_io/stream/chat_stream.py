@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any
 
 from gradient_async._io.stream.base_stream import BaseStream
@@ -55,7 +55,8 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        super().__init__(opener, TemplateDecoder(max_event_bytes=max_event_bytes), ChatAccumulator())
+        decoder = TemplateDecoder(max_event_bytes=max_event_bytes)
+        super().__init__(opener, decoder, ChatAccumulator(), completion_to_chunks)
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""
@@ -73,9 +74,6 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
             return self._accumulator.take_completed_calls(taken, is_over=is_over)
 
         return ToolCallIterator(self, take_completed)
-
-    def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[ChatCompletionChunk]:
-        return completion_to_chunks(body, content_type)
 
     def _completion_error(self) -> GradientError | None:
         return find_stream_error(self._decoder, self._accumulator)

@@ -68,10 +68,8 @@ class EventStream(BaseStream[E, S]):
             opener,
             decoder or EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes),
             accumulator or self._format.accumulator(),
+            self._format.decode_json_body,
         )
-
-    def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[E]:
-        return self._format.decode_json_body(body, content_type)
 
     def _completion_error(self) -> GradientError | None:
         has_failed = self._decoder.error is None and self._accumulator.has_failed

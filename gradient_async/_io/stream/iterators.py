@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from gradient_async.models.chat import ToolCall
 
 _INCOMPLETE = ("cancelled", "truncated", "error")
-E = TypeVar("E", bound=Event)
-E_co = TypeVar("E_co", bound=Event, covariant=True)
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+G = TypeVar("G", bound=Event)
 
 
 class EventSource(Protocol[E_co]):
@@ -58,12 +59,12 @@ class EventIterator(Generic[E]):
         self.stream.iterator_closed(self)
 
 
-class TextIterator(Generic[E]):
+class TextIterator(Generic[G]):
     """Iterates over the text of the events, in whole characters; skips events without text."""
 
     __slots__ = ("_events", "_joiner")
 
-    def __init__(self, stream: EventSource[E]) -> None:
+    def __init__(self, stream: EventSource[G]) -> None:
         self._events = EventIterator(stream)
         self._joiner = CharacterJoiner()
 
@@ -112,12 +113,12 @@ class ToolCallIterator(Generic[E]):
         return self._ready.popleft()
 
 
-class SSEIterator(Generic[E]):
+class SSEIterator(Generic[G]):
     """Iterates over the stream as bytes of server-sent events, including its end marker or its error."""
 
     __slots__ = ("_encoder", "_ended", "_events")
 
-    def __init__(self, stream: EventSource[E], encoder: SSEEncoder) -> None:
+    def __init__(self, stream: EventSource[G], encoder: SSEEncoder) -> None:
         self._events = EventIterator(stream)
         self._encoder = encoder
         self._ended = False

@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import copy
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gradient_async._io.deadline_timer import OpenBlock
 from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
-from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, Event, StreamOutcome
+from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, StreamOutcome
 from gradient_async._protocol.stream.sse import begins_event_stream
 from gradient_async.errors import GradientError, InterruptedCall, ProtocolError, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
@@ -32,19 +31,21 @@ if TYPE_CHECKING:  # each stream imports the classes of its own events only
     from gradient_async.models.chat import ChatCompletion
     from gradient_async.models.images import ImageList
     from gradient_async.models.messages import MessageReply
+    from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.responses import ResponseReply
 
 Opener = Callable[[], Awaitable[Reply]]
-E = TypeVar("E", bound=Event)
-S = TypeVar("S", bound="ChatCompletion | ImageList | MessageReply | ResponseReply")
+E = TypeVar("E")
+S = TypeVar("S", bound="ChatCompletion | ImageList | MessageReply | ResponseReply | RawReply")
 DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
 
 
-class StreamReader(ABC, Generic[E, S]):
+class StreamReader(Generic[E, S]):
     """Reads events of class *E* from a response, and assembles them into a result of class *S*.
 
-    A subclass defines the decoder, the accumulator and the few methods that depend on the kind of event.
+    A subclass passes the decoder, the accumulator and a function that returns the events of a JSON body, sent in place
+    of a stream; it overrides the few methods that depend on the kind of event.
 
     Attributes:
         outcome: ``"running"``, or how the stream ended.
@@ -53,6 +54,7 @@ class StreamReader(ABC, Generic[E, S]):
     __slots__ = (
         "_accumulator",
         "_at_eof",
+        "_decode_json_body",
         "_decoder",
         "_failure",
         "_has_reader",
@@ -67,13 +69,20 @@ class StreamReader(ABC, Generic[E, S]):
         "outcome",
     )
 
-    def __init__(self, opener: Opener, decoder: Decoder[E], accumulator: Accumulator[E, S]) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        decoder: Decoder[E],
+        accumulator: Accumulator[E, S],
+        decode_json_body: Callable[[bytes, str], Iterable[E]],
+    ) -> None:
         self.outcome: StreamOutcome = "running"
         self._meta: ResponseMeta | None = None
         self._opener: Opener | None = opener
         self._open_block: OpenBlock | None = None
         self._decoder = decoder
         self._accumulator = accumulator
+        self._decode_json_body = decode_json_body
         self._pending: Iterator[E] = iter(())
         self._reply: Reply | None = None
         self._watchdog: IdleWatchdog | None = None
@@ -83,21 +92,17 @@ class StreamReader(ABC, Generic[E, S]):
         self._reader_id = 0
         self._failure: GradientError | None = None
 
-    @abstractmethod
-    def _decode_json_body(self, body: bytes, content_type: str) -> Iterable[E]:
-        """Return the events of a JSON *body* that the service sent in place of a stream; raise if it is an error."""
-
-    @abstractmethod
     def _final_outcome(self) -> StreamOutcome:
         """Return the outcome of a complete stream."""
+        return "done"
 
-    @abstractmethod
-    def _has_token(self, event: E) -> bool:
+    def _has_token(self, event: E) -> bool:  # noqa: ARG002 - for subclasses
         """Whether *event* carries generated output."""
+        return True
 
-    @abstractmethod
     def _output_tokens(self) -> int | None:
         """Return the number of generated tokens, None if the service did not report it."""
+        return None
 
     def _completion_error(self) -> GradientError | None:
         """Check a stream after the end of its body: return its error, None if it is complete."""
@@ -285,8 +290,12 @@ class StreamReader(ABC, Generic[E, S]):
             if error is not None:
                 error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
                 if isinstance(error, InterruptedCall):
-                    error.snapshot = error.snapshot or self.snapshot
+                    error.snapshot = error.snapshot or self._find_partial_result()
             self._notify_end(self._reply, error)
+
+    def _find_partial_result(self) -> Any:
+        """Return the result as far as it arrived, for the error that ends the stream."""
+        return self.snapshot
 
     def _notify_end(self, reply: Reply, error: GradientError | None) -> None:
         if reply.permit is not None:

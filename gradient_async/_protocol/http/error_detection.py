@@ -14,9 +14,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.error_body import parse_error_object
 from gradient_async._protocol.http.error_status import is_error_name
-from gradient_async.errors import APIStatusError
+from gradient_async.errors import APIStatusError, ResponseDecodeError
+
+_LONE_ERROR_FIELDS = frozenset(
+    {"error", "type", "object", "code", "status", "message", "param", "detail", "request_id"}
+)
 
 
 def find_error(value: Any) -> APIStatusError | None:
@@ -48,6 +53,19 @@ def find_completion_error(value: Any) -> APIStatusError | None:
         is_failure(choice.get("finish_reason")) for choice in _choices_of(value)
     )
     return failed_choice_error() if is_failed else None
+
+
+def find_lone_error(body: bytes | str) -> APIStatusError | None:
+    """Return the error that a JSON object consists of, None if *body* is anything else.
+
+    An object that has more than an error may be a thing that failed, such as a job.
+    """
+    try:
+        value = decode_json(body)
+    except ResponseDecodeError:
+        return None
+    is_error = isinstance(value, dict) and "error" in value and value.keys() <= _LONE_ERROR_FIELDS
+    return find_stated_error(value) if is_error else None
 
 
 def is_failure(finish_reason: object) -> bool:

@@ -58,19 +58,20 @@ _TYPE_NAMES = {
 }
 
 
-def convert(value: Any, target: type[T], *, subject: str) -> T:
+def convert(value: Any, target: type[T], *, subject: str, ignores_unknown: bool = False) -> T:
     """Convert decoded JSON to a type.
 
     Args:
         value: Decoded JSON.
         target: Type that has a JSON Schema.
         subject: Name of the value in errors: ``The content``.
+        ignores_unknown: Whether names that a class does not have are left out, instead of refused.
 
     Raises:
         ResponseDecodeError: *value* does not fit *target*.
     """
-    structure = partial(_get_converter().structure, cl=target)
-    return _reraise_with_path(structure, value, f"{subject} does not fit {target.__name__}")
+    structure = partial(_get_converter(forbids_unknown=not ignores_unknown).structure, cl=target)
+    return _reraise_with_path(structure, value, f"{subject} does not fit {getattr(target, '__name__', target)}")
 
 
 def convert_arguments(value: Any, fields: Sequence[Field], *, subject: str) -> dict[str, Any]:
@@ -102,8 +103,8 @@ def _reraise_with_path(read: Callable[[Any], T], value: Any, subject: str) -> T:
 
 
 @cache
-def _get_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+def _get_converter(*, forbids_unknown: bool = True) -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=forbids_unknown, detailed_validation=True)
     for scalar in (str, bool, int, float, Enum):
         converter.register_structure_hook(scalar, _convert_scalar)
     for date_class in (datetime, date):
@@ -258,7 +259,7 @@ def _convert_fields(
         for field in fields
         if field.is_required or field.name in items
     }
-    if unknown := items.keys() - converted.keys():
+    if converter.forbid_extra_keys and (unknown := items.keys() - converted.keys()):
         raise cattrs.ForbiddenExtraKeysError(None, dict, unknown)
     return converted
 

@@ -6,7 +6,8 @@ Source: ``POST /api/v1/chat/completions?agent=true``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import attrs
 
@@ -20,8 +21,12 @@ from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
     from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async._io.stream.raw_stream import RawStream
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.tool_run import ToolRun
+    from gradient_async.params.raw import RawRequestParams
+    from gradient_async.resources.raw import RawRequests
 
 T = TypeVar("T")
 
@@ -167,9 +172,58 @@ class Agent:
     """``session.agent(...)``: an agent with its own endpoint and key, over the session's connection pool."""
 
     chat: AgentChat
+    _raw: Callable[[], RawRequests]
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        stream: Literal[True],
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> RawStream: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        cast_to: type[T],
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> T: ...
+    @overload
+    async def request(
+        self, method: str, path: str, *, timeout: float | Timeouts | None = None, **params: Unpack[RawRequestParams]
+    ) -> RawReply: ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        cast_to: Any = None,
+        stream: bool = False,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[RawRequestParams],
+    ) -> Any:
+        """Send a request to any path of the agent's host, as ``session.request`` does for the inference service.
+
+        Example:
+            ``health = await session.agent().request("GET", "/health", cast_to=dict)``
+        """
+        return await self._raw().send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
 
 def new_agent(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Agent:
     """Create ``session.agent(...)``."""
     completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
-    return Agent(AgentChat(completions))
+    return Agent(AgentChat(completions), cache(partial(_new_raw, pipeline, target, timeouts, max_event_bytes)))
+
+
+def _new_raw(pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts, max_event_bytes: int) -> RawRequests:
+    from gradient_async.resources.raw import RawRequests  # few programs need it
+
+    return RawRequests(pipeline=pipeline, target=target, timeouts=timeouts, max_event_bytes=max_event_bytes)

@@ -1,8 +1,8 @@
 """The decision which response a request gets.
 
 Contract: pure; the time is an argument. The checks run in this order, and the first that applies decides: unknown path
-(404, 405), key (401), rate limit (429), malformed request (400), scripted response, endpoint. For an endpoint that is
-forwarded the decision is the upstream path, which the caller requests.
+(404, 405) unless a response is scripted for it, key (401), rate limit (429), malformed request (400), scripted
+response, endpoint. For an endpoint that is forwarded the decision is the upstream path, which the caller requests.
 Source: the authentication, rate limit and error sections of the Inference API reference; Anthropic's API for the
 ``x-api-key`` header of messages.
 """
@@ -20,6 +20,7 @@ from gradient_async.testing.replies import Response, error_response
 from gradient_async.testing.scripting.faults import Disconnect, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, Script
 
+NOT_FOUND = 404
 _ANTHROPIC = "/v1/messages"
 _BYTES_PER_TOKEN = 4
 
@@ -81,7 +82,9 @@ class Dispatcher:
         """Return the decision for *request*, which arrived at *now* in epoch seconds."""
         endpoint = self.router.find_endpoint(request)
         if isinstance(endpoint, Response):
-            return Decision(response=endpoint)
+            if endpoint.status != NOT_FOUND or not self.script.serves_path(request.path):
+                return Decision(response=endpoint)
+            endpoint = _build_scripted_endpoint(request, endpoint)
         if endpoint.public:
             return self._decide_admitted(request, endpoint, {})
         key = _read_api_key(request)
@@ -118,6 +121,11 @@ class Dispatcher:
         literal = scripted and scripted.literal_response(streams=request.streams)
         response = malformed or literal or endpoint.respond(request, scripted)
         return Decision(response=response, plan=plan, headers=headers)
+
+
+def _build_scripted_endpoint(request: RecordedRequest, not_found: Response) -> Endpoint:
+    """Return an endpoint for a path of which only the script knows."""
+    return Endpoint(method=request.method, path=request.path, respond=lambda _request, _reply: not_found)
 
 
 def _find_model(body: object) -> str | None:

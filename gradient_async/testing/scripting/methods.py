@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import attrs
 
 from gradient_async.testing.replies import Reply, Split
 from gradient_async.testing.scripting.faults import BEFORE_HEADERS, Disconnect, ErrorEvent, Stall, Truncate
-from gradient_async.testing.scripting.queue import Body, Failure, Handler, RequestFilter, Script, encode_body
+from gradient_async.testing.scripting.queue import (
+    Body,
+    Failure,
+    Handler,
+    PathFilter,
+    Script,
+    encode_body,
+)
 
 
 @attrs.define(kw_only=True)
@@ -47,7 +53,8 @@ class ScriptingAPI:
     ) -> None:
         """Respond to the next call that generates content (chat, messages, responses) with this reply.
 
-        Replies are used in the order in which they were scripted. With *path*, the reply is for any endpoint.
+        Replies are used in the order in which they were scripted. With *path*, the reply is for any endpoint, even for
+        one that the emulator does not have if *path* is its whole path.
 
         Example: ``gradient.reply("Lisbon.", usage={"completion_tokens": 2})``; a call of a tool:
         ``gradient.reply(tool_calls=[{"name": "weather", "arguments": {"city": "Lisbon"}}])``.
@@ -89,7 +96,7 @@ class ScriptingAPI:
             delay=delay,
             token_delay=token_delay,
         )
-        matches = _match_path(path) if path else lambda request: request.generates
+        matches = PathFilter(path) if path else lambda request: request.generates
         self._script.add_effect("response", effect, times=times, matches=matches)
 
     def fail(
@@ -138,10 +145,10 @@ class ScriptingAPI:
             delay=delay,
         )
         if after is None:
-            self._script.add_effect("response", failure, times=times, matches=_match_path(path))
+            self._script.add_effect("response", failure, times=times, matches=PathFilter(path))
             return
         effect = ErrorEvent(after=after, event=failure.to_event(shape))
-        self._script.add_effect("error event", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("error event", effect, times=times, matches=PathFilter(path))
 
     def truncate(
         self, after: int = 1, *, mid_event: bool = False, times: int | None = 1, path: str | None = None
@@ -157,7 +164,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         self._script.add_effect(
-            "truncate", Truncate(after=after, mid_event=mid_event), times=times, matches=_match_path(path)
+            "truncate", Truncate(after=after, mid_event=mid_event), times=times, matches=PathFilter(path)
         )
 
     def stall(
@@ -181,7 +188,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         effect = Stall(after=_fault_position(after), seconds=seconds, keepalive=None if after is None else keepalive)
-        self._script.add_effect("stall", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("stall", effect, times=times, matches=PathFilter(path))
 
     def reset(self, after: int | None = None, *, times: int | None = 1, path: str | None = None) -> None:
         """Abort the connection of the next call with a TCP reset.
@@ -195,7 +202,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         kind = "response" if after is None else "reset"
-        self._script.add_effect(kind, Disconnect(after=_fault_position(after)), times=times, matches=_match_path(path))
+        self._script.add_effect(kind, Disconnect(after=_fault_position(after)), times=times, matches=PathFilter(path))
 
     def hold_open(self, seconds: float, *, times: int | None = 1, path: str | None = None) -> None:
         """Keep the body of the next response open after its last event, ``[DONE]`` included.
@@ -207,7 +214,7 @@ class ScriptingAPI:
             times: The number of calls that are held open; None for all.
             path: A pattern of the paths of the calls.
         """
-        self._script.add_effect("hold", Stall(after=math.inf, seconds=seconds), times=times, matches=_match_path(path))
+        self._script.add_effect("hold", Stall(after=math.inf, seconds=seconds), times=times, matches=PathFilter(path))
 
     def redirect(self, location: str, *, status: int = 307, times: int | None = 1, path: str | None = None) -> None:
         """Respond to the next call with a redirect.
@@ -221,7 +228,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
         """
         effect = Reply(status=status, body=b"", content_type="text/plain", headers={"Location": location})
-        self._script.add_effect("response", effect, times=times, matches=_match_path(path))
+        self._script.add_effect("response", effect, times=times, matches=PathFilter(path))
 
     def hang_up(self, *, times: int | None = 1) -> None:
         """Close the next *reused* connection when a request arrives on it, without a response.
@@ -262,7 +269,3 @@ class ScriptingAPI:
 
 def _fault_position(after: int | None) -> int:
     return BEFORE_HEADERS if after is None else after
-
-
-def _match_path(path: str | None) -> RequestFilter:
-    return lambda request: path is None or fnmatchcase(request.path, path)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import attrs
@@ -36,6 +37,17 @@ from gradient_async.testing.scripting.faults import Disconnect, Fault, FaultPlan
 Body = str | bytes | Mapping[str, Any]
 Handler = Callable[[RecordedRequest], "Reply | Mapping[str, Any] | str | None"]
 RequestFilter = Callable[[RecordedRequest], bool]
+
+
+@attrs.frozen
+class PathFilter:
+    """Takes requests by a shell pattern of their path; None takes every request."""
+
+    pattern: str | None = None
+
+    def __call__(self, request: RecordedRequest) -> bool:
+        """Whether *request* is taken."""
+        return self.pattern is None or fnmatchcase(request.path, self.pattern)
 
 
 @attrs.frozen(kw_only=True)
@@ -123,6 +135,11 @@ class Script:
         """Empty the queues and remove the handlers."""
         self._entries.clear()
         self.handlers.clear()
+
+    def serves_path(self, path: str) -> bool:
+        """Whether a response is scripted for exactly this *path*."""
+        filters = (entry.matches for entry in self._entries if entry.kind == "response")
+        return any(isinstance(each, PathFilter) and each.pattern == path for each in filters)
 
     def take_response(self, request: RecordedRequest) -> ScriptedResponse | None:
         """Take the scripted response for *request* from the queue, else from the first handler that returns one."""
