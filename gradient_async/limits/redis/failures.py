@@ -94,6 +94,7 @@ _REFUSALS = (
         (
             "SlotNotCoveredError",
             "KeyError",
+            "IndexError",
             "Hash slot not served",
             "not covered by the cluster",
             "slots are not covered",
