@@ -13,7 +13,7 @@ from typing import IO, Any
 import attrs
 import click
 
-from gradient_async import ConfigurationError, GradientError, MapResult
+from gradient_async import AsyncSession, ConfigurationError, GradientError, MapResult
 from gradient_async._io.sources.row_source import open_source
 from gradient_async._protocol.sources.rows import detect_format
 from gradient_async.cli.chat_options import (
@@ -25,7 +25,7 @@ from gradient_async.cli.chat_options import (
     select_model,
 )
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
-from gradient_async.cli.map_estimate import MapEstimate, estimate_map
+from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
 from gradient_async.cli.map_view import create_map_view, format_duration
 from gradient_async.cli.row_options import (
     build_template,
@@ -130,11 +130,17 @@ def map_command(
         **options,
     )
     if dry_run:
-        counting = estimate_map(command.open_source(), command.shared_params, command.template, names)
-        code = _print_estimate(asyncio.run(counting), as_json=command.as_json)
+        code = _print_estimate(asyncio.run(_count_requests(command)), as_json=command.as_json)
     else:
         code = _run_until_interrupted(command)
     click.get_current_context().exit(code)
+
+
+async def _count_requests(command: MapCommand) -> MapEstimate:
+    """Return the size of a map at the limits of the session that would send it."""
+    async with AsyncSession() as session:
+        windows = list_windows(session.limits)
+    return await estimate_map(command.open_source(), command.shared_params, command.template, command.columns, windows)
 
 
 def _run_until_interrupted(command: MapCommand) -> ExitCode:

@@ -1,4 +1,4 @@
-"""The dry run of ``gradient-async map``: what would be sent, without a session and a key."""
+"""The dry run of ``gradient-async map``: what would be sent, without a request and a key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async import ConfigurationError, RateLimits, RollingTokenBucket, Timeouts
+from gradient_async import ConfigurationError, Limiter, RollingTokenBucket, Timeouts
 from gradient_async._io.sources.row_source import open_source
 from gradient_async._io.sources.threaded_iterator import iterate_without_blocking
 from gradient_async._protocol.requests.chat import AGENT_MODEL, CHAT_PATH, build_chat_request
@@ -26,7 +26,7 @@ class MapEstimate:
     Attributes:
         requests: Number of requests that would be sent.
         tokens: Their estimated tokens, prompts and responses.
-        seconds: Seconds that the default limits need to admit them.
+        seconds: Seconds that the limits of the session need to admit them.
         faulty: Number of rows that cannot be sent.
         faults: A sentence for each of the first of these.
     """
@@ -39,9 +39,13 @@ class MapEstimate:
 
 
 async def estimate_map(
-    source: Any, shared_params: Mapping[str, Any], template: Template | None, columns: Sequence[str] | None
+    source: Any,
+    shared_params: Mapping[str, Any],
+    template: Template | None,
+    columns: Sequence[str] | None,
+    windows: Sequence[tuple[int, float]],
 ) -> MapEstimate:
-    """Build every request of *source* and count.
+    """Build every request of *source* and count; *windows* are those of the limiter.
 
     Raises:
         ConfigurationError: The source is malformed.
@@ -61,18 +65,22 @@ async def estimate_map(
                 estimate.faults.append(str(error))
         else:
             estimate.requests += 1
-    estimate.seconds = estimate_seconds(estimate.requests)
+    estimate.seconds = estimate_seconds(estimate.requests, windows)
     return estimate
 
 
-def estimate_seconds(requests: int) -> float:
-    """Return the seconds until the default limits have admitted so many *requests*.
+def list_windows(limiter: Limiter | None) -> list[tuple[int, float]]:
+    """Return the windows of the limiter that a session has, none without one."""
+    return [] if limiter is None else [(window.capacity, window.period) for window in limiter.status().windows]
+
+
+def estimate_seconds(requests: int, windows: Sequence[tuple[int, float]]) -> float:
+    """Return the seconds until *windows* have admitted so many *requests*.
 
     Whole periods of the window that admits least, and the rest within the last of them.
     """
-    if not requests:
+    if not requests or not windows:
         return 0.0
-    windows = RateLimits().windows
     capacity, period = min(windows, key=lambda window: window[0] / window[1])
     whole = max(0, math.ceil(requests / capacity) - 1)
     bucket = RollingTokenBucket(windows)

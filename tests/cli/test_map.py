@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gradient_async import MapProgress
+from gradient_async import AsyncSession, MapProgress, RateLimits
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.map_estimate import estimate_seconds
 from gradient_async.cli.map_view import create_map_view, describe_progress, format_duration
@@ -208,8 +209,19 @@ def test_a_dry_run_names_rows_that_cannot_be_sent(invoke: Invoke, tmp_path: Path
 @pytest.mark.parametrize(
     ("requests", "seconds"), [(0, 0), (1, 0), (250, 0), (251, 60), (5_000, 19 * 60), (10_000, 3600)]
 )
-def test_the_estimate_follows_the_default_limits(requests: int, seconds: int) -> None:
-    assert seconds <= estimate_seconds(requests) <= seconds * 1.4 + 5
+def test_the_estimate_follows_the_windows(requests: int, seconds: int) -> None:
+    assert seconds <= estimate_seconds(requests, [(250, 60.0), (5000, 3600.0)]) <= seconds * 1.4 + 5
+    assert estimate_seconds(requests, []) == 0
+
+
+def test_a_dry_run_has_the_limits_of_the_session(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "q.txt").write_text("What?\n" * 100)
+    limits = functools.partial(AsyncSession, limits=RateLimits(windows=[(10, 60.0)]))
+    monkeypatch.setattr("gradient_async.cli.map.AsyncSession", limits)
+    estimate = json.loads(invoke("map", str(tmp_path / "q.txt"), "--dry-run", "--json").stdout)
+    assert 540 <= estimate["seconds"] < 600
 
 
 def test_a_refused_key_says_how_to_go_on(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:

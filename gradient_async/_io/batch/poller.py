@@ -30,6 +30,7 @@ class JobProgress(Generic[J]):
         poll: Bounds of the delay between two polls.
         timeout: Seconds for all polls together; None for no limit.
         subject: Name of the job in errors and in the log.
+        count_requests: Returns the number of requests of the last poll; None if each poll is one.
 
     Raises:
         ConfigurationError: *timeout* is not a number.
@@ -44,12 +45,14 @@ class JobProgress(Generic[J]):
         timeout: float | None = None,
         *,
         subject: str = "batch",
+        count_requests: Callable[[], int] | None = None,
     ) -> None:
         if not isinstance(timeout, int | float | None):
             raise ConfigurationError(
                 f"timeout is a number of seconds for all polls together; got a {type(timeout).__name__}."
             )
         self._fetch, self._poll, self._subject = fetch, poll, subject
+        self._count_requests = count_requests or (lambda: 1)
         self._timeout = math.inf if timeout is None else timeout
         self._schedule: PollSchedule | None = None
         self._deadline = math.inf
@@ -92,7 +95,8 @@ class JobProgress(Generic[J]):
             logger.info("polling the %s failed, next poll in %.1f s: %s", self._subject, delay, error)
             self._next_poll = loop.time() + delay
             return None
-        self._next_poll = loop.time() + schedule.next_delay(job, now=loop.time(), chance=_draw_jitter())
+        now, requests = loop.time(), self._count_requests()
+        self._next_poll = now + schedule.next_delay(job, now=now, chance=_draw_jitter(), requests=requests)
         return job
 
     def _start_schedule(self, now: float) -> PollSchedule:

@@ -19,6 +19,7 @@ bytes do not: a host without range support that always cuts at the same byte wou
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -39,6 +40,7 @@ class ResumableDownload:
 
     Attributes:
         url: The presigned URL in use.
+        digest: The MD5 of the stored bytes so far; `read_content` updates it, readers of blocks do so themselves.
         renew_url: Fetches a fresh URL of the same file.
         optional: Whether the results are readable without this file, as they are without an error sidecar.
     """
@@ -49,10 +51,13 @@ class ResumableDownload:
     optional: bool = attrs.field(default=False, kw_only=True)
     state: DownloadState = attrs.field(factory=DownloadState)
     unpacker: ContentUnpacker = attrs.field(factory=ContentUnpacker, init=False)
+    digest: hashlib._Hash = attrs.field(init=False, factory=lambda: hashlib.md5(usedforsecurity=False))
     _exchange: Exchange | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _renewals: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
+    """Whether the reader closed the download before its end."""
 
     async def read_block(self) -> bytes:
         """Return the next stored bytes; ``b""`` when the file is complete.
@@ -74,15 +79,24 @@ class ResumableDownload:
 
         Raises:
             GradientError: As `read_block` does.
-            ProtocolError: The compressed file is damaged.
+            ProtocolError: The compressed file is damaged, or other bytes arrived than the storage host has.
         """
         data = self.unpacker.read_more()
         while not data:
             block = await self.read_block()
             if not block:
+                self.compare_digest()
                 return self.unpacker.feed_eof()
+            self.digest.update(block)
             data = self.unpacker.feed(block, self.state.coding)
         return data
+
+    def compare_digest(self) -> None:
+        """Raise a `ProtocolError` if the storage host has stated another MD5 than that of *digest*."""
+        stated, self.state.md5 = self.state.md5, None  # once: the reader may go on with the next file
+        if not self._closed and stated is not None and stated != self.digest.hexdigest():
+            self.state.changed = True
+            raise ProtocolError("The results arrived with other bytes than the storage host has; download them again.")
 
     def can_do_without(self, error: GradientError) -> bool:
         """Whether *error*, which ended the download, is to be reported beside the results instead of raised.
@@ -93,7 +107,7 @@ class ResumableDownload:
 
     def close(self) -> None:
         """End the download and release its connection. Idempotent, callable at any time."""
-        self._ended = True
+        self._ended = self._closed = True
         self._close_exchange()
 
     def _close_exchange(self) -> None:
@@ -122,7 +136,8 @@ class ResumableDownload:
         if not has_body:
             self._close_exchange()
         if self.state.ended_early or self._ended:
-            self.close()
+            self._ended = True
+            self._close_exchange()
 
     async def _read_new_bytes(self, exchange: Exchange) -> bytes:
         """Return the new bytes of the next block; ``b""`` if it was skipped, at the end, and after a failure."""

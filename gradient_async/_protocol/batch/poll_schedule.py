@@ -16,6 +16,10 @@ Until second 20 a tenth of the age is below *first*; from then on each delay is 
 a tenth of the age would be 56.2, but 38 requests at the last pace of (562 - 510) / 51.1 a second need 37.3. All done,
 or ``finalizing``, means *first*. These are 49 polls; a job that runs for a day takes fewer than 1,700.
 
+A poll of a split job may take several requests: one for each page of the list of jobs, and one for each job that the
+pages lack. The delay after it is at least *first* for each of them, so no job is polled faster than one request in
+*first* seconds: 30 a minute by default.
+
 After a failed poll the delay is *first*, doubled for each failure in a row, up to *longest*; never below the
 ``Retry-After`` of the service. Connection errors, 408, 412, 429 and 5xx are waited out without a limit; a malformed
 response at most 4 times in a row, because it may be the lasting answer of a proxy. Any other error is final.
@@ -95,11 +99,12 @@ class PollSchedule:
     _rate: float = attrs.field(default=0.0, init=False)
     """Requests a second between the last two changes; 0.0 if unknown."""
 
-    def next_delay(self, job: PollableJob, *, now: float, chance: float) -> float:
-        """Return the seconds until the next poll, after one at *now* that returned *job*."""
+    def next_delay(self, job: PollableJob, *, now: float, chance: float, requests: int = 1) -> float:
+        """Return the seconds until the next poll, after one at *now* of so many *requests* that returned *job*."""
         self._failures = self._malformed_responses = 0
         delay = (now - self.began) * _SHARE_OF_AGE
-        return self._clamp_delay(min(delay, self._estimate_remaining(job, now)), chance)
+        usual = self._clamp_delay(min(delay, self._estimate_remaining(job, now)), chance)
+        return max(usual, requests * self.poll.first)
 
     def next_delay_after_error(self, error: GradientError, *, chance: float) -> float | None:
         """Return the seconds until the next poll, after one that failed with *error*; None if the error is final."""

@@ -93,25 +93,35 @@ class BatchClient:
         """Return the current state of a job."""
         return await self._send_call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
 
-    async def retrieve_all(self, batch_ids: Sequence[str], remaining: Callable[[], Timeout]) -> dict[str, Batch]:
-        """Return the current states of several jobs by their ids; *remaining* returns the time limit of the next call.
+    async def retrieve_all(
+        self, batch_ids: Sequence[str], remaining: Callable[[], Timeout]
+    ) -> tuple[dict[str, Batch], int]:
+        """Return the current states of several jobs by their ids, and the number of requests that took.
+
+        *remaining* returns the time limit of the next call.
 
         Several jobs are looked up in the list of jobs. Those that its first pages do not have are requested one by one.
         """
         found: dict[str, Batch] = {}
+        requests = 0
         if len(batch_ids) > 1:
+            requests = pages_to_search(len(batch_ids), _SEARCH_PAGE_SIZE)
             with suppress(*_LIST_REFUSALS):
-                found = await self._look_up(frozenset(batch_ids), remaining)
+                found, requests = await self._look_up(frozenset(batch_ids), remaining)
         for batch_id in batch_ids:
             known = found.get(batch_id)
             if known is None or (known.is_terminal and known.status != "completed"):  # the list may lack its errors
                 found[batch_id] = await self.retrieve(batch_id, remaining(), priority="bulk")
-        return found
+                requests += 1
+        return found, requests
 
-    async def _look_up(self, batch_ids: frozenset[str], remaining: Callable[[], Timeout]) -> dict[str, Batch]:
+    async def _look_up(
+        self, batch_ids: frozenset[str], remaining: Callable[[], Timeout]
+    ) -> tuple[dict[str, Batch], int]:
         found: dict[str, Batch] = {}
-        after = None
-        for _ in range(pages_to_search(len(batch_ids), _SEARCH_PAGE_SIZE)):
+        after, pages = None, 0
+        while pages < pages_to_search(len(batch_ids), _SEARCH_PAGE_SIZE):
+            pages += 1
             page = await self.fetch_page(
                 limit=_SEARCH_PAGE_SIZE, after=after, status=None, timeout=remaining(), priority="bulk"
             )
@@ -119,7 +129,7 @@ class BatchClient:
             after = page.after
             if after is None or len(found) == len(batch_ids):
                 break
-        return found
+        return found, pages
 
     async def fetch_page(
         self,

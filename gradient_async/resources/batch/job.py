@@ -91,6 +91,7 @@ class BatchJob:
 
     def __init__(self, context: JobContext, parts: Sequence[JobPart]) -> None:
         self._context, self._parts, self._calls = context, tuple(parts), context.calls
+        self._look_requests = 1
 
     @property
     def batch_id(self) -> str:
@@ -132,7 +133,7 @@ class BatchJob:
         def remaining() -> float | None:
             return None if deadline is None else max(deadline - clock(), _SHORTEST_TIMEOUT)
 
-        states = await self._calls.retrieve_all([part.batch_id for part in pending], remaining)
+        states, self._look_requests = await self._calls.retrieve_all([part.batch_id for part in pending], remaining)
         for part in pending:
             part.record_state(states[part.batch_id])
         return merge_batches([part.batch for part in self._parts if part.batch is not None])
@@ -154,7 +155,7 @@ class BatchJob:
         async def fetch_state(remaining: float | None) -> Batch:
             return await self.refresh(timeout=remaining)
 
-        return JobProgress(fetch_state, poll, timeout)
+        return JobProgress(fetch_state, poll, timeout, count_requests=lambda: self._look_requests)
 
     async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
         """Wait until the job has ended.

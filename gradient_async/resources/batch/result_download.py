@@ -40,7 +40,7 @@ from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._protocol.batch.content_coding import ContentUnpacker
 from gradient_async._protocol.batch.download_state import DownloadState
 from gradient_async._protocol.batch.journal_records import SavedPosition
-from gradient_async.errors import BatchError, ConfigurationError, GradientError, ProtocolError
+from gradient_async.errors import BatchError, ConfigurationError, GradientError
 from gradient_async.models.batch_result import ResultFile
 
 SYNC_BYTES = 16_777_216
@@ -178,16 +178,15 @@ class ResultSaver:
         download = self.downloads[number]()
         if download is None:
             return
-        digest = hashlib.md5(usedforsecurity=False)
         if saved is not None and saved.offset:
             download.state = DownloadState(saved.offset, etag=saved.tag)
             download.unpacker.packed = False
-            await run_in_thread(partial(self._hash_saved, digest, saved))
+            await run_in_thread(partial(self._hash_saved, download.digest, saved))
         elif self._ends_in_line:
             await run_in_thread(partial(self._write_data, b"\n"))
         try:
-            await self._append_blocks(number, download, digest)
-            self._compare_digest(download.state, digest)
+            await self._append_blocks(number, download)
+            download.compare_digest()
         except GradientError as error:
             if not download.can_do_without(error):
                 raise
@@ -196,10 +195,10 @@ class ResultSaver:
             self._is_worthless = self._is_worthless or download.state.changed
             download.close()
 
-    async def _append_blocks(self, number: int, download: ResumableDownload, digest: hashlib._Hash) -> None:
+    async def _append_blocks(self, number: int, download: ResumableDownload) -> None:
         unpacker, state = download.unpacker, download.state
         while block := await download.read_block():
-            await run_in_thread(partial(self._write_stored, block, state.coding, digest, unpacker))
+            await run_in_thread(partial(self._write_stored, block, state.coding, download.digest, unpacker))
             if self.on_progress is not None:
                 self.on_progress(self._position, self._position - state.offset + (state.total or 0))
             if unpacker.packed or self.journal is None or self._position - self._recorded_position < SYNC_BYTES:
@@ -231,12 +230,6 @@ class ResultSaver:
         self._file.seek(saved.position - saved.offset)
         while block := self._file.read(SYNC_BYTES):
             digest.update(block)
-
-    def _compare_digest(self, state: DownloadState, digest: hashlib._Hash) -> None:
-        """Raise an error if the storage host has stated another MD5 than that of the bytes that arrived."""
-        if state.md5 is not None and state.md5 != digest.hexdigest():
-            self._is_worthless = True
-            raise ProtocolError("The results arrived with other bytes than the storage host has; download them again.")
 
     def _sync_file(self) -> None:
         assert self._file is not None  # noqa: S101 - opened

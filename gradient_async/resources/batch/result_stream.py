@@ -103,7 +103,7 @@ class ResultStream:
         BatchFailedError: The job ended without results.
         UploadError: The storage host refused the file.
         APIConnectionError: Repeated connections brought no new byte.
-        ProtocolError: The file changed while it was being read.
+        ProtocolError: The file changed while it was being read, or other bytes arrived than those of its MD5.
         StreamBusyError: Another task is reading this stream.
     """
 

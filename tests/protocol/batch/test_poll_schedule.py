@@ -39,6 +39,11 @@ def test_the_delay_stays_within_its_bounds(first: float, factor: float, chance: 
     assert poll.first <= wait <= poll.longest * 1.2
 
 
+@pytest.mark.parametrize(("requests", "delay"), [(1, 2), (2, 4), (61, 122)])
+def test_a_poll_of_several_requests_is_followed_by_a_longer_delay(requests: int, delay: float) -> None:
+    assert PollSchedule(Poll(), 0.0).next_delay(job(), now=0.0, chance=0.0, requests=requests) == delay
+
+
 @pytest.mark.parametrize(("first", "longest"), [(0, 1), (2, 1), (-1, 1), (1, float("inf")), (float("nan"), 1)])
 def test_invalid_poll_bounds_are_refused(first: float, longest: float) -> None:
     with pytest.raises(ConfigurationError):

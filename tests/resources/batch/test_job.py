@@ -15,6 +15,7 @@ from gradient_async import (
     BatchNotReadyError,
     ConfigurationError,
     ConflictError,
+    Poll,
 )
 from gradient_async.resources.batch import client as batch_client
 from gradient_async.testing import Emulator
@@ -162,6 +163,19 @@ async def test_the_timeout_of_wait_covers_all_parts_together(
         with pytest.raises(APITimeoutError):
             await session.batches.job(",".join("abcdefghij")).wait(timeout=0.4, poll=FAST)
     assert len(gradient_emulator.requests) < 10
+
+
+async def test_parts_that_no_list_shows_do_not_raise_the_number_of_requests(
+    gradient_emulator: Emulator, new_session: NewSession
+) -> None:
+    gradient_emulator.batches.seconds = 600
+    async with new_session() as session:
+        job = await session.batches.submit(requests(8), split=True, limits=BatchLimits(requests=1))
+        gradient_emulator.fail(403, path="/v1/batches", times=None)
+        before = len(gradient_emulator.requests)
+        with pytest.raises(APITimeoutError):
+            await job.wait(poll=Poll(first=0.05, longest=0.05), timeout=1.0)
+    assert len(gradient_emulator.requests) - before <= 1.0 / 0.05 + 18
 
 
 async def test_cancel_cancels_all_parts(gradient_emulator: Emulator, new_session: NewSession) -> None:

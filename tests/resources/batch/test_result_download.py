@@ -233,6 +233,22 @@ async def test_other_bytes_than_the_md5_says_are_no_success(
     assert read_folder(tmp_path) == {}
 
 
+async def test_results_of_other_bytes_than_the_md5_says_end_with_an_error(
+    gradient_emulator: Emulator, job: BatchJob
+) -> None:
+    await collect_ids(job)
+    gradient_emulator.storage.cut(1_000, times=2)
+    assert sorted(await collect_ids(job)) == RESULT_IDS
+    replace_bytes(gradient_emulator, bytes, etag=f'"{hashlib.md5(b"x", usedforsecurity=False).hexdigest()}"')
+    results, found = job.results(), list[str]()
+    for _ in ("output", "error"):
+        with pytest.raises(ProtocolError, match="other bytes"):
+            async for result in results:
+                found.append(result.custom_id)
+    assert [result async for result in results] == []
+    assert sorted(found) == RESULT_IDS
+
+
 async def test_the_md5_of_a_resumed_download_covers_the_bytes_on_disk(
     gradient_emulator: Emulator, half_downloaded: BatchJob, tmp_path: Path
 ) -> None:
