@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Self, TypeVar
 
 from gradient_async._io.deadline_timer import get_loop
-from gradient_async._io.http.hooks import logger
+from gradient_async._io.http.hooks import format_error, logger
 from gradient_async._protocol.batch.poll_schedule import Poll, PollableJob, PollSchedule, snapshot_key
 from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError
 
@@ -92,7 +92,7 @@ class JobProgress(Generic[J]):
             delay = schedule.next_delay_after_error(error, chance=_draw_jitter())
             if delay is None:
                 raise
-            logger.info("polling the %s failed, next poll in %.1f s: %s", self._subject, delay, error)
+            logger.info("polling the %s failed (%s), next poll in %.1f s", self._subject, format_error(error), delay)
             self._next_poll = loop.time() + delay
             return None
         now, requests = loop.time(), self._count_requests()

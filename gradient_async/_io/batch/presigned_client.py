@@ -12,6 +12,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from logging import DEBUG
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -22,7 +23,7 @@ from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import Exchange
-from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logger
+from gradient_async._io.http.hooks import AttemptDetails, Hook, format_error, logger, report_attempt
 from gradient_async._io.http.transport import Transport
 from gradient_async._protocol.batch.download_state import RANGE_NOT_SATISFIABLE, DownloadState
 from gradient_async._protocol.batch.presigned import UrlPolicy, storage_error, storage_retry_delay
@@ -116,7 +117,7 @@ class _PresignedAttempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.hooks or not (error is None or isinstance(error, GradientError)):
+        if not (self.hooks or logger.isEnabledFor(DEBUG)) or not (error is None or isinstance(error, GradientError)):
             return
         details = AttemptDetails(
             method=self.method,
@@ -128,8 +129,7 @@ class _PresignedAttempt:
             error=self.error or error,
             elapsed=self.timer.deadline_timer.time() - self._started_at,
         )
-        for hook in self.hooks:
-            call_hook(hook, details)
+        report_attempt(self.hooks, details)
 
 
 @attrs.define(eq=False)
@@ -182,7 +182,7 @@ class PresignedClient:
             delay = self.retry_delay(error, attempt)
             if delay is None:
                 raise error
-            logger.info("upload failed, next attempt in %.2f s: %s", delay, error)
+            logger.info("upload failed (%s), next attempt in %.2f s", format_error(error), delay)
             await asyncio.sleep(delay)
             if expires is not None and time.time() >= expires:
                 raise UploadError("The upload URL expired before the file was stored.", code="RequestExpired")

@@ -27,7 +27,7 @@ import attrs
 from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient
 from gradient_async._io.http.attempt_timer import body_timeout_error
 from gradient_async._io.http.exchange import Exchange
-from gradient_async._io.http.hooks import logger
+from gradient_async._io.http.hooks import format_error, logger
 from gradient_async._protocol.batch.content_coding import ContentUnpacker
 from gradient_async._protocol.batch.download_state import DownloadState
 from gradient_async._protocol.batch.presigned import is_final_refusal, needs_new_url
@@ -173,5 +173,7 @@ class ResumableDownload:
         delay = self.client.retry_delay(problem, self._failures)
         if delay is None:
             raise problem
-        logger.info("download interrupted at byte %d, going on in %.2f s: %s", self.state.offset, delay, problem)
+        logger.info(
+            "download interrupted at byte %d (%s), going on in %.2f s", self.state.offset, format_error(problem), delay
+        )
         await asyncio.sleep(delay)

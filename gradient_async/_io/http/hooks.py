@@ -1,7 +1,8 @@
 """Hooks and the logger: how a program observes attempts and calls.
 
 Contract: hooks receive frozen values; an exception in a hook is logged and does not reach the call. The logger
-``gradient_async`` is silent until the program configures logging. Sessions need these names for their signature, so
+``gradient_async`` is silent until the program configures logging. Of an error that the service sent it shows class,
+status and request id, never the message, which may quote a prompt. Sessions need these names for their signature, so
 this module loads no other module of ours but `errors`.
 """
 
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
 import attrs
 
-from gradient_async.errors import GradientError
+from gradient_async.errors import APIStatusError, GradientError, escape_text
 
 if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
 
 logger = logging.getLogger("gradient_async")
 logger.addHandler(logging.NullHandler())
+_ID_CHARS = 100
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -133,6 +135,34 @@ def call_hook(hook: Callable[[D], R], details: D) -> R | None:
     except Exception:
         logger.exception("a hook failed")
         return None
+
+
+def report_attempt(hooks: Sequence[Hook], details: AttemptDetails) -> None:
+    """Write *details* to the log, and call *hooks* with them."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("%s", format_attempt(details))
+    for hook in hooks:
+        call_hook(hook, details)
+
+
+def format_attempt(details: AttemptDetails) -> str:
+    """Return the line of an attempt in the log: method, address, status or error, milliseconds, request id."""
+    result = str(details.status) if details.status is not None else format_error(details.error)
+    facts = [f"{details.method} {details.url}: {result} in {details.elapsed * 1000:.0f} ms"]
+    facts += [f"request {escape_text(details.request_id, _ID_CHARS)}"] if details.request_id else []
+    facts += [f"attempt {details.attempt}"] if details.attempt > 1 else []
+    return ", ".join(facts)
+
+
+def format_error(error: GradientError | None) -> str:
+    """Return an error for the log: its class, and its status or message, unless the service wrote the message."""
+    if error is None:
+        return "no response"
+    name = type(error).__name__
+    if not isinstance(error, APIStatusError):
+        return f"{name}: {error}"
+    request = f", request {escape_text(error.request_id, _ID_CHARS)}" if error.request_id else ""
+    return f"{name} {error.status}{request}"
 
 
 def combine_wait_hooks(hooks: Sequence[WaitHook]) -> WaitObserver | None:

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from logging import DEBUG
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,7 +21,7 @@ import attrs
 from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
-from gradient_async._io.http.hooks import AttemptDetails, Hook, call_hook, logger
+from gradient_async._io.http.hooks import AttemptDetails, Hook, format_error, logger, report_attempt
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
@@ -172,7 +173,10 @@ class Pipeline:
                 if delay is None:
                     raise attempt.error
                 call.rate_limit_error = attempt.error if isinstance(attempt.error, RateLimitError) else None
-                logger.info("attempt %d failed, next in %.2f s: %s", call.attempt, delay, attempt.error)
+                logger.info(
+                    "%s %s: attempt %d failed (%s), next in %.2f s",
+                    *(request.method, _describe_address(call), call.attempt, format_error(attempt.error), delay),
+                )
                 await asyncio.sleep(delay)
             raise rate_limit_error  # more informative than the limiter's timeout that its pause led to
         closed_error = build_closed_error(maybe_sent=call.maybe_sent or (call.timer is not None and call.timer.sent))
@@ -193,7 +197,8 @@ class Pipeline:
         timer.require_new_connection = call.needs_new_connection
         attempt = _Attempt(timer, 0.0 if permit is None else permit.waited)
         call.limiter_wait += attempt.limiter_wait
-        started_at = call.deadline_timer.time() if self.hooks else 0.0
+        is_observed = bool(self.hooks) or logger.isEnabledFor(DEBUG)
+        started_at = call.deadline_timer.time() if is_observed else 0.0
         try:
             with timer:
                 attempt.exchange = await self.transport.start_exchange(request, target, timer)
@@ -211,7 +216,7 @@ class Pipeline:
                 permit.sent()
         try:
             self._process_response(call, attempt)
-            if self.hooks:
+            if is_observed:
                 self._report_attempt(call, attempt, call.deadline_timer.time() - started_at)
         except BaseException:  # of a limiter or a hook of the caller
             attempt.close_exchange()
@@ -277,7 +282,7 @@ class Pipeline:
         exchange = attempt.exchange
         details = AttemptDetails(
             method=call.request.method,
-            url=(call.target.base_url + call.request.path).partition("?")[0],
+            url=_describe_address(call),
             attempt=call.attempt,
             limiter_wait=attempt.limiter_wait,
             status=exchange.status if exchange else None,
@@ -285,8 +290,12 @@ class Pipeline:
             error=attempt.error,
             elapsed=elapsed,
         )
-        for hook in self.hooks:
-            call_hook(hook, details)
+        report_attempt(self.hooks, details)
+
+
+def _describe_address(call: _Call) -> str:
+    """Return the address of the call without its query."""
+    return (call.target.base_url + call.request.path).partition("?")[0]
 
 
 def _build_reply(call: _Call, attempt: _Attempt) -> Reply:

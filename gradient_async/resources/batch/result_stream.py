@@ -15,7 +15,7 @@ import anyio
 import attrs
 
 from gradient_async._io.batch.resumable_download import ResumableDownload
-from gradient_async._io.http.hooks import logger
+from gradient_async._io.http.hooks import format_error, logger
 from gradient_async._protocol.batch.api import batch_failed_error, results_overdue_error
 from gradient_async._protocol.batch.poll_schedule import expects_results, results_retry_delay
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
@@ -193,4 +193,4 @@ class ResultStream:
 
     def _report_problem(self, error: GradientError) -> None:
         self.problems.append(error)
-        logger.warning("the error sidecar of a job cannot be read: %s", error)
+        logger.warning("the error sidecar of a job cannot be read: %s", format_error(error))
