@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitOutcome
     from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
     from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
+    from gradient_async.models.agent_health import AgentHealth
     from gradient_async.models.batch import Batch, BatchFault, BatchFile, BatchRequest, RequestCounts, ResultLinks
     from gradient_async.models.batch_result import BatchReport, BatchResult, TokenTotals
     from gradient_async.models.chat import ChatCompletion, Choice, Message, ToolCall, Usage
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from gradient_async.models.response_event import ResponseEvent
     from gradient_async.models.response_meta import RateLimitInfo, ResponseMeta, Timings
     from gradient_async.models.responses import ResponseReply
+    from gradient_async.models.retrieval import RetrievedPassage, RetrievedPassages
     from gradient_async.models.systemone import SystemOneAnswer, SystemOneEvaluation
     from gradient_async.models.tool_run import ToolRun, ToolStep
     from gradient_async.models.video import Video
@@ -156,6 +158,8 @@ else:
             "models.video": ("Video",),
             "models.image_event": ("ImageEvent",),
             "_io.stream.image_stream": ("ImageStream",),
+            "models.retrieval": ("RetrievedPassage", "RetrievedPassages"),
+            "models.agent_health": ("AgentHealth",),
         },
         modules=("models", "params", "session"),
     )
@@ -166,6 +170,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AgentHealth",
     "AsyncInvocation",
     "AsyncSession",
     "AttemptDetails",
@@ -238,6 +243,8 @@ __all__ = [
     "ResponseStream",
     "ResultLinks",
     "ResultStream",
+    "RetrievedPassage",
+    "RetrievedPassages",
     "RetryPolicy",
     "RollingTokenBucket",
     "SSEParser",

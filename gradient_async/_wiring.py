@@ -144,6 +144,8 @@ class SharedParts:
         agent_key: The key of the session's agent.
         base_url: The address of the inference service.
         agent_url: The address of the session's agent.
+        knowledge_base_token: The token for knowledge bases.
+        knowledge_base_url: The address of the knowledge bases.
         limits: Rate limits for new limiters, a limiter of the caller, or None.
         network: How the hosts are reached.
     """
@@ -152,6 +154,8 @@ class SharedParts:
     agent_key: credentials.Setting
     base_url: credentials.Setting
     agent_url: credentials.Setting
+    knowledge_base_token: credentials.Setting
+    knowledge_base_url: credentials.Setting
     limits: RateLimits | Limiter | None
     network: Network
     _agent_limiters: AgentLimiters | None = attrs.field(default=None, init=False)
@@ -206,6 +210,22 @@ class SharedParts:
         secret = (key if key.value else self.agent_key).require_value("An agent has an endpoint access key of its own.")
         return Target(address, secret, self._get_agent_limiter(address, secret), options.headers, options.priority)
 
+    def build_knowledge_base_target(self, options: ViewOptions) -> Target:
+        """Return the knowledge bases as the destination of calls.
+
+        They have a limiter of their own, unless host and key are those of the inference service.
+
+        Raises:
+            ConfigurationError: There is no token.
+        """
+        url = credentials.choose_knowledge_base_address(self.knowledge_base_url, self.base_url)
+        token = credentials.choose_knowledge_base_token(self.knowledge_base_token, url, self.api_key, self.base_url)
+        address = url.require_value("Knowledge bases need an address.")
+        secret = token.require_value("Knowledge bases need a personal access token with the scope GenAI:read.")
+        is_inference = address == self.base_url.value and secret == self.api_key.value
+        limiter = self.limiter if is_inference else self._get_agent_limiter(address, secret)
+        return Target(address, secret, limiter, options.headers, options.priority)
+
     def build_pipeline(self, options: ViewOptions) -> Pipeline:
         """Return the pipeline of a view."""
         from gradient_async._io.http.pipeline import Pipeline
@@ -234,7 +254,7 @@ class SharedParts:
                 await limiter.aclose()
 
     def _get_agent_limiter(self, address: str, secret: str) -> Limiter | None:
-        """Return the limiter of one agent, which has the form of the inference key's, and its own budget."""
+        """Return the limiter of another key, which has the form of the inference key's, and its own budget."""
         if self.limiter is None:
             return None
         if self._agent_limiters is None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gradient_async.resources.chat.completions import Chat
     from gradient_async.resources.embeddings import Embeddings
     from gradient_async.resources.images import Images
+    from gradient_async.resources.knowledge_bases import KnowledgeBases
     from gradient_async.resources.messages import Messages
     from gradient_async.resources.models import Models
     from gradient_async.resources.raw import RawRequests
@@ -68,6 +69,10 @@ class AsyncSession:
             AGENT_ENDPOINT, AGENT_URL or GRADIENT_AGENT_ENDPOINT.
         base_url: Address of the inference service. Default: GRADIENT_INFERENCE_ENDPOINT, else
             ``https://inference.do-ai.run``.
+        knowledge_base_token: Personal access token for ``knowledge_bases``, with the scope ``GenAI:read``. Default:
+            *api_key* unless it is a model access key, else DIGITALOCEAN_TOKEN or DIGITALOCEAN_ACCESS_TOKEN.
+        knowledge_base_endpoint: Address of the knowledge bases. Default: GRADIENT_KNOWLEDGE_BASE_ENDPOINT, else
+            ``https://kbaas.do-ai.run``, or with another *base_url* that one.
         limits: Rate limits of the account; default: 250 requests per minute and 5,000 per hour. A limiter object shares
             the budget of the inference key with other sessions; each agent has a budget of the same form for its own
             key. None switches the limiters off.
@@ -112,6 +117,8 @@ class AsyncSession:
         agent_access_key: str | None = None,
         agent_endpoint: str | None = None,
         base_url: str | None = None,
+        knowledge_base_token: str | None = None,
+        knowledge_base_endpoint: str | None = None,
         limits: RateLimits | Limiter | None = RateLimits(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -135,6 +142,12 @@ class AsyncSession:
             agent_key=find_key("agent_access_key", agent_access_key, credentials.AGENT_KEYS),
             base_url=find_address("base_url", base_url, credentials.INFERENCE_ENDPOINTS),
             agent_url=find_address("agent_endpoint", agent_endpoint, credentials.AGENT_ENDPOINTS),
+            knowledge_base_token=find_key(
+                "knowledge_base_token", knowledge_base_token, credentials.KNOWLEDGE_BASE_TOKENS
+            ),
+            knowledge_base_url=find_address(
+                "knowledge_base_endpoint", knowledge_base_endpoint, credentials.KNOWLEDGE_BASE_ENDPOINTS
+            ),
             limits=limits,
             network=Network(
                 max_connections=max_connections,
@@ -247,6 +260,14 @@ class AsyncSession:
         from gradient_async.resources.systemone import SystemOne
 
         return SystemOne(self._pipeline, self._get_target, self._timeouts)
+
+    @cached_property
+    def knowledge_bases(self) -> KnowledgeBases:
+        """Passages from knowledge bases."""
+        from gradient_async.resources.knowledge_bases import KnowledgeBases
+
+        target = partial(self._parts.build_knowledge_base_target, self._options)
+        return KnowledgeBases(self._pipeline, target, self._timeouts)
 
     @cached_property
     def images(self) -> Images:
@@ -366,12 +387,20 @@ class AsyncSession:
         """
         return await self._raw.send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
-    def agent(self, endpoint: str | None = None, access_key: str | None = None) -> Agent:
+    def agent(
+        self,
+        endpoint: str | None = None,
+        access_key: str | None = None,
+        *,
+        path: str = "/api/v1/chat/completions",
+    ) -> Agent:
         """Return an agent with its own key and rate limiter, over the connection pool of the session.
 
         Args:
             endpoint: Address of the agent; default: the session's ``agent_endpoint``.
             access_key: Endpoint access key of the agent; default: the session's ``agent_access_key``.
+            path: Path of its chat completions below the address; ``?agent=true`` is added to one without a query. Some
+                agents have theirs at ``"/v1/chat/completions"``.
 
         Raises:
             ConfigurationError: The address or the key is invalid. A missing one is reported by the first call.
@@ -386,7 +415,9 @@ class AsyncSession:
             "endpoint", endpoint, credentials.AGENT_ENDPOINTS, {}, allow_insecure=self._allow_insecure
         )
         target = partial(self._parts.build_agent_target, self._options, url, key)
-        return new_agent(self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes)
+        return new_agent(
+            self._pipeline, target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes, path=path
+        )
 
     async def aclose(self) -> None:
         """Close every connection. Calls and streams that are still running fail with `SessionClosedError`.

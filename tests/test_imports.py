@@ -44,7 +44,7 @@ TOOLS = {
     "_protocol.codec.type_adapter", "_protocol.codec.pydantic_adapter", "_protocol.codec.msgspec_adapter", "models.parsed", "models.tool_run", "resources.chat.parse",
     "resources.chat.run_tools",
 }  # fmt: skip
-OTHERS = {"embeddings", "images", "async_invoke", "audio", "rerank", "systemone", "videos"}
+OTHERS = {"knowledge_bases", "embeddings", "images", "async_invoke", "audio", "rerank", "systemone", "videos"}
 ELSEWHERE = TOOLS | {
     "resources.models",
     "resources.batch.batches",

@@ -31,14 +31,17 @@ from gradient_async.models.messages import MessageUsage
 
 PROVIDER = "digitalocean.gradient"
 _NAME = "gradient_async"
+_CHAT = "/v1/chat/completions"
 _OPERATIONS = {
-    "/api/v1/chat/completions": "invoke_agent",
-    "/v1/chat/completions": "chat",
+    f"/api{_CHAT}": "invoke_agent",
+    _CHAT: "chat",
     "/v1/messages": "chat",
     "/v1/responses": "chat",
     "/v1/embeddings": "embeddings",
     "/v1/images/generations": "generate_content",
     "/v1/async-invoke": "generate_content",
+    "/v1/audio/speech": "generate_content",
+    "/v1/videos": "generate_content",
 }
 _PARAMETERS = {
     "frequency_penalty": "gen_ai.request.frequency_penalty",
@@ -161,7 +164,12 @@ def _operation_name(call: CallDetails) -> str | None:
     """Return the name of the operation in the conventions, None for a call that generates nothing."""
     if call.method != "POST":
         return None
-    return next((name for path, name in _OPERATIONS.items() if call.url.endswith(path)), None)
+    is_agent = call.model is None and call.url.endswith(_CHAT)  # an agent may be called at this path too
+    return (
+        "invoke_agent"
+        if is_agent
+        else next((_OPERATIONS[path] for path in _OPERATIONS if call.url.endswith(path)), None)
+    )
 
 
 def _common_attributes(call: CallDetails, operation: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ToolParam,
         ToolsParams,
     )
+    from gradient_async.params.knowledge_bases import RerankingParam, RetrieveParams
     from gradient_async.params.media import (
         EmbeddingParams,
         ImageParams,
@@ -105,6 +106,7 @@ else:
             "audio": ("SpeechParams",),
             "videos": ("VideoParams",),
             "raw": ("RawRequestParams",),
+            "knowledge_bases": ("RerankingParam", "RetrieveParams"),
         },
     )
 
@@ -137,9 +139,11 @@ __all__ = [
     "RawRequestParams",
     "ReasoningEffort",
     "RerankParams",
+    "RerankingParam",
     "ResponseFormatParams",
     "ResponsesFunctionParam",
     "ResponsesParams",
+    "RetrieveParams",
     "Role",
     "RunToolsParams",
     "SharedChatParams",

@@ -8,7 +8,7 @@ Source: the documents that each module names; each module decides what they leav
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -71,6 +71,7 @@ class Emulator(ScriptingAPI):
         invocation_seconds: The duration of an asynchronous invocation in seconds.
         video_seconds: The duration of a video job in seconds.
         speech_shape: The form of a response with speech: the audio itself, or JSON that holds it in base64.
+        knowledge_bases: The texts of each knowledge base by its id; without any, every id exists.
         clock: Returns the time in epoch seconds.
         batches: The batch service, with its jobs and scripting methods.
         storage: The storage host, with its requests and scripting methods.
@@ -103,6 +104,7 @@ class Emulator(ScriptingAPI):
     invocation_seconds: float = 0.3
     video_seconds: float = 0.3
     speech_shape: Literal["bytes", "base64"] = "bytes"
+    knowledge_bases: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: BatchService = attrs.field(init=False, repr=False)
     storage: StorageHost = attrs.field(init=False, repr=False)
@@ -122,7 +124,11 @@ class Emulator(ScriptingAPI):
             router=Router(
                 (
                     *build_endpoint_table(
-                        model, models=self.models, strict=self.strict_models, speech_shape=self.speech_shape
+                        model,
+                        models=self.models,
+                        strict=self.strict_models,
+                        speech_shape=self.speech_shape,
+                        passages=self.knowledge_bases,
                     ),
                     *self.batches.build_endpoints(),
                     *InvocationService(storage=self.storage, seconds=self.invocation_seconds).build_endpoints(),

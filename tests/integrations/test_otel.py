@@ -180,11 +180,14 @@ async def test_an_abandoned_stream_is_not_an_error(session: AsyncSession, record
     assert (span.status.status_code, attributes["gradient.outcome"]) == (StatusCode.UNSET, "cancelled")
 
 
-async def test_a_call_to_an_agent_is_an_invoke_agent_span(gradient_emulator: Emulator, recording: Recording) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/chat/completions", "/v1/chat/completions"])
+async def test_a_call_to_an_agent_is_an_invoke_agent_span(
+    gradient_emulator: Emulator, recording: Recording, path: str
+) -> None:
     async with AsyncSession(
         agent_access_key="a", agent_endpoint=gradient_emulator.agent_url, hooks=[recording.hook]
     ) as session:
-        await session.agent().chat.completions.create(messages=HI["messages"])
+        await session.agent(path=path).chat.completions.create(messages=HI["messages"])
     (span,), (attributes,) = recording.spans, recording.attributes()
     assert span.name == "invoke_agent"
     assert "gen_ai.request.model" not in attributes
@@ -195,7 +198,9 @@ async def test_other_apis_have_their_operations(session: AsyncSession, recording
     await session.messages.create(**HI, max_tokens=5)
     await session.responses.create(model="r", input="Hi")
     assert [span.name for span in recording.spans] == ["embeddings e", "chat llama", "chat r"]
-    assert all(attributes["gen_ai.usage.input_tokens"] > 0 for attributes in recording.attributes())
+    await session.audio.speech.create(model="s", input="Hi")
+    assert recording.spans[-1].name == "generate_content s"
+    assert all(attributes["gen_ai.usage.input_tokens"] > 0 for attributes in recording.attributes()[:3])
     assert recording.attributes()[1]["gen_ai.response.finish_reasons"]
 
 

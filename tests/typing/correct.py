@@ -8,6 +8,7 @@ import attrs
 from openai.types.chat import ChatCompletionMessage as OpenAIMessage
 
 from gradient_async import (
+    AgentHealth,
     AsyncInvocation,
     AsyncSession,
     ChatCompletion,
@@ -129,6 +130,9 @@ async def use(session: AsyncSession) -> None:
     assert_type((await session.embeddings.create(model="m", input="a")).data[0].embedding, list[float])
     ranking = await session.rerank.create(model="m", query="q", documents=(str(n) for n in range(3)))
     assert_type(ranking.best_first, list[RerankResult])
+    found = await session.knowledge_bases.retrieve("kb", query="q", alpha=0.5, reranking={"enabled": True})
+    assert_type([passage.text_content for passage in found], list[str])
+    assert_type(await session.agent(path="/v1/chat/completions").health(timeout=5), AgentHealth)
     evaluation = await session.systemone.create(
         model="m", state="s", questions={"a": {"type": "score", "instructions": "i", "criteria": ["low", "high"]}}
     )

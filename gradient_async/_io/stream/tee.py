@@ -58,7 +58,7 @@ class _TeeReader(Generic[E]):
     task: asyncio.Task[None] | None = None
     space_waiter: asyncio.Future[None] | None = None
 
-    def start(self) -> None:
+    def start_task(self) -> None:
         if self.task is None and not self.ended:
             self.task = get_loop().create_task(self._read_stream())
 
@@ -107,7 +107,7 @@ class TeeBranch(Generic[E]):
 
     async def __anext__(self) -> E:
         reader, queue = self._reader, self._queue
-        reader.start()
+        reader.start_task()
         while not queue.events:
             if reader.ended or queue not in reader.queues:
                 raise copy.copy(reader.error) if reader.error is not None else StopAsyncIteration

@@ -27,6 +27,10 @@ INFERENCE_KEYS = (
     "DIGITALOCEAN_ACCESS_TOKEN",
 )
 INFERENCE_ENDPOINTS = ("GRADIENT_INFERENCE_ENDPOINT",)
+DEFAULT_KNOWLEDGE_BASE_URL = "https://kbaas.do-ai.run"
+KNOWLEDGE_BASE_TOKENS = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
+KNOWLEDGE_BASE_ENDPOINTS = ("GRADIENT_KNOWLEDGE_BASE_ENDPOINT", "GRADIENT_KBASS_ENDPOINT")
+_MODEL_KEY_PREFIX, _TOKEN_PREFIXES = "sk-do-", ("dop_v1_", "doo_v1_")
 AGENT_KEYS = ("AGENT_ACCESS_KEY", "GRADIENT_AGENT_ACCESS_KEY")
 AGENT_ENDPOINTS = ("AGENT_ENDPOINT", "AGENT_URL", "GRADIENT_AGENT_ENDPOINT")
 
@@ -87,6 +91,35 @@ def find_key(argument: str, given: str | None, variables: tuple[str, ...], envir
             "copy it again, without anything around it."
         )
     return attrs.evolve(setting, value=key)
+
+
+def choose_knowledge_base_address(address: Setting, base_url: Setting) -> Setting:
+    """Return the *address* of the knowledge bases, else the one that belongs to that of the inference service.
+
+    Beside the service's own host they have the documented one. Beside any other address, a gateway or an emulator, they
+    are expected there, so that no key leaves it.
+    """
+    if address.value is not None:
+        return address
+    if base_url.value == DEFAULT_BASE_URL:
+        return attrs.evolve(address, value=DEFAULT_KNOWLEDGE_BASE_URL, source="the default")
+    return base_url
+
+
+def choose_knowledge_base_token(token: Setting, address: Setting, api_key: Setting, base_url: Setting) -> Setting:
+    """Return the key for the knowledge bases at *address*: *token*, or the inference key where that may serve.
+
+    The inference key goes to no other host, with one exception: a token of the account serves on both of the service's
+    own hosts. A model access key is refused by the knowledge bases, so it is never sent there.
+    """
+    if token.source == f"{token.argument}=" or api_key.value is None:
+        return token
+    if address.value == base_url.value:
+        return api_key
+    if (base_url.value, address.value) != (DEFAULT_BASE_URL, DEFAULT_KNOWLEDGE_BASE_URL):
+        return token
+    may_be_token = token.value is None and not api_key.value.startswith(_MODEL_KEY_PREFIX)
+    return api_key if may_be_token or api_key.value.startswith(_TOKEN_PREFIXES) else token
 
 
 def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Setting:

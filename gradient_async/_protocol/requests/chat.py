@@ -21,7 +21,8 @@ from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.params import AgentParams, ChatParams, Role
 
 CHAT_PATH = "/v1/chat/completions"
-AGENT_CHAT_PATH = "/api/v1/chat/completions?agent=true"
+AGENT_CHAT_PATH = "/api/v1/chat/completions"
+"""The path of most documents; one of them names `CHAT_PATH`. Both get ``?agent=true`` by `build_agent_path`."""
 AGENT_MODEL = "ignored"
 MESSAGES_EXPECTED = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
 """The expected form of ``messages``, for `require_iterable`."""
@@ -47,6 +48,17 @@ def build_chat_request(path: str, params: Mapping[str, Any], *, stream: bool, ti
         if type(value) not in _PLAIN and name not in _CONVERTED:
             body[name] = to_json_value(name, value, keep_nulls=name not in _KNOWN)
     return build_post(path, body, stream=stream, timeouts=timeouts)
+
+
+def build_agent_path(path: object) -> str:
+    """Return path and query of an agent's chat completions; a path without a query gets ``agent=true``.
+
+    Raises:
+        ConfigurationError: It is not a path.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or not path.isascii() or not path.isprintable():
+        raise ConfigurationError(f"path must be a path, as '/v1/chat/completions'; got {quote_argument(path)}.")
+    return path if "?" in path else f"{path}?agent=true"
 
 
 def reject_stream(params: Mapping[str, Any]) -> None:

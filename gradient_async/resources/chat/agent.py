@@ -13,10 +13,14 @@ import attrs
 
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
+from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.chat import AGENT_CHAT_PATH, AGENT_MODEL
+from gradient_async._protocol.requests.chat import AGENT_CHAT_PATH, AGENT_MODEL, build_agent_path
+from gradient_async._protocol.requests.request import Request
+from gradient_async.models.agent_health import AgentHealth
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import AgentParams, AgentParseParams, AgentRunToolsParams, ToolParam
+from gradient_async.resources.base import Resource
 from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
@@ -30,12 +34,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_read_health = ResponseReader(AgentHealth, "status")
+
 
 class AgentChatCompletions(BaseChatCompletions[AgentParams]):
     """``session.agent(...).chat.completions``: completions of an agent, which chooses its own model."""
 
-    _path = AGENT_CHAT_PATH
     _default_model = AGENT_MODEL
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        target: Callable[[], Target],
+        *,
+        timeouts: Timeouts,
+        max_event_bytes: int,
+        path: str = AGENT_CHAT_PATH,
+    ) -> None:
+        super().__init__(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
+        self._path = build_agent_path(path)
 
     @overload
     async def create(
@@ -168,7 +185,7 @@ class AgentChat:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Agent:
+class Agent(Resource):
     """``session.agent(...)``: an agent with its own endpoint and key, over the session's connection pool."""
 
     chat: AgentChat
@@ -216,11 +233,34 @@ class Agent:
         """
         return await self._raw().send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
+    async def health(self, *, timeout: float | Timeouts | None = None) -> AgentHealth:
+        """Return whether the agent serves requests. The call does not count for the rate limit.
 
-def new_agent(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Agent:
-    """Create ``session.agent(...)``."""
-    completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
-    return Agent(AgentChat(completions), cache(partial(_new_raw, pipeline, target, timeouts, max_event_bytes)))
+        Example:
+            ``print((await session.agent().health(timeout=5)).status)``
+
+        Args:
+            timeout: Seconds for the whole call, or a `Timeouts` for each part of it.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key; nothing was sent.
+            APIStatusError: The agent is not healthy; the subclass says why.
+            APIConnectionError: No response came.
+            ProtocolError: The response has no status.
+        """
+        timeouts = self._timeouts.override_with(timeout)
+        request = Request(method="GET", path="/health", timeouts=timeouts, idempotent=True)
+        target = attrs.evolve(self._target(), limiter=None)
+        return await self._pipeline.send_and_decode(request, target, _read_health)
+
+
+def new_agent(
+    pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int, path: str
+) -> Agent:
+    """Create ``session.agent(...)``, whose chat completions are at *path*."""
+    completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes, path=path)
+    raw = cache(partial(_new_raw, pipeline, target, timeouts, max_event_bytes))
+    return Agent(pipeline, target, timeouts, AgentChat(completions), raw)
 
 
 def _new_raw(pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts, max_event_bytes: int) -> RawRequests:

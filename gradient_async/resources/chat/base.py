@@ -45,7 +45,7 @@ class BaseChatCompletions(Generic[P]):
         _default_model: Model of a request that names none, None where a model is required.
     """
 
-    _path: ClassVar[str]
+    _path: str
     _default_model: ClassVar[str | None] = None
 
     def __init__(

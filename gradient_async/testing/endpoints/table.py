@@ -7,13 +7,16 @@ Source: the paths of the Agent Inference and Inference API references.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import attrs
 
 from gradient_async.testing.endpoints.chat import ChatEndpoint
 from gradient_async.testing.endpoints.embeddings import EmbeddingsEndpoint
 from gradient_async.testing.endpoints.generative import LanguageModel
 from gradient_async.testing.endpoints.images import ImagesEndpoint
+from gradient_async.testing.endpoints.knowledge_bases import KnowledgeBaseEndpoint
 from gradient_async.testing.endpoints.messages import MessagesEndpoint
 from gradient_async.testing.endpoints.models import ModelList, report_health
 from gradient_async.testing.endpoints.rerank import RerankEndpoint
@@ -29,7 +32,12 @@ _MODELS = "/v1/models"
 
 
 def build_endpoint_table(
-    model: LanguageModel, *, models: Sequence[str], strict: bool, speech_shape: SpeechShape
+    model: LanguageModel,
+    *,
+    models: Sequence[str],
+    strict: bool,
+    speech_shape: SpeechShape,
+    passages: Mapping[str, Sequence[str]],
 ) -> tuple[Endpoint, ...]:
     """Return the stateless endpoints.
 
@@ -38,6 +46,7 @@ def build_endpoint_table(
         models: The slugs of the models.
         strict: Whether a request for any other model is refused.
         speech_shape: The form of the responses with speech.
+        passages: The texts of each knowledge base by its id.
     """
     known = models if strict else None
     chat = ChatEndpoint(model=model, known=known)
@@ -45,25 +54,34 @@ def build_endpoint_table(
     responses = ResponsesEndpoint(model=model, known=known)
     embeddings, images = EmbeddingsEndpoint(known), ImagesEndpoint(known)
     rerank, systemone = RerankEndpoint(known), SystemOneEndpoint(known)
+    knowledge_bases = KnowledgeBaseEndpoint(passages)
     speech = SpeechEndpoint(known=known, shape=speech_shape)
+    agent_chat = Endpoint(
+        method="POST",
+        path=f"/api{_COMPLETIONS}",
+        respond=chat.complete_agent_chat,
+        check=chat.check_agent_chat,
+        generates=True,
+        agent=True,
+        upstream=_COMPLETIONS,
+    )
     return (
         _forwarded_post("/v1/messages", messages.create_message, messages.check_message, generates=True),
         _forwarded_post("/v1/responses", responses.create_response, responses.check_response, generates=True),
+        agent_chat,
+        attrs.evolve(agent_chat, path=_COMPLETIONS, query=(("agent", "true"),)),
         _forwarded_post(_COMPLETIONS, chat.complete_chat, chat.check_chat, generates=True),
-        Endpoint(
-            method="POST",
-            path=f"/api{_COMPLETIONS}",
-            respond=chat.complete_agent_chat,
-            check=chat.check_agent_chat,
-            generates=True,
-            agent=True,
-            upstream=_COMPLETIONS,
-        ),
         _forwarded_post("/v1/embeddings", embeddings.embed_texts, embeddings.check_embeddings),
         _forwarded_post("/v1/images/generations", images.generate_images, images.check_images),
         _forwarded_post("/v1/audio/speech", speech.speak_text, speech.check_speech),
         _forwarded_post("/v1/rerank", rerank.rank_documents, rerank.check_rerank),
         _forwarded_post("/v1/systemone", systemone.evaluate_state, systemone.check_evaluation),
+        Endpoint(
+            method="POST",
+            path="/v1/{knowledge_base_id}/retrieve",
+            respond=knowledge_bases.retrieve_passages,
+            check=knowledge_bases.check_query,
+        ),
         Endpoint(method="GET", path=_MODELS, respond=ModelList(models).list_models, upstream=_MODELS),
         Endpoint(method="GET", path="/health", respond=report_health, public=True),
     )

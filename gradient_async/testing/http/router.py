@@ -33,6 +33,7 @@ class Endpoint:
         agent: Whether it needs the key of the agent host.
         public: Whether it needs no key and does not count for the rate limits.
         upstream: The path on an upstream server; None if it is never forwarded.
+        query: Parameters that the query must have, for one of several endpoints on one path.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Endpoint:
     agent: bool = False
     public: bool = False
     upstream: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
 
     def match_path(self, path: str) -> dict[str, str] | None:
         """Return the values of the placeholders in *path*; None if *path* does not match."""
@@ -61,11 +63,11 @@ class Router:
         found = {endpoint: endpoint.match_path(request.path) for endpoint in self.endpoints}
         candidates = [endpoint for endpoint, params in found.items() if params is not None]
         for endpoint in candidates:
-            if endpoint.method == request.method:
+            if endpoint.method == request.method and set(endpoint.query) <= set(request.query.items()):
                 request.params = found[endpoint] or {}
                 request.generates = endpoint.generates
                 return endpoint
-        allowed = ", ".join(sorted(endpoint.method for endpoint in candidates))
+        allowed = ", ".join(sorted({endpoint.method for endpoint in candidates}))
         if not allowed:
             return error_response(404, request_id=request.request_id)
         message = f"{request.method} is not allowed here; use {allowed}."
