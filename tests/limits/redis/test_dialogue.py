@@ -3,6 +3,7 @@
 import math
 import time
 import uuid
+from collections import Counter
 
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +18,11 @@ from gradient_async.limits.redis.lua_script import EXCHANGE
 from gradient_async.limits.redis.messages import Exchange
 from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.replies import Reply, parse_reply
+from gradient_async.models.response_meta import RateLimitInfo
 
 CAPACITY, HOUR = 10, 3600.0
+QUOTAS: dict[str | None, int] = {"large": 8, "small": 5}
+"""Tokens per day of each model, which are hardly refilled during a test; a request takes one."""
 
 
 class Process:
@@ -32,24 +36,35 @@ class Process:
     def __init__(self, client: redis.Redis, key: str) -> None:
         self._client = client
         self.budget = SharedBudget(key, RateLimits(windows=[(CAPACITY, HOUR)]), share=0.25, guard=0.0)
-        self._dialogue = Dialogue(self.budget, SharedModels(guard=0.0, share=1.0))
+        self._models = SharedModels(guard=0.0, share=1.0)
+        self._dialogue = Dialogue(self.budget, self._models)
         self.permits: list[str] = []
+        self.served: Counter[str | None] = Counter()
         self.late: Exchange | None = None
 
-    def build_message(self, count: int) -> Exchange:
-        """Return a message that asks for *count* permits."""
+    def learn_quotas(self) -> None:
+        """Learn the quotas of all models, as from a response to each."""
+        now = time.monotonic()
+        for model, limit in QUOTAS.items():
+            info = RateLimitInfo(limit_tokens_per_day=limit, remaining_tokens_per_day=limit)
+            budget = self._models.budgets.add_model(model, now)
+            budget.apply_headers(info, refused=False, sent_at=now, now=now, server_now=now)
+            self._models.note_response(model, now)
+
+    def build_message(self, count: int, model: str | None = None) -> Exchange:
+        """Return a message that asks for *count* permits for *model*."""
         waiters: PriorityQueue[Waiter] = PriorityQueue()
         for _ in range(count):
-            waiters.push(Waiter("interactive", None, 0, False, None), "interactive")
+            waiters.push(Waiter("interactive", None, 1, False, model), "interactive")
         return self._dialogue.build_exchange(waiters.peek(), waiters, time.monotonic())
 
     def execute(self, message: Exchange) -> object:
         """Run the script with *message*."""
         return self._client.eval(EXCHANGE, len(message.keys), *message.keys, message.to_json())
 
-    def ask(self, count: int, *, times: int = 1) -> Reply:
+    def ask(self, count: int, *, model: str | None = None, times: int = 1) -> Reply:
         """Ask for *count* permits in a message that Redis executes *times* times; take what is granted."""
-        message, sent_at = self.build_message(count), time.monotonic()
+        message, sent_at = self.build_message(count, model), time.monotonic()
         for _ in range(times):
             reply = parse_reply(self.execute(message), message)
         now = time.monotonic()
@@ -57,11 +72,14 @@ class Process:
         for name in reply.names:
             self.budget.usage.add_permit(name, now, hold=False)
             self.permits.append(name)
+            self.served[model] += 1
+            if model is not None:
+                self._models.budgets.by_model[model].take(now, 1, hold=False)
         return reply
 
-    def lose_reply(self, count: int, *, is_late: bool) -> None:
+    def lose_reply(self, count: int, *, model: str | None = None, is_late: bool) -> None:
         """Ask for *count* permits in a message whose reply is lost; Redis may execute it later."""
-        message = self.build_message(count)
+        message = self.build_message(count, model)
         if is_late:
             self.late = message
         else:
@@ -124,4 +142,44 @@ def test_processes_never_hold_more_than_the_budget_and_get_all_of_it(
         recover_all()
         free = CAPACITY - sum(len(each.permits) for each in processes)
         assert len(processes[0].ask(CAPACITY).names) == free
+        client.delete(key)
+
+
+MODEL_OPERATIONS = st.tuples(
+    st.sampled_from(["ask", "repeat", "lose", "delay", "arrive"]),
+    st.integers(0, 2),
+    st.integers(1, 6),
+    st.sampled_from(list(QUOTAS)),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=st.lists(MODEL_OPERATIONS, max_size=25))
+def test_processes_never_exceed_the_quota_of_a_model_and_use_it_up(
+    url: str, operations: list[tuple[str, int, int, str | None]]
+) -> None:
+    key, is_lossless = f"{{{uuid.uuid4()}}}", all(operation[0] in ("ask", "repeat") for operation in operations)
+    with redis.Redis.from_url(url) as client:
+        processes = [Process(client, key) for _ in range(3)]
+        for process in processes:
+            process.learn_quotas()
+        for operation, number, count, model in operations:
+            process = processes[number]
+            if operation in ("ask", "repeat"):
+                process.ask(count, model=model, times=1 if operation == "ask" else 2)
+            elif operation in ("lose", "delay"):
+                process.lose_reply(count, model=model, is_late=operation == "delay")
+            elif process.late is not None:
+                process.ask(0)  # a process goes on before what it gave up on arrives
+                process.execute(process.late)
+            served = sum((each.served for each in processes), Counter[str | None]())
+            assert served.total() <= CAPACITY
+            assert all(served[model] <= limit for model, limit in QUOTAS.items())
+        if is_lossless:
+            served = sum((each.served for each in processes), Counter[str | None]())
+            for model, limit in QUOTAS.items():
+                wanted = min(CAPACITY - served.total(), limit - served[model])
+                granted = [len(each.ask(limit, model=model).names) for each in processes * 2]
+                assert sum(granted) == wanted
+                served[model] += wanted
         client.delete(key)
