@@ -121,8 +121,8 @@ class SharedModels:
 
     # Exchanges.
 
-    def note_response(self, model: str | None, now: float) -> None:
-        """Write what the response to a request to *model* has changed: its announced limits, or a pause."""
+    def share_limits(self, model: str | None, now: float) -> None:
+        """Write for all processes what a response has changed for *model*: its announced limits, or a pause."""
         budget = self.budgets.by_model.get(model)
         if budget is None:
             return

@@ -66,7 +66,7 @@ class SharedFeedback:
         paused, model_paused = self._feedback.apply_headers(
             info, model=model, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance
         )
-        self._models.note_response(model, now)
+        self._models.share_limits(model, now)
         if any(assumed) and not is_refusal:
             self._share_release(assumed)
         if model_paused:

@@ -49,7 +49,7 @@ class Process:
             info = RateLimitInfo(limit_tokens_per_day=limit, remaining_tokens_per_day=limit)
             budget = self._models.budgets.add_model(model, now)
             budget.apply_headers(info, refused=False, sent_at=now, now=now, server_now=now)
-            self._models.note_response(model, now)
+            self._models.share_limits(model, now)
 
     def build_message(self, count: int, model: str | None = None) -> Exchange:
         """Return a message that asks for *count* permits for *model*."""

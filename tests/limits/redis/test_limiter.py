@@ -100,7 +100,9 @@ async def test_waiters_are_served_in_order_with_fewer_requests_to_redis(url: str
             await limiter.acquire()
             order.append(n)
 
-        with mock.patch.object(limiter._store, "exchange", wraps=limiter._store.exchange) as exchanges:
+        with mock.patch.object(
+            limiter._exchanges.store, "exchange", wraps=limiter._exchanges.store.exchange
+        ) as exchanges:
             await asyncio.gather(*(acquire_as(n) for n in range(60)))
         assert order == list(range(60))
         assert exchanges.call_count < 60

@@ -22,7 +22,7 @@ UNREACHABLE = "redis://:secret@127.0.0.1:1/0"
 async def test_a_refund_that_failed_is_written_again(url: str, key: str) -> None:
     async with open_two_limiters(url, (1, 60.0), key=key) as (one, two):
         permit = await one.acquire(hold=True)
-        with mock.patch.object(one._store, "exchange", side_effect=RedisUnavailable("ConnectionError")):
+        with mock.patch.object(one._exchanges.store, "exchange", side_effect=RedisUnavailable("ConnectionError")):
             permit.refund()
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.2)
@@ -41,7 +41,7 @@ async def test_closing_writes_the_last_pause(url: str, key: str) -> None:
 
 async def test_closing_refunds_permits_granted_meanwhile(url: str, key: str) -> None:
     async with open_two_limiters(url, (10, 60.0), key=key) as (one, two):
-        granted, exchange = asyncio.Event(), one._store.exchange
+        granted, exchange = asyncio.Event(), one._exchanges.store.exchange
 
         async def reply_slowly(*args: Any) -> Reply:
             reply = await exchange(*args)
@@ -49,7 +49,7 @@ async def test_closing_refunds_permits_granted_meanwhile(url: str, key: str) -> 
             await asyncio.sleep(0.05)
             return reply
 
-        with mock.patch.object(one._store, "exchange", reply_slowly):
+        with mock.patch.object(one._exchanges.store, "exchange", reply_slowly):
             waiting = [asyncio.create_task(one.acquire()) for _ in range(5)]
             await granted.wait()
             await one.aclose()
@@ -73,7 +73,7 @@ async def test_a_permit_that_is_dropped_after_closing_connects_no_more(url: str,
     async with open_two_limiters(url, (10, 60.0), key=key) as (one, two):
         permit = await one.acquire(hold=True)
         await one.aclose()
-        with mock.patch.object(one._store, "exchange", wraps=one._store.exchange) as exchanges:
+        with mock.patch.object(one._exchanges.store, "exchange", wraps=one._exchanges.store.exchange) as exchanges:
             del permit
             gc.collect()
             await asyncio.sleep(0.1)

@@ -5,12 +5,12 @@ local function forget_unused_models(budget)
   local unused = {}
   for name, seen in pairs(budget.registers) do
     local model = string.sub(name, 1, 5) == 'seen:' and {name = string.sub(name, 6)}
-    if model and now > seen + FORGET_MODEL and now > get(budget, name_register('hold', model)) then
+    if model and now > seen + FORGET_MODEL and now > get(budget, name_register('pause', model)) then
       unused[#unused + 1] = model
     end
   end
   for _, model in ipairs(unused) do
-    for _, kind in ipairs({'seen', 'hold'}) do put(budget, name_register(kind, model), 0) end
+    for _, kind in ipairs({'seen', 'pause'}) do put(budget, name_register(kind, model), 0) end
     for number = 0, 3 do
       for _, kind in ipairs({'full', 'limit'}) do put(budget, name_register(kind, model, number), 0) end
     end
@@ -19,8 +19,8 @@ end
 local function update_model(budget, model, is_repeated)
   put(budget, name_register('seen', model), now)
   for _, limit in ipairs(model.limits) do put(budget, name_register('limit', model, limit[1]), limit[2]) end
-  local pause_end = math.max(get(budget, name_register('hold', model)), now + model.pause)
-  put(budget, name_register('hold', model), pause_end > now and pause_end or 0)
+  local pause_end = math.max(get(budget, name_register('pause', model)), now + model.pause)
+  put(budget, name_register('pause', model), pause_end > now and pause_end or 0)
   for _, quota in ipairs(model.quotas) do
     local number, tick, burst, level, _, returned = unpack(quota)
     local name = name_register('full', model, number)
@@ -44,7 +44,7 @@ local function has_limits(budget, model)
 end
 -- Returns how many of *wanted* requests the quotas of a model admit: none to a process that does not know them yet.
 local function admit_requests(budget, model, wanted)
-  if get(budget, name_register('hold', model)) > now then return 0 end
+  if get(budget, name_register('pause', model)) > now then return 0 end
   for _, quota in ipairs(model.quotas) do
     local number, tick, _, _, cost = unpack(quota)
     if number == 0 and has_limits(budget, model) then return 0 end
@@ -61,7 +61,7 @@ local function charge_model(budget, model, granted)
   end
 end
 local function describe_model(budget, model, reply)
-  local pause = math.max(0, get(budget, name_register('hold', model)) - now)
+  local pause = math.max(0, get(budget, name_register('pause', model)) - now)
   local delay = pause
   for _, quota in ipairs(model.quotas) do
     local shortage = find_shortage(budget, model, quota)
