@@ -66,6 +66,7 @@ SCRIPTS = (
     Script("disconnect"),
     Script("limiter", options=(), least=("--rounds", "1")),
     Script("batch"),
+    Script("map"),
 )
 
 

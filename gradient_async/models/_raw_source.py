@@ -97,6 +97,15 @@ def load_object(raw: RawValue, cls: type["Model"]) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
+def find_json_text(model: "Model") -> bytes | None:
+    """Return the JSON text that *model* as a whole was decoded from, None if that is not kept as text."""
+    raw = model._raw
+    if type(raw) is not tuple or not isinstance(raw[SOURCE], JSONTextSource):
+        return None
+    document, *path = raw[1:]
+    return document[0] if not path and isinstance(document[0], bytes) else None
+
+
 def unknown_fields(model: "Model", known: frozenset[str]) -> dict[str, Any]:
     """Return the fields of *model*'s JSON object that are not *known*. Do not change the result.
 

@@ -14,6 +14,7 @@ import attrs
 
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.embeddings import MAX_INPUTS, build_embeddings_request, read_embeddings
+from gradient_async._protocol.requests.request import mark_bulk
 from gradient_async.errors import ConfigurationError
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams, SharedEmbeddingParams
@@ -112,6 +113,5 @@ class Embeddings(Resource):
     ) -> Coroutine[Any, Any, EmbeddingList]:
         """Send one of many requests, behind single calls."""
         timeouts = self._timeouts.override_with(timeout)
-        request = build_embeddings_request({**shared, "input": texts}, timeouts=timeouts)
-        request = attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True)
+        request = mark_bulk(build_embeddings_request({**shared, "input": texts}, timeouts=timeouts))
         return self._pipeline.send_and_decode(request, gate.guard_target(self._target()), read_embeddings)

@@ -54,8 +54,9 @@ class CheckpointFile:
     _size: int = attrs.field(default=0, init=False)
     _index: RecordIndex = attrs.field(factory=RecordIndex, init=False, repr=False)
     _pending: list[bytes] = attrs.field(factory=list, init=False, repr=False)
+    _taken: int = attrs.field(default=0, init=False)
     _written: int = attrs.field(default=0, init=False)
-    _write_lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False, repr=False)
+    _write_ended: asyncio.Event = attrs.field(factory=asyncio.Event, init=False, repr=False)
 
     async def open_file(self) -> Self:
         """Open and lock the file, and index its records.
@@ -94,10 +95,12 @@ class CheckpointFile:
             CheckpointError: The file cannot be written.
         """
         self._pending += [encode_record(fingerprint, result) for fingerprint, result in records]
-        number = self._written + len(self._pending)
-        async with self._write_lock:
-            if self._written < number:
+        number = self._taken + len(self._pending)
+        while self._written < number:
+            if self._taken == self._written:
                 await self._write_pending()
+            else:
+                await self._write_ended.wait()  # wakes all in one turn of the loop, where a lock takes one for each
 
     async def aclose(self) -> None:
         """Write the results of calls that were cancelled before the write, and close the file.
@@ -113,8 +116,13 @@ class CheckpointFile:
 
     async def _write_pending(self) -> None:
         records, self._pending = self._pending, []
-        self._written += len(records)
-        await run_in_thread(partial(self._write_and_sync, b"".join(records)))
+        self._taken += len(records)
+        self._write_ended.clear()
+        try:
+            await run_in_thread(partial(self._write_and_sync, b"".join(records)))
+        finally:
+            self._written = self._taken
+            self._write_ended.set()
 
     def _write_and_sync(self, data: bytes) -> None:
         file, problem = self._file, ""

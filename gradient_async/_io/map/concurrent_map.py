@@ -5,8 +5,8 @@ not read. An error of the iterable is raised after every result before it was re
 and waits until they have ended.
 
 How it works: a worker pulls a request, calls, and puts the result into a `ReorderBuffer`; each worker that finds a
-request spawns the next one until there are *concurrency* of them. A semaphore of twice as many slots holds the workers
-back: a worker takes a slot before it pulls, the reader returns it with each result.
+request spawns the next one until there are *concurrency* of them. The workers pull one after the other, and wait with
+that while twice as many results are unread.
 
 Example, ``concurrency=2, ordered=True``, calls that take 3, 1 and 1 s (r0 to r2 are the results)::
 
@@ -18,6 +18,7 @@ Example, ``concurrency=2, ordered=True``, calls that take 3, 1 and 1 s (r0 to r2
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from types import TracebackType
@@ -79,11 +80,10 @@ class ConcurrentMap(Generic[Q, R]):
         self._requests = requests
         self._call, self._concurrency = call, concurrency
         self._results: ReorderBuffer[R] = ReorderBuffer(ordered)
-        self._slots = anyio.Semaphore(2 * concurrency)
-        self._pull_lock = anyio.Lock()
-        self._changed = anyio.Event()
+        self._pull_lock = asyncio.Lock()  # those of anyio wait for a turn of the loop even if nothing holds them
+        self._has_changed, self._has_room = asyncio.Event(), asyncio.Event()
         self._group: TaskGroup | None = None
-        self._workers = self._pulled = self._in_flight = 0
+        self._workers = self._pulled = self._in_flight = self._unread = 0
         self._is_exhausted = False
         self._failure: Exception | None = None
 
@@ -117,9 +117,10 @@ class ConcurrentMap(Generic[Q, R]):
         while (result := self._results.pop_result()) is None:
             if self._is_exhausted and not self._in_flight:
                 raise self._failure or StopAsyncIteration
-            self._changed = anyio.Event() if self._changed.is_set() else self._changed
-            await self._changed.wait()
-        self._slots.release()
+            self._has_changed.clear()
+            await self._has_changed.wait()
+        self._unread -= 1
+        self._has_room.set()
         return result
 
     def _spawn_worker(self, group: TaskGroup) -> None:
@@ -129,7 +130,6 @@ class ConcurrentMap(Generic[Q, R]):
 
     async def _run_worker(self, group: TaskGroup) -> None:
         while not self._is_exhausted:
-            await self._slots.acquire()
             pulled = await self._pull_request()
             if pulled is None:
                 return
@@ -141,11 +141,15 @@ class ConcurrentMap(Generic[Q, R]):
                 self.stop_pulling(error)
             finally:
                 self._in_flight -= 1
-                self._changed.set()
+                self._has_changed.set()
+            await asyncio.sleep(0)  # the reader comes first: it may stop the map at this result
 
     async def _pull_request(self) -> tuple[int, Q] | None:
-        """Return index and request of the next call, None at the end of the requests."""
+        """Return index and request of the next call once few results are unread, None at the end of the requests."""
         async with self._pull_lock:
+            while self._unread >= 2 * self._concurrency and not self._is_exhausted:
+                self._has_room.clear()
+                await self._has_room.wait()
             if self._is_exhausted:
                 return None
             try:
@@ -157,6 +161,7 @@ class ConcurrentMap(Generic[Q, R]):
             else:
                 self._pulled += 1
                 self._in_flight += 1
+                self._unread += 1
                 return self._pulled - 1, request
         return None
 
@@ -164,4 +169,5 @@ class ConcurrentMap(Generic[Q, R]):
         """Pull no further request; raise *failure* after the results of those that were pulled."""
         self._is_exhausted = True
         self._failure = self._failure or failure
-        self._changed.set()
+        self._has_changed.set()
+        self._has_room.set()

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import anyio
 import attrs
 
+from gradient_async._io.deadline_timer import GroupedBlock, OpenBlock
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter, Permit
 
@@ -31,13 +31,13 @@ class LimiterGate:
     model: str | None = attrs.field(default=None, init=False)
     _target: Target | None = attrs.field(default=None, init=False)
     _guarded: Target | None = attrs.field(default=None, init=False)
-    _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
+    _waits: set[OpenBlock] = attrs.field(factory=set, init=False)
     _is_closed: bool = attrs.field(default=False, init=False)
 
     @property
     def waiting(self) -> int:
         """Number of requests that wait for a permit."""
-        return len(self._scopes)
+        return len(self._waits)
 
     def guard_target(self, target: Target) -> Target:
         """Return *target* with this gate in front of its limiter.
@@ -56,8 +56,8 @@ class LimiterGate:
     def close(self) -> None:
         """Reject every request that waits, and all that come."""
         self._is_closed = True
-        for scope in self._scopes:
-            scope.cancel()
+        for wait in self._waits:
+            wait.request_stop()
 
     async def acquire_permit(self, limiter: Limiter, *args: Any, model: str | None = None, **options: Any) -> Permit:
         """Acquire a permit of *limiter*.
@@ -68,12 +68,8 @@ class LimiterGate:
         if self._is_closed:
             raise MapStoppedError
         self.model = model
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
-                return await limiter.acquire(*args, model=model, **options)
-            finally:
-                self._scopes.discard(scope)
+        with GroupedBlock(self._waits):
+            return await limiter.acquire(*args, model=model, **options)
         raise MapStoppedError
 
 

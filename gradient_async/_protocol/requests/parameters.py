@@ -50,6 +50,8 @@ def require_params(name: str, request: object) -> Mapping[str, Any]:
     Raises:
         ConfigurationError: *request* is neither.
     """
+    if type(request) is dict:  # Hot: each item of a map; asking an abstract class takes ten times as long
+        return request
     params = request if isinstance(request, Mapping) else to_request_json(name, request)
     if isinstance(params, Mapping):
         return params

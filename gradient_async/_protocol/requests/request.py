@@ -51,6 +51,15 @@ class Request:
     tokens: int = 0
 
 
+def mark_bulk(request: Request) -> Request:
+    """Return *request*, which was just built, as one of many: it waits behind single calls, without a time limit.
+
+    Hot: a copy would take as long as building the request did.
+    """
+    request.priority, request.timeout_excludes_limiter_wait = "bulk", True
+    return request
+
+
 def build_headers(request: Request, key: str, defaults: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """Return the headers of *request* sent with *key*, without duplicates that differ only in case.
 

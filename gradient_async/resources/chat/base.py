@@ -11,14 +11,12 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
-import attrs
-
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.chat import build_chat_request
-from gradient_async._protocol.requests.request import Request
+from gradient_async._protocol.requests.request import Request, mark_bulk
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import MapParams
 
@@ -132,7 +130,7 @@ class BaseChatCompletions(Generic[P]):
         params = dict(params)
         timeout = params.pop("timeout", timeout)
         request = self._build_request(params, timeout, stream=False)
-        return attrs.evolve(request, priority="bulk", timeout_excludes_limiter_wait=True)
+        return mark_bulk(request)
 
     def _send_in_bulk(self, request: Request, gate: LimiterGate) -> Coroutine[Any, Any, ChatCompletion]:
         """Send one of many requests, behind single calls."""

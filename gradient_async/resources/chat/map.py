@@ -23,6 +23,7 @@ from gradient_async._protocol.requests.parameters import require_params
 from gradient_async._protocol.requests.request import Request
 from gradient_async._protocol.sources.row_template import RowTemplate
 from gradient_async.errors import ConfigurationError, GradientError, SessionClosedError
+from gradient_async.models._raw_source import find_json_text
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.map_result import MapResult, find_own_id
 from gradient_async.models.response_meta import Timings
@@ -84,7 +85,7 @@ class ChatMap:
                 return completion, True
         completion = await self.send(request, results.gate)
         if results.checkpoint is not None:
-            await results.store_results([(fingerprint, completion.to_json().encode())])
+            await results.store_results([(fingerprint, _encode_result(completion))])
         tokens = completion.usage.total_tokens if completion.usage else 0
         results.count_answered(attempts=completion.meta.attempts, tokens=tokens)
         return completion, False
@@ -116,8 +117,7 @@ class ChatMap:
             return {**self.shared, **self.compose([{"role": "user", "content": request}])}
         params = require_params(f"requests[{index}]", request)
         reject_stream(params)
-        body = params.get("body")
-        if isinstance(body, Mapping) and self.field not in params:  # a line of a batch
+        if self.field not in params and isinstance(body := params.get("body"), Mapping):  # a line of a batch
             params = body
         own = {name: value for name, value in params.items() if name not in _OWN_ID}
         if self.field not in own:
@@ -140,6 +140,12 @@ def map_results(source: Any, chat_map: ChatMap, options: MapOptions) -> MapResul
     reject_stream(chat_map.shared)
     columns = None if chat_map.template is None else chat_map.template.columns
     return MapResults(open_source(source, columns), chat_map.fetch_results, options)
+
+
+def _encode_result(completion: ChatCompletion) -> bytes:
+    """Return the JSON text of *completion* in one line: as it arrived, if it came so."""
+    text = find_json_text(completion)
+    return completion.to_json().encode() if text is None or b"\n" in text else text
 
 
 def _read_stored(text: bytes | None) -> ChatCompletion | None:

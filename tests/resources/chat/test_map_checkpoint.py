@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -21,6 +22,7 @@ from gradient_async import (
 )
 from gradient_async._io.batch.threads import write_all
 from gradient_async.testing import Emulator
+from tests.support.raw_server import read_request, run_raw_server
 
 TEXTS = [f"Question {number}" for number in range(12)]
 
@@ -219,8 +221,35 @@ async def test_a_result_is_in_the_file_before_it_is_handed_out(gradient_emulator
             count += 1
             stored = [json.loads(line)["result"] for line in read_lines(path)[1:]]
             assert result.completion is not None
-            assert result.completion.to_dict() in stored
+            assert result.completion.raw in stored
     assert count == 12
+
+
+async def test_a_restored_completion_has_the_json_that_arrived(gradient_emulator: Emulator, path: Path) -> None:
+    arrived, restored = [await run_map(gradient_emulator, TEXTS, path, ordered=True) for _ in range(2)]
+    assert [result.restored for result in arrived + restored] == 12 * [False] + 12 * [True]
+    raws = [[result.completion.raw for result in results if result.completion] for results in (arrived, restored)]
+    assert raws[0] == raws[1]
+
+
+async def test_a_body_of_several_lines_takes_one_line_of_the_file(path: Path) -> None:
+    body = b'{\n "choices": [{"message": {"content": "Lisbon\\nand\\u2028Porto"}}],\n "note": 1.0\n}'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with run_raw_server(serve) as address:
+        for is_restored in (False, True):
+            async with (
+                AsyncSession("test", base_url=f"http://{address}", limits=None) as session,
+                session.chat.completions.map(["Where?"], model="m", checkpoint=path) as results,
+            ):
+                (result,) = [result async for result in results]
+            assert (result.text, result.restored) == ("Lisbon\nand\u2028Porto", is_restored)
+            assert result.completion is not None
+            assert result.completion.extra == {"note": 1.0}
+    assert len(read_lines(path)) == 2
 
 
 async def test_agents_at_other_addresses_have_other_answers(gradient_emulator: Emulator, path: Path) -> None:
