@@ -25,10 +25,13 @@ COMMANDS = {
     "chat": "gradient_async.cli.chat:chat_command",
     "demo": "gradient_async.cli.demo:demo_command",
     "doctor": "gradient_async.cli.doctor:doctor_command",
+    "embed": "gradient_async.cli.embed:embed_command",
     "emulate": "gradient_async.cli.emulate:emulate_command",
+    "image": "gradient_async.cli.image:image_command",
     "limits": "gradient_async.cli.limits:limits_command",
     "map": "gradient_async.cli.map:map_command",
     "models": "gradient_async.cli.models:models_command",
+    "speech": "gradient_async.cli.speech:speech_command",
 }
 """Import paths of the commands, by the name that users type."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import sys
 from typing import Any
 
@@ -22,6 +20,7 @@ from gradient_async.cli.chat_options import (
     select_model,
 )
 from gradient_async.cli.completion_summary import summarize_completion
+from gradient_async.cli.prompt_input import read_prompt
 from gradient_async.cli.terminal import print_line, remove_controls
 from gradient_async.cli.wait_notes import WaitNotes
 
@@ -80,32 +79,12 @@ def chat_command(
     """
     params = {
         "model": select_model(model, agent=agent),
-        "messages": build_messages(system, _read_prompt(prompt)),
+        "messages": build_messages(system, read_prompt(prompt)),
         "max_tokens": max_tokens,
         "temperature": temperature,
     }
     options = {"agent": agent, "as_json": as_json, "stream": stream, "stats": stats, "base_url": base_url}
     asyncio.run(_run_chat(ChatOptions(params=params, **options)))  # type: ignore[arg-type]  # a mixed dict, each value typed above
-
-
-def _read_prompt(prompt: str | None) -> str:
-    if prompt is None and sys.stdin.isatty():
-        raise click.UsageError("Give a prompt, or pipe one in.")
-    given = "" if prompt in (None, "-") else prompt or ""
-    piped = sys.stdin.read() if not given or _is_piped() else ""
-    text = "\n\n".join(part for part in (given, piped) if part.strip())
-    if not text.strip():
-        raise click.UsageError("The prompt is empty.")
-    return text
-
-
-def _is_piped() -> bool:
-    """Whether stdin is a pipe or a file, rather than a terminal or the null device."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 async def _run_chat(options: ChatOptions) -> None:

@@ -24,7 +24,7 @@ from gradient_async.cli.chat_options import (
     open_completions,
     select_model,
 )
-from gradient_async.cli.exit_codes import ExitCode, exit_code_for
+from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
 from gradient_async.cli.map_view import create_map_view, format_duration
 from gradient_async.cli.row_options import (
@@ -186,7 +186,7 @@ async def _run_map(command: MapCommand) -> ExitCode:
         raise ConfigurationError("The input is empty: give one line for each request.")
     if failed := codes.total() - codes[ExitCode.OK]:
         _print_note(f"{failed} of {codes.total()} requests failed.")
-    return _combine_exit_codes(codes)
+    return combine_exit_codes(codes)
 
 
 def _refuse_foreign_output(command: MapCommand) -> None:
@@ -216,13 +216,6 @@ def _write_result(file: Any, result: MapResult, command: MapCommand) -> None:
     except OSError as error:
         error.filename = str(command.output)
         raise
-
-
-def _combine_exit_codes(codes: Counter[ExitCode]) -> ExitCode:
-    """Return the exit code for all requests, from the number of requests with each code."""
-    if codes[ExitCode.OK]:
-        return ExitCode.OK if codes[ExitCode.OK] == codes.total() else ExitCode.PARTIAL
-    return ExitCode.API_ERROR if codes[ExitCode.API_ERROR] else ExitCode.USAGE
 
 
 def _result_to_dict(result: MapResult, *, as_json: bool) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""``gradient-async image``: generate images from a prompt into files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradient_async import AsyncSession, ImageList
+from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
+from gradient_async.cli.options import base_url_option
+from gradient_async.cli.prompt_input import read_prompt
+from gradient_async.cli.terminal import print_line
+from gradient_async.cli.wait_notes import WaitNotes
+
+DEFAULT_MODEL = "openai-gpt-image-1"
+_FORMATS = ("png", "webp", "jpeg")
+
+
+@click.command("image")
+@click.argument("prompt", required=False)
+@click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Image model to use.")
+@click.option("-n", "--count", type=click.IntRange(1, 10), default=1, show_default=True, help="Number of images.")
+@click.option("--size", help="Width and height in pixels, as 1024x1024.")
+@click.option("--quality", type=click.Choice(["auto", "low", "medium", "high"]), help="Quality of the image.")
+@click.option("--background", type=click.Choice(["auto", "transparent", "opaque"]), help="Transparency.")
+@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="File format; default: that of the file.")
+@output_option
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON; without -o, it holds the images.")
+@base_url_option
+def image_command(
+    *,
+    prompt: str | None,
+    count: int,
+    file_format: str | None,
+    output: Path | None,
+    as_json: bool,
+    base_url: str | None,
+    **options: Any,
+) -> None:
+    """Generate an image of PROMPT.
+
+    Without PROMPT, or with -, the prompt is read from stdin; text that is piped in follows PROMPT. Several images are
+    numbered: with -o cat.png they are cat-1.png, cat-2.png and so on.
+    """
+    require_destination(output, as_json=as_json)
+    if count > 1 and output is None and not as_json:
+        raise click.UsageError("Give a file with -o for several images, or --json.")
+    wanted = guess_format(output, file_format)
+    params = {
+        **options,
+        "prompt": read_prompt(prompt),
+        "n": count,
+        "output_format": {"jpg": "jpeg"}.get(wanted or "", wanted if wanted in _FORMATS else None),
+    }
+    images = asyncio.run(_generate_images(params, base_url))
+    if as_json:
+        print_line(json.dumps(_describe_images(images, output)))
+    else:
+        for content, path in _assign_files(images, output):
+            write_file(content, path, f"image/{images.output_format or 'png'}")
+
+
+async def _generate_images(params: dict[str, Any], base_url: str | None) -> ImageList:
+    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+        return await session.images.generate(**params)
+
+
+def _assign_files(images: ImageList, output: Path | None) -> Iterator[tuple[bytes, Path | None]]:
+    """Yield the bytes of each image and its file, which is numbered if there are several; None for stdout."""
+    for number, image in enumerate(images, 1):
+        is_only = output is None or len(images) == 1
+        yield image.content, output if is_only or output is None else output.with_stem(f"{output.stem}-{number}")
+
+
+def _describe_images(images: ImageList, output: Path | None) -> dict[str, Any]:
+    """Return the JSON of *images*; it names the files, which are written here, or holds the images."""
+    value = images.to_dict() | {"request_id": images.meta.request_id}
+    if output is None:
+        return value
+    for item, (content, path) in zip(value["data"], _assign_files(images, output), strict=True):
+        write_file(content, path, f"image/{images.output_format or 'png'}")
+        del item["b64_json"]
+        item["file"] = str(path)
+    return value
