@@ -124,7 +124,7 @@ def test_bytes_do_not_go_to_a_terminal(gradient: Emulator, start_in_terminal: St
     assert gradient.requests == []
 
 
-@pytest.mark.parametrize("command", ["image", "speech", "embed"])
+@pytest.mark.parametrize("command", ["image", "speech"])
 def test_a_refusal_is_an_api_error_and_writes_no_file(
     gradient: Emulator, invoke: Invoke, command: str, tmp_path: Path
 ) -> None:
@@ -168,6 +168,19 @@ def test_texts_that_fail_are_told_and_make_a_partial_failure(gradient: Emulator,
 
 def _refuse() -> Reply:
     return Reply(status=400, body=b'{"id": "bad_request", "message": "no such words"}')
+
+
+def test_a_refused_key_ends_embed(gradient: Emulator, invoke: Invoke) -> None:
+    gradient.fail(status=403, times=None)
+    result = invoke("embed", "one")
+    assert (result.exit_code, result.stdout) == (ExitCode.API_ERROR, "null\n")
+
+
+def test_embed_keeps_an_older_file_until_there_is_a_vector(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:
+    target = tmp_path / "vectors.jsonl"
+    target.write_text("older")
+    assert invoke("embed", "-o", str(target), stdin="\n").exit_code == ExitCode.USAGE
+    assert target.read_text() == "older"
 
 
 def test_embed_without_texts_is_a_usage_error(gradient: Emulator, invoke: Invoke) -> None:
