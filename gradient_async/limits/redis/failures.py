@@ -16,10 +16,14 @@ import attrs
 
 from gradient_async.errors import ConfigurationError
 
-__all__ = ["RedisUnavailable", "describe_failure"]
+__all__ = ["PERMISSIONS", "RedisUnavailable", "describe_failure"]
 
 _MAX_CHAIN = 8
 """Exceptions of a chain of causes that are looked at."""
+
+
+PERMISSIONS = "+eval +evalsha +time +pexpire +zadd +zrem +zscore +zcount +zrevrange +zrangebyscore +zremrangebyscore"
+"""The commands that a user needs, as rules of an access control list."""
 
 
 class RedisUnavailable(Exception):  # noqa: N818  it never leaves this package
@@ -80,7 +84,7 @@ _REFUSALS = (
     _Refusal(
         ("NoPermissionError", "NOPERM", "can't run this command", "no permissions", "No permissions", "can't access"),
         "its access control list does not allow the commands or the key of the limiter",
-        "Grant ~{gradient-async:* and the commands that the documentation lists under 'Redis'",
+        f"Grant them: ~{{gradient-async:* {PERMISSIONS}",
     ),
     _Refusal(
         (

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradient_async.errors import APIConnectionError, ConfigurationError
+from gradient_async.limits.redis.lua_script import EXCHANGE
 from gradient_async.limits.redis.outage import WhenDown
 from tests.support.raw_server import run_raw_server
 from tests.support.redis_server import (
@@ -79,6 +80,14 @@ async def test_a_user_needs_no_more_than_the_documented_permissions(own_server: 
         await asyncio.sleep(0.05)
         await asyncio.wait_for(limiter.acquire(), HANG_SECONDS)
         assert limiter.status().windows[0].used == 1
+
+
+async def test_an_error_about_permissions_names_all_that_are_documented(own_server: RedisServer) -> None:
+    (rules,) = re.findall(r"ACL SETUSER limiter on >password (.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    error = str(await refuse(restrict_user(own_server, "~*")))
+    assert set(rules.split()) <= set(error.rstrip(".").split())
+    called = re.findall(r"(?:call|call_in_parts)\('([A-Z]+)'", EXCHANGE)
+    assert {f"+{name.lower()}" for name in called} < set(rules.split())
 
 
 @pytest.mark.parametrize("login", [f":{SECRET}", f"somebody:{SECRET}", ""])
