@@ -1,9 +1,9 @@
 """Cost of assembling a completion from its chunks.
 
-Measures the CPU per chunk of the method that streams call, for responses of 1,000 and 50,000 chunks: the cost must not
-grow with the response. The long response repeats the chunks of the short one, because a stream never holds 50,000 in
-memory, and holding them would measure cache misses (a third more). Text chunks differ only in their text; varied chunks
-carry a usage each and are decoded field by field. Snapshots are built as `ChatStream.snapshot` builds them.
+Measures the CPU per chunk of what streams do with decoded chunks, for responses of 1,000 and 50,000 chunks: build them
+and add them. The cost must not grow with the response. The long response repeats the chunks of the short one, because a
+stream never holds 50,000 in memory, and holding them would measure cache misses (a third more). Text chunks differ only
+in their text; varied chunks carry a usage each. Snapshots are built as `ChatStream.snapshot` builds them.
 
 Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient do not assemble.
 
@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
 import server
 from harness import CPU, Goal, Median, Row, compare_rows, main, measure_medians, print_note
 
-from gradient_async import ChatAccumulator, ChatCompletionChunk
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
+from gradient_async import ChatAccumulator
+from gradient_async._protocol.stream.template_decoder import Batch, TemplateDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)
@@ -38,31 +39,33 @@ class Size:
     peers: bool = True
 
 
-def make_text_chunks(number: int) -> list[ChatCompletionChunk]:
+def make_text_chunks(number: int) -> list[Batch]:
     """Return chunks that differ only in their text."""
-    return list(TemplateDecoder().feed(b"".join(server.make_events(number))))
+    return TemplateDecoder().decode_block(b"".join(server.make_events(number)))
 
 
-def make_varied_chunks(number: int) -> list[ChatCompletionChunk]:
+def make_varied_chunks(number: int) -> list[Batch]:
     """Return chunks that differ in text and usage."""
-    return list(TemplateDecoder().feed(b"".join(server.make_events(number, server.encode_usage))))
+    return TemplateDecoder().decode_block(b"".join(server.make_events(number, server.encode_usage)))
 
 
-def assemble_chunks(chunks: Sequence[ChatCompletionChunk], times: int) -> ChatAccumulator:
-    """Assemble *chunks*, repeated *times* times, as a stream does."""
+def assemble_chunks(batches: Sequence[Batch], times: int) -> ChatAccumulator:
+    """Assemble the chunks of *batches*, repeated *times* times, as a stream does."""
     accumulator = ChatAccumulator()
     for _ in range(times):
-        for chunk in chunks:
-            accumulator.add_decoded(chunk)
+        for _chunk in chain.from_iterable(map(accumulator.follow, batches)):
+            pass
+    _ = accumulator.usage  # adds what is left
     return accumulator
 
 
-async def time_add(chunks: Sequence[ChatCompletionChunk], times: int, repeat: int) -> float:
+async def time_add(batches: Sequence[Batch], times: int, repeat: int) -> float:
     """Return the CPU microseconds per chunk, averaged over *repeat* responses."""
+    chunks = sum(map(len, batches))
     with CPU() as cpu:
         for _ in range(repeat):
-            assemble_chunks(chunks, times)
-    return cpu.seconds / (len(chunks) * times * repeat) * 1e6
+            assemble_chunks(batches, times)
+    return cpu.seconds / (chunks * times * repeat) * 1e6
 
 
 async def time_snapshot(accumulator: ChatAccumulator, repeat: int) -> float:

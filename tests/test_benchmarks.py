@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -93,8 +94,7 @@ def consume_stream(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
     """Decode and assemble *blocks* as a stream does, and access each text as a consumer does."""
     decoder, accumulator, kept = TemplateDecoder(), ChatAccumulator(), []
     for block in blocks:
-        for chunk in decoder.feed(block):
-            accumulator.add_decoded(chunk)
+        for chunk in chain.from_iterable(map(accumulator.follow, decoder.decode_block(block))):
             kept.append(chunk)
             _ = chunk.text
     return accumulator, kept

@@ -35,6 +35,8 @@ STREAMING = {
     "_protocol.stream.base_decoder",
     "_protocol.stream.chat_decoder",
     "_protocol.stream.chunk_template",
+    "_protocol.stream.event_template",
+    "_protocol.stream.json_template",
     "_protocol.stream.template_decoder",
     "_protocol.stream.chat_accumulator",
 }

@@ -1,10 +1,12 @@
 """Events of chat streams: their JSON, and whether a chunk was built by a template."""
 
 import json
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from gradient_async import ChatCompletionChunk
-from gradient_async._protocol.stream.chunk_template import TemplateSource
+from gradient_async._protocol.stream.event_template import TemplateSource
 from gradient_async.models._raw_source import SOURCE
 
 EVENT: dict[str, Any] = {
@@ -27,3 +29,13 @@ def is_from_template(chunk: ChatCompletionChunk) -> bool:
     """Whether a template built *chunk*; only before its ``raw`` is read for the first time."""
     raw = chunk._raw
     return type(raw) is tuple and type(raw[SOURCE]) is TemplateSource
+
+
+def take_events(accumulator: Any, batches: Iterable[Iterable[Any]]) -> list[Any]:
+    """Return the events of *batches*, each added to the *accumulator* when it is taken, as a stream does."""
+    if hasattr(accumulator, "follow"):
+        return list(chain.from_iterable(map(accumulator.follow, batches)))
+    events = list(chain.from_iterable(batches))
+    for event in events:
+        accumulator.add_decoded(event)
+    return events

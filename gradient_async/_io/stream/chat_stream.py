@@ -55,8 +55,8 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        decoder = TemplateDecoder(max_event_bytes=max_event_bytes)
-        super().__init__(opener, decoder, ChatAccumulator(), completion_to_chunks)
+        decoder, accumulator = TemplateDecoder(max_event_bytes=max_event_bytes), ChatAccumulator()
+        super().__init__(opener, decoder, accumulator, completion_to_chunks, accumulator.follow)
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:
         """Read to the end and return the assembled completion."""

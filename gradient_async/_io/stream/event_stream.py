@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from gradient_async._io.stream.base_stream import BaseStream
-from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._io.stream.stream_reader import Opener, follow_each
 from gradient_async._protocol.http.error_detection import failed_choice_error
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.interfaces import EventAccumulator, StreamOutcome
@@ -64,12 +64,10 @@ class EventStream(BaseStream[E, S]):
         accumulator: EventAccumulator[E, S] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        super().__init__(
-            opener,
-            decoder or EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes),
-            accumulator or self._format.accumulator(),
-            self._format.decode_json_body,
-        )
+        decoder = decoder or EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes)
+        accumulator = accumulator or self._format.accumulator()
+        follow = follow_each(accumulator.add_decoded)
+        super().__init__(opener, decoder, accumulator, self._format.decode_json_body, follow)
 
     def _completion_error(self) -> GradientError | None:
         has_failed = self._decoder.error is None and self._accumulator.has_failed

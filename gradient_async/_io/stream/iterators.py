@@ -7,7 +7,7 @@ releases its connection. All are classes, because the cleanup of an async genera
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from gradient_async._protocol.stream.interfaces import Event
@@ -32,8 +32,13 @@ class EventSource(Protocol[E_co]):
         """``"running"``, or how the stream ended."""
         ...
 
-    def next_event(self, reader: object = None) -> Coroutine[Any, Any, E_co]:
-        """Return the next event for *reader*."""
+    @property
+    def pending(self) -> Iterator[E_co]:
+        """Iterates over the events that were decoded."""
+        ...
+
+    def read_event(self, reader: object) -> Coroutine[Any, Any, E_co]:
+        """Read on until there is an event, and return it for *reader*."""
         ...
 
     def iterator_closed(self, reader: object) -> None:
@@ -52,8 +57,10 @@ class EventIterator(Generic[E]):
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, E]:
-        return self.stream.next_event(self)
+    async def __anext__(self) -> E:  # Hot: runs once for each event
+        stream = self.stream
+        event = next(stream.pending, None)
+        return await stream.read_event(self) if event is None else event
 
     def __del__(self) -> None:
         self.stream.iterator_closed(self)

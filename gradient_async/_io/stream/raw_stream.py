@@ -35,7 +35,7 @@ class RawStream(OwnedStream[ServerSentEvent, RawReply]):
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         decoder = RawEventDecoder(max_event_bytes=max_event_bytes)
-        super().__init__(opener, decoder, RawAccumulator(self._is_whole), body_to_events)
+        super().__init__(opener, decoder, RawAccumulator(self._is_whole), body_to_events, iter)
 
     def _is_whole(self) -> bool:
         """Whether the body has ended well: after an event, and not by the loss of the connection."""

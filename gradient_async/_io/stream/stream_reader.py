@@ -16,6 +16,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gradient_async._io.deadline_timer import OpenBlock
@@ -37,6 +39,8 @@ if TYPE_CHECKING:  # each stream imports the classes of its own events only
 Opener = Callable[[], Awaitable[Reply]]
 E = TypeVar("E")
 S = TypeVar("S", bound="ChatCompletion | ImageList | MessageReply | ResponseReply | RawReply")
+Follow = Callable[[Iterable[E]], Iterator[E]]
+"""Iterates over decoded events; each is added to the result when it is taken. It must not refer to the stream."""
 DRAIN_SECONDS = 0.25
 EVENT_STREAM_TYPES = ("text/event-stream", "")
 
@@ -49,6 +53,7 @@ class StreamReader(Generic[E, S]):
 
     Attributes:
         outcome: ``"running"``, or how the stream ended.
+        pending: Iterates over the events that were decoded; each is added to the result when it is taken.
     """
 
     __slots__ = (
@@ -57,24 +62,26 @@ class StreamReader(Generic[E, S]):
         "_decode_json_body",
         "_decoder",
         "_failure",
+        "_follow",
         "_has_reader",
         "_in_block",
         "_meta",
         "_open_block",
         "_opener",
-        "_pending",
         "_reader_id",
         "_reply",
         "_watchdog",
         "outcome",
+        "pending",
     )
 
     def __init__(
         self,
         opener: Opener,
         decoder: Decoder[E],
-        accumulator: Accumulator[E, S],
+        accumulator: Accumulator[S],
         decode_json_body: Callable[[bytes, str], Iterable[E]],
+        follow: Follow[E],
     ) -> None:
         self.outcome: StreamOutcome = "running"
         self._meta: ResponseMeta | None = None
@@ -83,7 +90,8 @@ class StreamReader(Generic[E, S]):
         self._decoder = decoder
         self._accumulator = accumulator
         self._decode_json_body = decode_json_body
-        self._pending: Iterator[E] = iter(())
+        self._follow = follow
+        self.pending: Iterator[E] = iter(())
         self._reply: Reply | None = None
         self._watchdog: IdleWatchdog | None = None
         self._at_eof = False
@@ -145,18 +153,13 @@ class StreamReader(Generic[E, S]):
     async def next_event(self, reader: object = None) -> E:
         """Return the next event.
 
-        Hot: runs once for each event.
-
         Args:
             reader: The iterator that reads the stream, None for ``anext(stream)``. Held only during the call.
         """
-        event = next(self._pending, None)
-        if event is None:
-            event = await self._read_event(reader)
-        self._accumulator.add_decoded(event)
-        return event
+        event = next(self.pending, None)
+        return await self.read_event(reader) if event is None else event
 
-    async def _read_event(self, reader: object) -> E:
+    async def read_event(self, reader: object) -> E:
         """Read blocks until one holds an event; return that event and keep the others of the block pending.
 
         Hot: keep exactly one coroutine of ours, `IdleWatchdog.read_block`, between here and the socket. Each coroutine
@@ -172,7 +175,7 @@ class StreamReader(Generic[E, S]):
             try:
                 if self._opener is not None:
                     await self._send_request()
-                while (event := next(self._pending, None)) is None and self.outcome == "running":
+                while (event := next(self.pending, None)) is None and self.outcome == "running":
                     if self._at_eof or self._decoder.done or self._decoder.error is not None:
                         await self._complete_stream()
                     else:
@@ -236,7 +239,7 @@ class StreamReader(Generic[E, S]):
             raise _lost_error(watchdog.lost)
         if size > MAX_JSON_BYTES:
             raise ProtocolError(f"The service sent a body of more than {MAX_JSON_BYTES} bytes.")
-        self._pending = iter(self._decode_json_body(b"".join(blocks), content_type))
+        self.pending = self._follow(self._decode_json_body(b"".join(blocks), content_type))
         self._decoder.done = self._at_eof = True
 
     def _decode_block(self, block: bytes) -> None:
@@ -244,15 +247,17 @@ class StreamReader(Generic[E, S]):
         if self.outcome != "running":
             return  # cancelled after the block had arrived
         if block:
-            self._pending = self._decoder.feed(block)
+            batches = self._decoder.decode_block(block)
         else:
             self._at_eof = True
-            self._pending = self._decoder.feed_eof()
-        if (reply := self._reply) is not None and reply.meta.timings.first_token is None:
-            events = list(self._pending)
-            self._pending = iter(events)
-            if any(map(self._has_token, events)):
-                reply.record_first_token()
+            batches = self._decoder.decode_eof()
+        reply = self._reply
+        if reply is not None and reply.meta.timings.first_token is None and any(map(self._has_tokens, batches)):
+            reply.record_first_token()
+        self.pending = chain.from_iterable(map(self._follow, batches))
+
+    def _has_tokens(self, events: Iterable[E]) -> bool:
+        return any(map(self._has_token, events))
 
     async def _complete_stream(self) -> None:
         """End the stream after its last event: raise if it is incomplete, else make the connection reusable."""
@@ -280,8 +285,8 @@ class StreamReader(Generic[E, S]):
         if self.outcome != "running":
             return
         self.outcome, self._opener = outcome, None
-        for event in self._pending:
-            self._accumulator.add_decoded(event)
+        for _ in self.pending:
+            pass
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._reply is not None:
@@ -302,6 +307,16 @@ class StreamReader(Generic[E, S]):
             reply.settle_permit(reply.permit, self.snapshot)
         if reply.on_end is not None:
             reply.on_end(self.snapshot, self.outcome, error)
+
+
+def follow_each(add_event: Callable[[E], None]) -> Follow[E]:
+    """Return a function that adds each event by itself."""
+    return partial(map, partial(_pass_on, add_event))
+
+
+def _pass_on(add_event: Callable[[E], None], event: E) -> E:
+    add_event(event)
+    return event
 
 
 def _lost_error(lost: GradientError) -> StreamTruncatedError:

@@ -37,6 +37,14 @@ class BaseDecoder(Generic[E]):
     def __attrs_post_init__(self) -> None:
         self.parser = ErrorLineParser(max_event_bytes=self.max_event_bytes)
 
+    def decode_block(self, block: bytes) -> list[list[E]]:
+        """Return the events that *block* completes, in one batch."""
+        return [list(self.feed(block))]
+
+    def decode_eof(self) -> list[list[E]]:
+        """Return the events that the end of the body completes, in one batch."""
+        return [list(self.feed_eof())]
+
     def feed(self, block: bytes) -> Iterator[E]:
         """Return the events that *block* completes."""
         events: list[E] = []

@@ -8,7 +8,7 @@ an unknown field beside the delta, the last value that is not null wins. Unknown
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,9 +17,11 @@ from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
 from gradient_async._protocol.stream.chunk_object import structure_chunk
-from gradient_async._protocol.stream.chunk_template import TEXT, TemplateSource
+from gradient_async._protocol.stream.chunk_template import ChunkRun
+from gradient_async._protocol.stream.event_template import EventRun
+from gradient_async._protocol.stream.run_assembler import RunAssembler
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall, Usage
-from gradient_async.models._raw_source import SOURCE, unknown_fields
+from gradient_async.models._raw_source import unknown_fields
 
 if TYPE_CHECKING:
     from gradient_async.params.objects import ObjectParam
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 _CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
 _CUT_REASONS = ("length", "content_filter", "error")
 """The finish reasons of a choice that stopped anywhere."""
-
-
-def _ignore_text(_text: str) -> None:
-    """Stand in for ``list.append`` while there is no template: it is never called."""
 
 
 @attrs.define
@@ -46,9 +44,14 @@ class ChatAccumulator:
     _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
     _choices: dict[int, ChoiceBuilder] = attrs.field(factory=dict, init=False)
     _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _template: TemplateSource | None = attrs.field(default=None, init=False)
     _has_null_choices: bool = attrs.field(default=False, init=False)
-    _append_text: Callable[[str], None] = attrs.field(default=_ignore_text, init=False)
+    _run: ChunkRun | None = attrs.field(default=None, init=False)
+    _rest: Iterator[str] = attrs.field(factory=lambda: iter(()), init=False)
+    """Iterates over the first column of the run: its length hint is the number of chunks that were not taken yet."""
+    _added: int = attrs.field(default=0, init=False)
+    """Number of chunks of the run that were added."""
+    _assembler: RunAssembler | None = attrs.field(default=None, init=False)
+    """Adds the chunks of the template of the last run; None after any other chunk."""
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any] | ObjectParam) -> None:
         """Add the next chunk of the stream: of this library, a dict, or an object with fields, as of OpenAI's package.
@@ -60,7 +63,30 @@ class ChatAccumulator:
         if not isinstance(chunk, ChatCompletionChunk):
             fields = dict(chunk) if isinstance(chunk, Mapping) else to_request_json("chunk", chunk, keep_nulls=True)
             chunk = structure_chunk(fields)
-        self._template = None
+        if self._run is not None:
+            self._update(self._run)
+        self._leave_template()
+        self._add_chunk(chunk)
+
+    def follow(self, chunks: Iterable[ChatCompletionChunk]) -> Iterator[ChatCompletionChunk]:
+        """Iterate over the next *chunks* as the decoder built them; each is added when it is taken.
+
+        Hot: the chunks of a run are added when the completion is asked for, or the next chunks come, all at once.
+        """
+        if self._run is not None:
+            self._update(self._run)
+        if not isinstance(chunks, EventRun):
+            self._run = None
+            return map(self._pass_on, chunks)
+        self._run, self._added, self._rest = chunks, 0, iter(chunks.columns[0])
+        return chunks.build_events(self._rest)
+
+    def _pass_on(self, chunk: ChatCompletionChunk) -> ChatCompletionChunk:
+        self._leave_template()
+        self._add_chunk(chunk)
+        return chunk
+
+    def _add_chunk(self, chunk: ChatCompletionChunk) -> None:
         for choice in chunk.choices:
             builder = self._choices.get(choice.index)
             if builder is None:
@@ -70,30 +96,38 @@ class ChatAccumulator:
             self._has_null_choices = True
         self._add_head(chunk)
 
-    def add_decoded(self, chunk: ChatCompletionChunk) -> None:
-        """Add the next chunk as the decoder built it, before anyone could change it.
+    def _update(self, run: ChunkRun) -> None:
+        """Add the chunks of *run* that were taken since the last time."""
+        begin = self._added
+        self._added = end = len(run.columns[0]) - self._rest.__length_hint__()  # type: ignore[attr-defined]  # of a list
+        assembler = self._assembler
+        if assembler is None or assembler.template is not run.template:
+            if begin == end:
+                return
+            self._leave_template()
+            assembler = self._assembler = RunAssembler(run.template, self._choices, self._add_chunk)
+        if assembler.only_targets is None:
+            assembler.add_chunks(run, begin, end)
+            return
+        for number, extend in assembler.only_targets:  # Hot: runs for each read of a paced stream
+            extend(run.values[number][begin:end])
 
-        Hot: of the chunks of one template only the first is added field by field; of the others, the text.
-        """
-        raw = chunk._raw
-        if type(raw) is not tuple:
-            self.add(chunk)
-        elif (source := raw[SOURCE]) is self._template:
-            self._append_text(raw[TEXT])
-        else:
-            self.add(chunk)
-            if type(source) is TemplateSource:
-                self._set_template(source, chunk)
+    def _leave_template(self) -> None:
+        """Prepare for a chunk that is not of the template."""
+        self._add_last_head()
+        self._assembler = None
 
-    def _set_template(self, source: TemplateSource, chunk: ChatCompletionChunk) -> None:
-        """Append the texts of the next chunks of *source* to the parts that *chunk*, its first, was just added to.
+    def _add_last_head(self) -> None:
+        """Add the fields beside the choices of the last chunk of the template."""
+        if self._assembler is not None and (last := self._assembler.take_last_chunk()) is not None:
+            self._add_head(last)
 
-        That is not possible if the chunks have an unknown field that grows with each of them.
-        """
-        builder = self._choices[source.index]
-        parts: list[str] | None = getattr(builder, source.field)
-        if parts is not None and (source.all_fields_known or builder.repeats(chunk.choices[0])):
-            self._template, self._append_text = source, parts.append
+    def _get_choices(self) -> dict[int, ChoiceBuilder]:
+        """Return the choices by index, after everything that was taken is added."""
+        if self._run is not None:
+            self._update(self._run)
+        self._add_last_head()
+        return self._choices
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
         head = self._head
@@ -119,23 +153,24 @@ class ChatAccumulator:
     @property
     def is_complete(self) -> bool:
         """Whether every choice seen has its finish reason; False before the first one."""
-        choices = self._choices.values()
+        choices = self._get_choices().values()
         return bool(choices) and all(choice.finish_reason is not None for choice in choices)
 
     @property
     def has_failed(self) -> bool:
         """Whether a choice ended with the finish reason ``error``."""
-        return any(is_failure(choice.finish_reason) for choice in self._choices.values())
+        return any(is_failure(choice.finish_reason) for choice in self._get_choices().values())
 
     @property
     def lacks_choices(self) -> bool:
         """Whether no choice arrived, and a chunk said so: its choices were null."""
-        return self._has_null_choices and not self._choices
+        return not self._get_choices() and self._has_null_choices
 
     @property
     def finish_reason(self) -> str | None:
         """The finish reason of the first choice, None if it has none yet."""
-        first = self._choices.get(min(self._choices, default=0))
+        choices = self._get_choices()
+        first = choices.get(min(choices, default=0))
         return first.finish_reason if first else None
 
     def take_completed_calls(self, taken: set[int], *, is_over: bool) -> list[ToolCall]:
@@ -145,7 +180,7 @@ class ChatAccumulator:
             taken: The positions of the calls that were returned before.
             is_over: Whether the stream has ended as it should.
         """
-        choice = self._choices.get(0)
+        choice = self._get_choices().get(0)
         if choice is None or choice.calls is None:
             return []
         reason = choice.finish_reason
@@ -154,9 +189,10 @@ class ChatAccumulator:
     @property
     def usage(self) -> Usage | None:
         """The last usage that arrived, None if there was none."""
+        self._get_choices()
         return self._head.usage
 
     def snapshot(self) -> ChatCompletion:
         """Return the completion assembled so far; later chunks do not change it."""
-        choices = [self._choices[index].build_choice() for index in sorted(self._choices)]
+        choices = [choice.build_choice() for _, choice in sorted(self._get_choices().items())]
         return attrs.evolve(self._head, choices=choices, raw=dict(self._extra) or None)

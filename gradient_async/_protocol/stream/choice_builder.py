@@ -5,7 +5,7 @@ Contract: as `chat_accumulator`, which finds the choice of each delta.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -43,7 +43,7 @@ class ChoiceBuilder:
         if choice.finish_reason:  # some upstreams send "" before the last chunk
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
-            self._add_logprobs(choice.logprobs)
+            self.add_logprobs((choice.logprobs,))
         if delta.role and self.role is None:
             self.role = delta.role
         if delta.reasoning_content is not None:
@@ -67,12 +67,15 @@ class ChoiceBuilder:
 
     def repeats(self, choice: ChunkChoice) -> bool:
         """Whether adding the unknown fields of *choice*, which was added before, once more changes nothing."""
-        return is_repetition(self.extra, unknown_fields(choice.delta, _DELTA_FIELDS))
+        has_lists = any(type(value) is list and value for value in unknown_fields(choice, _CHOICE_FIELDS).values())
+        return not has_lists and is_repetition(self.extra, unknown_fields(choice.delta, _DELTA_FIELDS))
 
-    def _add_logprobs(self, new: Logprobs) -> None:
+    def add_logprobs(self, news: Iterable[Logprobs]) -> None:
+        """Add the log probabilities of chunks in a row."""
         known = self.logprobs = self.logprobs or Logprobs()
-        known.content = _extend_tokens(known.content, new.content)
-        known.refusal = _extend_tokens(known.refusal, new.refusal)
+        for new in news:
+            known.content = _extend_tokens(known.content, new.content)
+            known.refusal = _extend_tokens(known.refusal, new.refusal)
 
     def build_choice(self) -> Choice:
         logprobs = self.logprobs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from gradient_async.errors import GradientError
@@ -38,16 +38,16 @@ class Decoder(Protocol[E_co]):
     done: bool
     error: GradientError | None
 
-    def feed(self, block: bytes) -> Iterator[E_co]:
-        """Return the events that *block* completes."""
+    def decode_block(self, block: bytes) -> Sequence[Iterable[E_co]]:
+        """Return the events that *block* completes, in batches."""
         ...
 
-    def feed_eof(self) -> Iterator[E_co]:
-        """Return the events that the end of the body completes."""
+    def decode_eof(self) -> Sequence[Iterable[E_co]]:
+        """Return the events that the end of the body completes, in batches."""
         ...
 
 
-class Accumulator(Protocol[E_contra, S_co]):
+class Accumulator(Protocol[S_co]):
     """Assembles the events of a stream into its result."""
 
     @property
@@ -55,17 +55,17 @@ class Accumulator(Protocol[E_contra, S_co]):
         """Whether the result is complete, so that the body may end here."""
         ...
 
-    def add_decoded(self, event: E_contra) -> None:
-        """Add the next event as the decoder built it, before anyone could change it."""
-        ...
-
     def snapshot(self) -> S_co:
         """Return the result assembled so far; later events do not change it."""
         ...
 
 
-class EventAccumulator(Accumulator[E_contra, S_co], Protocol[E_contra, S_co]):
+class EventAccumulator(Accumulator[S_co], Protocol[E_contra, S_co]):
     """An accumulator of an API whose events name their type."""
+
+    def add_decoded(self, event: E_contra) -> None:
+        """Add the next event as the decoder built it, before anyone could change it."""
+        ...
 
     @property
     def has_failed(self) -> bool:

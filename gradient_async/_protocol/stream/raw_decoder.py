@@ -87,9 +87,6 @@ class RawAccumulator:
         """Whether the body may end here."""
         return self.is_whole()
 
-    def add_decoded(self, event: ServerSentEvent) -> None:
-        """Ignore *event*."""
-
     def snapshot(self) -> RawReply:
         """Return a response without a body, for its metadata."""
         return RawReply(content_type="text/event-stream")

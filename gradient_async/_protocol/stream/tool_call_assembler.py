@@ -17,12 +17,14 @@ far (``get_``, ``get_weather``).
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
 from gradient_async._protocol.codec.converter import is_complete_json
-from gradient_async._protocol.stream.json_pieces import build_object, merge_piece
+from gradient_async._protocol.stream.json_pieces import build_object, is_repetition, merge_piece
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.models import FunctionCall, ToolCall, ToolCallDelta
 from gradient_async.models._raw_source import unknown_fields
@@ -85,6 +87,20 @@ class _CallBuilder:
                 self.arguments = None
             self.arguments = append_part(self.arguments, function.arguments)
 
+    def add_arguments(self, parts: Sequence[str]) -> None:
+        """Add the arguments of deltas in a row that have nothing else."""
+        rest = deque(filter(None, parts))
+        while rest and (self.arguments is None or self.has_placeholder):
+            self.add(ToolCallDelta(function=FunctionCallDelta(arguments=rest.popleft())))
+        if self.arguments is not None:
+            self.arguments.extend(rest)
+
+    def repeats(self, delta: ToolCallDelta) -> bool:
+        """Whether adding the unknown fields of *delta*, which was added before, once more changes nothing."""
+        function = delta.function
+        is_repeated = function is None or is_repetition(self.function_extra, unknown_fields(function, _FUNCTION_FIELDS))
+        return is_repeated and is_repetition(self.extra, unknown_fields(delta, _CALL_FIELDS))
+
     def build_call(self) -> ToolCall:
         return ToolCall(
             id=self.id or "",
@@ -141,6 +157,17 @@ class ToolCallAssembler:
             call.add(delta)
             positions.append(call.position)
         return positions
+
+    def find_continued(self, delta: ToolCallDelta) -> _CallBuilder | None:
+        """Return the call that deltas like *delta*, which was added and has no name, only add arguments to.
+
+        None if that may depend on their arguments.
+        """
+        call = self._find_call(delta, len(self.calls) - 1)
+        is_stable = call is not None and (
+            call.index == delta.index if delta.index is not None else not delta.id or self.by_id.get(delta.id) is call
+        )
+        return call if call is not None and is_stable and not call.is_repeated and call.repeats(delta) else None
 
     def build_calls(self) -> list[ToolCall]:
         """Return the calls assembled so far: by index if each has one, else in the order of their first deltas."""

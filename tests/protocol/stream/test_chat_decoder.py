@@ -50,8 +50,9 @@ def decode_body(*blocks: bytes) -> tuple[str, GradientError | None]:
 
 def decode_with(decoder: Decoder[ChatCompletionChunk], *blocks: bytes) -> tuple[str, GradientError | None]:
     accumulator = ChatAccumulator()
-    for chunk in [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]:
-        accumulator.add(chunk)
+    for batch in [batch for block in blocks for batch in decoder.decode_block(block)] + [*decoder.decode_eof()]:
+        for chunk in batch:
+            accumulator.add(chunk)
     return accumulator.snapshot().text, find_stream_error(decoder, accumulator)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import pickle
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -72,18 +73,51 @@ OTHERS = st.sampled_from(
 )  # fmt: skip
 
 
+NUMBERS = st.integers(0, 12) | st.sampled_from([-1, 1.5, 10**15, 10**30, None])
+INDEXES = st.integers(-1, 2)
+ENTRIES = st.fixed_dictionaries({"token": TEXTS, "logprob": st.sampled_from([-0.5, 0, -1e-9])}) | st.just({"token": 5})
+VARYING: dict[str, st.SearchStrategy[Any]] = {
+    "created": NUMBERS,
+    "id": TEXTS,
+    "system_fingerprint": TEXTS,
+    "usage": st.builds(lambda n: {"prompt_tokens": 3, "total_tokens": n, "details": {"n": n}}, NUMBERS),
+    "obfuscation": TEXTS,
+    "x": st.builds(lambda text: {"y": text}, TEXTS),
+    "choices.index": INDEXES,
+    "choices.logprobs": st.builds(lambda entries: {"content": entries}, st.lists(ENTRIES, max_size=2)),
+    "choices.x": TEXTS,
+    "delta.refusal": TEXTS,
+    "delta.x": TEXTS,
+    "delta.tool_calls": st.builds(
+        lambda index, text: [{"index": index, "function": {"arguments": text}}],
+        INDEXES | st.none(),
+        TEXTS | st.sampled_from(["{}", "{", "}", " "]),
+    ),
+}
+"""Values that may differ within a run, by the object and the field that have them."""
+
+
 @st.composite
 def runs(draw: st.DrawFn, *, most_runs: int = 1, with_errors: bool = True) -> list[bytes]:
-    """Return the data of events: within a run only the text differs."""
+    """Return the data of events: within a run only the text and a few other values differ."""
     shape = {"ascii_only": draw(st.booleans()), "spaced": draw(st.booleans())}
     tops, choices = (TOPS + BAD_TOPS, CHOICES + BAD_CHOICES) if with_errors else (TOPS, CHOICES)
     stream: list[bytes] = []
     for _ in range(draw(st.integers(1, most_runs))):
         top, around, beside = (draw(st.sampled_from(fields)) for fields in (tops, choices, DELTAS))
-        name = draw(st.sampled_from(["content", "content", "reasoning_content"]))
+        name = draw(st.sampled_from(["content", "content", "reasoning_content", "x"]))
+        varying = draw(st.lists(st.sampled_from(list(VARYING)), max_size=3, unique=True))
+        call = draw(st.sampled_from([{}, {}, {"id": "a", "function": {"name": "f", "arguments": ""}}]))
+        if call:
+            delta: dict[str, Any] = {"tool_calls": [{"index": 0, **call}]}
+            stream.append(encode_event({**EVENT, "choices": [{"index": 0, "delta": delta}]}, **shape))
         for text in draw(st.lists(TEXTS, min_size=1, max_size=6)):
-            choice = {"index": 0, "delta": {name: text, **beside}, "finish_reason": None, **around}
-            stream.append(encode_event({**top, **EVENT, **top, "choices": [choice]}, **shape))
+            others: dict[str, Any] = {path: draw(VARYING[path]) for path in varying}
+            inside = {path.removeprefix("delta."): others[path] for path in others if path.startswith("delta.")}
+            near = {path.removeprefix("choices."): others[path] for path in others if path.startswith("choices.")}
+            above = {path: value for path, value in others.items() if "." not in path}
+            choice = {"index": 0, "delta": {name: text, **beside, **inside}, "finish_reason": None, **around, **near}
+            stream.append(encode_event({**top, **EVENT, **top, "choices": [choice], **above}, **shape))
     return stream
 
 
@@ -124,13 +158,20 @@ def test_every_chunk_equals_the_one_that_the_converter_makes(stream: list[bytes]
         assert chunk.finish_reason == expected.finish_reason
 
 
-@given(VALID_STREAMS, st.integers(0, 7))
-def test_the_assembled_completion_is_the_same_from_any_chunk_on(stream: list[bytes], first: int) -> None:
-    fast, reference = ChatAccumulator(), ChatAccumulator()
-    for data, chunk in list(zip(stream, decode_events(*stream), strict=True))[first:]:
-        fast.add_decoded(chunk)
+@given(VALID_STREAMS, st.integers(0, 7), st.booleans())
+def test_the_assembled_completion_is_the_same_from_any_chunk_on(stream: list[bytes], first: int, looks: bool) -> None:
+    fast, reference, decoder = ChatAccumulator(), ChatAccumulator(), TemplateDecoder()
+    for data in stream[:first]:
+        decoder.decode_block(EVENT_BEGIN + data + EVENT_END)
+    batches = decoder.decode_block(b"".join(EVENT_BEGIN + data + EVENT_END for data in stream[first:]))
+    taken = chain.from_iterable(map(fast.follow, batches))
+    for data in stream[first:]:
+        assert next(taken) == structure(decode_json(data), ChatCompletionChunk)
         reference.add(decode_json(data))
-        assert fast.is_complete == reference.is_complete
+        if looks:
+            assert fast.is_complete == reference.is_complete
+            assert fast.snapshot() == reference.snapshot()
+            assert fast.usage == reference.usage
     assert fast.snapshot() == reference.snapshot()
     assert fast.snapshot().raw == reference.snapshot().raw
 
@@ -203,7 +244,7 @@ def test_another_field_of_that_name_may_change() -> None:
 
 
 def test_no_template_is_inferred_after_many_events_without_one() -> None:
-    varied = [encode_event(event_with_text(f"{number} ") | {"id": f"c{number}"}) for number in range(100)]
+    varied = [encode_event(event_with_text(f"{number} ") | {f"x{number}": number}) for number in range(100)]
     uniform = [encode_event(event_with_text(f"{number} ")) for number in range(4)]
     assert not any(map(is_from_template, decode_events(*varied, *uniform)))
     after_few = decode_events(*varied[:5], *uniform)[5:]

@@ -12,6 +12,7 @@ from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, ResponseAccumulator
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
+from tests.support.chat_events import take_events
 from tests.support.wires import Wire, load_wires, snapshot_fields
 
 SIZES = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 10**6]
@@ -33,10 +34,8 @@ def test_a_stream_gives_its_result_in_blocks_of_any_size(
     for size in SIZES:
         decoder, accumulator = new_decoder(), new_accumulator()
         for begin in range(0, len(wire.body), size):
-            for event in decoder.feed(wire.body[begin : begin + size]):
-                accumulator.add_decoded(event)
-        for event in decoder.feed_eof():
-            accumulator.add_decoded(event)
+            take_events(accumulator, decoder.decode_block(wire.body[begin : begin + size]))
+        take_events(accumulator, decoder.decode_eof())
         assert snapshot_fields(accumulator.snapshot()) == wire.snapshot
         if wire.error not in (None, "StreamTruncatedError") and not accumulator.has_failed:
             assert type(decoder.error or find_stream_error(decoder, accumulator)).__name__ == wire.error
