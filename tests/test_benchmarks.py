@@ -34,7 +34,7 @@ Finished = subprocess.CompletedProcess[str]
 
 def run_python(*arguments: object) -> Finished:
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")
