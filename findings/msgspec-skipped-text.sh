@@ -35,7 +35,7 @@ expect(
     },
     {
         "skipped": 1,
-        "wanted": "UnicodeDecodeError",
+        "wanted": "DecodeError",
         "half a pair": "DecodeError: Input data was truncated",
         "half a pair, json": "'\\ud83d'",
     },

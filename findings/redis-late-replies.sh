@@ -45,7 +45,7 @@ client = redis.Redis(port=listening.getsockname()[1], protocol=2, socket_timeout
 errors = [outcome(lambda: client.evalsha("a" * 40, 0)), outcome(lambda: client.incr("requests"))]
 timeout = "TimeoutError: Timeout reading from socket"
 expect(
-    {"errors": errors, "EVALSHA": seen["EVALSHA"], "INCR": seen["INCR"]},
-    {"errors": [timeout, timeout], "EVALSHA": 11, "INCR": 11},
+    {"errors": errors, "EVALSHA": seen["EVALSHA"], "INCRBY": seen["INCRBY"]},
+    {"errors": [timeout, timeout], "EVALSHA": 11, "INCRBY": 11},
 )
 PY

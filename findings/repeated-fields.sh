@@ -20,6 +20,8 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from serve import MESSAGES, Server, chunk, events, expect, tool_call
 
+litellm.suppress_debug_info = True
+
 calls = Server(events(tool_call("f", '{"a"', "call_1"), tool_call("f", ":1}", "call_1"), chunk({}, "tool_calls")))
 roles = Server(events(*[chunk({"role": "assistant", "content": each}) for each in "abc"], chunk({}, "stop")))
 

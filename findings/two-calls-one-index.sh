@@ -20,6 +20,8 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from serve import MESSAGES, Server, chunk, events, expect, tool_call
 
+litellm.suppress_debug_info = True
+
 body = events(tool_call("f", '{"a":1}', "call_1"), tool_call("g", '{"b":2}', "call_2"), chunk({}, "tool_calls"))
 url = Server(body).url
 

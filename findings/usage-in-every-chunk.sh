@@ -19,6 +19,8 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from serve import MESSAGES, Server, chunk, events, expect
 
+litellm.suppress_debug_info = True
+
 
 def usage(tokens):
     return {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
