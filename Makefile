@@ -8,16 +8,19 @@ endif
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test test-ray lint docs bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/cli ## show the library in a few seconds, without a key; ARGS=--live uses the real service
 	@$(BIN)/gradient-async demo $(ARGS)
 
 test: lint ## lint, then run the tests; ARGS goes to pytest
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
+	$(BIN)/python -m pytest tests/ray $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -50,4 +53,8 @@ clean: ## remove the environment and everything that was generated
 
 .venv/dev: .venv/made
 	@$(PIP) install --editable '.[dev]'
+	@touch $@
+
+.venv/ray: .venv/dev
+	@$(PIP) install --editable '.[ray]'
 	@touch $@

@@ -76,7 +76,7 @@ class BackgroundTask:
             self._timer.cancel()
             self._timer = None
 
-    async def stop(self, timeout: float) -> None:
+    async def stop_task(self, timeout: float) -> None:
         """Wait at most *timeout* seconds for a run to end by itself, then cancel its task; the next `start` goes on."""
         self._is_stopped = True
         self.cancel_timer()

@@ -107,7 +107,7 @@ class Exchanges:
 
     async def aclose(self) -> None:
         """Make the last writes, and close the connections."""
-        await self._task.stop(_CLOSE_TIMEOUT)
+        await self._task.stop_task(_CLOSE_TIMEOUT)
         is_bound = self._wait_queue.loop is asyncio.get_running_loop()
         if is_bound and self._task.is_idle and self.dialogue.has_writes and not self._outage.is_active:
             await self._run_exchanges()

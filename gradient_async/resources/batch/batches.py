@@ -51,6 +51,7 @@ from gradient_async.resources.batch.submission import Submission
 
 if TYPE_CHECKING:
     from gradient_async._protocol.sources.row_template import Template
+    from gradient_async.models.map_progress import MapProgress
     from gradient_async.params.agent import MapParams
     from gradient_async.resources.batch.map import BatchMapResults
 
@@ -145,12 +146,14 @@ class Batches:
         poll: Poll = DEFAULT_POLL,
         timeout: float | None = None,
         on_step: StepCallback | None = None,
+        on_progress: Callable[[MapProgress], object] | None = None,
         **shared: Unpack[MapParams],
     ) -> BatchMapResults:
         """Send many chat requests as one job: ``async with ....map(requests) as results: async for result in results``.
 
         The items are those of ``chat.completions.map``, in the order of the requests. A request that failed, or that
-        has no result, is a `MapResult` with an ``error``; its ``request`` is the body that was sent.
+        has no result, is a `MapResult` with an ``error``; its ``request`` is the body that was sent. ``len(results)``,
+        ``results.progress`` and ``results.stop()`` are those of ``chat.completions.map``.
 
         Example::
 
@@ -166,6 +169,7 @@ class Batches:
             poll: Bounds of the delay between two polls, in seconds.
             timeout: Seconds to wait for the end of the job; None for no limit.
             on_step: Called with a `BatchStep` after each step of the submission.
+            on_progress: Receives a `MapProgress` after each change of the job, and at the end.
             **shared: Parameters of every request; its own override them.
 
         Raises:
@@ -188,7 +192,7 @@ class Batches:
                 on_step=on_step,
             )
 
-        return BatchMapResults(submit, lambda job: job.wait(poll=poll, timeout=timeout, check=False))
+        return BatchMapResults(source, submit, lambda job: job.progress(poll=poll, timeout=timeout), on_progress)
 
     def job(
         self,

@@ -7,19 +7,28 @@ journal a killed process gets the same job again.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
+from gradient_async._io.deadline_timer import get_loop
+from gradient_async._io.http.hooks import call_hook
+from gradient_async._io.sources.row_source import RowSource
 from gradient_async._protocol.http.error_body import build_status_error
-from gradient_async.errors import BatchError, GradientError
-from gradient_async.models.batch import BatchFault
+from gradient_async._protocol.map.progress_meter import ProgressMeter
+from gradient_async.errors import BatchError, ConflictError, GradientError
+from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchResult
+from gradient_async.models.map_progress import MapProgress
 from gradient_async.models.map_result import MapResult
 from gradient_async.resources.batch.job import BatchJob
+
+T = TypeVar("T")
 
 
 def build_result_error(fault: BatchFault) -> GradientError:
@@ -34,18 +43,25 @@ def build_result_error(fault: BatchFault) -> GradientError:
 class BatchMapResults:
     """The results of `Batches.map`, in the order of the requests: an async context manager and an async iterator.
 
-    The job is submitted for the first result. Leaving the block does not cancel it.
+    The job is submitted for the first result. Leaving the block does not cancel it. ``len(results)`` is the number of
+    requests, if the source knows it; otherwise a TypeError.
 
     Attributes:
         job: The job; None before it is submitted.
     """
 
+    _source: RowSource
     _submit: Callable[[], Awaitable[BatchJob]]
-    _wait: Callable[[BatchJob], Awaitable[object]]
+    _watch: Callable[[BatchJob], AsyncIterator[Batch]]
+    _on_progress: Callable[[MapProgress], object] | None = None
     job: BatchJob | None = attrs.field(default=None, init=False)
+    _meter: ProgressMeter = attrs.field(factory=lambda: ProgressMeter(0.0), init=False)
+    _stopped: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _results: AsyncGenerator[MapResult, None] | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> Self:
+        self._meter.start(get_loop().time())
+        self._meter.total = await self._source.count_rows()
         return self
 
     async def __aexit__(
@@ -53,9 +69,29 @@ class BatchMapResults:
     ) -> None:
         if self._results is not None:
             await self._results.aclose()
+        self._report_progress()
 
     def __aiter__(self) -> Self:
         return self
+
+    def __len__(self) -> int:
+        if self._meter.total is None:
+            raise TypeError("the source of this map does not say how many items it has")
+        return self._meter.total
+
+    @property
+    def progress(self) -> MapProgress:
+        """The progress at this moment; its tokens are those of the results that were read."""
+        unanswered = self._meter.remaining if self.job is not None else None
+        return self._meter.describe(get_loop().time(), in_flight=unanswered or 0, status=None)
+
+    def stop(self) -> None:
+        """Have no further request processed: cancel the job, or submit none.
+
+        Results of requests that the service has processed still come; then the iteration ends.
+        ``results.job.retry_failed()`` submits the rest later.
+        """
+        self._stopped.set()
 
     async def __anext__(self) -> MapResult:
         """Return the next result.
@@ -69,13 +105,68 @@ class BatchMapResults:
         return await anext(self._results)
 
     async def _iterate_results(self) -> AsyncGenerator[MapResult, None]:
-        self.job = job = await self._submit()
-        await self._wait(job)
-        index = 0
+        self.job = job = await self._run_until_stopped(self._submit())
+        if job is None:
+            return
+        await self._wait_for_end(job)
         pairs: AsyncGenerator[tuple[Any, BatchResult], None] = job.joined()
-        async for line, result in pairs:
-            yield build_map_result(index, line, result)
-            index += 1
+        index = failed = 0
+        async with aclosing(pairs):
+            async for line, result in pairs:
+                if not (self._stopped.is_set() and is_unprocessed(result)):
+                    item = build_map_result(index, line, result)
+                    failed += not item.ok
+                    self._count_result(item, failed)
+                    yield item
+                index += 1
+
+    async def _wait_for_end(self, job: BatchJob) -> None:
+        """Wait until the job has ended; cancel it if the map is stopped."""
+        states = self._watch(job)
+        while (batch := await self._run_until_stopped(anext(states, None))) is not None:
+            self._count_state(batch)
+        if self._stopped.is_set():
+            with suppress(ConflictError):  # it has ended meanwhile
+                await job.cancel()
+            async for batch in self._watch(job):
+                self._count_state(batch)
+
+    async def _run_until_stopped(self, step: Awaitable[T]) -> T | None:
+        """Return the result of *step*; give it up and return None if the map is stopped."""
+        task, stop = asyncio.ensure_future(step), asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            for each in (task, stop):
+                each.cancel()
+            await asyncio.wait([task, stop])
+
+    def _count_state(self, batch: Batch) -> None:
+        counts, meter, now = batch.request_counts, self._meter, get_loop().time()
+        if counts.total:
+            meter.total = counts.total
+        meter.count_answered(now, items=max(0, counts.completed - (meter.done - meter.failed)))
+        meter.count_failed(now, items=max(0, counts.failed - meter.failed))
+        self._report_progress()
+
+    def _count_result(self, item: MapResult, failed: int) -> None:
+        """Count the tokens of a result, and a failure that the service did not count."""
+        meter = self._meter
+        usage = item.completion.usage if item.completion is not None else None
+        meter.tokens += usage.total_tokens if usage is not None else 0
+        if failed > meter.failed:
+            meter.failed += 1
+            meter.done = max(meter.done, meter.failed)
+
+    def _report_progress(self) -> None:
+        if self._on_progress is not None:
+            call_hook(self._on_progress, self.progress)
+
+
+def is_unprocessed(result: BatchResult) -> bool:
+    """Whether the service has not processed the request of *result*, because the job was cancelled before."""
+    return result.error is not None and result.error.code in ("missing", "canceled")
 
 
 def build_map_result(index: int, line: Mapping[str, Any], result: BatchResult) -> MapResult:

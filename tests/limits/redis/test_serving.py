@@ -101,7 +101,7 @@ async def test_a_run_in_a_callers_task_excludes_others_and_is_waited_for() -> No
     await asyncio.sleep(0)
     assert runs == [done]
     assert not background.is_idle
-    stopping = asyncio.create_task(background.stop(HANG_SECONDS))
+    stopping = asyncio.create_task(background.stop_task(HANG_SECONDS))
     await asyncio.sleep(0)
     running.set()
     await asyncio.gather(caller, stopping)

@@ -14,6 +14,7 @@ from gradient_async import (
     BatchError,
     BatchValidationError,
     ConfigurationError,
+    MapProgress,
     MapResult,
 )
 from gradient_async.testing import Emulator
@@ -88,6 +89,56 @@ async def test_an_expired_job_gives_what_it_has(gradient_emulator: Emulator, ses
     gradient_emulator.batches.expire(after=0.5)
     results = await collect(session, ["a", "b", "c", "d"], model=MODEL)
     assert sorted(result.ok for result in results) == [False, False, True, True]
+
+
+async def test_progress_counts_requests_and_tokens(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    gradient_emulator.batches.fail_line("request-1", status=400)
+    gradient_emulator.batches.drop_line("request-2")
+    seen: list[MapProgress] = []
+    async with session.batches.map(list("abcd"), model=MODEL, poll=FAST, on_progress=seen.append) as results:
+        assert (len(results), results.progress.done, results.progress.in_flight) == (4, 0, 0)
+        usages = [result.completion.usage async for result in results if result.completion]
+    tokens = sum(usage.total_tokens for usage in usages if usage)
+    assert (seen[-1].total, seen[-1].done, seen[-1].failed, seen[-1].tokens) == (4, 4, 2, tokens)
+    assert [each.done for each in seen] == sorted(each.done for each in seen)
+    assert tokens > 0
+
+
+async def test_a_source_without_a_length_has_none(session: AsyncSession) -> None:
+    async with session.batches.map((text for text in "ab"), model=MODEL, poll=FAST) as results:
+        with pytest.raises(TypeError):
+            len(results)
+        assert [result.ok async for result in results] == [True, True]
+        assert len(results) == 2
+
+
+async def test_stop_before_the_first_result_submits_nothing(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    async with session.batches.map(["a"], model=MODEL, poll=FAST) as results:
+        results.stop()
+        assert [result async for result in results] == []
+    assert gradient_emulator.batches.jobs == []
+
+
+async def test_stop_cancels_the_job_and_keeps_the_results_it_has(
+    gradient_emulator: Emulator, session: AsyncSession
+) -> None:
+    gradient_emulator.batches.seconds = 2.0
+    asked = [f"Question {number}" for number in range(50)]
+
+    def stop_in_the_middle(progress: MapProgress) -> None:
+        if progress.done >= 5:
+            results.stop()
+
+    async with session.batches.map(asked, model=MODEL, poll=FAST, on_progress=stop_in_the_middle) as results:
+        found = [result async for result in results]
+        assert results.job is not None
+        assert 5 <= len(found) < 50
+        assert all(result.ok for result in found)
+        assert [result.id for result in found] == [f"request-{result.index}" for result in found]
+        gradient_emulator.batches.seconds = 0.05
+        rest = await results.job.retry_failed()
+    await rest.wait(poll=FAST)
+    assert len([line async for line in rest.results()]) == 50 - len(found)
 
 
 @pytest.mark.parametrize(
