@@ -10,7 +10,10 @@ from pathlib import Path
 
 import click
 
+from gradient_async import MediaFile
 from gradient_async.cli.terminal import remove_controls
+
+_SAME_SUFFIX = {".jpeg": ".jpg", ".wave": ".wav"}
 
 
 def _check_folder(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
@@ -39,11 +42,15 @@ def guess_format(output: Path | None, given: str | None) -> str | None:
     return given or (output.suffix.removeprefix(".").lower() if output is not None else "") or None
 
 
-def write_file(content: bytes, output: Path | None, content_type: str) -> None:
-    """Write *content* to the file and say so on stderr; without a file, write it to stdout."""
+def write_file(file: MediaFile, output: Path | None) -> None:
+    """Write *file* to the path and say so on stderr, and if its name says another type; without one, to stdout."""
     if output is None:
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(file.content)
         sys.stdout.buffer.flush()
         return
-    output.write_bytes(content)
-    click.echo(remove_controls(f"{output}: {content_type}, {len(content)} bytes", sys.stderr), err=True)
+    file.save(output)
+    note = f"{output}: {file.content_type}, {len(file.content)} bytes"
+    named = output.suffix.lower()
+    if named and file.suffix not in (".bin", _SAME_SUFFIX.get(named, named)):
+        note += "; the model sent another format than the name says"
+    click.echo(remove_controls(note, sys.stderr), err=True)

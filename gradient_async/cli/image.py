@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gradient_async import AsyncSession, ImageList
+from gradient_async import AsyncSession, ImageList, MediaFile
+from gradient_async._protocol.http.media_body import sniff_type
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
 from gradient_async.cli.options import base_url_option
 from gradient_async.cli.prompt_input import read_prompt
@@ -58,11 +58,11 @@ def image_command(
         "output_format": {"jpg": "jpeg"}.get(wanted or "", wanted if wanted in _FORMATS else None),
     }
     images = asyncio.run(_generate_images(params, base_url))
+    files = _assign_files(images, output)
+    for file, path in files if output is not None or not as_json else ():
+        write_file(file, path)
     if as_json:
-        print_line(json.dumps(_describe_images(images, output)))
-    else:
-        for content, path in _assign_files(images, output):
-            write_file(content, path, f"image/{images.output_format or 'png'}")
+        print_line(json.dumps(_describe_images(images, None if output is None else [path for _, path in files])))
 
 
 async def _generate_images(params: dict[str, Any], base_url: str | None) -> ImageList:
@@ -70,20 +70,21 @@ async def _generate_images(params: dict[str, Any], base_url: str | None) -> Imag
         return await session.images.generate(**params)
 
 
-def _assign_files(images: ImageList, output: Path | None) -> Iterator[tuple[bytes, Path | None]]:
-    """Yield the bytes of each image and its file, which is numbered if there are several; None for stdout."""
-    for number, image in enumerate(images, 1):
-        is_only = output is None or len(images) == 1
-        yield image.content, output if is_only or output is None else output.with_stem(f"{output.stem}-{number}")
+def _assign_files(images: ImageList, output: Path | None) -> list[tuple[MediaFile, Path | None]]:
+    """Return each image as a file, and its path, which is numbered if there are several; None for stdout."""
+    files = [MediaFile(content=image.content, content_type=sniff_type(image.content)) for image in images]
+    return [(file, _number_path(output, number, len(files))) for number, file in enumerate(files, 1)]
 
 
-def _describe_images(images: ImageList, output: Path | None) -> dict[str, Any]:
-    """Return the JSON of *images*; it names the files, which are written here, or holds the images."""
+def _number_path(output: Path | None, number: int, count: int) -> Path | None:
+    """Return the path of one of *count* images."""
+    return output if output is None or count == 1 else output.with_stem(f"{output.stem}-{number}")
+
+
+def _describe_images(images: ImageList, paths: list[Path | None] | None) -> dict[str, Any]:
+    """Return the JSON of *images*; it names their files at *paths*, or holds the images."""
     value = images.to_dict() | {"request_id": images.meta.request_id}
-    if output is None:
-        return value
-    for item, (content, path) in zip(value["data"], _assign_files(images, output), strict=True):
-        write_file(content, path, f"image/{images.output_format or 'png'}")
+    for item, path in zip(value["data"], paths or (), strict=paths is not None):
         del item["b64_json"]
         item["file"] = str(path)
     return value

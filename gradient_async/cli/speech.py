@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from gradient_async import AsyncSession, MediaFile
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
 from gradient_async.cli.options import base_url_option
 from gradient_async.cli.prompt_input import read_prompt
-from gradient_async.cli.terminal import print_line, remove_controls
+from gradient_async.cli.terminal import print_line
 from gradient_async.cli.wait_notes import WaitNotes
 
 DEFAULT_MODEL = "qwen3-tts-voicedesign"
@@ -54,12 +53,10 @@ def speech_command(
         "response_format": guess_format(output, file_format),
     }
     speech = asyncio.run(_speak_text(params, base_url))
+    if output is not None or not as_json:
+        write_file(speech, output)
     if as_json:
         print_line(json.dumps(_describe_speech(speech, output)))
-    else:
-        write_file(speech.content, output, speech.content_type)
-    if output is not None:
-        _note_other_type(speech, output)
 
 
 async def _speak_text(params: dict[str, Any], base_url: str | None) -> MediaFile:
@@ -68,15 +65,8 @@ async def _speak_text(params: dict[str, Any], base_url: str | None) -> MediaFile
 
 
 def _describe_speech(speech: MediaFile, output: Path | None) -> dict[str, Any]:
-    """Return the JSON of *speech*: it names the file, which is written here, or holds the audio."""
+    """Return the JSON of *speech*: it names the file, or holds the audio."""
     facts = {"content_type": speech.content_type, "size": len(speech.content), "request_id": speech.meta.request_id}
     if output is None:
         return {**facts, "b64_json": base64.b64encode(speech.content).decode()}
-    return {**facts, "file": str(speech.save(output))}
-
-
-def _note_other_type(speech: MediaFile, output: Path) -> None:
-    """Say on stderr that the file is of another type than its name says."""
-    if output.suffix and speech.suffix not in (".bin", output.suffix.lower()):
-        note = f"The model sent {speech.content_type}, whatever the name of {output} says."
-        click.echo(remove_controls(note, sys.stderr), err=True)
+    return {**facts, "file": str(output)}

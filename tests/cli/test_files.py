@@ -39,7 +39,7 @@ def test_speech_writes_a_file_and_asks_for_its_format(gradient: Emulator, invoke
     assert (result.exit_code, result.stdout_bytes) == (0, b"")
     assert target.read_bytes()[:4] == b"RIFF"
     assert "audio/wav, " in result.stderr
-    assert "The model sent audio/wav, whatever the name" in result.stderr
+    assert "the model sent another format than the name says" in result.stderr
     assert gradient.requests[0].json == {"model": "tts", "input": "Hello from a pipe", "response_format": "mp3"}
 
 
@@ -77,6 +77,7 @@ def test_several_images_are_numbered_files(gradient: Emulator, invoke: Invoke, t
     assert names_in(tmp_path) == ["otter-1.jpg", "otter-2.jpg"]
     assert (tmp_path / "otter-1.jpg").read_bytes()[:4] == PNG
     assert gradient.requests[0].json["output_format"] == "jpeg"
+    assert result.stderr.count("the model sent another format than the name says") == 2
 
 
 def test_images_as_json_name_their_files_or_hold_the_images(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:

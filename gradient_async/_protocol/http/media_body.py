@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from binascii import Error as Base64Error
+from collections import deque
 from typing import Any
 
 from gradient_async._protocol.codec.json_text import decode_json, shorten_text
@@ -108,12 +109,18 @@ def _read_json(value: dict[str, Any]) -> MediaFile:
     return MediaFile(content=content, content_type=kind or sniff_type(content), raw=value)
 
 
-def _find_holder(value: Any) -> dict[str, Any] | None:
+def _find_holder(value: dict[str, Any]) -> dict[str, Any] | None:
     """Return the first object in *value*, at any depth, with a file in its field ``b64_json``."""
-    if isinstance(value, dict) and isinstance(value.get("b64_json"), str) and value["b64_json"]:
-        return value
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for child in children if (found := _find_holder(child)) is not None), None)
+    pending: deque[Any] = deque([value])
+    while pending:
+        item = pending.popleft()
+        if isinstance(item, dict):
+            if isinstance(item.get("b64_json"), str) and item["b64_json"]:
+                return item
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return None
 
 
 def _decode_base64(text: str) -> bytes:

@@ -70,6 +70,11 @@ def test_a_type_that_says_nothing_is_replaced(stated: str) -> None:
     assert read_media_file(WAV, "audio/x-custom").content_type == "audio/x-custom"
 
 
+def test_a_file_deep_inside_json_is_found() -> None:
+    body = b'{"a":[' * 400 + b'{"b64_json": "%b"}' % ENCODED.encode() + b"]}" * 400
+    assert read_media_file(body, "application/json").content == WAV
+
+
 def test_an_address_in_place_of_the_file_stays_readable() -> None:
     with pytest.raises(ResponseDecodeError, match="JSON without a file") as caught:
         read_media_file(b'{"data": [{"url": "https://files.example/a.mp3"}]}', "application/json")
