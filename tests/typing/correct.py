@@ -11,6 +11,8 @@ from gradient_async import (
     AgentHealth,
     AsyncInvocation,
     AsyncSession,
+    BatchRequest,
+    BatchResult,
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
@@ -180,6 +182,13 @@ async def use(session: AsyncSession) -> None:
             assert_type(message_event, MessageEvent)
         assert_type(opened.snapshot, MessageReply)
     assert_type(await session.messages.stream(model="m", max_tokens=9, messages=turns).message(), MessageReply)
+
+    job = await session.batches.run([BatchRequest(custom_id="a", body={"model": "m"})], endpoint="/v1/responses")
+    async for line in job.results():
+        assert_type(line, BatchResult)
+        assert_type(line.response, ResponseReply | None)
+        assert_type(line.completion, ChatCompletion | None)
+        assert_type(line.text, str)
 
     response_stream = session.responses.stream(model="m", input="Hi")
     assert_type(response_stream, ResponseStream)
