@@ -246,7 +246,10 @@ class SharedParts:
         return ObservedPipeline(call_hooks=call_hooks, **parts)
 
     async def aclose(self) -> None:
-        """Close every connection and the limiters that are the session's own."""
+        """Close every connection and the limiters that are the session's own, on the loop that they belong to."""
+        await self.transport.run_on_own_loop(self._close_parts)
+
+    async def _close_parts(self) -> None:
         await self.transport.aclose()
         is_own = isinstance(self.limits, RateLimits)  # a limiter object of the caller may serve other sessions
         for limiter in (self._agent_limiters, self.limiter if is_own else None):

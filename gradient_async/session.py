@@ -440,6 +440,9 @@ class AsyncSession:
         name = f"view of {type(self).__name__}" if self._is_view else type(self).__name__
         return f"<{name} {self._parts.base_url.value}, {state}, limits={self.limits!r}>"
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self._transport.__reduce__()
+
     @property
     def _timeouts(self) -> Timeouts:
         return self._options.timeouts

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from gradient_async import AsyncSession, ConfigurationError, RateLimiter, RateLimits
 
@@ -54,6 +55,16 @@ def run_without_loop(awaitable: Awaitable[object]) -> object:
         return coroutine.send(None)
     finally:
         coroutine.close()
+
+
+@pytest.mark.parametrize("call", ["models", "completion", "next chunk", "batch", "map"])
+def test_a_trio_program_is_told_at_its_first_call(call: str) -> None:
+    async def main() -> None:
+        async with AsyncSession("test", base_url="http://127.0.0.1:9") as session:
+            await CALLS[call](session)
+
+    with pytest.raises(ConfigurationError, match="asyncio"):
+        trio.run(main)
 
 
 @pytest.mark.parametrize("limits", [None, RateLimits()], ids=["no limiter", "limiter"])

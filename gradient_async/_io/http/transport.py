@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Coroutine, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import attrs
 from yarl import URL
 
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
+from gradient_async._io.event_loops import run_on_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.borrowed_session import borrow_session
 from gradient_async._io.http.connector import TimingConnector, current_attempt
@@ -60,10 +62,11 @@ class Transport:
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
     _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
     _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
-    _inherited: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
+    _inherited: object = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
     _fast_posts: FastPostSender | None = attrs.field(default=None, init=False, repr=False)
+    _guard: AsyncGenerator[None, None] | None = attrs.field(default=None, init=False, repr=False)
 
     def get_deadline_timer(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
         """Return the timer of all requests on *loop*."""
@@ -180,8 +183,12 @@ class Transport:
         """Return the pool of the running loop, created if it does not exist."""
         return self._usable_pool(timer.deadline_timer.loop) or await self._open_pool()
 
+    async def run_on_own_loop(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Await ``work()`` on the event loop of the connections; here before the first call."""
+        await run_on_loop(self._loop if self._deadline_timer is None else self._deadline_timer.loop, work)
+
     async def aclose(self) -> None:
-        """Close every connection, and wake the calls that wait for one or on one."""
+        """Close every connection, and wake the calls that wait for one or on one; on the loop of the connections."""
         self.closed = True
         for call in list(self._active_calls):  # aiohttp would ignore those that connect, and cancel those in its queue
             call.request_stop()
@@ -190,13 +197,21 @@ class Transport:
         if self._deadline_timer is not None:
             self._deadline_timer.disarm()
         pool, self._pool = self._pool, None
-        loop = self._loop
-        if pool is None or loop is None:
-            return
-        if loop is asyncio.get_running_loop() or loop.is_closed():
+        if pool is not None:
             await pool.close()
-        else:
-            asyncio.run_coroutine_threadsafe(pool.close(), loop)
+        await self._end_guard()
+
+    async def _end_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            with suppress(RuntimeError):  # the loop is ending it at this moment
+                await guard.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "An AsyncSession has connections and an event loop, so it cannot be copied or pickled. For other settings "
+            "use session.with_options(...); for another process or loop create an AsyncSession there."
+        )
 
     def translate_error(self, caught: Exception, timer: AttemptTimer) -> GradientError:
         """Return our error for an exception of aiohttp or of the operating system."""
@@ -220,6 +235,8 @@ class Transport:
         await self._abandon_pool(pid)
         self._loop, self._pid = asyncio.get_running_loop(), pid
         self._pool = self._build_pool(self._loop)
+        self._guard = _close_with_loop(weakref.ref(self._pool))
+        await anext(self._guard)
         return self._pool
 
     def _require_open(self) -> None:
@@ -231,7 +248,8 @@ class Transport:
         if self._pool is None or self._loop is None:
             return
         if self._pid != pid:
-            self._inherited = self._pool  # kept and never used: closing its sockets would disturb the parent process
+            # kept and never used: closing its sockets would disturb the parent process
+            self._inherited = (self._pool, self._guard)
             return
         if not self._loop.is_closed():
             raise SessionClosedError(
@@ -253,6 +271,15 @@ class Transport:
         # Not `connector.connect`: it would mark the request as sent, which the fast path does itself.
         self._fast_posts = FastPostSender(connector.acquire_connection, pool, loop, READ_BUFFER_BYTES, self.proxies)
         return pool
+
+
+async def _close_with_loop(pool: weakref.ref[aiohttp.ClientSession]) -> AsyncGenerator[None, None]:
+    """Close a pool that is still open when its loop ends: ``asyncio.run`` then closes every asynchronous generator."""
+    try:
+        yield
+    finally:
+        if (open_pool := pool()) is not None:
+            await open_pool.close()
 
 
 def build_closed_error(*, maybe_sent: bool) -> SessionClosedError:
