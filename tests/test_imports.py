@@ -109,6 +109,13 @@ async def test_a_stream_loads_no_module_of_batches_and_tools(gradient_emulator: 
     assert loaded & ELSEWHERE == set()
 
 
+@pytest.mark.parametrize("code", [ASK, READ], ids=["completion", "stream"])
+async def test_a_usual_response_does_not_load_cattrs(code: str, gradient_emulator: Emulator) -> None:
+    loaded = await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=code))
+    assert "gradient_async._protocol.codec.fast_reader" in loaded
+    assert "cattrs" not in loaded
+
+
 @pytest.mark.parametrize(
     ("call", "needed"),
     [

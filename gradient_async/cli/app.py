@@ -1,4 +1,4 @@
-"""The command group ``gradient-async``; a command's module is imported when the command is used.
+"""The command group ``gradient-async``; a command's module is imported when the command is used, not to list it.
 
 To add a command: a module with a click command, and its line in `COMMANDS`.
 """
@@ -9,7 +9,6 @@ import io
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -17,28 +16,30 @@ import click
 from gradient_async import __version__
 from gradient_async.cli.advice import name_options
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
-from gradient_async.cli.terminal import remove_controls
 from gradient_async.errors import GradientError
 
 COMMANDS = {
-    "batch": "gradient_async.cli.batch.commands:batch_command",
-    "chat": "gradient_async.cli.chat:chat_command",
-    "demo": "gradient_async.cli.demo:demo_command",
-    "doctor": "gradient_async.cli.doctor:doctor_command",
-    "embed": "gradient_async.cli.embed:embed_command",
-    "emulate": "gradient_async.cli.emulate:emulate_command",
-    "image": "gradient_async.cli.image:image_command",
-    "limits": "gradient_async.cli.limits:limits_command",
-    "map": "gradient_async.cli.map:map_command",
-    "models": "gradient_async.cli.models:models_command",
-    "speech": "gradient_async.cli.speech:speech_command",
+    "batch": ("gradient_async.cli.batch.commands:batch_command", "Run thousands of requests as one job, within a day."),
+    "chat": ("gradient_async.cli.chat:chat_command", "Send PROMPT and print the response."),
+    "demo": ("gradient_async.cli.demo:demo_command", "Show a chat, a stream, an agent, a batch and the rate limits."),
+    "doctor": ("gradient_async.cli.doctor:doctor_command", "Check the configuration, the hosts and the installation."),
+    "embed": ("gradient_async.cli.embed:embed_command", "Print the vector of each of TEXTS as one line of JSON."),
+    "emulate": (
+        "gradient_async.cli.emulate:emulate_command",
+        "Run an emulator of the service on this machine until Ctrl-C.",
+    ),
+    "image": ("gradient_async.cli.image:image_command", "Generate an image of PROMPT."),
+    "limits": ("gradient_async.cli.limits:limits_command", "Show how much of each rate limit is used."),
+    "map": ("gradient_async.cli.map:map_command", "Send each row of SOURCE and write the responses as JSON."),
+    "models": ("gradient_async.cli.models:models_command", "List the models that the key may use."),
+    "speech": ("gradient_async.cli.speech:speech_command", "Speak TEXT."),
 }
-"""Import paths of the commands, by the name that users type."""
+"""Import path and summary of each command, by the name that users type."""
 
 
 def load_command(name: str) -> click.Command:
     """Import the command that users type as *name*, a key of `COMMANDS`."""
-    module, _, attribute = COMMANDS[name].partition(":")
+    module, _, attribute = COMMANDS[name][0].partition(":")
     command: click.Command = getattr(import_module(module), attribute)
     return command
 
@@ -53,6 +54,11 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import and return a command, None if the name is unknown."""
         return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in sorted(COMMANDS.items())])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a `GradientError` or OSError ends it with one line instead of a traceback."""
@@ -82,6 +88,8 @@ def cli() -> None:
 
 
 def _exit_with_message(ctx: click.Context, message: str, code: ExitCode) -> NoReturn:
+    from gradient_async.cli.terminal import remove_controls  # loads rich, which help does not need
+
     click.echo(f"{ctx.info_name}: {remove_controls(message, sys.stderr)}", err=True)
     ctx.exit(code)
 
@@ -90,7 +98,8 @@ def _replace_closed_streams() -> None:
     """Open the null device for each standard stream that is closed: Python sets such a stream to None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - without pathlib; for the process
+            setattr(sys, name, stream)
 
 
 def _replace_unencodable_characters() -> None:

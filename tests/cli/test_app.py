@@ -31,6 +31,23 @@ def test_every_command_has_help(name: str, invoke: Invoke) -> None:
     assert f"gradient-async {name}" in result.stdout
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_summary_of_a_command_is_that_of_its_help(name: str) -> None:
+    assert COMMANDS[name][1] == load_command(name).get_short_help_str(limit=80)
+
+
+def test_help_loads_no_command_and_no_dependency_but_click() -> None:
+    program = "import sys; from gradient_async.cli.app import cli; cli(['--help'], standalone_mode=False)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in loaded if name.startswith("gradient_async.")} == {
+        f"gradient_async.{name}" for name in ("_lazy", "cli", "cli.advice", "cli.app", "cli.exit_codes", "errors")
+    }
+    assert loaded.isdisjoint({"aiohttp", "attrs", "msgspec", "rich"})
+
+
 def test_help_lists_every_command(invoke: Invoke) -> None:
     listed = invoke("--help").stdout
     assert [name for name in COMMANDS if f"\n  {name} " not in listed] == []

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import ChatCompletion, Message, ResponseDecodeError
-from gradient_async._protocol.codec import converter
+from gradient_async._protocol.codec import cattrs_converter
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async.models import Model
@@ -156,7 +156,7 @@ def test_the_hook_of_a_class_is_made_when_its_first_object_arrives(monkeypatch: 
         made.append(cls.__name__)
         return make_dict_structure_fn(cls, *args, **options)
 
-    monkeypatch.setattr(converter, "make_dict_structure_fn", make_and_note)
+    monkeypatch.setattr(cattrs_converter, "make_dict_structure_fn", make_and_note)
     structure({"one": None}, Outer)
     assert made == ["Outer"]
     structure({"one": {"size": 1}}, Outer)
