@@ -12,12 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
 from gradient_async import AsyncSession
 from gradient_async._io.batch.input_source import Source
-from gradient_async.cli.advice import name_options
 from gradient_async.cli.batch.common import (
     PATH,
     batch_id_argument,
@@ -33,7 +31,8 @@ from gradient_async.cli.batch.common import (
     timeout_option,
     watch_job,
 )
-from gradient_async.cli.batch.progress_view import create_view, format_size, print_note
+from gradient_async.cli.batch.progress_view import create_view, print_note
+from gradient_async.cli.batch.report_view import print_validation
 from gradient_async.cli.batch.retry import report_command, retry_command
 from gradient_async.cli.batch.run import run_command
 from gradient_async.cli.exit_codes import ExitCode
@@ -202,16 +201,4 @@ def validate_command(*, source: str, as_json: bool, **options: Any) -> None:
 
 
 async def _validate_source(source: Source, options: Any, session: AsyncSession, *, as_json: bool) -> ExitCode:
-    report = await session.batches.validate(source, **options)
-    if as_json:
-        click.echo(json.dumps(attrs.asdict(report) | {"ok": report.ok}))
-    else:
-        for fault in report.faults:
-            click.echo(name_options(fault))
-        if report.total > len(report.faults):
-            print_note(f"... and {report.total - len(report.faults)} more faults")
-        for hint in report.hints:
-            print_note(name_options(hint))
-    size, jobs = format_size(report.size), len(report.parts)
-    print_note(f"{report.requests} requests, {size}, {report.total} fault(s), {jobs} job(s)")
-    return ExitCode.OK if report.ok else ExitCode.USAGE
+    return print_validation(await session.batches.validate(source, **options), as_json=as_json)

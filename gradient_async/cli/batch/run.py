@@ -29,11 +29,11 @@ from gradient_async.cli.batch.common import (
 )
 from gradient_async.cli.batch.journal_index import JournalIndex, find_state_folder
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
-from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
+from gradient_async.cli.batch.report_view import print_dry_run, print_report_faults, summarize_report
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import base_url_option
 from gradient_async.cli.row_options import list_row_options
-from gradient_async.resources.batch.options import StepCallback
+from gradient_async.resources.batch.options import StepCallback, SubmitOptions
 from gradient_async.resources.batch.result_download import require_distinct_paths
 
 Submit = Callable[[AsyncSession, StepCallback], Awaitable[BatchJob]]
@@ -65,6 +65,7 @@ class RunFiles:
     help="File by which an interrupted run continues. Default: that of the same input, else OUTPUT.journal.",
 )
 @submit_options
+@click.option("--dry-run", is_flag=True, help="Count requests, tokens and jobs; send nothing.")
 @every_option
 @timeout_option
 @json_option
@@ -75,6 +76,7 @@ def run_command(
     output: Path | None,
     errors: Path | None,
     journal: Path | None,
+    dry_run: bool,
     every: float,
     timeout: float | None,
     as_json: bool,
@@ -96,6 +98,9 @@ def run_command(
     )
     require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
     submission = build_submit_options(source, **options)
+    if dry_run:
+        _count_input(source, submission, as_json=as_json)
+        return
     command = build_run_command(source, files, options, journal) + list_address(base_url)
     run = Run(
         files=files,
@@ -114,6 +119,16 @@ def run_command(
         return await session.batches.submit(content, **submission)
 
     run.perform(base_url, submit, source)
+
+
+def _count_input(source: str, submission: SubmitOptions, *, as_json: bool) -> None:
+    """Print the requests, tokens and jobs of the input of a run, or its faults."""
+
+    async def count(session: AsyncSession) -> ExitCode:
+        kept: Any = {name: value for name, value in submission.items() if name != "metadata"}
+        return print_dry_run(await session.batches.validate(open_source(source), **kept), as_json=as_json)
+
+    run_with_session(None, count, interrupted="Interrupted. Nothing was sent.")
 
 
 def remove_suffixes(name: str) -> str:

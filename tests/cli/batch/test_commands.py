@@ -317,6 +317,17 @@ def test_validate_lists_the_rows_that_cannot_be_sent(invoke: Invoke, table: Path
     assert result.stdout == "Row 2 (id 'b8') has nothing in the column 'word', which the template needs.\n"
 
 
+def test_a_dry_run_counts_and_sends_nothing(gradient: Emulator, invoke: Invoke, source: Path, table: Path) -> None:
+    result = invoke("batch", "run", str(source), "--dry-run")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (ExitCode.OK, "requests: 6")
+    numbers = json.loads(invoke("batch", "run", str(source), "--dry-run", "--json").stdout)
+    assert (numbers["requests"], numbers["jobs"]) == (6, 1)
+    assert numbers["prompt_tokens"] > 6 * 20
+    refused = invoke("batch", "run", str(table), *ROW_OPTIONS, "--dry-run")
+    assert (refused.exit_code, "Row 2 (id 'b8')" in refused.stdout) == (ExitCode.USAGE, True)
+    assert gradient.requests == []
+
+
 @pytest.mark.parametrize(
     ("text", "options", "hint"),
     [
