@@ -1,12 +1,12 @@
 """Time to the first session and to the first response of a program.
 
 Measures the wall time of the import and of creating one client, each in a new interpreter with compiled files. Further
-rows show the slowest modules of the library by ``-X importtime``; the time from the start of a program to its first
-completion and to the end of its first stream, so that late imports are not mistaken for savings; and the time to decode
-the first response, which includes creating the converters of its classes.
+rows show the slowest modules of the library by ``-X importtime``; the time from the first line of a program to its
+first completion and to the end of its first stream, so that late imports are not mistaken for savings; the time to
+decode the first response; and that of a whole process that prints the help of the command line.
 
 Baselines: importing the dependencies; aiohttp alone; pydo, gradient and openai with a client of each. For the first
-response: the dependencies and one request of bare aiohttp.
+response: a program that does the same with aiohttp and ``json``. For the command line: importing click.
 
     python benchmarks/import_time.py [--quick] [--json]
 """
@@ -14,13 +14,15 @@ response: the dependencies and one request of bare aiohttp.
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
+import time
 from functools import partial
 
 import attrs
 import server
-from harness import Goal, Row, compare_rows, main, measure_medians, print_note, run_server
+from harness import Goal, Row, Server, compare_rows, main, measure_medians, print_note, run_server
 
 OURS = "import gradient_async; gradient_async.AsyncSession('key')"
 DEPENDENCIES = "its dependencies"
@@ -31,6 +33,7 @@ PEERS = {
     "openai": "from openai import AsyncOpenAI; AsyncOpenAI(api_key='key')",
 }
 PROGRAM = """
+url = {url!r}
 {imports}
 import asyncio
 async def main():
@@ -38,10 +41,27 @@ async def main():
         {code}
 asyncio.run(main())
 """
-BARE = "await (await session.post({url!r} + '/v1/chat/completions', json={{}})).read()"
+BODY = "{'model': 'm', 'messages': [{'role': 'user', 'content': 'Hi'}]}"
 ASK = "(await session.chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'Hi'}])).text"
 READ = "await session.chat.completions.stream(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).completion()"
-FIRST_CALL = {"start to first completion": ("json", ASK), "start to end of first stream": ("whole/8", READ)}
+ASK_BY_HAND = f"""
+        async with session.post(url + '/v1/chat/completions', json={BODY}) as response:
+            (await response.json())['choices'][0]['message']['content']
+"""
+READ_BY_HAND = f"""
+        texts = []
+        async with session.post(url + '/v1/chat/completions', json={BODY}) as response:
+            async for line in response.content:
+                if line.startswith(b'data: {{'):
+                    texts += [choice['delta'].get('content') or '' for choice in json.loads(line[6:])['choices']]
+        ''.join(texts)
+"""
+BY_HAND = "aiohttp by hand"
+FIRST_CALL = {
+    "start to first completion": ("json", ASK, ASK_BY_HAND, Goal(1.15)),
+    "start to end of first stream": ("whole/8", READ, READ_BY_HAND, Goal(1.2)),
+}
+HELP = {"ours": ("-m", "gradient_async", "--help"), "import click": ("-c", "import click")}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import read_completion; "
     "from gradient_async._protocol.stream.template_decoder import TemplateDecoder; body = {body!r}"
@@ -52,6 +72,8 @@ FIRST_RESPONSE = {
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8
+ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""The environment of the interpreters: each but the first finds compiled files."""
 
 
 @attrs.frozen
@@ -75,7 +97,7 @@ def run_code(code: str) -> float:
     Raises:
         RuntimeError: The code failed; the message has the last line of its output.
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_process("-c", code)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
     return float(done.stdout)
@@ -83,25 +105,36 @@ def run_code(code: str) -> float:
 
 def measure_own_modules() -> list[Row]:
     """Return the slowest modules of the library, without the modules that they import."""
-    command = [sys.executable, "-X", "importtime", "-c", OURS]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    lines = run_process("-X", "importtime", "-c", OURS).stderr.splitlines()
     cells = (line.removeprefix("import time:").split("|") for line in lines if "gradient_async" in line)
     times = sorted(((int(own), name.strip()) for own, _, name in cells), reverse=True)
     total = Row("import of all our modules, traced", "ms", sum(own for own, _ in times) / 1e3)
     return [total, *(Row(f"import of {name}, traced", "ms", own / 1e3) for own, name in times[:LONGEST])]
 
 
-async def measure_first_call(what: str, url: str, code: str, rounds: int) -> list[Row]:
-    """Compare a program that runs *code* with one that sends a bare request."""
-    client = f"gradient_async.AsyncSession('key', base_url={url!r})"
+async def measure_first_call(what: str, running: Server, rounds: int) -> list[Row]:
+    """Compare the program of *what* with the one that does the same by hand."""
+    behaviour, code, code_by_hand, goal = FIRST_CALL[what]
+    url, client = running.url(behaviour), "gradient_async.AsyncSession('key', base_url=url)"
+    by_hand = {"imports": "import aiohttp, json", "client": "aiohttp.ClientSession()", "code": code_by_hand}
     programs = {
-        "ours": PROGRAM.format(imports="import gradient_async", client=client, code=code),
-        "a bare request": PROGRAM.format(
-            imports=FLOORS[DEPENDENCIES], client="aiohttp.ClientSession()", code=BARE.format(url=url)
-        ),
+        "ours": PROGRAM.format(url=url, imports="import gradient_async", client=client, code=code),
+        BY_HAND: PROGRAM.format(url=url, **by_hand),
     }
     contenders = {name: lambda p=program: time_code(f"exec({p!r})") for name, program in programs.items()}
-    return compare_rows(what, "ms", await measure_medians(contenders, rounds))
+    return compare_rows(what, "ms", await measure_medians(contenders, rounds), {BY_HAND: goal})
+
+
+async def time_process(*arguments: str) -> float:
+    """Return the milliseconds that an interpreter with *arguments* runs."""
+    began = time.perf_counter()
+    run_process(*arguments)
+    return (time.perf_counter() - began) * 1e3
+
+
+def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run an interpreter with *arguments*."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=ENVIRON)
 
 
 async def measure(size: Size) -> list[Row]:
@@ -114,8 +147,12 @@ async def measure(size: Size) -> list[Row]:
     rows = compare_rows("import and first session", "ms", await measure_medians(contenders, size.rounds), GOALS)
     rows += measure_own_modules()
     with run_server() as running:
-        for what, (behaviour, code) in FIRST_CALL.items():
-            rows += await measure_first_call(what, running.url(behaviour), code, size.rounds)
+        for what in FIRST_CALL:
+            rows += await measure_first_call(what, running, size.rounds)
+    helps = {name: partial(time_process, *arguments) for name, arguments in HELP.items()}
+    rows += compare_rows(
+        "gradient-async --help", "ms", await measure_medians(helps, size.rounds), {"import click": Goal(1.3)}
+    )
     bodies = (server.COMPLETION.encode(), server.make_events(1)[0])
     for (what, code), body in zip(FIRST_RESPONSE.items(), bodies, strict=True):
         before = FIRST.format(body=body)
