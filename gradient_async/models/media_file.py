@@ -68,5 +68,8 @@ class MediaFile:
         target.write_bytes(self.content)
         return target
 
+    def __bytes__(self) -> bytes:
+        return self.content
+
     def __repr__(self) -> str:
         return f"MediaFile({self.content_type!r}, <{len(self.content)} bytes>)"

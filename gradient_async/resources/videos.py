@@ -114,7 +114,8 @@ class Videos(Resource):
         """Return the file of a video that has completed.
 
         Its bytes are in memory, at most 64 MiB; `download` writes a file of any size to disk. A 5xx for a video that
-        has completed passes, so the content is asked for again, up to five times.
+        has completed passes, so the content is asked for again, up to five times. As for polls, the attempts of the
+        `RetryPolicy` count for each request alone.
 
         Args:
             video_id: The id that `create` returned.

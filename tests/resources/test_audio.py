@@ -31,6 +31,7 @@ async def test_speech_is_the_bytes_of_the_response_with_their_type(
 ) -> None:
     speech = await gradient_session.audio.speech.create(model=MODEL, input="Hello", voice="alloy", response_format=None)
     assert speech.content.startswith(b"RIFF")
+    assert bytes(speech) == speech.content
     assert (speech.content_type, speech.suffix, speech.raw) == ("audio/wav", ".wav", {})
     assert speech.meta.request_id == gradient_emulator.requests[0].request_id
     assert gradient_emulator.requests[0].json == {"model": MODEL, "input": "Hello", "voice": "alloy"}
