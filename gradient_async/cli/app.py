@@ -33,6 +33,7 @@ COMMANDS = {
     "map": ("gradient_async.cli.map:map_command", "Send each row of SOURCE and write the responses as JSON."),
     "models": ("gradient_async.cli.models:models_command", "List the models that the key may use."),
     "speech": ("gradient_async.cli.speech:speech_command", "Speak TEXT."),
+    "video": ("gradient_async.cli.video:video_command", "Generate a video of PROMPT and save it with -o."),
 }
 """Import path and summary of each command, by the name that users type."""
 
