@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from gradient_async.models.messages import MessageReply
     from gradient_async.models.model_info import ModelInfo, ModelList
     from gradient_async.models.parsed import ParsedCompletion
+    from gradient_async.models.parsed_message import ParsedMessage
+    from gradient_async.models.parsed_response import ParsedResponse
     from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.rerank import Reranking, RerankResult
     from gradient_async.models.response_event import ResponseEvent
@@ -142,6 +144,8 @@ else:
             "models.response_meta": ("RateLimitInfo", "ResponseMeta", "Timings"),
             "models.model_info": ("ModelInfo", "ModelList"),
             "models.parsed": ("ParsedCompletion",),
+            "models.parsed_message": ("ParsedMessage",),
+            "models.parsed_response": ("ParsedResponse",),
             "models.tool_run": ("ToolRun", "ToolStep"),
             "models.raw_reply": ("RawReply",),
             "models.response_event": ("ResponseEvent",),
@@ -222,6 +226,8 @@ __all__ = [
     "ModelList",
     "NotFoundError",
     "ParsedCompletion",
+    "ParsedMessage",
+    "ParsedResponse",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Poll",

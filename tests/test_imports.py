@@ -43,8 +43,9 @@ STREAMING = {
 TOOLS = {
     "_protocol.schema.docstrings", "_protocol.schema.function_tool", "_protocol.schema.annotations", "_protocol.schema.structured_output", "_protocol.schema.json_schema",
     "_protocol.schema.tool_loop", "_protocol.schema.convert", "_protocol.schema.foreign_schema",
-    "_protocol.codec.type_adapter", "_protocol.codec.pydantic_adapter", "_protocol.codec.msgspec_adapter", "models.parsed", "models.tool_run", "resources.chat.parse",
-    "resources.chat.run_tools",
+    "_protocol.codec.type_adapter", "_protocol.codec.pydantic_adapter", "_protocol.codec.msgspec_adapter", "models.parsed", "models.tool_run", "resources.structured_call",
+    "resources.tool_rounds", "resources.request_map", "_protocol.schema.dialect", "_protocol.schema.messages_dialect",
+    "_protocol.schema.responses_dialect", "models.parsed_message", "models.parsed_response", "models.map_result",
 }  # fmt: skip
 OTHERS = {"knowledge_bases", "embeddings", "images", "async_invoke", "audio", "rerank", "systemone", "videos"}
 ELSEWHERE = TOOLS | {
@@ -171,13 +172,13 @@ NO_PYDANTIC = "import sys; sys.modules['pydantic'] = None; sys.modules['annotate
 async def test_types_of_others_are_used_without_loading_pydantic(gradient_emulator: Emulator) -> None:
     program = CALL.format(url=gradient_emulator.url, code=PARSE)
     loaded = await modules_loaded_by(TYPED + program)
-    assert our_modules(loaded) >= {"_protocol.codec.pydantic_adapter", "resources.chat.run_tools"}
+    assert our_modules(loaded) >= {"_protocol.codec.pydantic_adapter", "resources.tool_rounds"}
     assert not {name for name in loaded if name.startswith("pydantic")}
 
 
 async def test_types_of_others_are_used_where_pydantic_is_not_installed(gradient_emulator: Emulator) -> None:
     program = CALL.format(url=gradient_emulator.url, code=PARSE)
-    assert "gradient_async.resources.chat.run_tools" in await modules_loaded_by(NO_PYDANTIC + TYPED + program)
+    assert "gradient_async.resources.tool_rounds" in await modules_loaded_by(NO_PYDANTIC + TYPED + program)
 
 
 @pytest.mark.parametrize("resource", sorted(OTHERS))

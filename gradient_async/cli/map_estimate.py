@@ -12,9 +12,10 @@ import attrs
 from gradient_async import ConfigurationError, Limiter, RollingTokenBucket, Timeouts
 from gradient_async._io.sources.row_source import open_source
 from gradient_async._io.sources.threaded_iterator import iterate_without_blocking
+from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.requests.chat import AGENT_MODEL, CHAT_PATH, build_chat_request
 from gradient_async._protocol.sources.row_template import Template, build_row_template
-from gradient_async.resources.chat.map import ChatMap
+from gradient_async.resources.request_map import RequestMap
 
 _MAX_FAULTS = 100
 
@@ -53,12 +54,13 @@ async def estimate_map(
     estimate = MapEstimate()
     build = partial(build_chat_request, CHAT_PATH, stream=False, timeouts=Timeouts())
     shared = {"model": AGENT_MODEL, **shared_params}
-    chat_map = ChatMap(shared, build_row_template(template, columns), build, _refuse_call, str)
+    rows = build_row_template(template, columns)
+    request_map = RequestMap(shared, rows, build, _refuse_call, str, read_completion)
     index = -1
     async for row in iterate_without_blocking(open_source(source, columns).rows):
         index += 1
         try:
-            estimate.tokens += chat_map.build_request(index, row).tokens
+            estimate.tokens += request_map.build_request(index, row).tokens
         except ConfigurationError as error:
             estimate.faulty += 1
             if len(estimate.faults) < _MAX_FAULTS:

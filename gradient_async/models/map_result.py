@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
 from gradient_async.errors import GradientError
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.models.response_meta import Timings
+from gradient_async.models.response_meta import ResponseModel, Timings
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R = TypeVar("R", bound=ResponseModel, default=ChatCompletion)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
 
 
 @attrs.frozen(kw_only=True)
-class MapResult:
+class MapResult(Generic[R]):
     """The result of one request of a ``map``: a completion or an error.
 
     Attributes:
         index: The position among the requests, from 0.
         request: The request, as the caller gave it.
-        completion: The completion, None if the request failed.
+        completion: The completion, None if the request failed; a `MessageReply` or `ResponseReply` of these APIs.
         error: The error, None if the request succeeded.
         timings: The durations of the call, in seconds.
         restored: Whether the completion comes from the checkpoint; nothing was sent for it.
@@ -27,7 +36,7 @@ class MapResult:
 
     index: int
     request: Any
-    completion: ChatCompletion | None = None
+    completion: R | None = None
     error: GradientError | None = None
     timings: Timings = attrs.field(factory=Timings)
     restored: bool = False
@@ -45,7 +54,8 @@ class MapResult:
     @property
     def text(self) -> str:
         """The text of the completion, ``""`` if there is none."""
-        return "" if self.completion is None else self.completion.text
+        text: str = getattr(self.completion, "text", "")
+        return text
 
 
 def find_own_id(request: object) -> Any:

@@ -1,13 +1,15 @@
 """A completion with its content decoded into a class of the caller."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from gradient_async.models._base import NOT_WIRE
 from gradient_async.models.chat import ChatCompletion
+from gradient_async.models.response_meta import ResponseModel
 
 T = TypeVar("T")
+P = TypeVar("P", bound=ResponseModel)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -21,10 +23,15 @@ class ParsedCompletion(ChatCompletion, Generic[T]):
     parsed: T = attrs.field(metadata=NOT_WIRE)
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, parsed={self.parsed!r})"
+        return add_to_repr(super().__repr__(), self.parsed)
 
 
-def with_parsed(completion: ChatCompletion, parsed: T) -> ParsedCompletion[T]:
-    """Return *completion* as a `ParsedCompletion` with *parsed*."""
-    fields = {name: getattr(completion, name) for name in ChatCompletion.wire_fields}
-    return ParsedCompletion(parsed=parsed, raw=completion._raw, meta=completion._meta, **fields)
+def add_to_repr(text: str, parsed: object) -> str:
+    """Return the repr *text* of a result with the value of *parsed* at its end."""
+    return f"{text[:-1]}, parsed={parsed!r})"
+
+
+def with_parsed(reply: ResponseModel, cls: type[P], parsed: Any) -> P:
+    """Return *reply* as a *cls*, its subclass with the field *parsed*."""
+    fields: dict[str, Any] = {name: getattr(reply, name) for name in reply.wire_fields}
+    return cls(parsed=parsed, raw=reply._raw, meta=reply._meta, **fields)  # type: ignore[call-arg]  # of the subclass

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
 from gradient_async.models.chat import ChatCompletion, Message, ToolCall, Usage
 from gradient_async.params import MessageParam
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R = TypeVar("R", default=ChatCompletion)
+    E = TypeVar("E", default=MessageParam | Message)
+    U = TypeVar("U", default=Usage)
+else:
+    from typing import TypeVar
+
+    R, E, U = TypeVar("R"), TypeVar("E"), TypeVar("U")
 
 
 @attrs.frozen(kw_only=True)
@@ -21,7 +32,7 @@ class ToolStep:
         arguments: The decoded arguments of the function, None if it was not called.
         result: The return value of the function.
         error: The reason of a missing result: an unknown tool, invalid arguments, or the exception of the function.
-        content: The content of the ``tool`` message that was sent to the model.
+        content: The result that was sent to the model.
     """
 
     round: int
@@ -38,22 +49,24 @@ class ToolStep:
 
 
 @attrs.frozen(kw_only=True)
-class ToolRun:
+class ToolRun(Generic[R, E, U]):
     """The result of a conversation in which the model's tools were run.
 
     Attributes:
-        completion: The last completion, which asks for no tool.
-        messages: The whole conversation, the last completion's message included; append a message to continue it.
+        completion: The last completion, which asks for no tool; a `MessageReply` or `ResponseReply` of these APIs.
+        messages: The whole conversation, the last completion's message included; append a message to continue it. It is
+            the next ``messages``, of responses the next ``input``.
         steps: Every tool call, in order.
         usage: The tokens of all completions, summed; None if none of them has a usage.
     """
 
-    completion: ChatCompletion
-    messages: list[MessageParam | Message]
+    completion: R
+    messages: list[E]
     steps: list[ToolStep]
-    usage: Usage | None
+    usage: U | None
 
     @property
     def text(self) -> str:
-        """The content of the last completion, ``""`` if there is none."""
-        return self.completion.text
+        """The text of the last completion, ``""`` if there is none."""
+        text: str = getattr(self.completion, "text", "")
+        return text

@@ -50,10 +50,22 @@ if TYPE_CHECKING:
         SharedEmbeddingParams,
         TagParam,
     )
-    from gradient_async.params.messages import MessagesParams, MessagesToolParam, TurnParam
+    from gradient_async.params.messages import (
+        MessagesMapParams,
+        MessagesParams,
+        MessagesParseParams,
+        MessagesRunToolsParams,
+        MessagesToolParam,
+        TurnParam,
+    )
     from gradient_async.params.raw import RawRequestParams
     from gradient_async.params.rerank import RerankParams
-    from gradient_async.params.responses import ResponsesFunctionParam, ResponsesParams
+    from gradient_async.params.responses import (
+        ResponsesFunctionParam,
+        ResponsesMapParams,
+        ResponsesParams,
+        ResponsesRunToolsParams,
+    )
     from gradient_async.params.systemone import QuestionParam, SystemOneParams
     from gradient_async.params.videos import VideoParams
 else:
@@ -99,8 +111,15 @@ else:
                 "SharedEmbeddingParams",
                 "TagParam",
             ),
-            "messages": ("MessagesParams", "MessagesToolParam", "TurnParam"),
-            "responses": ("ResponsesFunctionParam", "ResponsesParams"),
+            "messages": (
+                "MessagesMapParams",
+                "MessagesParams",
+                "MessagesParseParams",
+                "MessagesRunToolsParams",
+                "MessagesToolParam",
+                "TurnParam",
+            ),
+            "responses": ("ResponsesFunctionParam", "ResponsesMapParams", "ResponsesParams", "ResponsesRunToolsParams"),
             "rerank": ("RerankParams",),
             "systemone": ("QuestionParam", "SystemOneParams"),
             "audio": ("SpeechParams",),
@@ -127,7 +146,10 @@ __all__ = [
     "KnowledgeBaseFilterParam",
     "MapParams",
     "MessageParam",
+    "MessagesMapParams",
     "MessagesParams",
+    "MessagesParseParams",
+    "MessagesRunToolsParams",
     "MessagesToolParam",
     "ModelParams",
     "NamedFunctionParam",
@@ -142,7 +164,9 @@ __all__ = [
     "RerankingParam",
     "ResponseFormatParams",
     "ResponsesFunctionParam",
+    "ResponsesMapParams",
     "ResponsesParams",
+    "ResponsesRunToolsParams",
     "RetrieveParams",
     "Role",
     "RunToolsParams",

@@ -41,14 +41,10 @@ class MessagesToolParam(TypedDict, total=False):
     description: str
 
 
-class MessagesParams(TypedDict, total=False):
-    """The parameters of a message. None means unset.
+class OptionalMessagesParams(TypedDict, total=False):
+    """The optional parameters of every call of the messages API. None means unset.
 
     Attributes:
-        model: Slug of the model.
-        max_tokens: Maximum number of generated tokens.
-        messages: Conversation, latest turn last; at least one. Turns are dicts, `MessageReply` objects, or
-            other objects with their fields.
         metadata: ``{"user_id": ...}`` with your identifier of the end user.
         reasoning_effort: Amount of reasoning.
         speed: ``"fast"`` for a faster response at a higher price.
@@ -56,17 +52,12 @@ class MessagesParams(TypedDict, total=False):
         system: Instructions, as text or text blocks.
         temperature: Sampling temperature, from 0 to 1.
         thinking: Settings of extended thinking, as ``{"type": "enabled", "budget_tokens": 1024}``.
-        tool_choice: ``"auto"``, ``"any"``, or ``{"type": "tool", "name": ...}``.
-        tools: Annotated functions, or tools in the form of the API.
         top_k: Number of the most likely tokens to sample from.
         top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
         extra_body: Fields merged into the request body unchanged.
         extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
-    model: Required[str]
-    max_tokens: Required[int]
-    messages: Required[Iterable[TurnParam | MessageReply | ObjectParam]]
     metadata: Mapping[str, Any] | None
     reasoning_effort: ReasoningEffort | None
     speed: Literal["standard", "fast"] | None
@@ -74,9 +65,66 @@ class MessagesParams(TypedDict, total=False):
     system: str | Iterable[Mapping[str, Any]] | None
     temperature: float | None
     thinking: Mapping[str, Any] | None
-    tool_choice: str | Mapping[str, Any] | None
-    tools: Iterable[Callable[..., Any] | MessagesToolParam | Mapping[str, Any]] | None
     top_k: int | None
     top_p: float | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+
+
+class MessagesToolsParams(TypedDict, total=False):
+    """The tools of a call.
+
+    Attributes:
+        tools: Annotated functions, or tools in the form of the API.
+    """
+
+    tools: Iterable[Callable[..., Any] | MessagesToolParam | Mapping[str, Any]] | None
+
+
+class MessagesToolChoiceParams(TypedDict, total=False):
+    """The choice among the tools of a call.
+
+    Attributes:
+        tool_choice: ``"auto"``, ``"any"``, or ``{"type": "tool", "name": ...}``.
+    """
+
+    tool_choice: str | Mapping[str, Any] | None
+
+
+class ConversationParams(OptionalMessagesParams):
+    """The parameters of every call with one conversation.
+
+    Attributes:
+        model: Slug of the model.
+        max_tokens: Maximum number of generated tokens.
+        messages: Conversation, latest turn last; at least one. Turns are dicts, `MessageReply` objects, or
+            other objects with their fields.
+    """
+
+    model: Required[str]
+    max_tokens: Required[int]
+    messages: Required[Iterable[TurnParam | MessageReply | ObjectParam]]
+
+
+class MessagesParams(ConversationParams, MessagesToolsParams, MessagesToolChoiceParams):
+    """The parameters of a message. None means unset."""
+
+
+class MessagesParseParams(ConversationParams, MessagesToolsParams):
+    """The parameters of ``parse``, except the class; it chooses the tool itself."""
+
+
+class MessagesRunToolsParams(ConversationParams, MessagesToolChoiceParams):
+    """The parameters of ``run_tools``, except the tools."""
+
+
+class MessagesMapParams(OptionalMessagesParams, MessagesToolsParams, MessagesToolChoiceParams):
+    """The parameters that the requests of a ``map`` share; each may have its own.
+
+    Attributes:
+        model: Slug of the model.
+        max_tokens: Maximum number of generated tokens.
+    """
+
+    model: str
+    max_tokens: int

@@ -31,12 +31,10 @@ class ResponsesFunctionParam(TypedDict, total=False):
     parameters: Mapping[str, Any]
 
 
-class ResponsesParams(TypedDict, total=False):
-    """The parameters of a response. None means unset.
+class OptionalResponsesParams(TypedDict, total=False):
+    """The optional parameters of every call of the responses API. None means unset.
 
     Attributes:
-        model: Slug of the model.
-        input: Text, or messages and other items; the items of an earlier ``output`` are accepted.
         instructions: Instructions placed before the input.
         max_output_tokens: Maximum number of generated tokens, reasoning included.
         max_tokens: Other name of ``max_output_tokens``.
@@ -49,16 +47,14 @@ class ResponsesParams(TypedDict, total=False):
         store: Whether the service stores the response.
         stream_options: Options of a stream; not sent with a request for a whole response.
         temperature: Sampling temperature, from 0 to 2.
+        text: Settings of the text: ``{"format": {"type": "json_schema", ...}}``, which ``parse`` sets itself.
         tool_choice: Whether the model may call tools, must call one, or must call a given one.
-        tools: Annotated functions, or tools in the form of the API.
         top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
         user: Your identifier of the end user; never a name or an address.
         extra_body: Fields merged into the request body unchanged.
         extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
-    model: Required[str]
-    input: Required[str | Iterable[Mapping[str, Any] | OutputItem | ObjectParam]]
     instructions: str | None
     max_output_tokens: int | None
     max_tokens: int | None
@@ -71,9 +67,45 @@ class ResponsesParams(TypedDict, total=False):
     store: bool | None
     stream_options: StreamOptionsParam | None
     temperature: float | None
+    text: Mapping[str, Any] | None
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
-    tools: Iterable[Callable[..., Any] | ResponsesFunctionParam | Mapping[str, Any]] | None
     top_p: float | None
     user: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+
+
+class ResponsesToolsParams(TypedDict, total=False):
+    """The tools of a call.
+
+    Attributes:
+        tools: Annotated functions, or tools in the form of the API.
+    """
+
+    tools: Iterable[Callable[..., Any] | ResponsesFunctionParam | Mapping[str, Any]] | None
+
+
+class ResponsesRunToolsParams(OptionalResponsesParams):
+    """The parameters of ``run_tools``, except the tools.
+
+    Attributes:
+        model: Slug of the model.
+        input: Text, or messages and other items; the items of an earlier ``output`` are accepted.
+    """
+
+    model: Required[str]
+    input: Required[str | Iterable[Mapping[str, Any] | OutputItem | ObjectParam]]
+
+
+class ResponsesParams(ResponsesRunToolsParams, ResponsesToolsParams):
+    """The parameters of a response. None means unset."""
+
+
+class ResponsesMapParams(OptionalResponsesParams, ResponsesToolsParams):
+    """The parameters that the requests of a ``map`` share; each may have its own.
+
+    Attributes:
+        model: Slug of the model.
+    """
+
+    model: str

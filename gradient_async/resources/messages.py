@@ -5,24 +5,49 @@ Source: ``POST /v1/messages`` of the serverless reference.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
-
-import attrs
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from gradient_async._protocol.http.reply_bodies import read_message
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.messages_and_responses import build_message_request
-from gradient_async.models.messages import MessageReply
-from gradient_async.params import MessagesParams
-from gradient_async.resources.base import StreamingResource
+from gradient_async._protocol.requests.messages_and_responses import (
+    MESSAGES_PATH,
+    build_message_request,
+    load_messages_dialect,
+)
+from gradient_async.models.messages import MessageReply, MessageUsage
+from gradient_async.params import (
+    MessagesMapParams,
+    MessagesParams,
+    MessagesParseParams,
+    MessagesRunToolsParams,
+    MessagesToolParam,
+    TurnParam,
+)
+from gradient_async.resources.generative import GenerativeResource
 
 if TYPE_CHECKING:
+    from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.stream.message_stream import MessageStream
+    from gradient_async._protocol.sources.row_template import Template
+    from gradient_async.models.map_progress import MapProgress
+    from gradient_async.models.map_result import MapResult
+    from gradient_async.models.parsed_message import ParsedMessage
+    from gradient_async.models.tool_run import ToolRun
+    from gradient_async.resources.generative import Requests
+
+T = TypeVar("T")
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
-class Messages(StreamingResource):
+class Messages(GenerativeResource[MessageReply]):
     """``session.messages``."""
+
+    _path = MESSAGES_PATH
+    _results = "message"
+    _build = staticmethod(build_message_request)
+    _load_dialect = staticmethod(load_messages_dialect)
+    _read = staticmethod(read_message)
 
     async def create(
         self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]
@@ -45,8 +70,7 @@ class Messages(StreamingResource):
             APIConnectionError: No response came.
             ProtocolError: The response is not a message object.
         """
-        request = build_message_request(params, stream=False, timeouts=self._timeouts.override_with(timeout))
-        return await self._pipeline.send_and_decode(request, self._target(), read_message)
+        return await self._send(params, timeout)
 
     def stream(self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]) -> MessageStream:
         """Return the message as a stream; the request is sent when the stream is entered or first read.
@@ -66,5 +90,124 @@ class Messages(StreamingResource):
         """
         from gradient_async._io.stream.message_stream import MessageStream  # many programs never stream
 
-        request = build_message_request(params, stream=True, timeouts=self._timeouts.override_with(timeout))
-        return self._new_stream(MessageStream, request)
+        return self._new_stream(MessageStream, self._build_request(params, timeout, stream=True))
+
+    async def parse(
+        self,
+        *,
+        response_format: type[T],
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[MessagesParseParams],
+    ) -> ParsedMessage[T]:
+        """Request a message in the form of a class; its ``parsed`` is an instance of that class.
+
+        The class is the input of a tool that the model is forced to call: the service ignores other requests for
+        structured output here. While it thinks (``thinking=``) a model cannot be forced; then it is asked to.
+
+        Example:
+            ``message = await session.messages.parse(model=M, max_tokens=500, messages=messages, response_format=City)``
+
+        Args:
+            response_format: As for ``chat.completions.parse``: an attrs class, a dataclass, a TypedDict, a Pydantic
+                model or a msgspec Struct.
+            timeout: As for `create`.
+            **params: As for `create`.
+
+        Returns:
+            The message, with its answer converted in ``parsed``.
+
+        Raises:
+            ConfigurationError: The class has no JSON Schema, or the call cannot work; nothing was sent.
+            ResponseDecodeError: The answer does not fit, was refused or cut off; ``snapshot`` has the message.
+            GradientError: As for `create`.
+        """
+        parsed: ParsedMessage[T] = await self._send_parsed(params, response_format, timeout)
+        return parsed
+
+    async def run_tools(
+        self,
+        *,
+        tools: Iterable[Callable[..., Any] | MessagesToolParam | Mapping[str, Any]],
+        max_rounds: int = 8,
+        concurrency: int = 8,
+        in_threads: bool = False,
+        timeout: float | Timeouts | None = None,
+        **params: Unpack[MessagesRunToolsParams],
+    ) -> ToolRun[MessageReply, TurnParam | MessageReply, MessageUsage]:
+        """Call the model, run the functions it calls and send their results, until a message calls none.
+
+        The rules are those of ``chat.completions.run_tools``.
+
+        Args:
+            tools: Annotated functions, plain or async, and tools that the service runs itself.
+            max_rounds: Maximum number of requests to the model.
+            concurrency: Maximum number of functions of one round that run at once; 1 runs one after the other.
+            in_threads: Whether plain functions run in threads; otherwise one that blocks stops the event loop.
+            timeout: Seconds for each request, or a `Timeouts` for each part of it.
+            **params: As for `create`.
+
+        Returns:
+            The last message as ``completion``, the conversation as ``messages`` and the steps taken. The conversation
+            is the next ``messages``.
+
+        Raises:
+            ConfigurationError: A function has no JSON Schema, or the call cannot work.
+            ToolRoundsError: The model called tools in every round.
+            GradientError: As for `create`; ``messages`` has the conversation so far.
+        """
+        run: ToolRun[MessageReply, TurnParam | MessageReply, MessageUsage] = await self._run_tool_rounds(
+            params, tools, timeout, max_rounds=max_rounds, concurrency=concurrency, in_threads=in_threads
+        )
+        return run
+
+    def map(
+        self,
+        requests: Requests[MessagesParams],
+        *,
+        template: Template | None = None,
+        columns: Sequence[str] | None = None,
+        concurrency: int = 64,
+        ordered: bool = False,
+        timeout: float | Timeouts | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[MapProgress], object] | None = None,
+        stop_after: int | None = None,
+        **shared: Unpack[MessagesMapParams],
+    ) -> MapResults[MapResult[MessageReply]]:
+        """Send many requests concurrently: ``async with ....map(requests, model=M, max_tokens=500) as results``.
+
+        Everything is as in ``chat.completions.map``; the ``completion`` of a result is a `MessageReply`.
+
+        Args:
+            requests: Parameters of each request, as `create` takes them, or texts: the message of a user. Also a path,
+                an open stream of lines, a data frame or an Arrow table.
+            template: The user's message, or a list of messages, with ``{column}`` for the columns of a row.
+            columns: Columns of the rows that are used; without *template* one, which is the user's message.
+            concurrency: Maximum number of concurrent requests.
+            ordered: Whether results come in the order of the requests instead of the order of completion.
+            timeout: Seconds for each request once the limiter admits it, or a `Timeouts` for each part of it.
+            checkpoint: Path of a file that keeps each result; the same call, after any interruption, sends the rest.
+            on_progress: Receives a `MapProgress` while something changes, at most ten times a second, and at the end.
+            stop_after: Number of failures in a row that ends the map with the last of them.
+            **shared: Parameters of every request; its own override them.
+
+        Raises:
+            ConfigurationError: *requests* is not an iterable, an argument is invalid, or the checkpoint is unusable.
+            CheckpointError: The checkpoint could not be written; raised where results are read.
+            SessionClosedError: The session was closed while the results were read.
+        """
+        from gradient_async._protocol.sources.request_form import MESSAGES_FORM  # many programs send single calls
+
+        return self._map_requests(
+            requests,
+            shared,
+            template=template,
+            columns=columns,
+            concurrency=concurrency,
+            ordered=ordered,
+            timeout=timeout,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+            stop_after=stop_after,
+            form=MESSAGES_FORM,
+        )

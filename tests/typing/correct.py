@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TypedDict, assert_type
 
 import attrs
+import msgspec
 from openai.types.chat import ChatCompletionMessage as OpenAIMessage
+from pydantic import BaseModel
 
 from gradient_async import (
     AgentHealth,
@@ -29,6 +31,8 @@ from gradient_async import (
     MessageStream,
     ModelList,
     ParsedCompletion,
+    ParsedMessage,
+    ParsedResponse,
     RawReply,
     RawStream,
     RerankResult,
@@ -44,12 +48,22 @@ from gradient_async import (
     Usage,
     Video,
 )
+from gradient_async.models.messages import MessageUsage
+from gradient_async.models.responses import ResponseUsage
 from gradient_async.params import MessageParam, TurnParam
 
 
 @attrs.define
 class City:
     name: str
+
+
+class Place(BaseModel):
+    city: str
+
+
+class Point(msgspec.Struct):
+    x: int
 
 
 @dataclasses.dataclass
@@ -115,6 +129,10 @@ async def use(session: AsyncSession) -> None:
     assert_type((await parse(model="m", messages=messages, response_format=City, timeout=5)).parsed, City)
     assert_type((await parse(model="m", messages=messages, response_format=Country)).parsed["name"], str)
     assert_type((await agent.parse(messages=messages, response_format=City, k=3)).parsed.name, str)
+
+    assert_type((await parse(model="m", messages=messages, response_format=Place)).parsed.city, str)
+    assert_type((await parse(model="m", messages=messages, response_format=Point)).parsed.x, int)
+    await create(model="m", messages=[Place(city="Rome"), Point(1)])
 
     search = {"type": "web_search", "max_uses": 1}
     await create(model="m", messages=messages, tools=[weather, forecast, search])
@@ -209,3 +227,34 @@ async def use(session: AsyncSession) -> None:
     assert_type(await session.agent().request("GET", "/health"), RawReply)
     view = session.with_options(timeouts=Timeouts(total=5), headers={"X-A": "1"}, priority="bulk")
     assert_type(view.with_options(retry=RetryPolicy()), AsyncSession)
+
+
+async def use_classes_and_tools(session: AsyncSession) -> None:
+    turns: list[TurnParam | MessageReply] = [{"role": "user", "content": "Hi"}]
+    search = {"type": "web_search", "max_uses": 1}
+    parsed_message = await session.messages.parse(model="m", max_tokens=9, messages=turns, response_format=Place)
+    assert_type(parsed_message, ParsedMessage[Place])
+    assert_type(parsed_message.parsed, Place)
+    assert_type(parsed_message.usage, MessageUsage | None)
+    message_run = await session.messages.run_tools(
+        model="m", max_tokens=9, messages=turns, tools=[weather, forecast, search], tool_choice={"type": "any"}
+    )
+    assert_type(message_run.completion, MessageReply)
+    assert_type(message_run.usage, MessageUsage | None)
+    assert_type(message_run.steps, list[ToolStep])
+    await session.messages.create(model="m", max_tokens=9, messages=message_run.messages)
+    async with session.messages.map(["Hi", {"messages": turns}], model="m", max_tokens=9, checkpoint="a") as messages_:
+        async for message_result in messages_:
+            assert_type(message_result, MapResult[MessageReply])
+            assert_type(message_result.completion, MessageReply | None)
+            assert_type(message_result.text, str)
+
+    parsed_response = await session.responses.parse(model="m", input="Hi", response_format=City, store=False)
+    assert_type(parsed_response, ParsedResponse[City])
+    assert_type(parsed_response.parsed.name, str)
+    response_run = await session.responses.run_tools(model="m", input="Hi", tools=[weather], max_rounds=2)
+    assert_type(response_run.completion, ResponseReply)
+    assert_type(response_run.usage, ResponseUsage | None)
+    await session.responses.create(model="m", input=[*response_run.messages, {"role": "user", "content": "And?"}])
+    async with session.responses.map(["Hi"], model="m", template="{text}?", ordered=True) as responses:
+        assert_type(await anext(responses), MapResult[ResponseReply])

@@ -89,7 +89,7 @@ def _line_decoders() -> dict[BodyType, Callable[[bytes], Any]]:
     return decoders
 
 
-def read_response(text: Any, body_decoder: ResultBodyDecoder) -> AnyResponse:
+def read_plain_response(text: Any, body_decoder: ResultBodyDecoder) -> AnyResponse:
     """Return the response of a line that was recognised; *text* is the line, or the object decoded from it."""
     body_type = body_decoder.body_type
     if type(text) is dict or body_type is None:

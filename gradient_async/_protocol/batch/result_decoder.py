@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Raw
 
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.plain_success import read_response, success_decoder
+from gradient_async._protocol.batch.plain_success import read_plain_response, success_decoder
 from gradient_async._protocol.batch.result_body import BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS
@@ -123,7 +123,7 @@ class ResultLineReader:
 
     def read_response(self, text: Any) -> AnyResponse:
         """Return the response of a plain success, whose line is *text*, or the object that was decoded from it."""
-        return read_response(text, self.body_decoder)
+        return read_plain_response(text, self.body_decoder)
 
     def judge_line(self, line: Envelope) -> tuple[BatchFault | None, AnyResponse | None]:
         """Return the fault of a *line* with a raw body, else its response."""

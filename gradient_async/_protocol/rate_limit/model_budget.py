@@ -109,7 +109,7 @@ class ModelBudget:
             self._held += 1
             self._held_tokens += tokens
         else:
-            self._record_sent(now, tokens)
+            self._record_request(now, tokens)
         if self._first_taken_at == math.inf:
             self._first_taken_at = now
 
@@ -119,7 +119,7 @@ class ModelBudget:
             self._settle(now)
         self._held -= 1
         self._held_tokens -= tokens
-        self._record_sent(now, tokens)
+        self._record_request(now, tokens)
 
     def give_back(self, now: float, tokens: int, *, held: bool) -> None:
         """Return what a request took that was not sent."""
@@ -134,7 +134,7 @@ class ModelBudget:
         """Replace the *estimated* tokens of a request by those really *used*."""
         self.taken_tokens += used - estimated
 
-    def _record_sent(self, now: float, tokens: int) -> None:
+    def _record_request(self, now: float, tokens: int) -> None:
         self._sent_times.append(now)
         self._sent_tokens.append(self._sent_tokens[-1] + tokens)
         if len(self._sent_times) > _MAX_SENT:

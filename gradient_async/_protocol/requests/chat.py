@@ -10,7 +10,7 @@ Source: chat completions of the agent and serverless reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.timeouts import Timeouts
@@ -19,6 +19,10 @@ from gradient_async._protocol.requests.parameters import require_iterable, requi
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.params import AgentParams, ChatParams, Role
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.schema.dialect import Dialect
+    from gradient_async.models.chat import ChatCompletion
 
 CHAT_PATH = "/v1/chat/completions"
 AGENT_CHAT_PATH = "/api/v1/chat/completions"
@@ -59,6 +63,13 @@ def build_agent_path(path: object) -> str:
     if not isinstance(path, str) or not path.startswith("/") or not path.isascii() or not path.isprintable():
         raise ConfigurationError(f"path must be a path, as '/v1/chat/completions'; got {quote_argument(path)}.")
     return path if "?" in path else f"{path}?agent=true"
+
+
+def load_chat_dialect() -> Dialect[ChatCompletion]:
+    """Return the form of the tools of chat completions."""
+    from gradient_async._protocol.schema.dialect import CHAT_DIALECT  # many programs have no tools
+
+    return CHAT_DIALECT
 
 
 def reject_stream(params: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ Source: ``POST /v1/messages`` and ``POST /v1/responses`` of the serverless refer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
@@ -23,6 +23,10 @@ from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.messages import ContentBlock, MessageReply
 from gradient_async.params import MessagesParams, ResponsesParams
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.schema.dialect import Dialect
+    from gradient_async.models.responses import ResponseReply
 
 MESSAGES_PATH = "/v1/messages"
 RESPONSES_PATH = "/v1/responses"
@@ -46,7 +50,7 @@ def build_message_request(params: Mapping[str, Any], *, stream: bool, timeouts: 
         raise ConfigurationError(
             f"max_tokens must be a whole number of at least 1, which this API needs; got {quote_argument(max_tokens)}."
         )
-    body = _build_body({**params, "messages": messages}, _MESSAGE_FIELDS, _message_tool)
+    body = _build_body({**params, "messages": messages}, _MESSAGE_FIELDS, load_messages_dialect)
     for position, message in enumerate(body["messages"]):
         _check_message(message, position)
     return build_post(MESSAGES_PATH, body, stream=stream, timeouts=timeouts)
@@ -63,7 +67,7 @@ def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts:
         raise ConfigurationError("input is empty; give the text to respond to.")
     if not isinstance(value, str):
         value = _require_items("input", value, "'Hello' or [{'role': 'user', 'content': 'Hello'}]")
-    body = _build_body({**params, "input": value}, _RESPONSE_FIELDS, _response_tool)
+    body = _build_body({**params, "input": value}, _RESPONSE_FIELDS, load_responses_dialect)
     for position, item in enumerate(() if isinstance(value, str) else body["input"]):
         if type(item) is not dict:
             got = type(item).__name__
@@ -72,7 +76,7 @@ def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts:
 
 
 def _build_body(
-    params: Mapping[str, Any], known: frozenset[str], convert_tool: Callable[[Mapping[str, Any]], dict[str, Any]]
+    params: Mapping[str, Any], known: frozenset[str], load_dialect: Callable[[], Dialect[Any]]
 ) -> dict[str, Any]:
     """Return the JSON body of *params*; ``extra_body`` and ``extra_headers`` are still among its values."""
     if params.get("stream") is not None:
@@ -85,23 +89,26 @@ def _build_body(
     if any(map(callable, body.get("tools", ()))):
         from gradient_async._protocol.schema.function_tool import function_tool  # many programs have no tools
 
-        body["tools"] = [
-            convert_tool(function_tool(tool).definition["function"]) if callable(tool) else tool
-            for tool in body["tools"]
-        ]
+        define_tool = load_dialect().define_tool
+        body["tools"] = [define_tool(function_tool(tool)) if callable(tool) else tool for tool in body["tools"]]
     return {
         name: value if name in AS_GIVEN else to_json_value(name, value, keep_nulls=name not in known)
         for name, value in body.items()
     }
 
 
-def _message_tool(function: Mapping[str, Any]) -> dict[str, Any]:
-    description = {name: value for name, value in function.items() if name != "parameters"}
-    return {**description, "input_schema": function["parameters"]}
+def load_messages_dialect() -> Dialect[MessageReply]:
+    """Return the form of the tools of messages."""
+    from gradient_async._protocol.schema.messages_dialect import MESSAGES_DIALECT  # many programs have no tools
+
+    return MESSAGES_DIALECT
 
 
-def _response_tool(function: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "function", **function}
+def load_responses_dialect() -> Dialect[ResponseReply]:
+    """Return the form of the tools of responses."""
+    from gradient_async._protocol.schema.responses_dialect import RESPONSES_DIALECT  # many programs have no tools
+
+    return RESPONSES_DIALECT
 
 
 def _require_items(name: str, value: object, example: str) -> list[Any]:

@@ -1,27 +1,30 @@
-"""Structured output: the ``response_format`` for a class, and the completion's content converted to it.
+"""Structured output: the request for a class, and the answer of the model converted to it.
 
-Contract: pure; content that does not fit raises a `ResponseDecodeError` with the reason and with the completion as its
-``snapshot``. Content that is not JSON as a whole is searched by `json_in_text`; the last value that fits is taken,
-because a model that considers several corrects itself. Nothing is taken from a text that ends within a value.
+Contract: pure; an answer that does not fit raises a `ResponseDecodeError` with the reason and with the reply as its
+``snapshot``. Text that is not JSON as a whole is searched by `json_in_text`; the last value that fits is taken, because
+a model that considers several corrects itself. Nothing is taken from a text that ends within a value. A `Dialect`
+writes the request and finds the answer in the reply.
 Source: ``response_format`` of the how-to guides, in the form of OpenAI's structured outputs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
+
+import attrs
 
 from gradient_async._protocol.codec.json_text import decode_json, shorten_text
 from gradient_async._protocol.codec.type_adapter import find_adapter
 from gradient_async._protocol.schema.annotations import is_object_class
 from gradient_async._protocol.schema.convert import convert
+from gradient_async._protocol.schema.dialect import Answer, ClassRequest, Dialect, Reply
 from gradient_async._protocol.schema.json_in_text import find_json
 from gradient_async._protocol.schema.json_schema import object_schema
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
-from gradient_async.models.chat import ChatCompletion, ToolCall
-from gradient_async.models.parsed import ParsedCompletion, with_parsed
+from gradient_async.models.chat import ToolCall
 
 T = TypeVar("T")
 
@@ -30,14 +33,10 @@ _MAX_TRIED_VALUES = 100
 """A text with more values than this is not an answer; trying each would take long."""
 _AROUND = "\ufeff \t\r\n"
 _SUBJECT = "The content"
-_INCOMPLETE = {
-    "length": "The completion was cut off by the token limit; raise max_completion_tokens.",
-    "content_filter": "The completion was stopped by the content filter and is incomplete.",
-}
 
 
-def build_response_format(cls: type) -> dict[str, Any]:
-    """Return the ``response_format`` parameter that requests a *cls*.
+def request_class(dialect: Dialect[Any], params: Mapping[str, Any], cls: type) -> ClassRequest:
+    """Return the request with *params* for an answer in the form of *cls*.
 
     Raises:
         ConfigurationError: *cls* is not an object in JSON, or a field has no schema.
@@ -49,8 +48,7 @@ def build_response_format(cls: type) -> dict[str, Any]:
             f"response_format is {name}, which is not an object in JSON; give an attrs class, a dataclass, a "
             "TypedDict, a Pydantic model or a msgspec Struct, with the value that you want as one of its fields."
         )
-    name = sanitize_schema_name(cls.__name__)
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+    return dialect.write_class_request(params, sanitize_schema_name(cls.__name__), schema)
 
 
 @lru_cache(_MAX_CACHED_CLASSES)
@@ -63,57 +61,79 @@ def sanitize_schema_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
 
 
-def parse_completion(
-    completion: ChatCompletion, cls: type[T], *, reads_tool_calls: bool = False
-) -> ParsedCompletion[T]:
-    """Return *completion* with its content converted to *cls*.
+def parse_reply(
+    dialect: Dialect[Any], reply: Reply, cls: type, request: ClassRequest, *, reads_tool_calls: bool
+) -> Any:
+    """Return *reply* with its answer converted to *cls*.
 
     Args:
-        completion: The completion; it stays unchanged.
+        dialect: The API of the reply.
+        reply: The reply; it stays unchanged.
         cls: The class that was requested.
-        reads_tool_calls: Whether the arguments of a tool call stand for content that is empty: the request had no
-            tools, and the model or a gateway made the schema one.
+        request: The request for it.
+        reads_tool_calls: Whether the arguments of a tool call stand for text that is empty: the request had no tools,
+            and the model or a gateway made the schema one.
 
     Raises:
-        ResponseDecodeError: The model refused, was cut off, or its content does not fit.
+        ResponseDecodeError: The model refused, was cut off, or its answer does not fit.
     """
+    answer = dialect.read_answer(reply)
     try:
-        return with_parsed(completion, _parse_content(completion, cls, reads_tool_calls=reads_tool_calls))
+        return dialect.attach_parsed(reply, _parse_answer(answer, cls, request.tool, reads_tool_calls))
     except ResponseDecodeError as error:
-        error.snapshot = completion
-        error.request_id, error.attempts = completion.meta.request_id, completion.meta.attempts
+        error.snapshot = reply  # type: ignore[assignment]  # one of the three results
+        error.request_id, error.attempts = reply.meta.request_id, reply.meta.attempts
         raise
 
 
-def _parse_content(completion: ChatCompletion, cls: type[T], *, reads_tool_calls: bool) -> T:
-    if completion.message.refusal:
+def _parse_answer(answer: Answer, cls: type[T], tool: str | None, reads_tool_calls: bool) -> T:  # noqa: FBT001 - private
+    if answer.refusal:
         raise ResponseDecodeError(
-            "The model refused to answer; error.snapshot.message.refusal has its reason.",
-            path="$.choices[0].message.refusal",
-            body=shorten_text(completion.message.refusal),
+            f"The model refused to answer; error.snapshot has its reason at {answer.refusal_path}.",
+            path=answer.refusal_path,
+            body=shorten_text(answer.refusal),
         )
-    problem = _INCOMPLETE.get(completion.finish_reason or "")
+    requested = [call for call in answer.calls if call.function.name == tool]
     try:
-        if completion.tool_calls and not completion.text.strip():
-            return _parse_tool_calls(completion.tool_calls if reads_tool_calls else (), cls)
-        return _parse_text(completion.text, cls, is_complete=problem is None)
+        if requested:
+            return _convert_last(map(_read_arguments, requested[::-1]), cls)
+        if answer.calls and not answer.text.strip():
+            return _parse_tool_calls(answer if reads_tool_calls else attrs.evolve(answer, calls=()), cls)
+        return _parse_text(answer.text, cls, is_complete=answer.problem is None)
     except ResponseDecodeError as error:
-        if problem:
-            raise ResponseDecodeError(problem, path=error.path, body=error.body) from None
+        if answer.problem:
+            raise ResponseDecodeError(answer.problem, path=error.path, body=error.body) from None
         raise
 
 
-def _parse_tool_calls(calls: Iterable[ToolCall], cls: type[T]) -> T:
+def _read_arguments(call: ToolCall) -> str:
+    return call.function.arguments
+
+
+def _parse_tool_calls(answer: Answer, cls: type[T]) -> T:
     """Convert the arguments of the last call that fits."""
-    for call in [*calls][::-1]:
-        try:
-            return convert(decode_json(call.function.arguments), cls, subject=_SUBJECT)
-        except ResponseDecodeError:
-            continue
+    try:
+        return _convert_last(map(_read_arguments, answer.calls[::-1]), cls)
+    except ResponseDecodeError:
+        pass
     raise ResponseDecodeError(
-        "The model called tools and did not answer; run them and send their results.",
-        path="$.choices[0].message.tool_calls",
+        "The model called tools and did not answer; run them and send their results.", path=answer.calls_path
     )
+
+
+def _convert_last(texts: Iterable[str], cls: type[T]) -> T:
+    """Convert the first of *texts* that fits, which begin with the last one of the reply.
+
+    Raises:
+        ResponseDecodeError: None fits; the error is that of the first.
+    """
+    errors = []
+    for text in texts:
+        try:
+            return convert(decode_json(text), cls, subject=_SUBJECT)
+        except ResponseDecodeError as error:
+            errors.append(error)
+    raise errors[0] if errors else ResponseDecodeError("The content is empty.")
 
 
 def _parse_text(text: str, cls: type[T], *, is_complete: bool) -> T:
@@ -127,13 +147,9 @@ def _parse_text(text: str, cls: type[T], *, is_complete: bool) -> T:
     values = found.values
     if is_complete and not values and found.after_thoughts is not None:
         values = [found.after_thoughts]
-    errors = []
-    for candidate in _order_candidates(values):
-        try:
-            return convert(decode_json(candidate), cls, subject=_SUBJECT)
-        except ResponseDecodeError as error:
-            errors.append(error)
-    raise errors[0] if errors else _not_json_error(text, found.fault)
+    if values:
+        return _convert_last(_order_candidates(values), cls)
+    raise _not_json_error(text, found.fault)
 
 
 def _decode_whole(text: str) -> tuple[Any, bool]:

@@ -1,12 +1,13 @@
 """The bounded tool loop as data: the tools, the parameters of each round, and the result of each call.
 
-Contract: pure. Every failure of a call has a one-sentence message for the model, without a traceback.
+Contract: pure. Every failure of a call has a one-sentence message for the model, without a traceback. A `Dialect` reads
+the calls of a reply and writes the conversation.
 Source: ``tools``, ``tool_calls`` and the role ``tool`` of the chat completions.
 """
 
 # A model cannot run a function. It returns `tool_calls` instead of text, and expects the conversation back with one
 # `tool` message for each call. `run_tools` repeats that until the model returns text, in at most max_rounds
-# requests (rounds). With tools=[weather] and max_rounds=3:
+# requests (rounds). With chat, tools=[weather] and max_rounds=3:
 #
 #   round 1   send      [user "Is it warm in Lisbon?"]              tool_choice as the caller gave it
 #             receive   tool_calls=[weather({"city": "Lisbon"})]
@@ -28,19 +29,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from gradient_async._protocol.codec.json_text import encode_jsonable, shorten_text
 from gradient_async._protocol.codec.request_json import to_result_json
+from gradient_async._protocol.schema.dialect import Dialect
 from gradient_async._protocol.schema.function_tool import FunctionTool, function_tool
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
-from gradient_async.models.chat import CacheCreation, ChatCompletion, Message, ToolCall, Usage
+from gradient_async.models._base import Model
+from gradient_async.models.chat import ToolCall
 from gradient_async.models.tool_run import ToolStep
-from gradient_async.params import MessageParam
 
-Conversation = list[MessageParam | Message]
+Conversation = list[Any]
+"""Messages, turns or items, as dicts or objects."""
+M = TypeVar("M", bound=Model)
 _BOUNDED = {"max_rounds": "requests to the model", "concurrency": "functions that run at once"}
 
 
@@ -67,8 +71,8 @@ class Toolbox:
         return self.functions[name]
 
 
-def build_toolbox(tools: Iterable[Any]) -> Toolbox:
-    """Describe *tools* and index the functions by name.
+def build_toolbox(dialect: Dialect[Any], tools: Iterable[Any]) -> Toolbox:
+    """Describe *tools* for the API of *dialect* and index the functions by name.
 
     Raises:
         ConfigurationError: There is no function, two have the same name, or a tool cannot run here.
@@ -77,7 +81,7 @@ def build_toolbox(tools: Iterable[Any]) -> Toolbox:
     definitions: list[Any] = []
     for tool in tools:
         if isinstance(tool, Mapping):
-            if tool.get("type", "function") == "function":
+            if dialect.is_function(tool):
                 raise ConfigurationError(
                     "run_tools runs Python functions; give the function instead of its description."
                 )
@@ -87,7 +91,7 @@ def build_toolbox(tools: Iterable[Any]) -> Toolbox:
         if described.name in functions:
             raise ConfigurationError(f"Two tools are called {described.name}; give each its own name.")
         functions[described.name] = tool, described
-        definitions.append(described.definition)
+        definitions.append(dialect.define_tool(described))
     if not functions:
         raise ConfigurationError("run_tools needs functions to run; give tools=[function], or use create.")
     return Toolbox(functions, definitions)
@@ -105,16 +109,15 @@ def check_bounds(**bounds: int) -> None:
 
 
 def build_round_params(
-    params: Mapping[str, Any], messages: Conversation, tools: list[Any], number: int
+    dialect: Dialect[Any], params: Mapping[str, Any], messages: Conversation, tools: list[Any], number: int
 ) -> dict[str, Any]:
     """Return the parameters of round *number* (from 1); a forced ``tool_choice`` holds for the first round only."""
     choice = params.get("tool_choice")
-    is_forced = choice not in (None, "auto", "none")
     return {
         **params,
-        "messages": messages,
+        dialect.conversation: messages,
         "tools": tools,
-        "tool_choice": "auto" if is_forced and number > 1 else choice,
+        "tool_choice": choice if number == 1 else dialect.relax_choice(choice),
     }
 
 
@@ -134,11 +137,10 @@ def with_error(step: ToolStep, error: Exception) -> ToolStep:
     return attrs.evolve(step, error=error, content=shorten_text(f"Error: {message}"))
 
 
-def identify_calls(message: Message, conversation: Conversation) -> Message:
-    """Return *message* with an id for each of its tool calls that no other in the *conversation* has."""
-    known = {id_ for earlier in conversation for id_ in _call_ids(earlier)}
-    calls = [_identify_call(call, known) for call in message.tool_calls or ()]
-    return message if calls == (message.tool_calls or []) else attrs.evolve(message, tool_calls=calls)
+def identify_calls(dialect: Dialect[Any], calls: Iterable[ToolCall], conversation: Conversation) -> list[ToolCall]:
+    """Return *calls* with an id for each that no other in the *conversation* has."""
+    known = {id_ for earlier in conversation for id_ in dialect.list_ids(earlier)}
+    return [_identify_call(call, known) for call in calls]
 
 
 def _identify_call(call: ToolCall, known: set[str]) -> ToolCall:
@@ -153,28 +155,9 @@ def _identify_call(call: ToolCall, known: set[str]) -> ToolCall:
     return call if id_ == call.id else attrs.evolve(call, id=id_)
 
 
-def _call_ids(message: Any) -> list[str]:
-    """Return the ids of the tool calls in a message of any form."""
-    calls = _get_field(message, "tool_calls")
-    ids = [_get_field(call, "id") for call in calls] if isinstance(calls, list | tuple) else []
-    return [id_ for id_ in ids if isinstance(id_, str)]
-
-
-def _get_field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-
-
-def extend_conversation(messages: Conversation, message: Message, steps: Iterable[ToolStep] = ()) -> Conversation:
-    """Return *messages*, then the model's *message*, then one ``tool`` message for each of *steps*."""
-    results: list[MessageParam] = [
-        {"role": "tool", "tool_call_id": step.call.id, "content": step.content} for step in steps
-    ]
-    return [*messages, message, *results]
-
-
-def too_many_rounds_error(max_rounds: int, last: ChatCompletion) -> ToolRoundsError:
-    """Return the error for a model that still calls tools in its *last* completion."""
-    names = ", ".join(dict.fromkeys(call.function.name for call in last.tool_calls))
+def too_many_rounds_error(max_rounds: int, last: Any, calls: Iterable[ToolCall]) -> ToolRoundsError:
+    """Return the error for a model whose *last* reply still has *calls* of tools."""
+    names = ", ".join(dict.fromkeys(call.function.name for call in calls))
     error = ToolRoundsError(
         f"The model still calls {names} in the last of max_rounds={max_rounds} rounds, and those calls were not run; "
         "allow more rounds, or continue from error.messages."
@@ -183,26 +166,18 @@ def too_many_rounds_error(max_rounds: int, last: ChatCompletion) -> ToolRoundsEr
     return error
 
 
-def sum_usage(completions: Iterable[ChatCompletion]) -> Usage | None:
-    """Return the total token counts of *completions*, None if none of them has usage."""
-    usages = [completion.usage for completion in completions if completion.usage is not None]
-    if not usages:
+def sum_usage(usages: Iterable[M | None]) -> M | None:
+    """Return the sum of every count in *usages*, None if none of them is known."""
+    known = [usage for usage in usages if usage is not None]
+    if not known:
         return None
-    creations = [usage.cache_creation for usage in usages if usage.cache_creation is not None]
-    cache_creation = CacheCreation(
-        ephemeral_5m_input_tokens=sum(creation.ephemeral_5m_input_tokens for creation in creations),
-        ephemeral_1h_input_tokens=sum(creation.ephemeral_1h_input_tokens for creation in creations),
-    )
-    return Usage(
-        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
-        completion_tokens=sum(usage.completion_tokens for usage in usages),
-        total_tokens=sum(usage.total_tokens for usage in usages),
-        cache_created_input_tokens=_sum_known(usage.cache_created_input_tokens for usage in usages),
-        cache_read_input_tokens=_sum_known(usage.cache_read_input_tokens for usage in usages),
-        cache_creation=cache_creation if creations else None,
-    )
+    names = known[0].wire_fields
+    return type(known[0])(**{name: _sum_counts([getattr(usage, name) for usage in known]) for name in names})
 
 
-def _sum_known(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
+def _sum_counts(values: list[Any]) -> Any:
+    """Return the sum of numbers, or of the counts inside objects; None if none of *values* is known."""
+    known = [value for value in values if value is not None]
+    if known and isinstance(known[0], Model):
+        return sum_usage(known)
     return sum(known) if known else None

@@ -365,7 +365,7 @@ class Batches:
         Raises:
             NotFoundError: No job has that id.
         """
-        return await self._calls.retrieve(batch_id, timeout)
+        return await self._calls.retrieve_batch(batch_id, timeout)
 
     def list(self, *, limit: int = 20, after: str | None = None, status: str | None = None) -> BatchList:
         """Iterate over all jobs, newest first. Each page is requested when the previous one is used up.

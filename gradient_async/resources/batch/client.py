@@ -89,7 +89,7 @@ class BatchClient:
         self.omits_endpoint = True
         return batch
 
-    async def retrieve(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
+    async def retrieve_batch(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
         """Return the current state of a job."""
         return await self._send_call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
 
@@ -111,7 +111,7 @@ class BatchClient:
         for batch_id in batch_ids:
             known = found.get(batch_id)
             if known is None or (known.is_terminal and known.status != "completed"):  # the list may lack its errors
-                found[batch_id] = await self.retrieve(batch_id, remaining(), priority="bulk")
+                found[batch_id] = await self.retrieve_batch(batch_id, remaining(), priority="bulk")
                 requests += 1
         return found, requests
 
@@ -157,7 +157,7 @@ class BatchClient:
                 return await self._send_call(wire.read_batch, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
             except ConflictError as error:
                 refusal = error
-            batch = await self.retrieve(batch_id, timeout)
+            batch = await self.retrieve_batch(batch_id, timeout)
             if is_cancelled(batch, refusal):
                 return batch
             delay = cancel_retry_delay(batch, attempt)

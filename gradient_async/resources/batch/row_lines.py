@@ -23,20 +23,20 @@ from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.batch.input_source import RowLines, Source
 from gradient_async._io.sources.row_source import is_table
 from gradient_async._protocol.batch.input_line import LineSchema
+from gradient_async._protocol.http.body_reader import identity
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.chat import build_chat_request
 from gradient_async._protocol.requests.embeddings import build_embeddings_request
 from gradient_async._protocol.requests.messages_and_responses import build_message_request, build_response_request
 from gradient_async._protocol.requests.request import Request
+from gradient_async._protocol.sources.request_form import CHAT_FORM, INPUT_FORM, MESSAGES_FORM, RequestForm
 from gradient_async._protocol.sources.row_template import Template, build_row_template
 from gradient_async._protocol.sources.rows import detect_format
 from gradient_async.models.batch import BatchRequest
 from gradient_async.models.map_result import find_own_id
-from gradient_async.resources.chat.map import ChatMap, compose_chat
+from gradient_async.resources.request_map import RequestMap
 
 CHAT_ENDPOINT = "/v1/chat/completions"
-_INSTRUCTIONS = ("system", "developer")
-Messages = list[Mapping[str, Any]]
 
 
 @attrs.frozen(kw_only=True)
@@ -84,44 +84,21 @@ def is_row_file(path: str) -> bool:
     return detect_format(path) in ("txt", "csv", "tsv", "parquet")
 
 
-def new_row_map(endpoint: str | None, params: Mapping[str, Any], template: Any) -> ChatMap:
+def new_row_map(endpoint: str | None, params: Mapping[str, Any], template: Any) -> RequestMap[Any]:
     """Return the builder of the requests of rows for *endpoint*."""
-    build, compose, field = _FORMS.get(endpoint or "", _FORMS[CHAT_ENDPOINT])
-    return ChatMap(params, template, build, _never_sent, str, compose, field)
-
-
-def _compose_message(messages: Messages) -> Mapping[str, Any]:
-    """Return the instructions of *messages* as ``system``, where the messages API has them."""
-    system = [each["content"] for each in messages if each["role"] in _INSTRUCTIONS]
-    turns = [each for each in messages if each["role"] not in _INSTRUCTIONS]
-    if len(system) < 2:
-        return {"messages": turns, **({"system": system[0]} if system else {})}
-    blocks = [[{"type": "text", "text": each}] if isinstance(each, str) else each for each in system]
-    return {"messages": turns, "system": [block for each in blocks for block in each]}
-
-
-def _compose_input(messages: Messages) -> Mapping[str, Any]:
-    is_text = len(messages) == 1 and messages[0]["role"] == "user"
-    return {"input": messages[0]["content"] if is_text else messages}
+    build, form = _FORMS.get(endpoint or "", _FORMS[CHAT_ENDPOINT])
+    return RequestMap(params, template, build, _never_sent, str, identity, form)
 
 
 def _build_embeddings(params: Mapping[str, Any]) -> Request:
     return build_embeddings_request(params, timeouts=Timeouts())
 
 
-_FORMS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Request], Callable[[Messages], Mapping[str, Any]], str]] = {
-    CHAT_ENDPOINT: (
-        partial(build_chat_request, CHAT_ENDPOINT, stream=False, timeouts=Timeouts()),
-        compose_chat,
-        "messages",
-    ),
-    "/v1/messages": (
-        partial(build_message_request, stream=False, timeouts=Timeouts()),
-        _compose_message,
-        "messages",
-    ),
-    "/v1/responses": (partial(build_response_request, stream=False, timeouts=Timeouts()), _compose_input, "input"),
-    "/v1/embeddings": (_build_embeddings, _compose_input, "input"),
+_FORMS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Request], RequestForm]] = {
+    CHAT_ENDPOINT: (partial(build_chat_request, CHAT_ENDPOINT, stream=False, timeouts=Timeouts()), CHAT_FORM),
+    "/v1/messages": (partial(build_message_request, stream=False, timeouts=Timeouts()), MESSAGES_FORM),
+    "/v1/responses": (partial(build_response_request, stream=False, timeouts=Timeouts()), INPUT_FORM),
+    "/v1/embeddings": (_build_embeddings, INPUT_FORM),
 }
 
 

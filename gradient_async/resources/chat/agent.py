@@ -37,22 +37,12 @@ T = TypeVar("T")
 _read_health = ResponseReader(AgentHealth, "status")
 
 
+@attrs.frozen(eq=False, repr=False, kw_only=True)
 class AgentChatCompletions(BaseChatCompletions[AgentParams]):
     """``session.agent(...).chat.completions``: completions of an agent, which chooses its own model."""
 
+    _path: str = attrs.field(default=AGENT_CHAT_PATH, converter=build_agent_path)
     _default_model = AGENT_MODEL
-
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        target: Callable[[], Target],
-        *,
-        timeouts: Timeouts,
-        max_event_bytes: int,
-        path: str = AGENT_CHAT_PATH,
-    ) -> None:
-        super().__init__(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes)
-        self._path = build_agent_path(path)
 
     @overload
     async def create(
@@ -99,7 +89,7 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         """
         if not stream:
             return await self._send(params, timeout)
-        opened = self._new_stream(params, timeout)
+        opened = self._build_stream(params, timeout)
         await opened.open()
         return opened
 
@@ -116,7 +106,7 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
         Raises:
             ConfigurationError: The agent has no endpoint or no key, or the call cannot work; nothing was sent.
         """
-        return self._new_stream(params, timeout)
+        return self._build_stream(params, timeout)
 
     async def parse(
         self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[AgentParseParams]
@@ -138,7 +128,8 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
             ResponseDecodeError: The content does not fit, was refused or cut off; ``snapshot`` has the completion.
             GradientError: As for `create`.
         """
-        return await self._send_parsed(params, response_format, timeout)
+        parsed: ParsedCompletion[T] = await self._send_parsed(params, response_format, timeout)
+        return parsed
 
     async def run_tools(
         self,
@@ -172,9 +163,10 @@ class AgentChatCompletions(BaseChatCompletions[AgentParams]):
             ToolRoundsError: The model called tools in every round.
             GradientError: As for `create`; ``messages`` has the conversation so far.
         """
-        return await self._run_tool_loop(
+        run: ToolRun = await self._run_tool_rounds(
             params, tools, timeout, max_rounds=max_rounds, concurrency=concurrency, in_threads=in_threads
         )
+        return run
 
 
 @attrs.frozen(eq=False, repr=False)

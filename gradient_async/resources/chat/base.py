@@ -1,68 +1,49 @@
 """Chat completions of one host: the methods that `ChatCompletions` and `AgentChatCompletions` share.
 
-Contract: the subclasses declare the typed keyword arguments (PEP 692 offers no way to share those) and delegate here.
 Source: ``POST /v1/chat/completions`` and ``POST /api/v1/chat/completions?agent=true``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
-from gradient_async._io.http.pipeline import Pipeline
-from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.chat import build_chat_request
-from gradient_async._protocol.requests.request import Request, mark_bulk
+from gradient_async._protocol.requests.chat import build_chat_request, load_chat_dialect
+from gradient_async._protocol.requests.request import Request
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import MapParams
+from gradient_async.resources.generative import GenerativeResource
 
 if TYPE_CHECKING:
-    from gradient_async._io.map.limiter_gate import LimiterGate
     from gradient_async._io.map.map_results import MapResults
-    from gradient_async._io.sources.row_source import SupportsRead
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
-    from gradient_async.models.parsed import ParsedCompletion
-    from gradient_async.models.tool_run import ToolRun
+    from gradient_async.resources.generative import Requests
 
 P = TypeVar("P", bound=Mapping[str, Any])
-T = TypeVar("T")
 
 
-class BaseChatCompletions(Generic[P]):
+class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
     """Sends chat requests to one host; *P* is the type of the parameters of one request.
 
     Attributes:
-        _path: Path of the endpoint.
         _default_model: Model of a request that names none, None where a model is required.
     """
 
-    _path: str
+    _results = "chat.completion"
+    _load_dialect = staticmethod(load_chat_dialect)
+    _read = read_completion
     _default_model: ClassVar[str | None] = None
-
-    def __init__(
-        self, pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int
-    ) -> None:
-        self._pipeline = pipeline
-        self._target = target
-        self._timeouts = timeouts
-        self._max_event_bytes = max_event_bytes
 
     def map(
         self,
-        requests: (
-            Iterable[P | Mapping[str, Any] | str]
-            | AsyncIterable[P | Mapping[str, Any] | str]
-            | str
-            | os.PathLike[str]
-            | SupportsRead
-        ),
+        requests: Requests[P],
         *,
         template: Template | None = None,
         columns: Sequence[str] | None = None,
@@ -104,75 +85,32 @@ class BaseChatCompletions(Generic[P]):
             CheckpointError: The checkpoint could not be written; raised where results are read.
             SessionClosedError: The session was closed while the results were read.
         """
-        from gradient_async._protocol.sources.row_template import build_row_template
-        from gradient_async.resources.chat.map import ChatMap, map_results  # loads anyio; many send single requests
-        from gradient_async.resources.map_options import build_map_options
-
-        options = build_map_options(
-            "chat.completion",
+        return self._map_requests(
+            requests,
+            shared,
+            template=template,
+            columns=columns,
             concurrency=concurrency,
             ordered=ordered,
+            timeout=timeout,
             checkpoint=checkpoint,
             on_progress=on_progress,
             stop_after=stop_after,
         )
-        build = partial(self._build_in_bulk, timeout)
-        rows = build_row_template(template, columns)
-        return map_results(requests, ChatMap(shared, rows, build, self._send_in_bulk, self._find_scope), options)
 
-    def _send(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> Coroutine[Any, Any, ChatCompletion]:
-        return self._pipeline.send_and_decode(
-            self._build_request(params, timeout, stream=False), self._target(), read_completion
-        )
-
-    def _build_in_bulk(self, timeout: float | Timeouts | None, params: Mapping[str, Any]) -> Request:
-        """Build one of many requests; ``timeout`` in *params* overrides *timeout*."""
-        params = dict(params)
-        timeout = params.pop("timeout", timeout)
-        request = self._build_request(params, timeout, stream=False)
-        return mark_bulk(request)
-
-    def _send_in_bulk(self, request: Request, gate: LimiterGate) -> Coroutine[Any, Any, ChatCompletion]:
-        """Send one of many requests, behind single calls."""
-        return self._pipeline.send_and_decode(request, gate.guard_target(self._target()), read_completion)
-
-    def _find_scope(self) -> str:
-        """Return the endpoint for fingerprints: an agent is its address, a model is named in the body."""
-        return self._path if self._default_model is None else f"{self._target().base_url}{self._path}"
-
-    def _new_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
+    def _build_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         """Return a stream; its request is sent on first use."""
-        request = self._build_request(params, timeout, stream=True)
-        opener = self._pipeline.build_opener(request, self._target())
+        opener = self._pipeline.build_opener(self._build_request(params, timeout, stream=True), self._target())
         return _stream_class()(opener, max_event_bytes=self._max_event_bytes)
-
-    def _send_parsed(
-        self, params: Mapping[str, Any], response_format: type[T], timeout: float | Timeouts | None
-    ) -> Coroutine[Any, Any, ParsedCompletion[T]]:
-        from gradient_async.resources.chat.parse import parse  # many programs only want text
-
-        return parse(partial(self._send, timeout=timeout), params, response_format)
-
-    def _run_tool_loop(
-        self,
-        params: Mapping[str, Any],
-        tools: Iterable[Any],
-        timeout: float | Timeouts | None,
-        *,
-        max_rounds: int,
-        concurrency: int,
-        in_threads: bool,
-    ) -> Coroutine[Any, Any, ToolRun]:
-        from gradient_async.resources.chat.run_tools import run_tools  # many programs have no tools
-
-        send = partial(self._send, timeout=timeout)
-        bounds = {"max_rounds": max_rounds, "concurrency": concurrency}
-        return run_tools(send, params, tools, **bounds, in_threads=in_threads)
 
     def _build_request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         if self._default_model is not None and not params.get("model"):
             params = {**params, "model": self._default_model}
         return build_chat_request(self._path, params, stream=stream, timeouts=self._timeouts.override_with(timeout))
+
+    def _find_scope(self) -> str:
+        """Return the endpoint for fingerprints: an agent is its address, a model is named in the body."""
+        return self._path if self._default_model is None else f"{self._target().base_url}{self._path}"
 
 
 @cache

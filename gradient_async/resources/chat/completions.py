@@ -76,7 +76,7 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         """
         if not stream:
             return await self._send(params, timeout)
-        opened = self._new_stream(params, timeout)
+        opened = self._build_stream(params, timeout)
         await opened.open()
         return opened
 
@@ -93,7 +93,7 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         Raises:
             ConfigurationError: The call cannot work; nothing was sent.
         """
-        return self._new_stream(params, timeout)
+        return self._build_stream(params, timeout)
 
     async def parse(
         self, *, response_format: type[T], timeout: float | Timeouts | None = None, **params: Unpack[ParseParams]
@@ -114,7 +114,8 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
             ResponseDecodeError: The content does not fit, was refused or cut off; ``snapshot`` has the completion.
             GradientError: As for `create`.
         """
-        return await self._send_parsed(params, response_format, timeout)
+        parsed: ParsedCompletion[T] = await self._send_parsed(params, response_format, timeout)
+        return parsed
 
     async def run_tools(
         self,
@@ -147,9 +148,10 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
             ToolRoundsError: The model called tools in every round.
             GradientError: As for `create`; ``messages`` has the conversation so far.
         """
-        return await self._run_tool_loop(
+        run: ToolRun = await self._run_tool_rounds(
             params, tools, timeout, max_rounds=max_rounds, concurrency=concurrency, in_threads=in_threads
         )
+        return run
 
 
 @attrs.frozen(eq=False, repr=False)

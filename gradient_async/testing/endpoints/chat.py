@@ -19,6 +19,7 @@ from gradient_async.testing.endpoints.generative import (
     GenerativeEndpoint,
     override_usage,
     pick_fields,
+    read_schema,
     read_stop,
     read_token_limit,
     read_tool,
@@ -89,25 +90,19 @@ class ChatEndpoint(GenerativeEndpoint):
 def read_prompt(fields: Mapping[str, Any]) -> Prompt:
     """Translate the body of a request to a prompt."""
     effort, choice = fields.get("reasoning_effort"), fields.get("tool_choice") or "auto"
+    response_format = fields.get("response_format") or {}
     return Prompt(
         messages=[
             Message(role=message["role"], text=content_text(message.get("content"))) for message in fields["messages"]
         ],
         tools=[read_tool(tool["function"]) for tool in fields.get("tools") or () if "function" in tool],
         tool_choice=choice if isinstance(choice, str) else choice["function"]["name"],
-        schema=_read_schema(fields.get("response_format") or {}),
+        schema=read_schema(response_format, response_format.get("json_schema", {})),
         effort=None if effort in (None, "none") else effort,
         max_tokens=read_token_limit(fields, "max_tokens", "max_completion_tokens"),
         stop=read_stop(fields),
         **pick_fields(fields, *_PROMPT_FIELDS),
     )
-
-
-def _read_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if response_format.get("type", "text") == "text":
-        return None
-    schema: Mapping[str, Any] = response_format.get("json_schema", {}).get("schema", {})
-    return schema
 
 
 def _format_choice(index: int, completion: Completion, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,14 @@ def read_stop(fields: Mapping[str, Any]) -> Sequence[str]:
     return [stop] if isinstance(stop, str) else stop or ()
 
 
+def read_schema(form: Mapping[str, Any], holder: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the JSON Schema that *holder* has for the text, empty for any JSON; None if *form* asks for plain text."""
+    if form.get("type", "text") == "text":
+        return None
+    schema: Mapping[str, Any] = holder.get("schema", {})
+    return schema
+
+
 def read_tool(definition: Mapping[str, Any], parameters: str = "parameters") -> Tool:
     """Translate the definition of a function; *parameters* names the field of its JSON Schema."""
     return Tool(

@@ -68,7 +68,8 @@ _REQUEST = Rule(
                 fields={
                     "name": Rule(kind="string", required=True),
                     "description": Rule(kind="string"),
-                    "input_schema": Rule(kind="object", required=True),
+                    "type": Rule(kind="string", nullable=True),
+                    "input_schema": Rule(kind="object"),
                 },
             ),
         ),
@@ -91,7 +92,7 @@ class MessagesEndpoint(GenerativeEndpoint):
         """Build the error response to a malformed request; None for a well-formed one."""
         if request.json is None:
             return _error_response(400, "invalid_request_error", "The body is not valid JSON.")
-        if problem := find_problem(request.json, _REQUEST):
+        if problem := find_problem(request.json, _REQUEST) or _check_tools(request.json):
             return _error_response(400, "invalid_request_error", problem)
         if self.known is None or request.json["model"] in self.known:
             return None
@@ -128,6 +129,18 @@ def _error_response(status: int, kind: str, message: str) -> Response:
     return json_response({"type": "error", "error": {"type": kind, "message": message}}, status=status)
 
 
+def _check_tools(body: Mapping[str, Any]) -> str | None:
+    for index, tool in enumerate(body.get("tools") or ()):
+        if _is_function(tool) and "input_schema" not in tool:
+            return f"tools[{index}].input_schema is required."
+    return None
+
+
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    """Whether *tool* is the caller's; the service runs those of other types itself."""
+    return (tool.get("type") or "custom") == "custom"
+
+
 def _read_conversation(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages with the system prompt as the first one."""
     system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
@@ -139,17 +152,23 @@ def _read_prompt(fields: Mapping[str, Any]) -> Prompt:
     effort = fields.get("reasoning_effort") or ("medium" if thinks else "none")
     return Prompt(
         model=fields["model"],
-        messages=[
-            Message(role=message["role"], text=content_text(message["content"]))
-            for message in _read_conversation(fields)
-        ],
-        tools=[read_tool(tool, "input_schema") for tool in fields.get("tools") or ()],
+        messages=[_read_message(message) for message in _read_conversation(fields)],
+        tools=[read_tool(tool, "input_schema") for tool in fields.get("tools") or () if _is_function(tool)],
         tool_choice=_read_tool_choice(fields.get("tool_choice", "auto")),
         effort=None if effort == "none" else effort,
         max_tokens=fields["max_tokens"],
         stop=fields.get("stop_sequences") or (),
         **pick_fields(fields, "temperature", "top_p"),
     )
+
+
+def _read_message(message: Mapping[str, Any]) -> Message:
+    """Return a turn as a message: one with results of tools is theirs, not the user's."""
+    blocks = message["content"] if isinstance(message["content"], list) else []
+    results = [content_text(block.get("content")) for block in blocks if block["type"] == "tool_result"]
+    if results:
+        return Message(role="tool", text="\n".join(results))
+    return Message(role=message["role"], text=content_text(message["content"]))
 
 
 def _read_tool_choice(choice: str | Mapping[str, Any]) -> str:

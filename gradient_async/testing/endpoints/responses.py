@@ -20,6 +20,7 @@ from gradient_async.testing.endpoints.generative import (
     GenerativeEndpoint,
     override_usage,
     pick_fields,
+    read_schema,
     read_stop,
     read_token_limit,
     read_tool,
@@ -40,6 +41,14 @@ _ITEM = Rule(
     fields={
         "role": Rule(kind="string", choices=("user", "assistant", "system", "tool", "developer")),
         "content": Rule(nullable=True, either=(Rule(kind="string"), Rule(kind="array", members=_PART))),
+    },
+)
+_FORMAT = Rule(
+    kind="object",
+    fields={
+        "type": Rule(kind="string", required=True, choices=("text", "json_object", "json_schema")),
+        "name": Rule(kind="string"),
+        "schema": Rule(kind="object"),
     },
 )
 _REQUEST = Rule(
@@ -82,6 +91,7 @@ _REQUEST = Rule(
         "store": _FLAG,
         "parallel_tool_calls": _FLAG,
         "reasoning": Rule(kind="object", nullable=True),
+        "text": Rule(kind="object", nullable=True, fields={"format": _FORMAT}),
     },
 )
 
@@ -141,6 +151,7 @@ def _read_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_prompt(fields: Mapping[str, Any]) -> Prompt:
+    text_format = (fields.get("text") or {}).get("format") or {}
     functions = (tool for tool in fields.get("tools") or () if tool["type"] == "function" and "name" in tool)
     return Prompt(
         model=fields["model"],
@@ -150,6 +161,7 @@ def _read_prompt(fields: Mapping[str, Any]) -> Prompt:
         ],
         tools=[read_tool(function) for function in functions],
         tool_choice=_read_tool_choice(fields.get("tool_choice", "auto")),
+        schema=read_schema(text_format, text_format),
         effort=(fields.get("reasoning") or {}).get("effort"),
         max_tokens=read_token_limit(fields, "max_output_tokens", "max_tokens"),
         stop=read_stop(fields),

@@ -11,12 +11,33 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from gradient_async import BatchRequest, ConfigurationError
 from gradient_async._protocol.batch.input_line import LineSchema
 from tests.support.batches import CHAT, body, line
 
 BODY = body()
+
+
+class BodyModel(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    messages: list[dict[str, str]]
+    temperature: float | None = None
+
+
+class RequestModel(BaseModel):
+    custom_id: str
+    body: BodyModel
+
+
+class RequestStruct(msgspec.Struct):
+    custom_id: str
+    body: dict[str, Any]
+
+
 OPENAI = LineSchema("openai", CHAT)
 ANTHROPIC = LineSchema("anthropic", "/v1/messages")
 
@@ -26,6 +47,14 @@ ANTHROPIC = LineSchema("anthropic", "/v1/messages")
     [
         (OPENAI, BatchRequest("a", BODY), line()),
         (OPENAI, {"custom_id": "a", "body": BODY}, line()),
+        (OPENAI, RequestModel(custom_id="a", body=BodyModel.model_validate(BODY)), line()),
+        (OPENAI, BatchRequest("a", BodyModel.model_validate(BODY)), line()),  # type: ignore[arg-type]  # as objects may be
+        (OPENAI, RequestStruct("a", BODY), line()),
+        (
+            ANTHROPIC,
+            RequestModel(custom_id="a", body=BodyModel.model_validate(BODY)),
+            {"custom_id": "a", "params": BODY},
+        ),
         (OPENAI, line(url="/other"), line(url="/other")),
         (ANTHROPIC, BatchRequest("a", BODY), {"custom_id": "a", "params": BODY}),
         (ANTHROPIC, {"custom_id": "a", "params": BODY}, {"custom_id": "a", "params": BODY}),

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gradient_async import ConfigurationError, ResponseDecodeError
 from gradient_async._protocol.schema.convert import convert
+from gradient_async._protocol.schema.dialect import CHAT_DIALECT
 from gradient_async._protocol.schema.function_tool import function_tool
 from gradient_async._protocol.schema.json_schema import object_schema
-from gradient_async._protocol.schema.structured_output import build_response_format
+from gradient_async._protocol.schema.structured_output import request_class
 from tests.support.library_types import (
     BRANCH,
     CITY,
@@ -58,7 +59,7 @@ def test_the_reason_of_a_library_is_bounded() -> None:
 
 @pytest.mark.parametrize("cls", [City, Point])
 def test_a_class_of_a_library_is_a_response_format(cls: type) -> None:
-    named = build_response_format(cls)["json_schema"]
+    named = request_class(CHAT_DIALECT, {}, cls).params["response_format"]["json_schema"]
     assert (named["name"], named["strict"]) == (cls.__name__, True)
     assert named["schema"] == object_schema(cls, is_strict=True)
 

@@ -127,3 +127,44 @@ async def test_the_same_request_has_the_same_completion(client: EmulatorClient, 
     assert first["usage"] == second["usage"]
     text = [(response.get("content") or response["output"][0]["content"])[0]["text"] for response in (first, second)]
     assert text[0] == text[1] != LISBON
+
+
+SCHEMA = {"type": "object", "properties": {"country": {"type": "string"}, "people": {"type": "integer"}}}
+
+
+async def test_a_forced_tool_of_a_message_is_called_with_a_sample_of_its_schema(client: EmulatorClient) -> None:
+    tools = [{"name": "look_up", "input_schema": {"type": "object"}}, {"name": "answer", "input_schema": SCHEMA}]
+    choice = {"type": "tool", "name": "answer"}
+    response = (await client.send({**MESSAGE, "tools": tools, "tool_choice": choice}, MESSAGES)).json
+    assert (response["stop_reason"], response["content"][-1]["name"]) == ("tool_use", "answer")
+    assert response["content"][-1]["input"].keys() == {"country", "people"}
+
+
+async def test_a_tool_that_the_service_runs_needs_no_schema(client: EmulatorClient) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    response = await client.send({**MESSAGE, "tools": [search], "tool_choice": {"type": "any"}}, MESSAGES)
+    assert response.json["content"] == [{"type": "text", "text": LISBON}]
+
+
+async def test_a_turn_with_results_of_tools_is_answered_by_them(client: EmulatorClient) -> None:
+    called = {"type": "tool_use", "id": "t", "name": "look_up", "input": {}}
+    turns = [
+        *HI,
+        {"role": "assistant", "content": [called]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "Lisboa"}]},
+    ]
+    tools = [{"name": "look_up", "description": "Capital of Portugal", "input_schema": {"type": "object"}}]
+    response = (await client.send({**MESSAGE, "messages": turns, "tools": tools}, MESSAGES)).json
+    assert response["content"] == [{"type": "text", "text": "Here is what I found: Lisboa"}]
+
+
+async def test_the_text_of_a_response_has_the_requested_schema(client: EmulatorClient) -> None:
+    text = {"format": {"type": "json_schema", "name": "Answer", "schema": SCHEMA, "strict": True}}
+    response = (await client.send({**RESPONSE, "text": text}, RESPONSES)).json
+    assert json.loads(response["output"][0]["content"][0]["text"]).keys() == {"country", "people"}
+
+
+async def test_an_unknown_format_of_the_text_is_refused(client: EmulatorClient) -> None:
+    response = await client.send({**RESPONSE, "text": {"format": {"type": "yaml"}}}, RESPONSES)
+    assert response.status == 400
+    assert "text.format.type must be one of" in response.body.decode()

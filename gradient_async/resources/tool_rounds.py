@@ -1,6 +1,6 @@
 """The bounded tool loop: call the model, run its tool calls, send the results.
 
-Contract: at most *max_rounds* requests. The tool calls of one completion run concurrently, each in its own task, at
+Contract: at most *max_rounds* requests. The tool calls of one reply run concurrently, each in its own task, at
 most *concurrency* at once. A tool that fails is reported to the model; cancelling the loop cancels the running tools.
 `_protocol.schema.tool_loop` explains the rules.
 """
@@ -15,15 +15,15 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.requests.chat import MESSAGES_EXPECTED, reject_stream
+from gradient_async._protocol.requests.chat import reject_stream
 from gradient_async._protocol.requests.parameters import require_iterable
+from gradient_async._protocol.schema.dialect import Dialect
 from gradient_async._protocol.schema.tool_loop import (
     Conversation,
     Toolbox,
     build_round_params,
     build_toolbox,
     check_bounds,
-    extend_conversation,
     identify_calls,
     sum_usage,
     too_many_rounds_error,
@@ -31,16 +31,24 @@ from gradient_async._protocol.schema.tool_loop import (
     with_result,
 )
 from gradient_async.errors import GradientError, InterruptedCall
-from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.tool_run import ToolRun, ToolStep
 
-Send = Callable[[Mapping[str, Any]], Awaitable[ChatCompletion]]
+Send = Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+_EXPECTED = "a list, as [{'role': 'user', 'content': 'Hello'}]"
 
 
-async def run_tools(
-    send: Send, params: Mapping[str, Any], tools: Iterable[Any], *, max_rounds: int, concurrency: int, in_threads: bool
-) -> ToolRun:
-    """Run the conversation that begins with *params* to its end; *send* fetches each completion.
+async def run_tool_rounds(
+    send: Send,
+    dialect: Dialect[Any],
+    params: Mapping[str, Any],
+    tools: Iterable[Any],
+    *,
+    max_rounds: int,
+    concurrency: int,
+    in_threads: bool,
+) -> ToolRun[Any, Any, Any]:
+    """Run the conversation that begins with *params* to its end; *send* fetches each reply.
 
     Raises:
         ConfigurationError: The call cannot work; nothing was sent.
@@ -49,15 +57,15 @@ async def run_tools(
     """
     reject_stream(params)
     check_bounds(max_rounds=max_rounds, concurrency=concurrency)
-    toolbox = build_toolbox(tools)
-    messages = require_iterable("messages", params.get("messages"), MESSAGES_EXPECTED)
-    loop = _ToolLoop(send, params, toolbox, messages, asyncio.Semaphore(concurrency), in_threads=in_threads)
+    toolbox = build_toolbox(dialect, tools)
+    messages = require_iterable(dialect.conversation, params.get(dialect.conversation), _EXPECTED)
+    loop = _ToolLoop(send, dialect, params, toolbox, messages, asyncio.Semaphore(concurrency), in_threads=in_threads)
     try:
         return await loop.run_rounds(max_rounds)
     except GradientError as error:
         if isinstance(error, InterruptedCall):
             error.messages = loop.messages
-            error.snapshot = error.snapshot or (loop.completions[-1] if loop.completions else None)
+            error.snapshot = error.snapshot or (loop.replies[-1] if loop.replies else None)
         raise
 
 
@@ -66,35 +74,40 @@ class _ToolLoop:
     """The state of one conversation."""
 
     send: Send
+    dialect: Dialect[Any]
     params: Mapping[str, Any]
     toolbox: Toolbox
     messages: Conversation
     slots: asyncio.Semaphore
     in_threads: bool = attrs.field(kw_only=True)
-    completions: list[ChatCompletion] = attrs.field(factory=list, init=False)
+    replies: list[Any] = attrs.field(factory=list, init=False)
     steps: list[ToolStep] = attrs.field(factory=list, init=False)
 
-    async def run_rounds(self, max_rounds: int) -> ToolRun:
+    async def run_rounds(self, max_rounds: int) -> ToolRun[Any, Any, Any]:
         for number in range(1, max_rounds + 1):
-            params = build_round_params(self.params, self.messages, self.toolbox.definitions, number)
-            completion = await self.send(params)
-            self.completions.append(completion)
-            message = identify_calls(completion.message, self.messages)
-            if not message.tool_calls:
-                return ToolRun(
-                    completion=completion,
-                    messages=extend_conversation(self.messages, message),
-                    steps=self.steps,
-                    usage=sum_usage(self.completions),
-                )
-            if number < max_rounds:
-                steps = [ToolStep(round=number, call=call) for call in message.tool_calls]
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._run_call(step)) for step in steps]
-                steps = [task.result() for task in tasks]
-                self.steps += steps
-                self.messages = extend_conversation(self.messages, message, steps)
-        raise too_many_rounds_error(max_rounds, self.completions[-1])
+            params = build_round_params(self.dialect, self.params, self.messages, self.toolbox.definitions, number)
+            reply = await self.send(params)
+            self.replies.append(reply)
+            calls = identify_calls(self.dialect, self.dialect.list_calls(reply), self.messages)
+            if calls and number == max_rounds:
+                raise too_many_rounds_error(max_rounds, reply, calls)
+            steps = await self._run_calls([ToolStep(round=number, call=call) for call in calls])
+            self.steps += steps
+            self.messages = [*self.messages, *self.dialect.write_round(reply, calls, steps)]
+            if not calls:
+                break
+        return ToolRun(
+            completion=self.replies[-1],
+            messages=self.messages,
+            steps=self.steps,
+            usage=sum_usage(reply.usage for reply in self.replies),
+        )
+
+    async def _run_calls(self, steps: list[ToolStep]) -> list[ToolStep]:
+        """Run the tool calls of one round concurrently."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._run_call(step)) for step in steps]
+        return [task.result() for task in tasks]
 
     async def _run_call(self, step: ToolStep) -> ToolStep:
         """Run one tool call; any failure becomes the content for the model."""
