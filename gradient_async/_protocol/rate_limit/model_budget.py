@@ -101,6 +101,12 @@ class ModelBudget:
         ends = [end for end, room in _FIRST_FLIGHT if self.taken >= room]
         return max(0.0, self._first_taken_at + max(ends) - now) if ends else 0.0
 
+    def count_flight_room(self, now: float) -> float:
+        """Return how many more requests the first flight has room for; infinite if it is over."""
+        if not self._is_answered:
+            self._settle(now)
+        return math.inf if self._is_answered else max(0, self.credit - self.taken)
+
     def take(self, now: float, tokens: int, *, hold: bool) -> None:
         """Count a request with *tokens*, from *now* or, with *hold*, from `start_held`."""
         self.taken += 1
@@ -269,8 +275,12 @@ class ModelBudget:
 
     def list_quotas(self, now: float) -> list[QuotaStatus]:
         """Return the state of every known quota at *now*."""
+        return [quota.describe(now) for quota in self.settle_quotas(now)]
+
+    def settle_quotas(self, now: float) -> list[Quota]:
+        """Return every known quota, up to date at *now*."""
         self._settle(now)
-        return [quota.describe(now) for quota in self._quotas.values()]
+        return list(self._quotas.values())
 
     def is_unused(self, now: float) -> bool:
         """Whether nothing is lost if this budget is forgotten: it paces nothing, and was not used for an hour."""

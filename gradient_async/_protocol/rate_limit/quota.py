@@ -77,9 +77,9 @@ class Quota:
         held: Tokens taken for requests that were not sent yet at `updated_at`.
         limit: Tokens per period as announced, at least 1.
         empty_until: Until when the service says the quota is empty.
-        _rate: Tokens that are refilled for us per second.
+        rate: Tokens that are refilled for us per second.
+        capacity: Our part of the full bucket, less what the guard takes.
         _burst: Tokens of the full bucket, as far as we know.
-        _capacity: Our part of them, less what the guard takes.
         _surcharge: Tokens that the guard takes of each request where the bucket holds hardly one.
     """
 
@@ -92,9 +92,9 @@ class Quota:
     held: float = 0.0
     limit: int = 1
     empty_until: float = -math.inf
-    _rate: float = attrs.field(default=0.0, init=False)
+    rate: float = attrs.field(default=0.0, init=False)
+    capacity: float = attrs.field(default=1.0, init=False)
     _burst: int = attrs.field(default=1, init=False)
-    _capacity: float = attrs.field(default=1.0, init=False)
     _surcharge: float = attrs.field(default=0.0, init=False)
 
     def settle(self, now: float, spent: float, held: float) -> None:
@@ -108,8 +108,8 @@ class Quota:
         # When the tokens were spent is unknown. Refill first, because a full bucket refills nothing.
         level, elapsed = self.level, now - self.updated_at
         if elapsed > 0.0:
-            level = min(level + elapsed * self._rate, self._capacity - self.held)
-        self.level = min(level - spent * (1.0 + self._surcharge), self._capacity - held)
+            level = min(level + elapsed * self.rate, self.capacity - self.held)
+        self.level = min(level - spent * (1.0 + self._surcharge), self.capacity - held)
         self.held, self.updated_at = held, now  # also after a step of the clock back
 
     def compute_delay(self, now: float, cost: float, *, ahead: int = 0) -> float:
@@ -119,11 +119,11 @@ class Quota:
         enough for one request.
         """
         if self.empty_until > now:
-            return self.empty_until - now + ahead / self._rate
+            return self.empty_until - now + ahead / self.rate
         if self.empty_until > -math.inf:
-            self.level, self.empty_until = max(self.level, min(cost, self._capacity)), -math.inf
-        missing = min(cost, self._capacity) + ahead - self.level
-        return missing / self._rate if missing > _ROUNDING else 0.0
+            self.level, self.empty_until = max(self.level, min(cost, self.capacity)), -math.inf
+        missing = min(cost, self.capacity) + ahead - self.level
+        return missing / self.rate if missing > _ROUNDING else 0.0
 
     def count_free(self, now: float) -> int:
         """Return how many tokens may be spent at once."""
@@ -132,8 +132,8 @@ class Quota:
     def apply_limit(self, limit: int) -> None:
         """Adopt an announced *limit*; the capacity that was learned belongs to the previous one."""
         limit = max(1, limit)
-        if limit != self.limit or not self._rate:
-            self.limit, self._rate = limit, limit * self.share / self.period
+        if limit != self.limit or not self.rate:
+            self.limit, self.rate = limit, limit * self.share / self.period
             self._set_burst(limit)
 
     def apply_remaining(self, remaining: int, *, age: float, sent_after: float, unsure: float) -> None:
@@ -145,12 +145,12 @@ class Quota:
             sent_after: Tokens that we sent later than that request.
             unsure: These, and those that may have overtaken it or been overtaken.
         """
-        if not self._rate:
+        if not self.rate:
             self.apply_limit(remaining)
         if remaining >= self._burst:
             self._set_burst(remaining + 1)
         lowest = (remaining - unsure) * self.share - self.held
-        highest = remaining + 1 + self._rate * max(age, 0.0) - sent_after - self.held
+        highest = remaining + 1 + self.rate * max(age, 0.0) - sent_after - self.held
         self.level = min(max(self.level, lowest), max(highest, 0.0))
 
     def describe(self, now: float) -> QuotaStatus:
@@ -167,6 +167,6 @@ class Quota:
 
     def _set_burst(self, tokens: int) -> None:
         self._burst = tokens
-        capacity = tokens * self.share - self._rate * self.guard
-        self._capacity = max(1.0, capacity)
-        self._surcharge = min(self._rate * self.guard, self._capacity - capacity)
+        capacity = tokens * self.share - self.rate * self.guard
+        self.capacity = max(1.0, capacity)
+        self._surcharge = min(self.rate * self.guard, self.capacity - capacity)

@@ -73,7 +73,8 @@ class Dialogue:
         """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
         if self._budget.pending.is_replay or now < self._budget.paused_until:
             return 0
-        return self._budget.usage.count_allowed(now, min(demand, _MAX_PERMITS_PER_EXCHANGE))
+        most = self._models.count_allowed(self.asked_model, now, min(demand, _MAX_PERMITS_PER_EXCHANGE))
+        return self._budget.usage.count_allowed(now, most)
 
     def abandon_exchange(self, message: Exchange) -> None:
         """Give back the permits that Redis may have granted without our learning of it; keep the writes."""

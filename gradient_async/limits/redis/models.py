@@ -15,7 +15,7 @@ from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
 from gradient_async._protocol.rate_limit.model_budget import ModelBudget
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
-from gradient_async._protocol.rate_limit.quota import QuotaStatus
+from gradient_async._protocol.rate_limit.quota import Quota
 from gradient_async.limits.redis.messages import ModelTerms, QuotaTerms
 from gradient_async.limits.redis.replies import ModelReply
 from gradient_async.models.response_meta import RateLimitInfo
@@ -26,8 +26,8 @@ _KINDS = ("requests", "tokens per minute", "tokens per day")
 """Quotas in the order of their numbers in Redis, from 1."""
 _REQUESTS = 1
 _MAX_MODELS = 4000
-_FIRST_FLIGHT = QuotaTerms(number=0, rate=60.0, burst=60.0, level=60.0, cost=1.0)
-"""All processes together send 60 requests a second to a model whose quotas none of them knows."""
+_FIRST_FLIGHT = QuotaTerms(number=0, rate=20.0, burst=10.0, level=10.0, cost=1.0)
+"""All processes together send 10 requests at once, and 20 a second, to a model whose quotas none of them knows."""
 
 
 @attrs.define
@@ -64,7 +64,6 @@ class SharedModels:
 
     def __init__(self, *, guard: float, share: float) -> None:
         self.budgets = ModelBudgets(guard=guard, share=share)
-        self._guard, self._share = guard, share
         self._pending: dict[str | None, _ModelWrites] = {}
         self._in_flight: dict[str | None, _ModelWrites] = {}
         self._known_limits: dict[str | None, dict[int, int]] = {}
@@ -81,6 +80,11 @@ class SharedModels:
                 return waiter
             wait_queue.waiters.park(waiter.model, now + delay)
         return None
+
+    def count_allowed(self, model: str | None, now: float, most: int) -> int:
+        """Return how many requests to *model*, *most* or fewer, the first flight of this process allows."""
+        budget = self._find_counted(model, now)
+        return most if budget is None else int(min(most, budget.count_flight_room(now)))
 
     def charge_permit(self, permit: Permit, waiter: Waiter, now: float) -> None:
         """Count *permit*, which *waiter* gets, in the quotas of its model."""
@@ -179,9 +183,7 @@ class SharedModels:
     def _build_terms(self, model: str | None, tokens: int, now: float) -> ModelTerms:
         budget = self.budgets.by_model.get(model)
         writes = self._in_flight.get(model, _ModelWrites())
-        quotas = (
-            [] if budget is None else [self._describe_quota(quota, tokens, now) for quota in budget.list_quotas(now)]
-        )
+        quotas = [] if budget is None else [_describe_quota(quota, tokens, now) for quota in budget.settle_quotas(now)]
         returned = {quota.number: writes.returned_tokens for quota in quotas}
         returned |= {_REQUESTS: writes.returned_requests} if _REQUESTS in returned else {}
         return ModelTerms(
@@ -190,17 +192,6 @@ class SharedModels:
             limits=writes.limits,
             returned=returned,
             pause=0.0 if budget is None else max(0.0, budget.paused_until - now),
-        )
-
-    def _describe_quota(self, quota: QuotaStatus, tokens: int, now: float) -> QuotaTerms:
-        rate = quota.limit * self._share / quota.period
-        wait = quota.next_free_at - now
-        return QuotaTerms(
-            number=_KINDS.index(quota.kind) + 1,
-            rate=rate,
-            burst=max(1.0, quota.limit * self._share - rate * self._guard, quota.free),
-            level=quota.free if wait <= 0 else 1.0 - wait * rate,
-            cost=1.0 if quota.kind == _KINDS[0] else max(1.0, tokens),
         )
 
     def _find_counted(self, model: str | None, now: float) -> ModelBudget | None:
@@ -216,3 +207,14 @@ class SharedModels:
     def has_writes(self) -> bool:
         """Whether an exchange has to write something about a model."""
         return bool(self._pending)
+
+
+def _describe_quota(quota: Quota, tokens: int, now: float) -> QuotaTerms:
+    wait = quota.compute_delay(now, 1.0)
+    return QuotaTerms(
+        number=_KINDS.index(quota.kind) + 1,
+        rate=quota.rate,
+        burst=quota.capacity,
+        level=1.0 - wait * quota.rate if wait else quota.level,
+        cost=1.0 if quota.kind == _KINDS[0] else max(1.0, tokens),
+    )

@@ -1,6 +1,9 @@
-"""Sessions whose limiter Redis refuses: an error that says what to do, before anything is sent to the service."""
+"""Sessions over Redis: quotas of models from the first request on, and limiters that Redis refuses."""
 
+import asyncio
+import contextlib
 import traceback
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -8,9 +11,12 @@ from gradient_async import AsyncSession
 from gradient_async.errors import ConfigurationError
 from gradient_async.limits import RedisLimiter
 from gradient_async.limits.redis.outage import WhenDown
+from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.redis_server import run_redis_server
+from tests.support.waiting import wait_until
 
+HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 SECRET = "hidden-word"
 POLICIES: tuple[WhenDown, ...] = ("local_share", "fail_open", "fail_closed")
 REFUSALS = [
@@ -38,3 +44,29 @@ async def test_a_limiter_that_is_refused_sends_nothing(
         await limiter.aclose()
     assert not gradient_emulator.requests
     assert SECRET not in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize(("tier", "sessions"), [(12, 1), (40, 1), (120, 1)])
+async def test_the_tier_of_a_model_that_is_new_to_all_processes_is_never_exceeded(
+    url: str, key: str, tier: int, sessions: int
+) -> None:
+    done = 0
+
+    async def ask(session: AsyncSession) -> None:
+        nonlocal done
+        await session.chat.completions.create(model="m", messages=HI)
+        done += 1
+
+    async with contextlib.AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(Emulator(tier=tier))
+        limiters = [RedisLimiter(url, key=key) for _ in range(sessions)]
+        opened = [AsyncSession("k", base_url=emulator.url, limits=limiter) for limiter in limiters]
+        closes: list[Callable[[], Awaitable[None]]] = [each.aclose for each in limiters]
+        for close in [*closes, *(each.aclose for each in opened)]:
+            stack.push_async_callback(close)
+        tasks = [asyncio.create_task(ask(session)) for session in opened * tier]
+        await wait_until(lambda: done >= tier or emulator.refusals)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert emulator.refusals == 0

@@ -171,7 +171,7 @@ async def test_a_gone_file_of_a_job_that_exists_is_not_uploaded_again(
     assert len(posts_to(gradient_emulator, FILES_PATH)) == 1
 
 
-@pytest.mark.parametrize("parts", [1, 20])
+@pytest.mark.parametrize("parts", [1, 60])
 async def test_one_look_at_a_split_job_is_one_request(
     gradient_emulator: Emulator, session: AsyncSession, parts: int
 ) -> None:

@@ -1,5 +1,6 @@
 -- Quotas of models: buckets that are refilled evenly. A model has these registers in the budget of its key: when each
--- bucket is full again, the announced limits, the end of a pause, and when the model was asked for last.
+-- bucket was empty, if it had only been refilled since, the announced limits, the end of a pause, and when the model was
+-- asked for last. Processes may know different sizes of a bucket; the time when it was empty is the same for all.
 local function name_register(kind, model, number) return kind .. (number or '') .. ':' .. model.name end
 local function forget_unused_models(budget)
   local unused = {}
@@ -12,7 +13,7 @@ local function forget_unused_models(budget)
   for _, model in ipairs(unused) do
     for _, kind in ipairs({'seen', 'pause'}) do put(budget, name_register(kind, model), 0) end
     for number = 0, 3 do
-      for _, kind in ipairs({'full', 'limit'}) do put(budget, name_register(kind, model, number), 0) end
+      for _, kind in ipairs({'empty', 'limit'}) do put(budget, name_register(kind, model, number), 0) end
     end
   end
 end
@@ -23,18 +24,20 @@ local function update_model(budget, model, is_repeated)
   put(budget, name_register('pause', model), pause_end > now and pause_end or 0)
   for _, quota in ipairs(model.quotas) do
     local number, tick, burst, level, _, returned = unpack(quota)
-    local name = name_register('full', model, number)
-    local longest = now + (burst + BURSTS_AHEAD * burst) * tick  -- the clock may have gone back
-    local full_at = math.min(get(budget, name) - (is_repeated and 0 or returned) * tick, longest)
-    full_at = math.max(full_at, now + (burst - level) * tick)
-    put(budget, name, full_at > now and full_at or 0)
+    local name = name_register('empty', model, number)
+    local latest = now + BURSTS_AHEAD * burst * tick  -- the clock may have gone back
+    local empty_at = math.min(get(budget, name) - (is_repeated and 0 or returned) * tick, latest)
+    put(budget, name, math.max(empty_at, now - level * tick))
   end
+end
+local function find_empty_time(budget, model, quota)
+  local number, tick, burst = unpack(quota)
+  return math.max(get(budget, name_register('empty', model, number)), now - burst * tick)
 end
 -- Returns how long until a bucket has the tokens for a request, negative if it has more; a larger one waits for all.
 local function find_shortage(budget, model, quota)
-  local number, tick, burst, _, cost = unpack(quota)
-  local full_at = math.max(now, get(budget, name_register('full', model, number)))
-  return full_at - now - (burst - math.min(cost, burst)) * tick
+  local _, tick, burst, _, cost = unpack(quota)
+  return find_empty_time(budget, model, quota) + math.min(cost, burst) * tick - now
 end
 local function has_limits(budget, model)
   for number = 1, 3 do
@@ -56,8 +59,8 @@ end
 local function charge_model(budget, model, granted)
   for _, quota in ipairs(model.quotas) do
     local number, tick, _, _, cost = unpack(quota)
-    local name = name_register('full', model, number)
-    if granted > 0 then put(budget, name, math.max(now, get(budget, name)) + granted * cost * tick) end
+    local empty_at = find_empty_time(budget, model, quota) + granted * cost * tick
+    if granted > 0 then put(budget, name_register('empty', model, number), empty_at) end
   end
 end
 local function describe_model(budget, model, reply)
