@@ -107,6 +107,7 @@ class ModelTerms:
         limits: Announced limits that are new, by the number of the quota.
         returned: Tokens to give back, by the number of the quota; negative ones are taken.
         pause: Seconds for which nothing is sent to the model.
+        flown: Requests that this process sent to the model before its first response.
     """
 
     name: str
@@ -114,12 +115,14 @@ class ModelTerms:
     limits: Mapping[int, int]
     returned: Mapping[int, int]
     pause: float = 0.0
+    flown: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as the script reads them: a quota with the microseconds in which one token is refilled."""
         return {
             "name": self.name,
             "pause": _to_microseconds(self.pause),
+            "flown": self.flown,
             "limits": list(self.limits.items()),
             "quotas": [
                 (

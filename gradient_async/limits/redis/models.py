@@ -9,6 +9,8 @@ Contract: pure; times are in seconds on the loop's clock.
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from gradient_async._io.rate_limit.permit import Permit
@@ -68,6 +70,7 @@ class SharedModels:
         self._in_flight: dict[str | None, _ModelWrites] = {}
         self._known_limits: dict[str | None, dict[int, int]] = {}
         self._free_times: dict[str | None, float] = {}
+        self._flown: dict[str | None, int] = {}
 
     # Waiting requests.
 
@@ -92,6 +95,8 @@ class SharedModels:
         permit.model = waiter.model
         if budget is not None:
             permit.model_budget, permit.tokens = budget, waiter.tokens
+            if budget.count_flight_room(now) < math.inf:
+                self._flown[waiter.model] = self._flown.get(waiter.model, 0) + 1
             budget.take(now, waiter.tokens, hold=waiter.hold)
 
     def start_permit(self, permit: Permit, now: float) -> None:
@@ -178,6 +183,7 @@ class SharedModels:
         """Forget the models whose budgets are forgotten."""
         by_model = self.budgets.by_model
         self._free_times = {model: at for model, at in self._free_times.items() if model in by_model}
+        self._flown = {model: count for model, count in self._flown.items() if model in by_model}
         self._known_limits = {model: limits for model, limits in self._known_limits.items() if model in by_model}
 
     def _build_terms(self, model: str | None, tokens: int, now: float) -> ModelTerms:
@@ -192,6 +198,7 @@ class SharedModels:
             limits=writes.limits,
             returned=returned,
             pause=0.0 if budget is None else max(0.0, budget.paused_until - now),
+            flown=self._flown.get(model, 0),
         )
 
     def _find_counted(self, model: str | None, now: float) -> ModelBudget | None:

@@ -46,7 +46,7 @@ async def test_a_limiter_that_is_refused_sends_nothing(
     assert SECRET not in "".join(traceback.format_exception(refusal.value))
 
 
-@pytest.mark.parametrize(("tier", "sessions"), [(12, 1), (40, 1), (120, 1)])
+@pytest.mark.parametrize(("tier", "sessions"), [(12, 1), (40, 2), (120, 3)])
 async def test_the_tier_of_a_model_that_is_new_to_all_processes_is_never_exceeded(
     url: str, key: str, tier: int, sessions: int
 ) -> None:

@@ -1,6 +1,6 @@
 -- Quotas of models: buckets that are refilled evenly. A model has these registers in the budget of its key: when each
 -- bucket was empty, if it had only been refilled since, the announced limits, the end of a pause, and when the model was
--- asked for last. Processes may know different sizes of a bucket; the time when it was empty is the same for all.
+-- asked for last, and how many requests of all processes flew before its first response. Processes may know different sizes of a bucket; the time when it was empty is the same for all.
 local function name_register(kind, model, number) return kind .. (number or '') .. ':' .. model.name end
 local function forget_unused_models(budget)
   local unused = {}
@@ -11,7 +11,7 @@ local function forget_unused_models(budget)
     end
   end
   for _, model in ipairs(unused) do
-    for _, kind in ipairs({'seen', 'pause'}) do put(budget, name_register(kind, model), 0) end
+    for _, kind in ipairs({'seen', 'pause', 'flown'}) do put(budget, name_register(kind, model), 0) end
     for number = 0, 3 do
       for _, kind in ipairs({'empty', 'limit'}) do put(budget, name_register(kind, model, number), 0) end
     end
@@ -27,7 +27,9 @@ local function update_model(budget, model, is_repeated)
     local name = name_register('empty', model, number)
     local latest = now + BURSTS_AHEAD * burst * tick  -- the clock may have gone back
     local empty_at = math.min(get(budget, name) - (is_repeated and 0 or returned) * tick, latest)
-    put(budget, name, math.max(empty_at, now - level * tick))
+    -- A first response does not count the requests of other processes that are on their way.
+    local unseen = number > 0 and get(budget, name) == 0 and get(budget, name_register('flown', model)) - model.flown or 0
+    put(budget, name, math.max(empty_at, now - (level - math.max(0, unseen)) * tick))
   end
 end
 local function find_empty_time(budget, model, quota)
@@ -61,6 +63,9 @@ local function charge_model(budget, model, granted)
     local number, tick, _, _, cost = unpack(quota)
     local empty_at = find_empty_time(budget, model, quota) + granted * cost * tick
     if granted > 0 then put(budget, name_register('empty', model, number), empty_at) end
+    if number == 0 then
+      put(budget, name_register('flown', model), get(budget, name_register('flown', model)) + granted)
+    end
   end
 end
 local function describe_model(budget, model, reply)
