@@ -12,12 +12,12 @@ import click
 from gradient_async import ChatCompletion, ChatStream
 from gradient_async.cli.chat_options import (
     agent_option,
-    base_url_option,
     build_messages,
     max_tokens_option,
     model_option,
     open_completions,
     select_model,
+    service_options,
 )
 from gradient_async.cli.completion_summary import summarize_completion
 from gradient_async.cli.prompt_input import read_prompt
@@ -56,7 +56,7 @@ class ChatOptions:
 @click.option("--stats", is_flag=True, help="Print tokens, timings and rate limits on stderr.")
 @max_tokens_option
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Randomness: 0 always takes the likeliest word.")
-@base_url_option
+@service_options
 def chat_command(
     *,
     prompt: str | None,

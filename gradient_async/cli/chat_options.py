@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import click
 
-from gradient_async import AsyncSession, WaitHook
+from gradient_async import WaitHook
+from gradient_async.cli.options import build_service_options, open_session
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 from gradient_async.resources.chat.agent import AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
@@ -21,7 +22,7 @@ agent_option = click.option(
 max_tokens_option = click.option(
     "--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens to generate."
 )
-base_url_option = click.option("--base-url", help="Address of the service; with --agent, address of the agent.")
+service_options = build_service_options("Address of the service; with --agent, address of the agent.")
 
 
 def select_model(model: str | None, *, agent: bool) -> str | None:
@@ -41,5 +42,5 @@ async def open_completions(
 ) -> AsyncIterator[ChatCompletions | AgentChatCompletions]:
     """Open a session for the service, or for the agent, at *base_url* and yield its chat completions."""
     inference, agent_endpoint = (None, base_url) if agent else (base_url, None)
-    async with AsyncSession(base_url=inference, agent_endpoint=agent_endpoint, hooks=hooks) as session:
+    async with open_session(inference, agent_endpoint=agent_endpoint, hooks=hooks) as session:
         yield session.agent().chat.completions if agent else session.chat.completions

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gradient_async import AsyncSession, __version__
 from gradient_async.cli.demo_steps import STEPS, Stage
+from gradient_async.cli.options import combine_options, network_options, open_session
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE, look_up_agent_endpoint, look_up_agent_key
 from gradient_async.testing import Emulator
 
@@ -21,6 +22,7 @@ TOKEN_DELAY = 0.03
 
 @click.command("demo")
 @click.option("--live", is_flag=True, help="Use the real service, with the key from the environment.")
+@combine_options(*network_options)
 def demo_command(*, live: bool) -> None:
     """Show a chat, a stream, an agent, a batch and the rate limits.
 
@@ -54,7 +56,7 @@ async def _open_emulated_stage(console: Console) -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def _open_live_stage(console: Console) -> AsyncIterator[Stage]:
     has_agent = bool(look_up_agent_endpoint(os.environ).found and look_up_agent_key(os.environ).found)
-    async with AsyncSession() as session:
+    async with open_session() as session:
         await session.models.list()  # a missing or wrong key ends the demo before its first step
         model = os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
         yield Stage(console=console, session=session, model=model, live=True, has_agent=has_agent)

@@ -18,8 +18,9 @@ import aiohttp
 import attrs
 import click
 
+from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import SECONDS
+from gradient_async.cli.options import SECONDS, find_proxy, proxy_option
 from gradient_async.cli.settings import SettingLookup, look_up_settings
 
 PACKAGES = ("gradient-async", "aiohttp", "anyio", "attrs", "cattrs", "msgspec", "click", "rich", "redis")
@@ -70,6 +71,7 @@ class Report:
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
 @click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for each host.")
+@proxy_option
 def doctor_command(*, as_json: bool, timeout: float) -> None:
     """Check the configuration, the hosts and the installation.
 
@@ -102,14 +104,17 @@ async def _probe_host(http: aiohttp.ClientSession, url: str, path: str) -> HostP
     loop = asyncio.get_running_loop()
     parts = urlsplit(url)
     started_at, host = loop.time(), f"{parts.scheme}://{parts.netloc}"
+    proxy = await ProxyFinder(find_proxy(), trust_env=True).find(url)
     try:
-        async with http.get(url + path, allow_redirects=False) as response:
+        async with http.get(url + path, allow_redirects=False, proxy=None if proxy is None else proxy.url) as response:
             status = response.status
     except TimeoutError:
         return HostProbe(host=host, problem=f"{host} did not respond in time.")
     except (aiohttp.ClientError, OSError) as error:
         # The text of any other error could contain the path of the address.
         reason = str(error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            reason = f"the proxy refused ({error.status})"
         return HostProbe(host=host, problem=f"{host} cannot be reached: {reason}.")
     problem = f"{host} responds with status {status}." if status >= 500 else None
     return HostProbe(host=host, status=status, seconds=round(loop.time() - started_at, 3), problem=problem)

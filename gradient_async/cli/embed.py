@@ -12,12 +12,11 @@ from typing import IO, Any
 
 import click
 
-from gradient_async import AsyncSession, ConfigurationError, EmbeddingResult
+from gradient_async import ConfigurationError, EmbeddingResult
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.file_output import output_option
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.terminal import remove_controls
-from gradient_async.cli.wait_notes import WaitNotes
 
 DEFAULT_MODEL = "qwen3-embedding-0.6b"
 
@@ -27,7 +26,7 @@ DEFAULT_MODEL = "qwen3-embedding-0.6b"
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Embedding model to use.")
 @output_option
 @click.option("--json", "as_json", is_flag=True, help="Print an object with index, text and vector for each text.")
-@base_url_option
+@service_options
 def embed_command(
     *, texts: tuple[str, ...], model: str, output: Path | None, as_json: bool, base_url: str | None
 ) -> None:
@@ -46,7 +45,7 @@ async def _embed_texts(
     texts: tuple[str, ...] | IO[str], model: str, output: Path | None, base_url: str | None, *, as_json: bool
 ) -> ExitCode:
     codes: Counter[ExitCode] = Counter()
-    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+    async with open_session(base_url) as session:
         with ExitStack() as stack:
             file: IO[str] | None = None
             async with session.embeddings.map(texts, model=model) as results:

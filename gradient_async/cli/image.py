@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from gradient_async import AsyncSession, ImageList, MediaFile
+from gradient_async import ImageList, MediaFile
 from gradient_async._protocol.http.media_body import sniff_type
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.prompt_input import read_prompt
 from gradient_async.cli.terminal import print_line
-from gradient_async.cli.wait_notes import WaitNotes
 
 DEFAULT_MODEL = "openai-gpt-image-1"
 _FORMATS = ("png", "webp", "jpeg")
@@ -31,7 +30,7 @@ _FORMATS = ("png", "webp", "jpeg")
 @click.option("--format", "file_format", type=click.Choice(_FORMATS), help="File format; default: that of the file.")
 @output_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON; without -o, it holds the images.")
-@base_url_option
+@service_options
 def image_command(
     *,
     prompt: str | None,
@@ -66,7 +65,7 @@ def image_command(
 
 
 async def _generate_images(params: dict[str, Any], base_url: str | None) -> ImageList:
-    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+    async with open_session(base_url) as session:
         return await session.images.generate(**params)
 
 

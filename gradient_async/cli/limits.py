@@ -14,9 +14,8 @@ from rich.live import Live
 from gradient_async import AsyncSession, RateLimitInfo
 from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.cli.completion_summary import format_quota
-from gradient_async.cli.options import SECONDS, base_url_option
+from gradient_async.cli.options import SECONDS, open_session, service_options
 from gradient_async.cli.terminal import build_limits_table, choose_bar_marks, describe_quotas, describe_waiting
-from gradient_async.cli.wait_notes import WaitNotes
 from gradient_async.params import MessageParam
 
 REDRAW_SECONDS = 0.5
@@ -29,7 +28,7 @@ REDRAW_SECONDS = 0.5
 @click.option(
     "-m", "--model", help="Also show the quotas of this model. Generates one token, because only that reveals them."
 )
-@base_url_option
+@service_options
 def limits_command(*, watch: bool, every: float, as_json: bool, model: str | None, base_url: str | None) -> None:
     """Show how much of each rate limit is used.
 
@@ -44,7 +43,7 @@ def limits_command(*, watch: bool, every: float, as_json: bool, model: str | Non
 
 
 async def _show_limits(base_url: str | None, every: float | None, *, as_json: bool, model: str | None) -> None:
-    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+    async with open_session(base_url) as session:
         view = _LimitsView(session, model)
         await view.refresh()
         if every is not None and sys.stdout.isatty() and not as_json:

@@ -18,11 +18,11 @@ from gradient_async._io.sources.row_source import open_source
 from gradient_async._protocol.sources.rows import detect_format
 from gradient_async.cli.chat_options import (
     agent_option,
-    base_url_option,
     max_tokens_option,
     model_option,
     open_completions,
     select_model,
+    service_options,
 )
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
@@ -100,7 +100,7 @@ class MapCommand:
 @click.option("--ordered", is_flag=True, help="Write the responses in the order of the rows.")
 @click.option("--json", "as_json", is_flag=True, help="Write whole completions instead of their text.")
 @click.option("--dry-run", is_flag=True, help="Count requests, tokens and time; send nothing.")
-@base_url_option
+@service_options
 def map_command(
     *,
     model: str | None,

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 import click
 
-from gradient_async import AsyncSession, ModelInfo, ModelList
-from gradient_async.cli.options import base_url_option
+from gradient_async import ModelInfo, ModelList
+from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.terminal import print_line, remove_controls
 
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print the service's list as one line of JSON.")
-@base_url_option
+@service_options
 def models_command(*, as_json: bool, base_url: str | None) -> None:
     """List the models that the key may use.
 
@@ -32,7 +32,7 @@ def models_command(*, as_json: bool, base_url: str | None) -> None:
 
 
 async def _fetch_models(base_url: str | None) -> ModelList:
-    async with AsyncSession(base_url=base_url) as session:
+    async with open_session(base_url) as session:
         return await session.models.list()
 
 

@@ -1,9 +1,159 @@
-"""Options that several commands have."""
+"""The options of every command that calls the service, and the session that follows them.
+
+Contract: neither a key nor the credentials of a proxy nor the value of a header is printed.
+"""
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
 import click
 
-SECONDS = click.FloatRange(min=0.01)
+from gradient_async._protocol.http.proxies import Proxy, parse_proxy
+from gradient_async.errors import ConfigurationError
 
-base_url_option = click.option("--base-url", help="Address of the service.")
+if TYPE_CHECKING:
+    from gradient_async import AsyncSession
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+SECONDS = click.FloatRange(min=0.01)
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_META = __name__
+
+
+@attrs.define
+class Network:
+    """How a command reaches the service.
+
+    Attributes:
+        headers: Headers of every request.
+        proxy: Address of the proxy; None for the environment's.
+        timeout: Seconds for each request, None for the library's limit.
+    """
+
+    headers: dict[str, str] = attrs.field(factory=dict, repr=False)
+    proxy: str | None = attrs.field(default=None, repr=False)
+    timeout: float | None = None
+
+
+def find_network() -> Network:
+    """Return how the running command reaches the service; its options fill it in."""
+    network: Network = click.get_current_context().meta.setdefault(_META, Network())
+    return network
+
+
+def open_session(base_url: str | None = None, **options: Any) -> AsyncSession:
+    """Return a session that follows the options of the running command; *options* are further arguments of it."""
+    from gradient_async import AsyncSession, Timeouts  # commands without a session do not load it
+    from gradient_async.cli.wait_notes import WaitNotes
+
+    network = find_network()
+    return AsyncSession(
+        base_url=base_url,
+        headers=network.headers,
+        proxy=network.proxy,
+        trust_env=True,
+        timeouts=Timeouts() if network.timeout is None else Timeouts(total=network.timeout),
+        **{"hooks": [WaitNotes()], **options},
+    )
+
+
+def _keep_headers(_ctx: click.Context, _option: click.Parameter, values: Iterable[str]) -> None:
+    for value in values:
+        name, colon, text = value.partition(":")
+        if not colon or not name.strip():
+            raise click.BadParameter("give a name and a value, as 'X-Team: search'.")
+        find_network().headers[name.strip()] = text.strip()
+
+
+def _keep_proxy(_ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        parse_proxy(value, "the value")
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from None
+    find_network().proxy = value
+
+
+def _keep_timeout(_ctx: click.Context, _option: click.Parameter, value: float | None) -> None:
+    find_network().timeout = value
+
+
+def _log_to_stderr(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if not value:
+        return
+    logger, handler = logging.getLogger("gradient_async"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT, "%H:%M:%S"))
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+
+    def stop_logging() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+    ctx.call_on_close(stop_logging)
+
+
+header_option = click.option(
+    "--header",
+    multiple=True,
+    metavar="NAME:VALUE",
+    callback=_keep_headers,
+    expose_value=False,
+    help="Header of every request; repeatable.",
+)
+proxy_option = click.option(
+    "--proxy",
+    metavar="URL",
+    callback=_keep_proxy,
+    expose_value=False,
+    help="HTTP proxy, as http://user:password@host:3128; default: HTTPS_PROXY, unless NO_PROXY names the host.",
+)
+timeout_option = click.option(
+    "--timeout",
+    type=SECONDS,
+    callback=_keep_timeout,
+    expose_value=False,
+    help="Seconds for each request, waits included; default: 600.",
+)
+verbose_option = click.option(
+    "--verbose", is_flag=True, callback=_log_to_stderr, expose_value=False, help="Print each attempt on stderr."
+)
+network_options: tuple[Decorator, ...] = (header_option, proxy_option, timeout_option, verbose_option)
+
+
+def build_service_options(
+    base_url_help: str = "Address of the service.", *, network: Iterable[Decorator] = network_options
+) -> Decorator:
+    """Return a decorator that adds the options of a command that calls the service."""
+    return combine_options(click.option("--base-url", help=base_url_help), *network)
+
+
+def combine_options(*options: Decorator) -> Decorator:
+    """Return a decorator that adds *options*, in this order."""
+
+    def add_options(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add_options
+
+
+service_options = build_service_options()
+"""Adds ``--base-url``, ``--header``, ``--proxy``, ``--timeout`` and ``--verbose``."""
+job_options = build_service_options(network=[each for each in network_options if each is not timeout_option])
+"""The same for commands whose ``--timeout`` limits the wait for a job."""
+
+
+def find_proxy() -> Proxy | None:
+    """Return the proxy that the running command names, None if it names none."""
+    proxy = find_network().proxy
+    return None if proxy is None else parse_proxy(proxy)

@@ -10,12 +10,11 @@ from typing import Any
 
 import click
 
-from gradient_async import AsyncSession, MediaFile
+from gradient_async import MediaFile
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.prompt_input import read_prompt
 from gradient_async.cli.terminal import print_line
-from gradient_async.cli.wait_notes import WaitNotes
 
 DEFAULT_MODEL = "qwen3-tts-voicedesign"
 
@@ -28,7 +27,7 @@ DEFAULT_MODEL = "qwen3-tts-voicedesign"
 @click.option("--format", "file_format", help="File format, as mp3 or wav; default: that of the file.")
 @output_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON; without -o, it holds the audio.")
-@base_url_option
+@service_options
 def speech_command(
     *,
     text: str | None,
@@ -60,7 +59,7 @@ def speech_command(
 
 
 async def _speak_text(params: dict[str, Any], base_url: str | None) -> MediaFile:
-    async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+    async with open_session(base_url) as session:
         return await session.audio.speech.create(**params)
 
 

@@ -36,7 +36,7 @@ from gradient_async.cli.batch.report_view import print_validation
 from gradient_async.cli.batch.retry import report_command, retry_command
 from gradient_async.cli.batch.run import run_command
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import job_options, service_options
 from gradient_async.cli.terminal import print_line
 from gradient_async.resources.batch.options import SubmitOptions
 
@@ -56,7 +56,7 @@ batch_command.add_command(report_command)
 @click.option("--journal", type=PATH, help="Journal file: with it, repeating the command returns the same job.")
 @submit_options
 @json_option
-@base_url_option
+@service_options
 def submit_command(*, source: str, journal: Path | None, as_json: bool, base_url: str | None, **options: Any) -> None:
     """Submit SOURCE, which is as for batch run, and print the id of its job."""
     submission = build_submit_options(source, **options)
@@ -83,7 +83,7 @@ async def _submit_source(source: Source, options: SubmitOptions, session: AsyncS
 @batch_command.command("status")
 @batch_id_argument
 @json_option
-@base_url_option
+@service_options
 def status_command(*, batch_id: str, as_json: bool, base_url: str | None) -> None:
     """Show the current status of a job."""
 
@@ -98,7 +98,7 @@ def status_command(*, batch_id: str, as_json: bool, base_url: str | None) -> Non
 @every_option
 @timeout_option
 @json_option
-@base_url_option
+@job_options
 def wait_command(*, batch_id: str, every: float, timeout: float | None, as_json: bool, base_url: str | None) -> None:
     """Wait until a job ends. Exit code 1: it did not complete."""
 
@@ -116,7 +116,7 @@ def wait_command(*, batch_id: str, every: float, timeout: float | None, as_json:
 @batch_id_argument
 @click.option("-o", "--output", type=PATH, help="File for the results, instead of stdout.")
 @click.option("--errors", type=PATH, help="File for the failed requests, with --output.")
-@base_url_option
+@service_options
 def results_command(*, batch_id: str, output: Path | None, errors: Path | None, base_url: str | None) -> None:
     """Print the results of a job, or save them.
 
@@ -149,7 +149,7 @@ async def _save_results(batch_id: str, output: Path, errors: Path | None, sessio
 @batch_command.command("cancel")
 @batch_id_argument
 @json_option
-@base_url_option
+@service_options
 def cancel_command(*, batch_id: str, as_json: bool, base_url: str | None) -> None:
     """Cancel a job; the results it already has stay available."""
 
@@ -165,7 +165,7 @@ def cancel_command(*, batch_id: str, as_json: bool, base_url: str | None) -> Non
 )
 @click.option("--status", "wanted_status", help="Only jobs with this status.")
 @json_option
-@base_url_option
+@service_options
 def list_command(*, limit: int, wanted_status: str | None, as_json: bool, base_url: str | None) -> None:
     """List jobs, newest first.
 

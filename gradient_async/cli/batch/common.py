@@ -15,11 +15,10 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._protocol.batch.api import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import SECONDS
+from gradient_async.cli.options import SECONDS, open_session
 from gradient_async.cli.row_options import build_template, row_options, split_columns
 from gradient_async.cli.settings import MODEL_VARIABLE
 from gradient_async.cli.terminal import print_line
-from gradient_async.cli.wait_notes import WaitNotes
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.job import BatchJob
 from gradient_async.resources.batch.options import SubmitOptions
@@ -141,7 +140,7 @@ def run_with_session(
     """Run *work* with an open session and exit with the code it returns; print *interrupted* after a Ctrl-C."""
 
     async def run_work() -> ExitCode | None:
-        async with AsyncSession(base_url=base_url, hooks=[WaitNotes()]) as session:
+        async with open_session(base_url) as session:
             return await work(session)
 
     try:

@@ -24,7 +24,7 @@ from gradient_async.cli.batch.common import (
 from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
 from gradient_async.cli.batch.run import Run, RunFiles, list_address, remove_suffixes
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import job_options, service_options
 from gradient_async.cli.row_options import list_row_options, row_options
 from gradient_async.models.batch_result import BatchResult
 from gradient_async.resources.batch.options import StepCallback
@@ -41,7 +41,7 @@ from gradient_async.resources.batch.result_download import require_distinct_path
 @every_option
 @timeout_option
 @json_option
-@base_url_option
+@job_options
 def retry_command(
     *,
     batch_id: str,
@@ -96,7 +96,7 @@ def retry_command(
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
 @row_options
 @json_option
-@base_url_option
+@service_options
 def report_command(*, batch_id: str, source: str | None, as_json: bool, base_url: str | None, **rows: Any) -> None:
     """Compare the results of the ended job BATCH_ID with its input SOURCE.
 

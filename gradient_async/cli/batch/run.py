@@ -31,7 +31,7 @@ from gradient_async.cli.batch.journal_index import JournalIndex, find_state_fold
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
 from gradient_async.cli.batch.report_view import print_dry_run, print_report_faults, summarize_report
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import base_url_option
+from gradient_async.cli.options import job_options
 from gradient_async.cli.row_options import list_row_options
 from gradient_async.resources.batch.options import StepCallback, SubmitOptions
 from gradient_async.resources.batch.result_download import require_distinct_paths
@@ -69,7 +69,7 @@ class RunFiles:
 @every_option
 @timeout_option
 @json_option
-@base_url_option
+@job_options
 def run_command(
     *,
     source: str,
