@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import attrs
+import msgspec
+import pydantic
 import pytest
 
 from gradient_async import (
@@ -58,6 +60,20 @@ class Named(TypedDict):
     name: str
 
 
+class Place(pydantic.BaseModel):
+    """A place, as a Pydantic model."""
+
+    name: str
+    at: list[str] = []
+
+
+class Row(msgspec.Struct):
+    """A row, as a msgspec struct."""
+
+    id: int
+    note: str = ""
+
+
 @pytest.fixture
 async def session(gradient_emulator: Emulator) -> AsyncIterator[AsyncSession]:
     async with AsyncSession("test", base_url=gradient_emulator.url, retry=RetryPolicy(first=0)) as session:
@@ -97,6 +113,9 @@ async def test_a_request_has_key_limits_retries_and_metadata(
         ({"x": 1, "new": {"deep": 2}}, Point, Point(1)),
         ({"points": [{"x": 1, "y": 2, "z": 3}], "more": 1}, Line, Line([Point(1, 2.0)])),
         ({"name": "n", "more": 1}, Named, {"name": "n"}),
+        ({"name": "n", "more": 1}, Place, Place(name="n")),
+        ([{"name": "n"}], list[Place], [Place(name="n")]),
+        ({"id": 1, "more": 1}, Row, Row(1)),
         (7, int, 7),
     ],
 )
@@ -122,6 +141,8 @@ async def test_a_result_of_ours_has_its_metadata(session: AsyncSession) -> None:
         ({"x": "text"}, Point, r"\$\.x"),
         ({}, Point, r"\$\.x"),
         ({"points": [{"x": 1}, {"x": None}]}, Line, r"\$\.points\[1\]\.x"),
+        ({"name": 1}, Place, r"\$\.name"),
+        ({"id": "text"}, Row, r"\$\.id"),
         ([1], dict, "object"),
         ([1], ChatCompletion, "ChatCompletion"),
         ({"x": 1}, list, "list"),
