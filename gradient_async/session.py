@@ -189,11 +189,10 @@ class AsyncSession:
             ``nightly = session.with_options(timeouts=Timeouts(total=3600.0), priority="bulk")``
         """
         view = object.__new__(type(self))
-        view._parts, view._allow_insecure, view._max_event_bytes = (
-            self._parts,
-            self._allow_insecure,
-            self._max_event_bytes,
-        )
+        cls = type(self)
+        for name, value in vars(self).items():  # what a subclass has set too, but no resource of the other settings
+            if not isinstance(getattr(cls, name, None), cached_property):
+                setattr(view, name, value)
         view._options = self._options.override_with(
             retry=retry, timeouts=timeouts, hooks=hooks, headers=headers, priority=priority
         )

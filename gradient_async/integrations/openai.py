@@ -14,9 +14,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from urllib.request import getproxies_environment
 
 from gradient_async._io.rate_limit.permit import Limiter, Permit
 from gradient_async._protocol.codec.json_text import decode_json
+from gradient_async._protocol.http.proxies import choose_proxy
 from gradient_async._protocol.http.rate_limit_headers import parse_rate_limits
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError
@@ -60,8 +62,8 @@ def openai_client(
 ) -> openai.AsyncOpenAI:
     """Create an OpenAI SDK client with the key, the address and the rate limiter of *session*.
 
-    The client has its own connections: close it, best with ``async with``. The session stays open. Environment
-    variables for OpenAI's own service are ignored.
+    The client has its own connections, with the proxy, the TLS context and the headers of the session: close it, best
+    with ``async with``. The session stays open. Environment variables for OpenAI's own service are ignored.
 
     Args:
         session: Session whose key, address and limiter the client uses.
@@ -75,10 +77,16 @@ def openai_client(
         ConfigurationError: The session has no key.
     """
     target = session._get_target()
-    transport = LimitedTransport(target.limiter, base_url=target.base_url, priority=priority)
+    transport = LimitedTransport(
+        target.limiter,
+        base_url=target.base_url,
+        priority=priority if target.priority == "interactive" else target.priority,
+        **_list_network_options(session, target.base_url),
+    )
     settings: OpenAIOptions = {"max_retries": session._options.retry.attempts - 1, **options}
     # As a header, the key also overrides OPENAI_CUSTOM_HEADERS and OPENAI_ADMIN_KEY.
-    settings["default_headers"] = {**options.get("default_headers", {}), "Authorization": f"Bearer {target.key}"}
+    own_headers = {**dict(target.headers), **options.get("default_headers", {})}
+    settings["default_headers"] = {**own_headers, "Authorization": f"Bearer {target.key}"}
     return openai.AsyncOpenAI(
         api_key=target.key,
         base_url=f"{target.base_url}/v1/",
@@ -87,6 +95,16 @@ def openai_client(
         http_client=openai.DefaultAsyncHttpxClient(transport=transport, follow_redirects=False),
         **settings,
     )
+
+
+def _list_network_options(session: AsyncSession, base_url: str) -> dict[str, Any]:
+    """Return the options of HTTPX's transport for the proxy and the TLS context of *session*."""
+    network = session._parts.network
+    proxy = network.proxy
+    if proxy is None and network.trust_env:
+        proxy = choose_proxy(base_url, getproxies_environment())
+    options = {"proxy": None if proxy is None else proxy.url, "verify": network.ssl_context}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class LimitedTransport(httpx.AsyncHTTPTransport):

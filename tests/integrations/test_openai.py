@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,6 +19,8 @@ from gradient_async import AsyncSession, ConfigurationError, RateLimiter, RateLi
 from gradient_async.integrations.openai import LimitedTransport, openai_client
 from gradient_async.limits import RedisLimiter
 from gradient_async.testing import Emulator
+from tests.support.proxy_server import run_proxy, run_tls_front
+from tests.support.tls import make_contexts
 from tests.support.waiting import wait_until
 
 M = "llama3.3-70b-instruct"
@@ -66,6 +69,33 @@ async def limiter() -> RateLimiter:
 async def client(gradient_emulator: Emulator, limiter: RateLimiter) -> AsyncIterator[openai.AsyncOpenAI]:
     async with open_clients(gradient_emulator, limits=limiter) as (_, client):
         yield client
+
+
+async def test_the_client_follows_proxy_and_headers_of_the_session(
+    gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"X-Team": "blue", "X-Other": "1"}
+    async with run_proxy(gradient_emulator.url.removeprefix("http://")) as proxy:
+        async with open_clients(gradient_emulator, proxy=f"http://{proxy.host}", headers=headers) as (_, client):
+            await create(client)
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        async with open_clients(gradient_emulator, trust_env=True) as (_, client):
+            await create(client)
+        async with open_clients(gradient_emulator) as (_, client):
+            await create(client)
+    assert len(proxy.heads) == 2
+    assert gradient_emulator.requests[0].headers["X-Team"] == "blue"
+    assert len(gradient_emulator.requests) == 3
+
+
+async def test_the_client_follows_the_tls_context_of_the_session(gradient_emulator: Emulator, tmp_path: Path) -> None:
+    server, trusting = make_contexts(tmp_path)
+    async with (
+        run_tls_front(gradient_emulator.url.removeprefix("http://"), server) as front,
+        AsyncSession("test", base_url=f"https://{front}", ssl=trusting) as session,
+        openai_client(session) as client,
+    ):
+        assert (await create(client)).choices
 
 
 # The shared limiter.

@@ -133,4 +133,12 @@ def test_a_view_of_a_subclass_is_one_of_it() -> None:
     class Own(AsyncSession):
         """A session of somebody's own."""
 
-    assert type(Own("test").with_options()) is Own
+        def __init__(self, team: str) -> None:
+            super().__init__("test")
+            self.team = team
+
+    own = Own("blue")
+    assert own.chat is own.chat
+    view = own.with_options(timeouts=Timeouts(total=5.0))
+    assert (type(view), view.team) == (Own, "blue")
+    assert view.chat is not own.chat
