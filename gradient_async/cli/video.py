@@ -12,12 +12,11 @@ from typing import Any
 import attrs
 import click
 
-from gradient_async import AsyncSession, GradientError, Video
+from gradient_async import GradientError, Video
 from gradient_async.cli.file_output import output_option
-from gradient_async.cli.options import SECONDS, base_url_option
+from gradient_async.cli.options import SECONDS, job_options, open_session
 from gradient_async.cli.prompt_input import read_prompt
 from gradient_async.cli.terminal import print_line, remove_controls
-from gradient_async.cli.wait_notes import WaitNotes
 
 DEFAULT_MODEL = "wan2-2-t2v-a14b"
 
@@ -50,7 +49,7 @@ class VideoCommand:
 @click.option("--timeout", type=SECONDS, help="Seconds to wait for the end; default: any time.")
 @output_option
 @click.option("--json", "as_json", is_flag=True, help="Print the video and its file as one line of JSON.")
-@base_url_option
+@job_options
 def video_command(
     *,
     prompt: str | None,
@@ -89,7 +88,7 @@ def _run_until_interrupted(command: VideoCommand) -> Video:
 
 
 async def _make_video(command: VideoCommand) -> Video:
-    async with AsyncSession(base_url=command.base_url, hooks=[WaitNotes()]) as session:
+    async with open_session(command.base_url) as session:
         if command.params is not None:
             video = await session.videos.create(**command.params)
             command.video_id = video.id
