@@ -67,6 +67,7 @@ SCRIPTS = (
     Script("limiter", options=(), least=("--rounds", "1")),
     Script("batch"),
     Script("map"),
+    Script("adapters"),
 )
 
 
