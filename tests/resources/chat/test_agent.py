@@ -13,6 +13,7 @@ from gradient_async import (
     InternalServerError,
     RateLimits,
     ResponseDecodeError,
+    RetryPolicy,
 )
 from gradient_async.testing import Emulator
 
@@ -65,7 +66,8 @@ async def test_an_agent_that_is_not_healthy_raises(gradient_emulator: Emulator, 
     agent = gradient_session.agent(gradient_emulator.agent_url, "agent-key")
     gradient_emulator.fail(500, path="/health", times=None)
     with pytest.raises(InternalServerError):
-        await gradient_session.with_options().agent(gradient_emulator.agent_url, "agent-key").health()
+        once = gradient_session.with_options(retry=RetryPolicy(attempts=1))
+        await once.agent(gradient_emulator.agent_url, "agent-key").health()
     gradient_emulator.clear()
     gradient_emulator.reply(body={"up": True}, path="/health")
     with pytest.raises(ResponseDecodeError, match="no status"):
