@@ -13,10 +13,12 @@ import io
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO, cast
+
+import attrs
 
 from gradient_async.errors import ConfigurationError
 
@@ -32,14 +34,18 @@ def load_zstd() -> Any:
     return None
 
 
-def _open_zstd(stream: BinaryIO) -> BinaryIO:
+def _require_zstd() -> Any:
     zstd = load_zstd()
     if zstd is None:
         raise ConfigurationError(
             "it is compressed with zstd, which Python reads from 3.14 on; for this one: "
             "pip install 'gradient-async[data]'"
         )
-    return cast("BinaryIO", zstd.open(stream))
+    return zstd
+
+
+def _open_zstd(stream: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", _require_zstd().open(stream))
 
 
 def _damage_errors() -> tuple[type[Exception], ...]:
@@ -60,6 +66,73 @@ _LONGEST_MAGIC = 6
 def is_compressed(start: bytes) -> bool:
     """Whether a file that begins with *start*, at least six bytes of it, is compressed."""
     return any(start.startswith(magic) for magic, _ in _OPENERS)
+
+
+_DECOMPRESSORS: Mapping[Callable[[Any], Any], Callable[[], Any]] = {
+    gzip.open: lambda: zlib.decompressobj(_GZIP_WINDOW),
+    bz2.open: bz2.BZ2Decompressor,
+    lzma.open: lzma.LZMADecompressor,
+    _open_zstd: lambda: _require_zstd().ZstdDecompressor(),
+}
+_GZIP_WINDOW = 31
+
+
+async def decompress_blocks(blocks: AsyncIterable[bytes], name: str) -> AsyncIterator[bytes]:
+    """Yield the decompressed bytes of an async stream.
+
+    Raises:
+        ConfigurationError: The stream cannot be decompressed.
+    """
+    unpacker = _Unpacker()
+    problem = ""
+    try:
+        async for block in blocks:
+            yield unpacker.feed(block)
+        yield unpacker.feed_eof()
+    except _damage_errors() as error:
+        problem = f"it cannot be decompressed: {error}"
+    except ConfigurationError as error:
+        problem = error.message
+    if problem:
+        raise ConfigurationError(f"The source {name} cannot be read: {problem}.")
+
+
+@attrs.define
+class _Unpacker:
+    """Decompresses blocks by the first bytes of the stream; a stream may consist of several members."""
+
+    _new: Callable[[], Any] | None = attrs.field(default=None, init=False)
+    _member: Any = attrs.field(default=None, init=False)
+    _start: bytes | None = attrs.field(default=b"", init=False)
+
+    def feed(self, block: bytes) -> bytes:
+        if self._start is not None:
+            self._start += block
+            if len(self._start) < _LONGEST_MAGIC:
+                return b""
+            block = self._detect(self._start)
+        return block if self._new is None else self._decompress(block, self._new)
+
+    def feed_eof(self) -> bytes:
+        """Return the bytes of a stream too short to be compressed."""
+        if self._member is not None and not self._member.eof:
+            raise EOFError("it ends too early")
+        return self._start or b""
+
+    def _detect(self, start: bytes) -> bytes:
+        self._start = None
+        opener = next((opener for magic, opener in _OPENERS if start.startswith(magic)), None)
+        self._new = None if opener is None else _DECOMPRESSORS[opener]
+        return start
+
+    def _decompress(self, block: bytes, new: Callable[[], Any]) -> bytes:
+        data = b""
+        while block:
+            if self._member is None or self._member.eof:
+                self._member = new()
+            data += self._member.decompress(block)
+            block = self._member.unused_data if self._member.eof else b""
+        return data
 
 
 class _RawReader(io.RawIOBase):

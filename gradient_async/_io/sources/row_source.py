@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import anyio
 import attrs
 
-from gradient_async._io.sources.byte_stream import BLOCK_BYTES, iterate_blocks
+from gradient_async._io.sources.byte_stream import BLOCK_BYTES, decompress_blocks, iterate_blocks
 from gradient_async._protocol.codec.json_text import shorten_text
 from gradient_async._protocol.sources.line_decoder import LineDecoder
 from gradient_async._protocol.sources.rows import Format, Row, detect_format, iterate_rows
@@ -170,7 +170,7 @@ def name_stream(stream: object) -> str:
 def open_blocks(stream: Any) -> Iterable[bytes] | AsyncIterable[bytes]:
     """Return the blocks of *stream*: an open file, binary or of text, or an object with ``read(n)``, plain or async."""
     if inspect.iscoroutinefunction(stream.read):
-        return _iterate_async_blocks(stream)
+        return decompress_blocks(_iterate_async_blocks(stream), name_stream(stream))
     if isinstance(stream, io.TextIOBase) and not hasattr(stream, "buffer"):
         return (line.encode(errors="surrogatepass") for line in stream)
     return iterate_blocks(getattr(stream, "buffer", stream), name_stream(stream))

@@ -120,9 +120,18 @@ async def test_a_stream_is_read_as_lines(kind: Any) -> None:
     assert await read_rows(kind(b'{"q": 1}\ntext')) == [{"q": 1}, "text"]
 
 
-@pytest.mark.parametrize("kind", [io.BytesIO, Body])
-async def test_a_compressed_stream_is_decompressed(kind: Any) -> None:
-    assert await read_rows(kind(gzip.compress(TEXT.encode()))) == ROWS
+@pytest.mark.parametrize("kind", [io.BytesIO, Body, AsyncBody])
+@pytest.mark.parametrize("compress", [compress for _, compress in COMPRESSIONS])
+async def test_a_compressed_stream_is_decompressed(kind: Any, compress: Any) -> None:
+    assert await read_rows(kind(compress(TEXT.encode()) + compress(TEXT.encode()))) == ROWS * 2
+    assert await read_rows(kind(b"One?")) == ["One?"]
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, AsyncBody])
+@pytest.mark.parametrize("compress", [compress for _, compress in COMPRESSIONS[1:]])
+async def test_a_cut_compressed_stream_is_an_error(kind: Any, compress: Any) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be decompressed"):
+        await read_rows(kind(compress(os.urandom(2000).hex().encode())[:-20]))
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Body, AsyncBody])
