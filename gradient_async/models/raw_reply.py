@@ -1,11 +1,15 @@
 """The response of an endpoint that the library does not know."""
 
+from typing import Any
+
 import attrs
 
+from gradient_async.errors import ResponseDecodeError
 from gradient_async.models._raw_source import load_json
 from gradient_async.models.response_meta import ResponseMeta
 
 _CHARSET = "charset="
+_EXCERPT = 500
 
 
 @attrs.define(kw_only=True, repr=False)
@@ -32,13 +36,19 @@ class RawReply:
             return self.content.decode(errors="replace")
 
     @property
-    def raw(self) -> object:
+    def raw(self) -> Any:  # any JSON value
         """The JSON value of the body, decoded on each access.
 
         Raises:
-            ValueError: The body is not JSON.
+            ResponseDecodeError: The body is not JSON.
         """
-        return load_json(self.text)
+        try:
+            return load_json(self.text)
+        except (ValueError, RecursionError):
+            pass
+        error = ResponseDecodeError("The response is not JSON; .text and .content have it.", body=self.text[:_EXCERPT])
+        error.request_id, error.attempts = self.meta.request_id, self.meta.attempts
+        raise error
 
     def __repr__(self) -> str:
         return f"RawReply(status={self.meta.status}, {self.content_type!r}, <{len(self.content)} bytes>)"

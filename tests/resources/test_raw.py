@@ -165,8 +165,17 @@ async def test_a_response_that_is_not_json(gradient_emulator: Emulator, session:
     assert await session.request("GET", PATH, cast_to=str) == "caf\u00e9"
     reply = await session.request("GET", PATH)
     assert (reply.text, reply.content, reply.content_type) == ("caf\u00e9", b"caf\xe9", "text/plain; charset=latin-1")
+    with pytest.raises(ResponseDecodeError, match="not JSON") as caught:
+        _ = reply.raw
+    assert (caught.value.request_id, caught.value.body) == (reply.meta.request_id, "caf\u00e9")
     with pytest.raises(ResponseDecodeError):
         await session.request("GET", PATH, cast_to=dict)
+
+
+def test_a_reply_in_a_charset_that_nobody_knows_is_read_as_utf_8() -> None:
+    reply = RawReply(content=b"caf\xc3\xa9", content_type="text/plain; charset=martian")
+    assert reply.text == "caf\u00e9"
+    assert repr(reply) == "RawReply(status=200, 'text/plain; charset=martian', <5 bytes>)"
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, NotFoundError), (429, RateLimitError), (500, InternalServerError)])
