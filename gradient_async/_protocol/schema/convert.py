@@ -47,6 +47,9 @@ from gradient_async.errors import ResponseDecodeError
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
+_MAX_PATH_CHARS = 200
+"""Names in a path, and unknown names, are text that a model wrote."""
+
 _TYPE_NAMES = {
     str: "a string",
     bool: "true or false",
@@ -98,6 +101,7 @@ def _reraise_with_path(read: Callable[[Any], T], value: Any, subject: str) -> T:
     except Exception as error:  # noqa: BLE001 - the caller's validators and converters may raise anything
         problem = cattrs.transform_error(error, path="$", format_exception=_format_problem)[0]
     reason, _, path = problem.rpartition(" @ ")
+    path = shorten_text(path, _MAX_PATH_CHARS)
     body = shorten_text(json.dumps(value, default=str))
     raise ResponseDecodeError(f"{subject}: {path}: {reason}.", path=path, body=body)
 
@@ -125,7 +129,7 @@ def _format_problem(error: BaseException, _type: type | None) -> str:
         return "it is missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         names = ", ".join(sorted(map(repr, error.extra_fields)))
-        return f"unknown name {names}"
+        return f"unknown name {shorten_text(names, _MAX_PATH_CHARS)}"
     return str(error) or type(error).__name__
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from gradient_async import ConfigurationError, ResponseDecodeError
@@ -24,7 +26,9 @@ from tests.support.library_types import (
     Point,
     Zoo,
 )
-from tests.support.schema_types import make_holder
+from tests.support.schema_types import Item, make_holder
+
+NAMES = ["name", "people", "kind", "age", "title", "pets", "keeper", "children", "from", "leftX", "type", "next"]
 
 
 @pytest.mark.parametrize(("annotation", "schema"), [row[:2] for row in STRICT_TABLE], ids=str)
@@ -48,6 +52,41 @@ def test_a_value_that_does_not_fit_names_the_path_of_the_bad_part(
     assert caught.value.path == path
     assert reason in str(caught.value)
     assert caught.value.__context__ is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from([row[0] for row in STRICT_TABLE]), JSON)
+def test_any_value_converts_or_raises_with_a_path(annotation: Any, value: Any) -> None:
+    path, text = "$.x", ""
+    try:
+        convert({"x": value}, make_holder(annotation), subject="It")
+    except ResponseDecodeError as error:
+        path, text = error.path, str(error)
+    assert path.startswith("$.x")
+    assert len(text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (dict[str, int], {"k" * 9_999: "a"}),
+        (dict[str, City], {"k" * 9_999: {}}),
+        (Item, {"name": "a", "k" * 9_999: 1}),
+        (dict[str, Point], {"k" * 9_999: {}}),
+    ],
+    ids=str,
+)
+def test_a_name_that_the_model_wrote_is_bounded_in_path_and_reason(annotation: Any, value: Any) -> None:
+    with pytest.raises(ResponseDecodeError, match="does not fit Holder") as caught:
+        convert({"x": value}, make_holder(annotation), subject="It")
+    assert len(str(caught.value)) < 500
+    assert len(caught.value.path) < 250
 
 
 def test_the_reason_of_a_library_is_bounded() -> None:
