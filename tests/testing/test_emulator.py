@@ -36,6 +36,44 @@ async def test_a_request_that_expects_100_continue_gets_it(gradient: Emulator) -
     assert gradient.requests[-1].headers["Expect"] == "100-continue"
 
 
+@pytest.mark.parametrize("path", ["/v1/nothing/here", "/v1/models"])
+async def test_an_error_to_head_has_no_body(gradient: Emulator, path: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        for _ in range(2):  # a body would be read as the beginning of the second response
+            async with http.head(gradient.url + path) as response:
+                assert response.status >= 400
+    assert gradient.requests[-1].reused
+
+
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [
+        ("text/plain", 400),
+        ("application/x-www-form-urlencoded", 400),
+        ("application/json; charset=utf-8", 200),
+        ("application/octet-stream", 200),
+    ],
+)
+async def test_a_body_that_is_declared_as_text_or_a_form_is_refused(
+    gradient: Emulator, media_type: str, status: int
+) -> None:
+    body, headers = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}', {"Content-Type": media_type}
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": "Bearer key"}) as http,
+        http.post(f"{gradient.url}/v1/chat/completions", data=body, headers=headers) as response,
+    ):
+        assert response.status == status
+
+
+async def test_responses_that_do_not_count_have_the_rate_limit_headers() -> None:
+    async with Emulator(api_key="right", limits=[(10, 60.0)]) as gradient, aiohttp.ClientSession() as http:
+        left = []
+        for key, path in [("right", "/v1/models"), ("wrong", "/v1/models"), ("right", "/v1/nothing")]:
+            async with http.get(gradient.url + path, headers={"Authorization": f"Bearer {key}"}) as response:
+                left.append((response.status, response.headers["ratelimit-remaining"]))
+    assert left == [(200, "9"), (401, "10"), (404, "9")]
+
+
 async def test_a_record_has_the_outcome_of_its_response(client: EmulatorClient, gradient: Emulator) -> None:
     response = await client.stream()
     request = gradient.requests[0]

@@ -107,8 +107,8 @@ class MessagesEndpoint(GenerativeEndpoint):
             "role": "assistant",
             "model": request.fields["model"],
             "content": list(_content_blocks(completion)),
-            "stop_reason": _STOP_REASONS.get(completion.finish_reason, completion.finish_reason),
-            "stop_sequence": None,
+            "stop_reason": _read_stop_reason(completion),
+            "stop_sequence": completion.stop,
             "usage": override_usage(self._count_usage(request.fields, completion), reply),
         }
         if request.streams:
@@ -123,6 +123,12 @@ class MessagesEndpoint(GenerativeEndpoint):
             "cache_creation_input_tokens": counted["cache_created_input_tokens"],
             "cache_read_input_tokens": counted["cache_read_input_tokens"],
         }
+
+
+def _read_stop_reason(completion: Completion) -> str:
+    if completion.stop is not None:
+        return "stop_sequence"
+    return _STOP_REASONS.get(completion.finish_reason, completion.finish_reason)
 
 
 def _error_response(status: int, kind: str, message: str) -> Response:
@@ -189,7 +195,12 @@ def _content_blocks(completion: Completion) -> Iterator[dict[str, Any]]:
 
 def build_message_events(message: Mapping[str, Any], completion: Completion) -> Iterator[dict[str, Any]]:
     """Yield the events of a stream of *message*, with the pieces of *completion*."""
-    initial: dict[str, Any] = {"content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
+    initial: dict[str, Any] = {
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {**message["usage"], "output_tokens": 1},
+    }
     yield {"type": "message_start", "message": {**message, **initial}}
     for index, (block, deltas) in enumerate(_initial_blocks(completion)):
         yield {"type": "content_block_start", "index": index, "content_block": block}
@@ -198,7 +209,7 @@ def build_message_events(message: Mapping[str, Any], completion: Completion) -> 
         for delta in deltas:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    ending = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    ending = {name: message[name] for name in ("stop_reason", "stop_sequence")}
     yield {"type": "message_delta", "delta": ending, "usage": {"output_tokens": message["usage"]["output_tokens"]}}
     yield {"type": "message_stop"}
 

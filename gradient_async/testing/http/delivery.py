@@ -86,10 +86,14 @@ class Delivery:
         if not await self._perform_steps(self.plan.steps_at(BEFORE_HEADERS, b"")):
             return
         await self._send_headers()
-        if await self._send_pieces() and await self._perform_steps(self.plan.steps_at_end(self.record.chunks_sent)):
-            await self._write_all(self._splitter.flush())
+        if self.http.method != "HEAD":
+            await self._send_body()
         if not self._is_closing:
             await self._http_response.write_eof()
+
+    async def _send_body(self) -> None:
+        if await self._send_pieces() and await self._perform_steps(self.plan.steps_at_end(self.record.chunks_sent)):
+            await self._write_all(self._splitter.flush())
 
     async def _send_headers(self) -> None:
         if self.response.content_type:

@@ -23,6 +23,7 @@ from gradient_async.testing.scripting.queue import Failure, Script
 NOT_FOUND = 404
 _ANTHROPIC = "/v1/messages"
 _BYTES_PER_TOKEN = 4
+_REFUSED_TYPES = ("text/", "application/x-www-form-urlencoded")
 
 
 @attrs.frozen(kw_only=True)
@@ -83,17 +84,24 @@ class Dispatcher:
         endpoint = self.router.find_endpoint(request)
         if isinstance(endpoint, Response):
             if endpoint.status != NOT_FOUND or not self.script.serves_path(request.path):
-                return Decision(response=endpoint)
+                return Decision(response=endpoint, headers=self._describe_quota(request, now))
             endpoint = _build_scripted_endpoint(request, endpoint)
         if endpoint.public:
             return self._decide_admitted(request, endpoint, {})
         key = _read_api_key(request)
         if not self.keys.accepts_key(key, agent=endpoint.agent):
-            return Decision(response=error_response(401, request_id=request.request_id))
+            response = error_response(401, request_id=request.request_id)
+            return Decision(response=response, headers=self._describe_quota(request, now))
         verdict = self._check_rate_limit((endpoint.agent, key), request, now)
         if not verdict.admitted:
             return Decision(response=error_response(429, request_id=request.request_id), headers=verdict.headers)
         return self._decide_admitted(request, endpoint, verdict.headers)
+
+    def _describe_quota(self, request: RecordedRequest, now: float) -> Mapping[str, str]:
+        """Return the rate-limit headers of a response that does not count: those of the key, if it is known."""
+        key = _read_api_key(request)
+        limit = self._limits.get((False, key)) or self._limits.get((True, key)) or self.new_limit()
+        return limit.describe_quota(now)
 
     def _check_rate_limit(self, key: tuple[bool, str], request: RecordedRequest, now: float) -> Verdict:
         if key not in self._limits:
@@ -105,7 +113,7 @@ class Dispatcher:
 
     def _decide_admitted(self, request: RecordedRequest, endpoint: Endpoint, headers: Mapping[str, str]) -> Decision:
         forwards = self.forwards and endpoint.upstream is not None
-        malformed = endpoint.check(request)
+        malformed = (endpoint.takes_json and _check_media_type(request)) or endpoint.check(request)
         if malformed and not forwards:
             return Decision(response=malformed, headers=headers)
         scripted = self.script.take_response(request)
@@ -125,7 +133,21 @@ class Dispatcher:
 
 def _build_scripted_endpoint(request: RecordedRequest, not_found: Response) -> Endpoint:
     """Return an endpoint for a path of which only the script knows."""
-    return Endpoint(method=request.method, path=request.path, respond=lambda _request, _reply: not_found)
+    return Endpoint(
+        method=request.method, path=request.path, respond=lambda _request, _reply: not_found, takes_json=False
+    )
+
+
+def _check_media_type(request: RecordedRequest) -> Response | None:
+    """Build the error response to a body that is declared as text or a form; None for another request.
+
+    ``application/octet-stream`` passes: HTTP clients declare it for bytes whose type they were not told.
+    """
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not request.body or not media_type.startswith(_REFUSED_TYPES):
+        return None
+    message = f"The Content-Type must be application/json, not {media_type}."
+    return error_response(400, request_id=request.request_id, message=message)
 
 
 def _find_model(body: object) -> str | None:

@@ -31,6 +31,9 @@ class Verdict:
 class RateLimit(Protocol):
     """The rate limit of one key."""
 
+    def describe_quota(self, now: float) -> Mapping[str, str]:
+        """Return the headers of a response to a request that does not count."""
+
     def admit_request(self, now: float, *, model: str | None = None, tokens: int = 0) -> Verdict:
         """Admit or refuse a request that arrives at *now*, in epoch seconds.
 
@@ -91,6 +94,10 @@ class RollingLimit:
         return Verdict(
             admitted=True, headers=self._quota_headers(remaining if self.enforced else max(1, remaining), now)
         )
+
+    def describe_quota(self, now: float) -> Mapping[str, str]:
+        """Return the headers of a response to a request that does not count."""
+        return self._quota_headers(max(0, self._windows[-1].count_free(now)), now)
 
     def _quota_headers(self, remaining: int, now: float) -> dict[str, str]:
         longest = self._windows[-1]

@@ -34,6 +34,7 @@ class Endpoint:
         public: Whether it needs no key and does not count for the rate limits.
         upstream: The path on an upstream server; None if it is never forwarded.
         query: Parameters that the query must have, for one of several endpoints on one path.
+        takes_json: Whether a body must be sent as JSON.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Endpoint:
     public: bool = False
     upstream: str | None = None
     query: tuple[tuple[str, str], ...] = ()
+    takes_json: bool = True
 
     def match_path(self, path: str) -> dict[str, str] | None:
         """Return the values of the placeholders in *path*; None if *path* does not match."""

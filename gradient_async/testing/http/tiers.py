@@ -116,6 +116,10 @@ class TierLimits:
             headers |= bucket.success_headers(now)
         return Verdict(admitted=True, headers=headers)
 
+    def describe_quota(self, now: float) -> Mapping[str, str]:  # noqa: ARG002 - of the protocol
+        """Return no headers: the quotas of a model are told to those who may use it."""
+        return {}
+
     def _find_tier(self, model: str) -> Tier | None:
         tier = self.tiers.get(model) if isinstance(self.tiers, Mapping) else self.tiers
         return Tier(tier) if isinstance(tier, int) else tier

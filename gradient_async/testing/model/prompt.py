@@ -103,12 +103,13 @@ class ToolCall:
 
 @attrs.frozen(kw_only=True)
 class Completion:
-    """The content, reasoning and tool calls that a model generated."""
+    """The content, reasoning and tool calls that a model generated; *stop* is the stop text that ended it."""
 
     tokens: Sequence[Token] = ()
     reasoning: Sequence[Token] = ()
     calls: Sequence[ToolCall] = ()
     finish_reason: str = "stop"
+    stop: str | None = None
 
     @property
     def content(self) -> str | None:

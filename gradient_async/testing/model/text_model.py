@@ -68,24 +68,26 @@ class TextModel:
         if tool is not None:
             call = _sample_call(tool, prompt, random)
             return Completion(reasoning=reasoning, calls=[call], finish_reason="tool_calls")
-        content, limit = _apply_stop(prompt, _content_tokens(prompt, random)), prompt.max_tokens
+        stop, content = _apply_stop(prompt, _content_tokens(prompt, random))
+        limit = prompt.max_tokens
         if limit is None or len(reasoning) + len(content) <= limit:
-            return Completion(tokens=content, reasoning=reasoning)
+            return Completion(tokens=content, reasoning=reasoning, stop=stop)
         kept = reasoning[:limit]
         return Completion(tokens=content[: limit - len(kept)], reasoning=kept, finish_reason="length")
 
 
-def _apply_stop(prompt: Prompt, content: Sequence[Token]) -> Sequence[Token]:
+def _apply_stop(prompt: Prompt, content: Sequence[Token]) -> tuple[str | None, Sequence[Token]]:
+    """Return the stop text that the *content* reaches first, None without one, and the content before it."""
     text = join_tokens(content)
-    offsets = [offset for offset in (text.find(stop) for stop in prompt.stop if stop) if offset >= 0]
-    if not offsets:
-        return content
-    kept, size = list[Token](), min(offsets)
+    reached = [(offset, stop) for stop in prompt.stop if stop and (offset := text.find(stop)) >= 0]
+    if not reached:
+        return None, content
+    kept, (size, first) = list[Token](), min(reached)
     for token in content:
         if size > 0:
             kept.append(attrs.evolve(token, text=token.text[:size]))
         size -= len(token.text)
-    return kept
+    return first, kept
 
 
 def _reasoning_tokens(prompt: Prompt) -> list[Token]:

@@ -4,13 +4,13 @@ Contract: pure; the time is an argument. A URL is valid for one method until it 
 Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4 for the names
 of the parameters and the codes of the errors.
 
-The signature covers the method and the request target, byte for byte:
-``HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl?X-Amz-...")``.
-AWS signs a canonical form; here a client that decodes, re-encodes or reorders the query breaks the signature, and the
-query contains ``%2F``, ``%7E``, ``+`` and ``%3D``, which URL libraries like to rewrite. Example::
+The signature covers the method and the canonical form of the request target, as that of a real storage: the path and
+the fields of the query decoded, sorted, without the signature itself. So ``%7E`` may arrive as ``~``, ``+`` as ``%20``
+and the fields in another order, but none may be added, lost or changed. The query contains ``%2F``, ``%7E``, ``+`` and
+``%3D``, which URL libraries like to rewrite. Example::
 
     /inputs/1.jsonl?X-Amz-Algorithm=...&X-Emulated-Expiry=1900.0&...&X-Amz-Signature=5f0c...
-    |--------------------------- signed ---------------------------|                 | MAC |
+    HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl\nX-Amz-Algorithm=...\nX-Emulated-Expiry=1900.0\n...")
 
 The query holds the expiry, so the host stores nothing for a URL; `UrlSigner.generation` expires earlier URLs at once.
 """
@@ -21,7 +21,7 @@ import hashlib
 import hmac
 import os
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import attrs
 
@@ -29,7 +29,7 @@ LIFETIME = 900.0
 """Seconds of emulated time for which a URL is valid."""
 
 _TYPE_IS_SIGNED = "content-type%3Bhost"
-_SEPARATOR = "&X-Amz-Signature="
+_SIGNATURE = "X-Amz-Signature"
 _FRAGILE_FIELDS = (
     "X-Amz-Security-Token=do%2Fv1%7Eemulated+token%3D%3D&response-content-disposition=attachment%3B%20a%7Eb"
 )
@@ -88,22 +88,29 @@ class UrlSigner:
             _FRAGILE_FIELDS,
         )
         unsigned = f"{path}?{'&'.join(fields)}"
-        return unsigned + _SEPARATOR + self._compute_signature(method, unsigned, content_type)
+        return f"{unsigned}&{_SIGNATURE}={self._compute_signature(method, unsigned, content_type)}"
 
     def verify_target(self, method: str, target: str, now: float, content_type: str = "") -> S3Error | None:
         """Return the error of a request for *target*, verbatim from the request line; None if the URL is valid."""
-        unsigned, separator, signature = target.partition(_SEPARATOR)
-        if not separator:
-            return MISMATCH if "X-Amz-Signature" in target else UNSIGNED
-        signed_type = content_type if f"={_TYPE_IS_SIGNED}&" in unsigned else None
-        if not hmac.compare_digest(signature.encode(), self._compute_signature(method, unsigned, signed_type).encode()):
+        fields = parse_qs(urlsplit(target).query, keep_blank_values=True)
+        if _SIGNATURE not in fields:
+            return UNSIGNED
+        signed_type = content_type if fields.get("X-Amz-SignedHeaders") == [unquote(_TYPE_IS_SIGNED)] else None
+        expected = self._compute_signature(method, target, signed_type)
+        if not hmac.compare_digest("".join(fields[_SIGNATURE]).encode(), expected.encode()):
             return MISMATCH
-        fields = parse_qs(urlsplit(unsigned).query)
         expired = now >= float(fields["X-Emulated-Expiry"][0]) or self.generation > int(
             fields["X-Emulated-Generation"][0]
         )
         return EXPIRED if expired else None
 
-    def _compute_signature(self, method: str, unsigned: str, content_type: str | None) -> str:
-        signed = f"{method}\n{unsigned}" if content_type is None else f"{method}\n{content_type}\n{unsigned}"
-        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
+    def _compute_signature(self, method: str, target: str, content_type: str | None) -> str:
+        signed = [method, *([] if content_type is None else [content_type]), *_canonical_parts(target)]
+        return hmac.new(self._secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()
+
+
+def _canonical_parts(target: str) -> list[str]:
+    """Return the decoded path of *target*, then its fields in order, except for the signature."""
+    parts = urlsplit(target)
+    fields = parse_qsl(parts.query, keep_blank_values=True)
+    return [unquote(parts.path), *sorted(f"{name}={value}" for name, value in fields if name != _SIGNATURE)]

@@ -39,6 +39,21 @@ async def test_a_whole_response_has_the_documented_fields(client: EmulatorClient
     assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
 
 
+@pytest.mark.parametrize("stops", [["is", "no such words"], ["no such words", "is", "Lisbon"]])
+async def test_a_message_names_the_stop_sequence_that_ended_it(client: EmulatorClient, stops: list[str]) -> None:
+    whole = (await client.send({**MESSAGE, "stop_sequences": stops}, MESSAGES)).json
+    assert (whole["stop_reason"], whole["stop_sequence"]) == ("stop_sequence", "is")
+    assert whole["content"][0]["text"] == "The capital of Portugal "
+    stream = await client.send({**MESSAGE, "stop_sequences": stops, "stream": True}, MESSAGES)
+    (ending,) = [value["delta"] for name, value in frames(stream.body) if name == "message_delta"]
+    assert ending == {"stop_reason": "stop_sequence", "stop_sequence": "is"}
+
+
+async def test_a_message_without_its_stop_sequences_ends_by_itself(client: EmulatorClient) -> None:
+    whole = (await client.send({**MESSAGE, "stop_sequences": ["no such words"]}, MESSAGES)).json
+    assert (whole["stop_reason"], whole["stop_sequence"]) == ("end_turn", None)
+
+
 @pytest.mark.parametrize(("path", "body"), BOTH)
 async def test_every_event_is_named_by_its_type(client: EmulatorClient, path: str, body: dict[str, Any]) -> None:
     response = await client.send({**body, "stream": True}, path)
