@@ -3,7 +3,8 @@
 The start of the path selects the behaviour. The rest of the path is ignored, so any client can use such a base address:
 
     /burst/N      a stream of N chunks, each event in its own HTTP chunk, in one write
-    /varied/N     the same with the usage so far in every chunk, so that chunks differ in more than their text
+    /chat-tools/N, /chat-usage/N, /chat-padded/N, /chat-dated/N, /chat-two/N, /chat-logprobs/N
+                  the same with chunks that differ in more than their text
     /message-text/N, /message-thinking/N, /message-tool/N, /response-text/N, /response-call/N
                   a messages or a responses stream of N deltas, played like /burst
     /whole/N      the same body as /burst in one piece, with a Content-Length
@@ -36,6 +37,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache, partial
 
+from chunk_bodies import CHUNK_BODIES, make_chunk_events
 from event_bodies import BODIES, make_event_body
 
 BACKLOG = 4096
@@ -198,9 +200,9 @@ def play_burst(number: float) -> Callable[[Connection], None]:
     return lambda connection: connection.transport.write(make_stream_head() + body)
 
 
-def play_varied(number: float) -> Callable[[Connection], None]:
-    """Play a stream in one write; chunks differ in text and usage."""
-    body = encode_chunks(make_events(int(number), encode_usage) + ENDING) + LAST
+def play_chunks(name: str, number: float) -> Callable[[Connection], None]:
+    """Play a stream in one write, of chunks that differ in more than their text."""
+    body = encode_chunks(make_chunk_events(name, int(number))) + LAST
     return lambda connection: connection.transport.write(make_stream_head() + body)
 
 
@@ -333,8 +335,8 @@ BEHAVIOURS: dict[str, Callable[..., Callable[[Connection], None]]] = {
     "paced": play_paced,
     "slow": play_slow,
     "stats": play_stats,
-    "varied": play_varied,
     "whole": play_whole,
+    **{name: partial(play_chunks, name) for name in CHUNK_BODIES},
     **{name: partial(play_events, name) for name in BODIES},
 }
 

@@ -7,7 +7,7 @@ compile the text of each on first use.
 
 import json
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 import attrs
 
@@ -89,3 +89,44 @@ class Model:
     def __repr__(self) -> str:
         fields = ((name, getattr(self, name)) for name in self.wire_fields)
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in fields if v is not None)})"
+
+
+class LazyModel(Model):
+    """A result that builds its fields on first access.
+
+    Until then its ``_raw`` is a tuple that begins with a `LazySource`, and no slot of a field is set: reading one gets
+    here. A result that was made in any other way never does.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raw = None if name == "_raw" else self._raw
+        if name not in self.wire_fields or type(raw) is not tuple:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        source, *arguments = raw
+        built = source.assemble_model(*arguments)
+        self._raw = built._raw
+        for field in self.wire_fields:
+            try:
+                object.__getattribute__(self, field)  # it may have been set before
+            except AttributeError:
+                setattr(self, field, getattr(built, field))
+        return getattr(self, name)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The JSON object that this was decoded from; for one that was assembled, all of it."""
+        self._build_fields()
+        return super().raw
+
+    def _load_raw(self) -> dict[str, Any]:
+        self._build_fields()
+        return super()._load_raw()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        self._build_fields()  # what it was made from may not be pickled
+        return super().__reduce_ex__(protocol)
+
+    def _build_fields(self) -> None:
+        getattr(self, self.wire_fields[0])

@@ -45,6 +45,14 @@ class RawSource(Protocol):
         ...
 
 
+class LazySource(RawSource, Protocol):
+    """The first item of the tuple of a `LazyModel`; it also builds the model."""
+
+    def assemble_model(self, *arguments: Any) -> "Model":
+        """Return the model with all its fields; *arguments* are the rest of its tuple."""
+        ...
+
+
 @attrs.frozen
 class JSONTextSource:
     """The source of models that were decoded from one JSON text.

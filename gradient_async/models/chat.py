@@ -8,7 +8,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 import attrs
 
-from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, LazyModel, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -49,7 +49,7 @@ class TokenLogprob(Model):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Logprobs(Model):
+class Logprobs(LazyModel):
     """Log probabilities of a choice's tokens."""
 
     content: list[TokenLogprob] | None = None

@@ -252,12 +252,10 @@ class StreamReader(Generic[E, S]):
             self._at_eof = True
             batches = self._decoder.decode_eof()
         reply = self._reply
-        if reply is not None and reply.meta.timings.first_token is None and any(map(self._has_tokens, batches)):
+        is_waiting = reply is not None and reply.meta.timings.first_token is None
+        if reply is not None and is_waiting and any(map(self._has_token, chain.from_iterable(batches))):
             reply.record_first_token()
         self.pending = chain.from_iterable(map(self._follow, batches))
-
-    def _has_tokens(self, events: Iterable[E]) -> bool:
-        return any(map(self._has_token, events))
 
     async def _complete_stream(self) -> None:
         """End the stream after its last event: raise if it is incomplete, else make the connection reusable."""

@@ -163,6 +163,18 @@ class FastReader(Generic[M]):
         """
         return self._build(self._decode(text), (self._source, [text]))
 
+    def decode_struct(self, text: bytes) -> Any:
+        """Decode *text* to the struct that `build_from` makes a model of.
+
+        Raises:
+            One of `FAST_READ_ERRORS`: The text is for the converter.
+        """
+        return self._decode(text)
+
+    def build_from(self, struct: Any, text: bytes) -> M:
+        """Return the model of *struct*, which was decoded from *text*."""
+        return self._build(struct, (self._source, [text]))
+
 
 def build_model(cls: type[M], struct: Any, text: bytes, *path: str | int) -> M:
     """Return the *cls* with the fields of *struct*, which was decoded from the object at *path* in *text*."""

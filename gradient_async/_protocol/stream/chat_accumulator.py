@@ -82,7 +82,8 @@ class ChatAccumulator:
         return chunks.build_events(self._rest)
 
     def _pass_on(self, chunk: ChatCompletionChunk) -> ChatCompletionChunk:
-        self._leave_template()
+        if self._assembler is not None:
+            self._leave_template()
         self._add_chunk(chunk)
         return chunk
 
@@ -109,8 +110,8 @@ class ChatAccumulator:
         if assembler.only_targets is None:
             assembler.add_chunks(run, begin, end)
             return
-        for number, extend in assembler.only_targets:  # Hot: runs for each read of a paced stream
-            extend(run.values[number][begin:end])
+        for form, number, extend in assembler.only_targets:  # Hot: runs for each read of a paced stream
+            extend(getattr(run, form)[number][begin:end])
 
     def _leave_template(self) -> None:
         """Prepare for a chunk that is not of the template."""

@@ -5,15 +5,16 @@ Contract: as `chat_accumulator`, which finds the choice of each delta.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from gradient_async._protocol.stream.json_pieces import build_object, is_repetition, merge_piece
+from gradient_async._protocol.stream.logprobs_builder import LogprobsBuilder
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler
-from gradient_async.models import Choice, ChunkChoice, Delta, Logprobs, Message, TokenLogprob
+from gradient_async.models import Choice, ChunkChoice, Delta, Message
 from gradient_async.models._raw_source import SOURCE, unknown_fields
 
 _CHOICE_FIELDS, _DELTA_FIELDS = (frozenset(model.wire_fields) for model in (ChunkChoice, Delta))
@@ -31,7 +32,7 @@ class ChoiceBuilder:
     reasoning: list[str] | None = None
     calls: ToolCallAssembler | None = None
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: LogprobsBuilder | None = None
     extra: dict[str, Any] = attrs.field(factory=dict)
     choice_extra: dict[str, Any] = attrs.field(factory=dict)
     """The unknown fields of the choice; ``extra`` holds those of its message."""
@@ -43,7 +44,8 @@ class ChoiceBuilder:
         if choice.finish_reason:  # some upstreams send "" before the last chunk
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
-            self.add_logprobs((choice.logprobs,))
+            self.logprobs = self.logprobs or LogprobsBuilder()
+            self.logprobs.add(choice.logprobs)
         if delta.role and self.role is None:
             self.role = delta.role
         if delta.reasoning_content is not None:
@@ -70,23 +72,11 @@ class ChoiceBuilder:
         has_lists = any(type(value) is list and value for value in unknown_fields(choice, _CHOICE_FIELDS).values())
         return not has_lists and is_repetition(self.extra, unknown_fields(choice.delta, _DELTA_FIELDS))
 
-    def add_logprobs(self, news: Iterable[Logprobs]) -> None:
-        """Add the log probabilities of chunks in a row."""
-        known = self.logprobs = self.logprobs or Logprobs()
-        for new in news:
-            known.content = _extend_tokens(known.content, new.content)
-            known.refusal = _extend_tokens(known.refusal, new.refusal)
-
     def build_choice(self) -> Choice:
-        logprobs = self.logprobs
-        if logprobs is not None:
-            logprobs = Logprobs(
-                content=_extend_tokens(None, logprobs.content), refusal=_extend_tokens(None, logprobs.refusal)
-            )
         return Choice(
             index=self.index,
             finish_reason=self.finish_reason,
-            logprobs=logprobs,
+            logprobs=self.logprobs.build_logprobs() if self.logprobs else None,
             message=Message(
                 role=self.role or "assistant",
                 content=join_parts(self.content),
@@ -98,15 +88,6 @@ class ChoiceBuilder:
             ),
             raw=_copy_unknown(self.choice_extra),
         )
-
-
-def _extend_tokens(known: list[TokenLogprob] | None, new: list[TokenLogprob] | None) -> list[TokenLogprob] | None:
-    """Return *known*, extended in place by *new*; a new list if *known* is None and *new* is not."""
-    if new is None:
-        return known
-    known = [] if known is None else known
-    known.extend(new)
-    return known
 
 
 def _update_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:

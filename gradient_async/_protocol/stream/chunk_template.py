@@ -17,7 +17,7 @@ from typing import Any
 
 from gradient_async._protocol.codec.fast_reader import FastReader
 from gradient_async._protocol.stream.event_template import EventRun, EventTemplate
-from gradient_async._protocol.stream.json_template import Hole, HoleRules, Path, infer_template
+from gradient_async._protocol.stream.json_template import Hole, HoleKind, HoleRules, JSONText, Path, infer_template
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from gradient_async.models import ChatCompletionChunk
 from gradient_async.models.chat import Logprobs
@@ -35,6 +35,12 @@ TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 TEXTS: dict[Path, str] = {(*DELTA, name): name for name in TEXT_FIELDS}
 """The paths of the texts of a delta, with their fields."""
 
+_KINDS: dict[Path, HoleKind] = {
+    **dict.fromkeys((*TEXTS, ARGUMENTS), "text"),
+    CHOICE_INDEX: "integer",
+    TOOL_INDEX: "integer",
+    LOGPROBS: "value",
+}
 _TYPES: tuple[Path, ...] = (("object",), ("type",))
 _ERROR_KEYS = ('"error"', '"message"')
 """With one of these, or by its type, the values of the fields beside the choices may make an object an error."""
@@ -42,8 +48,7 @@ _ERROR_KEYS = ('"error"', '"message"')
 
 def _accepts_hole(hole: Hole) -> bool:
     if hole.path[0] == "choices":
-        kinds = dict.fromkeys((*TEXTS, ARGUMENTS), "text") | dict.fromkeys((CHOICE_INDEX, TOOL_INDEX), "integer")
-        return (kinds | {LOGPROBS: "value"}).get(hole.path) == hole.kind
+        return _KINDS.get(hole.path) == hole.kind
     return hole.kind != "value" and hole.path not in _TYPES
 
 
@@ -51,7 +56,7 @@ _RULES = HoleRules(frozenset((*TEXT_FIELDS, "arguments")), ("logprobs",), _accep
 
 
 def infer_chunk_template(
-    last: str, text: str, chunk: ChatCompletionChunk, known: ChunkTemplate | None
+    last: JSONText, text: JSONText, chunk: ChatCompletionChunk, known: ChunkTemplate | None
 ) -> ChunkTemplate | None:
     """Return the template that two events in a row share, None if there is none.
 
@@ -69,7 +74,7 @@ def infer_chunk_template(
     is_inside = all(hole.path[0] == "choices" for hole in template.holes)
     if not is_inside and any(key in piece for piece in template.pieces for key in _ERROR_KEYS):
         return None
-    readers: dict[Path, Any] = {LOGPROBS: _logprobs_reader()} if any(h.kind == "value" for h in template.holes) else {}
+    readers: dict[Path, Any] = {LOGPROBS: logprobs_reader()} if any(h.kind == "value" for h in template.holes) else {}
     return EventTemplate.from_event(template, chunk, EVENT_BEGIN.decode(), EVENT_END.decode(), readers)
 
 
@@ -97,5 +102,6 @@ def _list_growing(chunk: ChatCompletionChunk) -> set[Path]:
 
 
 @cache
-def _logprobs_reader() -> FastReader[Logprobs]:
+def logprobs_reader() -> FastReader[Logprobs]:
+    """Return the reader of log probabilities."""
     return FastReader(Logprobs, forbid_unknown=True)

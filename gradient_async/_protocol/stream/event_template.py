@@ -31,6 +31,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from gradient_async._protocol.codec.fast_reader import FastReader
 from gradient_async._protocol.stream.json_template import (
     Columns,
     Hole,
@@ -42,10 +43,10 @@ from gradient_async._protocol.stream.json_template import (
     decode_valid,
 )
 from gradient_async.models._base import Model
+from gradient_async.models._raw_source import unknown_fields
 
 E = TypeVar("E", bound=Model)
 E_co = TypeVar("E_co", bound=Model, covariant=True)
-ValueReader = Callable[[bytes], Any]
 _CONSTANTS = (str, int, float)
 
 
@@ -65,7 +66,7 @@ class TemplateSource:
 
     def load_object(self, cls: type[Model], *values: str) -> Any:
         """Return the JSON object of a *cls* in the event with *values*."""
-        return self.template.load_object(values, self.paths[cls])
+        return self.template.decode_values(values, self.paths[cls])
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -85,12 +86,12 @@ class EventTemplate(Generic[E]):
     holes: tuple[Hole, ...]
     build_event: Callable[..., E]
     is_modelled: tuple[bool, ...]
-    _readers: dict[Path, ValueReader]
+    _readers: dict[Path, FastReader[Any]]
     _has_texts_only: bool
 
     @classmethod
     def from_event(
-        cls, template: JSONTemplate, event: E, begin: str, end: str, readers: dict[Path, ValueReader]
+        cls, template: JSONTemplate, event: E, begin: str, end: str, readers: dict[Path, FastReader[Any]]
     ) -> EventTemplate[E] | None:
         """Return the template of events like *event*, None if they cannot be built from their values.
 
@@ -101,14 +102,14 @@ class EventTemplate(Generic[E]):
             end: The text of an event after its JSON.
             readers: For the path of each hole that holds an object or a list, what reads it.
         """
-        writer = _BuilderWriter({hole.path: hole for hole in template.holes})
+        writer = _BuilderWriter({hole.path: hole for hole in template.holes}, readers)
         try:
             writer.add_model(event, ())
         except _UnsuitableError:
             return None
         if not all(hole.path in writer.used or writer.is_unknown_field(hole.path) for hole in template.holes):
             return None
-        is_known = not any(model.extra for model in writer.models)
+        is_known = not any(unknown_fields(model, frozenset(model.wire_fields)) for model in writer.models)
         return cls(
             TemplateSource(template, writer.paths, is_known),
             RunSplitter.from_template(template, begin, end),
@@ -136,8 +137,9 @@ class EventTemplate(Generic[E]):
             return decode_texts(column)
         if hole.kind == "integer":
             return decode_integers(column)
-        reader = self._readers[hole.path]
-        return decode_valid(reader, [value.encode() for value in column])
+        texts = [value.encode() for value in column]
+        structs = decode_valid(self._readers[hole.path].decode_struct, texts)
+        return list(zip(structs, texts))  # noqa: B905 - up to the first that is not valid
 
 
 class EventRun(Generic[E]):
@@ -146,7 +148,7 @@ class EventRun(Generic[E]):
     Attributes:
         template: The template.
         columns: For each hole, the values of all events as they arrived.
-        values: For each hole, the decoded values of all events.
+        values: For each hole, the decoded values of all events; a struct and its text where the hole holds an object.
         length: The number of characters of the events.
     """
 
@@ -191,11 +193,11 @@ class _BuilderWriter:
         models: Every model in the event.
     """
 
-    def __init__(self, holes: dict[Path, Hole]) -> None:
+    def __init__(self, holes: dict[Path, Hole], readers: dict[Path, FastReader[Any]]) -> None:
         self.used: set[Path] = set()
         self.paths: dict[type[Model], Path] = {}
         self.models: list[Model] = []
-        self._holes = holes
+        self._holes, self._readers = holes, readers
         self._lines: list[str] = []
         self._names: dict[str, Any] = {"new": object.__new__}
 
@@ -222,7 +224,11 @@ class _BuilderWriter:
         if (hole := self._holes.get(path)) is not None:
             self._require_kind(hole, value)
             self.used.add(path)
-            return f"v{list(self._holes).index(path)}"
+            number = list(self._holes).index(path)
+            if path not in self._readers:
+                return f"v{number}"
+            self._names[f"build{number}"] = self._readers[path].build_from
+            return f"build{number}(*v{number})"
         if value is None or isinstance(value, bool):
             return repr(value)
         if type(value) in _CONSTANTS:

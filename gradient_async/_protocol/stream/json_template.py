@@ -93,7 +93,7 @@ class JSONTemplate:
     pieces: tuple[str, ...]
     holes: tuple[Hole, ...]
 
-    def load_object(self, values: Sequence[str], path: Path = ()) -> Any:
+    def decode_values(self, values: Sequence[str], path: Path = ()) -> Any:
         """Return the JSON value at *path* of the text with *values* in the holes."""
         return reduce(getitem, path, decode_json(fill_pieces(self.pieces, values)))
 
@@ -105,7 +105,23 @@ def fill_pieces(pieces: Sequence[str], values: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def infer_template(last: str, text: str, rules: HoleRules, known: Sequence[Hole] = ()) -> JSONTemplate | None:
+class JSONText:
+    """A JSON text and its tokens, which are found when they are first asked for."""
+
+    __slots__ = ("_tokens", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._tokens: list[str] | None = None
+
+    def find_tokens(self, value_keys: Sequence[str]) -> list[str]:
+        """Return the tokens; the object or list after each of *value_keys* is one token."""
+        if self._tokens is None:
+            self._tokens = _find_value_tokens(self.text, value_keys)
+        return self._tokens
+
+
+def infer_template(last: JSONText, text: JSONText, rules: HoleRules, known: Sequence[Hole] = ()) -> JSONTemplate | None:
     """Return the template that two JSON texts in a row share, None if there is none.
 
     Args:
@@ -114,10 +130,12 @@ def infer_template(last: str, text: str, rules: HoleRules, known: Sequence[Hole]
         rules: The holes that are allowed.
         known: The holes of an earlier template, which stay holes even if these two texts have the same values there.
     """
-    before, tokens = (_find_value_tokens(each, rules.value_keys) for each in (last, text))
+    before, tokens = last.find_tokens(rules.value_keys), text.find_tokens(rules.value_keys)
+    if len(before) != len(tokens):
+        return None
     keys = rules.text_keys.union(str(hole.path[-1]) for hole in known)
     places = _find_places(before, tokens, {f'"{key}"' for key in keys})
-    if places is None or "".join(tokens) != text:
+    if places is None or "".join(tokens) != text.text:
         return None
     try:
         paths = _prove_places(tokens, places)
@@ -155,8 +173,6 @@ def _value_position(tokens: Sequence[str], key: int) -> int | None:
 
 def _find_places(before: Sequence[str], tokens: Sequence[str], keys: set[str]) -> dict[int, HoleKind] | None:
     """Return the positions of the tokens that may be holes, with their kinds; None if the texts differ in more."""
-    if len(before) != len(tokens):
-        return None
     places: dict[int, HoleKind] = {}
     for at, (old, new) in enumerate(zip(before, tokens, strict=True)):
         if old != new:

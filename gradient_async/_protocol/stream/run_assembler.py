@@ -27,8 +27,10 @@ from gradient_async._protocol.stream.chunk_template import (
 from gradient_async.models import ChatCompletionChunk
 
 Extend = Callable[[Sequence[Any]], None]
-Targets = list[tuple[int, Extend]] | Literal["in full"]
-"""Numbers of columns of a run with the functions that append their values; or chunks are added field by field."""
+Target = tuple[Literal["values", "columns"], int, Extend]
+Targets = list[Target] | Literal["in full"]
+"""Columns of a run, decoded or as they arrived, with the functions that append their values; or chunks are added in
+full, field by field."""
 
 
 _FIRST_FIELDS = frozenset({("id",), ("created",), ("model",)})
@@ -49,7 +51,7 @@ class RunAssembler:
     template: ChunkTemplate
     choices: dict[int, ChoiceBuilder]
     add_chunk: Callable[[ChatCompletionChunk], None]
-    only_targets: list[tuple[int, Extend]] | None = attrs.field(default=None, init=False)
+    only_targets: list[Target] | None = attrs.field(default=None, init=False)
     _columns: dict[Any, int] = attrs.field(init=False)
     """The number of the column for the path of each hole."""
     _key_columns: list[int] = attrs.field(init=False)
@@ -95,8 +97,8 @@ class RunAssembler:
             for position in positions:
                 self.add_chunk(run.build_at(position))
             return
-        for number, extend in targets:
-            values = run.values[number]
+        for form, number, extend in targets:
+            values = getattr(run, form)[number]
             is_slice = type(positions) is range
             extend(
                 values[positions[0] : positions[-1] + 1] if is_slice and positions else [values[at] for at in positions]
@@ -109,16 +111,16 @@ class RunAssembler:
         keeps_head = bool(chunk.id) or _FIRST_FIELDS.isdisjoint(self._columns)
         if not keeps_head or not builder.repeats(choice):
             return "in full"
-        targets: list[tuple[int, Extend]] = []
+        targets: list[Target] = []
         for path, number in self._columns.items():
             if path in TEXTS:
-                targets.append((number, getattr(builder, TEXTS[path]).extend))
-            elif path == LOGPROBS:
-                targets.append((number, builder.add_logprobs))
+                targets.append(("values", number, getattr(builder, TEXTS[path]).extend))
+            elif path == LOGPROBS and builder.logprobs is not None:
+                targets.append(("columns", number, builder.logprobs.add_texts))
             elif path == ARGUMENTS:
                 calls, deltas = builder.calls, choice.delta.tool_calls
                 call = calls.find_continued(deltas[0]) if calls and deltas else None
                 if call is None:
                     return "in full"
-                targets.append((number, call.add_arguments))
+                targets.append(("values", number, call.add_arguments))
         return targets

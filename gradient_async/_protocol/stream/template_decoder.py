@@ -18,6 +18,7 @@ import attrs
 
 from gradient_async._protocol.stream.chat_decoder import DONE, ChatDecoder, decode_chunk
 from gradient_async._protocol.stream.chunk_template import ChunkRun, ChunkTemplate, infer_chunk_template
+from gradient_async._protocol.stream.json_template import JSONText
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, is_single_line
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletionChunk
@@ -51,7 +52,9 @@ class TemplateDecoder:
     _templates: list[ChunkTemplate] = attrs.field(factory=list, init=False)
     """The latest templates, the last used first."""
     _template_was_used: bool = attrs.field(default=False, init=False)
-    _last_texts: deque[str] = attrs.field(factory=lambda: deque(maxlen=2), init=False)
+    _untried: JSONText | None = attrs.field(default=None, init=False)
+    """The text of the last event that was decoded in full, before a template was inferred of it."""
+    _last_texts: deque[JSONText] = attrs.field(factory=lambda: deque(maxlen=2), init=False)
     _inferences_left: int = attrs.field(default=MAX_FAILED_INFERENCES, init=False)
 
     def feed(self, block: bytes) -> Iterator[ChatCompletionChunk]:
@@ -75,6 +78,8 @@ class TemplateDecoder:
             self._between_events = block[:1] == EVENT_BEGIN[:1]  # a byte order mark needs the fallback
         if self._partial:
             block, self._partial = self._partial + block, b""
+        if self._untried is not None:
+            self._infer_template(self._untried)
         if self._templates and self._between_events and block.endswith(EVENT_END):
             try:
                 text = block.decode()
@@ -150,7 +155,7 @@ class TemplateDecoder:
             return
         at, reach = 0, len(text)
         while at < len(text) and not self.done and self.error is None:
-            run = self._find_run(text, at, reach)
+            run = self._find_run(text, at, reach) if self._templates or self._untried is not None else None
             if run is None:
                 reach = _FIRST_REACH
                 at = self._decode_next(text, at, batches)
@@ -162,6 +167,8 @@ class TemplateDecoder:
 
     def _find_run(self, text: str, at: int, reach: int) -> ChunkRun | None:
         """Return the run that begins *at* a position, of events up to *reach* characters further."""
+        if self._untried is not None:
+            self._infer_template(self._untried)
         for number, template in enumerate(self._templates):
             if not text.startswith(template.splitter.head, at) or not self._between_events:
                 continue
@@ -187,17 +194,18 @@ class TemplateDecoder:
             self.done = True
         elif stripped and (chunk := decode_chunk(data)) is not None:
             batches.append([chunk])
-            self._update_templates(text[at + len(EVENT_BEGIN) : end - len(EVENT_END)], chunk)
+            self._untried = JSONText(text[at + len(EVENT_BEGIN) : end - len(EVENT_END)])
         return end
 
-    def _update_templates(self, text: str, chunk: ChatCompletionChunk) -> None:
-        """Infer the template of this event and one of the last two, unless that was in vain too often.
+    def _infer_template(self, text: JSONText) -> None:
+        """Infer the template of *text* and one of the last two texts, unless that was in vain too often.
 
-        It takes two events, so the first token of a stream does not wait for the inference.
+        It waits for the event after *text*, so no token waits for it.
         """
+        self._untried = None
         self._inferences_left = MAX_FAILED_INFERENCES if self._template_was_used else self._inferences_left - 1
         self._template_was_used = False
-        if self._inferences_left > 0:
+        if self._inferences_left > 0 and self._last_texts and (chunk := decode_chunk(text.text.encode())) is not None:
             known = self._templates[0] if self._templates else None
             inferred = (infer_chunk_template(last, text, chunk, known) for last in self._last_texts)
             if (template := next(filter(None, inferred), None)) is not None:

@@ -10,6 +10,7 @@ from gradient_async import ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.stream.chat_decoder import decode_chunk
 from gradient_async._protocol.stream.chunk_template import ChunkTemplate, infer_chunk_template
+from gradient_async._protocol.stream.json_template import JSONText
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from tests.support.chat_events import encode_event, event_with_text
 
@@ -21,7 +22,7 @@ def infer_from(first: Fields, second: Fields, known: ChunkTemplate | None = None
     data = encode_event(second)
     chunk = decode_chunk(data)
     assert chunk is not None
-    return infer_chunk_template(encode_event(first).decode(), data.decode(), chunk, known)
+    return infer_chunk_template(JSONText(encode_event(first).decode()), JSONText(data.decode()), chunk, known)
 
 
 def infer_plain() -> ChunkTemplate:
@@ -170,7 +171,7 @@ def test_a_field_that_comes_twice_is_not_a_hole() -> None:
     twice = [data[:-1] + b"," + data[1:].replace(b"H", b"L") for data in (first, second)]
     chunk = decode_chunk(twice[1])
     assert chunk is not None
-    assert infer_chunk_template(twice[0].decode(), twice[1].decode(), chunk, None) is None
+    assert infer_chunk_template(JSONText(twice[0].decode()), JSONText(twice[1].decode()), chunk, None) is None
 
 
 @pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00", b"a\n\nb", b"\r"])
