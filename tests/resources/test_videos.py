@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -27,10 +29,12 @@ from gradient_async import (
     Video,
     VideoFailedError,
 )
+from gradient_async._io.stream import body_file
 from gradient_async._protocol.requests.videos import content_retry_delay
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.raw_server import read_request, run_raw_server
+from tests.support.waiting import HANG_SECONDS
 
 MODEL = "wan2-2-t2v-a14b"
 QUICK = Poll(first=0.02, longest=0.05)
@@ -336,6 +340,30 @@ async def test_a_cancelled_download_frees_its_connection_and_leaves_no_file(
         await task
     assert names_in(tmp_path) == []
     assert count_acquired(session) == 0
+
+
+async def test_a_download_that_is_cancelled_while_its_file_is_opened_closes_it(
+    session: AsyncSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, opened, go_on = await create_video(session), threading.Event(), threading.Event()
+
+    def open_slowly(path: Path, stack: ExitStack) -> BinaryIO:
+        file = create_file(path, stack)
+        files.append(file)
+        opened.set()
+        go_on.wait(HANG_SECONDS)
+        return file
+
+    create_file, files = body_file._create_file, list[BinaryIO]()
+    monkeypatch.setattr(body_file, "_create_file", open_slowly)
+    task = asyncio.create_task(session.videos.download(video.id, tmp_path / "a.mp4"))
+    await asyncio.to_thread(opened.wait, HANG_SECONDS)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [file.closed for file in files] == [True]
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("path", [".", "no/such/folder/a.mp4"])

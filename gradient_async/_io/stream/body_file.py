@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -69,19 +70,15 @@ async def _write_part(reply: Reply, part: Path) -> int:
     watchdog = IdleWatchdog(reply.exchange)
     watchdog.start()
     content_type = reply.exchange.headers.get("Content-Type", "")
-    file: BinaryIO | None = None
-    try:
-        file = await run_in_thread(partial(_create_file, part))
+    with ExitStack() as opened:  # closes the file also if the task is cancelled while a thread opens it
+        opened.callback(watchdog.stop)
+        file = await run_in_thread(partial(_create_file, part, opened))
         if names_file(content_type):
             size = await _copy_blocks(watchdog, file)
         else:
             content = read_media_file(await _read_whole(watchdog), content_type).content
             size = await run_in_thread(partial(file.write, content))
         await run_in_thread(partial(_sync_file, file))
-    finally:
-        watchdog.stop()
-        if file is not None:
-            file.close()
     return size
 
 
@@ -111,8 +108,8 @@ async def _read_whole(watchdog: IdleWatchdog) -> bytes:
     return b"".join(blocks)
 
 
-def _create_file(path: Path) -> BinaryIO:
-    return open(path, "xb")  # noqa: PTH123 - the mode that never follows a link
+def _create_file(path: Path, opened: ExitStack) -> BinaryIO:
+    return opened.enter_context(open(path, "xb"))  # noqa: PTH123 - the mode that never follows a link
 
 
 def _sync_file(file: BinaryIO) -> None:
