@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,9 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, ChatAccumulator, RateLimiter, RateLimitInfo, RateLimits
+from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
+from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 
@@ -173,6 +177,39 @@ def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]])
     assert kept[0].snapshot().text or kept[0].snapshot().tool_calls
     assert sum(trace.size for trace in traces) / CHUNKS <= MAX_BYTES[shape]
     assert len(traces) / CHUNKS <= MAX_OBJECTS[shape]
+
+
+# Cost of an event of a messages or a responses stream.
+
+EVENT_STREAMS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "message": (partial(EventTemplateDecoder, MESSAGE_DIALECT, MESSAGE_HOLES), MessageAccumulator),
+    "response": (partial(EventTemplateDecoder, RESPONSE_DIALECT, RESPONSE_HOLES), ResponseAccumulator),
+}
+MAX_EVENT_CALLS = {
+    ("message-text", "16 KiB a block"): 2.9,
+    ("message-thinking", "16 KiB a block"): 2.9,
+    ("message-tool", "16 KiB a block"): 2.9,
+    ("message-text", "an event a block"): 24.2,
+    ("response-text", "16 KiB a block"): 3.4,
+    ("response-call", "16 KiB a block"): 4.6,
+    ("response-text", "an event a block"): 26.6,
+}
+
+
+def consume_events(name: str, blocks: list[bytes]) -> list[Any]:
+    """Decode and assemble *blocks* of the stream *name* as a stream does, and return its events."""
+    new_decoder, new_accumulator = EVENT_STREAMS[name.partition("-")[0]]
+    decoder, accumulator = new_decoder(), new_accumulator()
+    return [event for block in blocks for batch in decoder.decode_block(block) for event in accumulator.follow(batch)]
+
+
+@pytest.mark.parametrize(("name", "shape"), MAX_EVENT_CALLS)
+def test_an_event_takes_few_calls(name: str, shape: str) -> None:
+    events = load_server().make_event_body(name, CHUNKS)
+    whole = b"".join(events)
+    blocks = events if shape == "an event a block" else [whole[at : at + 16_384] for at in range(0, len(whole), 16_384)]
+    assert len(consume_events(name, blocks)) >= CHUNKS  # warm up: converters are created once
+    assert count_calls(lambda: consume_events(name, blocks)) / CHUNKS <= MAX_EVENT_CALLS[name, shape]
 
 
 # Cost of the limiter: functions that are called for one uncontended acquire.

@@ -128,6 +128,8 @@ async def test_a_usual_response_does_not_load_cattrs(code: str, gradient_emulato
                 "_io.stream.message_stream",
                 "_io.stream.tee",
                 "_protocol.stream.base_decoder",
+                "_protocol.stream.event_template",
+                "_protocol.stream.json_template",
                 "models.message_event",
             },
         ),

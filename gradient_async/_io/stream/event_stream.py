@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from gradient_async._io.stream.base_stream import BaseStream
-from gradient_async._io.stream.stream_reader import Opener, follow_each
+from gradient_async._io.stream.stream_reader import Follow, Opener, follow_each
 from gradient_async._protocol.http.error_detection import failed_choice_error
+from gradient_async._protocol.stream.dialect_template import TextHoles
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.interfaces import EventAccumulator, StreamOutcome
+from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.interfaces import Decoder, EventAccumulator, StreamOutcome
+from gradient_async._protocol.stream.run_follower import RunFollower
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 
@@ -40,6 +43,7 @@ class EventFormat(Generic[E, S]):
         decode_json_body: Returns the events of a JSON body, sent in place of a stream, with its content type.
         has_token: Whether an event carries generated output.
         failure: Returns the error of a stream that ended and whose accumulator says that it has failed.
+        holes: The values in which many events in a row differ; None if they are not read as runs.
     """
 
     dialect: Dialect[E]
@@ -47,6 +51,13 @@ class EventFormat(Generic[E, S]):
     decode_json_body: Callable[[bytes, str], Iterable[E]]
     has_token: Callable[[E], bool]
     failure: Callable[[], GradientError] = failed_choice_error
+    holes: TextHoles[E] | None = None
+
+    def new_decoder(self, max_event_bytes: int) -> Decoder[E]:
+        """Return the decoder of a stream."""
+        if self.holes is None:
+            return EventDecoder(self.dialect, max_event_bytes=max_event_bytes)
+        return EventTemplateDecoder(self.dialect, self.holes, max_event_bytes=max_event_bytes)
 
 
 class EventStream(BaseStream[E, S]):
@@ -60,13 +71,15 @@ class EventStream(BaseStream[E, S]):
         self,
         opener: Opener,
         *,
-        decoder: EventDecoder[E] | None = None,
+        decoder: Decoder[E] | None = None,
         accumulator: EventAccumulator[E, S] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        decoder = decoder or EventDecoder(self._format.dialect, max_event_bytes=max_event_bytes)
+        decoder = decoder or self._format.new_decoder(max_event_bytes)
         accumulator = accumulator or self._format.accumulator()
-        follow = follow_each(accumulator.add_decoded)
+        follow: Follow[E] = (
+            accumulator.follow if isinstance(accumulator, RunFollower) else follow_each(accumulator.add_decoded)
+        )
         super().__init__(opener, decoder, accumulator, self._format.decode_json_body, follow)
 
     def _completion_error(self) -> GradientError | None:

@@ -6,7 +6,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from gradient_async._io.stream.event_stream import EventFormat, EventStream
-from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MessageAccumulator, message_to_events
+from gradient_async._protocol.stream.message_accumulator import (
+    MESSAGE_DIALECT,
+    MESSAGE_HOLES,
+    MessageAccumulator,
+    message_to_events,
+)
 from gradient_async._protocol.stream.sse_encoder import MESSAGE_ENCODER
 from gradient_async.models.message_event import MessageEvent
 from gradient_async.models.messages import MessageReply
@@ -35,6 +40,7 @@ class MessageStream(EventStream[MessageEvent, MessageReply]):
     _encoder = MESSAGE_ENCODER
     _format = EventFormat(
         dialect=MESSAGE_DIALECT,
+        holes=MESSAGE_HOLES,
         accumulator=MessageAccumulator,
         decode_json_body=message_to_events,
         has_token=_message_has_token,

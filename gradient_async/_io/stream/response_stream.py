@@ -8,6 +8,7 @@ from typing import Any
 from gradient_async._io.stream.event_stream import EventFormat, EventStream
 from gradient_async._protocol.stream.response_accumulator import (
     RESPONSE_DIALECT,
+    RESPONSE_HOLES,
     ResponseAccumulator,
     response_to_events,
 )
@@ -39,6 +40,7 @@ class ResponseStream(EventStream[ResponseEvent, ResponseReply]):
     _encoder = RESPONSE_ENCODER
     _format = EventFormat(
         dialect=RESPONSE_DIALECT,
+        holes=RESPONSE_HOLES,
         accumulator=ResponseAccumulator,
         decode_json_body=response_to_events,
         has_token=_response_has_token,

@@ -76,7 +76,7 @@ class BaseDecoder(Generic[E]):
             if event.event == BARE_JSON:
                 self._decode_bare(event.data, events)
             else:
-                self._decode_event(event.event, event.data, events)
+                self.decode_event(event.event, event.data, events)
 
     def _decode_bare(self, text: str, events: list[E]) -> None:
         """Raise the error in bare JSON; ignore bare JSON that says nothing, as the standard ignores all of it."""
@@ -91,7 +91,7 @@ class BaseDecoder(Generic[E]):
     def _decode_bare_value(self, value: Any, events: list[E]) -> None:
         """Append the event that *value* is to *events*, if it is one."""
 
-    def _decode_event(self, name: str, data: str, events: list[E]) -> None:
+    def decode_event(self, name: str, data: str, events: list[E]) -> None:
         """Decode one event: append it to *events*, set `done`, or raise the error that it stands for."""
         raise NotImplementedError
 

@@ -46,7 +46,7 @@ class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
 
     __slots__ = ()
 
-    def _decode_event(self, name: str, data: str, events: list[ChatCompletionChunk]) -> None:
+    def decode_event(self, name: str, data: str, events: list[ChatCompletionChunk]) -> None:
         encoded = data.encode()
         if name == "error":
             raise parse_error_event(encoded)

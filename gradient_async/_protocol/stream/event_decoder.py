@@ -63,7 +63,7 @@ class EventDecoder(BaseDecoder[M]):
 
     dialect: Dialect[M]
 
-    def _decode_event(self, name: str, data: str, events: list[M]) -> None:
+    def decode_event(self, name: str, data: str, events: list[M]) -> None:
         if name == "error":
             raise parse_error_event(data.encode())
         text = data.strip()

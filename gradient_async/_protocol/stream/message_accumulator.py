@@ -18,9 +18,11 @@ from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.http.reply_bodies import fill_tool_input, read_message
+from gradient_async._protocol.stream.dialect_template import TextHoles
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.json_pieces import append_text, build_object, merge_value, update_object
+from gradient_async._protocol.stream.run_follower import Place, RunFollower
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.message_event import MessageDelta, MessageEvent
@@ -77,6 +79,10 @@ MESSAGE_DIALECT = Dialect(
     find_failure=lambda _event: None,
     split_result=_split_message,
 )
+_TEXT_FIELDS = ("text", "thinking", "signature", "partial_json")
+MESSAGE_HOLES: TextHoles[MessageEvent] = TextHoles(
+    texts=frozenset(("delta", name) for name in _TEXT_FIELDS), models={(): MessageEvent, ("delta",): MessageDelta}
+)
 
 
 @attrs.define(eq=False, repr=False)
@@ -98,6 +104,12 @@ class _BlockBuilder:
     @classmethod
     def from_block(cls, index: int, block: ContentBlock) -> Self:
         return cls(index, dict(block.raw))
+
+    def get_parts(self, name: str) -> list[str]:
+        """Return the list that the texts *name* of deltas are appended to, after the first of them."""
+        parts: list[str] | None = self.input if name == "partial_json" else self.fields[name]
+        assert parts is not None  # noqa: S101 - the first was added
+        return parts
 
     def add(self, delta: MessageDelta) -> None:
         if delta.text is not None:
@@ -146,7 +158,7 @@ def _decode_object(text: str) -> dict[str, Any] | None:
 
 
 @attrs.define(eq=False, repr=False)
-class MessageAccumulator:
+class MessageAccumulator(RunFollower[MessageEvent]):
     """Assembles the events of a stream into a message."""
 
     _fields: dict[str, Any] = attrs.field(factory=dict, init=False)
@@ -156,8 +168,7 @@ class MessageAccumulator:
     """The last block that was started at each index."""
     _usage: dict[str, Any] = attrs.field(factory=dict, init=False)
 
-    def add_decoded(self, event: MessageEvent) -> None:
-        """Add the next event of the stream."""
+    def _add(self, event: MessageEvent) -> None:
         if event.message is not None:
             self._start_message(event.message)
         if event.content_block is not None:
@@ -168,6 +179,17 @@ class MessageAccumulator:
             self._update_message(event)
         if event.usage is not None:
             self._usage = update_object(self._usage, event.usage.raw)
+
+    def _find_place(self, event: MessageEvent) -> Place | None:
+        delta = event.delta
+        if event.type != "content_block_delta" or delta is None or delta.type not in _PLAIN_DELTAS:
+            return None
+        if event.message is not None or event.content_block is not None or event.usage is not None:
+            return None
+        names = [name for name in _TEXT_FIELDS if getattr(delta, name) is not None]
+        if len(names) != 1:
+            return None
+        return ("delta", names[0]), self._find_block(event.index, delta).get_parts(names[0])
 
     def _start_message(self, message: MessageReply) -> None:
         self._fields = {name: value for name, value in message.raw.items() if name not in ("content", "usage")}
@@ -201,27 +223,32 @@ class MessageAccumulator:
     @property
     def is_complete(self) -> bool:
         """Whether the message has its stop reason."""
+        self.catch_up()
         return bool(self._fields.get("stop_reason"))  # some upstreams send "" before the last event
 
     @property
     def has_failed(self) -> bool:
         """Whether the message ended with the stop reason ``error``."""
+        self.catch_up()
         return is_failure(self._fields.get("stop_reason"))
 
     @property
     def outcome(self) -> StreamOutcome:
         """The outcome of the stream, by the stop reason of the message."""
+        self.catch_up()
         reason = self._fields.get("stop_reason")
         return _OUTCOMES.get(reason, "done") if isinstance(reason, str) else "done"
 
     @property
     def output_tokens(self) -> int | None:
         """The number of generated tokens, None if the service did not report it."""
+        self.catch_up()
         count = self._usage.get("output_tokens")
         return count if isinstance(count, int) else None
 
     def snapshot(self) -> MessageReply:
         """Return the message assembled so far; later events do not change it."""
+        self.catch_up()
         message = structure(self._fields, MessageReply)
         message._raw = message.extra or None
         message.content = [block.build_block() for block in self._ordered_blocks()]

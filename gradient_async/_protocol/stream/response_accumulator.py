@@ -20,13 +20,15 @@ from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_body import parse_error_object, require_json
 from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
+from gradient_async._protocol.stream.dialect_template import TextHoles
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.output_builders import ITEM_ADDED, OutputBuilder
 from gradient_async._protocol.stream.response_pieces import DELTA_PIECES, DONE_PIECES, Piece, find_piece
+from gradient_async._protocol.stream.run_follower import Place, RunFollower
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
-from gradient_async.models.chat_chunk import ChatCompletionChunk
+from gradient_async.models.chat_chunk import ChatCompletionChunk, ChunkChoice, Delta
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import OutputItem, OutputPart, ResponseReply
 
@@ -39,6 +41,7 @@ _OUTCOMES: dict[str | None, StreamOutcome] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
 }
+_CHAT_DELTA = ("choices", 0, "delta")
 _HEAD_FIELDS = ("id", "created", "created_at", "model", "usage")
 _FAILED = "response.failed"
 _STATUS_BY_TYPE = {"response.completed": "completed", "response.incomplete": "incomplete"}
@@ -79,7 +82,7 @@ def _split_result(value: dict[str, Any]) -> list[ResponseEvent]:
 
 
 @attrs.define(eq=False, repr=False)
-class ResponseAccumulator:
+class ResponseAccumulator(RunFollower[ResponseEvent]):
     """Assembles the events of a stream into a response."""
 
     _head: ResponseReply = attrs.field(factory=ResponseReply, init=False)
@@ -88,9 +91,14 @@ class ResponseAccumulator:
     _chat: ChatAccumulator | None = attrs.field(default=None, init=False)
     _has_ended: bool = attrs.field(default=False, init=False)
 
-    def add_decoded(self, event: ResponseEvent) -> None:
-        """Add the next event of the stream."""
+    def _add(self, event: ResponseEvent) -> None:
         _HANDLERS.get(event.type, ResponseAccumulator.add_unknown)(self, event)
+
+    def _find_place(self, event: ResponseEvent) -> Place | None:
+        piece = DELTA_PIECES.get(event.type)
+        if piece is None or event.delta is None or event.logprobs:
+            return None
+        return ("delta",), self._output.find_builder(event, piece).texts[piece.field]
 
     def update_head(self, event: ResponseEvent) -> None:
         """Take over the response of an event that begins or ends it."""
@@ -176,16 +184,19 @@ class ResponseAccumulator:
     @property
     def is_complete(self) -> bool:
         """Whether an event has ended the response."""
+        self.catch_up()
         return self._has_ended or (self._chat is not None and self._chat.is_complete)
 
     @property
     def has_failed(self) -> bool:
         """Whether the response ended with the finish reason ``error``."""
+        self.catch_up()
         return self._chat is not None and self._chat.has_failed
 
     @property
     def end_reason(self) -> str | None:
         """The reason of an incomplete response, or the finish reason of chat-like chunks; None if there is none."""
+        self.catch_up()
         if self._chat is not None:
             return self._chat.finish_reason
         if self._head.incomplete_details is not None:
@@ -195,6 +206,7 @@ class ResponseAccumulator:
     @property
     def outcome(self) -> StreamOutcome:
         """The outcome of the stream, by its end reason, else by the function calls in the output."""
+        self.catch_up()
         if outcome := _OUTCOMES.get(self.end_reason):
             return outcome
         if self._head.status == "incomplete":
@@ -205,10 +217,12 @@ class ResponseAccumulator:
     @property
     def output_tokens(self) -> int | None:
         """The number of generated tokens, None if the service did not report it."""
+        self.catch_up()
         return self._head.usage.output_tokens if self._head.usage is not None else None
 
     def snapshot(self) -> ResponseReply:
         """Return the response assembled so far; later events do not change it."""
+        self.catch_up()
         output = self._output.build_items()
         if self._chat is not None:
             output += [item for choice in self._chat.snapshot().choices for item in _choice_to_items(choice)]
@@ -267,4 +281,9 @@ RESPONSE_DIALECT = Dialect(
     has_done_marker=True,
     find_failure=_find_failure,
     split_result=_split_result,
+)
+RESPONSE_HOLES: TextHoles[ResponseEvent] = TextHoles(
+    texts=frozenset({("delta",), (*_CHAT_DELTA, "content")}),
+    ignored=frozenset({("sequence_number",)}),
+    models={(): ResponseEvent, _CHAT_DELTA[:2]: ChunkChoice, _CHAT_DELTA: Delta},
 )

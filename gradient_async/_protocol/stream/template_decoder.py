@@ -11,14 +11,14 @@ holds the two together. Time is linear in the bytes, whatever the events are.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
 import attrs
 
 from gradient_async._protocol.stream.chat_decoder import DONE, ChatDecoder, decode_chunk
 from gradient_async._protocol.stream.chunk_template import ChunkRun, ChunkTemplate, infer_chunk_template
 from gradient_async._protocol.stream.json_template import JSONText
+from gradient_async._protocol.stream.run_decoder import RunDecoder
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, is_single_line
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletionChunk
@@ -33,7 +33,7 @@ _BLANK_LINE = EVENT_END.decode()
 
 
 @attrs.define(eq=False, repr=False)
-class TemplateDecoder:
+class TemplateDecoder(RunDecoder[ChatCompletionChunk]):
     """Decodes the body of a chat stream into chunks, fed in blocks of any size.
 
     Attributes:
@@ -56,14 +56,6 @@ class TemplateDecoder:
     """The text of the last event that was decoded in full, before a template was inferred of it."""
     _last_texts: deque[JSONText] = attrs.field(factory=lambda: deque(maxlen=2), init=False)
     _inferences_left: int = attrs.field(default=MAX_FAILED_INFERENCES, init=False)
-
-    def feed(self, block: bytes) -> Iterator[ChatCompletionChunk]:
-        """Return the chunks that *block* completes."""
-        return chain.from_iterable(self.decode_block(block))
-
-    def feed_eof(self) -> Iterator[ChatCompletionChunk]:
-        """Return the last chunk, if its JSON is complete and only its closing blank line is missing."""
-        return chain.from_iterable(self.decode_eof())
 
     def decode_block(self, block: bytes) -> list[Batch]:
         """Return the chunks that *block* completes, in batches: those of a template as a run.
@@ -96,16 +88,6 @@ class TemplateDecoder:
             self._decode_mixed(block, batches)
         except GradientError as error:
             self.error = error.with_traceback(None)
-        return batches
-
-    def decode_eof(self) -> list[Batch]:
-        """Return the chunks that the end of the body completes."""
-        if self.done or self.error is not None:
-            return []
-        batches: list[Batch] = []
-        fallback = self._feed_fallback(self._partial, batches)
-        batches += fallback.decode_eof()
-        self.done, self.error = fallback.done, fallback.error
         return batches
 
     def _decode_mixed(self, block: bytes, batches: list[Batch]) -> None:
@@ -185,6 +167,7 @@ class TemplateDecoder:
     def _decode_next(self, text: str, at: int, batches: list[Batch]) -> int:
         """Decode the event that begins *at* a position; return the position of its end."""
         end = text.find(_BLANK_LINE, at) + len(_BLANK_LINE)
+        end = end if end > at else len(text)  # a third line feed in a row begins no event
         event = text[at:end].encode()
         if not self._between_events or not is_single_line(event):
             self._feed_fallback(event, batches)

@@ -278,3 +278,10 @@ def test_the_template_of_a_block_is_used_within_the_block() -> None:
     chunks = [*decoder.feed(body[:1]), *decoder.feed(body[1:])]
     assert [chunk.text for chunk in chunks] == texts
     assert sum(map(is_from_template, chunks)) >= 48
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_blank_lines_between_events_are_skipped(count: int) -> None:
+    event = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
+    blocks = [(event + b"\n" * count) * 4, event + b"\n" * count, b"\n" * count, event]
+    assert decode_blocks(TemplateDecoder(), blocks) == decode_blocks(ChatDecoder(), blocks)

@@ -1,6 +1,7 @@
 """The streams of ``tests/wires`` in blocks of many sizes, through each decoder, and as chunks through the accumulator."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -9,17 +10,26 @@ import pytest
 from gradient_async import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, find_stream_error
 from gradient_async._protocol.stream.event_decoder import EventDecoder
-from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MessageAccumulator
-from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, ResponseAccumulator
+from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
+from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from tests.support.chat_events import take_events
 from tests.support.wires import Wire, load_wires, snapshot_fields
 
 SIZES = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 10**6]
+MESSAGE_DECODERS: list[Callable[[], Any]] = [
+    partial(EventDecoder, MESSAGE_DIALECT),
+    partial(EventTemplateDecoder, MESSAGE_DIALECT, MESSAGE_HOLES),
+]
+RESPONSE_DECODERS: list[Callable[[], Any]] = [
+    partial(EventDecoder, RESPONSE_DIALECT),
+    partial(EventTemplateDecoder, RESPONSE_DIALECT, RESPONSE_HOLES),
+]
 READERS: list[tuple[Wire, Callable[[], Any], Callable[[], Any]]] = [
     *((wire, decoder, ChatAccumulator) for wire in load_wires("chat") for decoder in (ChatDecoder, TemplateDecoder)),
-    *((wire, lambda: EventDecoder(MESSAGE_DIALECT), MessageAccumulator) for wire in load_wires("messages")),
-    *((wire, lambda: EventDecoder(RESPONSE_DIALECT), ResponseAccumulator) for wire in load_wires("responses")),
+    *((wire, decoder, MessageAccumulator) for wire in load_wires("messages") for decoder in MESSAGE_DECODERS),
+    *((wire, decoder, ResponseAccumulator) for wire in load_wires("responses") for decoder in RESPONSE_DECODERS),
 ]
 
 
