@@ -26,7 +26,7 @@ COMPLETION = Completion(
     calls=[ToolCall(id="c1", name="f", arguments='{"x": "ü"}'), ToolCall(id="c2", name="g", arguments="{}")],
 )
 MESSAGE: Value = {
-    "id": "msg", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
+    "id": "msg", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use", "stop_sequence": None,
     "usage": {"input_tokens": 3, "output_tokens": 9},
 }  # fmt: skip
 MESSAGE_STREAM: list[Value] = list(build_message_events(MESSAGE, COMPLETION))
