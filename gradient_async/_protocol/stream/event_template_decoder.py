@@ -49,7 +49,7 @@ class EventTemplateDecoder(RunDecoder[M]):
         if self.holes.adds_text(event):
             super()._update_templates(text, event)
 
-    def _infer_template(
+    def _match_template(
         self, last: str, text: str, event: M, known: EventTemplate[M] | None
     ) -> EventTemplate[M] | None:
         return self.holes.infer_template(last, text, event, known)

@@ -192,7 +192,7 @@ class RunDecoder(Generic[E]):
         self._template_was_used = False
         if self._inferences_left > 0:
             known = self._templates[0] if self._templates else None
-            inferred = (self._infer_template(last, text, event, known) for last in self._last_texts)
+            inferred = (self._match_template(last, text, event, known) for last in self._last_texts)
             if (template := next(filter(None, inferred), None)) is not None:
                 self._templates = [template, *self._templates[: _MAX_TEMPLATES - 1]]
         self._last_texts.appendleft(text)
@@ -201,7 +201,7 @@ class RunDecoder(Generic[E]):
         """Return the reference decoder, at the start of the stream."""
         raise NotImplementedError
 
-    def _infer_template(
+    def _match_template(
         self, last: str, text: str, event: E, known: EventTemplate[E] | None
     ) -> EventTemplate[E] | None:
         """Return the template that two events share, None if there is none.
