@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import aiohttp
 import attrs
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gradient_async._protocol.http.proxies import Proxy
     from gradient_async._protocol.http.retry import RetryBudget
     from gradient_async._protocol.rate_limit.priority_queue import Priority
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 AnyHook = Hook | CallHook | WaitHook
 _LIMITER = ("acquire", "apply_response", "new_for_key")
@@ -273,9 +275,27 @@ class SharedParts:
         return self._retry_budgets.setdefault(size, RetryBudget(size))
 
 
+def name_right_settings(function: F) -> F:
+    """Decorate a function that takes settings: an unknown one is a TypeError with the right name."""
+    code = function.__code__
+    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if unknown := kwargs.keys() - known:
+            from gradient_async._setting_names import suggest_setting  # most programs are right
+
+            name = min(unknown)
+            where = function.__qualname__.removesuffix(".__init__")
+            raise TypeError(f"{where} has no argument {name!r}; {suggest_setting(name, known)}.")
+        return function(*args, **kwargs)
+
+    return cast("F", call)
+
+
 def resolve_address(
     argument: str,
-    given: str | None,
+    given: object,
     variables: tuple[str, ...],
     environ: Mapping[str, str],
     *,

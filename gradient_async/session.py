@@ -22,11 +22,20 @@ from gradient_async._io.http.hooks import CallHook, Hook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials
+from gradient_async._protocol.http.credentials import Address, Secret
 from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async._wiring import Network, SharedParts, ViewOptions, find_proxy, merge_headers, resolve_address
+from gradient_async._wiring import (
+    Network,
+    SharedParts,
+    ViewOptions,
+    find_proxy,
+    merge_headers,
+    name_right_settings,
+    resolve_address,
+)
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
@@ -61,9 +70,9 @@ class AsyncSession:
     loop.
 
     Args:
-        api_key: Model access key or full-access token. Default: the first variable that is set of
-            MODEL_ACCESS_KEY, GRADIENT_MODEL_ACCESS_KEY, DIGITALOCEAN_INFERENCE_KEY, DIGITALOCEAN_TOKEN and
-            DIGITALOCEAN_ACCESS_TOKEN.
+        api_key: Model access key or full-access token, as text or an object such as Pydantic's ``SecretStr``; so may
+            every key be, and every address a URL object. Default: the first variable that is set of MODEL_ACCESS_KEY,
+            GRADIENT_MODEL_ACCESS_KEY, DIGITALOCEAN_INFERENCE_KEY, DIGITALOCEAN_TOKEN and DIGITALOCEAN_ACCESS_TOKEN.
         agent_access_key: Endpoint access key of an agent. Default: AGENT_ACCESS_KEY or GRADIENT_AGENT_ACCESS_KEY.
         agent_endpoint: Address of the agent, with or without scheme, ``/v1`` or ``/api/v1``. Default:
             AGENT_ENDPOINT, AGENT_URL or GRADIENT_AGENT_ENDPOINT.
@@ -110,22 +119,23 @@ class AsyncSession:
                 print(completion.text)
     """
 
+    @name_right_settings
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: Secret | None = None,
         *,
-        agent_access_key: str | None = None,
-        agent_endpoint: str | None = None,
-        base_url: str | None = None,
-        knowledge_base_token: str | None = None,
-        knowledge_base_endpoint: str | None = None,
+        agent_access_key: Secret | None = None,
+        agent_endpoint: Address | None = None,
+        base_url: Address | None = None,
+        knowledge_base_token: Secret | None = None,
+        knowledge_base_endpoint: Address | None = None,
         limits: RateLimits | Limiter | None = RateLimits(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int | None = None,
         hooks: Iterable[Hook | CallHook | WaitHook] = (),
         client_session: aiohttp.ClientSession | None = None,
-        proxy: str | None = None,
+        proxy: Address | None = None,
         trust_env: bool = False,
         ssl: ssl.SSLContext | None = None,
         headers: Mapping[str, str] | None = None,
@@ -161,6 +171,7 @@ class AsyncSession:
         self._max_event_bytes = max_event_bytes
         self._is_view = False
 
+    @name_right_settings
     def with_options(
         self,
         *,
@@ -388,8 +399,8 @@ class AsyncSession:
 
     def agent(
         self,
-        endpoint: str | None = None,
-        access_key: str | None = None,
+        endpoint: Address | None = None,
+        access_key: Secret | None = None,
         *,
         path: str = "/api/v1/chat/completions",
     ) -> Agent:
@@ -433,6 +444,13 @@ class AsyncSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # type checkers report it themselves
+
+        def __enter__(self) -> None:
+            raise TypeError("A session is opened with 'async with', or without a block and closed by aclose().")
+
+        __exit__ = None
 
     def __repr__(self) -> str:
         state = "closed" if self._transport.closed else "open"

@@ -77,7 +77,7 @@ class _LimitsView:
     _headers: RateLimitInfo = attrs.field(factory=RateLimitInfo, init=False)
 
     async def refresh(self) -> None:
-        """Send a request, whose response carries the rate limits."""
+        """Send a request for the rate limits in its response."""
         if self._model is None:
             self._headers = (await self._session.models.list()).meta.rate_limit
             return

@@ -17,6 +17,9 @@ _PROXY_FAULT_END = 500
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 """Names of TLS alerts by which a server refuses the client's certificate, or that there is none."""
 
+_PLAIN_REPLIES = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""OpenSSL's reasons when a server answers a TLS handshake in plain text."""
+
 
 def translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError:
     """Return our error for an exception of aiohttp or of the operating system."""
@@ -49,6 +52,12 @@ def _translate_connect_error(
         kind = "the proxy "
     if isinstance(error, ssl.SSLError) and any(alert in str(error) for alert in _CERTIFICATE_ALERTS):
         return _build_client_certificate_error()
+    if isinstance(error, ssl.SSLError) and error.reason in _PLAIN_REPLIES:
+        return APIConnectionError(
+            f"Could not connect to {kind}{caught.host}:{caught.port}: it does not speak TLS. If that is right, write "
+            "http:// in front of its address.",
+            permanent=True,
+        )
     reason = error.strerror or type(error).__name__
     # a TLS handshake that fails for another reason than its end fails each time
     permanent = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import string
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -30,9 +32,32 @@ INFERENCE_ENDPOINTS = ("GRADIENT_INFERENCE_ENDPOINT",)
 DEFAULT_KNOWLEDGE_BASE_URL = "https://kbaas.do-ai.run"
 KNOWLEDGE_BASE_TOKENS = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
 KNOWLEDGE_BASE_ENDPOINTS = ("GRADIENT_KNOWLEDGE_BASE_ENDPOINT", "GRADIENT_KBASS_ENDPOINT")
+_KEY_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.")
+"""Characters of the keys that the service issues; others are no fault, but a reason to look closer."""
 _MODEL_KEY_PREFIX, _TOKEN_PREFIXES = "sk-do-", ("dop_v1_", "doo_v1_")
 AGENT_KEYS = ("AGENT_ACCESS_KEY", "GRADIENT_AGENT_ACCESS_KEY")
 AGENT_ENDPOINTS = ("AGENT_ENDPOINT", "AGENT_URL", "GRADIENT_AGENT_ENDPOINT")
+
+
+class SupportsSecret(Protocol):
+    """An object that keeps a key hidden, as Pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str:
+        """Return the key."""
+        ...
+
+
+class SupportsScheme(Protocol):
+    """A URL object of yarl, httpx, Pydantic or the standard library."""
+
+    @property
+    def scheme(self) -> str:
+        """The part before the colon."""
+        ...
+
+
+Secret = str | SupportsSecret
+Address = str | SupportsScheme
 
 
 @attrs.frozen
@@ -63,21 +88,27 @@ class Setting:
         return self.value
 
 
-def find_setting(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
-    """Look a setting up: *given*, else the first of *variables* that is not blank."""
+def find_setting(argument: str, given: object, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
+    """Look a setting up: *given*, text or an object that holds it, else the first of *variables* that is not blank.
+
+    Raises:
+        ConfigurationError: *given* is of another type.
+    """
     if given is not None:
-        return Setting(argument, variables, given, f"{argument}=")
+        source = f"{argument}="
+        return Setting(argument, variables, given if type(given) is str else _read_object(source, given), source)
     for name in variables:
         if value := environ.get(name, "").strip():
             return Setting(argument, variables, value, name)
     return Setting(argument, variables)
 
 
-def find_key(argument: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
+def find_key(argument: str, given: object, variables: tuple[str, ...], environ: Mapping[str, str]) -> Setting:
     """Look a key up as `find_setting` does, and strip it.
 
     Raises:
-        ConfigurationError: The key is empty, or has a character that a header cannot carry.
+        ConfigurationError: The key is empty, is something else than a key, or has a character that a header cannot
+            carry.
     """
     setting = find_setting(argument, given, variables, environ)
     if setting.value is None:
@@ -85,6 +116,8 @@ def find_key(argument: str, given: str | None, variables: tuple[str, ...], envir
     key = setting.value.strip()
     if not key:
         raise ConfigurationError(f"The key from {setting.source} is empty; leave it out or give the whole key.")
+    if not _KEY_CHARACTERS.issuperset(key) and (problem := _describe_bad_key(key)):
+        raise ConfigurationError(f"The key from {setting.source} {problem}.")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(
             f"The key from {setting.source} has a line break, a space or a character outside ASCII in it; "
@@ -136,6 +169,10 @@ def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Sett
         return address
     text, source = address.value.strip(), address.source or address.argument
     parts = _split_address(_add_scheme(text, source), source)
+    if parts.path.strip("/"):
+        _refuse_endpoint(parts, source)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError(f"{source} must be an address alone, without user, query or fragment.")
     if parts.scheme == "http" and not allow_insecure and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
             f"{source} is an http:// address, which would send the key unencrypted to {parts.hostname}; "
@@ -185,6 +222,29 @@ def _split_address(text: str, source: str) -> SplitResult:
         problem, usable = f" ({error})", False
     if not usable or any(ord(c) <= 32 or c in "\\\x7f" for c in text):
         raise ConfigurationError(f"{source} is not an address like https://host/prefix{problem}.")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigurationError(f"{source} must be an address alone, without user, query or fragment.")
     return parts
+
+
+def _refuse_endpoint(parts: SplitResult, source: str) -> None:
+    """Raise a `ConfigurationError` with the right address if this is that of an endpoint."""
+    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses have no path
+
+    path = parts.path.rstrip("/")
+    if endpoint := find_endpoint(path):
+        host = parts.netloc.rpartition("@")[2]
+        raise ConfigurationError(
+            f"{source} ends with {endpoint}, which each request appends itself; give "
+            f"{parts.scheme}://{host}{path.removesuffix(endpoint)} instead."
+        )
+
+
+def _read_object(source: str, value: object) -> str:
+    from gradient_async._protocol.http.setting_values import read_setting  # most programs pass text
+
+    return read_setting(source, value)
+
+
+def _describe_bad_key(key: str) -> str | None:
+    from gradient_async._protocol.http.setting_values import describe_bad_key  # most keys are fine
+
+    return describe_bad_key(key)

@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 
+from gradient_async._protocol.http.setting_values import read_setting
 from gradient_async.errors import ConfigurationError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -46,13 +47,13 @@ def parse_proxy(address: object, source: str = "proxy") -> Proxy:
     """Return the proxy at *address*; one without a scheme, as ``proxy:3128``, is spoken to in HTTP.
 
     Args:
-        address: The address, maybe with user and password; text, or an object with that text.
+        address: The address, maybe with user and password; text, or a URL object.
         source: The argument or variable that *address* comes from, for errors.
 
     Raises:
         ConfigurationError: It is not the address of an HTTP proxy.
     """
-    text = str(address).strip()
+    text = (address if isinstance(address, str) else read_setting(source, address)).strip()
     text = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(text)

@@ -249,7 +249,7 @@ class Agent(Resource):
 def new_agent(
     pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int, path: str
 ) -> Agent:
-    """Create ``session.agent(...)``, whose chat completions are at *path*."""
+    """Create ``session.agent(...)`` with its chat completions at *path*."""
     completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes, path=path)
     raw = cache(partial(_new_raw, pipeline, target, timeouts, max_event_bytes))
     return Agent(pipeline, target, timeouts, AgentChat(completions), raw)

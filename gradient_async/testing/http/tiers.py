@@ -117,7 +117,7 @@ class TierLimits:
         return Verdict(admitted=True, headers=headers)
 
     def describe_quota(self, now: float) -> Mapping[str, str]:  # noqa: ARG002 - of the protocol
-        """Return no headers: the quotas of a model are told to those who may use it."""
+        """Return no headers: only users of a model see its quotas."""
         return {}
 
     def _find_tier(self, model: str) -> Tier | None:

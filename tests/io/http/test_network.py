@@ -226,6 +226,18 @@ async def test_a_client_certificate_that_is_missed_after_the_handshake_is_explai
     assert "load_cert_chain" in str(error)
 
 
+@pytest.mark.parametrize("form", ["{}", "https://{}", "https://{}/v1"])
+@own_or_not
+async def test_an_address_of_a_server_without_tls_says_so(
+    form: str, gradient_emulator: Emulator, *, own_pool: bool
+) -> None:
+    async with open_session(own_pool=own_pool, base_url=form.format(host_of(gradient_emulator))) as session:
+        with pytest.raises(APIConnectionError, match=r"does not speak TLS.*http:// in front") as caught:
+            await session.chat.completions.create(**HI)
+    assert caught.value.permanent
+    assert not caught.value.maybe_sent
+
+
 async def test_headers_go_with_every_request_and_a_call_replaces_them(gradient_emulator: Emulator) -> None:
     headers = {"X-Team": "blue", "user-agent": "mine", "X-Other": "1"}
     async with AsyncSession("test", base_url=gradient_emulator.url, headers=headers) as session:

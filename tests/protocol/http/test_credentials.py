@@ -1,11 +1,28 @@
 """Which key goes to which host."""
 
+from urllib.parse import urlparse, urlsplit
+
+import attrs
+import httpx
 import pytest
+import yarl
+from pydantic import AnyUrl, HttpUrl, SecretBytes, SecretStr
 
 from gradient_async import ConfigurationError
 from gradient_async._protocol.http.credentials import Setting, find_key, find_setting, is_loopback, normalize_address
+from gradient_async._protocol.http.proxies import parse_proxy
 
 NAMES = ("FIRST", "SECOND")
+
+
+@attrs.frozen
+class SecretBox:
+    """A secret of another library, which holds one of Pydantic."""
+
+    _content: SecretStr
+
+    def get_secret_value(self) -> SecretStr:
+        return self._content
 
 
 def test_an_argument_takes_precedence_over_the_environment() -> None:
@@ -37,6 +54,44 @@ def test_a_setting_does_not_show_its_value() -> None:
     assert "sk-do-1" not in repr(find_key("api_key", "sk-do-1", NAMES, {}))
 
 
+@pytest.mark.parametrize("key", [SecretStr("sk-do-1"), SecretBox(SecretStr("sk-do-1"))])
+def test_a_key_may_be_an_object_that_hides_it(key: object) -> None:
+    setting = find_key("api_key", key, NAMES, {})
+    assert setting.value == "sk-do-1"
+    assert "sk-do-1" not in repr(setting)
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [(b"sk", "got bytes; decode it first"), (bytearray(b"sk"), "decode it"), (SecretBytes(b"sk"), "got bytes"),
+     (5, "got int"), (["sk"], "got list"), (lambda: "sk", "got function; call it first"), (str, "call it first")],
+)  # fmt: skip
+@pytest.mark.parametrize("argument", ["api_key", "base_url"])
+def test_a_setting_of_another_type_is_refused(argument: str, value: object, advice: str) -> None:
+    with pytest.raises(ConfigurationError, match=advice) as caught:
+        find_setting(argument, value, NAMES, {})
+    assert f"{argument}= must be text" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [("https://inference.do-ai.run", "base_url="), ("http://localhost/v1", "is an address"),
+     ("Bearer sk-do-1", "begins with Bearer"), ("bearer sk-do-1", "begins with Bearer"),
+     ('"sk-do-1"', "quotation marks"), ("'sk-do-1'", "quotation marks"), ("`sk-do-1`", "quotation marks"),
+     ("<your key>", "placeholder"), ("$MODEL_ACCESS_KEY", "placeholder"), ("${MODEL_ACCESS_KEY}", "placeholder"),
+     ("{{ key }}", "placeholder"), ("%KEY%", "placeholder")],
+)  # fmt: skip
+def test_what_is_taken_for_a_key_is_named(key: str, advice: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"from SECOND.*{advice}") as caught:
+        find_key("api_key", None, NAMES, {"SECOND": key})
+    assert "sk-do-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["abc+/=", "a:b", "sk_live-1.2~3", "ey.J0.x_y", "a'b", "100%"])
+def test_a_key_of_another_form_is_taken(key: str) -> None:
+    assert find_key("api_key", key, NAMES, {}).value == key
+
+
 def normalized_url(address: str, *, allow_insecure: bool = False) -> str | None:
     return normalize_address(Setting("base_url", (), address, "base_url="), allow_insecure=allow_insecure).value
 
@@ -60,6 +115,61 @@ def normalized_url(address: str, *, allow_insecure: bool = False) -> str | None:
 )
 def test_an_address_is_normalized(address: str, expected: str) -> None:
     assert normalized_url(address) == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        yarl.URL("https://host.example/team/v1"),
+        httpx.URL("https://host.example/team/v1/"),
+        AnyUrl("https://host.example/team/v1"),
+        HttpUrl("https://host.example/team"),
+        urlsplit("https://host.example/team/v1"),
+        urlparse("https://host.example/team/"),
+        SecretStr("host.example/team"),
+    ],
+    ids=lambda address: f"{type(address).__module__}.{type(address).__name__}",
+)
+def test_an_address_may_be_a_url_object(address: object) -> None:
+    found = find_setting("base_url", address, NAMES, {})
+    assert normalize_address(found).value == "https://host.example/team"
+    assert parse_proxy(address).url.removesuffix("/").removesuffix("/v1").endswith("://host.example/team")
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint", "base"),
+    [
+        ("https://inference.do-ai.run/v1/chat/completions", "/v1/chat/completions", "https://inference.do-ai.run"),
+        ("inference.do-ai.run/v1/chat/completions/", "/v1/chat/completions", "https://inference.do-ai.run"),
+        ("https://h/chat/completions", "/chat/completions", "https://h"),
+        ("https://h/team/v1/messages", "/v1/messages", "https://h/team"),
+        ("https://h/v1/responses?x=1", "/v1/responses", "https://h"),
+        ("https://h/v1/models/llama", "/v1/models/llama", "https://h"),
+        ("https://h/v1/images/generations", "/v1/images/generations", "https://h"),
+        ("https://h/v1/batches/files", "/v1/batches/files", "https://h"),
+        ("https://a.agents.do-ai.run/api/v1/chat/completions?agent=true", "/api/v1/chat/completions",
+         "https://a.agents.do-ai.run"),
+    ],
+)  # fmt: skip
+def test_the_address_of_an_endpoint_is_refused_with_the_one_to_give(address: str, endpoint: str, base: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        normalized_url(address)
+    assert f"ends with {endpoint}," in str(caught.value)
+    assert f"give {base} instead" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://h/models",
+        "https://h/v1/account/gateway/openai",
+        "https://h/responses",
+        "https://h/chat",
+        "https://h/v2",
+    ],
+)
+def test_the_prefix_of_a_gateway_is_kept(address: str) -> None:
+    assert normalized_url(address) == address
 
 
 @pytest.mark.parametrize("address", ["http://example.com", "http://10.0.0.1:80", "http://127.0.0.1.example.com"])
