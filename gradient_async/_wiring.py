@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import aiohttp
 import attrs
 
-from gradient_async._io.http.hooks import CallHook, Hook, WaitHook, combine_wait_hooks, observes_calls, observes_waits
+from gradient_async._io.http.hooks import (
+    CallHook,
+    Hook,
+    ToolHook,
+    WaitHook,
+    combine_wait_hooks,
+    observes_calls,
+    observes_tools,
+    observes_waits,
+)
 from gradient_async._io.http.target import Headers, Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-AnyHook = Hook | CallHook | WaitHook
+AnyHook = Hook | CallHook | WaitHook | ToolHook
 _LIMITER = ("acquire", "apply_response", "new_for_key")
 """Methods of `Limiter` that calls need."""
 _PRIORITIES = ("interactive", "bulk")
@@ -47,7 +56,7 @@ class ViewOptions:
     Attributes:
         retry: What is sent again.
         timeouts: The time limits of a call.
-        hooks: Observers of attempts, calls and waits.
+        hooks: Observers of attempts, calls, waits and tools.
         headers: Headers of every request.
         priority: Place of the requests at the limiter.
     """
@@ -238,6 +247,7 @@ class SharedParts:
             "retry": options.retry,
             "hooks": tuple(filter(callable, options.hooks)),
             "on_wait": combine_wait_hooks([hook for hook in options.hooks if observes_waits(hook)]),
+            "tool_hooks": [hook for hook in options.hooks if observes_tools(hook)],
             "budget": self._get_retry_budget(options.retry.budget),
             "connection_reuse": self.connection_reuse,
         }
@@ -339,13 +349,17 @@ def find_proxy(address: object) -> Proxy | None:
 
 
 def _check_hooks(hooks: tuple[Any, ...]) -> None:
-    if not all(callable(hook) or observes_calls(hook) or observes_waits(hook) for hook in hooks):
+    if not all(map(_observes_anything, hooks)):
         raise ConfigurationError(
-            "hooks: each must be callable, to observe attempts, or have begin_call or begin_wait, to observe calls "
-            "or waits."
+            "hooks: each must be callable, to observe attempts, or have begin_call, begin_wait, or begin_tool_run and "
+            "begin_tool_call, to observe calls, waits or tools."
         )
     functions: tuple[Callable[..., Any], ...] = tuple(filter(callable, hooks))
     if any(map(iscoroutinefunction, functions)):
         raise ConfigurationError(
             "hooks: one is an async function. Hooks are called and not awaited; write def instead of async def."
         )
+
+
+def _observes_anything(hook: object) -> bool:
+    return callable(hook) or observes_calls(hook) or observes_waits(hook) or observes_tools(hook)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
-from gradient_async._io.http.hooks import CallHook, Hook, WaitHook
+from gradient_async._io.http.hooks import CallHook, Hook, ToolHook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials
@@ -91,7 +91,8 @@ class AsyncSession:
             total limits the wait for the first byte.
         max_connections: Maximum number of open connections; default: None, any number.
         hooks: Callables that receive the `AttemptDetails` of each attempt, and objects whose ``begin_call`` observes
-            calls (`CallHook`) or whose ``begin_wait`` observes long waits at the limiter (`WaitHook`); default: none.
+            calls (`CallHook`), whose ``begin_wait`` observes long waits at the limiter (`WaitHook`), or whose
+            ``begin_tool_run`` and ``begin_tool_call`` observe ``run_tools`` (`ToolHook`); default: none.
         client_session: Your own aiohttp session, whose connections and settings every request uses; it is never closed
             here. It must not have ``auth``; its ``raise_for_status``, its time limits, credentials in ``~/.netrc`` and
             retries of aiohttp do not apply. Default: None, the session creates its own.
@@ -133,7 +134,7 @@ class AsyncSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int | None = None,
-        hooks: Iterable[Hook | CallHook | WaitHook] = (),
+        hooks: Iterable[Hook | CallHook | WaitHook | ToolHook] = (),
         client_session: aiohttp.ClientSession | None = None,
         proxy: Address | None = None,
         trust_env: bool = False,
@@ -179,7 +180,7 @@ class AsyncSession:
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         priority: Priority | None = None,
-        hooks: Iterable[Hook | CallHook | WaitHook] = (),
+        hooks: Iterable[Hook | CallHook | WaitHook | ToolHook] = (),
     ) -> Self:
         """Return a view of this session: the same keys, connections and rate limits, with other settings.
 

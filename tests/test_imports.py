@@ -87,7 +87,9 @@ def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
     hints = get_type_hints(gradient_async.AsyncSession.__init__)
     assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
     hook = Callable[[gradient_async.AttemptDetails], object]
-    assert hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook]
+    assert (
+        hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook | gradient_async.ToolHook]
+    )
 
 
 async def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:

@@ -108,7 +108,8 @@ class GenerativeResource(StreamingResource, Generic[R]):
 
         send = partial(self._send, timeout=timeout)
         bounds = {"max_rounds": max_rounds, "concurrency": concurrency}
-        return run_tool_rounds(send, self._load_dialect(), params, tools, **bounds, in_threads=in_threads)
+        hooks = self._pipeline.tool_hooks
+        return run_tool_rounds(send, self._load_dialect(), params, tools, **bounds, in_threads=in_threads, hooks=hooks)
 
     def _map_requests(
         self,

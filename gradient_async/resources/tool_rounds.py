@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 
-from gradient_async._protocol.requests.chat import reject_stream
+from gradient_async._io.http.hooks import ToolCallDetails, ToolHook, ToolRunDetails
+from gradient_async._io.http.observation import begin_observation
+from gradient_async._protocol.requests.chat import AGENT_MODEL, reject_stream
 from gradient_async._protocol.requests.parameters import require_iterable
 from gradient_async._protocol.schema.dialect import Dialect
 from gradient_async._protocol.schema.tool_loop import (
@@ -31,6 +33,7 @@ from gradient_async._protocol.schema.tool_loop import (
     with_result,
 )
 from gradient_async.errors import GradientError, InterruptedCall
+from gradient_async.models.chat import ToolCall
 from gradient_async.models.tool_run import ToolRun, ToolStep
 
 Send = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -47,6 +50,7 @@ async def run_tool_rounds(
     max_rounds: int,
     concurrency: int,
     in_threads: bool,
+    hooks: Sequence[ToolHook] = (),
 ) -> ToolRun[Any, Any, Any]:
     """Run the conversation that begins with *params* to its end; *send* fetches each reply.
 
@@ -59,9 +63,11 @@ async def run_tool_rounds(
     check_bounds(max_rounds=max_rounds, concurrency=concurrency)
     toolbox = build_toolbox(dialect, tools)
     messages = require_iterable(dialect.conversation, params.get(dialect.conversation), _EXPECTED)
-    loop = _ToolLoop(send, dialect, params, toolbox, messages, asyncio.Semaphore(concurrency), in_threads=in_threads)
+    slots = asyncio.Semaphore(concurrency)
+    loop = _ToolLoop(send, dialect, params, toolbox, messages, slots, in_threads=in_threads, hooks=hooks)
+    rounds = loop.run_rounds(max_rounds)
     try:
-        return await loop.run_rounds(max_rounds)
+        return await (_observe_run(hooks, params, rounds) if hooks else rounds)
     except GradientError as error:
         if isinstance(error, InterruptedCall):
             error.messages = loop.messages
@@ -80,6 +86,7 @@ class _ToolLoop:
     messages: Conversation
     slots: asyncio.Semaphore
     in_threads: bool = attrs.field(kw_only=True)
+    hooks: Sequence[ToolHook] = attrs.field(kw_only=True)
     replies: list[Any] = attrs.field(factory=list, init=False)
     steps: list[ToolStep] = attrs.field(factory=list, init=False)
 
@@ -106,8 +113,26 @@ class _ToolLoop:
     async def _run_calls(self, steps: list[ToolStep]) -> list[ToolStep]:
         """Run the tool calls of one round concurrently."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._run_call(step)) for step in steps]
+            tasks = [
+                group.create_task(self._observe_call(step) if self.hooks else self._run_call(step)) for step in steps
+            ]
         return [task.result() for task in tasks]
+
+    async def _observe_call(self, step: ToolStep) -> ToolStep:
+        """Run one tool call and report it to hooks."""
+        with begin_observation([hook.begin_tool_call for hook in self.hooks], self._describe_call(step.call)) as seen:
+            step = await seen.run(self._run_call(step))
+        seen.report_end(step, "done" if step.ok else "error", step.error)
+        return step
+
+    def _describe_call(self, call: ToolCall) -> ToolCallDetails:
+        _, tool = self.toolbox.functions.get(call.function.name, (None, None))
+        return ToolCallDetails(
+            id=call.id,
+            name=call.function.name,
+            description=None if tool is None else tool.definition["function"].get("description"),
+            arguments=call.function.arguments,
+        )
 
     async def _run_call(self, step: ToolStep) -> ToolStep:
         """Run one tool call; any failure becomes the content for the model."""
@@ -124,6 +149,18 @@ class _ToolLoop:
         use_thread = self.in_threads and not inspect.iscoroutinefunction(function)
         result = await asyncio.to_thread(_call_without_stop_iteration, call) if use_thread else call()
         return await result if inspect.isawaitable(result) else result
+
+
+async def _observe_run(
+    hooks: Sequence[ToolHook], params: Mapping[str, Any], rounds: Coroutine[Any, Any, ToolRun[Any, Any, Any]]
+) -> ToolRun[Any, Any, Any]:
+    """Await the rounds of a conversation and report it to *hooks*."""
+    model = params.get("model")
+    details = ToolRunDetails(model=model if isinstance(model, str) and model != AGENT_MODEL else None, params=params)
+    with begin_observation([hook.begin_tool_run for hook in hooks], details) as seen:
+        run = await seen.run(rounds)
+    seen.report_end(run, "done")
+    return run
 
 
 def _call_without_stop_iteration(call: Callable[[], Any]) -> Any:

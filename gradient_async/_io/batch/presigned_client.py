@@ -117,8 +117,9 @@ class _PresignedAttempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not (self.hooks or logger.isEnabledFor(DEBUG)) or not (error is None or isinstance(error, GradientError)):
+        if not (self.hooks or logger.isEnabledFor(DEBUG)):
             return
+        caught = error if isinstance(error, GradientError) else None
         details = AttemptDetails(
             method=self.method,
             url=self.url.partition("?")[0],
@@ -126,8 +127,9 @@ class _PresignedAttempt:
             limiter_wait=0.0,
             status=self.exchange.status if self.exchange else None,
             request_id=self.exchange.headers.get("x-amz-request-id") if self.exchange else None,
-            error=self.error or error,
+            error=self.error or caught,
             elapsed=self.timer.deadline_timer.time() - self._started_at,
+            cancelled=isinstance(error, asyncio.CancelledError),
         )
         report_attempt(self.hooks, details)
 

@@ -38,9 +38,10 @@ class AttemptDetails:
         limiter_wait: Seconds spent waiting for the rate limiter.
         status: HTTP status; None if no response came.
         request_id: The service's id of the request; None if it sent none.
-        error: The error of the attempt; None if it succeeded.
+        error: The error of the attempt; None if it succeeded or was cancelled.
         elapsed: Seconds from handing the request to the pool to the end of the attempt; for a stream, to its status
             line.
+        cancelled: Whether its task was cancelled, or its stream closed, before the attempt ended.
     """
 
     method: str
@@ -51,6 +52,7 @@ class AttemptDetails:
     request_id: str | None
     error: GradientError | None
     elapsed: float
+    cancelled: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -73,13 +75,43 @@ class CallDetails:
 
 
 @attrs.frozen(kw_only=True)
+class ToolRunDetails:
+    """A conversation of ``run_tools`` that begins. It ends with its `ToolRun`, or with an error.
+
+    Attributes:
+        model: Name of the model; None if the call has none, for example because an agent chooses its own.
+        params: The parameters of the first request, prompt included, without its tools.
+    """
+
+    model: str | None
+    params: Mapping[str, Any] = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ToolCallDetails:
+    """A call of a tool in ``run_tools`` that begins. It ends with its `ToolStep`.
+
+    Attributes:
+        id: The id of the call.
+        name: Name of the tool.
+        description: The description of the tool that the model got; None without one.
+        arguments: The arguments as the model wrote them: JSON, or text that should be.
+    """
+
+    id: str
+    name: str
+    description: str | None
+    arguments: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class CallOutcome:
-    """The end of a call.
+    """The end of a call, of a conversation with tools, or of the call of one tool.
 
     Attributes:
         outcome: ``"done"``, ``"error"``, ``"cancelled"``, or the outcome of its stream.
-        result: The decoded response, or of a stream the part that arrived; None without a response. Its ``meta`` has
-            the timings.
+        result: The decoded response, or of a stream the part that arrived; the `ToolRun` or `ToolStep`; None without
+            one. The ``meta`` of a response has the timings.
         error: The exception that ended the call; None after a success.
         elapsed: Seconds from the beginning of the call.
     """
@@ -91,9 +123,37 @@ class CallOutcome:
 
 
 class CallHook(Protocol):
-    """An observer of calls."""
+    """An observer of calls.
+
+    Each call has a context of its own: a context variable that `begin_call` sets is seen by all that is done for the
+    call, and by nothing else.
+    """
 
     def begin_call(self, call: CallDetails, /) -> Callable[[CallOutcome], object] | None:
+        """Observe the beginning of *call*.
+
+        Returns:
+            A function to be called once with the `CallOutcome`, or None to ignore the end.
+        """
+        ...
+
+
+class ToolHook(Protocol):
+    """An observer of ``run_tools``: of each conversation, and of each call of a tool within.
+
+    Each has a context of its own, as calls have: a variable that `begin_tool_run` sets is seen by the calls and tools
+    of the conversation, one that `begin_tool_call` sets by the function, in a thread as well.
+    """
+
+    def begin_tool_run(self, run: ToolRunDetails, /) -> Callable[[CallOutcome], object] | None:
+        """Observe the beginning of *run*.
+
+        Returns:
+            A function to be called once with the `CallOutcome`, or None to ignore the end.
+        """
+        ...
+
+    def begin_tool_call(self, call: ToolCallDetails, /) -> Callable[[CallOutcome], object] | None:
         """Observe the beginning of *call*.
 
         Returns:
@@ -123,6 +183,11 @@ def observes_calls(hook: object) -> TypeGuard[CallHook]:
     return hasattr(hook, "begin_call")
 
 
+def observes_tools(hook: object) -> TypeGuard[ToolHook]:
+    """Whether *hook* observes conversations with tools."""
+    return hasattr(hook, "begin_tool_run") and hasattr(hook, "begin_tool_call")
+
+
 def observes_waits(hook: object) -> TypeGuard[WaitHook]:
     """Whether *hook* observes long waits at the limiter."""
     return hasattr(hook, "begin_wait")
@@ -148,6 +213,7 @@ def report_attempt(hooks: Sequence[Hook], details: AttemptDetails) -> None:
 def format_attempt(details: AttemptDetails) -> str:
     """Return the line of an attempt in the log: method, address, status or error, milliseconds, request id."""
     result = str(details.status) if details.status is not None else format_error(details.error)
+    result = "cancelled" if details.cancelled else result
     facts = [f"{details.method} {details.url}: {result} in {details.elapsed * 1000:.0f} ms"]
     facts += [f"request {escape_text(details.request_id, _ID_CHARS)}"] if details.request_id else []
     facts += [f"attempt {details.attempt}"] if details.attempt > 1 else []

@@ -1,57 +1,25 @@
 """A pipeline that reports the beginning and the end of each call to hooks.
 
-Contract: a hook that saw the beginning of a call sees its end exactly once, however the call or its stream ends. An
-exception in a hook does not reach the call.
+Contract: a hook that saw the beginning of a call sees its end exactly once, however the call or its stream ends. The
+attempts of a call run in its context. An exception in a hook does not reach the call.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
-from gradient_async._io.deadline_timer import get_loop
-from gradient_async._io.http.hooks import CallDetails, CallHook, CallOutcome, call_hook
+from gradient_async._io.http.hooks import CallDetails, CallHook
+from gradient_async._io.http.observation import Observation, begin_observation
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.requests.chat import AGENT_MODEL
 from gradient_async._protocol.requests.request import Request
-
-EndHook = Callable[[CallOutcome], object]
-
-
-@attrs.define(eq=False, repr=False)
-class ObservedCall:
-    """A call that has begun; an exception that leaves its ``with`` block is reported as the end of the call."""
-
-    _end_hooks: Sequence[EndHook]
-    _clock: Callable[[], float]
-    _started_at: float = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._started_at = self._clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.report_end(None, "cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
-
-    def report_end(self, result: Any, outcome: str, error: BaseException | None = None) -> None:
-        """Report the end of the call to its hooks; a second end is ignored."""
-        details = CallOutcome(outcome=outcome, result=result, error=error, elapsed=self._clock() - self._started_at)
-        hooks, self._end_hooks = self._end_hooks, ()
-        for hook in hooks:
-            call_hook(hook, details)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -76,9 +44,9 @@ class ObservedPipeline(Pipeline):
         """
         return await self._observe_result(request, target, super().send_and_decode_typed(request, target, decode))
 
-    async def _observe_result(self, request: Request, target: Target, sending: Awaitable[R]) -> R:
+    async def _observe_result(self, request: Request, target: Target, sending: Coroutine[Any, Any, R]) -> R:
         with self._begin_call(request, target) as call:
-            result = await sending
+            result = await call.run(sending)
         call.report_end(result, "done")
         return result
 
@@ -88,14 +56,12 @@ class ObservedPipeline(Pipeline):
 
     async def _open_stream(self, request: Request, target: Target) -> Reply:
         with self._begin_call(request, target) as call:
-            reply = await self.send(request, target)
+            reply = await call.run(self.send(request, target))
         reply.on_end = call.report_end
         return reply
 
-    def _begin_call(self, request: Request, target: Target) -> ObservedCall:
-        details = _describe_call(request, target)
-        ends = [call_hook(hook.begin_call, details) for hook in self.call_hooks]
-        return ObservedCall([end for end in ends if end is not None], get_loop().time)
+    def _begin_call(self, request: Request, target: Target) -> Observation:
+        return begin_observation([hook.begin_call for hook in self.call_hooks], _describe_call(request, target))
 
 
 def _describe_call(request: Request, target: Target) -> CallDetails:

@@ -21,7 +21,7 @@ import attrs
 from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
-from gradient_async._io.http.hooks import AttemptDetails, Hook, format_error, logger, report_attempt
+from gradient_async._io.http.hooks import AttemptDetails, Hook, ToolHook, format_error, logger, report_attempt
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
@@ -102,12 +102,14 @@ class Pipeline:
         retry: The policy that decides about retries.
         hooks: Observers of attempts.
         on_wait: Observer of long waits at the limiter; None without one.
+        tool_hooks: Observers of conversations with tools.
     """
 
     transport: Transport
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     hooks: Sequence[Hook] = ()
     on_wait: WaitObserver | None = None
+    tool_hooks: Sequence[ToolHook] = ()
     _budget: RetryBudget = attrs.field(kw_only=True)
     _connection_reuse: ConnectionReuse = attrs.field(factory=ConnectionReuse, kw_only=True)
 
@@ -207,8 +209,11 @@ class Pipeline:
         except GradientError as error:
             attempt.error = error
         except TimeoutError:
-            if attempt.exchange is None or attempt.exchange.status < HTTP_OK_END:  # an error status says more
-                attempt.error = timer.build_timeout_error(call.deadline_timer.time())
+            is_refused = attempt.exchange is not None and attempt.exchange.status >= HTTP_OK_END  # which says more
+            attempt.error = None if is_refused else timer.build_timeout_error(call.deadline_timer.time())
+        except BaseException as caught:
+            self._report_interrupted(call, attempt, started_at if is_observed else None, caught)
+            raise
         finally:
             if permit is not None and not timer.sent:
                 permit.refund()
@@ -278,7 +283,19 @@ class Pipeline:
         )
         return delay if delay is not None and self._budget.try_spend(error) else None
 
-    def _report_attempt(self, call: _Call, attempt: _Attempt, elapsed: float) -> None:
+    def _report_interrupted(
+        self, call: _Call, attempt: _Attempt, started_at: float | None, caught: BaseException
+    ) -> None:
+        """Report an attempt that *caught* ended: its task was cancelled, or the session closed."""
+        if started_at is None:
+            return
+        is_cancelled = isinstance(caught, asyncio.CancelledError)
+        if is_cancelled and self.transport.closed:
+            attempt.error = build_closed_error(maybe_sent=attempt.timer.sent)
+        elapsed = call.deadline_timer.time() - started_at
+        self._report_attempt(call, attempt, elapsed, cancelled=is_cancelled and attempt.error is None)
+
+    def _report_attempt(self, call: _Call, attempt: _Attempt, elapsed: float, *, cancelled: bool = False) -> None:
         exchange = attempt.exchange
         details = AttemptDetails(
             method=call.request.method,
@@ -289,6 +306,7 @@ class Pipeline:
             request_id=get_request_id(exchange.headers) if exchange else None,
             error=attempt.error,
             elapsed=elapsed,
+            cancelled=cancelled,
         )
         report_attempt(self.hooks, details)
 

@@ -91,6 +91,7 @@ async def test_a_stream_is_one_line(gradient_emulator: Emulator, caplog: pytest.
             "POST https://h/v1/x: GradientError: It broke. in 412 ms",
         ),
         ({"status": None, "request_id": None}, "POST https://h/v1/x: no response in 412 ms"),
+        ({"status": None, "cancelled": True, "request_id": None}, "POST https://h/v1/x: cancelled in 412 ms"),
         ({"request_id": "forged\nline"}, r"POST https://h/v1/x: 200 in 412 ms, request forged\nline"),
         ({"status": 429, "error": RateLimitError(PROMPT)}, "POST https://h/v1/x: 429 in 412 ms, request r-1"),
     ],

@@ -1,7 +1,9 @@
 """Hooks with `begin_call` observe the beginning and the end of each call once, however it ends."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -15,8 +17,11 @@ from gradient_async import (
     PermissionDeniedError,
     ResponseDecodeError,
     StreamTruncatedError,
+    ToolCallDetails,
+    ToolRunDetails,
 )
 from gradient_async.testing import Emulator
+from tests.support.waiting import wait_until
 
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -97,6 +102,144 @@ async def test_a_cancelled_task_ends_its_call(gradient_emulator: Emulator, sessi
     task.cancel()
     await asyncio.wait([task])
     assert calls.outcome.outcome == "cancelled"
+
+
+COLOUR: ContextVar[str] = ContextVar("colour", default="none")
+
+
+class Painter(Calls):
+    """Sets a context variable at the beginning of each call, and records its value at each attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def begin_call(self, call: CallDetails) -> Callable[[CallOutcome], None]:
+        COLOUR.set(f"blue {len(self.begun)}")
+        return super().begin_call(call)
+
+    def __call__(self, _attempt: AttemptDetails) -> None:
+        self.seen.append(COLOUR.get())
+
+
+async def test_a_variable_that_a_hook_sets_is_seen_by_the_attempts_and_not_by_the_caller(
+    gradient_emulator: Emulator,
+) -> None:
+    painter = Painter()
+    gradient_emulator.fail(status=503)
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[painter]) as session:
+        await session.chat.completions.create(**HI)
+        await session.chat.completions.stream(**HI).completion()
+    assert painter.seen == ["blue 0", "blue 0", "blue 1"]
+    assert COLOUR.get() == "none"
+
+
+async def test_concurrent_calls_have_contexts_of_their_own(gradient_emulator: Emulator) -> None:
+    painter = Painter()
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[painter]) as session:
+        await asyncio.gather(*(session.chat.completions.create(**HI) for _ in range(4)))
+    assert sorted(painter.seen) == [f"blue {number}" for number in range(4)]
+
+
+async def test_a_time_limit_around_a_call_holds(gradient_emulator: Emulator, session: AsyncSession) -> None:
+    gradient_emulator.stall(seconds=30)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await session.chat.completions.create(**HI)
+
+
+Interrupt = Callable[[AsyncSession, "asyncio.Task[Any]", Any], Any]
+
+
+async def close_session(session: AsyncSession, _task: "asyncio.Task[Any]", _stream: Any) -> None:
+    await session.aclose()
+
+
+INTERRUPTIONS: dict[str, tuple[bool, Interrupt, bool, str]] = {
+    "a cancelled task": (False, lambda _session, task, _stream: task.cancel(), True, "NoneType"),
+    "a cancelled stream": (True, lambda _session, task, _stream: task.cancel(), True, "NoneType"),
+    "a closed stream": (True, lambda _session, _task, stream: stream.close(), True, "NoneType"),
+    "a closed session": (False, close_session, False, "SessionClosedError"),
+}
+
+
+@pytest.mark.parametrize("name", INTERRUPTIONS)
+async def test_an_attempt_that_is_interrupted_is_told_to_hooks(gradient_emulator: Emulator, name: str) -> None:
+    streams, interrupt, is_cancelled, error = INTERRUPTIONS[name]
+    attempts: list[AttemptDetails] = []
+    gradient_emulator.stall(seconds=30)
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[attempts.append]) as session:
+        stream = session.chat.completions.stream(**HI)
+        task = asyncio.create_task(stream.open() if streams else session.chat.completions.create(**HI))
+        await wait_until(lambda: bool(gradient_emulator.requests))
+        if inspect.isawaitable(waiting := interrupt(session, task, stream)):
+            await waiting
+        await asyncio.wait([task])
+    (attempt,) = attempts
+    assert (attempt.cancelled, type(attempt.error).__name__, attempt.status) == (is_cancelled, error, None)
+
+
+class Tools:
+    """Records conversations with tools, and sets a context variable for each call of a tool."""
+
+    def __init__(self) -> None:
+        self.begun: list[ToolRunDetails | ToolCallDetails] = []
+        self.ended: list[CallOutcome] = []
+
+    def begin_tool_run(self, run: ToolRunDetails) -> Callable[[CallOutcome], None]:
+        self.begun.append(run)
+        return self.ended.append
+
+    def begin_tool_call(self, call: ToolCallDetails) -> Callable[[CallOutcome], None]:
+        COLOUR.set(f"blue {call.name}")
+        self.begun.append(call)
+        return self.ended.append
+
+
+@pytest.mark.parametrize("in_threads", [False, True])
+async def test_conversations_and_calls_of_tools_are_told_to_hooks(
+    gradient_emulator: Emulator, *, in_threads: bool
+) -> None:
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return f"{COLOUR.get()} sky in {city}"
+
+    tools = Tools()
+    calls_of_model: list[tuple[str, dict[str, str]]] = [
+        ("weather", {"city": "Rome"}),
+        ("weather", {"town": "Rome"}),
+        ("rain", {}),
+    ]
+    gradient_emulator.reply(tool_calls=[{"name": name, "arguments": given} for name, given in calls_of_model])
+    gradient_emulator.reply("Sunny.")
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[tools]) as session:
+        run = await session.chat.completions.run_tools(**HI, tools=[weather], in_threads=in_threads)
+    begun, calls = tools.begun[0], [call for call in tools.begun if isinstance(call, ToolCallDetails)]
+    assert isinstance(begun, ToolRunDetails)
+    assert (begun.model, begun.params["messages"]) == ("m", HI["messages"])
+    assert [(call.id, call.name) for call in calls] == [(step.call.id, step.call.function.name) for step in run.steps]
+    assert (calls[0].description, calls[0].arguments) == ("Tell the weather.", '{"city": "Rome"}')
+    assert run.steps[0].result == "blue weather sky in Rome"
+    assert calls[2].description is None
+    assert {id(end.result): end.outcome for end in tools.ended} == {
+        id(run.steps[0]): "done",
+        id(run.steps[1]): "error",
+        id(run.steps[2]): "error",
+        id(run): "done",
+    }
+
+
+async def test_a_failed_conversation_with_tools_is_told_to_hooks(gradient_emulator: Emulator) -> None:
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return city
+
+    tools = Tools()
+    gradient_emulator.fail(status=403)
+    async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[tools]) as session:
+        with pytest.raises(PermissionDeniedError) as caught:
+            await session.chat.completions.run_tools(**HI, tools=[weather])
+    assert [(end.outcome, end.error) for end in tools.ended] == [("error", caught.value)]
 
 
 async def test_a_request_that_was_never_sent_is_not_a_call(session: AsyncSession, calls: Calls) -> None:
