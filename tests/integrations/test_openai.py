@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import httpx2
 import openai
 import pytest
@@ -327,7 +328,86 @@ async def test_a_missing_key_raises_when_the_client_is_created() -> None:
             openai_client(session)
 
 
+# Agents.
+
+
+async def test_a_client_of_an_agent_has_its_host_key_path_and_budget(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    agent = gradient_session.agent()
+    async with openai_client(agent) as client:
+        assert (await create(client)).choices
+        stream = await create(client, stream=True)
+        assert [chunk async for chunk in stream]
+        with pytest.raises(ConfigurationError, match="this client is only for"):
+            await client.get(f"{gradient_emulator.url}/v1/models", cast_to=object)
+    assert [(seen.path, dict(seen.query)) for seen in gradient_emulator.requests] == [
+        ("/api/v1/chat/completions", {"agent": "true"})
+    ] * 2
+    assert limiter_counts(agent.limits) == (2, 0, 0)
+    assert limiter_counts(gradient_session.limits) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/v1/chat/completions", "/v1/chat/completions?agent=true&team=blue"),
+        ("/v1/chat/completions?agent=1", "/v1/chat/completions?agent=1&team=blue"),
+        ("/v1/answers", None),
+    ],
+)
+async def test_a_client_of_an_agent_follows_its_path(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, path: str, sent: str | None
+) -> None:
+    agent = gradient_session.agent(gradient_emulator.agent_url, "agent-key", path=path)
+    if sent is None:
+        with pytest.raises(ConfigurationError, match="call the agent itself"):
+            openai_client(agent)
+        return
+    async with openai_client(agent, default_query={"team": "blue"}) as client:
+        await create(client)
+    (seen,) = gradient_emulator.requests
+    assert f"{seen.path}?{'&'.join(f'{name}={value}' for name, value in seen.query.items())}" == sent
+    assert seen.headers["Authorization"] == "Bearer agent-key"
+
+
+async def test_a_client_of_an_agent_without_a_key_is_refused(gradient_emulator: Emulator) -> None:
+    async with AsyncSession("k", base_url=gradient_emulator.url, agent_endpoint=gradient_emulator.agent_url) as session:
+        with pytest.raises(ConfigurationError, match="AGENT_ACCESS_KEY"):
+            openai_client(session.agent())
+        with pytest.raises(ConfigurationError, match="AGENT_ACCESS_KEY"):
+            assert session.agent().limits
+
+
 # The transport alone.
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+async def test_the_transport_serves_clients_of_both_libraries(
+    gradient_emulator: Emulator, limiter: RateLimiter, library: Any
+) -> None:
+    transport: Any = LimitedTransport(limiter, base_url=gradient_emulator.url)
+    headers = {"Authorization": "Bearer mine"}
+    async with library.AsyncClient(transport=transport, headers=headers, timeout=5) as http:
+        response = await http.get(f"{gradient_emulator.url}/v1/models")
+        assert (response.status_code, type(response)) == (200, library.Response)
+        async with http.stream(
+            "POST", f"{gradient_emulator.url}/v1/chat/completions", json={"model": M, "messages": HI, "stream": True}
+        ) as stream:
+            assert "data: [DONE]" in [line async for line in stream.aiter_lines()]
+        assert limiter_counts(limiter) == (2, 0, 0)
+        limiter.pause(60)
+        with pytest.raises(library.PoolTimeout):
+            await http.get(f"{gradient_emulator.url}/v1/models")
+        with pytest.raises(ConfigurationError, match="this client is only for"):
+            await http.get(gradient_emulator.agent_url)
+    await wait_until(lambda: gradient_emulator.open_connections == 0)
+
+
+async def test_a_request_of_another_library_is_refused(limiter: RateLimiter) -> None:
+    request: Any = object()
+    with pytest.raises(ConfigurationError, match="httpx and httpx2; got a request of builtins"):
+        await LimitedTransport(limiter, base_url="http://127.0.0.1").handle_async_request(request)
 
 
 async def test_the_transport_serves_a_custom_client(gradient_emulator: Emulator, limiter: RateLimiter) -> None:

@@ -101,6 +101,11 @@ class _CallBuilder:
         is_repeated = function is None or is_repetition(self.function_extra, unknown_fields(function, _FUNCTION_FIELDS))
         return is_repeated and is_repetition(self.extra, unknown_fields(delta, _CALL_FIELDS))
 
+    def build_extra(self) -> dict[str, Any]:
+        """Return the unknown fields of the call, those of its function below ``function``."""
+        function = build_object(self.function_extra)
+        return build_object(self.extra) | ({"function": function} if function else {})
+
     def build_call(self) -> ToolCall:
         return ToolCall(
             id=self.id or "",
@@ -112,6 +117,11 @@ class _CallBuilder:
             ),
             raw=build_object(self.extra) or None,
         )
+
+
+def _has_extra(delta: ToolCallDelta) -> bool:
+    function = delta.function
+    return bool(unknown_fields(delta, _CALL_FIELDS) or (function and unknown_fields(function, _FUNCTION_FIELDS)))
 
 
 def _begins_call(delta: ToolCallDelta, known: _CallBuilder, *, is_new: bool) -> bool:
@@ -240,12 +250,15 @@ class RoutedDelta:
         id: The id in the delta, None if it has none.
         name: The part of the function's name that is new, None if there is none.
         arguments: The part of the arguments, None if there is none.
+        extra: The unknown fields of the call so far, those of its function below ``function``; None if the delta has
+            none.
     """
 
     position: int
     id: str | None
     name: str | None
     arguments: str | None
+    extra: dict[str, Any] | None = None
 
 
 @attrs.define
@@ -262,11 +275,13 @@ class ToolCallDeltaRouter:
         """
         routed = []
         for position, delta in zip(self._assembler.add(deltas), deltas, strict=True):
-            if self._assembler.calls[position].is_empty:
+            call = self._assembler.calls[position]
+            if call.is_empty:
                 continue
-            name = self._assembler.calls[position].name
+            name = call.name
             new_name = name[len(self._names.get(position, "")) :]
             self._names[position] = name
             arguments = delta.function.arguments if delta.function else None
-            routed.append(RoutedDelta(position, delta.id or None, new_name or None, arguments))
+            extra = call.build_extra() if _has_extra(delta) else None
+            routed.append(RoutedDelta(position, delta.id or None, new_name or None, arguments, extra))
         return routed

@@ -1,7 +1,8 @@
 """Conversion of messages between LangChain and the chat API.
 
 Contract: pure. The message chunks of a stream add up to the message of the same completion. The chat API has no field
-for the names of messages and for reasoning blocks of other models; those are left out.
+for the names of messages and for reasoning blocks of other models; those are left out. Fields that LangChain does not
+know, as thought signatures and reasoning details, are kept in ``additional_kwargs`` and sent back.
 Source: ``messages`` of chat completions; langchain-core 1.x.
 """
 
@@ -24,6 +25,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
+from gradient_async.integrations._extra_fields import add_call_fields, collect_call_fields, collect_message_fields
 from gradient_async.integrations._usage import token_details
 from gradient_async.models import (
     ChatCompletion,
@@ -36,6 +38,8 @@ from gradient_async.models import (
 from gradient_async.models._base import to_jsonable
 
 PROVIDER = "gradient"
+EXTRA, CALL_EXTRA = "extra", "tool_call_extra"
+"""Names in ``additional_kwargs`` of the unknown fields of the message, and of those of its tool calls by id."""
 _COMPLETION_FIELDS = ("system_fingerprint", "service_tier", "retrieval", "functions", "guardrails")
 
 
@@ -65,11 +69,16 @@ def _to_assistant_message(message: AIMessage, answered_calls: set[str]) -> dict[
         for call in message.invalid_tool_calls
         if call["id"] in answered_calls
     ]
-    calls = converted.get("tool_calls", []) + invalid_calls
+    call_extra = message.additional_kwargs.get(CALL_EXTRA) or {}
+    calls = [
+        add_call_fields(call, call_extra.get(call["id"], {}))
+        for call in converted.get("tool_calls", []) + invalid_calls
+    ]
     reasoning = message.additional_kwargs.get("reasoning_content")
     content = converted["content"] or (None if calls else "")
     optional = {"refusal": converted.get("refusal"), "reasoning_content": reasoning, "tool_calls": calls}
-    return {"role": "assistant", "content": content} | {name: value for name, value in optional.items() if value}
+    known = {"role": "assistant", "content": content} | {name: value for name, value in optional.items() if value}
+    return (message.additional_kwargs.get(EXTRA) or {}) | known
 
 
 def _add_cache_control(converted: dict[str, Any], message: BaseMessage) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def to_langchain_message(completion: ChatCompletion, choice: Choice) -> AIMessag
     return AIMessage(
         content=message.content or "",
         id=completion.id or None,
-        additional_kwargs=_additional_kwargs(message),
+        additional_kwargs=_additional_kwargs(message) | _extra_kwargs(message),
         tool_calls=[call for call in calls if call["type"] == "tool_call"],
         invalid_tool_calls=[call for call in calls if call["type"] != "tool_call"],
         usage_metadata=_usage_metadata(completion.usage),
@@ -115,6 +124,11 @@ def _parse_call(call: dict[str, Any]) -> Any:
 def _additional_kwargs(message: Message | Delta) -> dict[str, Any]:
     fields = {"reasoning_content": message.reasoning_content or message.reasoning, "refusal": message.refusal}
     return {name: text for name, text in fields.items() if text}
+
+
+def _extra_kwargs(message: Message) -> dict[str, Any]:
+    fields = {EXTRA: collect_message_fields(message), CALL_EXTRA: collect_call_fields(message.tool_calls or ())}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _response_metadata(completion: ChatCompletion, choice: Choice) -> dict[str, Any]:
@@ -170,11 +184,12 @@ class ChunkConverter:
         )
 
     def final_chunk(self, completion: ChatCompletion) -> AIMessageChunk:
-        """Return the last chunk, with the usage and metadata of the assembled *completion*."""
+        """Return the last chunk, with usage, metadata and unknown fields of the assembled *completion*."""
         choice = completion.choices[0] if completion.choices else Choice()
         return AIMessageChunk(
             content="",
             id=completion.id or None,
+            additional_kwargs=_extra_kwargs(choice.message),
             usage_metadata=_usage_metadata(completion.usage),
             response_metadata=_response_metadata(completion, choice),
             chunk_position="last",

@@ -99,7 +99,7 @@ class ChatGradient(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in _PARAMETERS}
-        return {name: value for name, value in own.items() if value is not None} | self.model_kwargs
+        return {name: value for name, value in own.items() if value not in (None, [])} | self.model_kwargs
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop, **kwargs)

@@ -2,7 +2,7 @@
 
 Contract: pure; messages keep the order of the history. All leading system prompts become one message, because the
 templates of many models accept only one. Content without a form in the API raises a `UserError` before anything is
-sent.
+sent. Fields that the framework does not know go back to this service only, with the response or call that had them.
 
 Source: ``pydantic_ai.messages``; the message schema of ``POST /v1/chat/completions``.
 """
@@ -33,6 +33,10 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import ModelRequestParameters
 
+from gradient_async.integrations._extra_fields import add_call_fields
+
+PROVIDER = "gradient"
+"""Name of the service in responses, and of the source of their details."""
 ChatMessage = dict[str, Any]
 
 
@@ -88,18 +92,22 @@ def _convert_response(response: ModelResponse) -> Iterator[ChatMessage]:
     """Yield the assistant message of a response; nothing for an empty one, which the service would refuse."""
     text = "\n\n".join(part.content for part in response.parts if isinstance(part, TextPart) and part.content)
     reasoning = "\n\n".join(part.content for part in response.parts if isinstance(part, ThinkingPart) and part.content)
-    calls = [
-        {
-            "id": part.tool_call_id,
-            "type": "function",
-            "function": {"name": part.tool_name, "arguments": part.args_as_json_str()},
-        }
-        for part in response.parts
-        if isinstance(part, ToolCallPart)
-    ]
+    calls = [_convert_call(part) for part in response.parts if isinstance(part, ToolCallPart)]
     if text or calls:
         fields = {"content": text or None, "reasoning_content": reasoning, "tool_calls": calls}
-        yield {"role": "assistant"} | {name: value for name, value in fields.items() if value or name == "content"}
+        extra = (response.provider_details or {}).get("extra") if response.provider_name == PROVIDER else None
+        known = {name: value for name, value in fields.items() if value or name == "content"}
+        yield (extra or {}) | {"role": "assistant"} | known
+
+
+def _convert_call(part: ToolCallPart) -> dict[str, Any]:
+    call = {
+        "id": part.tool_call_id,
+        "type": "function",
+        "function": {"name": part.tool_name, "arguments": part.args_as_json_str()},
+    }
+    fields = part.provider_details if part.provider_name == PROVIDER else None
+    return add_call_fields(call, fields or {})
 
 
 def _convert_content(content: str | Iterable[UserContent]) -> str | list[dict[str, Any]]:

@@ -25,9 +25,9 @@ except ImportError as error:
     ) from error
 
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
-from gradient_async.integrations.pydantic_ai.messages import chat_messages
+from gradient_async.integrations.pydantic_ai.messages import PROVIDER, chat_messages
 from gradient_async.integrations.pydantic_ai.request import chat_params
-from gradient_async.integrations.pydantic_ai.responses import PROVIDER, GradientStreamedResponse, model_response
+from gradient_async.integrations.pydantic_ai.responses import GradientStreamedResponse, model_response
 
 if TYPE_CHECKING:
     from gradient_async.resources.chat.agent import Agent

@@ -1,7 +1,9 @@
 """Conversion of completions and chat streams to Pydantic AI's responses.
 
 Contract: reasoning becomes a thinking part, whether it comes in its own field or in the text between the thinking tags
-of the model's profile. A cancelled stream ends cleanly with the partial response.
+of the model's profile. A cancelled stream ends cleanly with the partial response. Fields without a place in the
+framework, as thought signatures and reasoning details, are in the ``provider_details`` of the response (``extra``) and
+of its tool calls.
 
 Source: ``pydantic_ai.models.StreamedResponse``.
 """
@@ -28,12 +30,13 @@ from pydantic_ai.usage import RequestUsage
 
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
+from gradient_async.integrations._extra_fields import collect_message_fields, list_call_fields
 from gradient_async.integrations._usage import token_details
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
+from gradient_async.integrations.pydantic_ai.messages import PROVIDER
 from gradient_async.models.chat import ChatCompletion, Usage
 from gradient_async.models.chat_chunk import Delta
 
-PROVIDER = "gradient"
 _FINISH_REASONS: dict[str | None, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -95,7 +98,12 @@ class GradientStreamedResponse(StreamedResponse):
             )
         for call in self._router.route_deltas(delta.tool_calls or []):
             yield from self._parts_manager.handle_tool_call_delta_events(
-                vendor_part_id=call.position, tool_name=call.name, args=call.arguments, tool_call_id=call.id
+                vendor_part_id=call.position,
+                tool_name=call.name,
+                args=call.arguments,
+                tool_call_id=call.id,
+                provider_name=None if call.extra is None else PROVIDER,
+                provider_details=call.extra,
             )
 
     async def close_stream(self) -> None:
@@ -132,6 +140,8 @@ def _response_parts(completion: ChatCompletion, profile: ModelProfile) -> Iterat
     for call in completion.tool_calls:
         part = ToolCallPart(call.function.name, call.function.arguments)  # has an id, in case the call has none
         part.tool_call_id = call.id or part.tool_call_id
+        if fields := list_call_fields(call):
+            part.provider_name, part.provider_details = PROVIDER, fields
         yield part
 
 
@@ -166,6 +176,7 @@ def _provider_details(completion: ChatCompletion) -> dict[str, Any]:
         "request_id": completion.meta.request_id,
         "finish_reason": completion.finish_reason,
         "refusal": completion.message.refusal,
+        "extra": collect_message_fields(completion.message) or None,
         "timestamp": datetime.fromtimestamp(completion.created, UTC) if completion.created else None,
         **{name: value.to_dict() for name, value in agent_fields.items() if value is not None},
     }

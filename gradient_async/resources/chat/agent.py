@@ -24,6 +24,7 @@ from gradient_async.resources.base import Resource
 from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
+    from gradient_async._io.rate_limit.permit import Limiter
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._io.stream.raw_stream import RawStream
     from gradient_async.models.parsed import ParsedCompletion
@@ -182,6 +183,15 @@ class Agent(Resource):
 
     chat: AgentChat
     _raw: Callable[[], RawRequests]
+
+    @property
+    def limits(self) -> Limiter | None:
+        """The rate limiter of the agent's key; None if limits are switched off.
+
+        Raises:
+            ConfigurationError: The agent has no endpoint or no key.
+        """
+        return self._target().limiter
 
     @overload
     async def request(

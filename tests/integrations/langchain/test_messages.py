@@ -17,6 +17,7 @@ from langchain_core.messages import (
 from gradient_async import AsyncSession
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
+from tests.support.extra_fields import DETAILS, EXPECTED, list_extra_fields, reply_with_extra_fields
 from tests.support.langchain import WEATHER, M, comparable_fields, send_messages, sum_chunks, weather
 
 
@@ -220,3 +221,16 @@ async def test_an_invalid_tool_call_is_sent_back_only_with_its_result(
     rest = ToolMessage("no JSON", tool_call_id="c1") if has_result else HumanMessage("Again")
     body = await send_messages(gradient_emulator, model, answer, rest)
     assert [call["id"] for call in body["messages"][0].get("tool_calls", [])] == ["c1"] * has_result
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_signatures_and_reasoning_details_are_sent_back(
+    gradient_emulator: Emulator, model: ChatGradient, stream: bool
+) -> None:
+    reply_with_extra_fields(gradient_emulator, stream=stream)
+    answer: AIMessage = await (sum_chunks(model) if stream else model.ainvoke("Hi"))
+    assert answer.additional_kwargs["extra"] == {"reasoning_details": DETAILS}
+    stored = AIMessage.model_validate_json(message_chunk_to_message(answer).model_dump_json())
+    results = [ToolMessage("mild", tool_call_id=identity) for identity in ("a", "b")]
+    body = await send_messages(gradient_emulator, model, HumanMessage("Hi"), stored, *results)
+    assert list_extra_fields(body["messages"][1]) == EXPECTED

@@ -45,6 +45,14 @@ async def test_parameters_come_from_the_model_and_the_call(
     assert (await send_messages(gradient_emulator, model, HumanMessage("Hi"), stop=["b"]))["stop"] == ["b"]
 
 
+async def test_an_empty_list_of_stop_texts_is_not_sent(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    model = ChatGradient(session=gradient_session, model=M, stop=[])
+    assert "stop" not in await send_messages(gradient_emulator, model, HumanMessage("Hi"))
+    assert "stop" not in await send_messages(gradient_emulator, model, HumanMessage("Hi"), stop=[])
+
+
 async def test_a_timeout_of_the_model_or_the_call_limits_the_request(
     gradient_emulator: Emulator, gradient_session: AsyncSession, model: ChatGradient
 ) -> None:

@@ -16,13 +16,26 @@ from pydantic_ai.messages import (
     SystemPromptPart,
     TextPart,
     ToolAvailabilityDeltaPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserContent,
 )
 from pydantic_ai.models import ModelRequestParameters
 
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
+from tests.support.extra_fields import EXPECTED, list_extra_fields, reply_with_extra_fields
 from tests.support.pydantic_ai import request_body
+
+
+def date() -> str:
+    """Tell the date."""
+    return "May 1"
+
+
+def clock() -> str:
+    """Tell the time."""
+    return "noon"
 
 
 async def test_system_prompts_and_instructions_are_one_message(
@@ -118,3 +131,31 @@ async def test_a_system_prompt_in_the_middle_stays_there(gradient_emulator: Emul
     ]
     await model.request(asked, None, ModelRequestParameters())
     assert [message["role"] for message in request_body(gradient_emulator)["messages"]] == ["user", "system"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("ids", [("a", "b"), ("", "")], ids=["ids", "without ids"])
+async def test_signatures_and_reasoning_details_are_sent_back(
+    gradient_emulator: Emulator, model: GradientModel, stream: bool, ids: tuple[str, str]
+) -> None:
+    agent = Agent(model, tools=[date, clock])
+    reply_with_extra_fields(gradient_emulator, stream=stream, ids=ids)
+    gradient_emulator.reply("Mild.")
+    if stream:
+        async with agent.run_stream("Hi") as result:
+            await result.get_output()
+    else:
+        await agent.run("Hi")
+    assert list_extra_fields(gradient_emulator.requests[1].json["messages"][1]) == EXPECTED
+
+
+async def test_fields_of_another_provider_are_not_sent(gradient_emulator: Emulator, model: GradientModel) -> None:
+    call = ToolCallPart("clock", {}, "a", provider_name="other", provider_details={"secret": 1})
+    foreign = ModelResponse([call], provider_name="other", provider_details={"extra": {"secret": 1}})
+    history: list[ModelMessage] = [
+        ModelRequest.user_text_prompt("Hi"),
+        foreign,
+        ModelRequest([ToolReturnPart("clock", "noon", "a")]),
+    ]
+    await Agent(model).run("Now?", message_history=history)
+    assert "secret" not in str(gradient_emulator.requests[0].json)

@@ -1,0 +1,45 @@
+"""Replies with fields that frameworks do not know, whole and in pieces, and what must be sent back of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradient_async.testing import Emulator
+
+DETAILS = [{"type": "reasoning.encrypted", "data": "zz", "index": 0}]
+SIGNATURE = {"google": {"thought_signature": "yy"}}
+_CALLS = [("date", {"extra_content": SIGNATURE}, {}), ("clock", {}, {"thought_signature": "xx"})]
+
+
+def reply_with_extra_fields(emulator: Emulator, *, stream: bool, ids: tuple[str, str] = ("a", "b")) -> None:
+    """Let the next reply be two tool calls, with reasoning details and a signature in each place that has one."""
+    calls = [
+        {"index": index, "id": ids[index], "type": "function", **extra}
+        | {"function": {"name": name, "arguments": "{}", **function_extra}}
+        for index, (name, extra, function_extra) in enumerate(_CALLS)
+    ]
+    if stream:
+        deltas: list[dict[str, Any]] = [{"reasoning_details": DETAILS}, *({"tool_calls": [call]} for call in calls), {}]
+        choices = [{"index": 0, "delta": delta} for delta in deltas]
+        choices[-1]["finish_reason"] = "tool_calls"
+        emulator.reply(chunks=[{"id": "c1", "choices": [choice]} for choice in choices])
+    else:
+        message = {
+            "role": "assistant",
+            "content": None,
+            "reasoning_details": DETAILS,
+            "audio": None,
+            "tool_calls": calls,
+        }
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        emulator.reply(body={"id": "c1", "choices": [choice]})
+
+
+def list_extra_fields(message: dict[str, Any]) -> list[Any]:
+    """Return the fields that came with `reply_with_extra_fields` and are in a *message* of a request."""
+    first, second = message["tool_calls"]
+    assert "audio" not in message
+    return [message.get("reasoning_details"), first.get("extra_content"), second["function"].get("thought_signature")]
+
+
+EXPECTED = [DETAILS, SIGNATURE, "xx"]
