@@ -82,6 +82,19 @@ class RunDecoder(Generic[E]):
             self._between_events = block[:1] in _FIRST_BYTES
         if self._partial:
             block, self._partial = self._partial + block, b""
+        has_size = self.min_run_bytes <= len(block) <= self.max_event_bytes
+        if self._templates and has_size and self._between_events and block.endswith(EVENT_END):
+            try:
+                text = block.decode()
+            except UnicodeDecodeError:
+                text = ""
+            template = self._templates[0]
+            if text.startswith(template.splitter.head) and (run := template.read_run(text)) is not None:
+                self._template_was_used = True
+                batches.append(run)
+                if run.length == len(text):  # Hot: every read of a paced stream ends here
+                    return batches
+                block = text[run.length :].encode()
         try:
             self._decode_mixed(block, batches)
         except GradientError as error:
