@@ -32,6 +32,7 @@ COMMANDS = {
     "limits": ("gradient_async.cli.limits:limits_command", "Show how much of each rate limit is used."),
     "map": ("gradient_async.cli.map:map_command", "Send each row of SOURCE and write the responses as JSON."),
     "models": ("gradient_async.cli.models:models_command", "List the models that the key may use."),
+    "proxy": ("gradient_async.cli.proxy:proxy_command", "Run a gateway with the key and the budget until Ctrl-C."),
     "speech": ("gradient_async.cli.speech:speech_command", "Speak TEXT."),
     "video": ("gradient_async.cli.video:video_command", "Generate a video of PROMPT and save it with -o."),
 }

@@ -131,7 +131,7 @@ class FastPostSender:
     loop: asyncio.AbstractEventLoop
     read_bufsize: int
     proxies: ProxyFinder = attrs.field(factory=ProxyFinder)
-    _heads: dict[tuple[str, str, bool, Headers], _RequestHead] = attrs.field(factory=dict, init=False)
+    _heads: dict[tuple[str, str, str, Headers], _RequestHead] = attrs.field(factory=dict, init=False)
     _traces: list[aiohttp.TraceConfig] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -152,7 +152,8 @@ class FastPostSender:
         """
         head = None
         if not request.headers:
-            head = self._heads.get((target.base_url + request.path, target.key, request.stream, target.headers))
+            accept = request.accept if request.stream else ""
+            head = self._heads.get((target.base_url + request.path, target.key, accept, target.headers))
         if head is None:
             head = await self._render_head(request, target)
         connection = await self.connect(head.request, _NO_TRACES, NO_LIMITS)
@@ -220,5 +221,5 @@ class FastPostSender:
         if not request.headers:
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
-            self._heads[url, target.key, request.stream, target.headers] = head
+            self._heads[url, target.key, request.accept if request.stream else "", target.headers] = head
         return head

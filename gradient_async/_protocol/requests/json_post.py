@@ -62,6 +62,17 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
     )
 
 
+def estimate_tokens(encoded: bytes, limit: object, *, has_messages: bool) -> int:
+    """Return the model tokens that `build_post` expects of a body: those of the prompt, and the *limit* of the output.
+
+    Without a limit, chat completions count as usual ones.
+    """
+    prompt = len(encoded) // _BYTES_PER_TOKEN if len(encoded) < _LONG_BODY else _estimate_long_prompt(encoded)
+    if type(limit) is int and 0 < limit < _MOST_OUTPUT:
+        return prompt + limit
+    return prompt + (_USUAL_OUTPUT if has_messages else 0)
+
+
 def _estimate_long_prompt(encoded: bytes) -> int:
     """Return the model tokens of a long body, in which files in base64 do not count by their length."""
     files = [match.end() - match.start() for match in _FILE.finditer(encoded)]

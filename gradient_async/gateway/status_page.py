@@ -1,0 +1,72 @@
+"""The live page of the gateway, and the JSON that feeds it.
+
+Contract: pure, apart from reading the page that is part of this package. Neither shows a prompt, a key or a token.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import attrs
+
+from gradient_async._protocol.rate_limit.status import LimiterStatus
+from gradient_async.gateway.statistics import BUCKET_SECONDS, ModelCounts, Statistics
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+@cache
+def read_page() -> bytes:
+    """Return the page, which is one file without any other."""
+    return files(__package__).joinpath("page.html").read_bytes()
+
+
+def build_status(statistics: Statistics, status: LimiterStatus | None, now: float, *, draining: bool) -> dict[str, Any]:
+    """Return the contents of the page as JSON values; *now* is on the clock of the statistics."""
+    return {
+        "draining": draining,
+        "running": statistics.running,
+        "queued": 0 if status is None else status.queued,
+        "paused": 0.0 if status is None or status.paused_until is None else status.paused_until - status.now,
+        "windows": [] if status is None else _list_windows(status),
+        "models": [_describe_model(name, counts) for name, counts in statistics.models.items()],
+        "bucket_seconds": BUCKET_SECONDS,
+        "history": [
+            attrs.asdict(bucket, filter=lambda field, _: field.name != "number")
+            for bucket in statistics.list_history(now)
+        ],
+    }
+
+
+def _list_windows(status: LimiterStatus) -> list[dict[str, Any]]:
+    return [
+        {
+            "period": window.period,
+            "capacity": window.capacity,
+            "used": window.used,
+            "foreign": window.foreign,
+            "next_free": max(0.0, window.next_free_at - status.now),
+        }
+        for window in status.windows
+    ]
+
+
+def _describe_model(name: str, counts: ModelCounts) -> dict[str, Any]:
+    return {
+        "model": name,
+        "requests": counts.requests,
+        "errors": {str(code): count for code, count in sorted(counts.statuses.items()) if code >= 400},
+        "input_tokens": counts.input_tokens,
+        "output_tokens": counts.output_tokens,
+        "mean_seconds": counts.seconds / counts.requests if counts.requests else 0.0,
+        "mean_wait": counts.limiter_wait / counts.requests if counts.requests else 0.0,
+    }
