@@ -26,6 +26,7 @@ from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, p
 
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._extra_fields import add_call_fields, collect_call_fields, collect_message_fields
+from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations._usage import token_details
 from gradient_async.models import (
     ChatCompletion,
@@ -37,7 +38,6 @@ from gradient_async.models import (
 )
 from gradient_async.models._base import to_jsonable
 
-PROVIDER = "gradient"
 EXTRA, CALL_EXTRA = "extra", "tool_call_extra"
 """Names in ``additional_kwargs`` of the unknown fields of the message, and of those of its tool calls by id."""
 _COMPLETION_FIELDS = ("system_fingerprint", "service_tier", "retrieval", "functions", "guardrails")

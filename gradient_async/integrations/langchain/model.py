@@ -26,8 +26,8 @@ except ImportError as missing:
 
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations.langchain.messages import (
-    PROVIDER,
     ChunkConverter,
     to_api_messages,
     to_langchain_message,

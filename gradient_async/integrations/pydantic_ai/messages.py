@@ -34,9 +34,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import ModelRequestParameters
 
 from gradient_async.integrations._extra_fields import add_call_fields
+from gradient_async.integrations._provider import PROVIDER
 
-PROVIDER = "gradient"
-"""Name of the service in responses, and of the source of their details."""
 ChatMessage = dict[str, Any]
 
 

@@ -24,8 +24,9 @@ except ImportError as error:
         "GradientModel needs Pydantic AI 2.66 or later: pip install 'gradient-async[pydantic-ai]'."
     ) from error
 
+from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
-from gradient_async.integrations.pydantic_ai.messages import PROVIDER, chat_messages
+from gradient_async.integrations.pydantic_ai.messages import chat_messages
 from gradient_async.integrations.pydantic_ai.request import chat_params
 from gradient_async.integrations.pydantic_ai.responses import GradientStreamedResponse, model_response
 
@@ -74,7 +75,7 @@ class GradientModel(Model[Any]):
 
     @property
     def system(self) -> str:
-        """Name of the provider in traces: ``"gradient"``."""
+        """Name of the provider in traces: ``"digitalocean.gradient"``."""
         return PROVIDER
 
     async def request(

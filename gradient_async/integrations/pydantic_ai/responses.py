@@ -31,9 +31,9 @@ from pydantic_ai.usage import RequestUsage
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._extra_fields import collect_message_fields, list_call_fields
+from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations._usage import token_details
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
-from gradient_async.integrations.pydantic_ai.messages import PROVIDER
 from gradient_async.models.chat import ChatCompletion, Usage
 from gradient_async.models.chat_chunk import Delta
 
@@ -117,7 +117,7 @@ class GradientStreamedResponse(StreamedResponse):
 
     @property
     def provider_name(self) -> str:
-        """``"gradient"``."""
+        """``"digitalocean.gradient"``."""
         return PROVIDER
 
     @property

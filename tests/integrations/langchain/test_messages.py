@@ -29,7 +29,7 @@ async def test_a_message_has_usage_metadata_and_id(gradient_emulator: Emulator, 
     assert [answer.usage_metadata[name] for name in ("input_tokens", "output_tokens", "total_tokens")] == [5, 2, 7]
     metadata = answer.response_metadata
     assert metadata.pop("request_id") == gradient_emulator.requests[0].request_id
-    assert metadata == {"model_provider": "gradient", "model_name": M, "finish_reason": "stop"}
+    assert metadata == {"model_provider": "digitalocean.gradient", "model_name": M, "finish_reason": "stop"}
     assert answer.id is not None
     assert answer.id.startswith("chatcmpl")
 

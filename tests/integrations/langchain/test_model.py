@@ -167,7 +167,7 @@ async def test_events_have_every_token_and_the_end(gradient_emulator: Emulator, 
     assert "".join(piece.content for piece in pieces) == "Lisbon, of course."
     assert events[-1]["event"] == "on_chat_model_end"
     assert events[-1]["data"]["output"].usage_metadata["total_tokens"] > 0
-    assert events[0]["metadata"]["ls_provider"] == "gradient"
+    assert events[0]["metadata"]["ls_provider"] == "digitalocean.gradient"
     assert events[0]["metadata"]["ls_model_name"] == M
 
 
@@ -289,7 +289,7 @@ async def test_a_model_is_identified_by_its_parameters(gradient_session: AsyncSe
     assert model._identifying_params == {"model": M, "temperature": 0.5, "seed": 1}
     assert model._llm_type == "gradient-chat"
     assert model._get_ls_params(["a"]) == {
-        "ls_provider": "gradient",
+        "ls_provider": "digitalocean.gradient",
         "ls_model_type": "chat",
         "ls_model_name": M,
         "ls_temperature": 0.5,

@@ -53,7 +53,7 @@ async def test_an_agent_endpoint_uses_its_own_completions(
     assert (seen.path, seen.headers["Authorization"]) == ("/api/v1/chat/completions", "Bearer test-agent")
     assert result.response.provider_details is not None
     assert result.response.provider_details["retrieval"]["retrieved_data"]
-    assert model.model_id == "gradient:support"
+    assert model.model_id == "digitalocean.gradient:support"
 
 
 async def test_a_model_leaves_its_session_open(gradient_session: AsyncSession, model: GradientModel) -> None:

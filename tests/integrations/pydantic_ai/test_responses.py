@@ -32,7 +32,7 @@ async def test_a_response_has_text_usage_and_details(gradient_emulator: Emulator
     result = await Agent(model).run("Capital of Portugal?")
     assert "Lisbon" in result.output
     response = result.response
-    assert (response.model_name, response.provider_name, response.finish_reason) == (M, "gradient", "stop")
+    assert (response.model_name, response.provider_name, response.finish_reason) == (M, "digitalocean.gradient", "stop")
     assert response.provider_response_id
     assert response.provider_details is not None
     assert response.provider_details["request_id"] == gradient_emulator.requests[0].request_id
@@ -126,7 +126,7 @@ async def test_a_stream_yields_text_as_it_arrives_and_the_same_details(
     assert len(texts) > 3
     assert "".join(texts) == LONG
     response = result.response
-    assert (response.model_name, response.provider_name, response.finish_reason) == (M, "gradient", "stop")
+    assert (response.model_name, response.provider_name, response.finish_reason) == (M, "digitalocean.gradient", "stop")
     assert (response.state, response.timestamp.tzinfo is not None) == ("complete", True)
     assert response.provider_response_id
     assert response.provider_details is not None
