@@ -64,7 +64,7 @@ class CallDetails:
         url: Address without its query.
         model: Name of the model; None if the call has none, for example because an agent chooses its own.
         stream: Whether the response is a stream.
-        params: The decoded request body, prompt included; empty without a body.
+        params: The decoded request body, prompt included; empty without a body that is a JSON object.
     """
 
     method: str

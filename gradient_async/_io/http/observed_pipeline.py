@@ -20,6 +20,7 @@ from gradient_async._io.http.target import Target
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.requests.chat import AGENT_MODEL
 from gradient_async._protocol.requests.request import Request
+from gradient_async.errors import ResponseDecodeError
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -65,9 +66,7 @@ class ObservedPipeline(Pipeline):
 
 
 def _describe_call(request: Request, target: Target) -> CallDetails:
-    params = None if request.body is None else decode_json(request.body)
-    if not isinstance(params, dict):
-        params = {}
+    params = {} if request.body is None else _decode_params(request.body)
     model = params.get("model", params.get("model_id"))
     return CallDetails(
         method=request.method,
@@ -76,3 +75,12 @@ def _describe_call(request: Request, target: Target) -> CallDetails:
         stream=request.stream,
         params=params,
     )
+
+
+def _decode_params(body: bytes) -> dict[str, Any]:
+    """Return the parameters in a body; ``{}`` if it is no JSON object, as a form and bytes are not."""
+    try:
+        params = decode_json(body)
+    except ResponseDecodeError:
+        return {}
+    return params if isinstance(params, dict) else {}

@@ -58,10 +58,6 @@ _NUMBERS = {
     "top_k": "gen_ai.request.top_k",
     "top_p": "gen_ai.request.top_p",
 }
-_TEXTS = {
-    "previous_response_id": "gen_ai.request.previous_response.id",
-    "reasoning_effort": "gen_ai.request.reasoning.level",
-}
 _COUNTS = {
     "prompt_tokens": "input_tokens",
     "input_tokens": "input_tokens",
@@ -98,19 +94,26 @@ def request_attributes(call: CallDetails, operation: Operation) -> Iterator[tupl
     for name, attribute in _NUMBERS.items():
         if isinstance(number := params.get(name), int | float):
             yield attribute, number
-    for name, attribute in _TEXTS.items():
-        if isinstance(text := params.get(name), str):
-            yield attribute, text
+    yield from _text_attributes(params)
     if call.stream:
         yield "gen_ai.request.stream", True
     if isinstance(count := params.get("n"), int) and count != 1:
         yield "gen_ai.request.choice.count", count
-    if isinstance(encoding := params.get("encoding_format"), str):
-        yield "gen_ai.request.encoding_formats", [encoding]
     if stop := params.get("stop") or params.get("stop_sequences"):
         yield "gen_ai.request.stop_sequences", [stop] if isinstance(stop, str) else list(stop)
     if output := operation.output or _find_output(params.get("response_format")):
         yield "gen_ai.output.type", output
+
+
+def _text_attributes(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    reasoning = params.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else params.get("reasoning_effort")
+    if isinstance(effort, str):
+        yield "gen_ai.request.reasoning.level", effort
+    if isinstance(previous := params.get("previous_response_id"), str):
+        yield "gen_ai.request.previous_response.id", previous
+    if isinstance(encoding := params.get("encoding_format"), str):
+        yield "gen_ai.request.encoding_formats", [encoding]
 
 
 def _find_output(response_format: Any) -> str | None:

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _NAME = "gradient_async"
 _NANOSECONDS = 1_000_000_000
 _WAIT = "gradient.limiter_wait"
+_BEGUN = otel_context.create_key("gradient_async_begun")
+"""Key of the last span that one of these hooks has begun in a context."""
 _spans_of_call: ContextVar[Mapping[Telemetry, Span | None]] = ContextVar(
     "gradient_async_spans", default=MappingProxyType({})
 )
@@ -141,10 +143,22 @@ class Telemetry:
     ) -> tuple[Span, otel_context.Context]:
         """Begin a span named after its operation and *subject*, and make it current in this context."""
         name = " ".join(filter(None, (attributes["gen_ai.operation.name"], subject)))
-        span = self._tracer.start_span(name, kind=kind, attributes=attributes)
-        context = trace.set_span_in_context(span)
+        outer = otel_context.get_current()
+        span = self._tracer.start_span(name, context=self._find_parent(outer), kind=kind, attributes=attributes)
+        context = otel_context.set_value(_BEGUN, _Begun(self, span, outer), trace.set_span_in_context(span, outer))
         otel_context.attach(context)  # without detaching: the context is that of the operation, and ends with it
         return span, context
+
+    def _find_parent(self, context: otel_context.Context) -> otel_context.Context:
+        """Return *context*, without the spans that other hooks of this class have begun.
+
+        Two hooks report to two providers, which do not have the spans of each other.
+        """
+        while isinstance(begun := otel_context.get_value(_BEGUN, context), _Begun):
+            if begun.hook is self or trace.get_current_span(context) is not begun.span:
+                break
+            context = begun.outer
+        return context
 
     def _get_call_span(self) -> Span | None:
         return _spans_of_call.get().get(self)
@@ -154,6 +168,15 @@ class Telemetry:
         spans = WeakKeyDictionary(_spans_of_call.get())
         spans[self] = span
         _spans_of_call.set(spans)
+
+
+@attrs.frozen(eq=False)
+class _Begun:
+    """A span that *hook* has begun in the context *outer*."""
+
+    hook: Telemetry
+    span: Span
+    outer: otel_context.Context
 
 
 @attrs.frozen

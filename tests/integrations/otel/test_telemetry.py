@@ -211,6 +211,23 @@ async def test_failed_calls_have_an_error_type_in_the_metrics(
     assert sorted(attributes.get("error.type", "") for attributes, _ in points) == ["", "403"]
 
 
+async def test_two_hooks_have_trees_of_their_own(gradient_emulator: Emulator, recording: Recording) -> None:
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        with recording.traces.get_tracer("app").start_as_current_span("look up"):
+            return city
+
+    other = Recording()
+    gradient_emulator.reply(tool_calls=[{"name": "weather", "arguments": {"city": "Rome"}}])
+    async with AsyncSession("k", base_url=gradient_emulator.url, hooks=[recording.hook, other.hook]) as session:
+        await session.chat.completions.run_tools(**HI, tools=[weather])
+    for each in (recording, other):
+        root = each.find("invoke_agent llama")
+        names = sorted(span.name for span in each.spans if parent_id(span) == root.context.span_id)
+        assert (root.parent, names) == (None, ["chat llama", "chat llama", "execute_tool weather"])
+    assert parent_id(recording.find("look up")) == other.find("execute_tool weather").context.span_id
+
+
 # What is and is not recorded.
 
 CHAT_USAGE = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
@@ -286,6 +303,11 @@ async def test_parameters_are_attributes(session: AsyncSession, recording: Recor
     (attributes,) = recording.attributes()
     found = {key: value for key, value in attributes.items() if key.startswith(("gen_ai.request.", "gen_ai.output."))}
     assert found == {"gen_ai.request.model": "llama"} | expected
+
+
+async def test_the_effort_of_a_response_is_an_attribute(session: AsyncSession, recording: Recording) -> None:
+    await session.responses.create(model="r", input="Hi", reasoning={"effort": "high"})
+    assert recording.attributes()[0]["gen_ai.request.reasoning.level"] == "high"
 
 
 async def test_a_stream_says_so_and_how_long_its_first_chunk_took(session: AsyncSession, recording: Recording) -> None:

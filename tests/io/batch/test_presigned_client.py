@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import aiohttp
@@ -10,7 +11,9 @@ import pytest
 from gradient_async import (
     APIConnectionError,
     AsyncSession,
+    AttemptDetails,
     RetryPolicy,
+    SessionClosedError,
     Timeouts,
     UploadError,
 )
@@ -22,6 +25,7 @@ from tests.support.batches import (
     NewSession,
     upload_input,
 )
+from tests.support.waiting import wait_until
 
 
 async def test_an_upload_sends_the_url_verbatim_a_length_and_no_key(
@@ -176,3 +180,23 @@ async def test_nothing_is_sent_to_a_url_without_https(gradient_emulator: Emulato
             await session.batches.upload(file, TWO_LINES)
     assert "secret" not in str(caught.value)
     assert gradient_emulator.storage.requests == []
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_an_upload_that_is_interrupted_is_told_to_hooks(
+    gradient_emulator: Emulator, new_session: NewSession, *, is_closed: bool
+) -> None:
+    attempts: list[AttemptDetails] = []
+    gradient_emulator.stall(seconds=30, path="/inputs/*")
+    async with new_session(hooks=[attempts.append]) as session:
+        file = await session.batches.create_file("in.jsonl")
+        upload = asyncio.create_task(session.batches.upload(file, TWO_LINES))
+        await wait_until(lambda: bool(gradient_emulator.storage.requests))
+        if is_closed:
+            await session.aclose()
+        else:
+            upload.cancel()
+        await asyncio.wait([upload])
+    attempt = attempts[-1]
+    assert (attempt.method, attempt.url) == ("PUT", file.upload_url.partition("?")[0])
+    assert (attempt.cancelled, isinstance(attempt.error, SessionClosedError)) == (not is_closed, is_closed)

@@ -77,6 +77,14 @@ async def test_attempts_are_parts_of_one_call(gradient_emulator: Emulator) -> No
     assert both.outcome.result.meta.attempts == 2
 
 
+async def test_a_form_is_a_call_without_parameters(
+    gradient_emulator: Emulator, session: AsyncSession, calls: Calls
+) -> None:
+    gradient_emulator.reply(body=b"{}", content_type="application/json", path="/v1/other")
+    await session.request("POST", "/v1/other", data={"colour": "blue"})
+    assert (calls.begun[0].params, calls.outcome.outcome) == ({}, "done")
+
+
 async def test_an_error_ends_its_call(gradient_emulator: Emulator, session: AsyncSession, calls: Calls) -> None:
     gradient_emulator.fail(status=403)
     with pytest.raises(PermissionDeniedError) as caught:
