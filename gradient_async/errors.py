@@ -92,12 +92,14 @@ def escape_text(text: str, chars: int) -> str:
 
 
 def quote_argument(value: object, chars: int = 80) -> str:
-    """Return the beginning of ``repr(value)``: an argument in the wrong place may be a whole prompt."""
+    """Return ``repr(value)`` if it is short, else its type and length: it may be a prompt in the wrong place."""
+    if isinstance(value, str) and len(value) > chars:
+        return f"a text of {len(value)} characters"
     try:
-        text = repr(value[: chars + 1] if isinstance(value, str) else value)
+        text = repr(value)
     except ValueError:  # an integer with more digits than Python prints
         return f"a {type(value).__name__} with very many digits"
-    return text if len(text) <= chars else f"{text[:chars]}..."
+    return text if len(text) <= chars else f"a long {type(value).__name__}"
 
 
 def _escape_character(character: str) -> str:

@@ -18,7 +18,33 @@ _OPTIONS = {
     "model must name a model, as 'llama3.3-70b-instruct'; session.models.list() gives all.": (
         "--model must name a model; gradient-async models gives all."
     ),
+    "session.models.list() gives every model": "gradient-async models lists the models",
+    " What arrived is in .snapshot;": "",
+    " .snapshot has the part.": "",
+    "; error.snapshot has its reason at": " for the reason at",
+    "raise Timeouts.total or pass timeout=.": "give a longer --timeout.",
+    "raise Timeouts.total": "give a longer --timeout",
+    "raise Timeouts.first_byte, or stream the response": "try again later",
+    "raise Timeouts.idle if that is normal for it": "try again later",
+    ", or raise Timeouts.connect": "",
+    "pass ssl=ssl.create_default_context(cafile=...)": "name it in SSL_CERT_FILE",
+    "; load yours with context.load_cert_chain(...) and pass ssl=context": ", which only the Python library can send",
+    ", as proxy='http://user:password@host:3128', or in HTTPS_PROXY": ", as --proxy http://user:password@host:3128",
+    ", as proxy='http://user:password@host:3128'": ", as --proxy http://user:password@host:3128",
+    ", or pass allow_insecure=True if the network is yours": "",
+    "set base_url to that address if it is the right one": "give it as --base-url if it is the right one",
+    "Check base_url": "Check the address",
+    "check base_url": "check the address",
+    ", or pass the list that json.load gives": "",
+    "; what arrived is in .body. Read it with stream(), or check": "; check",
+    "For texts and rows pass params={'model': ...}, and a template or columns.": (
+        "For texts and rows give --model, and --template or --columns."
+    ),
+    "; pass text.encode()": "",
+    "another Content-Type, pass content_type=.": "another Content-Type, upload the file again.",
+    "give it as base_url= or agent_endpoint=, and the key here": "give it as --base-url, and the key here",
 }
+_MORE_FAULTS = re.compile(r" \.\.\. and (\S+) more in \.faults\.")
 _ARGUMENT = re.compile("pass (provider|endpoint)='([^']+)'")
 
 
@@ -26,4 +52,5 @@ def name_options(text: str) -> str:
     """Return *text* with the names of options in the place of Python arguments."""
     for argument, option in _OPTIONS.items():
         text = text.replace(argument, option)
+    text = _MORE_FAULTS.sub(r" \1 more: gradient-async batch validate shows all.", text)
     return _ARGUMENT.sub(r"pass --\1 \2", text)

@@ -32,9 +32,8 @@ from gradient_async._protocol.batch.api import derive_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
 from gradient_async._protocol.batch.validation_report import FaultList, ValidationReport
-from gradient_async._protocol.codec.converter import shorten_text
 from gradient_async._protocol.sources.line_decoder import Utf8Converter, find_encoding
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.batch import BatchRequest
 
 Rows = Iterable[BatchRequest | Mapping[str, Any] | str] | AsyncIterable[BatchRequest | Mapping[str, Any] | str]
@@ -159,8 +158,8 @@ def _check_range(validator: InputValidator, file: InputFile, offset: int, end: i
 
 
 def quote_path(path: str) -> str:
-    """Return *path* for an error, shortened."""
-    return repr(shorten_text(path, _MAX_PATH_CHARS))
+    """Return *path* for an error, unless it is so long that it may be an input."""
+    return quote_argument(path, _MAX_PATH_CHARS)
 
 
 def _open_plain_file(path: str, name: str) -> InputFile | None:
@@ -190,6 +189,8 @@ def _iterate_file(path: str) -> Iterator[bytes]:
 
 
 def _unreadable_error(path: str, problem: str) -> ConfigurationError:
+    if path.lstrip().startswith(("{", "[")) or "\n" in path:
+        return ConfigurationError("The input is a text of requests, where a path is expected; pass text.encode().")
     return ConfigurationError(f"The input {quote_path(path)} cannot be read: {problem}.")
 
 

@@ -11,6 +11,7 @@ decides whether a failure ends the map.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,6 +19,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
+from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import call_hook
 from gradient_async._io.map.checkpoint_file import CheckpointFile
@@ -61,7 +63,7 @@ class MapOptions:
                 raise ConfigurationError(f"{name}={value}: give at least 1.")
 
 
-class MapResults(Generic[T]):
+class MapResults(AsyncOnly, Generic[T]):
     """Results of a ``map``: enter it, then iterate over one result for each item.
 
     Example:
@@ -104,7 +106,11 @@ class MapResults(Generic[T]):
         self.gate = LimiterGate()
         self.checkpoint = options.checkpoint
 
+    _usage = "write 'async with ....map(requests) as results: async for result in results: ...'"
+    _was_entered = False
+
     async def __aenter__(self) -> Self:
+        self._was_entered = True
         self._meter.start(get_loop().time())
         self._total = self._meter.total = await self._rows.count_rows()
         if self.checkpoint is not None:
@@ -124,6 +130,20 @@ class MapResults(Generic[T]):
                 self._source.close()
             await self._close_checkpoint(error)
         self._call_on_progress()
+
+    def __del__(self) -> None:
+        if not self._was_entered:
+            warnings.warn(
+                f"The results of a map were never entered, so nothing was sent; {self._usage}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        if not self._was_entered:
+            return f"<{type(self).__name__}, not entered; {self._usage}>"
+        total = "" if self._total is None else f" of {self._total}"
+        return f"<{type(self).__name__} {self._meter.done}{total} done, {self._meter.failed} failed>"
 
     def __aiter__(self) -> Self:
         return self

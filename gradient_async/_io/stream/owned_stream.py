@@ -17,12 +17,13 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.stream.iterators import EventIterator
 from gradient_async._io.stream.stream_reader import E, S, StreamReader
 from gradient_async._io.stream.tee import TeeBranch, tee_stream
 
 
-class OwnedStream(StreamReader[E, S]):
+class OwnedStream(StreamReader[E, S], AsyncOnly):
     """The events of a response as they arrive.
 
     Attributes:
@@ -72,7 +73,15 @@ class OwnedStream(StreamReader[E, S]):
         self.cancel()
 
     def __del__(self) -> None:
-        if self.outcome == "running" and self._reply is not None:
+        if self.outcome != "running":
+            return
+        if self._opener is not None:
+            warnings.warn(
+                f"A {type(self).__name__} was never read, so its request was not sent; {self._usage}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        elif self._reply is not None:
             self.cancel()
             warnings.warn(
                 f"A {type(self).__name__} was dropped while it was open; read it to the end, use 'async with', or "

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from gradient_async._protocol.codec.converter import decode_json, shorten_text, structure
+from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async.errors import (
     APIStatusError,
     BatchFailedError,
@@ -84,7 +84,7 @@ def resolve_endpoint(provider: str | None, endpoint: str | None) -> str | None:
     meant = get_close_matches(f"/{endpoint.strip('/').lower()}", KNOWN_ENDPOINTS, n=1, cutoff=_TYPO_SIMILARITY)
     if meant or not endpoint.startswith("/"):
         advice = f"did you mean {meant[0]!r}?" if meant else "give a path such as '/v1/chat/completions'."
-        raise ConfigurationError(f"The endpoint {shorten_text(endpoint, _SHOWN_CHARS)!r} is unknown; {advice}")
+        raise ConfigurationError(f"The endpoint {quote_argument(endpoint)} is unknown; {advice}")
     return endpoint
 
 
@@ -95,7 +95,7 @@ def batch_path(batch_id: str, action: str = "") -> str:
         ConfigurationError: The id is empty, or would lead to another path.
     """
     if batch_id.strip() in ("", ".", ".."):
-        raise ConfigurationError(f"batch_id takes the id of a job; got {batch_id!r}.")
+        raise ConfigurationError(f"batch_id takes the id of a job; got {quote_argument(batch_id)}.")
     return f"{BATCHES_PATH}/{quote(batch_id, safe='')}{action}"
 
 

@@ -3,6 +3,7 @@
 Contract: pure; quotes nothing of the line but a known endpoint. Runs for lines with faults only.
 
     line                                             meant for
+    the beginning of an array, or of an object   one object a line
     a text, or a JSON string                         chat.completions.map
     an object with messages, without body            chat.completions.map
     an object with params, for the provider openai   provider='anthropic', and the other way round
@@ -20,6 +21,10 @@ from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async.errors import ResponseDecodeError
 
 FOR_MAP = "This looks like an input of chat.completions.map; with params={'model': ...} it becomes a batch."
+FOR_LINES = (
+    "This looks like JSON over several lines, or an array; a batch has one object a line: write it with "
+    "jq -c '.[]?' FILE, or pass the list that json.load gives."
+)
 FOR_TEMPLATE = "Rows become requests with params={'model': ...} and template= or columns=."
 FOR_READING = "This looks like the results of a batch, not its input."
 UNLISTED = "No current document of the service lists batches of /v1/embeddings."
@@ -27,12 +32,15 @@ UNLISTED = "No current document of the service lists batches of /v1/embeddings."
 
 def find_hint(line: bytes, provider: str, endpoint: str | None) -> str | None:
     """Return a sentence about a *line* with faults, None if it seems to be meant as it is."""
-    if not line.strip().startswith((b"{", b"[")):
+    start = line.strip()
+    if not start.startswith((b"{", b"[")):
         return FOR_MAP
     try:
         value = decode_json(line)
     except ResponseDecodeError:
-        return None
+        return FOR_LINES if start.startswith(b"[") or start == b"{" else None
+    if type(value) is list:
+        return FOR_LINES
     return _find_object_hint(value, provider, endpoint) if type(value) is dict else None
 
 

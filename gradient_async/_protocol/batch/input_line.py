@@ -20,7 +20,7 @@ import msgspec
 from gradient_async._protocol.batch.api import Provider
 from gradient_async._protocol.codec.json_text import decode_json, encode_jsonable, shorten_text
 from gradient_async._protocol.codec.request_json import to_request_json
-from gradient_async.errors import ConfigurationError, ResponseDecodeError
+from gradient_async.errors import ConfigurationError, ResponseDecodeError, quote_argument
 from gradient_async.models.batch import BatchRequest
 
 _SHOWN_CHARS = 100
@@ -73,7 +73,7 @@ class LineSchema:
 
     def __attrs_post_init__(self) -> None:
         if self.provider not in ("openai", "anthropic"):
-            raise ConfigurationError(f"provider is {self.provider!r}: give 'openai' or 'anthropic'.")
+            raise ConfigurationError(f"provider is {quote_argument(self.provider)}: give 'openai' or 'anthropic'.")
         line = msgspec.defstruct("Line", self._fast_fields(), gc=False)
         object.__setattr__(self, "decode_id", msgspec.json.Decoder(line).decode)
 

@@ -32,7 +32,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api import BatchLimits
-from gradient_async._protocol.batch.input_hints import UNLISTED, find_hint
+from gradient_async._protocol.batch.input_hints import FOR_LINES, UNLISTED, find_hint
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.validation_report import FaultList, InputPart, ValidationReport
@@ -149,14 +149,18 @@ class InputValidator:
                 self.lines, self._offset = self.lines + 1, self._offset + size
                 return
             faults = self.schema.find_faults(line)
-            if len(self.hints) < _MAX_HINTS and (hint := find_hint(line, self.schema.provider, self.schema.endpoint)):
-                self.hints[hint] = None
+            if len(self.hints) < _MAX_HINTS and FOR_LINES not in self.hints:
+                self._add_hint(line)
             hashes = [hash(custom_id)] if (custom_id := read_custom_id(line)) else []
         else:
             faults = _find_encoding_faults(line)
         self._add_requests(hashes, 1, size)
         for text in faults:
             self.faults.add(self.lines, text)
+
+    def _add_hint(self, line: bytes) -> None:
+        if hint := find_hint(line, self.schema.provider, self.schema.endpoint):
+            self.hints[hint] = None
 
     def _add_requests(self, hashes: list[int], count: int, size: int) -> None:
         buckets = self._id_hashes

@@ -21,6 +21,7 @@ from gradient_async.errors import (
     GradientError,
     RateLimitError,
     may_be_processed,
+    quote_argument,
 )
 
 # What is sent again, and why:
@@ -99,7 +100,7 @@ class RetryPolicy:
             raise ConfigurationError(
                 "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe', 'answered' or "
                 f"'always'; got attempts={self.attempts}, first={self.first}, longest={self.longest}, "
-                f"budget={self.budget}, replay={self.replay!r}."
+                f"budget={self.budget}, replay={quote_argument(self.replay)}."
             )
 
     def next_delay(

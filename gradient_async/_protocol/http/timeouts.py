@@ -9,7 +9,7 @@ import math
 
 import attrs
 
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Timeouts:
             seconds = getattr(self, field.name)
             if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
                 raise ConfigurationError(
-                    f"Timeouts({field.name}={seconds!r}): give seconds above 0, or None for no limit."
+                    f"Timeouts({field.name}={quote_argument(seconds)}): give seconds above 0, or None for no limit."
                 )
 
     @property

@@ -38,7 +38,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import attrs
 
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 __all__ = ["Priority", "PriorityQueue", "QueueEntry"]
 
@@ -134,7 +134,7 @@ class _Lanes(Generic[T]):
             return self.interactive
         if priority == "bulk":
             return self.bulk
-        raise ConfigurationError(f"priority is {priority!r}: give 'interactive' or 'bulk'")
+        raise ConfigurationError(f"priority is {quote_argument(priority)}: give 'interactive' or 'bulk'")
 
 
 class PriorityQueue(Generic[T]):

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import attrs
 
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 __all__ = ["RateLimits", "validate_windows"]
 
@@ -38,14 +38,15 @@ def _validate_count(value: object, name: str) -> int:
     except TypeError:
         count = 0
     if count < 1:
-        raise ConfigurationError(f"{name} is {value!r}: give a whole number of at least 1")
+        raise ConfigurationError(f"{name} is {quote_argument(value)}: give a whole number of at least 1")
     return count
 
 
 def _validate_period(value: object) -> float:
     """Return *value* as a positive, finite number of seconds; raise `ConfigurationError` if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"a window of {value!r} seconds: give a positive, finite number of seconds")
+        got = quote_argument(value)
+        raise ConfigurationError(f"a window of {got} seconds: give a positive, finite number of seconds")
     return float(value)
 
 

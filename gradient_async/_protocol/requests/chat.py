@@ -10,15 +10,21 @@ Source: chat completions of the agent and serverless reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
-from gradient_async._protocol.requests.parameters import require_iterable, require_model, to_json_value
+from gradient_async._protocol.requests.parameters import (
+    ROLES,
+    describe_role,
+    require_iterable,
+    require_model,
+    to_json_value,
+)
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, quote_argument
-from gradient_async.params import AgentParams, ChatParams, Role
+from gradient_async.params import AgentParams, ChatParams
 
 if TYPE_CHECKING:
     from gradient_async._protocol.schema.dialect import Dialect
@@ -32,7 +38,6 @@ MESSAGES_EXPECTED = "a list of messages, as [{'role': 'user', 'content': 'Hello'
 """The expected form of ``messages``, for `require_iterable`."""
 
 _KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
-_ROLES = get_args(Role)
 _PLAIN = frozenset({str, int, bool})
 _CONVERTED = AS_GIVEN | {"messages"}
 
@@ -89,7 +94,7 @@ def _convert_messages(messages: object) -> Any:
     for message in items:
         if (
             type(message) is not dict
-            or message.get("role") not in _ROLES
+            or message.get("role") not in ROLES
             or not _PLAIN.issuperset(map(type, message.values()))
         ):
             return _check_messages(to_request_json("messages", items))
@@ -101,9 +106,7 @@ def _check_messages(messages: list[Any]) -> list[Any]:
         if type(message) is not dict:
             got = type(message).__name__
             raise ConfigurationError(f"messages[{position}] must be an object with a role; got {got}.")
-        if message.get("role") not in _ROLES:
-            role = quote_argument(message.get("role"))
-            raise ConfigurationError(
-                f"messages[{position}] has the role {role}; the service knows {', '.join(_ROLES)}."
-            )
+        if message.get("role") not in ROLES:
+            role = describe_role(message)
+            raise ConfigurationError(f"messages[{position}] has {role}; the service knows {', '.join(ROLES)}.")
     return messages

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
 from gradient_async._protocol.requests.parameters import (
+    describe_role,
     require_iterable,
     require_model,
     to_json_value,
@@ -72,6 +73,8 @@ def build_response_request(params: Mapping[str, Any], *, stream: bool, timeouts:
         if type(item) is not dict:
             got = type(item).__name__
             raise ConfigurationError(f"input[{position}] must be a message or another item; got {got}.")
+        if "role" in item and not (role := describe_role(item)).startswith("the role"):
+            raise ConfigurationError(f"input[{position}] has {role}; give one, as 'user'.")
     return build_post(RESPONSES_PATH, body, stream=stream, timeouts=timeouts)
 
 
@@ -137,7 +140,7 @@ def _check_message(message: object, position: int) -> None:
         raise ConfigurationError(f"messages[{position}] must be an object with a role; got {type(message).__name__}.")
     if message.get("role") not in _ROLES:
         hint = "; instructions go into system=" if message.get("role") in ("system", "developer") else ""
-        role = quote_argument(message.get("role"))
-        raise ConfigurationError(f"messages[{position}] has the role {role}; this API knows {', '.join(_ROLES)}{hint}.")
+        role = describe_role(message)
+        raise ConfigurationError(f"messages[{position}] has {role}; this API knows {', '.join(_ROLES)}{hint}.")
     if message.get("content") is None:
         raise ConfigurationError(f"messages[{position}] has no content; give text or a list of blocks.")

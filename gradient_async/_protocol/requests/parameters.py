@@ -7,12 +7,15 @@ which may be a prompt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import Model
+from gradient_async.params import Role
 
+ROLES = get_args(Role)
+_MAX_ROLE_CHARS = 20
 _LISTS = {"stop": "a text or a list of texts", "tools": "a list of functions or of their descriptions"}
 
 
@@ -79,6 +82,18 @@ def require_texts(name: str, value: object) -> list[str]:
 def describe_type(value: object) -> str:
     """Return the type of *value* for an error message."""
     return "nothing" if value is None else "an empty one" if value == "" else type(value).__name__
+
+
+def describe_role(fields: Mapping[str, Any]) -> str:
+    """Return the role of a message for an error message, unless it may be the content."""
+    role = fields.get("role")
+    if role is None:
+        return "no role"
+    if isinstance(role, str) and len(role) <= _MAX_ROLE_CHARS and role.isprintable() and " " not in role:
+        return f"the role {role!r}"
+    size = f"{len(role)} characters" if isinstance(role, str) else f"type {type(role).__name__}"
+    swapped = "; its role and its content may be swapped" if fields.get("content") in ROLES else ""
+    return f"a role of {size}{swapped}"
 
 
 def to_json_value(name: str, value: Any, *, keep_nulls: bool) -> Any:

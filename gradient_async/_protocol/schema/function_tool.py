@@ -23,7 +23,7 @@ from gradient_async._protocol.schema.convert import convert_arguments
 from gradient_async._protocol.schema.docstrings import first_paragraph, parse_argument_descriptions
 from gradient_async._protocol.schema.foreign_schema import Schema
 from gradient_async._protocol.schema.json_schema import fields_schema
-from gradient_async.errors import ConfigurationError, ResponseDecodeError
+from gradient_async.errors import ConfigurationError, ResponseDecodeError, quote_argument
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -105,7 +105,8 @@ def _decode_arguments(text: str) -> Any:
 
 def _check_tool_name(function: Callable[..., Any]) -> str:
     if not inspect.isroutine(function):
-        raise ConfigurationError(f"{function!r} cannot be a tool; give a function, made with def or async def.")
+        got = quote_argument(function)
+        raise ConfigurationError(f"{got} cannot be a tool; give a function, made with def or async def.")
     name = function.__name__
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name} cannot be a tool's name; use 1 to 64 of A-Z, a-z, 0-9, _ and -.")

@@ -34,7 +34,7 @@ from gradient_async._protocol.schema.annotations import (
 )
 from gradient_async._protocol.schema.docstrings import first_paragraph
 from gradient_async._protocol.schema.foreign_schema import REFERENCE, ForeignDocument, Schema
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null", None: "null"}
 _FORMATS = {datetime: "date-time", date: "date"}
@@ -221,7 +221,7 @@ def _to_json_scalar(value: Any, where: str) -> Any:
     scalar = value.value if isinstance(value, Enum) else value
     if type(scalar) not in _SCALARS:
         raise ConfigurationError(
-            f"{where} may be {value!r}, which JSON cannot express; give it a str or an int as value."
+            f"{where} may be {quote_argument(value)}, which JSON cannot express; give it a str or an int as value."
         )
     return scalar
 

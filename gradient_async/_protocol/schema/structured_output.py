@@ -23,7 +23,7 @@ from gradient_async._protocol.schema.convert import convert
 from gradient_async._protocol.schema.dialect import Answer, ClassRequest, Dialect, Reply
 from gradient_async._protocol.schema.json_in_text import find_json
 from gradient_async._protocol.schema.json_schema import object_schema
-from gradient_async.errors import ConfigurationError, ResponseDecodeError
+from gradient_async.errors import ConfigurationError, ResponseDecodeError, quote_argument
 from gradient_async.models.chat import ToolCall
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def request_class(dialect: Dialect[Any], params: Mapping[str, Any], cls: type) -
     """
     schema = _build_cached(cls) if is_object_class(cls) or find_adapter(cls) else {}
     if schema.get("type") != "object":
-        name = getattr(cls, "__name__", repr(cls))
+        name = getattr(cls, "__name__", None) or quote_argument(cls)
         raise ConfigurationError(
             f"response_format is {name}, which is not an object in JSON; give an attrs class, a dataclass, a "
             "TypedDict, a Pydantic model or a msgspec Struct, with the value that you want as one of its fields."

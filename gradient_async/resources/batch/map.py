@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import call_hook
 from gradient_async._io.sources.row_source import RowSource
@@ -40,7 +41,7 @@ def build_result_error(fault: BatchFault) -> GradientError:
 
 
 @attrs.define(eq=False)
-class BatchMapResults:
+class BatchMapResults(AsyncOnly):
     """The results of `Batches.map`, in the order of the requests: an async context manager and an async iterator.
 
     The job is submitted for the first result. Leaving the block does not cancel it. ``len(results)`` is the number of
@@ -49,6 +50,8 @@ class BatchMapResults:
     Attributes:
         job: The job; None before it is submitted.
     """
+
+    _usage = "write 'async with session.batches.map(requests) as results: async for result in results: ...'"
 
     _source: RowSource
     _submit: Callable[[], Awaitable[BatchJob]]

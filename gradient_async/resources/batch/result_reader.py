@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import attrs
 
-from gradient_async._io.batch.input_source import iterate_async
+from gradient_async._io.batch.input_source import iterate_async, quote_path
 from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._protocol.batch.content_coding import ContentUnpacker
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
@@ -61,7 +61,7 @@ def read_results(
     except (OSError, ProtocolError) as error:
         problem = getattr(error, "strerror", None) or str(error)
     if problem:
-        raise ConfigurationError(f"The results in {os.fspath(path)!r} cannot be read: {problem}")
+        raise ConfigurationError(f"The results in {quote_path(os.fspath(path))} cannot be read: {problem}")
 
 
 async def iterate_saved(

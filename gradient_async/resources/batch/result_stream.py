@@ -14,6 +14,7 @@ from typing import Self
 import anyio
 import attrs
 
+from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.batch.resumable_download import ResumableDownload
 from gradient_async._io.http.hooks import format_error, logger
 from gradient_async._protocol.batch.api import batch_failed_error, results_overdue_error
@@ -89,7 +90,7 @@ def _select_url(links: ResultLinks, name: ResultFile) -> str | None:
     return links.output_file_url if name == "output" else links.error_file_url
 
 
-class ResultStream:
+class ResultStream(AsyncOnly):
     """The results of a job, one `BatchResult` for each line: the output file, then the error sidecar.
 
     An async iterator; also an async context manager. The first request is sent for the first result. Iterating again
@@ -107,6 +108,7 @@ class ResultStream:
         StreamBusyError: Another task is reading this stream.
     """
 
+    _usage = "write 'async for result in job.results(): ...'"
     __slots__ = ("__weakref__", "_busy", "_closed", "_current", "_files", "_locate_files", "_results", "problems")
 
     def __init__(self, locate_files: Callable[[], Awaitable[Sequence[ResultFiles]]]) -> None:

@@ -40,6 +40,7 @@ async def test_nothing_is_sent_before_the_first_read(
     await asyncio.sleep(0.01)
     assert gradient_emulator.requests == []
     assert (lazy.outcome, lazy.snapshot.text) == ("running", "")
+    lazy.close()
 
 
 async def test_timings_are_recorded(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:

@@ -201,7 +201,7 @@ def test_the_repr_of_a_request_hides_body_and_headers() -> None:
         ({"messages": None}, "list of messages"),
         ({"messages": 3}, "list of messages"),
         ({"messages": ["Hi"]}, r"messages\[0\] must be an object"),
-        ({"messages": [USER, {"content": "Hi"}]}, r"messages\[1\] has the role None"),
+        ({"messages": [USER, {"content": "Hi"}]}, r"messages\[1\] has no role"),
         ({"messages": [{"role": "robot"}]}, "system, developer, user, assistant, tool"),
         ({"model": ""}, "session.models.list"),
         ({"model": None}, "model must name a model"),

@@ -283,7 +283,12 @@ async def test_a_pipe_nobody_writes_to_is_cancelled_at_once(session: AsyncSessio
         (b'{"custom_id": "a", "response": {"status_code": 200}}\n', {}, "results"),
         (TWO_LINES.replace(b"chat/completions", b"responses"), {}, "endpoint='/v1/responses'"),
         (b'{"custom_id": "a", "url": []}\n', {}, None),
-        (b"{\n", {}, None),
+        (b"{\n", {}, "one object a line"),
+        (b'[\n  {"custom_id": "a"},\n  {"custom_id": "b"}\n]\n', {}, "jq -c '.[]?' FILE"),
+        (b'[{"custom_id": "a"}]', {}, "or an array"),
+        (b'[{"custom_id": "a"},\n{"custom_id": "b"}]', {}, "or an array"),
+        (b"[]", {}, "or an array"),
+        (b'{\n  "custom_id": "a"\n}\n', {}, "JSON over several lines"),
         (TWO_LINES, {}, None),
     ],
 )
