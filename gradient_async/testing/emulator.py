@@ -71,6 +71,8 @@ class Emulator(ScriptingAPI):
         invocation_seconds: The duration of an asynchronous invocation in seconds.
         video_seconds: The duration of a video job in seconds.
         speech_shape: The form of a response with speech: the audio itself, or JSON that holds it in base64.
+        lenient_agent: Whether the agent takes requests as live agents do: without ``agent=true``, with any ``model``,
+            and with fields that the reference does not allow, which it ignores.
         knowledge_bases: The texts of each knowledge base by its id; without any, every id exists.
         clock: Returns the time in epoch seconds.
         batches: The batch service, with its jobs and scripting methods.
@@ -104,6 +106,7 @@ class Emulator(ScriptingAPI):
     invocation_seconds: float = 0.3
     video_seconds: float = 0.3
     speech_shape: Literal["bytes", "base64"] = "bytes"
+    lenient_agent: bool = False
     knowledge_bases: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: BatchService = attrs.field(init=False, repr=False)
@@ -128,6 +131,7 @@ class Emulator(ScriptingAPI):
                         models=self.models,
                         strict=self.strict_models,
                         speech_shape=self.speech_shape,
+                        lenient_agent=self.lenient_agent,
                         passages=self.knowledge_bases,
                     ),
                     *self.batches.build_endpoints(),
@@ -144,8 +148,8 @@ class Emulator(ScriptingAPI):
         )
         self._upstream = Upstream(self.upstream or "")
         self._servers = (
-            LocalServer(self._handle_api, self.host, self.port),
-            LocalServer(self._handle_api, self.host, self.agent_port),
+            LocalServer(partial(self._handle_api, agent=False), self.host, self.port),
+            LocalServer(partial(self._handle_api, agent=True), self.host, self.agent_port),
             LocalServer(self._handle_storage, self.host, self.storage_port),
         )
 
@@ -220,8 +224,9 @@ class Emulator(ScriptingAPI):
         for server in self._servers:
             server.drop_idle()
 
-    async def _handle_api(self, http: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+    async def _handle_api(self, http: web.BaseRequest, connection: Connection, *, agent: bool) -> web.StreamResponse:
         record = await _record_request(http, connection, self.clock)
+        record.agent = agent
         self.requests.append(record)
         self.active += 1
         try:

@@ -26,6 +26,7 @@ class RecordedRequest:
         json: The body decoded as JSON; None for an empty body and for invalid JSON.
         time: The arrival of the last byte, in epoch seconds of the emulator's clock.
         request_id: The ``x-request-id`` of the response.
+        agent: Whether it was sent to the agent host.
         connection: The number of the TCP connection, counted from 1.
         reused: Whether the connection had carried a request before.
         generates: Whether the endpoint generates content, so that `Emulator.reply` applies to it.
@@ -45,6 +46,7 @@ class RecordedRequest:
     json: Any = None
     time: float = 0.0
     request_id: str = ""
+    agent: bool = False
     connection: int = 0
     reused: bool = False
     generates: bool = False

@@ -297,7 +297,7 @@ async def test_a_misspelt_argument_is_refused(session: AsyncSession) -> None:
 
 
 async def test_an_agent_takes_requests_with_its_own_key(gradient_emulator: Emulator, session: AsyncSession) -> None:
-    agent = session.agent(gradient_emulator.url, "agent-key")
+    agent = session.agent(gradient_emulator.agent_url, "agent-key")
     gradient_emulator.reply(body={"status": "ok"}, path="/health")
     assert await agent.request("GET", "/health", cast_to=dict) == {"status": "ok"}
     body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}

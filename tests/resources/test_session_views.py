@@ -27,11 +27,11 @@ async def test_a_view_shares_connections_and_budget(gradient_emulator: Emulator)
         nested = view.with_options(priority="bulk")
         for each in (session, view, nested):
             await each.chat.completions.create(**HI)
-            await each.agent(gradient_emulator.url, "agent").chat.completions.create(messages=HI["messages"])
+            await each.agent(gradient_emulator.agent_url, "agent").chat.completions.create(messages=HI["messages"])
         assert session.limits is view.limits is nested.limits
         assert session.limits is not None
         assert session.limits.status().windows[0].used == 3
-    assert gradient_emulator.connections == 1
+    assert gradient_emulator.connections == 2  # one to each host
 
 
 async def test_each_view_has_its_own_settings(gradient_emulator: Emulator) -> None:
@@ -45,7 +45,7 @@ async def test_each_view_has_its_own_settings(gradient_emulator: Emulator) -> No
         assert (caught.value.phase, caught.value.attempts) == ("first_byte", 1)
         await session.chat.completions.create(**HI)
         await quick.with_options(headers={"X-B": "2"}).models.list()
-        await quick.agent(gradient_emulator.url, "agent").chat.completions.create(messages=HI["messages"])
+        await quick.agent(gradient_emulator.agent_url, "agent").chat.completions.create(messages=HI["messages"])
     seen = [
         {n: v for n, v in each.headers.items() if n.lower() in ("x-team", "x-a", "x-b")}
         for each in gradient_emulator.requests

@@ -13,7 +13,7 @@ EMULATOR = """
 import aiohttp, pytest
 {mark}
 async def test_it(gradient_emulator) -> None:
-    async with aiohttp.ClientSession() as http, http.get(gradient_emulator.url + "/health") as response:
+    async with aiohttp.ClientSession() as http, http.get(gradient_emulator.agent_url + "/health") as response:
         assert response.status == 200
     assert len(gradient_emulator.requests) == 1
 """

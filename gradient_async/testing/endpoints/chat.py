@@ -13,7 +13,13 @@ from typing import Any
 import attrs
 
 from gradient_async.testing.endpoints.chat_chunks import build_chunks, format_logprobs
-from gradient_async.testing.endpoints.chat_schema import AGENT, CHAT, find_chat_problem
+from gradient_async.testing.endpoints.chat_schema import (
+    AGENT,
+    CHAT,
+    find_chat_problem,
+    find_messages_problem,
+    keep_valid_fields,
+)
 from gradient_async.testing.endpoints.checks import reject_malformed, reject_request
 from gradient_async.testing.endpoints.generative import (
     GenerativeEndpoint,
@@ -41,7 +47,16 @@ _PROMPT_FIELDS = ("model", "temperature", "top_p", "frequency_penalty", "presenc
 
 @attrs.frozen(kw_only=True)
 class ChatEndpoint(GenerativeEndpoint):
-    """The chat completions of the serverless and of the agent host."""
+    """The chat completions of the serverless and of the agent host.
+
+    Attributes:
+        lenient_agent: Whether an agent takes requests as live agents do: without ``agent=true``, with any ``model``,
+            and with fields that the reference does not allow, which it ignores.
+        agent_model: The model that a lenient agent names.
+    """
+
+    lenient_agent: bool = False
+    agent_model: str = "agent"
 
     def check_chat(self, request: RecordedRequest) -> Response | None:
         """Build the error response to a malformed serverless request; None for a well-formed one."""
@@ -49,20 +64,26 @@ class ChatEndpoint(GenerativeEndpoint):
 
     def check_agent_chat(self, request: RecordedRequest) -> Response | None:
         """Build the error response to a malformed agent request; None for a well-formed one."""
+        if self.lenient_agent:
+            return reject_malformed(request, find_messages_problem(request.json))
         if request.query.get("agent") != "true":
             return reject_malformed(request, "The query parameter agent must be true.")
         return reject_malformed(request, find_chat_problem(request.json, AGENT))
 
     def complete_chat(self, request: RecordedRequest, reply: Reply | None) -> Response:
         """Respond to a serverless request."""
-        return self._build_response(request, reply, {})
+        return self._build_response(request, request.fields, reply, {})
 
     def complete_agent_chat(self, request: RecordedRequest, reply: Reply | None) -> Response:
         """Respond to an agent request, with the requested info on retrieval, functions and guardrails."""
-        return self._build_response(request, reply, _agent_fields(request.fields))
-
-    def _build_response(self, request: RecordedRequest, reply: Reply | None, extras: Mapping[str, Any]) -> Response:
         fields = request.fields
+        if self.lenient_agent:
+            fields = {**keep_valid_fields(fields), "model": self.agent_model}
+        return self._build_response(request, fields, reply, _agent_fields(fields))
+
+    def _build_response(
+        self, request: RecordedRequest, fields: Mapping[str, Any], reply: Reply | None, extras: Mapping[str, Any]
+    ) -> Response:
         completions = self._complete_choices(fields, reply)
         usage = override_usage(self._token_counter.count_usage(fields["messages"], completions), reply)
         head = {

@@ -104,6 +104,7 @@ _FIELDS: Mapping[str, Rule] = {
 }
 CHAT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string", required=True, low=1)})
 AGENT = Rule(kind="object", fields={**_FIELDS, "model": Rule(kind="string")})
+_MESSAGES_ONLY = Rule(kind="object", fields={"messages": _FIELDS["messages"]})
 
 
 def find_chat_problem(body: Any, rule: Rule) -> str | None:
@@ -115,6 +116,17 @@ def find_chat_problem(body: Any, rule: Rule) -> str | None:
         check_stream_options,
     )
     return find_problem(body, rule) or next((problem for check in checks if (problem := check(body))), None)
+
+
+def find_messages_problem(body: Any) -> str | None:
+    """Return the first problem of the messages of *body*, None for well-formed ones; no other field is looked at."""
+    return find_problem(body, _MESSAGES_ONLY)
+
+
+def keep_valid_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *fields* without those of another type than the schema has, and without the model."""
+    malformed = {name for name, rule in _FIELDS.items() if name in fields and find_problem(fields[name], rule, name)}
+    return {name: value for name, value in fields.items() if name not in {"model", *malformed}}
 
 
 def _check_functions(body: Mapping[str, Any]) -> str | None:

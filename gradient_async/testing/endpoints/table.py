@@ -37,6 +37,7 @@ def build_endpoint_table(
     models: Sequence[str],
     strict: bool,
     speech_shape: SpeechShape,
+    lenient_agent: bool,
     passages: Mapping[str, Sequence[str]],
 ) -> tuple[Endpoint, ...]:
     """Return the stateless endpoints.
@@ -46,10 +47,11 @@ def build_endpoint_table(
         models: The slugs of the models.
         strict: Whether a request for any other model is refused.
         speech_shape: The form of the responses with speech.
+        lenient_agent: Whether an agent takes what live agents take.
         passages: The texts of each knowledge base by its id.
     """
     known = models if strict else None
-    chat = ChatEndpoint(model=model, known=known)
+    chat = ChatEndpoint(model=model, known=known, lenient_agent=lenient_agent)
     messages = MessagesEndpoint(model=model, known=known)
     responses = ResponsesEndpoint(model=model, known=known)
     embeddings, images = EmbeddingsEndpoint(known), ImagesEndpoint(known)
@@ -69,7 +71,7 @@ def build_endpoint_table(
         _forwarded_post("/v1/messages", messages.create_message, messages.check_message, generates=True),
         _forwarded_post("/v1/responses", responses.create_response, responses.check_response, generates=True),
         agent_chat,
-        attrs.evolve(agent_chat, path=_COMPLETIONS, query=(("agent", "true"),)),
+        attrs.evolve(agent_chat, path=_COMPLETIONS),
         _forwarded_post(_COMPLETIONS, chat.complete_chat, chat.check_chat, generates=True),
         _forwarded_post("/v1/embeddings", embeddings.embed_texts, embeddings.check_embeddings),
         _forwarded_post("/v1/images/generations", images.generate_images, images.check_images),
@@ -83,7 +85,7 @@ def build_endpoint_table(
             check=knowledge_bases.check_query,
         ),
         Endpoint(method="GET", path=_MODELS, respond=ModelList(models).list_models, upstream=_MODELS),
-        Endpoint(method="GET", path="/health", respond=report_health, public=True),
+        Endpoint(method="GET", path="/health", respond=report_health, agent=True, public=True),
     )
 
 

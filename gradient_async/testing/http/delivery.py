@@ -2,7 +2,7 @@
 
 Contract: makes no decision about the content. Each piece is one write followed by a turn of the loop, so that a client
 in the same loop sees the events one by one. The record of the request is updated as bytes are sent.
-Source: RFC 9112 section 7.1 (chunked bodies), WHATWG server-sent events.
+Source: RFC 9112 section 7.1 (chunked bodies) and appendix C.2.2 (connections of HTTP/1.0), WHATWG server-sent events.
 """
 
 from __future__ import annotations
@@ -102,12 +102,18 @@ class Delivery:
             self._http_response.headers.setdefault("X-Accel-Buffering", "no")  # else nginx may hold a stream back
         body = self.response.body
         if body is None or self.plan.faults or self.response.split:
-            if self.http.version >= HttpVersion11:  # to an older client, the end of the connection ends the body
-                self._http_response.enable_chunked_encoding()
+            self._leave_length_open()
         else:
             self._http_response.content_length = len(body)
         self.record.status = self.response.status
         await self._http_response.prepare(self.http)
+
+    def _leave_length_open(self) -> None:
+        """Send the body in chunks; for HTTP/1.0 close the connection behind it, even if the client wants to keep it."""
+        if self.http.version >= HttpVersion11:
+            self._http_response.enable_chunked_encoding()
+        else:
+            self._http_response.force_close()
 
     async def _send_pieces(self) -> bool:
         pause = self.token_delay if self.response.token_delay is None else self.response.token_delay

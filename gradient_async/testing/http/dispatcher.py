@@ -100,7 +100,7 @@ class Dispatcher:
     def _describe_quota(self, request: RecordedRequest, now: float) -> Mapping[str, str]:
         """Return the rate-limit headers of a response that does not count: those of the key, if it is known."""
         key = _read_api_key(request)
-        limit = self._limits.get((False, key)) or self._limits.get((True, key)) or self.new_limit()
+        limit = self._limits.get((request.agent, key)) or self.new_limit()
         return limit.describe_quota(now)
 
     def _check_rate_limit(self, key: tuple[bool, str], request: RecordedRequest, now: float) -> Verdict:
@@ -134,7 +134,11 @@ class Dispatcher:
 def _build_scripted_endpoint(request: RecordedRequest, not_found: Response) -> Endpoint:
     """Return an endpoint for a path of which only the script knows."""
     return Endpoint(
-        method=request.method, path=request.path, respond=lambda _request, _reply: not_found, takes_json=False
+        method=request.method,
+        path=request.path,
+        respond=lambda _request, _reply: not_found,
+        agent=request.agent,
+        takes_json=False,
     )
 
 

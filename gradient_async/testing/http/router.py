@@ -1,6 +1,7 @@
 """The routing of requests to endpoints.
 
-Contract: pure. An unknown path gives a 404, a known path with another method a 405 with an ``allow`` header.
+Contract: pure. Each of the two hosts knows its own paths only. An unknown path gives a 404, a known path with another
+method a 405 with an ``allow`` header.
 Source: the paths of the Inference API reference; RFC 9110 section 15.5.6.
 """
 
@@ -30,10 +31,9 @@ class Endpoint:
         respond: Builds the response from the request and the scripted reply, if there is one.
         check: Builds the error response to a malformed request; None for a well-formed request.
         generates: Whether it generates content, so that `ScriptingAPI.reply` applies to it without a path.
-        agent: Whether it needs the key of the agent host.
+        agent: Whether it is on the agent host, and needs the key of that host.
         public: Whether it needs no key and does not count for the rate limits.
         upstream: The path on an upstream server; None if it is never forwarded.
-        query: Parameters that the query must have, for one of several endpoints on one path.
         takes_json: Whether a body must be sent as JSON.
     """
 
@@ -45,7 +45,6 @@ class Endpoint:
     agent: bool = False
     public: bool = False
     upstream: str | None = None
-    query: tuple[tuple[str, str], ...] = ()
     takes_json: bool = True
 
     def match_path(self, path: str) -> dict[str, str] | None:
@@ -62,10 +61,11 @@ class Router:
 
     def find_endpoint(self, request: RecordedRequest) -> Endpoint | Response:
         """Return the endpoint of *request* and set its ``params`` and ``generates``; else return a 404 or 405."""
-        found = {endpoint: endpoint.match_path(request.path) for endpoint in self.endpoints}
+        local = (endpoint for endpoint in self.endpoints if endpoint.agent == request.agent)
+        found = {endpoint: endpoint.match_path(request.path) for endpoint in local}
         candidates = [endpoint for endpoint, params in found.items() if params is not None]
         for endpoint in candidates:
-            if endpoint.method == request.method and set(endpoint.query) <= set(request.query.items()):
+            if endpoint.method == request.method:
                 request.params = found[endpoint] or {}
                 request.generates = endpoint.generates
                 return endpoint

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import attrs
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from yarl import URL
@@ -138,8 +138,9 @@ class LocalServer:
 
 
 def send_continue(http: web.BaseRequest) -> None:
-    """Send ``100 Continue`` if the client waits for it before it sends the body."""
-    if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
+    """Send ``100 Continue`` if the client waits for it before it sends the body; HTTP/1.0 does not know it."""
+    expects = http.version >= HttpVersion11 and http.headers.get("Expect", "").lower() == "100-continue"
+    if expects and http.transport is not None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 

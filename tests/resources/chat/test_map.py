@@ -142,7 +142,7 @@ async def test_a_source_that_is_not_an_iterable_of_parameters_is_refused(request
 
 async def test_an_agent_maps_requests(gradient_emulator: Emulator) -> None:
     async with open_session(gradient_emulator) as session:
-        agent = session.agent(gradient_emulator.url, "agent-key")
+        agent = session.agent(gradient_emulator.agent_url, "agent-key")
         async with agent.chat.completions.map([{"messages": build_params("Hi")["messages"]}]) as results:
             assert [result.ok async for result in results] == [True]
     assert gradient_emulator.requests[0].path.startswith("/api/v1/")

@@ -255,7 +255,7 @@ async def test_a_body_of_several_lines_takes_one_line_of_the_file(path: Path) ->
 async def test_agents_at_other_addresses_have_other_answers(gradient_emulator: Emulator, path: Path) -> None:
     async with Emulator() as other, open_session(gradient_emulator) as session:
         for emulator in (gradient_emulator, other, gradient_emulator):
-            agent = session.agent(emulator.url, "agent-key")
+            agent = session.agent(emulator.agent_url, "agent-key")
             async with agent.chat.completions.map(["Hello"], checkpoint=path) as results:
                 assert [result.ok async for result in results] == [True]
         assert (len(gradient_emulator.requests), len(other.requests)) == (1, 1)

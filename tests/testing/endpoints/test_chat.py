@@ -11,6 +11,8 @@ from gradient_async.testing import Emulator
 from tests.support.emulator_client import (
     AGENT_CHAT,
     EmulatorClient,
+    NewClient,
+    chat_body,
 )
 
 TOOL = {
@@ -228,3 +230,29 @@ async def test_agent_extras_of_a_stream_come_in_its_last_chunk(client: EmulatorC
     chunks = (await client.send(body, gradient.agent_url + AGENT_CHAT)).chunks
     assert {chunk["guardrails"] is None for chunk in chunks[:-1]} == {True}
     assert chunks[-1]["guardrails"] == {"triggered_guardrails": []}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"model": None},
+        {"model": 7},
+        {"stream_options": {"include_usage": True}},
+        {"temperature": "warm", "tools": None, "n": 0},
+        {"k": 3, "team": ["blue"]},
+        {"tool_choice": "required"},
+    ],
+)
+async def test_a_lenient_agent_takes_what_live_agents_take(new_client: NewClient, odd: dict[str, Any]) -> None:
+    async with Emulator(lenient_agent=True) as gradient:
+        url = f"{gradient.agent_url}/api/v1/chat/completions"
+        plain, other = [await new_client(gradient).send(chat_body("hi", **each), url) for each in ({}, odd)]
+    assert (other.status, other.json["model"]) == (200, plain.json["model"])
+    assert other.content == plain.content
+
+
+async def test_a_lenient_agent_needs_messages(new_client: NewClient) -> None:
+    async with Emulator(lenient_agent=True) as gradient:
+        response = await new_client(gradient).send({"messages": []}, gradient.agent_url + AGENT_CHAT)
+    assert response.status == 400
+    assert "messages" in response.json["message"]

@@ -15,6 +15,6 @@ async def test_models_are_listed(client: EmulatorClient, gradient: Emulator) -> 
     assert {"id", "object", "created", "owned_by"} == set(body["data"][0])
 
 
-async def test_health_needs_no_key(client: EmulatorClient) -> None:
-    response = await client.get("/health", headers={})
+async def test_the_health_of_an_agent_needs_no_key(client: EmulatorClient, gradient: Emulator) -> None:
+    response = await client.get(gradient.agent_url + "/health", headers={})
     assert (response.status, response.json) == (200, {"status": "ok"})

@@ -47,7 +47,8 @@ async def test_messages_accept_the_key_in_x_api_key(client: EmulatorClient, path
 )
 async def test_the_two_keys_are_not_interchangeable(new_client: NewClient, path: str, key: str, status: int) -> None:
     async with Emulator(api_key="inference", agent_key="agent") as gradient:
-        response = await new_client(gradient).send(path=path, headers={"Authorization": f"Bearer {key}"})
+        host = gradient.agent_url if path == AGENT_CHAT else gradient.url
+        response = await new_client(gradient).send(path=host + path, headers={"Authorization": f"Bearer {key}"})
     assert response.status == status
 
 
@@ -66,3 +67,34 @@ async def test_an_unknown_path_is_not_found(client: EmulatorClient) -> None:
 async def test_another_method_is_not_allowed(client: EmulatorClient) -> None:
     response = await client.get("/v1/chat/completions")
     assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", AGENT_CHAT, (404, 200)),
+        ("POST", "/v1/chat/completions?agent=true", (200, 200)),
+        ("POST", "/v1/chat/completions", (200, 400)),
+        ("POST", "/v1/responses", (400, 404)),
+        ("POST", "/v1/batches", (422, 404)),
+        ("GET", "/v1/models", (200, 404)),
+        ("GET", "/v1/videos/1", (404, 404)),
+        ("GET", "/health", (404, 200)),
+    ],
+)
+async def test_each_host_has_its_own_paths(
+    client: EmulatorClient, gradient: Emulator, method: str, path: str, status: tuple[int, int]
+) -> None:
+    urls = [host + path for host in (gradient.url, gradient.agent_url)]
+    assert tuple([(await client.send(path=url, method=method)).status for url in urls]) == status
+    assert [request.agent for request in gradient.requests] == [False, True]
+
+
+async def test_a_scripted_path_of_the_agent_takes_its_key(new_client: NewClient) -> None:
+    async with Emulator(agent_key="agent") as gradient:
+        gradient.reply(body={}, path="/docs", times=None)
+        client, url = new_client(gradient), gradient.agent_url + "/docs"
+        statuses = [
+            (await client.get(url, headers={"Authorization": f"Bearer {key}"})).status for key in ("agent", "other")
+        ]
+    assert statuses == [200, 401]

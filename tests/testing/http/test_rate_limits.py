@@ -106,7 +106,7 @@ async def test_requests_without_a_key_and_health_checks_do_not_count(new_client:
     async with Emulator(limits=[(1, 60.0)]) as gradient:
         client = new_client(gradient)
         await client.send(headers={})
-        await client.get("/health")
+        await client.get(gradient.agent_url + "/health")
         assert (await client.ask()).status == 200
 
 
