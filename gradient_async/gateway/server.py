@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -216,6 +217,8 @@ class _ForwardedCall:
             return self.relay.response or web.Response(status=CALLER_LEFT)
         except GradientError as error:
             response = build_failure_response(self._translate(error))
+        except Exception as error:  # noqa: BLE001 - one failing request must not be silent, nor quote its prompt
+            response = build_failure_response(_report_unexpected(error))
         self.status = _UPSTREAM_LOST if self.relay.lost else response.status
         return response
 
@@ -243,6 +246,13 @@ class _ForwardedCall:
             limiter_wait=self.relay.limiter_wait,
             usage=self.relay.usage,
         )
+
+
+def _report_unexpected(error: Exception) -> Failure:
+    """Log the kind and the place of an unexpected error, without its message, and return the response for it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _logger.error("unexpected %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+    return build_failure(500, f"The gateway failed with {type(error).__name__}; its log names the place.")
 
 
 def _refuse_while_draining() -> web.Response:

@@ -17,6 +17,7 @@ import pytest
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, WaitUntil, stderr_of, stdout_of
+from tests.support.redis_server import run_redis_server
 from tests.support.waiting import HANG_SECONDS
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -118,6 +119,15 @@ def test_a_second_signal_ends_running_requests(
         ExitCode.OK,
         "1 requests were ended before they were complete.\nStopped.\n",
     )
+
+
+def test_gateways_share_a_budget_over_redis(gradient: Emulator, start_proxy: StartProxy) -> None:
+    with run_redis_server() as server:
+        (_, one), (_, other) = (start_proxy("--redis", server.url, "--redis-key", "team") for _ in range(2))
+        assert [post(one), post(other), post(one)] == [200, 200, 200]
+        assert post(other) == 200  # which tells its process of the requests of the other
+        with urllib.request.urlopen(f"{other}/status.json", timeout=HANG_SECONDS) as response:
+            assert json.load(response)["windows"][0]["used"] == 4
 
 
 def test_an_occupied_port_is_a_usage_error(gradient: Emulator, invoke: Invoke) -> None:

@@ -62,6 +62,25 @@ async def test_callers_with_other_accept_headers_do_not_share_a_cached_head() ->
         assert [request.headers["Accept"] for request in bench.emulator.requests] == types
 
 
+async def test_a_compressed_body_passes_unpacked() -> None:
+    async with open_bench() as bench:
+        status, _, _ = await bench.post("/v1/chat/completions", CHAT, compress="gzip")
+        assert status == 200
+        assert bench.emulator.requests[0].json == CHAT
+        assert "Content-Encoding" not in bench.emulator.requests[0].headers
+
+
+async def test_a_form_passes_with_its_type() -> None:
+    async with open_bench() as bench:
+        form = aiohttp.FormData({"model": "m"})
+        form.add_field("file", b"\x00\xff", filename="a.bin")
+        async with bench.http.post(f"{bench.url}/v1/files", data=form) as response:
+            assert response.status == 404  # the service has no such path
+        (seen,) = bench.emulator.requests
+        assert seen.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+        assert b"\x00\xff" in seen.body
+
+
 PATHS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", CHAT),
     ("/v1/responses", {"model": "openai-gpt-oss-20b", "input": "Hi"}),
@@ -137,6 +156,19 @@ async def test_a_request_waits_where_the_service_would_refuse() -> None:
         assert [status for status, _, _ in results] == [200, 200, 200]
         status = await bench.get_json("/status.json")
         assert status["models"][0]["mean_wait"] > 0
+
+
+async def test_the_tokens_of_a_response_replace_their_estimate() -> None:
+    async with open_bench(limits=RateLimits(per_minute=100, tokens_per_minute=100_000)) as bench:
+        for stream in (False, True):
+            bench.emulator.reply("Lisbon", usage={"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16})
+            options = {"stream": stream, "stream_options": {"include_usage": True}} if stream else {}
+            body = {**CHAT, **options, "max_tokens": 5000}
+            async with bench.http.post(f"{bench.url}/v1/chat/completions", json=body) as response:
+                assert response.status == 200
+                await response.read()
+        assert bench.session.limits is not None
+        assert bench.session.limits.status().tokens_used == 32
 
 
 async def test_a_wait_beyond_the_deadline_is_a_429_with_the_time_that_is_left() -> None:
@@ -252,6 +284,28 @@ async def test_json_that_breaks_off_upstream_is_a_bad_gateway() -> None:
         url = await gateway.listen("127.0.0.1", 0)
         async with http.post(f"{url}/v1/chat/completions", json=CHAT) as response:
             assert (response.status, response.headers["x-should-retry"]) == (502, "false")
+
+
+async def test_a_body_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradient_async.gateway.server.MAX_BODY_BYTES", 1000)
+    async with open_bench() as bench:
+        status, _, body = await bench.post("/v1/chat/completions", {"model": "m", "messages": "x" * 2000})
+        assert (status, body["error"]["type"]) == (413, "request_too_large")
+        assert bench.emulator.requests == []
+
+
+async def test_an_unexpected_failure_is_counted_and_logged_without_its_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise LookupError("p-secret")
+
+    async with open_bench() as bench:
+        monkeypatch.setattr("gradient_async.gateway.relay.Relay.relay_request", fail)
+        status, _, body = await bench.post("/v1/chat/completions", CHAT)
+        assert (status, bench.gateway.statistics.models[str(CHAT["model"])].statuses) == (500, {500: 1})
+    assert "unexpected LookupError at " in caplog.text
+    assert "p-secret" not in caplog.text + str(body)
 
 
 MISSING = [
