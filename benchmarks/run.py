@@ -68,6 +68,7 @@ SCRIPTS = (
     Script("batch"),
     Script("map"),
     Script("adapters"),
+    Script("gateway"),
 )
 
 

@@ -13,6 +13,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -57,10 +58,10 @@ class AccessPolicy:
             if any(self._knows_token(token) for token in _list_tokens(headers)):
                 return None
             return 401, "The gateway takes its own tokens only: give one that it was started with as the API key."
-        if not is_loopback(_split_host(headers.get("Host", ""))):
+        if not _names_this_machine(headers.get("Host", "")):
             return 403, "The gateway has no token, so it answers only to the name of this machine, such as 127.0.0.1."
         origin = headers.get("Origin")
-        if origin is not None and not is_loopback(_split_host(origin.partition("://")[2])):
+        if origin is not None and not _names_this_machine(origin.partition("://")[2]):
             return 403, "The gateway has no token, so it takes no requests of web pages; start it with --token."
         return None
 
@@ -92,9 +93,10 @@ def _decode_password(credentials: str) -> str:
         return ""
 
 
-def _split_host(address: str) -> str:
-    """Return the host of ``host:port``, ``""`` if it is not one."""
+@lru_cache(maxsize=64)
+def _names_this_machine(address: str) -> bool:
+    """Whether ``host:port`` is this machine."""
     try:
-        return urlsplit(f"//{address}").hostname or ""
+        return is_loopback(urlsplit(f"//{address}").hostname or "")
     except ValueError:
-        return ""
+        return False

@@ -60,7 +60,8 @@ class UsageFinder:
 
     def find_usage(self) -> TokenUsage:
         """Return the tokens that the bytes so far state, zero for a missing count."""
-        objects = _find_objects(self._start) + _find_objects(self._end)
+        is_short = self._start == self._end
+        objects = _find_objects(self._start) + ([] if is_short else _find_objects(self._end))
         return TokenUsage(_find_last(objects, _INPUT), _find_last(objects, _OUTPUT))
 
 
