@@ -69,7 +69,7 @@ def _parse_blocks(page: Path) -> Iterator[Block]:
 def find_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield the position and the words of each command in a page's shell blocks."""
     for block in find_blocks(page, "sh", "bash", "console"):
-        code = QUOTED_PROGRAM.sub("-c program", block.code)
+        code = QUOTED_PROGRAM.sub("-c program", block.code).replace("\\\n", "")  # a line that continues is one
         for number, line in enumerate(code.splitlines(), block.line):
             for part in line.removeprefix("$ ").split(" | "):
                 if words := shlex.split(part, comments=True):
