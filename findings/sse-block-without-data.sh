@@ -8,7 +8,7 @@
 #            sseclient-py reports none.
 # Matters:   proxies and SSE servers send such blocks first, to set the time for reconnecting.
 . "$(dirname "$0")/lib/run.sh"
-run_python openai==3.3.0 httpx-sse==0.4.3 sseclient-py==1.9.0 requests==2.32.5 <<'PY'
+run_python openai==3.3.0 httpx-sse==0.4.3 httpx==0.28.1 sseclient-py==1.9.0 requests==2.32.5 <<'PY'
 import httpx
 import httpx_sse
 import requests

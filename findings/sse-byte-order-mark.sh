@@ -6,7 +6,7 @@
 # Seen:      all four return only `2`: they take the first line for a field named U+FEFF `data`.
 # Matters:   the first event often carries the role, the id or the beginning of the text, and its loss is silent.
 . "$(dirname "$0")/lib/run.sh"
-run_python openai==3.3.0 anthropic==2.14.0 httpx-sse==0.4.3 sseclient-py==1.9.0 requests==2.32.5 <<'PY'
+run_python openai==3.3.0 anthropic==2.14.0 httpx-sse==0.4.3 httpx==0.28.1 sseclient-py==1.9.0 requests==2.32.5 <<'PY'
 import anthropic._streaming
 import httpx
 import httpx_sse
