@@ -14,6 +14,7 @@ from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
+from gradient_async.resources.signatures import show_parameters
 
 if TYPE_CHECKING:  # the modules of streams are imported with the first stream
     from gradient_async._io.stream.stream_reader import Opener
@@ -34,6 +35,10 @@ class Resource:
     _pipeline: Pipeline
     _target: Callable[[], Target]
     _timeouts: Timeouts
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        show_parameters(cls)
 
 
 class _StreamClass(Protocol[T_co]):

@@ -48,6 +48,7 @@ from gradient_async.resources.batch.options import (
 )
 from gradient_async.resources.batch.row_lines import CHAT_ENDPOINT, RowOptions, choose_rows
 from gradient_async.resources.batch.submission import Submission
+from gradient_async.resources.signatures import show_parameters
 
 if TYPE_CHECKING:
     from gradient_async._protocol.sources.row_template import Template
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMITS = BatchLimits()
 
 
+@show_parameters
 @attrs.define(eq=False)
 class Batches:
     """``session.batches``."""
