@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+_ANTHROPIC = "/v1/messages"
+
 
 @attrs.define(kw_only=True, eq=False)
 class RecordedRequest:
@@ -61,6 +63,14 @@ class RecordedRequest:
     def fields(self) -> dict[str, Any]:
         """The JSON object of the body; empty for any other body."""
         return self.json if isinstance(self.json, dict) else {}
+
+    @property
+    def key(self) -> str:
+        """The key: the bearer, or for messages also ``x-api-key``; empty without one."""
+        scheme, _, key = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return key.strip()
+        return self.headers.get("x-api-key", "") if self.path == _ANTHROPIC else ""
 
     @property
     def streams(self) -> bool:

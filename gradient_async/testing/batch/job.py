@@ -26,6 +26,7 @@ class BatchJob:
 
     Attributes:
         id: The ``batch_id``.
+        key: The key of the call that created the job, to which alone it exists.
         request: The body of the call that created the job.
         created: The creation time in epoch seconds.
         stepped: Whether time passes only with `advance`.
@@ -33,6 +34,7 @@ class BatchJob:
     """
 
     id: str
+    key: str = attrs.field(repr=False)
     request: Mapping[str, Any]
     created: float
     clock: Callable[[], float] = attrs.field(repr=False)

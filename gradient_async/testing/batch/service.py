@@ -1,8 +1,8 @@
 """The batch service: file intents, jobs and results.
 
-Contract: a response follows from the clock and the progress of the execution; nothing waits. A known ``request_id``
-returns its job, without regard to the other fields. A job whose upload is incomplete is a 409. A failed job never has
-results.
+Contract: a response follows from the clock and the progress of the execution; nothing waits. A key sees the files and
+jobs that it made, and no others. A known ``request_id`` returns its job, without regard to the other fields.A job
+whose upload is incomplete is a 409. A failed job never has results.
 Source: the Batch Inference reference.
 """
 
@@ -62,6 +62,7 @@ class BatchService(BatchScriptingAPI):
     seed: int = 0
     jobs: list[BatchJob] = attrs.field(factory=list, init=False)
     files: dict[str, str] = attrs.field(factory=dict, init=False)
+    _file_keys: dict[str, str] = attrs.field(factory=dict, init=False, repr=False)
     _worker: LineWorker = attrs.field(init=False, repr=False)
     _fast_worker: LineWorker = attrs.field(init=False, repr=False)
     _driver: JobDriver = attrs.field(factory=JobDriver, init=False, repr=False)
@@ -119,6 +120,7 @@ class BatchService(BatchScriptingAPI):
     def _create_file_intent(self, request: RecordedRequest, reply: Reply | None) -> Response:
         file_id = str(uuid.uuid4())
         self.files[file_id] = request.fields["file_name"]
+        self._file_keys[file_id] = request.key
         url, expires = self.storage.create_url("PUT", _upload_path(file_id))
         body = {"file_id": file_id, "upload_url": url, "expires_at": format_timestamp(expires)}
         return apply_reply(reply, json_response(body, status=201))
@@ -128,21 +130,21 @@ class BatchService(BatchScriptingAPI):
 
     def _create_job(self, request: RecordedRequest, reply: Reply | None) -> Response:
         fields = request.fields
-        known = next((job for job in self.jobs if job.request_id == fields["request_id"]), None)
+        known = next((job for job in self._jobs_of(request) if job.request_id == fields["request_id"]), None)
         if known is not None:
             return apply_reply(reply, json_response(self._job_json(known), status=self.replay_status))
-        if fields["file_id"] not in self.files:
+        if self._file_keys.get(fields["file_id"]) != request.key:
             return error_response(404, request_id=request.request_id, message=_NOT_FOUND)
         if _upload_path(fields["file_id"]) not in self.storage.objects:
             message = f"The upload of file {fields['file_id']} has not completed."
             return error_response(409, request_id=request.request_id, message=message)
-        job = self._new_job(fields)
+        job = self._new_job(fields, request.key)
         self.jobs.append(job)
         self._driver.start_job(job)
         return apply_reply(reply, json_response(self._job_json(job), status=201))
 
     def _list_jobs(self, request: RecordedRequest, reply: Reply | None) -> Response:
-        newest_first = iter(reversed(self.jobs))
+        newest_first = iter(reversed(self._jobs_of(request)))
         if after := request.query.get("after"):
             newest_first = _skip_past(newest_first, self._shape.parse_cursor(after))
         status = request.query.get("status")
@@ -154,11 +156,14 @@ class BatchService(BatchScriptingAPI):
     def _handle_job(
         self, respond: Callable[[BatchJob, RecordedRequest], Response], request: RecordedRequest, reply: Reply | None
     ) -> Response:
-        job = next((job for job in self.jobs if job.id == request.params["batch_id"]), None)
+        job = next((job for job in self._jobs_of(request) if job.id == request.params["batch_id"]), None)
         if job is None:
             return error_response(404, request_id=request.request_id, message=_NOT_FOUND)
         job.update_lifecycle()
         return apply_reply(reply, respond(job, request))
+
+    def _jobs_of(self, request: RecordedRequest) -> list[BatchJob]:
+        return [job for job in self.jobs if job.key == request.key]
 
     def _retrieve_job(self, job: BatchJob, _: RecordedRequest) -> Response:
         scripted = self._statuses.popleft() if self._statuses and not job.finished else None
@@ -206,13 +211,14 @@ class BatchService(BatchScriptingAPI):
         chat = ChatEndpoint(model=model, known=self.models)
         return LineWorker(chat, ResponsesEndpoint(model=model, known=self.models))
 
-    def _new_job(self, fields: Mapping[str, Any]) -> BatchJob:
+    def _new_job(self, fields: Mapping[str, Any], key: str) -> BatchJob:
         seconds = _STEPPED_SECONDS if self.seconds is None else self.seconds
         queued = self.shape == "captured" if self.queued is None else self.queued
         timing = JobTiming.from_total(seconds, queued=queued)
         share = self._shares.popleft() if self._shares else _window_share(timing, WINDOW / self.storage.time_scale)
         return BatchJob(
             id=str(uuid.uuid4()),
+            key=key,
             request=fields,
             created=self.storage.clock(),
             clock=self.storage.clock,

@@ -1,7 +1,8 @@
 """Asynchronous invocations: queued, in progress, completed or failed.
 
-Contract: the status follows from the clock. ``/status`` never has the output; the invocation has it once it is
-completed: URLs of files on the storage host. An invocation fails if a part of its ``model_id`` begins with ``fail-``.
+Contract: the status follows from the clock. A key sees its own invocations only. ``/status`` never has the output; the
+invocation has it once it is completed: URLs of files on the storage host. An invocation fails if a part of its
+``model_id`` begins with ``fail-``.
 Source: the async-invoke request and response of the Inference API reference; its how-to guide for the two endpoints.
 """
 
@@ -122,7 +123,7 @@ class InvocationService:
 
     storage: StorageHost
     seconds: float
-    _invocations: dict[str, Invocation] = attrs.field(factory=dict, init=False)
+    _invocations: dict[tuple[str, str], Invocation] = attrs.field(factory=dict, init=False)
 
     def build_endpoints(self) -> tuple[Endpoint, ...]:
         """Return the endpoints for the router."""
@@ -140,13 +141,13 @@ class InvocationService:
         invocation = Invocation(
             id=str(uuid.uuid4()), request=request.fields, created=request.time, seconds=self.seconds
         )
-        self._invocations[invocation.id] = invocation
+        self._invocations[request.key, invocation.id] = invocation
         return apply_reply(reply, json_response(invocation.to_json(request.time), status=202))
 
     def _handle_invocation(
         self, to_json: Callable[[Invocation, float], Mapping[str, Any]], request: RecordedRequest, reply: Reply | None
     ) -> Response:
-        invocation = self._invocations.get(request.params["request_id"])
+        invocation = self._invocations.get((request.key, request.params["request_id"]))
         if invocation is None:
             return error_response(404, request_id=request.request_id)
         return apply_reply(reply, json_response(to_json(invocation, request.time)))

@@ -1,7 +1,7 @@
 """Videos: queued, in progress, completed or failed.
 
-Contract: the status follows from the clock. The content of a video is an MP4 file without a picture; before the end it
-is a 409. A video fails if a part of the name of its model begins with ``fail-``.
+Contract: the status follows from the clock. A key sees its own videos only. The content of a video is an MP4 file
+without a picture; before the end it is a 409. A video fails if a part of the name of its model begins with ``fail-``.
 Source: the video requests and responses of the Inference API reference, and the form of the ids in its examples.
 """
 
@@ -90,7 +90,7 @@ class VideoService:
 
     seconds: float
     known: Sequence[str] | None = None
-    _videos: dict[str, VideoJob] = attrs.field(factory=dict, init=False)
+    _videos: dict[tuple[str, str], VideoJob] = attrs.field(factory=dict, init=False)
 
     def build_endpoints(self) -> tuple[Endpoint, ...]:
         """Return the endpoints for the router."""
@@ -106,14 +106,14 @@ class VideoService:
 
     def _create_video(self, request: RecordedRequest, reply: Reply | None) -> Response:
         job = VideoJob(id=_new_id(), request=request, created=request.time, seconds=self.seconds)
-        self._videos[job.id] = job
+        self._videos[request.key, job.id] = job
         return apply_reply(reply, json_response(job.describe_at(request.time)))
 
     def _handle_video(
         self, respond: Callable[[VideoJob, RecordedRequest], Response]
     ) -> Callable[[RecordedRequest, Reply | None], Response]:
         def handle(request: RecordedRequest, reply: Reply | None) -> Response:
-            job = self._videos.get(request.params["video_id"])
+            job = self._videos.get((request.key, request.params["video_id"]))
             if job is None:
                 return error_response(404, request_id=request.request_id)
             return apply_reply(reply, respond(job, request))

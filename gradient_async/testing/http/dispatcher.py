@@ -21,7 +21,6 @@ from gradient_async.testing.scripting.faults import Disconnect, FaultPlan
 from gradient_async.testing.scripting.queue import Failure, Script
 
 NOT_FOUND = 404
-_ANTHROPIC = "/v1/messages"
 _BYTES_PER_TOKEN = 4
 _REFUSED_TYPES = ("text/", "application/x-www-form-urlencoded")
 
@@ -88,7 +87,7 @@ class Dispatcher:
             endpoint = _build_scripted_endpoint(request, endpoint)
         if endpoint.public:
             return self._decide_admitted(request, endpoint, {})
-        key = _read_api_key(request)
+        key = request.key
         if not self.keys.accepts_key(key, agent=endpoint.agent):
             response = error_response(401, request_id=request.request_id)
             return Decision(response=response, headers=self._describe_quota(request, now))
@@ -99,8 +98,7 @@ class Dispatcher:
 
     def _describe_quota(self, request: RecordedRequest, now: float) -> Mapping[str, str]:
         """Return the rate-limit headers of a response that does not count: those of the key, if it is known."""
-        key = _read_api_key(request)
-        limit = self._limits.get((request.agent, key)) or self.new_limit()
+        limit = self._limits.get((request.agent, request.key)) or self.new_limit()
         return limit.describe_quota(now)
 
     def _check_rate_limit(self, key: tuple[bool, str], request: RecordedRequest, now: float) -> Verdict:
@@ -158,10 +156,3 @@ def _find_model(body: object) -> str | None:
     """Return the model that a request names, None if it names none."""
     model = body.get("model", body.get("model_id")) if isinstance(body, dict) else None
     return model if isinstance(model, str) else None
-
-
-def _read_api_key(request: RecordedRequest) -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    return request.headers.get("x-api-key", "") if request.path == _ANTHROPIC else ""

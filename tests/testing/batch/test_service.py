@@ -10,9 +10,12 @@ import pytest
 
 from gradient_async.testing import Emulator
 from tests.support.emulator_client import (
+    CHAT,
     BatchClient,
     NewBatchClient,
+    RawResponse,
     chat_lines,
+    encode_jsonl,
 )
 
 
@@ -126,3 +129,36 @@ async def test_expired_links_are_replaced_by_the_next_call(batch_client: BatchCl
     response = await batch_client.send("GET", old["output_file_url"])
     assert (response.status, b"Request has expired" in response.body) == (403, True)
     assert len((await batch_client.results(job["batch_id"]))[0]) == 1
+
+
+async def test_a_key_sees_only_its_own_files_and_jobs(batch_client: BatchClient, gradient: Emulator) -> None:
+    file = await batch_client.upload(chat_lines(1))
+    mine = (await batch_client.create(file)).json["batch_id"]
+
+    async def call(method: str, path: str, body: object = None) -> RawResponse:
+        headers = {"Authorization": "Bearer another"}
+        return await batch_client.send(method, gradient.url + path, json=body, headers=headers)
+
+    creation = {"file_id": file, "provider": "openai", "endpoint": "/v1/chat/completions", "request_id": "r-1"}
+    paths = [
+        ("GET", f"/v1/batches/{mine}"),
+        ("GET", f"/v1/batches/{mine}/results"),
+        ("POST", f"/v1/batches/{mine}/cancel"),
+    ]
+    assert [(await call(*each)).status for each in paths] == [404, 404, 404]
+    assert (await call("POST", "/v1/batches", creation)).status == 404
+    assert (await call("GET", "/v1/batches")).json["data"] == []
+    assert (await batch_client.retrieve(mine))["status"] == "validating"
+    assert gradient.batches.job("r-1").key == "key"
+
+
+async def test_the_same_request_id_of_another_key_is_another_job(batch_client: BatchClient, gradient: Emulator) -> None:
+    first = await batch_client.submit(chat_lines(1))
+    headers = {"Authorization": "Bearer another"}
+    intent = await batch_client.send(
+        "POST", f"{gradient.url}/v1/batches/files", json={"file_name": "in.jsonl"}, headers=headers
+    )
+    await batch_client.put(intent.json["upload_url"], encode_jsonl(chat_lines(1)))
+    creation = {"file_id": intent.json["file_id"], "provider": "openai", "endpoint": CHAT, "request_id": "r-1"}
+    other = await batch_client.send("POST", f"{gradient.url}/v1/batches", json=creation, headers=headers)
+    assert (other.status, other.json["batch_id"] != first["batch_id"]) == (201, True)

@@ -20,6 +20,12 @@ async def test_an_unknown_invocation_is_not_found(client: EmulatorClient, action
     assert (response.status, response.json["id"]) == (404, "not_found")
 
 
+async def test_a_key_sees_only_its_own_invocations(client: EmulatorClient) -> None:
+    path = f"{INVOKE}/{(await client.send(REQUEST, INVOKE)).json['request_id']}"
+    assert (await client.get(path, headers={"Authorization": "Bearer another"})).status == 404
+    assert (await client.get(path)).status == 200
+
+
 async def test_the_status_of_an_invocation_follows_the_clock(new_client: NewClient) -> None:
     now = [1000.0]
     async with Emulator(invocation_seconds=10, clock=lambda: now[0]) as gradient:

@@ -50,7 +50,7 @@ def test_a_video_file_has_the_boxes_of_an_mp4() -> None:
     assert make_mp4("waves") != make_mp4("sand")
 
 
-async def test_a_video_follows_the_clock(http: aiohttp.ClientSession) -> None:
+async def test_a_video_follows_the_clock_for_its_own_key(http: aiohttp.ClientSession) -> None:
     now = 1_000_000.0
     async with Emulator(video_seconds=10, clock=lambda: now) as gradient:
         address = URL(gradient.url + VIDEOS)
@@ -65,6 +65,8 @@ async def test_a_video_follows_the_clock(http: aiohttp.ClientSession) -> None:
             async with http.get(address / video["id"] / "content", headers=KEY) as response:
                 seen.append(response.status)
         assert seen == ["queued", 409, "in_progress", 409, "completed", 200]
+        async with http.get(address / video["id"], headers={"Authorization": "Bearer another"}) as response:
+            assert response.status == 404
 
 
 @pytest.mark.parametrize(
