@@ -8,10 +8,11 @@ endif
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-ray lint docs bench clean
+FRAMEWORKS := .venv-frameworks
+.PHONY: help demo test test-ray test-frameworks lint docs bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/cli ## show the library in a few seconds, without a key; ARGS=--live uses the real service
 	@$(BIN)/gradient-async demo $(ARGS)
@@ -21,6 +22,9 @@ test: lint ## lint, then run the tests; ARGS goes to pytest
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)
+
+test-frameworks: $(FRAMEWORKS)/made ## run LangChain's standard tests, in an environment with pinned versions
+	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -35,8 +39,8 @@ bench: .venv/dev ## run the benchmarks; ARGS goes to each
 	@set -e; for script in $(or $(wildcard benchmarks/run.py),$(sort $(wildcard benchmarks/[!_]*.py))); do \
 	echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
-clean: ## remove the environment and everything that was generated
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
+clean: ## remove the environments and everything that was generated
+	rm -rf .venv $(FRAMEWORKS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: the environment is updated only when pyproject.toml has changed.
@@ -57,4 +61,9 @@ clean: ## remove the environment and everything that was generated
 
 .venv/ray: .venv/dev
 	@$(PIP) install --editable '.[ray]'
+	@touch $@
+
+$(FRAMEWORKS)/made: pyproject.toml .venv/made
+	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	@$(FRAMEWORKS)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[frameworks]'
 	@touch $@

@@ -5,6 +5,7 @@ Contract: creating either does no I/O and needs no running loop. What only a cal
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
@@ -132,8 +133,8 @@ class Network:
                 f"{quote_argument(self.ssl_context)}."
             )
 
-    def build_transport(self) -> Transport:
-        """Return a new transport."""
+    def build_transport(self, home_loop: asyncio.AbstractEventLoop | None) -> Transport:
+        """Return a new transport; *home_loop* has entered its session."""
         from gradient_async._io.http.proxies import ProxyFinder
         from gradient_async._io.http.transport import Transport
 
@@ -143,6 +144,7 @@ class Network:
             self.client_session,
             proxies=ProxyFinder(self.proxy, trusts_env),
             ssl_context=self.ssl_context,
+            home_loop=home_loop,
         )
 
 
@@ -170,6 +172,7 @@ class SharedParts:
     limits: RateLimits | Limiter | None
     network: Network
     _agent_limiters: AgentLimiters | None = attrs.field(default=None, init=False)
+    _home_loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False)
     _retry_budgets: dict[int, RetryBudget] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -183,7 +186,7 @@ class SharedParts:
     @cached_property
     def transport(self) -> Transport:
         """The connection pool."""
-        return self.network.build_transport()
+        return self.network.build_transport(self._home_loop)
 
     @cached_property
     def limiter(self) -> Limiter | None:
@@ -200,6 +203,12 @@ class SharedParts:
         from gradient_async._protocol.http.connection_reuse import ConnectionReuse
 
         return ConnectionReuse()
+
+    def enter_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Note the *loop* that calls from other threads belong to."""
+        self._home_loop = loop
+        if "transport" in vars(self):
+            self.transport.home_loop = loop
 
     def build_inference_target(self, options: ViewOptions) -> Target:
         """Return the inference service as the destination of calls.

@@ -9,6 +9,7 @@ resources that it uses. Touch a resource at start-up, as in ``session.chat``, to
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Iterable, Mapping
@@ -439,6 +440,7 @@ class AsyncSession:
             await self._parts.aclose()
 
     async def __aenter__(self) -> Self:
+        self._parts.enter_loop(asyncio.get_running_loop())
         return self
 
     async def __aexit__(

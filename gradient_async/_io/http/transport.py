@@ -50,6 +50,7 @@ class Transport:
         client_session: The caller's aiohttp session, used as it is and never closed; None to create a pool.
         proxies: Finds the proxy of a request.
         ssl_context: The context of every TLS connection; None for aiohttp's, with the system's authorities.
+        home_loop: The event loop that entered the session, None if none did.
         closed: Whether `aclose` was called.
     """
 
@@ -57,6 +58,7 @@ class Transport:
     client_session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     proxies: ProxyFinder = attrs.field(factory=ProxyFinder, repr=False)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    home_loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
     _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
@@ -67,6 +69,16 @@ class Transport:
     _pid: int = attrs.field(default=0, init=False, repr=False)
     _fast_posts: FastPostSender | None = attrs.field(default=None, init=False, repr=False)
     _guard: AsyncGenerator[None, None] | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop of the connections; None before the first call."""
+        return self._loop if self._deadline_timer is None else self._deadline_timer.loop
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether no other process opened the connections."""
+        return self._pid in (0, os.getpid())
 
     def get_deadline_timer(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
         """Return the timer of all requests on *loop*."""
@@ -185,7 +197,7 @@ class Transport:
 
     async def run_on_own_loop(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Await ``work()`` on the event loop of the connections; here before the first call."""
-        await run_on_loop(self._loop if self._deadline_timer is None else self._deadline_timer.loop, work)
+        await run_on_loop(self.loop, work)
 
     async def aclose(self) -> None:
         """Close every connection, and wake the calls that wait for one or on one; on the loop of the connections."""

@@ -1,7 +1,8 @@
 """A Pydantic AI model over a session of this library.
 
 Contract: the session is never closed here; its limits, retries and hooks apply to each request of each agent. An
-abandoned or cancelled run releases its connection at once. Of Pydantic AI's private names, only the abstract methods of
+abandoned or cancelled run releases its connection at once. Runs in other threads, as of ``run_sync``, use the event
+loop of the session, see `_portal`. Of Pydantic AI's private names, only the abstract methods of
 its base classes are used.
 
 Source: ``pydantic_ai.models.Model``, 2.66 to 2.68.
@@ -24,6 +25,7 @@ except ImportError as error:
         "GradientModel needs Pydantic AI 2.66 or later: pip install 'gradient-async[pydantic-ai]'."
     ) from error
 
+from gradient_async.integrations._portal import bridge_stream, run_bridged
 from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
 from gradient_async.integrations.pydantic_ai.messages import chat_messages
@@ -66,6 +68,7 @@ class GradientModel(Model[Any]):
     ) -> None:
         super().__init__(settings=settings, profile=_merge_with_defaults(profile))
         self._model_name = model_name
+        self._pipeline = session._pipeline
         self._completions: Any = session.chat.completions  # Any: the parameters are built at run time
 
     @property
@@ -93,7 +96,7 @@ class GradientModel(Model[Any]):
         """
         params, _ = self._prepare_call(messages, model_settings, model_request_parameters)
         with translate_errors(self._model_name):
-            completion = await self._completions.create(**params)
+            completion = await run_bridged(self._pipeline, lambda: self._completions.create(**params))
         return model_response(completion, model=self._model_name, profile=self.profile)
 
     @asynccontextmanager
@@ -112,7 +115,9 @@ class GradientModel(Model[Any]):
             ModelAPIError: The response is not a stream of a completion.
         """
         params, prepared = self._prepare_call(messages, model_settings, model_request_parameters)
-        stream = self._completions.stream(stream_options={"include_usage": True}, **params)
+        stream = bridge_stream(
+            self._pipeline, self._completions.stream(stream_options={"include_usage": True}, **params)
+        )
         with translate_errors(self._model_name):
             await stream.open()
         async with stream:

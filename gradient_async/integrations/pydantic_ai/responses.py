@@ -31,6 +31,7 @@ from pydantic_ai.usage import RequestUsage
 from gradient_async._io.stream.chat_stream import ChatStream
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._extra_fields import collect_message_fields, list_call_fields
+from gradient_async.integrations._portal import BridgedStream
 from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations._usage import token_details
 from gradient_async.integrations.pydantic_ai.errors import translate_errors
@@ -62,7 +63,7 @@ def model_response(completion: ChatCompletion, *, model: str, profile: ModelProf
 class GradientStreamedResponse(StreamedResponse):
     """Converts the chunks of a `ChatStream` to events of Pydantic AI."""
 
-    _stream: ChatStream
+    _stream: ChatStream | BridgedStream
     _model: str
     _profile: ModelProfile
     _router: ToolCallDeltaRouter = field(default_factory=ToolCallDeltaRouter, init=False)
