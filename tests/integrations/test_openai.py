@@ -352,7 +352,7 @@ async def test_a_client_of_an_agent_has_its_host_key_path_and_budget(
     ("path", "sent"),
     [
         ("/v1/chat/completions", "/v1/chat/completions?agent=true&team=blue"),
-        ("/v1/chat/completions?agent=1", "/v1/chat/completions?agent=1&team=blue"),
+        ("/v1/chat/completions?agent=true&a=1", "/v1/chat/completions?agent=true&a=1&team=blue"),
         ("/v1/answers", None),
     ],
 )
