@@ -53,10 +53,10 @@ class Receiver:
             for span in scope.spans
         ]
 
-    def metric_names(self) -> set[str]:
-        """Return the names of the metrics of every export."""
+    def metrics_by_name(self) -> dict[str, Any]:
+        """Return the metrics of the last export, by name."""
         return {
-            metric.name
+            metric.name: metric
             for export in self.metrics
             for resource in export.resource_metrics
             for scope in resource.scope_metrics
@@ -106,11 +106,14 @@ async def test_a_collector_gets_the_tree_of_a_conversation_and_its_metrics(gradi
     assert (chat["gen_ai.provider.name"], chat["gen_ai.request.model"]) == ("digitalocean.gradient", "m")
     assert isinstance(chat["gen_ai.usage.input_tokens"], int)
     assert [event.name for event in spans["chat m"].events] == ["gradient.attempt"]
-    assert receiver.metric_names() >= {
+    metrics = receiver.metrics_by_name()
+    assert metrics.keys() >= {
         "gen_ai.client.operation.duration",
         "gen_ai.client.token.usage",
         "gen_ai.client.inference.usage.input_tokens",
         "gen_ai.execute_tool.duration",
     }
+    (duration,) = metrics["gen_ai.client.inference.duration"].histogram.data_points
+    assert (duration.count, duration.exemplars[0].trace_id) == (2, root.trace_id)
     exported = f"{receiver.traces} {receiver.metrics}"
     assert not any(hidden in exported for hidden in (SECRET, "sk-secret", "Rome"))
