@@ -196,7 +196,7 @@ async def test_an_upload_that_is_interrupted_is_told_to_hooks(
             await session.aclose()
         else:
             upload.cancel()
-        await asyncio.wait([upload])
+        await asyncio.gather(upload, return_exceptions=True)
     attempt = attempts[-1]
     assert (attempt.method, attempt.url) == ("PUT", file.upload_url.partition("?")[0])
     assert (attempt.cancelled, isinstance(attempt.error, SessionClosedError)) == (not is_closed, is_closed)

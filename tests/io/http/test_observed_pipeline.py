@@ -177,12 +177,12 @@ async def test_an_attempt_that_is_interrupted_is_told_to_hooks(gradient_emulator
     attempts: list[AttemptDetails] = []
     gradient_emulator.stall(seconds=30)
     async with AsyncSession("test", base_url=gradient_emulator.url, hooks=[attempts.append]) as session:
-        stream = session.chat.completions.stream(**HI)
-        task = asyncio.create_task(stream.open() if streams else session.chat.completions.create(**HI))
+        stream = session.chat.completions.stream(**HI) if streams else None
+        task = asyncio.create_task(stream.open() if stream else session.chat.completions.create(**HI))
         await wait_until(lambda: bool(gradient_emulator.requests))
         if inspect.isawaitable(waiting := interrupt(session, task, stream)):
             await waiting
-        await asyncio.wait([task])
+        await asyncio.gather(task, return_exceptions=True)
     (attempt,) = attempts
     assert (attempt.cancelled, type(attempt.error).__name__, attempt.status) == (is_cancelled, error, None)
 
