@@ -48,7 +48,7 @@ class ModelCounts:
 
     @property
     def errors(self) -> int:
-        """Number of errors, callers who left included."""
+        """Number of errors, including callers that disconnected."""
         return sum(count for status, count in self.statuses.items() if status >= _ERROR_START)
 
 

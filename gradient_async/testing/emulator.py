@@ -7,9 +7,11 @@ Source: the documents that each module names; each module decides what they leav
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -26,6 +28,7 @@ from gradient_async.testing.http.rate_limits import DOCUMENTED_WINDOWS, RateLimi
 from gradient_async.testing.http.router import Router
 from gradient_async.testing.http.server import Connection, LocalServer, new_record, send_continue
 from gradient_async.testing.http.tiers import TierLimits, Tiers
+from gradient_async.testing.http.tls import LocalAuthority
 from gradient_async.testing.http.upstream import Upstream
 from gradient_async.testing.model.text_model import TextModel
 from gradient_async.testing.recorded_request import RecordedRequest
@@ -74,6 +77,8 @@ class Emulator(ScriptingAPI):
         lenient_agent: Whether the agent takes requests as live agents do: without ``agent=true``, with any ``model``,
             and with fields that the reference does not allow, which it ignores.
         knowledge_bases: The texts of each knowledge base by its id; without any, every id exists.
+        tls: Whether all hosts speak TLS, with a new certificate for *host* and ``localhost``; see *ca_file* and
+            *ssl_context*. Needs the extra ``testing``.
         clock: Returns the time in epoch seconds.
         batches: The batch service, with its jobs and scripting methods.
         storage: The storage host, with its requests and scripting methods.
@@ -108,6 +113,7 @@ class Emulator(ScriptingAPI):
     speech_shape: Literal["bytes", "base64"] = "bytes"
     lenient_agent: bool = False
     knowledge_bases: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    tls: bool = False
     clock: Callable[[], float] = attrs.field(default=time.time, repr=False)
     batches: BatchService = attrs.field(init=False, repr=False)
     storage: StorageHost = attrs.field(init=False, repr=False)
@@ -115,6 +121,7 @@ class Emulator(ScriptingAPI):
     active: int = attrs.field(default=0, init=False)
     _dispatcher: Dispatcher = attrs.field(init=False, repr=False)
     _upstream: Upstream = attrs.field(init=False, repr=False)
+    _authority: LocalAuthority | None = attrs.field(default=None, init=False, repr=False)
     _servers: tuple[LocalServer, ...] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -154,9 +161,10 @@ class Emulator(ScriptingAPI):
         )
 
     async def __aenter__(self) -> Self:
+        self._authority = LocalAuthority.issue_certificate(self.host) if self.tls else None
         try:
             for server in self._servers:
-                await server.start_listening()
+                await server.start_listening(self._authority.server_context if self._authority else None)
         except OSError:
             await self.aclose()
             raise
@@ -173,6 +181,9 @@ class Emulator(ScriptingAPI):
             await server.aclose()
         await self._upstream.aclose()
         await self.batches.aclose()
+        if self._authority is not None:
+            self._authority.delete_file()
+            self._authority = None
 
     @property
     def url(self) -> str:
@@ -191,6 +202,28 @@ class Emulator(ScriptingAPI):
             RuntimeError: The emulator is not running.
         """
         return self._servers[1].url
+
+    @property
+    def ca_file(self) -> Path:
+        """The file with the certificate to trust, in PEM; it exists as long as the emulator runs.
+
+        Example: ``NODE_EXTRA_CA_CERTS``, ``SSL_CERT_FILE`` or ``curl --cacert`` make other clients trust it.
+
+        Raises:
+            RuntimeError: The emulator is not running, or has no TLS.
+        """
+        return self._running_authority.ca_file
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """The context of a client that trusts the emulator.
+
+        Example: ``AsyncSession("test", base_url=gradient.url, ssl=gradient.ssl_context)``.
+
+        Raises:
+            RuntimeError: The emulator is not running, or has no TLS.
+        """
+        return self._running_authority.client_context
 
     @property
     def connections(self) -> int:
@@ -223,6 +256,12 @@ class Emulator(ScriptingAPI):
             return
         for server in self._servers:
             server.drop_idle()
+
+    @property
+    def _running_authority(self) -> LocalAuthority:
+        if self._authority is None:
+            raise RuntimeError("There is no certificate; enter `Emulator(tls=True)` with `async with` first.")
+        return self._authority
 
     async def _handle_api(self, http: web.BaseRequest, connection: Connection, *, agent: bool) -> web.StreamResponse:
         record = await _record_request(http, connection, self.clock)

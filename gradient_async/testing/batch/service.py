@@ -1,8 +1,8 @@
 """The batch service: file intents, jobs and results.
 
 Contract: a response follows from the clock and the progress of the execution; nothing waits. A key sees the files and
-jobs that it made, and no others. A known ``request_id`` returns its job, without regard to the other fields.A job
-whose upload is incomplete is a 409. A failed job never has results.
+jobs that it made, and no others. A known ``request_id`` returns its job, without regard to the other fields. A
+job whose upload is incomplete is a 409. A failed job never has results.
 Source: the Batch Inference reference.
 """
 

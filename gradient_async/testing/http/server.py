@@ -7,6 +7,7 @@ Source: aiohttp's low-level server; its `handler_cancellation` cancels the handl
 from __future__ import annotations
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -87,11 +88,12 @@ class _TrackingServer(web.Server):
 
 @attrs.define
 class LocalServer:
-    """A server on one port; call `start`, and `aclose` at the end."""
+    """A server on one port; call `start_listening`, and `aclose` at the end."""
 
     handler: Handler
     host: str
     port: int
+    _scheme: str = attrs.field(default="http", init=False, repr=False)
     _server: _TrackingServer | None = attrs.field(default=None, init=False, repr=False)
     _listener: asyncio.Server | None = attrs.field(default=None, init=False, repr=False)
 
@@ -100,7 +102,7 @@ class LocalServer:
         """The address, without a path."""
         if self._listener is None:
             raise RuntimeError("The emulator has no address yet; enter it with `async with` first.")
-        return str(URL.build(scheme="http", host=self.host, port=self.port))
+        return str(URL.build(scheme=self._scheme, host=self.host, port=self.port))
 
     @property
     def accepted_count(self) -> int:
@@ -112,11 +114,12 @@ class LocalServer:
         """The number of open connections."""
         return len(self._server.open_connections) if self._server else 0
 
-    async def start_listening(self) -> None:
-        """Listen on *port*; 0 is replaced by a free port."""
+    async def start_listening(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on *port*, with TLS if *tls* is given; 0 is replaced by a free port."""
+        self._scheme = "https" if tls else "http"
         self._server = _TrackingServer(self.handler)
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._server, self.host, self.port, backlog=_BACKLOG)
+        self._listener = await loop.create_server(self._server, self.host, self.port, backlog=_BACKLOG, ssl=tls)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def drop_idle(self) -> None:
