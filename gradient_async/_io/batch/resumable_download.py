@@ -40,7 +40,7 @@ class ResumableDownload:
 
     Attributes:
         url: The presigned URL in use.
-        digest: The MD5 of the stored bytes so far; `read_content` updates it, readers of blocks do so themselves.
+        digest: The MD5 of the stored bytes so far, if the storage host has stated one to compare it with.
         renew_url: Fetches a fresh URL of the same file.
         optional: Whether the results are readable without this file, as they are without an error sidecar.
     """
@@ -87,9 +87,14 @@ class ResumableDownload:
             if not block:
                 self.compare_digest()
                 return self.unpacker.feed_eof()
-            self.digest.update(block)
+            self.hash_block(block)
             data = self.unpacker.feed(block, self.state.coding)
         return data
+
+    def hash_block(self, block: bytes) -> None:
+        """Add stored bytes to *digest*, which costs more than reading them; `read_content` does it by itself."""
+        if self.state.md5 is not None:
+            self.digest.update(block)
 
     def compare_digest(self) -> None:
         """Raise a `ProtocolError` if the storage host has stated another MD5 than that of *digest*."""

@@ -92,7 +92,7 @@ class DownloadState:
         offset: Number of bytes handed out.
         total: Size of the file in bytes; None until a response states it.
         etag: ETag of the file; another ETag means another file.
-        md5: MD5 of the file in hexadecimal; None if unknown.
+        md5: MD5 of the file in hexadecimal; None if unknown, or not known from the first byte on.
         coding: The stored ``Content-Encoding``.
         changed: Whether a response was of another file, so that the bytes handed out are worthless.
         skip: Number of bytes still to drop because the host sent the file from its start again.
@@ -101,7 +101,7 @@ class DownloadState:
     offset: int = 0
     total: int | None = None
     etag: str | None = None
-    md5: str | None = attrs.field(default=None, init=False)
+    md5: str | None = None
     coding: str = attrs.field(default="", init=False)
     changed: bool = attrs.field(default=False, init=False)
     skip: int = attrs.field(default=0, init=False)
@@ -135,7 +135,8 @@ class DownloadState:
         self.skip = self.offset - start
         self.etag = headers.get("ETag") or self.etag
         self.total = content.total if content.total is not None else self.total
-        self.md5, self.coding = read_md5(headers), headers.get("Content-Encoding", "")
+        self.md5 = read_md5(headers) if self.md5 is not None or not self.offset else None
+        self.coding = headers.get("Content-Encoding", "")
         self._has_all = self._asks_whole and self.offset == self.total
         return not self._has_all
 

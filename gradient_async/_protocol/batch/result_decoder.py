@@ -19,7 +19,7 @@ Source: as for the models. Neither the order of the lines nor a final line break
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -162,18 +162,18 @@ class ResultDecoder:
 
     def feed(self, block: bytes) -> Iterator[BatchResult]:
         """Iterate over the results that *block* completes; exhaust the iterator before the next call."""
-        return self._iter_results(self._splitter.feed(block))
+        return self._iter_results(self._splitter.iter_lines(block))
 
     def feed_eof(self) -> Iterator[BatchResult]:
         """Iterate over the result of a last line without a line break."""
         return self._iter_results(self._splitter.feed_eof())
 
-    def _iter_results(self, lines: list[bytes]) -> Iterator[BatchResult]:
-        reader, first = self.reader, self.lines
+    def _iter_results(self, lines: Iterable[bytes]) -> Iterator[BatchResult]:
+        reader = self.reader
         body_type = reader.body_decoder.body_type
         decode = success_decoder(body_type)
-        self.lines = first + len(lines)
-        for number, line in enumerate(lines, first + 1):
+        for number, line in enumerate(lines, self.lines + 1):
+            self.lines = number
             try:
                 envelope = decode(line)
             except FAST_READ_ERRORS:

@@ -24,7 +24,6 @@ files: it has no ``save`` record, and is requested again from the last record be
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -37,8 +36,7 @@ import attrs
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.resumable_download import ResumableDownload
 from gradient_async._io.batch.threads import run_in_thread, write_all
-from gradient_async._protocol.batch.content_coding import ContentUnpacker
-from gradient_async._protocol.batch.download_state import DownloadState
+from gradient_async._protocol.batch.download_state import DownloadState, read_md5
 from gradient_async._protocol.batch.journal_records import SavedPosition
 from gradient_async.errors import BatchError, ConfigurationError, GradientError
 from gradient_async.models.batch_result import ResultFile
@@ -179,9 +177,10 @@ class ResultSaver:
         if download is None:
             return
         if saved is not None and saved.offset:
-            download.state = DownloadState(saved.offset, etag=saved.tag)
+            download.state = DownloadState(saved.offset, etag=saved.tag, md5=read_md5({"ETag": saved.tag or ""}))
             download.unpacker.packed = False
-            await run_in_thread(partial(self._hash_saved, download.digest, saved))
+            if download.state.md5 is not None:
+                await run_in_thread(partial(self._hash_saved, download, saved))
         elif self._ends_in_line:
             await run_in_thread(partial(self._write_data, b"\n"))
         try:
@@ -198,7 +197,7 @@ class ResultSaver:
     async def _append_blocks(self, number: int, download: ResumableDownload) -> None:
         unpacker, state = download.unpacker, download.state
         while block := await download.read_block():
-            await run_in_thread(partial(self._write_stored, block, state.coding, download.digest, unpacker))
+            await run_in_thread(partial(self._write_stored, block, download))
             if self.on_progress is not None:
                 self.on_progress(self._position, self._position - state.offset + (state.total or 0))
             if unpacker.packed or self.journal is None or self._position - self._recorded_position < SYNC_BYTES:
@@ -209,13 +208,13 @@ class ResultSaver:
             self._recorded_position = self._position
         await run_in_thread(lambda: self._write_data(unpacker.feed_eof()))
 
-    def _write_stored(self, block: bytes, coding: str, digest: hashlib._Hash, unpacker: ContentUnpacker) -> None:
+    def _write_stored(self, block: bytes, download: ResumableDownload) -> None:
         """Hash a block of stored bytes, and write its content."""
-        digest.update(block)
-        data = unpacker.feed(block, coding)
+        download.hash_block(block)
+        data = download.unpacker.feed(block, download.state.coding)
         while data:
             self._write_data(data)
-            data = unpacker.read_more()
+            data = download.unpacker.read_more()
 
     def _write_data(self, data: bytes) -> None:
         assert self._file is not None  # noqa: S101 - opened
@@ -224,12 +223,12 @@ class ResultSaver:
             self._position += len(data)
             self._ends_in_line = not data.endswith(b"\n")
 
-    def _hash_saved(self, digest: hashlib._Hash, saved: SavedPosition) -> None:
+    def _hash_saved(self, download: ResumableDownload, saved: SavedPosition) -> None:
         """Hash the bytes of the current job's file that are on disk."""
         assert self._file is not None  # noqa: S101 - opened
         self._file.seek(saved.position - saved.offset)
         while block := self._file.read(SYNC_BYTES):
-            digest.update(block)
+            download.hash_block(block)
 
     def _sync_file(self) -> None:
         assert self._file is not None  # noqa: S101 - opened

@@ -122,6 +122,24 @@ def test_the_etag_of_one_piece_is_its_md5(headers: dict[str, str], expected: str
     assert read_md5(headers) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"ETag": MD5}, {"ETag": MD5}, MD5),
+        ({"ETag": MD5}, {}, None),
+        ({}, {"ETag": MD5}, None),  # nobody hashed the bytes before
+    ],
+)
+def test_the_md5_counts_if_it_is_known_from_the_first_byte_on(
+    first: dict[str, str], second: dict[str, str], expected: str | None
+) -> None:
+    state = DownloadState()
+    state.start_response(200, {"Content-Length": "6", **first})
+    state.accept_block(b"abc")
+    state.start_response(206, {"Content-Range": "bytes 3-5/6", **second})
+    assert state.md5 == expected
+
+
 def test_more_bytes_than_the_file_has_are_refused() -> None:
     state = DownloadState()
     state.start_response(200, {"Content-Length": "2"})

@@ -29,6 +29,18 @@ def test_a_cut_anywhere_gives_the_same_lines(data: bytes, cuts: list[int]) -> No
     assert split(data, cuts) == expected
 
 
+@given(
+    st.binary(max_size=200).map(lambda data: (BOM + data).replace(b"a", b"\n")),
+    st.lists(st.integers(0, 200), max_size=8),
+)
+def test_lines_taken_one_by_one_are_those_of_the_list(data: bytes, cuts: list[int]) -> None:
+    listing, taking, begin = LineSplitter(), LineSplitter(), 0
+    for cut in [*sorted(cuts), len(data)]:
+        block, begin = data[begin:cut], max(begin, cut)
+        assert [line.removesuffix(b"\n") for line in taking.iter_lines(block)] == listing.feed(block)
+    assert taking.feed_eof() == listing.feed_eof()
+
+
 @pytest.mark.parametrize("cuts", [[], [1], [1, 2], [3]])
 def test_a_byte_order_mark_alone_is_not_a_line(cuts: list[int]) -> None:
     assert split(BOM, cuts) == []
