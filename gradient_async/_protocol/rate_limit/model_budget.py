@@ -128,7 +128,7 @@ class ModelBudget:
         self._record_request(now, tokens)
 
     def give_back(self, now: float, tokens: int, *, held: bool) -> None:
-        """Return what a request took that was not sent."""
+        """Return the budget of a request that was not sent."""
         if held:
             self._settle(now)
             self._held -= 1

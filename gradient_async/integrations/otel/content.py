@@ -53,7 +53,7 @@ def response_content(result: Any) -> Iterator[tuple[str, str]]:
 
 
 def result_content(result: Any) -> Iterator[tuple[str, str]]:
-    """Iterate over the attributes of what a tool returned, as the model got it."""
+    """Iterate over the attributes of a tool's result, in the form that the model got."""
     if isinstance(result, ToolStep):
         yield "gen_ai.tool.call.result", result.content
 

@@ -62,7 +62,7 @@ class Instruments:
         )
 
     def record_duration(self, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
-        """Record the duration of an operation, whose name is among the *attributes*."""
+        """Record the duration of the operation that *attributes* name."""
         operation = attributes["gen_ai.operation.name"]
         self._durations[_DURATIONS[operation]].record(seconds, attributes, context=context)
 

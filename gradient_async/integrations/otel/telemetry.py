@@ -104,7 +104,7 @@ class Telemetry:
         return _OperationEnd(self._instruments, span, context, common)
 
     def begin_tool_call(self, call: ToolCallDetails) -> End:
-        """Begin the span of one call of a tool: the parent of what the tool does."""
+        """Begin the span of one call of a tool: the parent of the spans within the tool."""
         common = common_attributes("execute_tool", None) | {
             "gen_ai.tool.name": call.name,
             "gen_ai.tool.type": "function",
