@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from gradient_async.cli.emulate_options import add_emulator_options, collect_settings
 from gradient_async.testing import Emulator, RecordedRequest
 
 R = TypeVar("R", bound=RecordedRequest)
@@ -15,40 +17,13 @@ POLL_SECONDS = 0.25
 
 
 @click.command("emulate")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 picks a free one."
-)
-@click.option(
-    "--agent-port", type=click.IntRange(0, 65535), default=0, help="Port of the agent; by default a free one."
-)
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    help="Speed of the rate-limit windows: 60 makes a minute pass in a second.",
-)
-@click.option(
-    "--token-delay", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds between tokens."
-)
-@click.option(
-    "--limits/--no-limits", default=True, show_default=True, help="Refuse requests beyond the documented rate limits."
-)
-@click.option("--upstream", help="Address of an OpenAI-compatible server that generates the responses.")
-def emulate_command(
-    *, port: int, agent_port: int, time_scale: float, token_delay: float, limits: bool, upstream: str | None
-) -> None:
+@add_emulator_options
+def emulate_command(**options: Any) -> None:
     """Run an emulator of the service on this machine until Ctrl-C.
 
-    Prints the environment variables that point a client at it; it accepts any key.
+    Prints the environment variables that point a client at it; it accepts any key but for --api-key and --agent-key.
     """
-    emulator = Emulator(
-        port=port,
-        agent_port=agent_port,
-        time_scale=time_scale,
-        token_delay=token_delay,
-        limits="documented" if limits else None,
-        upstream=upstream,
-    )
+    emulator = Emulator(**collect_settings(**options))
     try:
         asyncio.run(_serve_emulator(emulator))
     except KeyboardInterrupt:
@@ -61,6 +36,8 @@ async def _serve_emulator(emulator: Emulator) -> None:
             await emulator.__aenter__()
         except OSError as error:
             raise click.UsageError(f"Cannot listen: {error.strerror}. Give another --port.") from None
+        except ImportError as error:
+            raise click.UsageError(str(error)) from None
         click.echo(_format_exports(emulator))
         click.echo("Running; Ctrl-C stops it.", err=True)
         while True:
@@ -73,11 +50,13 @@ def _format_exports(emulator: Emulator) -> str:
     """Return the shell lines that point a client at a running *emulator*."""
     variables = {
         "GRADIENT_INFERENCE_ENDPOINT": emulator.url,
-        "MODEL_ACCESS_KEY": "emulator",
+        "MODEL_ACCESS_KEY": emulator.api_key or "emulator",
         "AGENT_ENDPOINT": emulator.agent_url,
-        "AGENT_ACCESS_KEY": "emulator-agent",
+        "AGENT_ACCESS_KEY": emulator.agent_key or "emulator-agent",
     }
-    return "\n".join(f"export {name}={value}" for name, value in variables.items())
+    if emulator.tls:  # read by OpenSSL, and so by Python, and by Node
+        variables |= dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), str(emulator.ca_file))
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
 
 
 def _log_finished_requests(records: list[R]) -> None:
