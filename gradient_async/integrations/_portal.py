@@ -44,7 +44,7 @@ class _Portal:
         self._thread.start()
 
     def shut_down(self) -> None:
-        """Stop the loop and close what its generators guard, as connections; in the process that started it."""
+        """Stop the loop and close its connections, in the process that started it."""
         if self.pid == os.getpid() and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(_EXIT_SECONDS)
