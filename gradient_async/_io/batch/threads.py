@@ -19,7 +19,11 @@ T = TypeVar("T")
 
 async def run_in_thread(work: Callable[[], T]) -> T:
     """Run *work* in a thread and return its result; raise a cancellation only when the work is over."""
-    future = get_loop().run_in_executor(None, work)
+    return await finish_future(get_loop().run_in_executor(None, work))
+
+
+async def finish_future(future: asyncio.Future[T]) -> T:
+    """Return the result of *future*; raise a cancellation only when it is done, and leave it alone until then."""
     with anyio.CancelScope(shield=True):
         cancelled = await _wait_through_cancellation(future)
     if cancelled is None:

@@ -2,8 +2,8 @@
 
 Contract: a result is on disk before `CheckpointFile.append_results` returns, whatever happens to the process or the
 machine afterwards. Results that arrive while others are being written share the next write and its fsync, so many
-concurrent calls cost few of them. Nobody else writes to the file meanwhile. An incomplete last line is cut off when the
-file is opened; a damaged line in the middle is skipped.
+concurrent calls cost few of them: one task writes batch after batch, and ends when there is none. Nobody else writes to
+the file meanwhile. An incomplete last line is cut off when the file is opened; a damaged line in the middle is skipped.
 
 `gradient_async._protocol.map.checkpoint_records` describes the lines.
 """
@@ -23,7 +23,8 @@ import attrs
 from gradient_async._io.batch.file_lock import lock_file
 from gradient_async._io.batch.input_file import STEP_BYTES
 from gradient_async._io.batch.journal_file import sync_directory
-from gradient_async._io.batch.threads import run_in_thread, write_all
+from gradient_async._io.batch.threads import finish_future, run_in_thread, write_all
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.map.checkpoint_records import (
     RecordIndex,
@@ -36,6 +37,15 @@ from gradient_async._protocol.map.checkpoint_records import (
 from gradient_async.errors import CheckpointError, ConfigurationError
 
 _MAX_HEADER_BYTES = 4096
+
+
+@attrs.define(eq=False)
+class _Batch:
+    """Records that share a write; *problem* is set before *ended* if it failed."""
+
+    records: list[bytes] = attrs.field(factory=list)
+    ended: asyncio.Event = attrs.field(factory=asyncio.Event)
+    problem: CheckpointError | None = None
 
 
 @attrs.define(eq=False)
@@ -53,10 +63,8 @@ class CheckpointFile:
     _damaged: int = attrs.field(default=0, init=False)
     _size: int = attrs.field(default=0, init=False)
     _index: RecordIndex = attrs.field(factory=RecordIndex, init=False, repr=False)
-    _pending: list[bytes] = attrs.field(factory=list, init=False, repr=False)
-    _taken: int = attrs.field(default=0, init=False)
-    _written: int = attrs.field(default=0, init=False)
-    _write_ended: asyncio.Event = attrs.field(factory=asyncio.Event, init=False, repr=False)
+    _batch: _Batch = attrs.field(factory=_Batch, init=False, repr=False)
+    _writer: asyncio.Task[CheckpointError | None] | None = attrs.field(default=None, init=False, repr=False)
 
     async def open_file(self) -> Self:
         """Open and lock the file, and index its records.
@@ -94,13 +102,13 @@ class CheckpointFile:
         Raises:
             CheckpointError: The file cannot be written.
         """
-        self._pending += [encode_record(fingerprint, result) for fingerprint, result in records]
-        number = self._taken + len(self._pending)
-        while self._written < number:
-            if self._taken == self._written:
-                await self._write_pending()
-            else:
-                await self._write_ended.wait()  # wakes all in one turn of the loop, where a lock takes one for each
+        batch = self._batch
+        batch.records += [encode_record(fingerprint, result) for fingerprint, result in records]
+        if self._writer is None:
+            self._writer = get_loop().create_task(self._write_batches())
+        await batch.ended.wait()  # wakes all in one turn of the loop, where a lock takes one for each
+        if batch.problem is not None:
+            raise batch.problem
 
     async def aclose(self) -> None:
         """Write the results of calls that were cancelled before the write, and close the file.
@@ -109,20 +117,25 @@ class CheckpointFile:
             CheckpointError: The file cannot be written.
         """
         try:
-            if self._pending and self._file is not None:
-                await self._write_pending()
+            problem = None if self._writer is None else await finish_future(self._writer)
         finally:
             self._close_file()
+        if problem is not None:
+            raise problem
 
-    async def _write_pending(self) -> None:
-        records, self._pending = self._pending, []
-        self._taken += len(records)
-        self._write_ended.clear()
-        try:
-            await run_in_thread(partial(self._write_and_sync, b"".join(records)))
-        finally:
-            self._written = self._taken
-            self._write_ended.set()
+    async def _write_batches(self) -> CheckpointError | None:
+        """Write batches until none has records; return the error of the last one that failed."""
+        problem = None
+        while (batch := self._batch).records:
+            self._batch = _Batch()
+            try:
+                await run_in_thread(partial(self._write_and_sync, b"".join(batch.records)))
+            except CheckpointError as error:
+                problem = batch.problem = error
+            finally:
+                batch.ended.set()
+        self._writer = None
+        return problem
 
     def _write_and_sync(self, data: bytes) -> None:
         file, problem = self._file, ""
