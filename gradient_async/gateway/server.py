@@ -40,6 +40,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 _CLOSE_SECONDS = 0.05
 """Seconds that aiohttp leaves to requests before it cancels them; it takes 0 for no limit."""
 _MAX_TARGETS = 64
+_SHOWN_QUOTAS = 50
 _UPSTREAM_LOST = 502
 _PASSWORD_PROMPT = ("WWW-Authenticate", 'Basic realm="gradient-async", charset="UTF-8"')
 
@@ -126,7 +127,9 @@ class Gateway:
         if refusal := self._refuse(request):
             return refusal
         now = asyncio.get_running_loop().time()
-        status = build_status(self.statistics, self._read_limits(), now, draining=self.draining)
+        status = build_status(
+            self.statistics, self._read_limits(), now, quotas=self._read_quotas(), draining=self.draining
+        )
         return web.Response(body=encode_jsonable(status), content_type="application/json", headers=PAGE_HEADERS)
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
@@ -137,6 +140,11 @@ class Gateway:
     def _read_limits(self) -> LimiterStatus | None:
         limiter = self._session.limits
         return None if limiter is None else limiter.status()
+
+    def _read_quotas(self) -> list[LimiterStatus]:
+        """Return the state of the limiter for each of the models that are shown."""
+        limiter = self._session.limits
+        return [] if limiter is None else [limiter.status(model) for model in limiter.status().models[:_SHOWN_QUOTAS]]
 
     def _refuse(self, request: web.Request) -> web.Response | None:
         """Return the response to a caller without access, None for one with access."""

@@ -5,6 +5,7 @@ Contract: pure, apart from reading the page that is part of this package. Neithe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,14 +31,30 @@ def read_page() -> bytes:
     return files(__package__).joinpath("page.html").read_bytes()
 
 
-def build_status(statistics: Statistics, status: LimiterStatus | None, now: float, *, draining: bool) -> dict[str, Any]:
-    """Return the contents of the page as JSON values; *now* is on the clock of the statistics."""
+def build_status(
+    statistics: Statistics,
+    status: LimiterStatus | None,
+    now: float,
+    *,
+    quotas: Iterable[LimiterStatus] = (),
+    draining: bool = False,
+) -> dict[str, Any]:
+    """Return the contents of the page as JSON values.
+
+    Args:
+        statistics: The counts.
+        status: The state of the limiter; None without one.
+        now: The time on the clock of the statistics.
+        quotas: The state of the limiter for each model.
+        draining: Whether the gateway is stopping.
+    """
     return {
         "draining": draining,
         "running": statistics.running,
         "queued": 0 if status is None else status.queued,
         "paused": 0.0 if status is None or status.paused_until is None else status.paused_until - status.now,
         "windows": [] if status is None else _list_windows(status),
+        "quotas": [entry for model in quotas for entry in _list_quotas(model)],
         "models": [_describe_model(name, counts) for name, counts in statistics.models.items()],
         "bucket_seconds": BUCKET_SECONDS,
         "history": [
@@ -57,6 +74,19 @@ def _list_windows(status: LimiterStatus) -> list[dict[str, Any]]:
             "next_free": max(0.0, window.next_free_at - status.now),
         }
         for window in status.windows
+    ]
+
+
+def _list_quotas(status: LimiterStatus) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": status.model,
+            "kind": quota.kind,
+            "limit": quota.limit,
+            "free": quota.free,
+            "next_free": max(0.0, quota.next_free_at - status.now),
+        }
+        for quota in status.quotas
     ]
 
 

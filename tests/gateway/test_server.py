@@ -54,6 +54,46 @@ async def test_headers_that_matter_upstream_pass_and_others_do_not() -> None:
         assert {"X-Api-Key", "X-Priority"}.isdisjoint(seen.headers)
 
 
+async def test_a_repeated_header_passes_with_all_its_values() -> None:
+    async with open_bench() as bench:
+        headers = [("anthropic-beta", "one"), ("anthropic-beta", "two"), ("Range", "bytes=0-9")]
+        async with bench.http.get(f"{bench.url}/v1/models", headers=headers) as response:
+            assert response.status == 200
+        (seen,) = bench.emulator.requests
+        assert (seen.headers["anthropic-beta"], seen.headers["Range"]) == ("one, two", "bytes=0-9")
+
+
+async def test_a_header_of_the_service_that_is_not_text_does_no_harm() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Odd: caf\xe9\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async with (
+        run_raw_server(answer) as address,
+        AsyncSession("k", base_url=f"http://{address}") as session,
+        Gateway(session) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        url = await gateway.listen("127.0.0.1", 0)
+        async with http.get(f"{url}/v1/models") as response:
+            assert (response.status, await response.read()) == (200, b"{}")
+            assert response.headers["X-Odd"].startswith("caf")
+            assert "Set-Cookie" not in response.headers
+
+
+async def test_a_stream_to_an_http_1_0_caller_ends_with_its_connection() -> None:
+    async with open_bench() as bench:
+        reader, writer = await asyncio.open_connection(*bench.url.removeprefix("http://").split(":"))
+        body = json.dumps({**CHAT, "stream": True}).encode()
+        head = f"POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        response = await reader.read()
+        assert b"transfer-encoding" not in response.lower()
+        assert response.endswith(b"data: [DONE]\n\n")
+        writer.close()
+
+
 async def test_callers_with_other_accept_headers_do_not_share_a_cached_head() -> None:
     async with open_bench() as bench:
         types = ["application/json", "text/event-stream", "application/json"]
@@ -419,6 +459,14 @@ async def test_the_page_and_the_metrics_show_what_was_served() -> None:
             assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         assert "status.json" in page
         assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+async def test_the_page_shows_the_quotas_of_models() -> None:
+    async with open_bench(Emulator(tier=120)) as bench:
+        await bench.post("/v1/chat/completions", CHAT)
+        quotas = (await bench.get_json("/status.json"))["quotas"]
+        assert ("requests", 120) in [(quota["kind"], quota["limit"]) for quota in quotas]
+        assert {quota["model"] for quota in quotas} == {CHAT["model"]}
 
 
 async def test_no_prompt_and_no_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
