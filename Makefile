@@ -23,7 +23,7 @@ test: lint ## lint, then run the tests; ARGS goes to pytest
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)
 
-test-frameworks: $(FRAMEWORKS)/made ## run LangChain's standard tests and the recipes, with pinned versions
+test-frameworks: $(FRAMEWORKS)/made ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
