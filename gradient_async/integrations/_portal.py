@@ -14,6 +14,7 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -204,7 +205,7 @@ class BridgedStream:
 
     def cancel(self) -> None:
         """Stop the stream, from any thread."""
-        if not self.loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed, and the connection with it
             self.loop.call_soon_threadsafe(self.stream.cancel)
 
     def __del__(self) -> None:
