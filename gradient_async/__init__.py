@@ -57,16 +57,8 @@ from gradient_async.errors import (
 
 if TYPE_CHECKING:
     from gradient_async._io.disconnect import run_until_disconnected
-    from gradient_async._io.http.hooks import (
-        AttemptDetails,
-        CallDetails,
-        CallHook,
-        CallOutcome,
-        ToolCallDetails,
-        ToolHook,
-        ToolRunDetails,
-        WaitHook,
-    )
+    from gradient_async._io.http.call_details import CallDetails, CallOutcome, ToolCallDetails, ToolRunDetails
+    from gradient_async._io.http.hooks import AttemptDetails, CallHook, ToolHook, WaitHook
     from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._io.stream.image_stream import ImageStream
@@ -121,16 +113,8 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "_io.http.hooks": (
-                "AttemptDetails",
-                "CallDetails",
-                "CallHook",
-                "CallOutcome",
-                "ToolCallDetails",
-                "ToolHook",
-                "ToolRunDetails",
-                "WaitHook",
-            ),
+            "_io.http.call_details": ("CallDetails", "CallOutcome", "ToolCallDetails", "ToolRunDetails"),
+            "_io.http.hooks": ("AttemptDetails", "CallHook", "ToolHook", "WaitHook"),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.rate_limit.limiter": ("Limiter", "RateLimiter"),
             "_io.stream.message_stream": ("MessageStream",),

@@ -53,7 +53,7 @@ class LazySource(RawSource, Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class JSONTextSource:
     """The source of models that were decoded from one JSON text.
 

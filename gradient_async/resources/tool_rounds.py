@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 
-from gradient_async._io.http.hooks import ToolCallDetails, ToolHook, ToolRunDetails
+from gradient_async._io.http.call_details import ToolCallDetails, ToolRunDetails
+from gradient_async._io.http.hooks import ToolHook
 from gradient_async._io.http.observation import begin_observation
 from gradient_async._protocol.requests.chat import AGENT_MODEL, reject_stream
 from gradient_async._protocol.requests.parameters import require_iterable

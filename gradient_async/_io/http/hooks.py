@@ -9,14 +9,15 @@ this module loads no other module of ours but `errors`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeGuard, TypeVar
 
 import attrs
 
 from gradient_async.errors import APIStatusError, GradientError, escape_text
 
 if TYPE_CHECKING:
+    from gradient_async._io.http.call_details import CallDetails, CallOutcome, ToolCallDetails, ToolRunDetails
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
 
 logger = logging.getLogger("gradient_async")
@@ -53,73 +54,6 @@ class AttemptDetails:
     error: GradientError | None
     elapsed: float
     cancelled: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class CallDetails:
-    """A call that begins. It spans every attempt, and ends with its response or with its stream.
-
-    Attributes:
-        method: HTTP method.
-        url: Address without its query.
-        model: Name of the model; None if the call has none, for example because an agent chooses its own.
-        stream: Whether the response is a stream.
-        params: The decoded request body, prompt included; empty without a body that is a JSON object.
-    """
-
-    method: str
-    url: str
-    model: str | None
-    stream: bool
-    params: Mapping[str, Any] = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class ToolRunDetails:
-    """A conversation of ``run_tools`` that begins. It ends with its `ToolRun`, or with an error.
-
-    Attributes:
-        model: Name of the model; None if the call has none, for example because an agent chooses its own.
-        params: The parameters of the first request, prompt included, without its tools.
-    """
-
-    model: str | None
-    params: Mapping[str, Any] = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class ToolCallDetails:
-    """A call of a tool in ``run_tools`` that begins. It ends with its `ToolStep`.
-
-    Attributes:
-        id: The id of the call.
-        name: Name of the tool.
-        description: The description of the tool that the model got; None without one.
-        arguments: The arguments as the model wrote them: JSON, or text that should be.
-    """
-
-    id: str
-    name: str
-    description: str | None
-    arguments: str = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class CallOutcome:
-    """The end of a call, of a conversation with tools, or of the call of one tool.
-
-    Attributes:
-        outcome: ``"done"``, ``"error"``, ``"cancelled"``, or the outcome of its stream.
-        result: The decoded response, or of a stream the part that arrived; the `ToolRun` or `ToolStep`; None without
-            one. The ``meta`` of a response has the timings.
-        error: The exception that ended the call; None after a success.
-        elapsed: Seconds from the beginning of the call.
-    """
-
-    outcome: str
-    result: Any = attrs.field(repr=False)
-    error: BaseException | None
-    elapsed: float
 
 
 class CallHook(Protocol):

@@ -15,7 +15,8 @@ from typing import Any, Generic, Self, TypeVar
 import attrs
 
 from gradient_async._io.deadline_timer import get_loop
-from gradient_async._io.http.hooks import CallOutcome, call_hook
+from gradient_async._io.http.call_details import CallOutcome
+from gradient_async._io.http.hooks import call_hook
 
 EndHook = Callable[[CallOutcome], object]
 D = TypeVar("D")

@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 
-from gradient_async._io.http.hooks import CallDetails, CallHook
+from gradient_async._io.http.call_details import CallDetails
+from gradient_async._io.http.hooks import CallHook
 from gradient_async._io.http.observation import Observation, begin_observation
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.reply import R, Reply

@@ -70,7 +70,7 @@ _MIN_REMOVED_ENTRIES = 64
 """Removed entries that a lane keeps before it is worth rebuilding."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Lane(Generic[T]):
     """The entries of one priority. Removed ones are only marked until they are the majority.
 
@@ -108,7 +108,7 @@ class _Lane(Generic[T]):
             self.entries = deque(entry for entry in self.entries if entry.queued)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Lanes(Generic[T]):
     """The entries of the key, or those that wait for one parked model.
 

@@ -16,7 +16,7 @@ from gradient_async._protocol.rate_limit.priority_queue import Priority
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Request:
     """One call of the API.
 
