@@ -81,9 +81,10 @@ def test_the_page_has_a_recipe_for_each_framework() -> None:
 
 @pytest.mark.parametrize("recipe", INSTALLED, ids=lambda recipe: recipe.name)
 async def test_a_recipe_runs_in_the_budget(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise it is downloaded
+    monkeypatch.setenv("DSPY_CACHEDIR", str(tmp_path))  # otherwise the replies of the last run are used
     async with Emulator() as emulator, AsyncSession("test", base_url=emulator.url) as session:
         monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
         monkeypatch.setenv("MODEL_ACCESS_KEY", "test")
