@@ -35,12 +35,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from gradient_async.models import ChatCompletion, RateLimitInfo
+    from gradient_async.models import RateLimitInfo
     from gradient_async.models.batch import Batch
-    from gradient_async.models.images import ImageList
     from gradient_async.models.invocation import AsyncInvocation
-    from gradient_async.models.messages import MessageReply
-    from gradient_async.models.responses import ResponseReply
     from gradient_async.models.video import Video
 
 __all__ = [
@@ -148,13 +145,13 @@ class InterruptedCall:
     Attributes:
         snapshot: The partial result: of a stream, what arrived before it failed; of a whole response, what it holds
             beside its error; of ``parse``, the completion that does not fit the class; of ``run_tools``, the last
-            completion. None if nothing arrived.
+            completion. Of the class that the call returns; None if nothing arrived.
         messages: The conversation until ``run_tools`` was interrupted: pass it to the next ``run_tools`` to continue,
             to that of responses as ``input``. None for other calls. It is not part of ``str()``.
     """
 
-    snapshot: ChatCompletion | ImageList | MessageReply | ResponseReply | None = None
-    messages: list[Any] | None = None  # of any of the three APIs
+    snapshot: Any = None  # Any, because no type checker knows which call an error is of
+    messages: Any = None
 
 
 class ConfigurationError(GradientError, ValueError):

@@ -7,11 +7,17 @@ compile the text of each on first use.
 
 import json
 from datetime import datetime
-from typing import Any, ClassVar, SupportsIndex
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
 import attrs
 
 from gradient_async.models._raw_source import RawValue, load_object
+
+if TYPE_CHECKING:
+    MaybeNone = Any
+else:
+    MaybeNone = None
+"""The None of a field that whole responses have: type checkers ask for no check, and the converter sees None."""
 
 NOT_WIRE = {"wire": False}
 """Metadata of a field that is not part of the service's JSON."""

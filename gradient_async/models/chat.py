@@ -8,7 +8,7 @@ Source: chat completions of the agent and serverless reference, April to August 
 
 import attrs
 
-from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, LazyModel, Model
+from gradient_async.models._base import ESSENTIAL, POSITION, TEXT, LazyModel, MaybeNone, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -163,10 +163,10 @@ class ChatCompletion(ResponseModel):
     created: int = 0
     model: str = ""
     choices: list[Choice] = attrs.field(factory=list, metadata=ESSENTIAL)
-    usage: Usage | None = None
+    usage: Usage | MaybeNone = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
-    retrieval: Retrieval | None = None
+    retrieval: Retrieval | MaybeNone = None
     functions: Functions | None = None
     guardrails: Guardrails | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from gradient_async.models._base import ESSENTIAL, POSITION, Model
+from gradient_async.models._base import ESSENTIAL, POSITION, MaybeNone, Model
 from gradient_async.models.chat import Usage
 from gradient_async.models.response_meta import ResponseModel
 
@@ -28,7 +28,7 @@ class EmbeddingList(ResponseModel):
     object: str = "list"
     model: str = ""
     data: list[Embedding] = attrs.field(factory=list, metadata=ESSENTIAL)
-    usage: Usage | None = None
+    usage: Usage | MaybeNone = None
 
     def __iter__(self) -> Iterator[Embedding]:
         return iter(self.data)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from gradient_async.errors import ResponseDecodeError
-from gradient_async.models._base import ESSENTIAL, POSITION, Model
+from gradient_async.models._base import ESSENTIAL, POSITION, MaybeNone, Model
 from gradient_async.models.response_meta import ResponseModel
 
 
@@ -89,7 +89,7 @@ class ImageList(ResponseModel):
     output_format: str | None = None
     quality: str | None = None
     size: str | None = None
-    usage: ImageUsage | None = None
+    usage: ImageUsage | MaybeNone = None
 
     @property
     def text(self) -> str:

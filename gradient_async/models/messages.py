@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from gradient_async.models._base import ESSENTIAL, TEXT, Model
+from gradient_async.models._base import ESSENTIAL, TEXT, MaybeNone, Model
 from gradient_async.models._conversation import ConversationItem
 from gradient_async.models.response_meta import ResponseModel
 
@@ -60,7 +60,7 @@ class MessageReply(ResponseModel):
     content: list[ContentBlock] = attrs.field(factory=list, metadata=ESSENTIAL)
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    usage: MessageUsage | None = None
+    usage: MessageUsage | MaybeNone = None
 
     @property
     def text(self) -> str:

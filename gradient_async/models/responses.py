@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import attrs
 
-from gradient_async.models._base import ESSENTIAL, TEXT, Model
+from gradient_async.models._base import ESSENTIAL, TEXT, MaybeNone, Model
 from gradient_async.models._conversation import ConversationItem
 from gradient_async.models.response_meta import ResponseModel
 
@@ -123,7 +123,7 @@ class ResponseReply(ResponseModel):
     output: list[OutputItem] = attrs.field(factory=list, metadata=ESSENTIAL)
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
-    usage: ResponseUsage | None = None
+    usage: ResponseUsage | MaybeNone = None
 
     @property
     def text(self) -> str:

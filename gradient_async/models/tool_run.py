@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
+from gradient_async.models._base import MaybeNone
 from gradient_async.models.chat import ChatCompletion, Message, ToolCall, Usage
 from gradient_async.params import MessageParam
 
@@ -63,7 +64,7 @@ class ToolRun(Generic[R, E, U]):
     completion: R
     messages: list[E]
     steps: list[ToolStep]
-    usage: U | None
+    usage: U | MaybeNone
 
     @property
     def text(self) -> str:

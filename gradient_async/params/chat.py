@@ -160,7 +160,7 @@ class CommonChatParams(OptionalChatParams):
             objects with their fields: attrs classes, dataclasses, Pydantic models, msgspec Structs.
     """
 
-    messages: Required[Iterable[MessageParam | Message | ObjectParam]]
+    messages: Required[Iterable[MessageParam | Message | ObjectParam | Mapping[str, Any]]]
 
 
 class ToolsParams(TypedDict, total=False):

@@ -103,7 +103,7 @@ class ConversationParams(OptionalMessagesParams):
 
     model: Required[str]
     max_tokens: Required[int]
-    messages: Required[Iterable[TurnParam | MessageReply | ObjectParam]]
+    messages: Required[Iterable[TurnParam | MessageReply | ObjectParam | Mapping[str, Any]]]
 
 
 class MessagesParams(ConversationParams, MessagesToolsParams, MessagesToolChoiceParams):

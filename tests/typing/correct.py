@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TypedDict, assert_type
+from typing import Any, TypedDict, assert_type
 
 import attrs
 import msgspec
@@ -140,7 +140,7 @@ async def use(session: AsyncSession) -> None:
     assert_type(run, ToolRun)
     assert_type(run.completion, ChatCompletion)
     assert_type(run.steps, list[ToolStep])
-    assert_type(run.usage, Usage | None)
+    assert_type(run.usage, Usage | Any)
     run = await session.chat.completions.run_tools(model="m", messages=run.messages, tools=[weather], max_rounds=3)
     await agent.run_tools(
         messages=run.messages, tools=[weather], concurrency=1, in_threads=True, provide_citations=True
@@ -235,12 +235,12 @@ async def use_classes_and_tools(session: AsyncSession) -> None:
     parsed_message = await session.messages.parse(model="m", max_tokens=9, messages=turns, response_format=Place)
     assert_type(parsed_message, ParsedMessage[Place])
     assert_type(parsed_message.parsed, Place)
-    assert_type(parsed_message.usage, MessageUsage | None)
+    assert_type(parsed_message.usage, MessageUsage | Any)
     message_run = await session.messages.run_tools(
         model="m", max_tokens=9, messages=turns, tools=[weather, forecast, search], tool_choice={"type": "any"}
     )
     assert_type(message_run.completion, MessageReply)
-    assert_type(message_run.usage, MessageUsage | None)
+    assert_type(message_run.usage, MessageUsage | Any)
     assert_type(message_run.steps, list[ToolStep])
     await session.messages.create(model="m", max_tokens=9, messages=message_run.messages)
     async with session.messages.map(["Hi", {"messages": turns}], model="m", max_tokens=9, checkpoint="a") as messages_:
@@ -249,12 +249,26 @@ async def use_classes_and_tools(session: AsyncSession) -> None:
             assert_type(message_result.completion, MessageReply | None)
             assert_type(message_result.text, str)
 
+    completion = await session.chat.completions.create(model="m", messages=[])
+    assert_type(completion.usage.total_tokens, int | Any)
+    plain = [{"role": "user", "content": "Hi"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+    assert_type(await session.chat.completions.create(model="m", messages=plain), ChatCompletion)
+    assert_type(await session.chat.completions.create(model="m", messages=parts), ChatCompletion)
+    assert_type(await session.messages.create(model="m", max_tokens=9, messages=plain), MessageReply)
+    assert_type(await session.responses.create(model="m", input=plain), ResponseReply)
+    assert_type(await session.agent().chat.completions.create(messages=plain), ChatCompletion)
+    plain.append({"role": "assistant", "content": "Hello"})
+    requests = [{"messages": plain, "id": 1}]
+    async with session.chat.completions.map(requests, model="m") as plain_results:
+        assert_type(await anext(plain_results), MapResult)
+
     parsed_response = await session.responses.parse(model="m", input="Hi", response_format=City, store=False)
     assert_type(parsed_response, ParsedResponse[City])
     assert_type(parsed_response.parsed.name, str)
     response_run = await session.responses.run_tools(model="m", input="Hi", tools=[weather], max_rounds=2)
     assert_type(response_run.completion, ResponseReply)
-    assert_type(response_run.usage, ResponseUsage | None)
+    assert_type(response_run.usage, ResponseUsage | Any)
     await session.responses.create(model="m", input=[*response_run.messages, {"role": "user", "content": "And?"}])
     async with session.responses.map(["Hi"], model="m", template="{text}?", ordered=True) as responses:
         assert_type(await anext(responses), MapResult[ResponseReply])

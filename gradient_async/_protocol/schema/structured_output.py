@@ -81,7 +81,7 @@ def parse_reply(
     try:
         return dialect.attach_parsed(reply, _parse_answer(answer, cls, request.tool, reads_tool_calls))
     except ResponseDecodeError as error:
-        error.snapshot = reply  # type: ignore[assignment]  # one of the three results
+        error.snapshot = reply
         error.request_id, error.attempts = reply.meta.request_id, reply.meta.attempts
         raise
 
