@@ -41,7 +41,7 @@ class OurTools(Ours):
         """Read one stream to its end and access each part of the arguments by the path that openai uses."""
         async with self.session.chat.completions.stream(model=MODEL, messages=MESSAGES) as stream:
             async for chunk in stream:
-                if calls := chunk.choices[0].delta.tool_calls:
+                if (calls := chunk.choices[0].delta.tool_calls) and calls[0].function is not None:
                     _ = calls[0].function.arguments
         if stream.outcome != "tool_calls":
             raise RuntimeError(f"the stream ended as {stream.outcome}")

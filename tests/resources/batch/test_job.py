@@ -34,13 +34,13 @@ async def test_progress_yields_each_change_once_and_the_final_state(new_session:
 async def test_polls_have_bulk_priority(new_session: NewSession) -> None:
     priorities: list[str] = []
     async with new_session() as session:
-        acquire = session.limits.acquire  # type: ignore[union-attr]
+        acquire = session.limits.acquire
 
         async def record_priority(priority: str = "interactive", **options: Any) -> Any:
             priorities.append(priority)
             return await acquire(priority, **options)  # type: ignore[arg-type]
 
-        session.limits.acquire = record_priority  # type: ignore[union-attr, method-assign]
+        session.limits.acquire = record_priority  # type: ignore[method-assign]
         await session.batches.run(requests(1), poll=FAST)
     assert priorities[:2] == ["interactive"] * 2
     assert set(priorities[2:]) == {"bulk"}

@@ -177,7 +177,7 @@ async def test_leaving_a_map_returns_the_permits_of_unsent_requests(gradient_emu
         async with session.chat.completions.map([build_params(str(n)) for n in range(40)], concurrency=20) as results:
             for _ in range(5):
                 await anext(results)
-        status = session.limits.status()  # type: ignore[union-attr]
+        status = session.limits.status()
     assert (status.queued, status.held, len(gradient_emulator.requests)) == (0, 0, 5)
 
 
