@@ -9,7 +9,6 @@ resources that it uses. Touch a resource at start-up, as in ``session.chat``, to
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
+from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import CallHook, Hook, ToolHook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
@@ -440,7 +440,7 @@ class AsyncSession:
             await self._parts.aclose()
 
     async def __aenter__(self) -> Self:
-        self._parts.enter_loop(asyncio.get_running_loop())
+        self._parts.enter_loop(get_loop())
         return self
 
     async def __aexit__(

@@ -4,6 +4,7 @@ import gc
 import importlib
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import tracemalloc
@@ -243,6 +244,13 @@ def test_saturated_models_and_agents_of_the_benchmark_are_never_refused(monkeypa
 
 
 # Cost of a request: functions of the library, without those of the emulator.
+
+
+@pytest.fixture(autouse=True)
+def _log_warnings_only(caplog: pytest.LogCaptureFixture) -> None:
+    """Count what a program pays that does not look at records for debugging."""
+    caplog.set_level(logging.WARNING, logger="gradient_async")
+
 
 MAX_REQUEST_CALLS, MAX_FIRST_TOKEN_CALLS = 96, 124
 TRIES = 5
