@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp  # imported here, so that its 150 ms are spent at start-up and not in the first call
 
-from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import CallHook, Hook, ToolHook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
@@ -440,6 +439,8 @@ class AsyncSession:
             await self._parts.aclose()
 
     async def __aenter__(self) -> Self:
+        from gradient_async._io.deadline_timer import get_loop  # creating a session loads its settings alone
+
         self._parts.enter_loop(get_loop())
         return self
 
