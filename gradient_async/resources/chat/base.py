@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from gradient_async._protocol.http.body_reader import read_completion
@@ -100,8 +99,9 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
 
     def _build_stream(self, params: Mapping[str, Any], timeout: float | Timeouts | None) -> ChatStream:
         """Return a stream; its request is sent on first use."""
-        opener = self._pipeline.build_opener(self._build_request(params, timeout, stream=True), self._target())
-        return _stream_class()(opener, max_event_bytes=self._max_event_bytes)
+        from gradient_async._io.stream.chat_stream import ChatStream  # many programs never stream
+
+        return self._new_stream(ChatStream, self._build_request(params, timeout, stream=True))
 
     def _build_request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         if self._default_model is not None and not params.get("model"):
@@ -111,11 +111,3 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
     def _find_scope(self) -> str:
         """Return the endpoint for fingerprints: an agent is its address, a model is named in the body."""
         return self._path if self._default_model is None else f"{self._target().base_url}{self._path}"
-
-
-@cache
-def _stream_class() -> type[ChatStream]:
-    """Return `ChatStream`, imported on first use with all that chunks need: many programs never stream."""
-    from gradient_async._io.stream.chat_stream import ChatStream
-
-    return ChatStream
