@@ -1,6 +1,7 @@
 """Outside of a running asyncio loop every call fails with an error that names asyncio, under other frameworks too."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ LINE = {"custom_id": "1", "body": HI}
 def describe_weather(city: str) -> str:
     """Return the weather in *city*."""
     return f"It rains in {city}."
+
+
+async def read_branch(session: AsyncSession) -> object:
+    """Read the first event of one of two branches; the stream is closed if that is refused."""
+    with closing(session.chat.completions.stream(**HI)) as stream:
+        return await anext(stream.tee(2)[0])
 
 
 CALLS: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
@@ -39,7 +46,7 @@ CALLS: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
     "batch progress": lambda s: anext(s.batches.job("id").progress()),
     "batch results": lambda s: anext(s.batches.job("id").results()),
     "map": lambda s: s.chat.completions.map([HI]).__aenter__(),
-    "tee": lambda s: anext(s.chat.completions.stream(**HI).tee(2)[0]),
+    "tee": read_branch,
     "limiter": lambda s: RateLimiter(RateLimits()).acquire(),
 }
 
