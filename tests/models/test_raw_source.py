@@ -44,7 +44,7 @@ def test_a_number_that_the_model_does_not_know_keeps_its_digits(body: str) -> No
 
 def test_a_number_of_very_many_digits_in_a_stream_costs_nothing_but_itself() -> None:
     delta = '{"index": 0, "delta": {"content": "Hello", "weird": ' + NUMBER + '}, "finish_reason": "stop"}'
-    decoder, accumulator = TemplateDecoder(chunks_in_full=0), ChatAccumulator()
+    decoder, accumulator = TemplateDecoder(min_run_bytes=0), ChatAccumulator()
     for chunk in decoder.feed(f'data: {{"choices": [{delta}], "more": {NUMBER}}}\n\n'.encode()):
         accumulator.add(chunk)
         assert repr(chunk)
