@@ -29,6 +29,7 @@ from gradient_async._io.http.error_translation import translate_exception
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
 from gradient_async._io.http.proxies import ProxyFinder
+from gradient_async._io.http.read_memory import keep_read_memory
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.requests.request import Request, build_headers
 from gradient_async.errors import GradientError, SessionClosedError
@@ -271,6 +272,7 @@ class Transport:
         await self._pool.close()
 
     def _build_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        keep_read_memory()
         connector = TimingConnector(
             limit=self.max_connections or 0,
             ttl_dns_cache=DNS_CACHE_SECONDS,
