@@ -79,7 +79,14 @@ class CommandGroup(click.Group):
             ctx.exit(ExitCode.INTERRUPTED)
 
 
-@click.command(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+EXAMPLES = """\b
+Examples:
+  gradient-async demo
+  gradient-async chat "What is the capital of Portugal?"
+  gradient-async COMMAND --help"""
+
+
+@click.command(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
 @click.version_option(__version__, package_name="gradient-async")
 def cli() -> None:
     """DigitalOcean Gradient AI inference from the command line.

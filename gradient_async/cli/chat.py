@@ -20,6 +20,7 @@ from gradient_async.cli.chat_options import (
     service_options,
 )
 from gradient_async.cli.completion_summary import summarize_completion
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.prompt_input import read_prompt
 from gradient_async.cli.terminal import print_line, remove_controls
 from gradient_async.cli.wait_notes import WaitNotes
@@ -46,7 +47,12 @@ class ChatOptions:
     stats: bool = False
 
 
-@click.command("chat")
+@click.command(
+    "chat",
+    epilog=format_examples(
+        'chat "What is the capital of Portugal?"', 'chat "Summarise this in three points" --stats < notes.txt'
+    ),
+)
 @click.argument("prompt", required=False)
 @model_option
 @click.option("-s", "--system", help="System instructions, sent before the prompt.")

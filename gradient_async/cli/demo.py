@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gradient_async import AsyncSession, __version__
 from gradient_async.cli.demo_steps import STEPS, Stage
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.options import combine_options, network_options, open_session
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE, look_up_agent_endpoint, look_up_agent_key
 from gradient_async.testing import Emulator
@@ -20,7 +21,7 @@ TOKEN_DELAY = 0.03
 """Seconds between the tokens of the emulator."""
 
 
-@click.command("demo")
+@click.command("demo", epilog=format_examples("demo", "demo --live"))
 @click.option("--live", is_flag=True, help="Use the real service, with the key from the environment.")
 @combine_options(*network_options)
 def demo_command(*, live: bool) -> None:

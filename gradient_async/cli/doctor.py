@@ -19,6 +19,7 @@ import attrs
 import click
 
 from gradient_async._io.http.proxies import ProxyFinder
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import SECONDS, find_proxy, proxy_option
 from gradient_async.cli.settings import SettingLookup, look_up_settings
@@ -68,7 +69,7 @@ class Report:
         return {"ok": not self.problems, **report, "problems": self.problems}
 
 
-@click.command("doctor")
+@click.command("doctor", epilog=format_examples("doctor", "doctor --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one line of JSON.")
 @click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for each host.")
 @proxy_option

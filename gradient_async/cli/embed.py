@@ -13,6 +13,7 @@ from typing import IO, Any
 import click
 
 from gradient_async import ConfigurationError, EmbeddingResult
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.file_output import output_option
 from gradient_async.cli.options import open_session, service_options
@@ -21,7 +22,9 @@ from gradient_async.cli.terminal import remove_controls
 DEFAULT_MODEL = "qwen3-embedding-0.6b"
 
 
-@click.command("embed")
+@click.command(
+    "embed", epilog=format_examples('embed "How far is the Moon?" --json', "embed -o vectors.jsonl < questions.txt")
+)
 @click.argument("texts", nargs=-1)
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Embedding model to use.")
 @output_option

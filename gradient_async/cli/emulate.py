@@ -10,13 +10,19 @@ from typing import Any, TypeVar
 import click
 
 from gradient_async.cli.emulate_options import add_emulator_options, collect_settings
+from gradient_async.cli.examples import format_examples
 from gradient_async.testing import Emulator, RecordedRequest
 
 R = TypeVar("R", bound=RecordedRequest)
 POLL_SECONDS = 0.25
 
 
-@click.command("emulate")
+@click.command(
+    "emulate",
+    epilog=format_examples(
+        "emulate --port 8080 --no-limits", "emulate --tier llama3.3-70b-instruct=60/100000 --batch-seconds 5"
+    ),
+)
 @add_emulator_options
 def emulate_command(**options: Any) -> None:
     """Run an emulator of the service on this machine until Ctrl-C.

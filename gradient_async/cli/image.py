@@ -11,6 +11,7 @@ import click
 
 from gradient_async import ImageList, MediaFile
 from gradient_async._protocol.http.media_body import sniff_type
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
 from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.prompt_input import read_prompt
@@ -20,7 +21,7 @@ DEFAULT_MODEL = "openai-gpt-image-1"
 _FORMATS = ("png", "webp", "jpeg")
 
 
-@click.command("image")
+@click.command("image", epilog=format_examples('image "A baby sea otter" --size 1024x1024 -o otter.png'))
 @click.argument("prompt", required=False)
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Image model to use.")
 @click.option("-n", "--count", type=click.IntRange(1, 10), default=1, show_default=True, help="Number of images.")

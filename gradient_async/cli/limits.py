@@ -14,6 +14,7 @@ from rich.live import Live
 from gradient_async import AsyncSession, RateLimitInfo
 from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async.cli.completion_summary import format_quota
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.options import SECONDS, open_session, service_options
 from gradient_async.cli.terminal import build_limits_table, choose_bar_marks, describe_quotas, describe_waiting
 from gradient_async.params import MessageParam
@@ -21,7 +22,7 @@ from gradient_async.params import MessageParam
 REDRAW_SECONDS = 0.5
 
 
-@click.command("limits")
+@click.command("limits", epilog=format_examples("limits --watch", "limits --model llama3.3-70b-instruct --json"))
 @click.option("--watch", is_flag=True, help="Repeat until Ctrl-C.")
 @click.option("--every", type=SECONDS, default=10.0, show_default=True, help="Seconds between requests, with --watch.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each request.")

@@ -24,6 +24,7 @@ from gradient_async.cli.chat_options import (
     select_model,
     service_options,
 )
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
 from gradient_async.cli.map_view import create_map_view, format_duration
@@ -80,7 +81,12 @@ class MapCommand:
         return open_source(self.source, self.columns, None if is_table else "lines")
 
 
-@click.command("map")
+@click.command(
+    "map",
+    epilog=format_examples(
+        "map questions.txt -o answers.jsonl", 'map words.csv --template "Translate into French: {word}" --dry-run'
+    ),
+)
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for the results.")
 @model_option

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 import click
 
 from gradient_async import ModelInfo, ModelList
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.terminal import print_line, remove_controls
 
 
-@click.command("models")
+@click.command("models", epilog=format_examples("models", "models --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print the service's list as one line of JSON.")
 @service_options
 def models_command(*, as_json: bool, base_url: str | None) -> None:

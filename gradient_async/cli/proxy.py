@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.options import combine_options, network_options, open_session
 from gradient_async.gateway.access import AccessPolicy, is_loopback
 from gradient_async.gateway.server import Gateway
@@ -82,7 +83,10 @@ class ProxyCommand:
             ) from None
 
 
-@click.command("proxy")
+@click.command(
+    "proxy",
+    epilog=format_examples("proxy --port 8090", 'proxy --host 0.0.0.0 --token "$TOKEN" --redis redis://localhost'),
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need a --token.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="Port; 0 picks a free one."

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gradient_async import MediaFile
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.file_output import guess_format, output_option, require_destination, write_file
 from gradient_async.cli.options import open_session, service_options
 from gradient_async.cli.prompt_input import read_prompt
@@ -19,7 +20,9 @@ from gradient_async.cli.terminal import print_line
 DEFAULT_MODEL = "qwen3-tts-voicedesign"
 
 
-@click.command("speech")
+@click.command(
+    "speech", epilog=format_examples('speech "The train leaves from platform two." --voice alloy -o train.mp3')
+)
 @click.argument("text", required=False)
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Text-to-speech model to use.")
 @click.option("--voice", help="Name of the voice, as alloy.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import IO
 
 import attrs
@@ -29,6 +30,12 @@ def remove_controls(text: str, stream: IO[str]) -> str:
 def print_line(line: str) -> None:
     """Print text from the service on stdout, made safe by `remove_controls`."""
     click.echo(remove_controls(replace_halves(line), sys.stdout))
+
+
+def align_cells(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return *cells* as one line whose columns begin at the same place in every line; the last cell has no width."""
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+    return "  ".join([*padded, *cells[len(padded) :]])
 
 
 @attrs.define

@@ -13,6 +13,7 @@ import attrs
 import click
 
 from gradient_async import GradientError, Video
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.file_output import output_option
 from gradient_async.cli.options import SECONDS, job_options, open_session
 from gradient_async.cli.prompt_input import read_prompt
@@ -40,7 +41,7 @@ class VideoCommand:
     base_url: str | None
 
 
-@click.command("video")
+@click.command("video", epilog=format_examples('video "Waves on a beach at sunset" --size 1280x720 -o waves.mp4'))
 @click.argument("prompt", required=False)
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Video model to use.")
 @click.option("--size", help="Width and height in pixels, as 1280x720.")

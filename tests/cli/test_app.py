@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.shell_completion import ShellComplete, get_completion_class
 
 import gradient_async
 from gradient_async import errors
-from gradient_async.cli.app import COMMANDS, load_command
+from gradient_async.cli.app import COMMANDS, cli, load_command
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.errors import GradientError
 from gradient_async.testing import Emulator
@@ -55,6 +59,39 @@ def test_help_lists_every_command(invoke: Invoke) -> None:
 
 def test_the_version_is_that_of_the_package(invoke: Invoke) -> None:
     assert gradient_async.__version__ in invoke("--version").stdout
+
+
+def walk_commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), inner)
+            assert found is not None
+            yield from walk_commands(f"{name} {inner}", found)
+
+
+def parse_example(words: list[str]) -> None:
+    """Parse the arguments of an example, without reading the files that it names."""
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and not words[0].startswith("-") and words[0] != "COMMAND":
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+    if "--help" not in words:
+        command.make_parser(click.Context(command)).parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [pytest.param(*each, id=each[0]) for each in walk_commands("gradient-async", cli)]
+)
+def test_every_help_ends_with_examples_that_can_be_typed(name: str, command: click.Command) -> None:
+    ending = command.get_help(click.Context(command, info_name=name)).partition("Examples:\n")[2]
+    examples = [line.partition(" < ")[0].partition(" | ")[0] for line in ending.splitlines()]
+    assert any(name in example for example in examples)
+    for example in examples:
+        program, *words = shlex.split(example)
+        assert program == "gradient-async"
+        parse_example(words)
 
 
 def test_an_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
@@ -124,3 +161,24 @@ def test_the_command_without_its_extra_names_the_packages_to_install(absent: str
     assert done.stdout == ""
     assert "pip install 'gradient-async[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("gradient-async mo", {"models"}), ("gradient-async batch re", {"report", "results", "retry"})],
+)
+def test_the_shell_completes_commands(words: str, completed: set[str]) -> None:
+    *args, incomplete = words.split()[1:]
+    completions = ShellComplete(cli, {}, "gradient-async", "_GRADIENT_ASYNC_COMPLETE").get_completions(args, incomplete)
+    assert {each.value for each in completions} == completed
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_documented_variable_prints_the_script_of_a_shell(
+    shell: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_GRADIENT_ASYNC_COMPLETE", f"{shell}_source")
+    complete = get_completion_class(shell)
+    assert complete is not None
+    monkeypatch.setattr(complete, "_check_version", lambda *_: None, raising=False)
+    assert f"_GRADIENT_ASYNC_COMPLETE={shell}_complete" in invoke().output.replace("COMPLETE ", "COMPLETE=")

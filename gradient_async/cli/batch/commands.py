@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ import click
 from gradient_async import AsyncSession
 from gradient_async._io.batch.input_source import Source
 from gradient_async.cli.batch.common import (
+    JOB_COLUMNS,
+    JOB_WIDTHS,
     PATH,
     batch_id_argument,
     build_submit_options,
     every_option,
-    format_job,
     json_option,
+    list_cells,
     open_source,
     print_job,
     run_with_session,
@@ -35,13 +38,15 @@ from gradient_async.cli.batch.progress_view import create_view, print_note
 from gradient_async.cli.batch.report_view import print_validation
 from gradient_async.cli.batch.retry import report_command, retry_command
 from gradient_async.cli.batch.run import run_command
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options, service_options
-from gradient_async.cli.terminal import print_line
+from gradient_async.cli.terminal import align_cells, print_line
+from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.options import SubmitOptions
 
 
-@click.group("batch")
+@click.group("batch", epilog=format_examples("batch validate prompts.jsonl", "batch run prompts.jsonl", "batch list"))
 def batch_command() -> None:
     """Run thousands of requests as one job, within a day."""
 
@@ -51,7 +56,12 @@ batch_command.add_command(retry_command)
 batch_command.add_command(report_command)
 
 
-@batch_command.command("submit")
+@batch_command.command(
+    "submit",
+    epilog=format_examples(
+        "batch submit prompts.jsonl --metadata team=search", "batch submit prompts.jsonl --journal prompts.journal"
+    ),
+)
 @source_argument
 @click.option("--journal", type=PATH, help="Journal file: with it, repeating the command returns the same job.")
 @submit_options
@@ -80,7 +90,7 @@ async def _submit_source(source: Source, options: SubmitOptions, session: AsyncS
         print_line(job.batch_id)
 
 
-@batch_command.command("status")
+@batch_command.command("status", epilog=format_examples("batch status 7f0c6f5e-0000-4000-8000-000000000000"))
 @batch_id_argument
 @json_option
 @service_options
@@ -93,7 +103,7 @@ def status_command(*, batch_id: str, as_json: bool, base_url: str | None) -> Non
     run_with_session(base_url, show_status)
 
 
-@batch_command.command("wait")
+@batch_command.command("wait", epilog=format_examples("batch wait 7f0c6f5e-0000-4000-8000-000000000000 --timeout 3600"))
 @batch_id_argument
 @every_option
 @timeout_option
@@ -112,7 +122,10 @@ def wait_command(*, batch_id: str, every: float, timeout: float | None, as_json:
     run_with_session(base_url, wait_for_job, interrupted=way_on)
 
 
-@batch_command.command("results")
+@batch_command.command(
+    "results",
+    epilog=format_examples("batch results 7f0c6f5e-0000-4000-8000-000000000000 -o results.jsonl --errors errors.jsonl"),
+)
 @batch_id_argument
 @click.option("-o", "--output", type=PATH, help="File for the results, instead of stdout.")
 @click.option("--errors", type=PATH, help="File for the failed requests, with --output.")
@@ -146,7 +159,7 @@ async def _save_results(batch_id: str, output: Path, errors: Path | None, sessio
     return ExitCode.PARTIAL if saved.errors_size else ExitCode.OK
 
 
-@batch_command.command("cancel")
+@batch_command.command("cancel", epilog=format_examples("batch cancel 7f0c6f5e-0000-4000-8000-000000000000"))
 @batch_id_argument
 @json_option
 @service_options
@@ -159,33 +172,52 @@ def cancel_command(*, batch_id: str, as_json: bool, base_url: str | None) -> Non
     run_with_session(base_url, cancel_job)
 
 
-@batch_command.command("list")
+@batch_command.command(
+    "list", epilog=format_examples("batch list --status in_progress", "batch list --json | head -n 1")
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of jobs."
 )
 @click.option("--status", "wanted_status", help="Only jobs with this status.")
+@click.option("--no-header", is_flag=True, help="Leave out the line with the names of the columns.")
 @json_option
 @service_options
-def list_command(*, limit: int, wanted_status: str | None, as_json: bool, base_url: str | None) -> None:
+def list_command(
+    *, limit: int, wanted_status: str | None, no_header: bool, as_json: bool, base_url: str | None
+) -> None:
     """List jobs, newest first.
 
-    One line for each job: id, status, completed, failed, total and time, separated by tabs.
+    One line for each job: id, status, completed, failed, total and time. A terminal shows columns with a header; a
+    pipe receives the cells separated by tabs.
     """
-    run_with_session(base_url, partial(_list_jobs, limit, wanted_status, as_json=as_json))
+    is_terminal = sys.stdout.isatty()
+    format_line = partial(align_cells, widths=JOB_WIDTHS) if is_terminal else "\t".join
+    if is_terminal and not (as_json or no_header):
+        print_line(format_line(JOB_COLUMNS))
+
+    def format_batch(batch: Batch) -> str:
+        return batch.to_json() if as_json else format_line(list_cells(batch))
+
+    run_with_session(base_url, partial(_list_jobs, limit, wanted_status, format_batch))
 
 
-async def _list_jobs(limit: int, wanted_status: str | None, session: AsyncSession, *, as_json: bool) -> None:
+async def _list_jobs(
+    limit: int, wanted_status: str | None, format_batch: Callable[[Batch], str], session: AsyncSession
+) -> None:
     remaining = limit
-    if not as_json:
-        print_note("id\tstatus\tcompleted\tfailed\ttotal\tcreated")
     async for batch in session.batches.list(limit=min(limit, 100), status=wanted_status):
-        print_line(batch.to_json() if as_json else format_job(batch))
+        print_line(format_batch(batch))
         remaining -= 1
         if not remaining:
             return
 
 
-@batch_command.command("validate")
+@batch_command.command(
+    "validate",
+    epilog=format_examples(
+        "batch validate prompts.jsonl", "batch validate words.csv --columns word --model openai-gpt-5.4-mini"
+    ),
+)
 @source_argument
 @submit_options
 @json_option

@@ -123,12 +123,21 @@ def print_job(batch: Batch, *, as_json: bool) -> None:
         print_note(str(fault))
 
 
+JOB_COLUMNS = ("id", "status", "completed", "failed", "total", "created")
+JOB_WIDTHS = (36, 11, 9, 6, 5)
+"""Columns of a terminal for all cells but the last: an id is a UUID, the longest status is ``in_progress``."""
+
+
 def format_job(batch: Batch) -> str:
-    """Return id, status, completed, failed, total and time of a job, separated by tabs."""
+    """Return the cells of a job, separated by tabs."""
+    return "\t".join(list_cells(batch))
+
+
+def list_cells(batch: Batch) -> tuple[str, ...]:
+    """Return the cells of a job, by `JOB_COLUMNS`."""
     counts = batch.request_counts
     created = batch.created_at.isoformat() if batch.created_at else ""
-    cells = (batch.batch_id, batch.status, str(counts.completed), str(counts.failed), str(counts.total), created)
-    return "\t".join(cells)
+    return (batch.batch_id, batch.status, str(counts.completed), str(counts.failed), str(counts.total), created)
 
 
 def run_with_session(

@@ -23,6 +23,7 @@ from gradient_async.cli.batch.common import (
 )
 from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
 from gradient_async.cli.batch.run import Run, RunFiles, list_address, remove_suffixes
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options, service_options
 from gradient_async.cli.row_options import list_row_options, row_options
@@ -31,7 +32,9 @@ from gradient_async.resources.batch.options import StepCallback
 from gradient_async.resources.batch.result_download import require_distinct_paths
 
 
-@click.command("retry")
+@click.command(
+    "retry", epilog=format_examples("batch retry 7f0c6f5e-0000-4000-8000-000000000000 prompts.jsonl --skip-status 400")
+)
 @batch_id_argument
 @source_argument
 @click.option("-o", "--output", type=PATH, help="File for the results. Default: SOURCE.retry-ID.results.jsonl.")
@@ -91,7 +94,7 @@ def retry_command(
     run.perform(base_url, submit, source)
 
 
-@click.command("report")
+@click.command("report", epilog=format_examples("batch report 7f0c6f5e-0000-4000-8000-000000000000 prompts.jsonl"))
 @batch_id_argument
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
 @row_options

@@ -30,6 +30,7 @@ from gradient_async.cli.batch.common import (
 from gradient_async.cli.batch.journal_index import JournalIndex, find_state_folder
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
 from gradient_async.cli.batch.report_view import print_dry_run, print_report_faults, summarize_report
+from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options
 from gradient_async.cli.row_options import list_row_options
@@ -55,7 +56,12 @@ class RunFiles:
     journal: Path
 
 
-@click.command("run")
+@click.command(
+    "run",
+    epilog=format_examples(
+        "batch run prompts.jsonl", "batch run words.csv --columns word --model openai-gpt-5.4-mini --dry-run"
+    ),
+)
 @source_argument
 @click.option("-o", "--output", type=PATH, help="File for the results. Default: SOURCE.results.jsonl.")
 @click.option("--errors", type=PATH, help="File for the failed requests. Default: OUTPUT.errors.jsonl.")

@@ -17,7 +17,7 @@ from gradient_async.cli.batch.progress_view import BarView, format_size
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
-from tests.support.cli import Invoke, Start, WaitUntil
+from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil
 from tests.support.waiting import HANG_SECONDS
 
 CHAT = "/v1/chat/completions"
@@ -414,6 +414,23 @@ def test_list_is_newest_first_and_bounded(gradient: Emulator, invoke: Invoke, so
     shown = [each.split("\t")[0] for each in invoke("batch", "list", "-n", "2").stdout.splitlines()]
     assert shown == made[:0:-1]
     assert json.loads(invoke("batch", "list", "-n", "1", "--json").stdout)["batch_id"] == made[-1]
+
+
+HEADER = ["id", "status", "completed", "failed", "total", "created"]
+
+
+def test_a_list_has_a_header_in_a_terminal_only(
+    gradient: Emulator, invoke: Invoke, source: Path, start_in_terminal: StartInTerminal
+) -> None:
+    made = invoke("batch", "submit", str(source)).stdout.strip()
+    shown, _ = start_in_terminal("batch", "list")
+    heading, line = shown.splitlines()
+    assert (heading.split(), line.split()[0]) == (HEADER, made)
+    assert heading.index("status") == line.index(line.split()[1])
+    piped = invoke("batch", "list")
+    assert (piped.stdout.split("\t")[0], piped.stderr) == (made, "")
+    hidden, _ = start_in_terminal("batch", "list", "--no-header")
+    assert hidden.split()[0] == made
 
 
 def test_validate_lists_every_fault(invoke: Invoke, source: Path) -> None:
