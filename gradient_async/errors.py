@@ -396,7 +396,7 @@ class InvocationFailedError(GradientError):
         invocation: The invocation as the service last described it.
     """
 
-    invocation: AsyncInvocation | None
+    invocation: AsyncInvocation | Any  # Any, because only callers of the constructor can leave it out
     maybe_sent = True
 
     def __init__(self, message: str, *, invocation: AsyncInvocation | None = None) -> None:
@@ -411,7 +411,7 @@ class VideoFailedError(GradientError):
         video: The video as the service last described it.
     """
 
-    video: Video | None
+    video: Video | Any  # Any, for the same reason
     maybe_sent = True
 
     def __init__(self, message: str, *, video: Video | None = None) -> None:

@@ -11,59 +11,21 @@ import asyncio
 import inspect
 import re
 import shlex
-import subprocess
-import sys
-import textwrap
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 import pytest
 
 from gradient_async import AsyncSession
 from gradient_async.cli.app import COMMANDS, load_command
 from gradient_async.testing import Emulator
+from tests.support.pages import FENCE, PAGES, README, ROOT, Block, find_blocks, page_name
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
-DOCS = ROOT / "docs"
-PAGES = [
-    README,
-    ROOT / "CONTRIBUTING.md",
-    *sorted(page for page in DOCS.rglob("*.md") if DOCS / "_build" not in page.parents),
-]
-FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 QUOTED_PROGRAM = re.compile(r'-c "[^"]*\n[^"]*"')
 MAX_README_LINES = 200
-
-
-@attrs.frozen
-class Block:
-    """A fenced block, and the line of the page on which its code begins."""
-
-    page: Path
-    line: int
-    info: str
-    code: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def find_blocks(page: Path, *languages: str) -> list[Block]:
-    return [block for block in _parse_blocks(page) if block.info.split()[:1] and block.info.split()[0] in languages]
-
-
-def _parse_blocks(page: Path) -> Iterator[Block]:
-    text = page.read_text(encoding="utf-8")
-    for found in FENCE.finditer(text):
-        indent = found["indent"]
-        code = "".join(line.removeprefix(indent) for line in found["code"].splitlines(keepends=True))
-        yield Block(page, text.count("\n", 0, found.start("code")) + 1, found["info"].strip(), code)
 
 
 def find_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
@@ -73,16 +35,12 @@ def find_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
         for number, line in enumerate(code.splitlines(), block.line):
             for part in line.removeprefix("$ ").split(" | "):
                 if words := shlex.split(part, comments=True):
-                    yield f"{page.relative_to(ROOT)}:{number}", words
+                    yield f"{page_name(page)}:{number}", words
 
 
 def collect_commands(program: str) -> list[Any]:
     found = [(where, words[1:]) for page in PAGES for where, words in find_commands(page) if words[0] == program]
     return [pytest.param(words, id=where) for where, words in found]
-
-
-def page_name(page: Path) -> str:
-    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture
@@ -135,44 +93,6 @@ async def run_tests(names: dict[str, Any]) -> None:
         ):
             fixtures = {"gradient_emulator": emulator, "gradient_session": session}
             await test(**{wanted: fixtures[wanted] for wanted in inspect.signature(test).parameters})
-
-
-UNCHECKED = {
-    "docs/batches.md": {"union-attr"},  # a response that the job is known to have
-    "docs/frameworks.md": {"arg-type"},  # HTTPX 2 in place of 0.28
-    "docs/langchain.md": {"arg-type", "union-attr", "type-var"},  # LangChain's own annotations
-    "docs/many.md": {"arg-type"},  # texts and dicts in one list, which mypy infers as collections
-    "docs/media.md": {"index", "union-attr"},  # the output of a job that has ended
-    "docs/messages.md": {"arg-type"},  # **dict, whose values mypy knows as objects
-    "docs/openai.md": {"arg-type", "union-attr"},  # annotations of the OpenAI SDK and of HTTPX 0.28
-    "docs/pydantic_ai.md": {"index", "union-attr"},  # Pydantic AI's own annotations
-}
-"""Codes of mypy that the examples of a page do not keep, by page; every other page keeps all."""
-TYPED_PAGE = """
-from typing import Any
-from gradient_async import AsyncSession
-
-async def page(session: AsyncSession, messages: list[dict[str, str]]) -> None:
-"""
-
-
-def test_every_python_block_type_checks(tmp_path: Path) -> None:
-    names = {}
-    for page in PAGES:
-        code = "\n".join(block.code for block in find_blocks(page, "python", "py"))
-        name = "_".join(page.relative_to(ROOT).with_suffix(".py").parts)
-        names[name] = page_name(page)
-        (tmp_path / name).write_text(TYPED_PAGE + textwrap.indent(code or "pass", "    "), encoding="utf-8")
-    options = ["--strict", "--allow-untyped-defs", "--allow-untyped-calls", "--allow-incomplete-defs"]
-    options += ["--allow-untyped-decorators", "--allow-redefinition", "--ignore-missing-imports", "--config-file="]
-    command = [sys.executable, "-m", "mypy", *options, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    errors = re.findall(r"(\w+\.py):(\d+): error: (.*)\[([a-z-]+)\]$", done.stdout, re.MULTILINE)
-    assert done.returncode in (0, 1), done.stderr
-    assert [error for error in errors if error[3] not in UNCHECKED.get(names[error[0]], ())] == []
-    assert {(names[error[0]], error[3]) for error in errors} == {
-        (page, code) for page, codes in UNCHECKED.items() for code in codes
-    }
 
 
 @pytest.mark.parametrize("words", collect_commands("gradient-async"))

@@ -22,9 +22,13 @@ from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError
 
 if TYPE_CHECKING:
-    import httpx2 as httpx
+    import httpx
+    import httpx2
 
-    _Transport = httpx.AsyncBaseTransport
+    _Request = httpx.Request | httpx2.Request
+
+    class _Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: _Request) -> Any: ...
 else:  # clients take any object with the methods of a transport
     _Transport = object
 
@@ -77,7 +81,7 @@ class LimitedTransport(_Transport):
         if transport is not None:
             await transport.aclose()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: _Request) -> Any:
         """Send *request* once the limiter admits it.
 
         Raises:
@@ -105,16 +109,13 @@ class LimitedTransport(_Transport):
         self._limiter.apply_response(info, status=response.status_code, sent_at=permit.sent_at, model=model)
         return response
 
-    async def _send(self, library: Any, request: httpx.Request) -> httpx.Response:
+    async def _send(self, library: Any, request: _Request) -> Any:
         if self._transport is None:
             limits = library.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_IDLE_CONNECTIONS)
             self._transport = library.AsyncHTTPTransport(**{"limits": limits, **self._options})
-        response: httpx.Response = await self._transport.handle_async_request(request)
-        return response
+        return await self._transport.handle_async_request(request)
 
-    async def _acquire_permit(
-        self, library: Any, limiter: Limiter, request: httpx.Request, model: str | None
-    ) -> Permit:
+    async def _acquire_permit(self, library: Any, limiter: Limiter, request: _Request, model: str | None) -> Permit:
         """Wait for a permit; raise the errors of the *library*, which SDKs handle."""
         timeout: float | None = request.extensions.get("timeout", {}).get("pool")
         try:
@@ -124,7 +125,7 @@ class LimitedTransport(_Transport):
             raise error_class(error.message, request=request) from error
 
 
-def _find_library(request: httpx.Request) -> Any:
+def _find_library(request: _Request) -> Any:
     """Return the module of the library that *request* is from.
 
     Raises:
@@ -137,7 +138,7 @@ def _find_library(request: httpx.Request) -> Any:
     return sys.modules[name]
 
 
-def _find_model(library: Any, request: httpx.Request) -> str | None:
+def _find_model(library: Any, request: _Request) -> str | None:
     """Return the model that a JSON body names, None if there is none."""
     try:
         body = decode_json(request.content)
@@ -147,11 +148,11 @@ def _find_model(library: Any, request: httpx.Request) -> str | None:
     return model if isinstance(model, str) else None
 
 
-def _url_origin(url: httpx.URL) -> tuple[str, str, int | None]:
+def _url_origin(url: httpx.URL | httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _mark_permit_when_sent(library: Any, request: httpx.Request, permit: Permit) -> httpx.Request:
+def _mark_permit_when_sent(library: Any, request: _Request, permit: Permit) -> _Request:
     """Return a copy of *request* that marks *permit* as sent once the headers are written.
 
     A copy, because HTTPX passes the extensions of a request on to the requests that follow its redirects.
@@ -164,7 +165,7 @@ def _mark_permit_when_sent(library: Any, request: httpx.Request, permit: Permit)
         if original_trace is not None:
             await original_trace(event, details)
 
-    marked: httpx.Request = library.Request(
+    marked: _Request = library.Request(
         request.method,
         request.url,
         headers=request.headers,

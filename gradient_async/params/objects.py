@@ -6,11 +6,10 @@ Source: ``model_dump`` of Pydantic 2; attrs; dataclasses; msgspec.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-    from attrs import AttrsInstance
     from msgspec import Struct
 
 
@@ -19,6 +18,15 @@ class SupportsModelDump(Protocol):
 
     def model_dump(self, *, mode: str, by_alias: bool) -> Any:
         """Return the JSON form of the object."""
+
+
+class AttrsInstance(Protocol):
+    """An instance of an attrs class, as mypy sees it; pyright takes one for a dataclass.
+
+    The protocol of the same name in attrs is empty for pyright, which would accept any object.
+    """
+
+    __attrs_attrs__: ClassVar[Any]
 
 
 if TYPE_CHECKING:

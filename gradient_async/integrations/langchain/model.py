@@ -8,22 +8,22 @@ Source: ``BaseChatModel`` of langchain-core 1.x.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from math import ceil
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
 
 try:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
     from langchain_core.messages.utils import count_tokens_approximately
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-    from langchain_core.runnables import Runnable
+    from langchain_core.runnables import Runnable, RunnableConfig
     from langchain_core.tools import BaseTool
     from langchain_core.utils.function_calling import convert_to_openai_tool
-    from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+    from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 except ImportError as missing:
     raise ImportError("ChatGradient needs langchain-core: pip install 'gradient-async[langchain]'.") from missing
 
@@ -49,6 +49,7 @@ from gradient_async.resources.chat.agent import Agent, AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
 from gradient_async.session import AsyncSession
 
+T = TypeVar("T")
 _PARAMETERS = ("model", "temperature", "max_tokens", "stop", "timeout")
 _PROFILE: Any = {"text_inputs": True, "text_outputs": True, "tool_calling": True, "tool_choice": True}
 """What holds for every chat model of the service."""
@@ -87,7 +88,7 @@ class ChatGradient(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
 
     session: AsyncSession | Agent | None = Field(default=None, exclude=True, repr=False)
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    api_key: SecretStr | str | None = Field(default=None, exclude=True, repr=False, union_mode="left_to_right")
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
@@ -106,12 +107,35 @@ class ChatGradient(BaseChatModel):
         if self.session is not None:
             self._caller = _limit_retries(self.session, self.max_retries)
             return self
-        key = find_api_key(self.api_key.get_secret_value() if self.api_key else None)
+        key = find_api_key(self.api_key or None)
         if key is None:
             raise ValueError("Give session=, an open AsyncSession, or api_key=; or set MODEL_ACCESS_KEY.")
         self.api_key = SecretStr(key)
         self._caller = _limit_retries(get_session(key), self.max_retries)
         return self
+
+    if TYPE_CHECKING:  # narrower than LangChain's annotations: the class of the output, and that streams can be closed
+
+        @overload
+        def with_structured_output(
+            self, schema: type[T], *, include_raw: Literal[False] = False, **kwargs: Any
+        ) -> Runnable[LanguageModelInput, T]: ...
+        @overload
+        def with_structured_output(
+            self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+        ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]: ...
+        def with_structured_output(  # noqa: D102 - described by LangChain
+            self, schema: Any, *, include_raw: bool = False, **kwargs: Any
+        ) -> Any: ...
+
+        def astream(  # noqa: D102 - described by LangChain
+            self,
+            input: LanguageModelInput,
+            config: RunnableConfig | None = None,
+            *,
+            stop: list[str] | None = None,
+            **kwargs: Any,
+        ) -> AsyncGenerator[AIMessageChunk, None]: ...
 
     def bind_tools(
         self,

@@ -10,6 +10,7 @@ import os
 import threading
 
 from gradient_async._protocol.http import credentials
+from gradient_async._protocol.http.credentials import Secret
 from gradient_async.integrations._portal import get_portal_loop
 from gradient_async.session import AsyncSession
 
@@ -17,7 +18,7 @@ _lock = threading.Lock()
 _sessions: dict[tuple[int, str, str | None], AsyncSession] = {}
 
 
-def find_api_key(api_key: str | None) -> str | None:
+def find_api_key(api_key: Secret | None) -> str | None:
     """Return *api_key*, else the key that the environment names; None if there is none.
 
     Raises:

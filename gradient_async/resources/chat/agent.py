@@ -185,7 +185,7 @@ class Agent(Resource):
     _raw: Callable[[], RawRequests]
 
     @property
-    def limits(self) -> Limiter | None:
+    def limits(self) -> Limiter | Any:  # Any, as that of a session
         """The rate limiter of the agent's key; None if limits are switched off.
 
         Raises:

@@ -213,7 +213,7 @@ async def test_a_closed_stream_has_released_its_connection(
     gradient_emulator: Emulator, gradient_session: AsyncSession, model: ChatGradient
 ) -> None:
     gradient_emulator.stall(seconds=60, after=3)
-    async with aclosing(model.astream("Hi")) as pieces:  # type: ignore[type-var]
+    async with aclosing(model.astream("Hi")) as pieces:
         await anext(pieces)
         assert count_acquired(gradient_session) == 1
     assert count_acquired(gradient_session) == 0
