@@ -82,11 +82,12 @@ def translate_failure(error: GradientError, refusal: Refusal | None, wait: float
 
 def _pass_refusal(error: APIStatusError, refusal: Refusal, wait: float, retry: list[tuple[str, str]]) -> Failure:
     """Return the service's own response; after a 429 with the time when the gateway can serve the next request."""
-    headers = list_response_headers(refusal.raw_headers)
+    own = dict(retry)
     if error.status == TOO_MANY_REQUESTS:
-        headers = [(name, value) for name, value in headers if name.lower() != _RETRY_AFTER.lower()]
-        headers.append((_RETRY_AFTER, _format_wait(max(wait, error.retry_after or 0.0))))
-    return Failure(refusal.status, refusal.body, headers + retry)
+        own[_RETRY_AFTER] = _format_wait(max(wait, error.retry_after or 0.0))
+    replaced = {name.lower() for name in own}
+    passed = [pair for pair in list_response_headers(refusal.raw_headers) if pair[0].lower() not in replaced]
+    return Failure(refusal.status, refusal.body, [*passed, *own.items()])
 
 
 def _format_wait(seconds: float) -> str:

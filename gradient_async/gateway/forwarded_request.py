@@ -6,11 +6,11 @@ pass as they are. A body that is not JSON passes too: the service says what is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import msgspec
+from multidict import MultiMapping
 
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import estimate_tokens
@@ -62,7 +62,7 @@ class ForwardedRequest(Request):
 
 
 def build_forwarded_request(
-    method: str, path: str, body: bytes, headers: Mapping[str, str], timeouts: Timeouts
+    method: str, path: str, body: bytes, headers: MultiMapping[str], timeouts: Timeouts
 ) -> ForwardedRequest:
     """Build the request that goes upstream; *path* includes the query.
 

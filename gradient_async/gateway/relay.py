@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import attrs
 from aiohttp import web
+from multidict import CIMultiDict
 
 from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.pipeline import Pipeline, _Attempt, _Call
-from gradient_async._io.http.reply import Reply
+from gradient_async._io.http.reply import EVENT_STREAM_TYPE, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
 from gradient_async.errors import APIStatusError, GradientError, ProtocolError
 from gradient_async.gateway.failures import Failure
 from gradient_async.gateway.forwarded_request import ForwardedRequest, Refusal
 from gradient_async.gateway.headers import STREAM_HEADERS, list_response_headers
-from gradient_async.gateway.usage_finder import TokenUsage, UsageFinder
+from gradient_async.gateway.usage_finder import NO_USAGE, TokenUsage, UsageFinder
 
 _JSON_TYPE = "application/json"
 
@@ -63,20 +64,18 @@ class Relay:
         limiter_wait: Seconds that the call has waited at the limiter.
         response: The response to the caller once it has begun; None before that.
         lost: Whether the response broke off upstream.
+        usage: The model tokens that the response has stated, after its end.
     """
 
     _pipeline: Pipeline
     limiter_wait: float = attrs.field(default=0.0, init=False)
     response: web.StreamResponse | None = attrs.field(default=None, init=False)
     lost: bool = attrs.field(default=False, init=False)
-    _usage: UsageFinder = attrs.field(factory=UsageFinder, init=False)
+    usage: TokenUsage = attrs.field(default=NO_USAGE, init=False)
 
-    @property
-    def usage(self) -> TokenUsage:
-        """The model tokens that the response has stated so far."""
-        return self._usage.find_usage()
-
-    async def relay_request(self, request: ForwardedRequest, target: Target, caller: web.Request) -> web.StreamResponse:
+    async def relay_request(
+        self, request: ForwardedRequest, target: Target, caller: web.BaseRequest
+    ) -> web.StreamResponse:
         """Send *request* to *target* and return the response to *caller*, complete or sent to its end.
 
         Raises:
@@ -84,35 +83,43 @@ class Relay:
         """
         reply = await self._pipeline.send(request, target)
         self.limiter_wait = reply.meta.timings.limiter_wait
-        watchdog = IdleWatchdog(reply.exchange)
-        watchdog.start()
+        usage = UsageFinder()
         try:
-            return await self._pass_on(reply, watchdog, caller)
+            body = reply.exchange.take_buffered_body()
+            if body is None:
+                return await self._relay_body(reply, usage, caller)
+            usage.feed(body)
+            return build_response(reply, body)
         finally:
-            watchdog.stop()
-            reply.exchange.close()
+            self.usage = usage.find_usage()
             if reply.permit is not None and (tokens := self.usage.total):
                 reply.permit.settle(tokens)
 
-    async def _pass_on(self, reply: Reply, watchdog: IdleWatchdog, caller: web.Request) -> web.StreamResponse:
+    async def _relay_body(self, reply: Reply, usage: UsageFinder, caller: web.BaseRequest) -> web.StreamResponse:
+        """Pass on a response that has not arrived completely, and watch its time limits."""
         exchange = reply.exchange
-        body = exchange.take_buffered_body()
-        if body is None and exchange.content_type == _JSON_TYPE:
+        watchdog = IdleWatchdog(exchange)
+        watchdog.start()
+        try:
+            if exchange.content_type != _JSON_TYPE:
+                return await self._pass_blocks(reply, watchdog, usage, caller)
             body = await _read_whole(watchdog)
-        if body is None:
-            return await self._pass_blocks(reply, watchdog, caller)
-        self._usage.feed(body)
-        return build_response(reply, web.Response(status=exchange.status, body=body))
+            usage.feed(body)
+            return build_response(reply, body)
+        finally:
+            watchdog.stop()
+            exchange.close()
 
-    async def _pass_blocks(self, reply: Reply, watchdog: IdleWatchdog, caller: web.Request) -> web.StreamResponse:
+    async def _pass_blocks(
+        self, reply: Reply, watchdog: IdleWatchdog, usage: UsageFinder, caller: web.BaseRequest
+    ) -> web.StreamResponse:
         """Pass the body on while it arrives."""
-        response = self.response = build_response(reply, web.StreamResponse(status=reply.exchange.status))
+        response = self.response = web.StreamResponse(status=reply.exchange.status, headers=_build_headers(reply))
         await response.prepare(caller)
-        usage, write = self._usage, response.write
         try:
             while block := await watchdog.read_block():
                 usage.feed(block)
-                await write(block)
+                await response.write(block)
             self.lost = watchdog.lost is not None
         except GradientError:
             self.lost = True
@@ -139,24 +146,25 @@ async def _read_whole(watchdog: IdleWatchdog) -> bytes:
     return b"".join(blocks)
 
 
-def build_response(reply: Reply, response: web.StreamResponse) -> web.StreamResponse:
-    """Give *response* the headers of *reply*, and those of a stream if it is one."""
-    for name, value in list_response_headers(reply.meta.raw_headers):
-        response.headers[name] = value
-    if reply.exchange.content_type == "text/event-stream":
-        response.headers.update(STREAM_HEADERS)
-    return response
+def build_response(reply: Reply, body: bytes) -> web.Response:
+    """Return *reply* with its whole *body* as a response."""
+    return web.Response(status=reply.exchange.status, body=body, headers=_build_headers(reply))
+
+
+def _build_headers(reply: Reply) -> CIMultiDict[str]:
+    """Return the headers of *reply* that pass, and those of a stream if it is one."""
+    headers = CIMultiDict(list_response_headers(reply.meta.raw_headers))
+    if reply.exchange.content_type == EVENT_STREAM_TYPE:
+        headers.update(STREAM_HEADERS)
+    return headers
 
 
 def build_failure_response(failure: Failure) -> web.Response:
     """Return *failure* as a response."""
-    response = web.Response(status=failure.status, body=failure.body)
-    for name, value in failure.headers:
-        response.headers[name] = value
-    return response
+    return web.Response(status=failure.status, body=failure.body, headers=CIMultiDict(failure.headers))
 
 
-def break_connection(caller: web.Request) -> None:
+def break_connection(caller: web.BaseRequest) -> None:
     """Close the caller's connection once all bytes so far are out, so that the response looks incomplete."""
     if caller.transport is not None:
         caller.transport.close()

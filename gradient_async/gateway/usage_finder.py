@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 _KEPT_BYTES = 8192
-_USAGE = re.compile(r'"usage"\s*:\s*(?=\{)')
+_NAME = '"usage"'
+_OBJECT = re.compile(r"\s*:\s*(?=\{)")
 _DECODER = json.JSONDecoder()
 _INPUT = ("prompt_tokens", "input_tokens")
 _OUTPUT = ("completion_tokens", "output_tokens")
@@ -59,18 +61,28 @@ class UsageFinder:
         self._end = block[-_KEPT_BYTES:] if len(block) >= _KEPT_BYTES else (self._end + block)[-_KEPT_BYTES:]
 
     def find_usage(self) -> TokenUsage:
-        """Return the tokens that the bytes so far state, zero for a missing count."""
-        is_short = self._start == self._end
-        objects = _find_objects(self._start) + ([] if is_short else _find_objects(self._end))
-        return TokenUsage(_find_last(objects, _INPUT), _find_last(objects, _OUTPUT))
+        """Return the tokens that the bytes so far state, zero for a missing count.
+
+        Later events of a stream correct earlier ones, so the search begins at the end.
+        """
+        found = (0, 0)
+        for data in (self._end,) if self._start == self._end else (self._end, self._start):
+            for usage in _iterate_objects(data):
+                found = (found[0] or _find_count(usage, _INPUT), found[1] or _find_count(usage, _OUTPUT))
+                if all(found):
+                    return TokenUsage(*found)
+        return TokenUsage(*found) if any(found) else NO_USAGE
 
 
-def _find_objects(data: bytes) -> list[dict[str, Any]]:
-    """Return the values of all whole ``usage`` objects in *data*."""
-    if b'"usage"' not in data:
-        return []
+def _iterate_objects(data: bytes) -> Iterator[dict[str, Any]]:
+    """Iterate over the values of all whole ``usage`` objects in *data*, the last one first."""
+    if _NAME.encode() not in data:
+        return
     text = data.decode(errors="replace")
-    return [value for match in _USAGE.finditer(text) if (value := _decode_object(text, match.end()))]
+    at = len(text)
+    while (at := text.rfind(_NAME, 0, at)) >= 0:
+        if begin := _OBJECT.match(text, at + len(_NAME)):
+            yield _decode_object(text, begin.end())
 
 
 def _decode_object(text: str, at: int) -> dict[str, Any]:
@@ -81,7 +93,7 @@ def _decode_object(text: str, at: int) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _find_last(objects: list[dict[str, Any]], names: tuple[str, ...]) -> int:
-    """Return the last positive count under one of *names*: later events of a stream correct earlier ones."""
-    counts = [usage.get(name) for usage in objects for name in names]
-    return next((count for count in reversed(counts) if type(count) is int and 0 < count <= _MOST_TOKENS), 0)
+def _find_count(usage: dict[str, Any], names: tuple[str, ...]) -> int:
+    """Return the positive count under the last of *names* that has one, 0 without any."""
+    counts = [usage.get(name) for name in reversed(names)]
+    return next((count for count in counts if type(count) is int and 0 < count <= _MOST_TOKENS), 0)

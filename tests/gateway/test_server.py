@@ -63,10 +63,11 @@ async def test_a_repeated_header_passes_with_all_its_values() -> None:
         assert (seen.headers["anthropic-beta"], seen.headers["Range"]) == ("one, two", "bytes=0-9")
 
 
-async def test_a_header_of_the_service_that_is_not_text_does_no_harm() -> None:
+async def test_odd_and_repeated_headers_of_the_service_do_no_harm() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nX-Odd: caf\xe9\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+        headers = b"X-Odd: caf\xe9\r\nSet-Cookie: a=b\r\nLink: </a>\r\nLink: </b>\r\nContent-Length: 2\r\n\r\n"
+        writer.write(b"HTTP/1.1 200 OK\r\n" + headers + b"{}")
         await writer.drain()
 
     async with (
@@ -80,6 +81,15 @@ async def test_a_header_of_the_service_that_is_not_text_does_no_harm() -> None:
             assert (response.status, await response.read()) == (200, b"{}")
             assert response.headers["X-Odd"].startswith("caf")
             assert "Set-Cookie" not in response.headers
+            assert response.headers.getall("Link") == ["</a>", "</b>"]
+
+
+async def test_a_body_that_is_held_back_is_asked_for() -> None:
+    async with open_bench() as bench:
+        async with bench.http.post(f"{bench.url}/v1/chat/completions", json=CHAT, expect100=True) as response:
+            assert response.status == 200
+        assert bench.emulator.requests[0].json == CHAT
+        assert "Expect" not in bench.emulator.requests[0].headers
 
 
 async def test_a_stream_to_an_http_1_0_caller_ends_with_its_connection() -> None:
