@@ -3,59 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
-from gradient_async import ChatCompletion, ChatStream
+from gradient_async.cli.attachments import build_content, decode_text, read_attachment
 from gradient_async.cli.chat_options import (
     agent_option,
-    build_messages,
     max_tokens_option,
     model_option,
     open_completions,
     select_model,
     service_options,
 )
-from gradient_async.cli.completion_summary import summarize_completion
+from gradient_async.cli.chat_output import ChatOptions, print_completion
 from gradient_async.cli.examples import format_examples
-from gradient_async.cli.prompt_input import read_prompt
-from gradient_async.cli.terminal import print_line, remove_controls
+from gradient_async.cli.prompt_input import read_optional_prompt, read_prompt
+from gradient_async.cli.prompt_template import PROMPT_FIELD, fill_template, find_fields, split_pairs
+from gradient_async.cli.request_options import parse_parameters
 from gradient_async.cli.wait_notes import WaitNotes
 
-
-@attrs.frozen(kw_only=True)
-class ChatOptions:
-    """The request of one chat, and the form of its output.
-
-    Attributes:
-        params: Parameters of the completion.
-        base_url: Address of the inference service, or with *agent* of the agent; None for the configured one.
-        agent: Whether to send the request to the agent.
-        as_json: Whether to print the whole completion as one line of JSON.
-        stream: Whether to request a stream and print text as it arrives.
-        stats: Whether to print tokens, timings and rate limits on stderr.
-    """
-
-    params: dict[str, Any]
-    base_url: str | None = None
-    agent: bool = False
-    as_json: bool = False
-    stream: bool = True
-    stats: bool = False
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
     "chat",
     epilog=format_examples(
-        'chat "What is the capital of Portugal?"', 'chat "Summarise this in three points" --stats < notes.txt'
+        'chat "What is the capital of Portugal?"',
+        'chat "Summarise this in three points" --stats < notes.txt',
+        'chat "What is on it?" --attach photo.jpg -o reasoning_effort=low',
+        "chat --template review.txt -p language=Python < main.py",
     ),
 )
 @click.argument("prompt", required=False)
 @model_option
 @click.option("-s", "--system", help="System instructions, sent before the prompt.")
+@click.option("--system-file", type=FILE, help="File with the system instructions.")
+@click.option(
+    "-a", "--attach", "attachments", type=FILE, multiple=True, help="Image or text file to send along; repeatable."
+)
+@click.option("--template", type=FILE, help="File with the prompt, with {name} for each -p and {text} for PROMPT.")
+@click.option("-p", "--param", "values", metavar="NAME=VALUE", multiple=True, help="Value for --template; repeatable.")
+@click.option(
+    "-o",
+    "--option",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Any parameter of the request, with JSON or text as its value; repeatable.",
+)
 @agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Print the response as it arrives.")
@@ -68,6 +65,11 @@ def chat_command(
     prompt: str | None,
     model: str | None,
     system: str | None,
+    system_file: Path | None,
+    attachments: tuple[Path, ...],
+    template: Path | None,
+    values: tuple[str, ...],
+    parameters: tuple[str, ...],
     agent: bool,
     as_json: bool,
     stream: bool,
@@ -83,11 +85,14 @@ def chat_command(
     Ctrl-C stops the response; the text received so far stays,
     and the exit code is 130.
     """
+    files = [read_attachment(path) for path in attachments]
+    text = build_prompt(prompt, template, split_pairs("-p", values))
     params = {
         "model": select_model(model, agent=agent),
-        "messages": build_messages(system, read_prompt(prompt)),
+        "messages": build_messages(read_system(system, system_file), build_content(text, files)),
         "max_tokens": max_tokens,
         "temperature": temperature,
+        "extra_body": parse_parameters(parameters) or None,
     }
     options = {"agent": agent, "as_json": as_json, "stream": stream, "stats": stats, "base_url": base_url}
     asyncio.run(_run_chat(ChatOptions(params=params, **options)))  # type: ignore[arg-type]  # a mixed dict, each value typed above
@@ -95,35 +100,42 @@ def chat_command(
 
 async def _run_chat(options: ChatOptions) -> None:
     async with open_completions(options.base_url, agent=options.agent, hooks=[WaitNotes()]) as completions:
-        if options.stream:
-            params = options.params
-            if options.stats or options.as_json:
-                params = {**params, "stream_options": {"include_usage": True}}
-            completion = await print_stream(completions.stream(**params), options)
-        else:
-            completion = await completions.create(**options.params)
-            print_line(completion.to_json() if options.as_json else completion.text)
-    if completion.finish_reason == "length":
-        click.echo("The response was cut off by the token limit.", err=True)
-    for name, value in summarize_completion(completion) if options.stats else ():
-        click.echo(f"{name:<10}  {remove_controls(value, sys.stderr)}", err=True)
+        await print_completion(completions, options)
 
 
-async def print_stream(stream: ChatStream, options: ChatOptions) -> ChatCompletion:
-    """Print text as it arrives, or the whole completion as JSON at the end.
+def read_system(text: str | None, path: Path | None) -> str | None:
+    """Return the system instructions: the *text*, or the content of the file at *path*."""
+    if path is None:
+        return text
+    if text is not None:
+        raise click.UsageError("Give --system or --system-file, not both.")
+    return read_text_file(path)
 
-    An error or a cancellation still prints the partial completion.
+
+def build_prompt(prompt: str | None, template: Path | None, values: dict[str, str]) -> str:
+    """Return the text of the user: the prompt, or the *template* that is filled with it and with *values*."""
+    if template is None:
+        if values:
+            raise click.UsageError("-p needs a --template.")
+        return read_prompt(prompt)
+    text = read_text_file(template)
+    needs_prompt = PROMPT_FIELD in find_fields(text) and PROMPT_FIELD not in values
+    return fill_template(text, values, read_prompt(prompt) if needs_prompt else read_optional_prompt(prompt))
+
+
+def build_messages(system: str | None, content: Any) -> list[dict[str, Any]]:
+    """Return the messages for the *content* of the user, with the *system* instructions first if there are any."""
+    instructions = [{"role": "system", "content": system}] if system else []
+    return [*instructions, {"role": "user", "content": content}]
+
+
+def read_text_file(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        click.UsageError: It is not text.
     """
-    has_text = False
-    try:
-        async with stream:
-            async for text in stream.text():
-                has_text = True
-                if not options.as_json:
-                    click.echo(remove_controls(text, sys.stdout), nl=False)
-    finally:
-        if options.as_json and (has_text or stream.snapshot.choices):
-            print_line(stream.snapshot.to_json())
-        elif has_text:
-            click.echo()
-    return stream.snapshot
+    text = decode_text(path.read_bytes())
+    if text is None:
+        raise click.UsageError(f"{path} is not text in UTF-8.")
+    return text

@@ -30,12 +30,6 @@ def select_model(model: str | None, *, agent: bool) -> str | None:
     return model or (None if agent else DEFAULT_MODEL)
 
 
-def build_messages(system: str | None, prompt: str) -> list[dict[str, str]]:
-    """Return the messages for *prompt*, with the *system* instructions first if there are any."""
-    instructions = [{"role": "system", "content": system}] if system else []
-    return [*instructions, {"role": "user", "content": prompt}]
-
-
 @asynccontextmanager
 async def open_completions(
     base_url: str | None, *, agent: bool, hooks: Iterable[WaitHook] = ()

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from gradient_async import AsyncSession
-from gradient_async.cli.chat import ChatOptions, print_stream
+from gradient_async.cli.chat_output import ChatOptions, print_stream
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.settings import DEFAULT_MODEL
 from gradient_async.testing import Emulator

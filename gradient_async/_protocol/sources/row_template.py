@@ -24,7 +24,8 @@ from gradient_async.models.map_result import find_own_id
 
 Template = str | Sequence[Mapping[str, Any]]
 
-_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+"""A doubled brace, a name in braces, or a brace that stands alone."""
 _MAX_SHOWN = 100
 
 
@@ -52,7 +53,7 @@ class RowTemplate:
             raise ConfigurationError(f"{name} is of type {type(row).__name__}; a template needs a text or columns.")
         own_id = find_own_id(row)
         name = name if own_id is None else f"{name} (id {str(own_id)[:_MAX_SHOWN]!r})"
-        fill = partial(_FIELD.sub, partial(self._fill_field, name, row))
+        fill = partial(FIELD.sub, partial(self._fill_field, name, row))
         if isinstance(self.template, str):
             return [{"role": "user", "content": fill(self.template)}]
         return [_fill_texts(message, fill) for message in self.template]
