@@ -45,7 +45,7 @@ class _StreamClass(Protocol[T_co]):
     def __call__(self, opener: Opener, *, max_event_bytes: int) -> T_co: ...
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
+@attrs.frozen(eq=False, repr=False)
 class StreamingResource(Resource):
     """A resource with results that can be streamed.
 
@@ -53,7 +53,7 @@ class StreamingResource(Resource):
         _max_event_bytes: Maximum size of one server-sent event, in bytes.
     """
 
-    _max_event_bytes: int
+    _max_event_bytes: int = attrs.field(kw_only=True)  # not the class: before attrs 25.4 that includes inherited ones
 
     def _new_stream(self, stream_class: _StreamClass[T_co], request: Request) -> T_co:
         """Return a new stream, before its request is sent."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gradient_async._io.stream.image_stream import ImageStream
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
+@attrs.frozen(eq=False, repr=False)
 class Images(StreamingResource):
     """``session.images``."""
 

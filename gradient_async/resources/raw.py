@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FORM_VALUE = "text, bytes, a path, an open file, or a tuple of file name, content and maybe type"
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
+@attrs.frozen(eq=False, repr=False)
 class RawRequests(StreamingResource):
     """Sends requests to one host."""
 

@@ -24,11 +24,11 @@ from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ResponseDecodeError
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
+@attrs.define(eq=False, repr=False)
 class ObservedPipeline(Pipeline):
     """A pipeline with call hooks."""
 
-    call_hooks: Sequence[CallHook]
+    call_hooks: Sequence[CallHook] = attrs.field(kw_only=True)
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
         """Send *request* and return its decoded response.

@@ -38,11 +38,11 @@ T = TypeVar("T")
 _read_health = ResponseReader(AgentHealth, "status")
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
+@attrs.frozen(eq=False, repr=False)
 class AgentChatCompletions(BaseChatCompletions[AgentParams]):
     """``session.agent(...).chat.completions``: completions of an agent, which chooses its own model."""
 
-    _path: str = attrs.field(default=AGENT_CHAT_PATH, converter=build_agent_path)
+    _path: str = attrs.field(default=AGENT_CHAT_PATH, converter=build_agent_path, kw_only=True)
     _default_model = AGENT_MODEL
 
     @overload
