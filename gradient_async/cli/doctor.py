@@ -18,6 +18,7 @@ import aiohttp
 import attrs
 import click
 
+from gradient_async._io.http.aiohttp_internals import describe_fast_path
 from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
@@ -47,11 +48,16 @@ class HostProbe:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """Results of all checks."""
+    """Results of all checks.
+
+    Attributes:
+        slow_path: Reason why requests take aiohttp's slower public path, None if they do not; not a problem.
+    """
 
     python: str
     system: str
     packages: dict[str, str | None]
+    slow_path: str | None
     settings: tuple[SettingLookup, ...]
     hosts: tuple[HostProbe, ...]
 
@@ -96,6 +102,7 @@ async def _build_report(timeout: float) -> Report:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         packages={name: _installed_version(name) for name in PACKAGES},
+        slow_path=describe_fast_path(),
         settings=settings,
         hosts=tuple(hosts),
     )
@@ -139,6 +146,7 @@ def _find_missing_settings(settings: dict[str, SettingLookup]) -> Iterator[str]:
 def _format_report(report: Report) -> Iterator[str]:
     yield f"Python {report.python} on {report.system}"
     yield "  ".join(f"{name} {installed or '(not installed)'}" for name, installed in report.packages.items())
+    yield f"Fast path of requests: {f'not used, {report.slow_path}' if report.slow_path else 'used'}"
     yield from ("", "Environment")
     for lookup in report.settings:
         yield f"  {lookup.name:<18} {_format_origin(lookup)}"

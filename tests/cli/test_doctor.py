@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
+import aiohttp
 import pytest
 
 from gradient_async.testing import Emulator
@@ -94,3 +96,20 @@ def test_a_failing_host_is_a_problem(gradient: Emulator, invoke: Invoke) -> None
     result = invoke("doctor")
     assert result.exit_code == 1
     assert "status 503" in result.stdout
+
+
+def test_an_unknown_aiohttp_is_named_and_is_not_a_problem(
+    gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = aiohttp.ClientResponse.start
+
+    async def start_anew(self: Any, connection: Any, speed: float = 1.0) -> aiohttp.ClientResponse:
+        return await start(self, connection)
+
+    assert "Fast path of requests: used\n" in invoke("doctor").stdout
+    monkeypatch.setattr(aiohttp, "__version__", "99.1")
+    monkeypatch.setattr(aiohttp.ClientResponse, "start", start_anew)
+    result = invoke("doctor")
+    assert result.exit_code == 0
+    assert "Fast path of requests: not used, aiohttp 99.1 is not known to this version (" in result.stdout
+    assert "ClientResponse.start differs" in json.loads(invoke("doctor", "--json").stdout)["slow_path"]

@@ -16,7 +16,7 @@ own, and so are tunnels through a proxy: the head tells the pool which proxy is 
 bytes with those of the session.
 
 When it falls back to the session: `FastPostSender.can_send` declines long bodies and other methods, and every request
-while a library mocks, wraps or traces aiohttp, or when aiohttp's private signatures are not `KNOWN_SIGNATURES`.
+while a library mocks, wraps or traces aiohttp, or when its private signatures are not those of `aiohttp_internals`.
 
 Contract: sends the same bytes and raises the same exceptions as the session.
 """
@@ -24,19 +24,18 @@ Contract: sends the same bytes and raises the same exceptions as the session.
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from types import FunctionType, SimpleNamespace
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import attrs
 from aiohttp import ClientRequest, ClientResponse, ClientSession, hdrs
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import TimerNoop
 from aiohttp.http import StreamWriter
 from yarl import URL
 
+from gradient_async._io.http.aiohttp_internals import find_changed_method, find_request_method, report_changed_method
 from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async._io.http.target import Headers, Target
 from gradient_async._protocol.requests.request import Request, build_headers
@@ -58,43 +57,8 @@ _NO_TRACES: list[Any] = []
 _NO_WRITER: Any = SimpleNamespace(output_size=0)
 """Stands for the writer of a request, from which a response takes the number of bytes sent, for tracing."""
 
-Signatures = Mapping[tuple[type, str], tuple[str, ...]]
-KNOWN_SIGNATURES: Signatures = {
-    (ClientResponse, "__init__"): (
-        *("self", "method", "url", "writer", "continue100", "timer", "request_info"),
-        *("traces", "loop", "session", "stream_writer"),
-    ),
-    (ClientResponse, "start"): ("self", "connection"),
-    (ResponseHandler, "set_response_params"): (
-        *("self", "timer", "skip_payload", "read_until_eof", "auto_decompress", "read_timeout", "read_bufsize"),
-        *("timeout_ceil_threshold", "max_line_size", "max_field_size", "max_headers"),
-    ),
-    (aiohttp.BaseConnector, "connect"): ("self", "req", "traces", "timeout"),
-    (StreamWriter, "write_headers"): ("self", "status_line", "headers"),
-    (StreamWriter, "send_headers"): ("self",),
-}
-"""Class, method and parameter names of aiohttp's internals that this module calls."""
-
-
-def find_request_method(signatures: Signatures = KNOWN_SIGNATURES) -> object:
-    """Return `ClientSession._request` if it and aiohttp's *signatures* are unchanged, else None.
-
-    Libraries that mock or trace aiohttp replace this method, maybe before this module is imported.
-    """
-    method = vars(ClientSession).get("_request")
-    is_original = type(method) is FunctionType and method.__globals__ is vars(aiohttp.client)
-    return method if is_original and all(_has_parameters(*key, names) for key, names in signatures.items()) else None
-
-
-def _has_parameters(owner: type, name: str, names: tuple[str, ...]) -> bool:
-    method = getattr(owner, name, None)
-    try:
-        return method is not None and tuple(inspect.signature(method).parameters) == names
-    except (TypeError, ValueError):  # compiled, so that its parameters are unknown
-        return False
-
-
 _SESSION_REQUEST = find_request_method()
+_CHANGED_METHOD = find_changed_method()
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -136,6 +100,8 @@ class FastPostSender:
 
     def __attrs_post_init__(self) -> None:
         self._traces = self.pool.trace_configs  # the list itself, so that later additions are seen
+        if _CHANGED_METHOD is not None:
+            report_changed_method(_CHANGED_METHOD)
 
     def can_send(self, request: Request) -> bool:
         """Whether *request* may take the fast path."""

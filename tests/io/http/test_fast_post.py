@@ -1,6 +1,7 @@
 """The fast path of short posts: the same bytes as from aiohttp's session, and the session whenever in doubt."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial, partialmethod
 from types import SimpleNamespace
@@ -13,8 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import AsyncSession, RetryPolicy
+from gradient_async._io.http import fast_post
+from gradient_async._io.http.aiohttp_internals import (
+    describe_fast_path,
+    find_request_method,
+    report_changed_method,
+)
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._io.http.fast_post import MAX_BODY_BYTES, FastPostSender, find_request_method
+from gradient_async._io.http.fast_post import MAX_BODY_BYTES, FastPostSender
 from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport
@@ -234,3 +241,28 @@ async def test_a_connection_that_closed_before_the_request_is_released(transport
             await sender.send(Request(method="POST", path="/p", body=b"{}"), Target("http://127.0.0.1:1", "k"), timer)
     assert released == [True]
     assert not timer.sent
+
+
+async def test_an_aiohttp_with_other_signatures_is_logged_once(
+    gradient_emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", "99.1")
+    monkeypatch.setattr(fast_post, "_SESSION_REQUEST", None)
+    monkeypatch.setattr(fast_post, "_CHANGED_METHOD", "ClientResponse.start")
+    report_changed_method.cache_clear()
+    with caplog.at_level(logging.INFO, "gradient_async"):
+        for _ in range(2):
+            async with AsyncSession("test", base_url=gradient_emulator.url) as session:
+                assert (await session.chat.completions.create(**HI)).text
+    report_changed_method.cache_clear()
+    (record,) = [record.getMessage() for record in caplog.records if "aiohttp" in record.getMessage()]
+    assert "aiohttp 99.1 is not known" in record
+    assert "ClientResponse.start" in record
+
+
+def test_the_reason_against_the_fast_path_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", "99.1")
+    reason = describe_fast_path({(aiohttp.ClientResponse, "start"): ("self", "connection", "and_more")})
+    assert reason == "aiohttp 99.1 is not known to this version (ClientResponse.start differs)"
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(aiohttp.ClientSession._request))
+    assert describe_fast_path({}) == "another library replaces aiohttp's method for requests"
