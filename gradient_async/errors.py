@@ -336,14 +336,20 @@ class UnprocessableEntityError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: the budget of the account is spent. Wait ``retry_after`` seconds, or send less."""
+    """429: the budget of the account is spent. Wait ``retry_after`` seconds, or send less.
+
+    Attributes:
+        quota: The limit that is spent, with the numbers of the headers:
+            ``0 of 5000 requests left for this key, reset in 41 s``; empty if they state none.
+    """
 
     default_status = 429
+    quota: str = ""
 
     def _choose_advice(self) -> str:
-        if self.retry_after is None:
-            return "Try again later, or send less."
-        return f"Try again in {math.ceil(self.retry_after)} s, or send less."
+        numbers = f"The service states: {self.quota}. " if self.quota else ""
+        when = "later" if self.retry_after is None else f"in {math.ceil(self.retry_after)} s"
+        return f"{numbers}Try again {when}, or send less."
 
 
 class InternalServerError(APIStatusError):

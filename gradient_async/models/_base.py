@@ -41,8 +41,19 @@ def to_jsonable(value: Any) -> Any:
     return value
 
 
+class Displayed:
+    """Mixin: notebooks show an object as HTML, if `gradient_async.models._html.views` has a view of its class."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str | None:
+        from gradient_async.models._html.views import render_view  # loaded in notebooks only
+
+        return render_view(self)
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Model:
+class Model(Displayed):
     """A result of the service."""
 
     wire_fields: ClassVar[tuple[str, ...]] = ()

@@ -42,6 +42,11 @@ class RequestCounts(Model):
     completed: int = 0
     failed: int = 0
 
+    def __str__(self) -> str:
+        """Return the numbers as text: ``5 of 6 completed, 1 failed``."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.completed} of {self.total} completed{failed}" if self.total else "no requests counted yet"
+
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class BatchFault(Model):

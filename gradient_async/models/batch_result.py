@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import attrs
 
 from gradient_async.errors import GradientError
-from gradient_async.models._base import NOT_WIRE, Model
+from gradient_async.models._base import NOT_WIRE, Displayed, Model
 from gradient_async.models._raw_source import RawValue
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.chat import ChatCompletion
@@ -157,7 +157,7 @@ class TokenTotals:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class BatchReport:
+class BatchReport(Displayed):
     """The results of a job against its input.
 
     Attributes:

@@ -7,10 +7,12 @@ from typing import Any
 import attrs
 
 from gradient_async.errors import GradientError
+from gradient_async.models._base import Displayed
+from gradient_async.models._texts import summarize_error, summarize_vector
 
 
-@attrs.frozen(kw_only=True)
-class EmbeddingResult:
+@attrs.frozen(kw_only=True, repr=False)
+class EmbeddingResult(Displayed):
     """The result of one text of ``embeddings.map``: a vector or an error.
 
     Attributes:
@@ -23,7 +25,7 @@ class EmbeddingResult:
 
     index: int
     text: Any
-    embedding: list[float] | None = attrs.field(default=None, repr=False)
+    embedding: list[float] | None = None
     error: GradientError | None = None
     restored: bool = False
 
@@ -31,3 +33,8 @@ class EmbeddingResult:
     def ok(self) -> bool:
         """Whether the text succeeded."""
         return self.error is None
+
+    def __repr__(self) -> str:
+        """Return the outcome without the text, which may be confidential, and without the numbers."""
+        outcome = summarize_vector(self.embedding or ()) if self.error is None else summarize_error(self.error)
+        return f"EmbeddingResult({self.index}, {outcome}{', restored' if self.restored else ''})"

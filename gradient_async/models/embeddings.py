@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from gradient_async.models._base import ESSENTIAL, POSITION, MaybeNone, Model
+from gradient_async.models._texts import summarize_vector
 from gradient_async.models.chat import Usage
 from gradient_async.models.response_meta import ResponseModel
 
@@ -19,6 +20,9 @@ class Embedding(Model):
     index: int = attrs.field(default=0, metadata=POSITION)
     object: str = "embedding"
     embedding: list[float] = attrs.field(factory=list, metadata=ESSENTIAL)
+
+    def __repr__(self) -> str:
+        return f"Embedding(index={self.index}, {summarize_vector(self.embedding)})"
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -35,3 +39,8 @@ class EmbeddingList(ResponseModel):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def __repr__(self) -> str:
+        sizes = sorted({len(each.embedding) for each in self.data})
+        shape = f"{len(self)} vectors of {' or '.join(map(str, sizes))} dimensions" if sizes else "no vectors"
+        return f"EmbeddingList({shape}, model={self.model!r}, usage={self.usage!r})"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import attrs
 
+from gradient_async.models._base import Displayed
+from gradient_async.models._texts import format_duration
+
 
 @attrs.frozen(kw_only=True)
-class MapProgress:
-    """The progress of a ``map`` at one moment.
+class MapProgress(Displayed):
+    """The progress of a ``map`` at one moment; its text is one line for people.
 
     Attributes:
         total: Number of items; None if the source does not say.
@@ -38,3 +41,17 @@ class MapProgress:
     elapsed: float = 0.0
     rate: float = 0.0
     seconds_left: float | None = None
+
+    def __str__(self) -> str:
+        """Return the facts that there are: ``1200 of 20000, 3 failed, 4.1/s, 90000 tokens, 1 h 16 min left``."""
+        facts = [f"{self.done}" if self.total is None else f"{self.done} of {self.total}"]
+        facts += [f"{self.restored} from the checkpoint"] if self.restored else []
+        facts += [f"{self.failed} failed"] if self.failed else []
+        facts += [f"{self.retried} retried"] if self.retried else []
+        facts += [f"{self.rate:.1f}/s"] if self.rate else []
+        facts += [f"{self.tokens} tokens"] if self.tokens else []
+        if self.limiter_delay >= 1:
+            limit = f" ({self.limit})" if self.limit else ""
+            facts.append(f"waiting {self.limiter_delay:.0f} s for the rate limit{limit}")
+        facts += [f"{format_duration(self.seconds_left)} left"] if self.seconds_left else []
+        return ", ".join(facts)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic
 import attrs
 
 from gradient_async.errors import GradientError
+from gradient_async.models._base import Displayed
+from gradient_async.models._texts import shorten_repr, summarize_error
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.response_meta import ResponseModel, Timings
 
@@ -21,8 +23,8 @@ else:
     R = TypeVar("R")
 
 
-@attrs.frozen(kw_only=True)
-class MapResult(Generic[R]):
+@attrs.frozen(kw_only=True, repr=False)
+class MapResult(Displayed, Generic[R]):
     """The result of one request of a ``map``: a completion or an error.
 
     Attributes:
@@ -56,6 +58,15 @@ class MapResult(Generic[R]):
         """The text of the completion, ``""`` if there is none."""
         text: str = getattr(self.completion, "text", "")
         return text
+
+    def __repr__(self) -> str:
+        """Return the outcome without the request, which is a prompt, and with the beginning of the text alone."""
+        facts = [str(self.index)]
+        facts += [] if self.id is None else [f"id={shorten_repr(self.id)}"]
+        facts += [shorten_repr(self.text) if self.error is None else summarize_error(self.error)]
+        facts += ["restored"] if self.restored else []
+        facts += [] if self.timings.total is None else [f"{self.timings.total:.2f} s"]
+        return f"MapResult({', '.join(facts)})"
 
 
 def find_own_id(request: object) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
-from gradient_async.models._base import MaybeNone
+from gradient_async.models._base import Displayed, MaybeNone
+from gradient_async.models._texts import shorten_repr
 from gradient_async.models.chat import ChatCompletion, Message, ToolCall, Usage
 from gradient_async.params import MessageParam
 
@@ -49,8 +50,8 @@ class ToolStep:
         return self.error is None
 
 
-@attrs.frozen(kw_only=True)
-class ToolRun(Generic[R, E, U]):
+@attrs.frozen(kw_only=True, repr=False)
+class ToolRun(Displayed, Generic[R, E, U]):
     """The result of a conversation in which the model's tools were run.
 
     Attributes:
@@ -71,3 +72,7 @@ class ToolRun(Generic[R, E, U]):
         """The text of the last completion, ``""`` if there is none."""
         text: str = getattr(self.completion, "text", "")
         return text
+
+    def __repr__(self) -> str:
+        """Return the numbers of the conversation and the beginning of its last text."""
+        return f"ToolRun({shorten_repr(self.text)}, {len(self.steps)} steps, {len(self.messages)} messages)"

@@ -30,6 +30,7 @@ from gradient_async._io.sources.threaded_iterator import ThreadedIterator, itera
 from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async._protocol.map.stop_rule import StopRule
 from gradient_async.errors import CheckpointError, ConfigurationError, GradientError
+from gradient_async.models._base import Displayed
 from gradient_async.models.map_progress import MapProgress
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class MapOptions:
                 raise ConfigurationError(f"{name}={value}: give at least 1.")
 
 
-class MapResults(AsyncOnly, Generic[T]):
+class MapResults(AsyncOnly, Displayed, Generic[T]):
     """Results of a ``map``: enter it, then iterate over one result for each item.
 
     Example:

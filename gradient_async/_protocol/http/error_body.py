@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 from gradient_async._protocol.codec.json_text import bound_json, decode_json, shorten_text
 from gradient_async._protocol.http.error_status import find_error_status, is_error_name
 from gradient_async._protocol.http.rate_limit_headers import get_request_id, parse_rate_limits
-from gradient_async._protocol.rate_limit.quota_triplets import find_soonest_reset
+from gradient_async._protocol.rate_limit.quota_triplets import describe_refusal, find_soonest_reset
 from gradient_async.errors import (
     APIStatusError,
     ProtocolError,
+    RateLimitError,
     ResponseDecodeError,
     may_be_processed,
     status_error_class,
@@ -74,6 +75,8 @@ def build_status_error(status: int, headers: Mapping[str, str], body: bytes, *, 
     )
     if fields.message is None and error.advice:  # which speaks of what the service refuses
         error.advice = _FOREIGN_ADVICE
+    if isinstance(error, RateLimitError):
+        error.quota = describe_refusal(limits, now if limits.date is None else limits.date)
     return error
 
 

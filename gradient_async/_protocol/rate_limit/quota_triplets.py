@@ -9,6 +9,7 @@ is read. Its advice on refusals: wait until the soonest reset that is not zero, 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from gradient_async.models.response_meta import RateLimitInfo
@@ -17,6 +18,7 @@ __all__ = [
     "PERIODS",
     "REQUESTS",
     "Triplet",
+    "describe_refusal",
     "find_bound",
     "find_refusal_wait",
     "find_soonest_reset",
@@ -110,3 +112,29 @@ def find_soonest_reset(info: RateLimitInfo, server_now: float) -> float | None:
     ]
     resets = empty or others
     return max(min(resets) - server_now, _SHORTEST_WAIT) if resets else None
+
+
+def describe_refusal(info: RateLimitInfo, server_now: float) -> str:
+    """Return the quotas that may have refused as text, with their numbers; empty if the headers state none.
+
+    These are the empty ones, else those of the model, else that of the key, as
+    ``0 of 120 requests per minute left for this model, reset in 41 s``.
+    """
+    triplets = list_triplets(info)
+    key = Triplet(_KEY, info.limit, info.remaining, info.reset)
+    empty = [triplet for triplet in (*triplets, key) if triplet.remaining == 0]
+    return "; ".join(filter(None, (_describe_triplet(each, server_now) for each in empty or triplets or [key])))
+
+
+def _describe_triplet(triplet: Triplet, server_now: float) -> str:
+    """Return the numbers of a quota, empty if neither limit nor remainder is stated."""
+    kind, limit, remaining, reset = triplet
+    unit = {_KEY: "requests", REQUESTS: "requests per minute"}.get(kind, kind)
+    if limit is None and remaining is None:
+        return ""
+    numbers = f"limit of {limit} {unit}" if remaining is None else f"{remaining} {unit} left"
+    if limit is not None and remaining is not None:
+        numbers = f"{remaining} of {limit} {unit} left"
+    wait = reset - server_now if reset else 0.0
+    known_wait = f", reset in {math.ceil(wait)} s" if 0 < wait <= _LONGEST_WAIT else ""
+    return f"{numbers} for this {_KEY if kind == _KEY else 'model'}{known_wait}"

@@ -13,6 +13,9 @@ from gradient_async._protocol.rate_limit.window import WindowStatus
 
 __all__ = ["LimiterStatus", "QuotaStatus", "WindowStatus", "format_html", "format_line"]
 
+_WINDOW_HEADINGS = ("window", "capacity", "used", "by others", "next free in", "")
+_QUOTA_HEADINGS = ("quota", "limit", "left", "next free in")
+
 
 @attrs.frozen(kw_only=True)
 class LimiterStatus:
@@ -65,6 +68,9 @@ class LimiterStatus:
         at, limit = max([(self.now, ""), *pauses, *quotas, *windows], key=lambda delay: delay[0])
         return at - self.now, limit
 
+    def _repr_html_(self) -> str:
+        return format_html(type(self).__name__, self)
+
 
 def format_line(name: str, status: LimiterStatus) -> str:
     """Return a line with the usage of each window, the queue and the pause."""
@@ -77,13 +83,26 @@ def format_line(name: str, status: LimiterStatus) -> str:
 
 
 def format_html(name: str, status: LimiterStatus) -> str:
-    """Return an HTML table with one row per window."""
-    from html import escape  # imports a table of all entities, needed in notebooks only
+    """Return HTML tables with one row for each window, and for each quota of the model."""
+    from gradient_async.models._html.page import Page, escape_html, render_bar, render_table  # loaded in notebooks only
 
-    rows = "".join(
-        f"<tr><td>{window.period:g} s</td><td>{window.capacity}</td><td>{window.used}</td>"
-        f"<td>{window.foreign}</td><td>{max(0.0, window.next_free_at - status.now):.1f} s</td></tr>"
-        for window in status.windows
-    )
-    head = "<tr><th>window</th><th>capacity</th><th>used</th><th>by others</th><th>next free in</th></tr>"
-    return f"<table><caption>{escape(format_line(name, status))}</caption>{head}{rows}</table>"
+    def seconds_until(at: float) -> str:
+        return f"{max(0.0, at - status.now):.1f} s"
+
+    page = Page()
+    windows = []
+    for window in status.windows:
+        counts = [f"{number}" for number in (window.capacity, window.used, window.foreign)]
+        wait, bar = seconds_until(window.next_free_at), render_bar(window.used, window.capacity)
+        windows.append([f"{window.period:g} s", *counts, wait, bar])
+    page.add_html(render_table(_WINDOW_HEADINGS, windows, format_line(name, status)))
+    quotas = [
+        [escape_html(quota.kind), f"{quota.limit}", f"{quota.free}", seconds_until(quota.next_free_at)]
+        for quota in status.quotas
+    ]
+    if quotas:
+        page.add_html(render_table(_QUOTA_HEADINGS, quotas, f"{status.model}"))
+    if status.model_paused_until is not None:
+        wait = seconds_until(status.model_paused_until)
+        page.add_facts([(f"{status.model}", f"paused by the service for {wait}")])
+    return page.render()

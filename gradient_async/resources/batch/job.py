@@ -32,7 +32,8 @@ from gradient_async._protocol.batch.api import (
 )
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.poll_schedule import Poll
-from gradient_async.errors import BatchError, ConfigurationError, ConflictError, GradientError
+from gradient_async.errors import BatchError, ConfigurationError, ConflictError, GradientError, escape_text
+from gradient_async.models._base import Displayed
 from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
@@ -59,6 +60,7 @@ from gradient_async.resources.batch.row_lines import RowOptions, choose_rows
 
 R = TypeVar("R")
 DEFAULT_POLL = Poll()
+_SHOWN_CHARS = 200
 _SHORTEST_TIMEOUT = 0.001
 """Seconds for a call when no time remains; the call then ends with a timeout error."""
 
@@ -83,7 +85,7 @@ class JobContext:
     rows: RowOptions = attrs.field(factory=RowOptions)
 
 
-class BatchJob:
+class BatchJob(Displayed):
     """A job at the service, or several jobs that a large input was split into.
 
     Properties show the last known state; `refresh`, `progress` and `wait` update it.
@@ -110,8 +112,9 @@ class BatchJob:
         return merge_batches(known) if len(known) == len(self._parts) else None
 
     def __repr__(self) -> str:
-        status = self.batch.status if self.batch is not None else "status unknown"
-        return f"<BatchJob {self.batch_id}, {status}>"
+        batch = self.batch
+        state = "status unknown" if batch is None else f"{batch.status}: {batch.request_counts}"
+        return f"<BatchJob {escape_text(self.batch_id, _SHOWN_CHARS)}, {escape_text(state, _SHOWN_CHARS)}>"
 
     async def refresh(self, *, timeout: float | None = None) -> Batch:
         """Request the current state. A job that has ended is not requested again.

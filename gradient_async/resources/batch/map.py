@@ -23,6 +23,7 @@ from gradient_async._io.sources.row_source import RowSource
 from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async.errors import BatchError, ConflictError, GradientError
+from gradient_async.models._base import Displayed
 from gradient_async.models.batch import Batch, BatchFault
 from gradient_async.models.batch_result import BatchResult
 from gradient_async.models.map_progress import MapProgress
@@ -40,8 +41,8 @@ def build_result_error(fault: BatchFault) -> GradientError:
     return build_status_error(fault.status, {}, json.dumps(body).encode(), now=0.0)
 
 
-@attrs.define(eq=False)
-class BatchMapResults(AsyncOnly):
+@attrs.define(eq=False, repr=False)
+class BatchMapResults(AsyncOnly, Displayed):
     """The results of `Batches.map`, in the order of the requests: an async context manager and an async iterator.
 
     The job is submitted for the first result. Leaving the block does not cancel it. ``len(results)`` is the number of
@@ -73,6 +74,11 @@ class BatchMapResults(AsyncOnly):
         if self._results is not None:
             await self._results.aclose()
         self._report_progress()
+
+    def __repr__(self) -> str:
+        job = "no job yet" if self.job is None else repr(self.job)
+        total = "" if self._meter.total is None else f" of {self._meter.total}"
+        return f"<{type(self).__name__} {self._meter.done}{total} done, {self._meter.failed} failed, {job}>"
 
     def __aiter__(self) -> Self:
         return self

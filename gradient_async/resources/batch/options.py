@@ -12,6 +12,7 @@ import attrs
 
 from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, resolve_endpoint, validate_file_name
 from gradient_async._protocol.sources.row_template import Template
+from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.row_lines import RowOptions
 
 DEFAULT_CONTENT_TYPE = AUTO
@@ -19,6 +20,7 @@ DEFAULT_CONTENT_TYPE = AUTO
 
 DEFAULT_WINDOW = "24h"
 Stage = Literal["validate", "upload", "submit"]
+_STAGE_VERBS = {"validate": "checked", "upload": "uploaded"}
 
 
 @attrs.frozen
@@ -34,6 +36,12 @@ class BatchStep:
     stage: Stage
     done: int
     total: int
+
+    def __str__(self) -> str:
+        """Return the progress as text: ``uploaded 1.0 MB of 1.5 MB``."""
+        if self.stage == "submit":
+            return f"created {self.done} of {self.total} job(s)"
+        return f"{_STAGE_VERBS[self.stage]} {format_size(self.done)} of {format_size(self.total)}"
 
 
 JournalOption = str | os.PathLike[str] | Callable[[str], Path | None]

@@ -201,3 +201,45 @@ def test_a_service_that_cannot_do_something_promises_nothing(body: bytes) -> Non
 def test_an_error_with_advice_of_its_own_keeps_it_when_pickled(body: bytes) -> None:
     error = build_status_error(404, {}, body, now=NOW)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def quota(kind: str, limit: int | None, remaining: int | None, seconds: float) -> dict[str, str]:
+    """Return the headers of one quota, of a model or with an empty *kind* of the key."""
+    names = [f"x-ratelimit-{name}-{kind}" if kind else f"ratelimit-{name}" for name in ("limit", "remaining", "reset")]
+    values = (limit, remaining, f"{NOW + seconds:.0f}")
+    return {name: str(value) for name, value in zip(names, values, strict=True) if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        (quota("", 5000, 0, 41), "The service states: 0 of 5000 requests left for this key, reset in 41 s."),
+        (quota("requests", 120, 0, 12), "0 of 120 requests per minute left for this model, reset in 12 s"),
+        (quota("tokens-per-minute", 750_000, 0, 7), "0 of 750000 tokens per minute left for this model, reset in 7 s"),
+        (quota("tokens-per-day", 90, 0, 3600), "0 of 90 tokens per day left for this model, reset in 3600 s"),
+        (quota("requests", 120, 0, 12) | quota("", 5000, 4000, 41), "states: 0 of 120 requests per minute left for this model, reset in 12 s. Try"),
+        (quota("requests", 9, 4, 12) | quota("", 5000, 0, 41), "states: 0 of 5000 requests left for this key, reset in 41 s. Try"),
+        (quota("requests", 9, 0, 12) | quota("tokens-per-day", 8, 0, 99), "model, reset in 12 s; 0 of 8 tokens per day left"),
+        (quota("", 5000, 4200, 41), "4200 of 5000 requests left for this key"),  # the minute of a burst is not stated
+        (quota("requests", 120, None, 12), "limit of 120 requests per minute for this model, reset in 12 s"),
+        (quota("requests", None, 0, -5), "states: 0 requests per minute left for this model. Try"),
+        (quota("", 5000, 0, 1e12), "states: 0 of 5000 requests left for this key. Try"),  # on an unknown clock
+        ({"Retry-After": "7"} | quota("", 5000, 0, 41), "for this key, reset in 41 s. Try again in 7 s"),
+        ({"Retry-After": "7"}, "(429) Try again in 7 s"),
+        ({"ratelimit-reset": f"{NOW + 41:.0f}"}, "(429) Try again in 41 s"),
+    ],
+)  # fmt: skip
+def test_a_429_says_the_numbers_of_what_is_spent(headers: dict[str, str], text: str) -> None:
+    assert text in str(build_status_error(429, headers, b'{"message": "Slow down."}', now=NOW))
+
+
+def test_the_numbers_of_a_429_survive_pickling() -> None:
+    error = build_status_error(429, quota("", 5000, 0, 41), b"{}", now=NOW)
+    assert isinstance(error, RateLimitError)
+    assert (
+        pickle.loads(pickle.dumps(error)).quota == error.quota == "0 of 5000 requests left for this key, reset in 41 s"
+    )
+
+
+def test_other_errors_than_429_name_no_quota() -> None:
+    assert "5000" not in str(build_status_error(400, quota("", 5000, 0, 41), b"{}", now=NOW))

@@ -1,0 +1,1 @@
+"""How results look in notebooks. Loaded when a notebook shows the first one."""
