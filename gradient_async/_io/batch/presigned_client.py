@@ -231,7 +231,17 @@ class PresignedClient:
         raise body.problem
 
     def _new_timer(self) -> AttemptTimer:
-        return AttemptTimer(DeadlineTimer(), math.inf, self.timeouts, None)
+        return AttemptTimer(DeadlineTimer(), math.inf, limit_silence(self.timeouts), None)
+
+
+def limit_silence(timeouts: Timeouts) -> Timeouts:
+    """Return *timeouts* with a limit on the wait for a response, which only ``total`` limits elsewhere.
+
+    A transfer of any size may take longer than ``total``, so it has no such deadline.
+    """
+    if timeouts.first_byte is not None:
+        return timeouts
+    return attrs.evolve(timeouts, first_byte=timeouts.idle or timeouts.total)
 
 
 async def _await_with_timer(timer: AttemptTimer, step: Awaitable[T]) -> T:

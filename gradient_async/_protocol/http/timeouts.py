@@ -20,7 +20,8 @@ class Timeouts:
         connect: Opening a connection, TLS handshake included.
         first_byte: From sending the request to the status line of the response. By default only ``total`` limits
             it: a whole response begins when all of it is generated, after minutes for some models, and one that was
-            given up on is billed all the same.
+            given up on is billed all the same. Files of batches, which ``total`` does not limit, then wait for
+            ``idle``.
         idle: Between two blocks of a response body.
         total: The whole call: limiter wait, backoff, every attempt, and a stream to its end.
         token_idle: Between two chunks of a stream. Keep-alive comments reset ``idle`` but not this limit.

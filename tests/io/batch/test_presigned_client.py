@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from gradient_async import (
-    APIConnectionError,
+    APITimeoutError,
     AsyncSession,
     AttemptDetails,
     RetryPolicy,
@@ -25,7 +25,7 @@ from tests.support.batches import (
     NewSession,
     upload_input,
 )
-from tests.support.waiting import wait_until
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 
 async def test_an_upload_sends_the_url_verbatim_a_length_and_no_key(
@@ -127,11 +127,16 @@ async def test_a_storage_host_that_stays_down_raises_after_all_attempts(
     assert len(gradient_emulator.storage.requests) == QUICK_RETRY.attempts
 
 
-async def test_a_silent_storage_host_raises_a_timeout(gradient_emulator: Emulator, new_session: NewSession) -> None:
-    gradient_emulator.stall(5, times=None, path="/inputs/*")
-    async with new_session(timeouts=Timeouts(first_byte=0.1), retry=RetryPolicy(attempts=1)) as session:
-        with pytest.raises(APIConnectionError):
-            await upload_input(session)
+@pytest.mark.parametrize("limits", [{"first_byte": 0.1}, {"idle": 0.1}, {"idle": None, "total": 0.5}])
+async def test_a_silent_storage_host_raises_a_timeout(
+    gradient_emulator: Emulator, new_session: NewSession, limits: dict[str, float | None]
+) -> None:
+    gradient_emulator.stall(60, times=None, path="/inputs/*")
+    async with new_session(timeouts=Timeouts(**limits), retry=RetryPolicy(attempts=1)) as session:
+        with pytest.raises(APITimeoutError) as caught:
+            async with asyncio.timeout(HANG_SECONDS):
+                await upload_input(session)
+    assert caught.value.phase == "first_byte"
 
 
 async def test_a_redirect_of_the_storage_host_is_not_followed(

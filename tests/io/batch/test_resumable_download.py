@@ -107,14 +107,16 @@ async def test_a_file_that_changed_during_the_download_raises(gradient_emulator:
             pass
 
 
+@pytest.mark.parametrize("after", [None, 1])
 async def test_a_silent_host_is_disconnected_and_the_rest_requested(
-    gradient_emulator: Emulator, new_session: NewSession
+    gradient_emulator: Emulator, new_session: NewSession, after: int | None
 ) -> None:
     gradient_emulator.batches.seconds = 0.05
     async with new_session(limits=None, timeouts=Timeouts(idle=0.1)) as session:
         job = await session.batches.run(requests(RESULT_COUNT), poll=FAST)
-        gradient_emulator.stall(5, after=1, path=OUTPUT_PATH)
-        assert sorted(await collect_ids(job)) == RESULT_IDS
+        gradient_emulator.stall(60, after=after, path=OUTPUT_PATH)
+        async with asyncio.timeout(HANG_SECONDS):
+            assert sorted(await collect_ids(job)) == RESULT_IDS
 
 
 async def test_a_refusal_without_its_whole_body_is_raised_after_the_idle_timeout(
