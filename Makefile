@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
-.PHONY: help demo test test-ray test-frameworks lint docs bench clean
+.PHONY: help demo test adversity test-ray test-frameworks lint docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ demo: .venv/cli ## show the library in a few seconds, without a key; ARGS=--live
 
 test: lint ## lint, then run the tests; ARGS goes to pytest
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+adversity: .venv/dev ## run 2,000 schedules of broken connections; ARGS="--seed N --schedules M" repeats or shortens it
+	$(BIN)/python -m tests.adversity.run $(ARGS)
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)

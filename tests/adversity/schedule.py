@@ -1,0 +1,241 @@
+"""One schedule: calls through a proxy that breaks connections, and what has to hold after them.
+
+Contract: everything that a schedule does follows from its seed; how the calls interleave does not.
+
+Each call must end in time, with its whole result or with one error of the client that holds neither key nor prompt.
+Nothing may stay open: no connection, no response, no permit. The limiter counts at least the requests that arrived.
+A request that the client calls not sent has not arrived; none arrives twice where nothing is replayed, and a batch
+makes at most one job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+from typing import Literal
+
+import attrs
+
+from gradient_async import AsyncSession, GradientError, RateLimiter, RateLimits, RetryPolicy, Timeouts
+from gradient_async.gateway.server import Gateway
+from gradient_async.testing import Emulator
+from tests.adversity.calls import CALLS, ROWS, answer_prompt, build_answer, find_numbers
+from tests.adversity.faults import draw_plan
+from tests.adversity.proxy import FaultyProxy
+from tests.support.pools import count_acquired
+from tests.support.waiting import HANG_SECONDS, wait_until
+
+KEY = "sk-of-the-adversity-suite"
+PROMPT = "Tell me"
+FIRST_NUMBER = 100_000_000
+NUMBERS_PER_SCHEDULE = 100
+Route = Literal["direct", "behind the gateway", "before the gateway"]
+"""Where the proxy stands: before the service, between gateway and service, or between client and gateway."""
+
+
+@attrs.frozen
+class Schedule:
+    """What happens in one run.
+
+    Attributes:
+        seed: The seed that it was drawn from.
+        first_number: The number of the first call; each takes `ROWS` numbers.
+        route: Where the proxy stands.
+        odds: The probability that a connection is broken.
+        calls: The kinds of the calls, for each task that makes its calls one after the other.
+    """
+
+    seed: str
+    first_number: int
+    route: Route
+    odds: float
+    retry: RetryPolicy
+    timeouts: Timeouts
+    calls: tuple[tuple[str, ...], ...]
+
+
+def draw_schedule(seed: int, index: int) -> Schedule:
+    """Return the schedule number *index* of those with this *seed*."""
+    name = f"{seed}/{index}"
+    random = Random(name)
+    total = random.choice((1.0, 1.5, 2.0))
+    return Schedule(
+        seed=name,
+        first_number=FIRST_NUMBER + index * NUMBERS_PER_SCHEDULE,
+        route=random.choice(("direct", "direct", "behind the gateway", "before the gateway")),
+        odds=random.choice((0.2, 0.5, 0.8)),
+        retry=RetryPolicy(
+            attempts=random.randint(1, 4),
+            first=0.005,
+            longest=0.02,
+            replay=random.choice(("safe", "safe", "answered", "always")),
+        ),
+        timeouts=Timeouts(connect=0.5, idle=random.choice((0.3, 0.6)), total=total),
+        calls=tuple(tuple(random.choices(list(CALLS), k=random.randint(2, 5))) for _ in range(random.randint(1, 3))),
+    )
+
+
+@attrs.define
+class Figures:
+    """What was seen in all schedules.
+
+    Attributes:
+        calls: The number of calls.
+        complete: The number of those with their whole result.
+        errors: The number of errors by class.
+        struck: The number of faults that came about, by name.
+        arrived: The number of requests that reached the service.
+        longest: The duration of the longest call, in seconds.
+        violations: What did not hold.
+        left_open: The number of connections, responses, permits and tasks that were left.
+    """
+
+    schedules: int = 0
+    calls: int = 0
+    complete: int = 0
+    errors: Counter[str] = attrs.field(factory=Counter)
+    struck: Counter[str] = attrs.field(factory=Counter)
+    arrived: int = 0
+    longest: float = 0.0
+    violations: list[str] = attrs.field(factory=list)
+    left_open: int = 0
+
+
+@attrs.define
+class _Bench:
+    """The parts of one run; *limited* is the session that keeps the limits."""
+
+    emulator: Emulator
+    proxies: tuple[FaultyProxy, ...]
+    session: AsyncSession
+    limited: AsyncSession
+
+
+@asynccontextmanager
+async def open_bench(schedule: Schedule) -> AsyncIterator[_Bench]:
+    """Start emulator, proxies, session and, if the schedule has one, the gateway."""
+    random = Random(f"{schedule.seed} connections")
+    new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds))
+    limiter = RateLimiter(RateLimits(windows=[(10_000, 3600.0)]))
+    new_session = partial(AsyncSession, KEY, retry=schedule.retry, timeouts=schedule.timeouts)
+    async with Emulator(batch_seconds=0.01, limits=[(10_000, 3600.0)]) as emulator:
+        emulator.on_request(answer_prompt)
+        async with new_proxy(emulator.storage.url) as storage:
+            emulator.storage.address = lambda: storage.url
+            if schedule.route == "direct":
+                async with new_proxy(emulator.url) as proxy, new_session(base_url=proxy.url, limits=limiter) as session:
+                    yield _Bench(emulator, (proxy, storage), session, session)
+                return
+            async with new_proxy(emulator.url) as proxy:
+                origin = proxy.url if schedule.route == "behind the gateway" else emulator.url
+                async with new_session(base_url=origin, limits=limiter) as inner, Gateway(inner) as gateway:
+                    address = await gateway.listen("127.0.0.1", 0)
+                    proxy.upstream = emulator.url if schedule.route == "behind the gateway" else address
+                    front = address if schedule.route == "behind the gateway" else proxy.url
+                    async with new_session(base_url=front, limits=None) as session:
+                        yield _Bench(emulator, (proxy, storage), session, inner)
+
+
+@attrs.define
+class Run:
+    """Runs one schedule and adds what it sees to the figures."""
+
+    schedule: Schedule
+    figures: Figures
+    _errors: dict[int, GradientError] = attrs.field(factory=dict, init=False)
+
+    async def run(self) -> None:
+        """Make all calls, then check what is left."""
+        async with open_bench(self.schedule) as bench:
+            numbers = iter(range(self.schedule.first_number, self.schedule.first_number + NUMBERS_PER_SCHEDULE, ROWS))
+            await asyncio.gather(*(self._make_calls(bench.session, kinds, numbers) for kinds in self.schedule.calls))
+            await self._check_open(bench)
+            self._check_arrivals(bench)
+        for proxy in bench.proxies:
+            self.figures.struck.update(proxy.struck)
+        self.figures.schedules += 1
+
+    def _report(self, violation: str) -> None:
+        self.figures.violations.append(f"schedule {self.schedule.seed}: {violation}")
+
+    async def _make_calls(self, session: AsyncSession, kinds: tuple[str, ...], numbers: Iterator[int]) -> None:
+        for kind in kinds:
+            await self._make_call(session, kind, next(numbers))
+
+    async def _make_call(self, session: AsyncSession, kind: str, number: int) -> None:
+        loop, call, figures = asyncio.get_running_loop(), CALLS[kind], self.figures
+        started_at, errors = loop.time(), dict[int, GradientError]()
+        try:
+            async with asyncio.timeout(call.steps * (self.schedule.timeouts.total or 0.0) + HANG_SECONDS):
+                errors = await call.run(session, number) or {}
+        except GradientError as error:
+            errors = {number: error}
+        except Exception as error:  # noqa: BLE001 - none but those of the client is right
+            self._report(f"{kind}: {type(error).__name__}: {error}")
+        figures.longest = max(figures.longest, loop.time() - started_at)
+        figures.calls += 1
+        figures.complete += not errors
+        self._errors |= errors
+        for failed, caught in errors.items():
+            figures.errors[type(caught).__name__] += 1
+            if fault := find_fault(caught, failed):
+                self._report(f"{kind}: {fault}")
+
+    async def _check_open(self, bench: _Bench) -> None:
+        for session in {bench.session, bench.limited}:
+            transport = session._transport
+            left = lambda: count_acquired(session) + len(transport._open_exchanges) + len(transport._active_calls)  # noqa: B023, E731
+            await self._wait_for_zero("connections and responses of a session", left)
+        limits = bench.limited.limits
+        assert limits is not None
+        await self._wait_for_zero("permits", lambda: limits.status().held + limits.status().queued)
+        for session in (bench.session, bench.limited):
+            await session.aclose()
+        await self._wait_for_zero("connections of a proxy", lambda: sum(proxy.open_count for proxy in bench.proxies))
+        await self._wait_for_zero("requests of the emulator", lambda: bench.emulator.active)
+
+    async def _wait_for_zero(self, name: str, count: Callable[[], int]) -> None:
+        try:
+            await wait_until(lambda: not count())
+        except TimeoutError:
+            self.figures.left_open += count()
+            self._report(f"{count()} {name} left open")
+
+    def _check_arrivals(self, bench: _Bench) -> None:
+        arrived, limits, retry = bench.emulator.requests, bench.limited.limits, self.schedule.retry
+        assert limits is not None
+        self.figures.arrived += len(arrived)
+        window = limits.status().windows[0]
+        if window.used - window.foreign < len(arrived):
+            self._report(f"the limiter counts {window.used - window.foreign} of {len(arrived)} requests")
+        bodies = [request.body for request in arrived if not request.path.startswith("/v1/batches")]
+        counts = Counter(number for body in bodies for number in find_numbers(body))
+        for number, error in self._errors.items():
+            if counts[number] and not error.maybe_sent:
+                self._report(f"{error!r} says that the request was not sent, but it arrived")
+        if retry.replay == "safe" or retry.attempts == 1:
+            twice = [number for number, count in counts.items() if count > 1]
+            if twice:
+                self._report(f"requests {twice} arrived more than once with {retry}")
+        jobs = Counter(bench.emulator.batches.files[job.request["file_id"]] for job in bench.emulator.batches.jobs)
+        if any(count > 1 for count in jobs.values()):
+            self._report(f"a batch has more than one job: {jobs}")
+
+
+def find_fault(error: GradientError, number: int) -> str | None:
+    """Return what is wrong with the *error* of the call with this *number*, None for nothing."""
+    shown = pickle.dumps(error) + f"{error} {error!r}".encode()
+    if KEY.encode() in shown or PROMPT.encode() in shown:
+        return f"{type(error).__name__} shows the key or the prompt"
+    held = error.__cause__ or error.__context__
+    if held is not None and not isinstance(held, GradientError):
+        return f"{type(error).__name__} holds {held!r}"
+    text = getattr(getattr(error, "snapshot", None), "text", "")
+    if not build_answer(number).startswith(text):
+        return f"the partial result of {type(error).__name__} is another's: {text[:200]!r}"
+    return None
