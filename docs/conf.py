@@ -28,7 +28,15 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "gradient_async"
 version = release = gradient_async.__version__
 
-extensions = ["myst_parser", "sequence_diagram", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "command_reference",
+    "myst_parser",
+    "sequence_diagram",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 3  # makes page.md#heading work as on the repository's pages
 default_role = "py:obj"
@@ -39,6 +47,11 @@ nitpick_ignore_regex = [
 ]  # annotations also name other libraries and type variables
 
 html_theme = "furo"
+html_theme_options = {  # "view" and "edit" at the top of each page lead into the repository
+    "source_repository": "https://github.com/gradient-async/gradient-async/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
 html_title = f"gradient_async {version}"
 html_show_copyright = False
 html_copy_source = False
