@@ -1,14 +1,16 @@
-"""``gradient-async chat``: send one prompt and print the completion on stdout."""
+"""``gradient-async chat``: send one prompt and print the completion on stdout, or converse in a terminal."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
-from typing import Any
 
+import attrs
 import click
 
-from gradient_async.cli.attachments import build_content, decode_text, read_attachment
+from gradient_async import ChatCompletion
+from gradient_async.cli.attachments import Content, build_content, decode_text, read_attachment
 from gradient_async.cli.chat_options import (
     agent_option,
     max_tokens_option,
@@ -18,6 +20,8 @@ from gradient_async.cli.chat_options import (
     service_options,
 )
 from gradient_async.cli.chat_output import ChatOptions, print_completion
+from gradient_async.cli.conversation.history import Conversation
+from gradient_async.cli.conversation.saved import load_conversation, save_conversation
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.prompt_input import read_optional_prompt, read_prompt
 from gradient_async.cli.prompt_template import PROMPT_FIELD, fill_template, find_fields, split_pairs
@@ -33,6 +37,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         'chat "What is the capital of Portugal?"',
         'chat "Summarise this in three points" --stats < notes.txt',
         'chat "What is on it?" --attach photo.jpg -o reasoning_effort=low',
+        "chat --continue",
         "chat --template review.txt -p language=Python < main.py",
     ),
 )
@@ -53,6 +58,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     multiple=True,
     help="Any parameter of the request, with JSON or text as its value; repeatable.",
 )
+@click.option("-c", "--continue", "continues", is_flag=True, help="Go on with the last conversation.")
+@click.option(
+    "--remember/--no-remember", default=True, help="Keep conversations for --continue, and typed lines. Default: yes."
+)
 @agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Print the response as it arrives.")
@@ -70,6 +79,8 @@ def chat_command(
     template: Path | None,
     values: tuple[str, ...],
     parameters: tuple[str, ...],
+    continues: bool,
+    remember: bool,
     agent: bool,
     as_json: bool,
     stream: bool,
@@ -80,27 +91,49 @@ def chat_command(
 ) -> None:
     """Send PROMPT and print the response.
 
-    Without PROMPT, or with -, the prompt is read from stdin; text that is piped in follows PROMPT.
+    With - for PROMPT, the prompt is read from stdin; text that is piped in follows PROMPT. Without PROMPT and without
+    a pipe, a terminal becomes a conversation: /help lists its commands, Ctrl-D ends it.
 
     Ctrl-C stops the response; the text received so far stays,
-    and the exit code is 130.
+    and the exit code is 130. In a conversation it stops the response only.
     """
     files = [read_attachment(path) for path in attachments]
-    text = build_prompt(prompt, template, split_pairs("-p", values))
-    params = {
-        "model": select_model(model, agent=agent),
-        "messages": build_messages(read_system(system, system_file), build_content(text, files)),
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "extra_body": parse_parameters(parameters) or None,
-    }
-    options = {"agent": agent, "as_json": as_json, "stream": stream, "stats": stats, "base_url": base_url}
-    asyncio.run(_run_chat(ChatOptions(params=params, **options)))  # type: ignore[arg-type]  # a mixed dict, each value typed above
+    conversation = load_conversation() if continues else Conversation()
+    conversation.model = select_model(model if agent else model or conversation.model, agent=agent)
+    conversation.system = read_system(system, system_file) or conversation.system
+    options = ChatOptions(
+        params={
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "extra_body": parse_parameters(parameters) or None,
+        },
+        agent=agent,
+        as_json=as_json,
+        stream=stream,
+        stats=stats,
+        base_url=base_url,
+    )
+    if prompt is None and template is None and not as_json and is_conversation():
+        from gradient_async.cli.conversation.start import converse  # a single request does not load it
+
+        converse(conversation, options, files, remember=remember)
+        return
+    question = build_content(build_prompt(prompt, template, split_pairs("-p", values)), files)
+    completion = asyncio.run(_request_completion(conversation, question, options))
+    if continues and remember:
+        conversation.add_exchange(question, completion.text)
+        save_conversation(conversation)
 
 
-async def _run_chat(options: ChatOptions) -> None:
+async def _request_completion(conversation: Conversation, question: Content, options: ChatOptions) -> ChatCompletion:
+    params = {**options.params, "model": conversation.model, "messages": conversation.build_messages(question)}
     async with open_completions(options.base_url, agent=options.agent, hooks=[WaitNotes()]) as completions:
-        await print_completion(completions, options)
+        return await print_completion(completions, attrs.evolve(options, params=params))
+
+
+def is_conversation() -> bool:
+    """Whether a person can converse: stdin and stdout are a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def read_system(text: str | None, path: Path | None) -> str | None:
@@ -121,12 +154,6 @@ def build_prompt(prompt: str | None, template: Path | None, values: dict[str, st
     text = read_text_file(template)
     needs_prompt = PROMPT_FIELD in find_fields(text) and PROMPT_FIELD not in values
     return fill_template(text, values, read_prompt(prompt) if needs_prompt else read_optional_prompt(prompt))
-
-
-def build_messages(system: str | None, content: Any) -> list[dict[str, Any]]:
-    """Return the messages for the *content* of the user, with the *system* instructions first if there are any."""
-    instructions = [{"role": "system", "content": system}] if system else []
-    return [*instructions, {"role": "user", "content": content}]
 
 
 def read_text_file(path: Path) -> str:

@@ -10,18 +10,10 @@ found, and nothing fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import attrs
-
-
-def find_state_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of the index."""
-    configured = environ.get("XDG_STATE_HOME")
-    state = Path(configured) if configured else Path.home() / ".local" / "state"
-    return state / "gradient-async" / "journals"
 
 
 @attrs.define

@@ -27,13 +27,14 @@ from gradient_async.cli.batch.common import (
     timeout_option,
     watch_job,
 )
-from gradient_async.cli.batch.journal_index import JournalIndex, find_state_folder
+from gradient_async.cli.batch.journal_index import JournalIndex
 from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
 from gradient_async.cli.batch.report_view import print_dry_run, print_report_faults, summarize_report
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options
 from gradient_async.cli.row_options import list_row_options
+from gradient_async.cli.state_folder import find_state_folder
 from gradient_async.resources.batch.options import StepCallback, SubmitOptions
 from gradient_async.resources.batch.result_download import require_distinct_paths
 
@@ -181,7 +182,7 @@ class Run:
     _job: BatchJob | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._index = JournalIndex(find_state_folder(os.environ), self.files.journal)
+        self._index = JournalIndex(find_state_folder(os.environ) / "journals", self.files.journal)
 
     def choose_journal(self, identity: str) -> Path:
         """Return the journal of the job *identity*."""

@@ -1,0 +1,1 @@
+"""The conversation of ``gradient-async chat`` in a terminal."""
