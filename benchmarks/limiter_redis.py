@@ -81,13 +81,14 @@ async def time_bare_calls(url: str) -> float:
         return (time.perf_counter() - began) / ACQUIRES * 1e6
 
 
-async def time_shared_acquires(url: str, callers: int) -> float:
-    """Return the microseconds of one acquire while *callers* acquire all the time."""
-    limiter = RedisLimiter(url, limits=RateLimits(windows=ROOMY), key=f"{callers} callers", when_down="fail_closed")
+async def time_shared_acquires(url: str, callers: int, *, tokens: int | None = None) -> float:
+    """Return the microseconds of one acquire while *callers* acquire all the time; *tokens* is the limit of them."""
+    limits = RateLimits(windows=ROOMY, tokens_per_minute=tokens)
+    limiter = RedisLimiter(url, limits=limits, key=f"{callers} callers, {tokens} tokens", when_down="fail_closed")
 
     async def acquire_all() -> None:
         for _ in range(ACQUIRES // callers):
-            await limiter.acquire()
+            await limiter.acquire(tokens=1000)
 
     await limiter.acquire()
     began = time.perf_counter()
@@ -100,12 +101,14 @@ async def time_shared_acquires(url: str, callers: int) -> float:
 def measure_acquires(url: str, rounds: int) -> dict[str, object]:
     """Return the median of each contender over *rounds* in which they take turns."""
     names = ["bare EVALSHA (baseline)", "RedisLimiter, one caller", f"RedisLimiter, {CALLERS} callers"]
+    names += ["RedisLimiter, one caller, model tokens"]
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds * TURNS):
         measured = [
             asyncio.run(time_bare_calls(url)),
             asyncio.run(time_shared_acquires(url, 1)),
             asyncio.run(time_shared_acquires(url, CALLERS)),
+            asyncio.run(time_shared_acquires(url, 1, tokens=10**12)),
         ]
         for values, value in zip(times.values(), measured, strict=True):
             values.append(value)

@@ -169,10 +169,15 @@ def _knows_all(server: RedisServer, nodes: int) -> bool:
 
 @contextlib.asynccontextmanager
 async def open_limiter(
-    url: str | None, *windows: tuple[int, float], key: str, guard: float = 0.0, **options: Any
+    url: str | None,
+    *windows: tuple[int, float],
+    key: str,
+    guard: float = 0.0,
+    tokens: int | None = None,
+    **options: Any,
 ) -> AsyncIterator[RedisLimiter]:
-    """Open a limiter without jitter, and close it at the end."""
-    limits = RateLimits(windows=windows)
+    """Open a limiter without jitter, and close it at the end; *tokens* is the limit of model tokens in a minute."""
+    limits = RateLimits(windows=windows, tokens_per_minute=tokens)
     limiter = RedisLimiter(url, limits=limits, key=key, guard=guard, chance=lambda: 0.0, **options)
     try:
         yield limiter
@@ -182,10 +187,13 @@ async def open_limiter(
 
 @contextlib.asynccontextmanager
 async def open_two_limiters(
-    url: str, *windows: tuple[int, float], key: str
+    url: str, *windows: tuple[int, float], key: str, **options: Any
 ) -> AsyncIterator[tuple[RedisLimiter, RedisLimiter]]:
     """Open two limiters with one budget, as two processes have them."""
-    async with open_limiter(url, *windows, key=key) as one, open_limiter(url, *windows, key=key) as two:
+    async with (
+        open_limiter(url, *windows, key=key, **options) as one,
+        open_limiter(url, *windows, key=key, **options) as two,
+    ):
         yield one, two
 
 

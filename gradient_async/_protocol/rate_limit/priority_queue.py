@@ -31,6 +31,7 @@ Each entry moves at most once, so that serving it takes amortized constant time.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator
@@ -66,6 +67,8 @@ class QueueEntry(Protocol):
 T = TypeVar("T", bound=QueueEntry)
 
 _MAX_INTERACTIVE_IN_A_ROW = 7
+_LOOKS_PER_ENTRY = 4
+"""Entries of a lane, of any model, that `PriorityQueue.list_entries` looks at for each that it may return."""
 _MIN_REMOVED_ENTRIES = 64
 """Removed entries that a lane keeps before it is worth rebuilding."""
 
@@ -160,6 +163,13 @@ class PriorityQueue(Generic[T]):
         queues = [self._key, *self._parked.values()]
         lanes = [queue.interactive for queue in queues] + [queue.bulk for queue in queues]
         yield from [entry for lane in lanes for entry in lane.entries if entry.queued]
+
+    def list_entries(self, model: str | None, most: int) -> list[T]:
+        """Return up to *most* entries of *model* among the first ones of each lane, about in the order of service."""
+        queues = [self._key, *([self._parked[model]] if model in self._parked else [])]
+        lanes = [queue.interactive for queue in queues] + [queue.bulk for queue in queues]
+        heads = [entry for lane in lanes for entry in itertools.islice(lane.entries, _LOOKS_PER_ENTRY * most)]
+        return [entry for entry in heads if entry.queued and entry.model == model][:most]
 
     def push(self, entry: T, priority: Priority) -> bool:
         """Append *entry* to the lane of *priority*; return whether others wait for the same: the key, or its model.

@@ -6,6 +6,7 @@ Contract: pure, except for log records. Times are in seconds on the loop's clock
 from __future__ import annotations
 
 import logging
+import math
 
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.status import WindowStatus
@@ -31,6 +32,8 @@ class SharedBudget:
     Attributes:
         usage: The permits of this process.
         pending: The writes that the next exchange takes along.
+        tokens_used: Model tokens that all processes used, as Redis stated it last; None if they are not limited.
+        tokens_free_at: When the next request finds the model tokens that it needs.
     """
 
     def __init__(self, key: str, limits: RateLimits, *, share: float, guard: float) -> None:
@@ -39,6 +42,8 @@ class SharedBudget:
         self.pending = PendingWrites()
         self._in_flight = PendingWrites()
         self._shared_usage = [(0, 0) for _ in limits.windows]
+        self.tokens_used = None if limits.tokens_per_minute is None else 0
+        self.tokens_free_at = -math.inf
 
     @property
     def paused_until(self) -> float:
@@ -69,7 +74,11 @@ class SharedBudget:
                 _log.warning("rate limit: Redis lost data of the budget; this process writes its part again")
             return self.pending.add_replay(self.usage, now, is_lost=True)
         self._shared_usage = reply.usage
-        return self.usage.see_usage([used for used, _ in reply.usage], now)
+        used = [used for used, _ in reply.usage]
+        if reply.tokens is not None:
+            self.tokens_used, self.tokens_free_at = reply.tokens.used, now + reply.tokens.delay
+            used = [reply.tokens.used, *used]
+        return self.usage.see_usage(used, now)
 
     def describe_windows(self, free_at: float) -> list[WindowStatus]:
         """Return the state of every window as Redis stated it last; tokens are free at *free_at*."""

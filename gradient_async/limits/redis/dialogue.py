@@ -58,10 +58,12 @@ class Dialogue:
         self._seq += 1
         self.asked_model = None if waiter is None else waiter.model
         demand = 0 if waiter is None else waiters.count_model(waiter.model)
+        costs = self._list_costs(waiter, waiters)
         return Exchange(
             process=self._process,
             seq=self._seq,
-            wanted=self._count_wanted(demand, now),
+            wanted=self._count_wanted(demand, costs, now),
+            costs=costs,
             hold=self.uses_hold,
             expected=self._server_clock.predict_time(now),
             budgets=[self._budget.take_terms(demand=waiters.size if demand else 0, now=now)],
@@ -69,12 +71,20 @@ class Dialogue:
             asks_model=self._models.is_asked(waiter, now),
         )
 
-    def _count_wanted(self, demand: int, now: float) -> int:
+    def _list_costs(self, waiter: Waiter | None, waiters: PriorityQueue[Waiter]) -> list[int]:
+        """Return the model tokens that *waiter* and those after it take, as far as they are limited."""
+        if waiter is None or self._budget.usage.tokens is None:
+            return []
+        others = waiters.list_entries(waiter.model, _MAX_PERMITS_PER_EXCHANGE)
+        return [waiter.tokens, *(other.tokens for other in others if other is not waiter)]
+
+    def _count_wanted(self, demand: int, costs: list[int], now: float) -> int:
         """Return how many permits to request for *demand* waiters: no more than the record of this process allows."""
         if self._budget.pending.is_replay or now < self._budget.paused_until:
             return 0
         most = self._models.count_allowed(self.asked_model, now, min(demand, _MAX_PERMITS_PER_EXCHANGE))
-        return self._budget.usage.count_allowed(now, most)
+        allowed, tokens = self._budget.usage.count_allowed(now, most), self._budget.usage.tokens
+        return allowed if tokens is None else tokens.count_affordable(costs[:allowed], now)
 
     def abandon_exchange(self, message: Exchange) -> None:
         """Give back the permits that Redis may have granted without our learning of it; keep the writes."""

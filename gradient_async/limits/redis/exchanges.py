@@ -68,7 +68,7 @@ class Exchanges:
         self.dialogue = Dialogue(budget, models)
         self._task = BackgroundTask(self._run_exchanges, self._plan_exchange)
         self._next_request_at = self.free_at = self._replied_at = -math.inf
-        self._look_at = math.inf
+        self._look_at, self._tokens_at, self._tokens_cost = math.inf, -math.inf, 0
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run on *loop* from now on, with its clock."""
@@ -96,9 +96,16 @@ class Exchanges:
         request_at = max(self._next_request_at, self._budget.paused_until)
         if now < request_at:
             return request_at - now
-        if self._models.find_ready_waiter(self._wait_queue, now) is not None:
+        waiter = self._models.find_ready_waiter(self._wait_queue, now)
+        if waiter is not None:
+            if now < (tokens_at := self._find_token_time(waiter)):
+                return tokens_at - now
             self._task.start()
         return self._wait_queue.waiters.find_unpark_time() - now
+
+    def _find_token_time(self, waiter: Waiter) -> float:
+        """Return when to ask for the model tokens of *waiter*: at once if it needs less than the last one."""
+        return self._tokens_at if waiter.tokens >= self._tokens_cost else -math.inf
 
     def write_soon(self) -> None:
         """Make the writes that wait, if there are any, with those of the next few milliseconds."""
@@ -137,7 +144,9 @@ class Exchanges:
             self._outage.needs_replay = False
             self._budget.replay(now)
         waiter = self._models.find_ready_waiter(self._wait_queue, now)
-        is_requested = waiter is not None and now >= max(self._next_request_at, self._budget.paused_until)
+        is_requested = waiter is not None and now >= max(
+            self._next_request_at, self._budget.paused_until, self._find_token_time(waiter)
+        )
         if not (is_requested or self.dialogue.has_writes or now >= self._look_at):
             return None
         return self.dialogue.build_exchange(waiter, self._wait_queue.waiters, now)
@@ -152,7 +161,7 @@ class Exchanges:
         self._outage.end_outage()
         now, budget, queue = self._read_clock(), reply.budgets[0], self._wait_queue
         model_delay = self.dialogue.apply_reply(message, reply, sent_at=sent_at, now=now)
-        self._grant_permits(reply.names, now, hold=message.hold)
+        self._grant_permits(message, reply.names, now)
         self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
         delay = budget.turn if len(reply.names) < max(1, message.wanted) else 0.0
         if model_delay and len(reply.names) < message.wanted:
@@ -160,21 +169,36 @@ class Exchanges:
             delay = 0.0
         record_delay = self._budget.usage.compute_delay(now) if queue.waiters.size else 0.0
         self._delay_request(max(delay, record_delay), now=now)
+        self._delay_tokens(message, reply, now)
         self._replied_at, self.free_at = now, now + max(budget.earliest, record_delay)
         queue.reject_before(self.free_at)
 
-    def _grant_permits(self, names: list[str], now: float, *, hold: bool) -> None:
-        """Give the granted permits to waiters for the model asked for; refund those that nobody waits for any more."""
-        queue, model = self._wait_queue, self.dialogue.asked_model
+    def _delay_tokens(self, message: Exchange, reply: Reply, now: float) -> None:
+        """Note for how long the next request finds too few model tokens, in Redis or by the record of this process."""
+        self._tokens_at, granted = -math.inf, len(reply.names)
+        tokens, stated = self._budget.usage.tokens, reply.budgets[0].tokens
+        if tokens is not None and stated is not None and granted < len(message.costs):
+            self._tokens_cost = message.costs[granted]
+            delay = max(stated.delay, tokens.record.compute_delay(now, self._tokens_cost))
+            self._tokens_at = now + min(max(delay, _MIN_INTERVAL), MAX_INTERVAL) if delay else -math.inf
+
+    def _grant_permits(self, message: Exchange, names: list[str], now: float) -> None:
+        """Give the granted permits to waiters for the model asked for; refund those that nobody waits for any more.
+
+        The model tokens that were granted go to whoever is served, so that those asked for in another order fit too.
+        """
+        queue, model, costs = self._wait_queue, self.dialogue.asked_model, message.costs
+        free = sum(costs[: len(names)]) if costs else math.inf
         others = {} if queue.waiters.has_only(model) else queue.waiters.restrict_to(model)
         for number, name in enumerate(names):
             waiter = queue.next_waiter(now)
-            if waiter is None:
+            if waiter is None or waiter.tokens > free:
                 self._budget.pending.refund_all(names[number:])
                 break
             permit = self._permits.issue_permit(name, now, waiter)
-            if waiter.hold != hold:
-                self._budget.pending.outcomes[name] = CountedPermit(now, waiter.hold)
+            if waiter.hold != message.hold or (costs and waiter.tokens != costs[number]):
+                self._budget.pending.outcomes[name] = CountedPermit(now, waiter.hold, waiter.tokens)
+            free -= waiter.tokens
             queue.grant(permit)
         queue.waiters.lift_restriction(others)
 

@@ -20,7 +20,7 @@ from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.status import LimiterStatus
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails, format_limit
 from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
 from gradient_async.errors import ConfigurationError
 from gradient_async.limits.redis.budget import SharedBudget
@@ -46,7 +46,8 @@ class RedisLimiter(QueuedLimiter):
         url: ``redis://``, ``rediss://`` or ``unix://`` for one server, ``redis+sentinel://host,host/service/0`` for the
             server that Sentinel names, ``redis+cluster://host,host`` for a cluster.
         client: A client of ``redis.asyncio`` to use instead of *url*. It is not closed by the limiter.
-        limits: The budget of all processes together; every process should state the same.
+        limits: The budget of all processes together, with ``tokens_per_minute`` if that is to be limited; every process
+            should state the same.
         key: Name of the budget, for several API keys in one Redis. Never put the API key itself here.
         when_down: What to do while Redis does not answer. ``"local_share"``: go on with *share* of the budget,
             counting what this process sent before. ``"fail_open"``: go on without a limit, except for pauses that
@@ -82,8 +83,6 @@ class RedisLimiter(QueuedLimiter):
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        if limits.tokens_per_minute is not None:
-            raise ConfigurationError("RedisLimiter does not share tokens_per_minute: leave it out, or use RateLimiter")
         super().__init__(time.monotonic)
         self.limits, self._guard, self._timeout = limits, guard, timeout
         self._connect = _choose_connection(url, client, timeout)
@@ -137,13 +136,17 @@ class RedisLimiter(QueuedLimiter):
         ahead = max(0, waiters.count_ahead(waiter.priority) - 1)
         forecast = WaitForecast(
             bucket=self._budget.usage.full_bucket,
-            token_budget=None,
+            token_budget=None if self._budget.usage.tokens is None else self._budget.usage.tokens.record,
             model_budget=self._models.budgets.by_model.get(model),
             now=now,
         )
         parked = max(0, waiters.count_parked(model, waiter.priority) - 1)
         seconds, limit = forecast.describe_wait(tokens=waiter.tokens, model=model, ahead=ahead, model_ahead=parked)
-        seconds = max(seconds, self.estimate(0), self._models.find_expected(model, now) - now)
+        seconds = max(seconds, self._estimate_key(0, now), self._models.find_expected(model, now) - now)
+        tokens = self._budget.usage.tokens
+        if tokens is not None and self._budget.tokens_free_at - now > seconds:
+            seconds = self._budget.tokens_free_at - now
+            limit = format_limit(tokens.record.capacity, tokens.record.period, "tokens")
         return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=model, priority=waiter.priority)
 
     def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -200,6 +203,7 @@ class RedisLimiter(QueuedLimiter):
             queued=self._wait_queue.waiters.size,
             held=self._budget.usage.held,
             paused_until=paused_until if paused_until > now else None,
+            tokens_used=self._budget.tokens_used,
             now=now,
             model=model,
             quotas=() if quotas is None else tuple(quotas.list_quotas(now)),
@@ -210,13 +214,22 @@ class RedisLimiter(QueuedLimiter):
     def estimate(self, n: int = 1, model: str | None = None) -> float:
         """Return the approximate seconds until *n* more requests, to *model*, could have been sent.
 
-        The mean rates of the windows, and of the model's quota of requests, decide.
+        What this process sent is forecast exactly. What others sent, as Redis stated it last, is assumed to expire at
+        the mean rate of each window; what they will send is unknown.
         """
-        now, waiters, status = self._read_clock(), self._wait_queue.waiters, self.status(model)
-        wanted, of_model = waiters.size + n, waiters.count_model(model) + n
-        waits = [(wanted - window.free) * (window.period + self._guard) / window.capacity for window in status.windows]
-        quotas = [quota for quota in status.quotas if quota.unit == "requests"]
-        waits += [(of_model - quota.free) * quota.period / quota.limit for quota in quotas]
+        now, waiters = self._read_clock(), self._wait_queue.waiters
+        model_budget, at = self._models.budgets.by_model.get(model), now
+        if model_budget is not None and model_budget.is_counted and n > 0:
+            at = model_budget.find_earliest(now, waiters.count_model(model) + n - 1)
+        at = max(at, self._models.find_expected(model, now))
+        forecast = self._budget.usage.full_bucket.forecast_send_time(now, waiters.size + n)
+        return max(self._estimate_key(n, now), forecast - now, at - now)
+
+    def _estimate_key(self, n: int, now: float) -> float:
+        """Return the approximate seconds until *n* more requests could have been sent, by the mean rates of the key."""
+        wanted = self._wait_queue.waiters.size + n
+        windows = self._budget.describe_windows(now)
+        waits = [(wanted - window.free) * (window.period + self._guard) / window.capacity for window in windows]
         return max(0.0, self._exchanges.free_at - now, self._budget.paused_until - now, *waits)
 
     async def aclose(self) -> None:

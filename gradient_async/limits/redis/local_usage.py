@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import ConfigurationError
+from gradient_async.limits.redis.local_tokens import LocalTokens
 
 __all__ = ["CountedPermit", "LocalUsage"]
 
@@ -28,10 +29,12 @@ class CountedPermit(NamedTuple):
     Attributes:
         at: When it was sent, or, if it is held, granted.
         is_held: Whether its request is not sent yet, so that it counts without end.
+        tokens: Model tokens that it takes, if they are limited.
     """
 
     at: float
     is_held: bool = False
+    tokens: int = 0
 
 
 class LocalUsage:
@@ -45,6 +48,7 @@ class LocalUsage:
     Attributes:
         full_bucket: The full budget as the service describes it. It takes requests of the other processes for foreign
             usage, so it does not decide; Redis and the record do.
+        tokens: The model tokens of this process, None if they are not limited.
         longest_span: Seconds after which no permit counts any more.
         answered: Number of the last exchange about this budget that Redis answered, 0 for none.
 
@@ -66,7 +70,10 @@ class LocalUsage:
         share_windows = [(max(1, int(capacity * share)), period) for capacity, period in limits.windows]
         self._share_bucket = RollingTokenBucket(share_windows, guard=guard, follow=False, share=share)
         self._buckets = (self.full_bucket, self._record, self._share_bucket)
-        self.longest_span = limits.windows[-1][1] + guard
+        limit = limits.tokens_per_minute
+        self.tokens = None if limit is None else LocalTokens(limit, share=share, guard=guard)
+        spans = [limits.windows[-1][1] + guard, *([] if self.tokens is None else [self.tokens.span])]
+        self.longest_span = max(spans)
         self.answered = 0
         self._max_permits = 2 * self.full_bucket.longest.capacity + _MIN_PERMITS
         self._last_sent_at = -math.inf
@@ -94,14 +101,19 @@ class LocalUsage:
 
     # Permits.
 
-    def add_permit(self, name: str, now: float, *, hold: bool) -> None:
+    def add_permit(self, name: str, now: float, *, hold: bool, tokens: int = 0) -> CountedPermit:
         """Count the permit *name* from *now*; with *hold*, without end until `start_permit` or `remove_permit`."""
-        self._permits[name] = CountedPermit(now, hold)
+        if self.tokens is None:
+            tokens = 0
+        else:
+            self.tokens.add_spend(name, now, tokens, hold=hold)
+        permit = self._permits[name] = CountedPermit(now, hold, tokens)
         self._last_sent_at = now
         for bucket in self._buckets:
             bucket.take_token(now, hold)
         if len(self._permits) > self._max_permits:
             self._drop_permits(now)
+        return permit
 
     def _drop_permits(self, now: float) -> None:
         """Forget the expired permits, and the oldest others if there are too many: the budget is full without them."""
@@ -112,13 +124,23 @@ class LocalUsage:
             del counting[name]
         self._permits = counting
 
-    def start_permit(self, name: str, now: float) -> None:
+    def start_permit(self, name: str, now: float) -> CountedPermit:
         """Count the permit *name* from *now* instead."""
-        self.remove_permit(name)
-        self.add_permit(name, now, hold=False)
+        permit = self._permits.get(name)
+        self.remove_permit(name, now)
+        return self.add_permit(name, now, hold=False, tokens=0 if permit is None else permit.tokens)
 
-    def remove_permit(self, name: str) -> None:
+    def correct_tokens(self, name: str, now: float, tokens: int) -> CountedPermit | None:
+        """Replace the estimated tokens of the permit *name*; return it if its tokens count and were others."""
+        if self.tokens is None or not self.tokens.correct_spend(name, now, tokens) or name not in self._permits:
+            return None
+        permit = self._permits[name] = self._permits[name]._replace(tokens=tokens)
+        return permit
+
+    def remove_permit(self, name: str, now: float) -> None:
         """Stop counting the permit *name*."""
+        if self.tokens is not None:
+            self.tokens.remove_spend(name, now)
         permit = self._permits.pop(name, None)
         if permit is None:
             return
@@ -144,9 +166,10 @@ class LocalUsage:
         self._update_capacities()
         return self._record.compute_delay(now)
 
-    def compute_share_delay(self, now: float) -> float:
-        """Return the seconds until the share of this process has room; 0.0 if it has room at *now*."""
-        return self._share_bucket.compute_delay(now)
+    def compute_share_delay(self, now: float, tokens: int = 0) -> float:
+        """Return the seconds until the share of this process has room for a request that takes *tokens*."""
+        delay = self._share_bucket.compute_delay(now)
+        return delay if self.tokens is None else max(delay, self.tokens.compute_share_delay(now, tokens))
 
     def _update_capacities(self) -> None:
         for window, full in zip(self._record.windows, self.full_bucket.windows, strict=True):
@@ -156,11 +179,11 @@ class LocalUsage:
     # The data that Redis may lose.
 
     def see_usage(self, used: list[int], now: float) -> None:
-        """Note the usage of every window by all processes, as Redis states it at *now*."""
+        """Note the usage of the model tokens, if limited, and of every window by all processes, as Redis states it."""
         self._seen_usage, self._seen_at = used, now
 
     def list_floors(self, now: float) -> list[tuple[int, float]]:
-        """Return the usage of every window that this process saw last, and its age in seconds."""
+        """Return the usage that this process saw last, and its age in seconds."""
         return [(used, now - self._seen_at) for used in self._seen_usage]
 
     def list_permits(self) -> dict[str, CountedPermit]:

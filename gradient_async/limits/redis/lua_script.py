@@ -10,6 +10,7 @@ member is, here with a span of 60 s at the time 1000 s::
     -1020.5        pause            register: nobody sends before 1020.5
     -37            seq:4f1a         register: the last exchange of process 4f1a was number 37
     -112           served:4f1a      register: it was granted 112 permits
+    -AMOUNT - 900  tokens:9c20:7:3  the permit 9c20:7:3 takes 900 model tokens
     930            4f1a:12:1        a sent permit, expired: 930 + 60 <= 1000
     955.25         9c20:7:3         a sent permit, counts until 1015.25
     HELD + 999     4f1a:37:1        a held permit, granted at 999: counts until it is sent, refunded or its lease ends
@@ -17,6 +18,12 @@ member is, here with a span of 60 s at the time 1000 s::
 Windows. The algorithm is that of `gradient_async._protocol.rate_limit.window_counter`: a window of capacity C has room
 exactly when the C-th latest sent time is older than the window. Foreign usage is a number that falls evenly from
 ``count`` at ``first`` to 0 at ``last``, instead of a list of expiry times.
+
+Model tokens. A limit of them is one more window of 60 s, in which a permit takes what was estimated for its request
+and, once that is settled, what its response reports. The sum of those that count is the register ``spent``: each
+exchange subtracts those that expired since the last one, up to ``spent_upto``, so that its cost does not grow with the
+number of permits. A process takes its g-th permit if the tokens of its first g requests are free beside those that the
+others claim for the requests that are served before.
 
 Lost replies. A process numbers its exchanges and has one at a time. If an exchange is repeated, because the connection
 broke, the members that it added are found by their names and granted again. If the process gave up on an exchange that
@@ -50,6 +57,8 @@ __all__ = ["EXCHANGE", "EXCHANGE_SHA", "HELD", "LEASE", "MAX_INTERVAL"]
 
 HELD = 4_000_000_000_000_000
 """Added to the score of a held permit; in microseconds of the epoch, a time in the year 2096."""
+AMOUNT = HELD
+"""Subtracted from the negative score of an amount of model tokens, which is below that of each register."""
 LEASE = 60.0
 """Seconds after which a held permit of a process that died counts as sent."""
 MAX_INTERVAL = 1.0
@@ -72,7 +81,7 @@ _BURSTS_AHEAD = 3
 """Full buckets of a quota that may be taken beyond its level, by requests that are larger than the bucket."""
 
 _SETUP = f"""
-local HELD, LEASE, INTERVAL = {HELD}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
+local HELD, AMOUNT, LEASE, INTERVAL = {HELD}, {AMOUNT}, {LEASE * 1e6:.0f}, {MAX_INTERVAL * 1e6:.0f}
 local GRACE, CLOCK_TOLERANCE = {_GRACE * 1e6:.0f}, {_CLOCK_TOLERANCE * 1e6:.0f}
 local FORGET_MODEL, BURSTS_AHEAD = {_FORGET_MODEL * 1e6:.0f}, {_BURSTS_AHEAD}
 local FLOOR_SLACK, RENEWAL, CLEANING = {_FLOOR_SLACK * 1e6:.0f}, {_RENEWAL * 1e6:.0f}, {_CLEANING}
@@ -82,7 +91,7 @@ local now = clock[1] * 1000000 + clock[2]
 local is_clock_off = request.expected > 0 and math.abs(now - request.expected) > CLOCK_TOLERANCE
 """
 
-_PARTS = ("budget", "permits", "usage", "shares", "models", "exchange")
+_PARTS = ("budget", "tokens", "permits", "usage", "shares", "models", "exchange")
 """Files of the folder ``lua``, in the order in which they use each other."""
 
 

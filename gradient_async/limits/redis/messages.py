@@ -32,10 +32,13 @@ class BudgetTerms:
         windows: Capacity and span of each window, the shortest first.
         answered: Number of the last exchange about this budget that Redis answered, 0 for none.
         demand: Requests that wait for this budget.
+        tokens: Model tokens of all processes, and for how long they count; None for no limit.
+        spent: Model tokens of the permits in *sent* and *held*.
         sent: Ages of permits whose requests were sent.
         held: Ages of permits whose requests are not sent yet, since they were granted.
         refunded: Names of permits to give back.
-        floors: Per window the usage that this process saw last, and its age; empty unless the data may be lost.
+        floors: Per window the usage that this process saw last, and its age; empty unless the data may be lost. The
+            model tokens are first, if they are limited.
         pause: Length of a pause, and the number of the window that is full until its end, 0 for none.
         released: Assumed usage to drop, by the number of the window.
         counted: The service's count of the longest window, the age of the request it answered, the time until the
@@ -46,6 +49,8 @@ class BudgetTerms:
     windows: Sequence[Span]
     answered: int = 0
     demand: int = 0
+    tokens: Span | None = None
+    spent: Mapping[str, int] = attrs.field(factory=dict)
     sent: Mapping[str, float] = attrs.field(factory=dict)
     held: Mapping[str, float] = attrs.field(factory=dict)
     refunded: Sequence[str] = ()
@@ -61,6 +66,9 @@ class BudgetTerms:
             "answered": self.answered,
             "demand": self.demand,
         }
+        if self.tokens is not None:
+            fields["tokens"] = (self.tokens[0], _to_microseconds(self.tokens[1]))
+            fields["spent"] = list(self.spent.items())
         if self.sent:
             fields["sent"] = [(name, _to_microseconds(age)) for name, age in self.sent.items()]
         if self.held:
@@ -146,6 +154,7 @@ class Exchange:
         process: Name of this limiter, unique among all processes.
         seq: Number of this exchange.
         wanted: Permits to grant, if as many tokens are free.
+        costs: Model tokens that the next requests take, *wanted* or more; empty if they are not limited.
         hold: Whether the permits count without end until they are settled.
         expected: The time that the server should show, in epoch seconds; 0.0 if unknown.
         budgets: The budgets that each permit takes a token of; the first one names the permits.
@@ -161,6 +170,7 @@ class Exchange:
     budgets: Sequence[BudgetTerms]
     models: Sequence[ModelTerms] = ()
     asks_model: bool = False
+    costs: Sequence[int] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -177,6 +187,8 @@ class Exchange:
             "expected": _to_microseconds(self.expected),
             "budgets": [budget.to_json() for budget in self.budgets],
         }
+        if self.costs:
+            fields["costs"] = self.costs
         if self.models:
             fields |= {"models": [model.to_json() for model in self.models], "asks_model": self.asks_model}
         return msgspec.json.encode(fields).decode()

@@ -72,14 +72,14 @@ class Outage:
         if self.policy == "fail_closed":
             wait_queue.reject_all(_unreachable_error)
         while (waiter := self._models.find_ready_waiter(wait_queue, now)) is not None:
-            if delay := self._compute_delay(now):
+            if delay := self._compute_delay(now, waiter.tokens):
                 return delay
             wait_queue.grant(self._permits.issue_permit(f"alone:{secrets.token_hex(8)}", now, waiter))
             self.needs_replay = True
         return wait_queue.waiters.find_unpark_time() - now
 
-    def _compute_delay(self, now: float) -> float:
-        share_delay = self._usage.compute_share_delay(now) if self.policy == "local_share" else 0.0
+    def _compute_delay(self, now: float, tokens: int) -> float:
+        share_delay = self._usage.compute_share_delay(now, tokens) if self.policy == "local_share" else 0.0
         return max(0.0, share_delay, self._usage.full_bucket.paused_until - now)
 
 

@@ -106,8 +106,9 @@ class PendingWrites:
 
     def build_terms(self, key: str, usage: LocalUsage, *, demand: int, now: float) -> BudgetTerms:
         """Return the part of an exchange about the budget *key* that makes these writes."""
+        tokens = None if usage.tokens is None else (usage.tokens.record.capacity, usage.tokens.span)
         if self is _NO_WRITES:
-            return BudgetTerms(key=key, windows=usage.spans, answered=usage.answered, demand=demand)
+            return BudgetTerms(key=key, windows=usage.spans, answered=usage.answered, demand=demand, tokens=tokens)
         count = self.counted
         counted = [(name, permit) for name, permit in self.outcomes.items() if permit is not None]
         return BudgetTerms(
@@ -115,6 +116,8 @@ class PendingWrites:
             windows=usage.spans,
             answered=usage.answered,
             demand=demand,
+            tokens=tokens,
+            spent={} if tokens is None else {name: permit.tokens for name, permit in counted},
             sent={name: now - permit.at for name, permit in counted if not permit.is_held},
             held={name: now - permit.at for name, permit in counted if permit.is_held},
             refunded=[name for name, permit in self.outcomes.items() if permit is None],

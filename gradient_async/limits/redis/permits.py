@@ -57,8 +57,10 @@ class PermitIssuer:
 
     def issue_permit(self, name: str, now: float, waiter: Waiter) -> SharedPermit:
         """Return a permit for *waiter* that Redis knows as *name*, and count it from *now*."""
-        self._usage.add_permit(name, now, hold=waiter.hold)
-        permit = SharedPermit(self, now, waiter.hold, name=name)
+        self._usage.add_permit(name, now, hold=waiter.hold, tokens=waiter.tokens)
+        tokens = self._usage.tokens
+        spend = None if tokens is None else tokens.find_spend(name)  # tells the pipeline to settle the permit
+        permit = SharedPermit(self, now, waiter.hold, spend, name=name)
         self._models.charge_permit(permit, waiter, now)
         return permit
 
@@ -69,15 +71,19 @@ class PermitIssuer:
             return
         self._models.start_permit(permit, now)
         permit.held, permit.sent_at = False, now
-        self._usage.start_permit(permit.name, now)
-        self._write_outcome(permit.name, CountedPermit(now))
+        self._write_outcome(permit.name, self._usage.start_permit(permit.name, now))
 
     def _record_refund(self, permit: Permit) -> None:
         assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
-        self._models.refund_permit(permit, self._clock())
+        now = self._clock()
+        self._models.refund_permit(permit, now)
         permit.held = False
-        self._usage.remove_permit(permit.name)
+        self._usage.remove_permit(permit.name, now)
         self._write_outcome(permit.name, None)
 
     def _record_tokens(self, permit: Permit, tokens: int) -> None:
+        assert isinstance(permit, SharedPermit)  # noqa: S101  issued by `issue_permit`
         self._models.correct_permit(permit, tokens)
+        outcome = self._usage.correct_tokens(permit.name, self._clock(), tokens)
+        if outcome is not None:
+            self._write_outcome(permit.name, outcome)

@@ -10,15 +10,31 @@ import attrs
 
 from gradient_async.limits.redis.messages import Exchange
 
-__all__ = ["BudgetReply", "MalformedReplyError", "ModelReply", "Reply", "parse_reply"]
+__all__ = ["BudgetReply", "MalformedReplyError", "ModelReply", "Reply", "TokenReply", "parse_reply"]
 
 _MICROSECONDS = 1_000_000
+_TOKEN_NUMBERS = 3
 _MODEL_NUMBERS = 5
 """Numbers about the model that was asked for: delay, pause and three limits."""
 
 
 class MalformedReplyError(Exception):
     """The reply is not the script's."""
+
+
+@attrs.define
+class TokenReply:
+    """The model tokens of one budget.
+
+    Attributes:
+        delay: Seconds until the next request of this process finds the tokens it needs, 0.0 if it does now.
+        used: Tokens used.
+        missing: The part of them that was lost with the data of other processes.
+    """
+
+    delay: float
+    used: int
+    missing: int
 
 
 @attrs.define
@@ -31,6 +47,7 @@ class BudgetReply:
         earliest: Seconds until any process may be granted a permit, 0.0 if it may be now.
         turn: Seconds until it is the turn of this process.
         usage: Per window: tokens used, and the part of them used by others than the processes that share the budget.
+        tokens: The model tokens, None if they are not limited.
     """
 
     is_lost: bool
@@ -38,6 +55,7 @@ class BudgetReply:
     earliest: float
     turn: float
     usage: list[tuple[int, int]]
+    tokens: TokenReply | None = None
 
 
 @attrs.define
@@ -95,10 +113,14 @@ def _read_numbers(numbers: list[int], exchange: Exchange) -> Reply:
     budgets, at = [], 5
     for budget in exchange.budgets:
         is_lost, pause, earliest, turn = numbers[at : at + 4]
-        at, end = at + 4, at + 4 + 2 * len(budget.windows)
+        at, tokens = at + 4, None
+        if budget.tokens is not None:
+            delay, used, missing = numbers[at : at + _TOKEN_NUMBERS]
+            at, tokens = at + _TOKEN_NUMBERS, TokenReply(delay / _MICROSECONDS, used, missing)
+        end = at + 2 * len(budget.windows)
         usage = list(zip(numbers[at:end:2], numbers[at + 1 : end : 2], strict=True))
         delays = (pause / _MICROSECONDS, earliest / _MICROSECONDS, turn / _MICROSECONDS)
-        budgets.append(BudgetReply(bool(is_lost), *delays, usage))
+        budgets.append(BudgetReply(bool(is_lost), *delays, usage, tokens))
         at = end
     if len(numbers) != at + (_MODEL_NUMBERS if exchange.asks_model else 0):
         raise MalformedReplyError

@@ -154,7 +154,6 @@ def test_importing_the_package_does_not_import_redis() -> None:
         ({"when_down": "panic"}, "local_share, fail_open, fail_closed"),
         ({"share": 0.0}, "share is 0.0"),
         ({"share": 1.5}, "share is 1.5"),
-        ({"limits": RateLimits(tokens_per_minute=5)}, "tokens_per_minute"),
     ],
 )
 def test_invalid_settings_are_refused(options: dict[str, Any], says: str) -> None:

@@ -11,7 +11,7 @@ local function count_permits(budget, after, upto)
 end
 local function get(budget, name) return budget.registers[name] or 0 end
 local function put(budget, name, number)
-  number = number > 0 and number or nil
+  number = number > 0 and math.min(number, AMOUNT - 1) or nil
   if budget.registers[name] == number then return end
   budget.registers[name] = number
   if number then budget.changed[name] = true; budget.removed[name] = nil
@@ -25,8 +25,10 @@ end
 local function open_budget(key, terms)
   local windows = terms.windows
   local budget = {key = key, terms = terms, windows = windows, longest = windows[#windows][2]}
+  windows[0] = terms.tokens  -- capacity and span, as of the other windows
+  budget.first, budget.kept = windows[0] and 0 or 1, math.max(budget.longest, windows[0] and windows[0][2] or 0)
   budget.registers, budget.changed, budget.removed, budget.added, budget.usage = {}, {}, {}, {}, {}
-  local rows = redis.call('ZRANGEBYSCORE', key, '-inf', -1, 'WITHSCORES')
+  local rows = redis.call('ZRANGEBYSCORE', key, 1 - AMOUNT, -1, 'WITHSCORES')
   for at = 1, #rows, 2 do budget.registers[rows[at]] = -tonumber(rows[at + 1]) end
   return budget
 end
@@ -43,6 +45,6 @@ local function save_budget(budget)
   for name in pairs(budget.removed) do removed[#removed + 1] = name end
   call_in_parts('ZREM', budget.key, removed)
   if is_due then
-    redis.call('PEXPIRE', budget.key, math.ceil((budget.longest + LEASE + 2 * RENEWAL) / 1000))
+    redis.call('PEXPIRE', budget.key, math.ceil((budget.kept + LEASE + 2 * RENEWAL) / 1000))
   end
 end

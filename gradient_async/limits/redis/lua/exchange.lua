@@ -41,7 +41,9 @@ for at, budget in ipairs(budgets) do
   reply[#reply + 1] = math.ceil(math.max(0, get(budget, 'pause') - now))
   reply[#reply + 1] = math.ceil(budget.earliest)
   reply[#reply + 1] = math.ceil(budget.turn)
-  for _, usage in ipairs(budget.usage) do
+  if budget.windows[TOKENS] then reply[#reply + 1] = math.ceil(budget.token_delay) end
+  for window = budget.first, #budget.windows do
+    local usage = budget.usage[window]
     reply[#reply + 1] = usage.used + usage.others
     reply[#reply + 1] = usage.others
   end

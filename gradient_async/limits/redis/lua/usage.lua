@@ -20,11 +20,13 @@ local function count_missing(budget, window, count, at)
   if count <= 0 or now >= at + span then return 0, 0 end
   return math.max(0, count - count_known(budget, window, at)), at + span - now
 end
+local function find_missing(budget, window)
+  return count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
+end
 local function raise_floors(budget)
-  for window, floor in ipairs(budget.terms.floors or {}) do
-    local at = now - floor[2]
-    local before = count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
-    if count_missing(budget, window, floor[1], at) >= before then
+  for number, floor in ipairs(budget.terms.floors or {}) do
+    local window, at = number + budget.first - 1, now - floor[2]
+    if count_missing(budget, window, floor[1], at) >= find_missing(budget, window) then
       put(budget, 'floor' .. window, floor[1])
       put(budget, 'floor_at' .. window, at)
     end
@@ -69,16 +71,25 @@ local function update_foreign(budget)
 end
 local function measure_usage(budget)
   budget.free = math.huge
-  for window = 1, #budget.windows do
+  for window = budget.first, #budget.windows do
     local capacity, span = unpack(budget.windows[window])
     local foreign, change = count_foreign(budget, window)
-    local missing, ends =
-      count_missing(budget, window, get(budget, 'floor' .. window), get(budget, 'floor_at' .. window))
+    local missing, ends = find_missing(budget, window)
     if missing > 0 and (change <= 0 or ends < change) then change = ends end
-    local used, room = count_permits(budget, now - span), capacity - foreign - missing
+    local used = window == TOKENS and get(budget, 'spent') or count_permits(budget, now - span)
+    local room = capacity - foreign - missing
     budget.usage[window] = {used = used, others = foreign + missing, room = room, change = change}
-    budget.free = math.min(budget.free, math.max(0, room - used))
+    if window ~= TOKENS then budget.free = math.min(budget.free, math.max(0, room - used)) end
   end
+end
+-- Returns the time until *amount* model tokens are free.
+local function find_token_delay(budget, amount)
+  local usage = budget.usage[TOKENS]
+  local surplus = usage.used + amount - usage.room
+  if surplus <= 0 then return 0 end
+  save_members(budget)
+  local delay = find_release(budget, surplus)
+  return usage.change > 0 and math.min(delay, usage.change) or delay
 end
 -- Returns the time until *tokens* are free in every window.
 local function find_delay(budget, tokens)
