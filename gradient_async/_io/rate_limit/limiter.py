@@ -145,7 +145,7 @@ class RateLimiter(QueuedLimiter):
             if free <= 0 and (delay := bucket.compute_delay(now)):
                 return delay
             model, tokens = waiter.model, waiter.tokens
-            model_budget = models.find_or_add(model, now)
+            model_budget = None if model is None and not models.by_model else models.find_or_add(model, now)
             if model_budget is not None and (delay := model_budget.compute_delay(now, tokens)):
                 wait_queue.waiters.park(model, now + delay)
                 continue

@@ -264,9 +264,11 @@ class PriorityQueue(Generic[T]):
 
     def count_ahead(self, priority: Priority) -> int:
         """Return how many entries would be served before a new one of *priority* if no model had a quota."""
-        queues = [self._key, *self._parked.values()]
-        interactive, bulk = sum(queue.interactive.size for queue in queues), sum(queue.bulk.size for queue in queues)
-        if self._key.find_lane(priority) is self._key.interactive:
+        key = self._key
+        interactive, bulk = key.interactive.size, key.bulk.size
+        for queue in self._parked.values():
+            interactive, bulk = interactive + queue.interactive.size, bulk + queue.bulk.size
+        if key.find_lane(priority) is key.interactive:
             return interactive + min(bulk, (self._interactive_in_a_row + interactive) // _MAX_INTERACTIVE_IN_A_ROW)
         return bulk + min(interactive, (bulk + 1) * _MAX_INTERACTIVE_IN_A_ROW - self._interactive_in_a_row)
 

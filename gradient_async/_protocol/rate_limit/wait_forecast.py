@@ -18,7 +18,7 @@ __all__ = ["WaitForecast"]
 _MAX_NAME_CHARS = 100
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class WaitForecast:
     """The limits of one request.
 
