@@ -1,9 +1,10 @@
 """Cost of assembling a completion from its chunks.
 
-Measures the CPU per chunk of adding it, for responses of 1,000 and 50,000 chunks. Streams build the chunks of a run while
-they are added, so building them alone is measured too and subtracted. The cost must not grow with the response. The long response repeats the chunks of the short one, because a
-stream never holds 50,000 in memory, and holding them would measure cache misses (a third more). Text chunks differ only
-in their text; varied chunks carry a usage each. Snapshots are built as `ChatStream.snapshot` builds them.
+Measures the CPU per chunk of adding it, for responses of 1,000 and 50,000 chunks. Streams build the chunks of a run
+while they are added, so building them alone is measured too and subtracted. The cost must not grow with the response.
+The long response repeats the chunks of the short one, because a stream never holds 50,000 in memory, and holding them
+would measure cache misses (a third more). Text chunks differ only in their text; varied chunks carry a usage each.
+Snapshots are built as `ChatStream.snapshot` builds them.
 
 Baseline: openai's `ChatCompletionStreamState`, which its ``.stream()`` uses; pydo and gradient do not assemble.
 

@@ -2,8 +2,8 @@
 
 asyncio reads from a socket into a new object of 256 KiB, and shrinks it to what arrived. glibc asks the kernel for a
 block of that size, asks again to shrink it, and gives it back when the bytes are dropped: three system calls and fresh
-pages for each read, a sixth of the CPU of a request. When such a block is dropped whole, glibc takes it as a sign that the
-program often needs that size, and serves blocks up to it from its own memory from then on (``M_MMAP_THRESHOLD`` in
+pages for each read, a sixth of the CPU of a request. When such a block is dropped whole, glibc takes it as a sign that
+the program often needs that size, and serves blocks up to it from its own memory from then on (``M_MMAP_THRESHOLD`` in
 mallopt(3)). A read was shrunk before, so it never is that sign; one larger block is.
 """
 
