@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.support.raw_server import read_request, run_raw_server
 
 asyncio.set_event_loop(None)  # else looptime makes a loop for the first synchronous test, and nobody closes it
 
-CHAT = "/v1/chat/completions"
+CHAT: Final = "/v1/chat/completions"
 CREATE_PATH, FILES_PATH = "/v1/batches", "/v1/batches/files"
 OUTPUT_PATH = "/outputs/*"
 FAST = Poll(first=0.02, longest=0.05)

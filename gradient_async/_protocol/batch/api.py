@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -35,12 +35,16 @@ from gradient_async.models.response_meta import ResponseMeta
 
 FILES_PATH = "/v1/batches/files"
 BATCHES_PATH = "/v1/batches"
-AUTO = "auto"
+AUTO: Final = "auto"
 """Stands for the endpoint that the provider implies."""
 
 Provider = Literal["openai", "anthropic"]
 _ENDPOINTS: dict[str, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
-KNOWN_ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings")
+Endpoint = Literal["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings"]
+EndpointOption = Endpoint | Literal["auto"] | None
+"""What callers give: an endpoint, `AUTO`, or None for none. At run time any path is accepted."""
+
+KNOWN_ENDPOINTS: tuple[str, ...] = get_args(Endpoint)
 _TYPO_SIMILARITY = 0.85
 _SHOWN_CHARS = 100
 _MAX_SHOWN_FAULTS = 3

@@ -63,7 +63,7 @@ def submit_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def build_submit_options(
-    source: str, provider: Any, endpoint: str, metadata: tuple[str, ...], *, split: bool, **rows: Any
+    source: str, provider: Any, endpoint: Any, metadata: tuple[str, ...], *, split: bool, **rows: Any
 ) -> SubmitOptions:
     """Return the values of `submit_options` in the form that `Batches.submit` takes."""
     if wrong := next((pair for pair in metadata if "=" not in pair), None):

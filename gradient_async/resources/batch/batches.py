@@ -24,7 +24,14 @@ from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, build_create_body, resolve_endpoint
+from gradient_async._protocol.batch.api import (
+    AUTO,
+    BatchLimits,
+    EndpointOption,
+    Provider,
+    build_create_body,
+    resolve_endpoint,
+)
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async._protocol.batch.journal_records import identify_job
@@ -233,7 +240,7 @@ class Batches:
         source: Source,
         *,
         provider: Provider = "openai",
-        endpoint: str | None = AUTO,
+        endpoint: EndpointOption = AUTO,
         split: bool = False,
         limits: BatchLimits = DEFAULT_LIMITS,
         on_step: StepCallback | None = None,
@@ -294,7 +301,7 @@ class Batches:
         source: Source,
         *,
         provider: Provider = "openai",
-        endpoint: str | None = AUTO,
+        endpoint: EndpointOption = AUTO,
         content_type: str | None = DEFAULT_CONTENT_TYPE,
         on_progress: ByteProgress | None = None,
     ) -> BatchFile:
@@ -328,7 +335,7 @@ class Batches:
         file_id: str,
         request_id: str | None = None,
         provider: Provider = "openai",
-        endpoint: str | None = AUTO,
+        endpoint: EndpointOption = AUTO,
         completion_window: str = DEFAULT_WINDOW,
         metadata: Mapping[str, str] | None = None,
         timeout: Timeout = None,

@@ -10,7 +10,14 @@ from typing import Any, Literal, TypedDict
 
 import attrs
 
-from gradient_async._protocol.batch.api import AUTO, BatchLimits, Provider, resolve_endpoint, validate_file_name
+from gradient_async._protocol.batch.api import (
+    AUTO,
+    BatchLimits,
+    EndpointOption,
+    Provider,
+    resolve_endpoint,
+    validate_file_name,
+)
 from gradient_async._protocol.sources.row_template import Template
 from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.row_lines import RowOptions
@@ -77,7 +84,7 @@ class SubmitOptions(TypedDict, total=False):
     """
 
     provider: Provider
-    endpoint: str | None
+    endpoint: EndpointOption
     completion_window: str
     metadata: Mapping[str, str] | None
     request_id: str | None

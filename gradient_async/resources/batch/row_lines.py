@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -36,7 +36,7 @@ from gradient_async.models.batch import BatchRequest
 from gradient_async.models.map_result import find_own_id
 from gradient_async.resources.request_map import RequestMap
 
-CHAT_ENDPOINT = "/v1/chat/completions"
+CHAT_ENDPOINT: Final = "/v1/chat/completions"
 
 
 @attrs.frozen(kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ async def test_the_report_compares_the_results_with_the_input(
 @pytest.mark.usefixtures("each_shape")
 @pytest.mark.parametrize("endpoint", [CHAT, "/v1/embeddings"])
 async def test_a_job_picked_up_by_its_id_is_retried_with_its_endpoint(
-    gradient_emulator: Emulator, new_session: NewSession, endpoint: str
+    gradient_emulator: Emulator, new_session: NewSession, endpoint: Any
 ) -> None:
     gradient_emulator.batches.drop_line("b")
     source = jsonl(*(line(name, url=endpoint, body={**body(), "input": "x"}) for name in ("a", "b")))

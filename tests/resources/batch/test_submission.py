@@ -212,7 +212,7 @@ async def test_an_id_that_leads_to_another_path_is_refused(
     ],
 )
 async def test_a_misspelt_endpoint_is_found_before_anything_is_sent(
-    gradient_emulator: Emulator, session: AsyncSession, endpoint: str, meant: str
+    gradient_emulator: Emulator, session: AsyncSession, endpoint: Any, meant: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=meant):
         await session.batches.submit(requests(1), endpoint=endpoint)
@@ -220,9 +220,7 @@ async def test_a_misspelt_endpoint_is_found_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("endpoint", ["/v1/rerank", "/v2/chat/streams", None])
-async def test_an_endpoint_that_is_not_known_is_left_to_the_service(
-    session: AsyncSession, endpoint: str | None
-) -> None:
+async def test_an_endpoint_that_is_not_known_is_left_to_the_service(session: AsyncSession, endpoint: Any) -> None:
     report = await session.batches.validate(requests(1), endpoint=endpoint)
     assert all("endpoint" not in fault for fault in report.faults)
 
