@@ -52,7 +52,7 @@ class ConversationLoop:
     keep: Callable[[Conversation], None]
     attachments: list[Attachment] = attrs.field(factory=list)
 
-    def run(self, run_command: Callable[[ConversationLoop, str], bool]) -> None:
+    def run_loop(self, run_command: Callable[[ConversationLoop, str], bool]) -> None:
         """Converse until the input ends or *run_command*, which runs the lines that begin with ``/``, returns False."""
         while True:
             try:

@@ -56,6 +56,6 @@ def _open_and_run(
         attachments=attachments,
     )
     try:
-        loop.run(SlashCommands())
+        loop.run_loop(SlashCommands())
     finally:
         runner.run(stack.aclose())

@@ -1,0 +1,1 @@
+"""The checks of ``gradient-async doctor --probe`` on the live service."""
