@@ -9,8 +9,8 @@ import pytest
 from gradient_async import AsyncSession, RateLimiter, RateLimits, RetryPolicy
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
-from tests.support.pools import count_acquired
-from tests.support.waiting import HANG_SECONDS, wait_until
+from tests.support.leaks import assert_nothing_leaked
+from tests.support.waiting import HANG_SECONDS
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 STEPS = 25
@@ -59,24 +59,6 @@ async def teed(session: AsyncSession) -> None:
 async def _drain(branch: Any) -> None:
     async for _ in branch:
         pass
-
-
-async def assert_nothing_leaked(session: AsyncSession, tasks: set[Any], emulator: Emulator) -> None:
-    """Assert that no connection is in use, no task of ours runs, and every unsent permit was refunded."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert count_acquired(session) == 0
-    ours = [
-        task
-        for task in asyncio.all_tasks() - tasks
-        if "gradient_async/_io" in repr(task) or "aiohttp/client" in repr(task)
-    ]
-    assert ours == []
-    assert session.limits is not None
-    status = session.limits.status()
-    assert (status.queued, status.held) == (0, 0)
-    await wait_until(lambda: not emulator.active)
-    assert status.windows[0].used <= len(emulator.requests) + emulator.connections
 
 
 @pytest.mark.parametrize("call", [create, stream, stream_in_block, text, events, teed])
