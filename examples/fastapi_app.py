@@ -1,6 +1,7 @@
 """A FastAPI service that forwards responses: one session per worker, no cost for clients that disconnect.
 
-Run it with ``uvicorn examples.fastapi_app:app``; the key comes from MODEL_ACCESS_KEY.
+Run it with ``uvicorn --app-dir examples fastapi_app:app``; the key comes from MODEL_ACCESS_KEY. `web_parts` says how
+several workers share one budget.
 """
 
 from collections.abc import AsyncIterator
@@ -9,16 +10,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
+from web_parts import MODEL, STREAM_HEADERS, describe_error, open_session
 
-from gradient_async import APIStatusError, AsyncSession, run_until_disconnected
-
-MODEL = "llama3.3-70b-instruct"
+from gradient_async import GradientError, run_until_disconnected
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open one session for this worker and close it in the end."""
-    async with AsyncSession() as session:
+    async with open_session() as session:
         app.state.session = session
         yield
 
@@ -31,7 +31,7 @@ async def stream(request: Request) -> StreamingResponse:
     """Stream a response; when the client disconnects, the server cancels it and the upstream request."""
     messages = (await request.json())["messages"]
     upstream = await request.app.state.session.chat.completions.create(model=MODEL, messages=messages, stream=True)
-    return StreamingResponse(upstream.sse(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(upstream.sse(), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 @app.post("/chat")
@@ -43,7 +43,8 @@ async def chat(request: Request) -> dict[str, Any] | None:
     return completion and completion.to_dict()
 
 
-@app.exception_handler(APIStatusError)
-async def refused(_: Request, error: APIStatusError) -> JSONResponse:
-    """Tell the client what the service said, before the first byte of a stream as well."""
-    return JSONResponse({"message": error.message, "request_id": error.request_id}, status_code=error.status)
+@app.exception_handler(GradientError)
+async def respond_to_error(request: Request, error: GradientError) -> JSONResponse:
+    """Tell the client what went wrong, before the first byte of a stream as well."""
+    status, headers, body = describe_error(error, request.app.state.session)
+    return JSONResponse(body, status, headers)
