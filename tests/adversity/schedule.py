@@ -14,11 +14,12 @@ import asyncio
 import pickle
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from random import Random
 from typing import Literal
 
+import aiohttp
 import attrs
 
 from gradient_async import AsyncSession, GradientError, RateLimiter, RateLimits, RetryPolicy, Timeouts
@@ -47,6 +48,7 @@ class Schedule:
         first_number: The number of the first call; each takes `ROWS` numbers.
         route: Where the proxy stands.
         odds: The probability that a connection is broken.
+        brings_pool: Whether the connections are those of an aiohttp session of the caller.
         calls: The kinds of the calls, for each task that makes its calls one after the other.
     """
 
@@ -54,6 +56,7 @@ class Schedule:
     first_number: int
     route: Route
     odds: float
+    brings_pool: bool
     retry: RetryPolicy
     timeouts: Timeouts
     calls: tuple[tuple[str, ...], ...]
@@ -69,6 +72,7 @@ def draw_schedule(seed: int, index: int) -> Schedule:
         first_number=FIRST_NUMBER + index * NUMBERS_PER_SCHEDULE,
         route=random.choice(("direct", "direct", "behind the gateway", "before the gateway")),
         odds=random.choice((0.2, 0.5, 0.8)),
+        brings_pool=random.random() < 0.2,
         retry=RetryPolicy(
             attempts=random.randint(1, 4),
             first=0.005,
@@ -108,12 +112,33 @@ class Figures:
 
 @attrs.define
 class _Bench:
-    """The parts of one run; *limited* is the session that keeps the limits."""
+    """The parts of one run.
+
+    Attributes:
+        session: The session that makes the calls.
+        limited: The session that keeps the limits: the same, or the gateway's.
+        pool: The aiohttp session that *session* uses, None for its own.
+    """
 
     emulator: Emulator
     proxies: tuple[FaultyProxy, ...]
     session: AsyncSession
     limited: AsyncSession
+    pool: aiohttp.ClientSession | None
+
+    def count_open(self) -> int:
+        """Return the number of connections in use, of responses and of calls in all sessions."""
+        connector = None if self.pool is None else self.pool.connector
+        transports = {session._transport: count_acquired(session) for session in (self.session, self.limited)}
+        left = (count + len(each._open_exchanges) + len(each._active_calls) for each, count in transports.items())
+        return sum(left) + (0 if connector is None else len(connector._acquired))
+
+    async def aclose(self) -> None:
+        """Close all sessions."""
+        await self.session.aclose()
+        await self.limited.aclose()
+        if self.pool is not None:
+            await self.pool.close()
 
 
 @asynccontextmanager
@@ -121,24 +146,26 @@ async def open_bench(schedule: Schedule) -> AsyncIterator[_Bench]:
     """Start emulator, proxies, session and, if the schedule has one, the gateway."""
     random = Random(f"{schedule.seed} connections")
     new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds))
-    limiter = RateLimiter(RateLimits(windows=[(10_000, 3600.0)]))
     new_session = partial(AsyncSession, KEY, retry=schedule.retry, timeouts=schedule.timeouts)
-    async with Emulator(batch_seconds=0.01, limits=[(10_000, 3600.0)]) as emulator:
+    limiter = RateLimiter(RateLimits(windows=[(10_000, 3600.0)]))
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        emulator = await enter(Emulator(batch_seconds=0.01, limits=[(10_000, 3600.0)]))
         emulator.on_request(answer_prompt)
-        async with new_proxy(emulator.storage.url) as storage:
-            emulator.storage.address = lambda: storage.url
-            if schedule.route == "direct":
-                async with new_proxy(emulator.url) as proxy, new_session(base_url=proxy.url, limits=limiter) as session:
-                    yield _Bench(emulator, (proxy, storage), session, session)
-                return
-            async with new_proxy(emulator.url) as proxy:
-                origin = proxy.url if schedule.route == "behind the gateway" else emulator.url
-                async with new_session(base_url=origin, limits=limiter) as inner, Gateway(inner) as gateway:
-                    address = await gateway.listen("127.0.0.1", 0)
-                    proxy.upstream = emulator.url if schedule.route == "behind the gateway" else address
-                    front = address if schedule.route == "behind the gateway" else proxy.url
-                    async with new_session(base_url=front, limits=None) as session:
-                        yield _Bench(emulator, (proxy, storage), session, inner)
+        storage, proxy = await enter(new_proxy(emulator.storage.url)), await enter(new_proxy(emulator.url))
+        emulator.storage.address = lambda: storage.url
+        pool = await enter(aiohttp.ClientSession()) if schedule.brings_pool else None
+        if schedule.route == "direct":
+            session = await enter(new_session(base_url=proxy.url, limits=limiter, client_session=pool))
+            yield _Bench(emulator, (proxy, storage), session, session, pool)
+            return
+        is_behind = schedule.route == "behind the gateway"
+        inner = await enter(new_session(base_url=proxy.url if is_behind else emulator.url, limits=limiter))
+        address = await (await enter(Gateway(inner))).listen("127.0.0.1", 0)
+        proxy.upstream = emulator.url if is_behind else address
+        front = address if is_behind else proxy.url
+        session = await enter(new_session(base_url=front, limits=None, client_session=pool))
+        yield _Bench(emulator, (proxy, storage), session, inner, pool)
 
 
 @attrs.define
@@ -187,15 +214,11 @@ class Run:
                 self._report(f"{kind}: {fault}")
 
     async def _check_open(self, bench: _Bench) -> None:
-        for session in {bench.session, bench.limited}:
-            transport = session._transport
-            left = lambda: count_acquired(session) + len(transport._open_exchanges) + len(transport._active_calls)  # noqa: B023, E731
-            await self._wait_for_zero("connections and responses of a session", left)
+        await self._wait_for_zero("connections, responses and calls", bench.count_open)
         limits = bench.limited.limits
         assert limits is not None
         await self._wait_for_zero("permits", lambda: limits.status().held + limits.status().queued)
-        for session in (bench.session, bench.limited):
-            await session.aclose()
+        await bench.aclose()
         await self._wait_for_zero("connections of a proxy", lambda: sum(proxy.open_count for proxy in bench.proxies))
         await self._wait_for_zero("requests of the emulator", lambda: bench.emulator.active)
 
@@ -207,13 +230,18 @@ class Run:
             self._report(f"{count()} {name} left open")
 
     def _check_arrivals(self, bench: _Bench) -> None:
-        arrived, limits, retry = bench.emulator.requests, bench.limited.limits, self.schedule.retry
+        arrived, limits = bench.emulator.requests, bench.limited.limits
         assert limits is not None
         self.figures.arrived += len(arrived)
         window = limits.status().windows[0]
         if window.used - window.foreign < len(arrived):
             self._report(f"the limiter counts {window.used - window.foreign} of {len(arrived)} requests")
-        bodies = [request.body for request in arrived if not request.path.startswith("/v1/batches")]
+        self._check_copies(bench)
+
+    def _check_copies(self, bench: _Bench) -> None:
+        """Check how often each request arrived."""
+        retry = self.schedule.retry
+        bodies = [request.body for request in bench.emulator.requests if not request.path.startswith("/v1/batches")]
         counts = Counter(number for body in bodies for number in find_numbers(body))
         for number, error in self._errors.items():
             if counts[number] and not error.maybe_sent:
