@@ -7,9 +7,10 @@ Source: https://github.com/open-telemetry/semantic-conventions-genai, release 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gradient_async import AttemptDetails, CallDetails, CallOutcome, Usage
 from gradient_async.integrations._provider import PROVIDER
@@ -46,6 +47,8 @@ _OPERATIONS = {
     "/v1/audio/speech": Operation("generate_content", "speech"),
     "/v1/videos": Operation("generate_content"),
 }
+_RETRIEVAL = Operation("retrieval")
+_RETRIEVAL_PATH = re.compile(r"/v1/([^/]+)/retrieve")
 _NUMBERS = {
     "dimensions": "gen_ai.embeddings.dimension.count",
     "frequency_penalty": "gen_ai.request.frequency_penalty",
@@ -68,12 +71,20 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def find_operation(call: CallDetails) -> Operation | None:
-    """Return the operation of a call, None for a call that generates nothing."""
+    """Return the operation of a call, None for a call that neither generates nor retrieves anything."""
     if call.method != "POST":
         return None
     if call.model is None and call.url.endswith(_CHAT):  # an agent may be called at this path too
         return Operation("invoke_agent")
+    if _find_data_source(call.url) is not None:
+        return _RETRIEVAL
     return next((_OPERATIONS[path] for path in _OPERATIONS if call.url.endswith(path)), None)
+
+
+def _find_data_source(url: str) -> str | None:
+    """Return the id of the knowledge base that passages are retrieved from at *url*, None for any other address."""
+    found = _RETRIEVAL_PATH.search(url)
+    return unquote(found[1]) if found is not None and found.end() == len(url) else None
 
 
 def common_attributes(operation: str, model: str | None, url: str | None = None) -> Attributes:
@@ -91,6 +102,8 @@ def common_attributes(operation: str, model: str | None, url: str | None = None)
 def request_attributes(call: CallDetails, operation: Operation) -> Iterator[tuple[str, Any]]:
     """Iterate over the attributes of the parameters of a call."""
     params = call.params
+    if operation is _RETRIEVAL:
+        yield from _retrieval_attributes(call)
     for name, attribute in _NUMBERS.items():
         if isinstance(number := params.get(name), int | float):
             yield attribute, number
@@ -103,6 +116,12 @@ def request_attributes(call: CallDetails, operation: Operation) -> Iterator[tupl
         yield "gen_ai.request.stop_sequences", [stop] if isinstance(stop, str) else list(stop)
     if output := operation.output or _find_output(params.get("response_format")):
         yield "gen_ai.output.type", output
+
+
+def _retrieval_attributes(call: CallDetails) -> Iterator[tuple[str, Any]]:
+    yield "gen_ai.data_source.id", _find_data_source(call.url)
+    if isinstance(count := call.params.get("num_results"), int):
+        yield "gen_ai.retrieval.top_k", count
 
 
 def _text_attributes(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

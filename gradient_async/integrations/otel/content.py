@@ -1,8 +1,8 @@
 """Prompts, responses and results of tools as span attributes, for programs that ask for them.
 
 Contract: pure. The messages of all three APIs have one form; images and other media are named, not recorded.
-Source: the JSON schemas of ``gen_ai.input.messages``, ``gen_ai.output.messages``, ``gen_ai.system_instructions`` and
-``gen_ai.tool.definitions``.
+Source: the JSON schemas of ``gen_ai.input.messages``, ``gen_ai.output.messages``, ``gen_ai.system_instructions``,
+``gen_ai.tool.definitions`` and ``gen_ai.retrieval.documents``.
 """
 
 # Each API writes the same conversation in its own way; the conventions have one form, a role and typed parts:
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gradient_async.models._base import to_jsonable
+from gradient_async.models.retrieval import RetrievedPassage, RetrievedPassages
 from gradient_async.models.tool_run import ToolStep
 
 Part = dict[str, Any]
@@ -37,11 +38,20 @@ def request_content(params: Mapping[str, Any]) -> dict[str, str]:
             _name_tool(tool) for tool in params.get("tools") or () if isinstance(tool, Mapping)
         ],
     }
-    return {name: _encode(value) for name, value in content.items() if value}
+    return {name: _encode(value) for name, value in content.items() if value} | _read_query(params)
+
+
+def _read_query(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attribute of what passages are looked for."""
+    query = params.get("query")
+    return {"gen_ai.retrieval.query.text": query} if isinstance(query, str) else {}
 
 
 def response_content(result: Any) -> Iterator[tuple[str, str]]:
-    """Iterate over the attributes of a response: one message for each choice."""
+    """Iterate over the attributes of a response: one message for each choice, or the passages that were found."""
+    if isinstance(result, RetrievedPassages):
+        yield "gen_ai.retrieval.documents", _encode([_name_passage(passage) for passage in result.results])
+        return
     choices, output = getattr(result, "choices", None), getattr(result, "output", None)
     if choices is not None:
         messages = [_read_message(to_jsonable(choice.message), "assistant") for choice in choices]
@@ -56,6 +66,12 @@ def result_content(result: Any) -> Iterator[tuple[str, str]]:
     """Iterate over the attributes of a tool's result, in the form that the model got."""
     if isinstance(result, ToolStep):
         yield "gen_ai.tool.call.result", result.content
+
+
+def _name_passage(passage: RetrievedPassage) -> Part:
+    """Return a passage as a document, with the id of its file as far as the service states one."""
+    source = passage.metadata.get("file_id") or passage.metadata.get("item_name")
+    return {**({"id": str(source)} if source else {}), "content": passage.text_content}
 
 
 def _encode(value: Any) -> str:

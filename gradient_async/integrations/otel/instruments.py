@@ -8,7 +8,8 @@ Contract: a count that the service did not state is not recorded.
 #
 #   until 1.41                                     since 0.1.0
 #   gen_ai.client.operation.duration               gen_ai.client.inference.duration, .embeddings.duration,
-#                                                  gen_ai.invoke_agent.duration, gen_ai.execute_tool.duration
+#                                                  gen_ai.invoke_agent.duration, gen_ai.execute_tool.duration,
+#                                                  gen_ai.retrieval.duration
 #   gen_ai.client.operation.time_to_first_chunk    gen_ai.client.inference.time_to_first_chunk
 #   gen_ai.client.token.usage, by token type       gen_ai.client.inference.usage.input_tokens and its parts: counters
 
@@ -29,6 +30,7 @@ _DURATIONS = {
     "embeddings": "gen_ai.client.embeddings.duration",
     "invoke_agent": "gen_ai.invoke_agent.duration",
     "execute_tool": "gen_ai.execute_tool.duration",
+    "retrieval": "gen_ai.retrieval.duration",
 }
 _INFERENCES = frozenset({"chat", "generate_content"})
 

@@ -84,7 +84,7 @@ class Telemetry:
         self._capture_content = capture_content
 
     def begin_call(self, call: CallDetails) -> End | None:
-        """Begin the span of *call* if it is for a model or an agent, and make it current for its requests."""
+        """Begin the span of *call* to a model, an agent or a knowledge base, and make it current for its requests."""
         operation = find_operation(call)
         if operation is None:
             self._set_call_span(None)

@@ -153,3 +153,22 @@ async def test_arguments_and_results_of_tools_are_recorded_only_if_asked_for(gra
         "Rain in Rome",
     )
     assert "Rome" not in silent.find("execute_tool weather").to_json()
+
+
+async def test_query_and_passages_are_recorded_only_if_asked_for() -> None:
+    silent, telling = Recording(), Recording(capture_content=True)
+    async with (
+        Emulator(knowledge_bases={"kb": ["Rome is warm.", "Oslo is not warm."]}) as emulator,
+        AsyncSession("k", base_url=emulator.url, hooks=[silent.hook, telling.hook]) as session,
+    ):
+        await session.knowledge_bases.retrieve("kb", query="warm Rome")
+        emulator.reply(body={"results": [{"text_content": "a", "metadata": {"file_id": "f"}}, {}]}, path="*/retrieve")
+        await session.knowledge_bases.retrieve("kb", query="q")
+    first, second = telling.attributes()
+    assert first["gen_ai.retrieval.query.text"] == "warm Rome"
+    assert json.loads(first["gen_ai.retrieval.documents"]) == [
+        {"id": "document-0.txt", "content": "Rome is warm."},
+        {"id": "document-1.txt", "content": "Oslo is not warm."},
+    ]
+    assert json.loads(second["gen_ai.retrieval.documents"]) == [{"id": "f", "content": "a"}, {"content": ""}]
+    assert not any("retrieval." in key for attributes in silent.attributes() for key in attributes)

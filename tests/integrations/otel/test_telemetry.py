@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.trace import SpanKind, StatusCode
 
-from gradient_async import AsyncSession, PermissionDeniedError, RateLimits, StreamTruncatedError
+from gradient_async import AsyncSession, NotFoundError, PermissionDeniedError, RateLimits, StreamTruncatedError
 from gradient_async.testing import Emulator
 from tests.support.otel import Recording
 from tests.support.waiting import wait_until
@@ -477,3 +477,28 @@ async def test_a_tool_that_fails_is_an_error_without_its_message(
     assert (span.status.status_code, (span.attributes or {})["error.type"]) == (StatusCode.ERROR, "ValueError")
     assert recording.find("invoke_agent llama").status.status_code is StatusCode.UNSET
     assert SECRET not in "".join(span.to_json() for span in recording.spans)
+
+
+# Retrieval.
+
+
+async def test_a_retrieval_is_a_span_with_its_own_duration(recording: Recording) -> None:
+    async with (
+        Emulator(knowledge_bases={"kb 1": [f"The sun, {SECRET}."]}) as emulator,
+        AsyncSession("k", base_url=emulator.url, hooks=[recording.hook]) as session,
+    ):
+        await session.knowledge_bases.retrieve("kb 1", query="sun", num_results=3)
+        with pytest.raises(NotFoundError):
+            await session.knowledge_bases.retrieve("other", query="sun")
+    done, failed = recording.spans
+    assert (done.name, done.kind) == ("retrieval", SpanKind.CLIENT)
+    attributes = recording.attributes()[0]
+    assert {name: attributes[name] for name in attributes if "gen_ai" in name} == {
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.provider.name": "digitalocean.gradient",
+        "gen_ai.data_source.id": "kb 1",
+        "gen_ai.retrieval.top_k": 3,
+    }
+    assert SECRET not in done.to_json()
+    assert (failed.status.status_code, recording.attributes()[1]["error.type"]) == (StatusCode.ERROR, "404")
+    assert {"gen_ai.retrieval.duration", "gen_ai.client.operation.duration"} <= set(recording.metrics())
