@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
-.PHONY: help demo test adversity test-ray test-frameworks lint docs bench clean
+.PHONY: help demo test adversity test-ray test-notebook test-frameworks lint docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ adversity: .venv/dev ## run 2,000 schedules of broken connections; ARGS="--seed 
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)
+
+test-notebook: .venv/notebook ## run the example notebook in a kernel, without a key
+	$(BIN)/python -m pytest tests/examples/test_notebook.py tests/resources/test_progress_bars.py $(ARGS)
 
 test-frameworks: $(FRAMEWORKS)/made ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks $(ARGS)
@@ -64,6 +67,10 @@ clean: ## remove the environments and everything that was generated
 
 .venv/ray: .venv/dev
 	@$(PIP) install --editable '.[ray]'
+	@touch $@
+
+.venv/notebook: .venv/dev
+	@$(PIP) install --editable '.[notebook]'
 	@touch $@
 
 $(FRAMEWORKS)/made: pyproject.toml .venv/made

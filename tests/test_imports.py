@@ -145,6 +145,15 @@ async def test_messages_and_responses_load_no_module_of_chat_streams(
     assert loaded & (STREAMING | ELSEWHERE | {"resources.chat.completions"}) <= needed
 
 
+async def test_a_map_loads_no_progress_bars_and_no_views_of_notebooks(gradient_emulator: Emulator) -> None:
+    code = "async with session.chat.completions.map(['Hi'], model='m') as results: print(repr([each async for each in results]), file=sys.stderr)"
+    loaded = await modules_loaded_by("import sys" + CALL.format(url=gradient_emulator.url, code=code))
+    ours = our_modules(loaded)
+    assert "_io.map.map_results" in ours
+    assert not {name for name in ours if name.startswith(("resources.progress_bars", "models._html"))}
+    assert loaded & {"rich", "tqdm", "IPython", "html"} == set()
+
+
 async def test_accessing_chat_loads_everything_that_a_completion_needs(gradient_emulator: Emulator) -> None:
     before = our_modules(await modules_loaded_by(f"{SESSION}; session.chat; session.limits"))
     assert our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before

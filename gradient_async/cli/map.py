@@ -27,7 +27,7 @@ from gradient_async.cli.chat_options import (
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
-from gradient_async.cli.map_view import create_map_view, format_duration
+from gradient_async.cli.map_view import create_map_view
 from gradient_async.cli.row_options import (
     build_template,
     columns_option,
@@ -36,6 +36,7 @@ from gradient_async.cli.row_options import (
     template_option,
 )
 from gradient_async.cli.terminal import remove_controls
+from gradient_async.models._texts import format_duration
 
 STDIN = "-"
 

@@ -1,4 +1,4 @@
-"""The two forms of a view of progress on stderr: lines, and bars that are drawn between ``with`` and its end."""
+"""The two forms of a view of progress on stderr: lines, and the bars of `gradient_async.resources.progress_bars`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
-from rich.console import Console
-from rich.progress import Progress, ProgressColumn
 
 
 class StderrView(Protocol):
@@ -31,28 +29,3 @@ class Lines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
-
-
-@attrs.define(eq=False)
-class Bars:
-    """Draws bars, which stand still after the block.
-
-    Attributes:
-        progress: The bars.
-    """
-
-    progress: Progress = attrs.field(init=False)
-
-    def __enter__(self) -> Self:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
-
-
-def create_progress(*columns: ProgressColumn) -> Progress:
-    """Return bars with *columns* on stderr."""
-    return Progress(*columns, console=Console(stderr=True, highlight=False))

@@ -66,6 +66,7 @@ class Embeddings(Resource):
         timeout: float | Timeouts | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         on_progress: Callable[[MapProgress], object] | None = None,
+        progress: bool = False,
         stop_after: int | None = None,
         **shared: Unpack[SharedEmbeddingParams],
     ) -> MapResults[EmbeddingResult]:
@@ -84,6 +85,7 @@ class Embeddings(Resource):
             checkpoint: Path of a file that keeps each vector. The same call in another process, after any interruption,
                 sends only texts whose vector is not in the file.
             on_progress: Receives a `MapProgress` while something changes, at most ten times a second, and at the end.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
             stop_after: Number of failed requests in a row that ends the map with the last of their errors.
             **shared: Parameters of every request.
 
@@ -100,6 +102,7 @@ class Embeddings(Resource):
             ordered=True,
             checkpoint=checkpoint,
             on_progress=on_progress,
+            progress=progress,
             stop_after=stop_after,
         )
         build_embeddings_request({**shared, "input": "checked before anything is sent"}, timeouts=self._timeouts)

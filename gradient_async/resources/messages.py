@@ -171,6 +171,7 @@ class Messages(GenerativeResource[MessageReply]):
         timeout: float | Timeouts | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         on_progress: Callable[[MapProgress], object] | None = None,
+        progress: bool = False,
         stop_after: int | None = None,
         **shared: Unpack[MessagesMapParams],
     ) -> MapResults[MapResult[MessageReply]]:
@@ -188,6 +189,7 @@ class Messages(GenerativeResource[MessageReply]):
             timeout: Seconds for each request once the limiter admits it, or a `Timeouts` for each part of it.
             checkpoint: Path of a file that keeps each result; the same call, after any interruption, sends the rest.
             on_progress: Receives a `MapProgress` while something changes, at most ten times a second, and at the end.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
             stop_after: Number of failures in a row that ends the map with the last of them.
             **shared: Parameters of every request; its own override them.
 
@@ -208,6 +210,7 @@ class Messages(GenerativeResource[MessageReply]):
             timeout=timeout,
             checkpoint=checkpoint,
             on_progress=on_progress,
+            progress=progress,
             stop_after=stop_after,
             form=MESSAGES_FORM,
         )

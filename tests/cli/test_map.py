@@ -14,8 +14,9 @@ import pytest
 from gradient_async import AsyncSession, MapProgress, RateLimits
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.map_estimate import estimate_seconds
-from gradient_async.cli.map_view import create_map_view, describe_progress, format_duration
+from gradient_async.cli.map_view import create_map_view
 from gradient_async.cli.settings import DEFAULT_MODEL
+from gradient_async.models._texts import format_duration
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, WaitUntil, stdout_of
 from tests.support.waiting import HANG_SECONDS
@@ -275,7 +276,7 @@ def test_ctrl_c_ends_map_at_every_stage_with_advice(
     ],
 )
 def test_progress_is_one_line(progress: MapProgress, text: str) -> None:
-    assert describe_progress(progress) == text
+    assert str(progress) == text
 
 
 @pytest.mark.parametrize(

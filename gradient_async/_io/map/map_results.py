@@ -14,8 +14,9 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import attrs
 
@@ -40,6 +41,19 @@ _REPORT_AT_LEAST_EVERY = 1.0
 _ESTIMATE_EVERY = 1.0
 
 
+class MapDisplay(Protocol):
+    """Displays the progress of a map, from the beginning of the map to its end."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show_progress(self, progress: MapProgress, /) -> None:
+        """Display *progress*."""
+
+
 @attrs.frozen(kw_only=True)
 class MapOptions:
     """How a map runs.
@@ -49,6 +63,7 @@ class MapOptions:
         ordered: Whether results keep the order of the items.
         checkpoint: The file of results, None to keep none.
         on_progress: Receives the progress at most ten times a second; None to report none.
+        display: Receives it as well, between its ``__enter__`` and ``__exit__``; None to display none.
         stop_after: Number of failures in a row that ends the map, None for any number.
     """
 
@@ -56,6 +71,7 @@ class MapOptions:
     ordered: bool = False
     checkpoint: CheckpointFile | None = None
     on_progress: Callable[[MapProgress], object] | None = None
+    display: MapDisplay | None = None
     stop_after: int | None = attrs.field(default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -104,6 +120,8 @@ class MapResults(AsyncOnly, Displayed, Generic[T]):
         self._rule = StopRule(options.stop_after)
         self._meter = ProgressMeter(0.0, self._total)
         self._estimate = (0.0, 0.0)
+        self._displays = ExitStack()
+        self._observers = [] if options.on_progress is None else [options.on_progress]
         self.gate = LimiterGate()
         self.checkpoint = options.checkpoint
 
@@ -116,21 +134,24 @@ class MapResults(AsyncOnly, Displayed, Generic[T]):
         self._total = self._meter.total = await self._rows.count_rows()
         if self.checkpoint is not None:
             await self.checkpoint.open_file()
+        if self._options.display is not None:
+            self._observers.append(self._displays.enter_context(self._options.display).show_progress)
         await self._calls.__aenter__()
-        if self._options.on_progress is not None:
+        if self._observers:
             self._calls.start_task(self._report_progress)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            await self._calls.__aexit__(kind, error, trace)
-        finally:
-            if isinstance(self._source, ThreadedIterator):
-                self._source.close()
-            await self._close_checkpoint(error)
-        self._call_on_progress()
+        with self._displays:
+            try:
+                await self._calls.__aexit__(kind, error, trace)
+            finally:
+                if isinstance(self._source, ThreadedIterator):
+                    self._source.close()
+                await self._close_checkpoint(error)
+            self._call_observers()
 
     def __del__(self) -> None:
         if not self._was_entered:
@@ -236,12 +257,14 @@ class MapResults(AsyncOnly, Displayed, Generic[T]):
         while True:
             await asyncio.sleep(_REPORT_EVERY)
             if self._meter.done != reported or loop.time() - reported_at >= _REPORT_AT_LEAST_EVERY:
-                self._call_on_progress()
+                self._call_observers()
                 reported_at, reported = loop.time(), self._meter.done
 
-    def _call_on_progress(self) -> None:
-        if self._options.on_progress is not None:
-            call_hook(self._options.on_progress, self.progress)
+    def _call_observers(self) -> None:
+        if self._observers:
+            progress = self.progress
+            for observe in self._observers:
+                call_hook(observe, progress)
 
     def _estimate_limiter(self, now: float) -> float:
         """Return the seconds until the limiter has admitted all remaining requests, computed at most once a second."""

@@ -10,8 +10,9 @@ import click
 
 from gradient_async import BatchReport, ValidationReport
 from gradient_async.cli.advice import name_options
-from gradient_async.cli.batch.progress_view import format_size, print_note
+from gradient_async.cli.batch.progress_view import print_note
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.models._texts import format_size
 
 _MAX_SHOWN = 10
 _BYTES_PER_TOKEN, _WINDOW_HOURS = 4, 24

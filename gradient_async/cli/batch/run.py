@@ -28,13 +28,14 @@ from gradient_async.cli.batch.common import (
     watch_job,
 )
 from gradient_async.cli.batch.journal_index import JournalIndex
-from gradient_async.cli.batch.progress_view import create_view, format_counts, format_size, print_note
+from gradient_async.cli.batch.progress_view import create_view, print_note
 from gradient_async.cli.batch.report_view import print_dry_run, print_report_faults, summarize_report
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options
 from gradient_async.cli.row_options import list_row_options
 from gradient_async.cli.state_folder import find_state_folder
+from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.options import StepCallback, SubmitOptions
 from gradient_async.resources.batch.result_download import require_distinct_paths
 
@@ -240,7 +241,7 @@ class Run:
             click.echo(str(saved.output))
         output_note = f"{format_size(saved.size)} in {saved.output}"
         errors_note = f"{format_size(saved.errors_size)} in {saved.errors}"
-        print_note(f"{format_counts(batch)}; {output_note}, {errors_note}")
+        print_note(f"{batch.request_counts}; {output_note}, {errors_note}")
         print_report_faults(report)
         if saved.errors_problem is not None:
             print_note(f"The failed requests could not be read: {saved.errors_problem}")

@@ -52,6 +52,8 @@ from gradient_async.resources.batch.options import (
     ResolvedOptions,
     StepCallback,
     SubmitOptions,
+    combine_callbacks,
+    open_progress_bars,
 )
 from gradient_async.resources.batch.row_lines import CHAT_ENDPOINT, RowOptions, choose_rows
 from gradient_async.resources.batch.submission import Submission
@@ -115,6 +117,7 @@ class Batches:
         *,
         poll: Poll = DEFAULT_POLL,
         timeout: float | None = None,
+        progress: bool = False,
         **options: Unpack[SubmitOptions],
     ) -> BatchJob:
         """Submit a job and wait until it is complete.
@@ -131,6 +134,7 @@ class Batches:
             source: As for `submit`.
             poll: Bounds of the delay between two polls, in seconds.
             timeout: Seconds to wait for the end of the job; None for no limit.
+            progress: Whether to show progress bars: in a notebook, else on stderr, which needs rich or tqdm.
             **options: As `SubmitOptions` describes.
 
         Returns:
@@ -141,8 +145,11 @@ class Batches:
             APITimeoutError: The job did not end within *timeout*; it continues at the service.
             GradientError: As `submit` does.
         """
-        job = await self.submit(source, **options)
-        await job.wait(poll=poll, timeout=timeout)
+        with open_progress_bars(progress=progress) as bars:
+            if bars is not None:
+                options["on_step"] = combine_callbacks(options.get("on_step"), bars.show_step)
+            job = await self.submit(source, **options)
+            await job._watch(bars, poll=poll, timeout=timeout)
         return job
 
     def map(
@@ -156,6 +163,7 @@ class Batches:
         timeout: float | None = None,
         on_step: StepCallback | None = None,
         on_progress: Callable[[MapProgress], object] | None = None,
+        progress: bool = False,
         **shared: Unpack[MapParams],
     ) -> BatchMapResults:
         """Send many chat requests as one job: ``async with ....map(requests) as results: async for result in results``.
@@ -179,6 +187,7 @@ class Batches:
             timeout: Seconds to wait for the end of the job; None for no limit.
             on_step: Called with a `BatchStep` after each step of the submission.
             on_progress: Receives a `MapProgress` after each change of the job, and at the end.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
             **shared: Parameters of every request; its own override them.
 
         Raises:
@@ -186,8 +195,9 @@ class Batches:
         """
         from gradient_async._io.sources.row_source import open_source
         from gradient_async.resources.batch.map import BatchMapResults
+        from gradient_async.resources.map_options import create_map_display
 
-        source = open_source(requests, columns)
+        source, bars = open_source(requests, columns), create_map_display(progress=progress)
 
         async def submit() -> BatchJob:
             return await self.submit(
@@ -198,10 +208,10 @@ class Batches:
                 endpoint=CHAT_ENDPOINT,
                 split=True,
                 journal=journal,
-                on_step=on_step,
+                on_step=on_step if bars is None else combine_callbacks(on_step, bars.show_step),
             )
 
-        return BatchMapResults(source, submit, lambda job: job.progress(poll=poll, timeout=timeout), on_progress)
+        return BatchMapResults(source, submit, lambda job: job.progress(poll=poll, timeout=timeout), on_progress, bars)
 
     def job(
         self,

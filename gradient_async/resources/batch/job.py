@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -38,7 +38,12 @@ from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
-from gradient_async.resources.batch.options import JournalOption, journal_of_retry
+from gradient_async.resources.batch.options import (
+    JournalOption,
+    combine_callbacks,
+    journal_of_retry,
+    open_progress_bars,
+)
 from gradient_async.resources.batch.report import (
     ResultFilter,
     build_batch_report,
@@ -57,6 +62,9 @@ from gradient_async.resources.batch.result_download import (
 from gradient_async.resources.batch.result_reader import RowKey, iterate_saved, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
 from gradient_async.resources.batch.row_lines import RowOptions, choose_rows
+
+if TYPE_CHECKING:
+    from gradient_async.resources.progress_bars.base import ProgressBars
 
 R = TypeVar("R")
 DEFAULT_POLL = Poll()
@@ -160,13 +168,21 @@ class BatchJob(Displayed):
 
         return JobProgress(fetch_state, poll, timeout, count_requests=lambda: self._look_requests)
 
-    async def wait(self, *, timeout: float | None = None, poll: Poll = DEFAULT_POLL, check: bool = True) -> Batch:
+    async def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        poll: Poll = DEFAULT_POLL,
+        check: bool = True,
+        progress: bool = False,
+    ) -> Batch:
         """Wait until the job has ended.
 
         Args:
             timeout: Seconds in all; None for no limit.
             poll: Bounds of the delay between two polls, in seconds.
             check: Raise an error for a status other than ``completed``. Results may exist in either case.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
 
         Returns:
             The final state.
@@ -176,8 +192,16 @@ class BatchJob(Displayed):
             APITimeoutError: The job did not end within *timeout*; it continues at the service.
             APIStatusError: The service refused a poll with an error that is not transient.
         """
-        async for _ in self.progress(poll=poll, timeout=timeout):
-            pass
+        with open_progress_bars(progress=progress) as bars:
+            return await self._watch(bars, timeout=timeout, poll=poll, check=check)
+
+    async def _watch(
+        self, bars: ProgressBars | None, *, timeout: float | None, poll: Poll = DEFAULT_POLL, check: bool = True
+    ) -> Batch:
+        """Wait until the job has ended, and show its states in *bars*."""
+        async for state in self.progress(poll=poll, timeout=timeout):
+            if bars is not None:
+                bars.show_job(state)
         batch = self.batch
         assert batch is not None  # noqa: S101 - progress ends with the state of every part
         if check and batch.status != "completed":
@@ -227,6 +251,7 @@ class BatchJob(Displayed):
         *,
         errors: str | os.PathLike[str] | None = None,
         on_progress: ByteProgress | None = None,
+        progress: bool = False,
     ) -> SavedResults:
         """Save the results to files, which appear only when they are complete.
 
@@ -241,6 +266,7 @@ class BatchJob(Displayed):
             path: Path for the output file; an existing file is replaced.
             errors: Path for the error sidecar, which is empty if no request failed; None does not download it.
             on_progress: Called with the bytes saved and the size of the file in bytes.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
 
         Returns:
             The paths and sizes of the files.
@@ -256,6 +282,8 @@ class BatchJob(Displayed):
         targets = await run_in_thread(partial(resolve_targets, path, errors, self._context.journal))
         sources = await self._locate_files()
         async with AsyncExitStack() as stack:
+            if (bars := stack.enter_context(open_progress_bars(progress=progress))) is not None:
+                on_progress = combine_callbacks(on_progress, bars.show_download)
             journal, tag = None, uuid.uuid4().hex
             if self._context.journal is not None:
                 journal = await stack.enter_async_context(Journal(self._context.journal))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,6 +19,7 @@ import attrs
 from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import call_hook
+from gradient_async._io.map.map_results import MapDisplay
 from gradient_async._io.sources.row_source import RowSource
 from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.map.progress_meter import ProgressMeter
@@ -58,22 +59,27 @@ class BatchMapResults(AsyncOnly, Displayed):
     _submit: Callable[[], Awaitable[BatchJob]]
     _watch: Callable[[BatchJob], AsyncIterator[Batch]]
     _on_progress: Callable[[MapProgress], object] | None = None
+    _display: MapDisplay | None = None
     job: BatchJob | None = attrs.field(default=None, init=False)
     _meter: ProgressMeter = attrs.field(factory=lambda: ProgressMeter(0.0), init=False)
     _stopped: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _results: AsyncGenerator[MapResult, None] | None = attrs.field(default=None, init=False)
+    _displays: ExitStack = attrs.field(factory=ExitStack, init=False)
 
     async def __aenter__(self) -> Self:
         self._meter.start(get_loop().time())
         self._meter.total = await self._source.count_rows()
+        if self._display is not None:
+            self._displays.enter_context(self._display)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._results is not None:
-            await self._results.aclose()
-        self._report_progress()
+        with self._displays:
+            if self._results is not None:
+                await self._results.aclose()
+            self._report_progress()
 
     def __repr__(self) -> str:
         job = "no job yet" if self.job is None else repr(self.job)
@@ -169,8 +175,9 @@ class BatchMapResults(AsyncOnly, Displayed):
             meter.done = max(meter.done, meter.failed)
 
     def _report_progress(self) -> None:
-        if self._on_progress is not None:
-            call_hook(self._on_progress, self.progress)
+        for observe in (self._on_progress, None if self._display is None else self._display.show_progress):
+            if observe is not None:
+                call_hook(observe, self.progress)
 
 
 def is_unprocessed(result: BatchResult) -> bool:

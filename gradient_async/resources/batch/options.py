@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict
 
 import attrs
 
@@ -21,6 +22,11 @@ from gradient_async._protocol.batch.api import (
 from gradient_async._protocol.sources.row_template import Template
 from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.row_lines import RowOptions
+
+if TYPE_CHECKING:
+    from gradient_async.resources.progress_bars.base import ProgressBars
+
+P = ParamSpec("P")
 
 DEFAULT_CONTENT_TYPE = AUTO
 """``application/jsonl``; where the URL proves to be signed for another type, the next one is tried."""
@@ -97,6 +103,30 @@ class SubmitOptions(TypedDict, total=False):
     template: Template | None
     columns: Sequence[str] | None
     params: Mapping[str, Any] | None
+
+
+def combine_callbacks(*callbacks: Callable[P, object] | None) -> Callable[P, None]:
+    """Return a function that calls each of *callbacks* that is not None."""
+    given = [callback for callback in callbacks if callback is not None]
+
+    def call_all(*args: P.args, **kwargs: P.kwargs) -> None:
+        for callback in given:
+            callback(*args, **kwargs)
+
+    return call_all
+
+
+def open_progress_bars(*, progress: bool) -> AbstractContextManager[ProgressBars | None]:
+    """Return progress bars for a ``with`` statement; None in place of them unless *progress*.
+
+    Raises:
+        ConfigurationError: Nothing that draws progress bars is installed.
+    """
+    if not progress:
+        return nullcontext()
+    from gradient_async.resources.progress_bars.choice import create_progress_bars  # loads rich or tqdm
+
+    return create_progress_bars()
 
 
 @attrs.frozen(kw_only=True)

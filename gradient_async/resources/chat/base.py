@@ -51,6 +51,7 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
         timeout: float | Timeouts | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         on_progress: Callable[[MapProgress], object] | None = None,
+        progress: bool = False,
         stop_after: int | None = None,
         **shared: Unpack[MapParams],
     ) -> MapResults[MapResult]:
@@ -76,6 +77,7 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
             checkpoint: Path of a file that keeps each completion. The same call in another process, after any
                 interruption, sends only requests whose completion is not in the file.
             on_progress: Receives a `MapProgress` while something changes, at most ten times a second, and at the end.
+            progress: Whether to show a progress bar: in a notebook, else on stderr, which needs rich or tqdm.
             stop_after: Number of failures in a row that ends the map with the last of them.
             **shared: Parameters of every request; its own override them.
 
@@ -94,6 +96,7 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
             timeout=timeout,
             checkpoint=checkpoint,
             on_progress=on_progress,
+            progress=progress,
             stop_after=stop_after,
         )
 

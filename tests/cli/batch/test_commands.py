@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from gradient_async import Batch, BatchStep
-from gradient_async.cli.batch.progress_view import BarView, format_size
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.models._texts import format_size
 from gradient_async.resources.batch import result_download
+from gradient_async.resources.progress_bars.base import ProgressBars
+from gradient_async.resources.progress_bars.rich_bars import open_rich_bars
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Start, StartInTerminal, WaitUntil
 from tests.support.waiting import HANG_SECONDS
@@ -449,7 +451,7 @@ def test_validate_needs_no_key(invoke: Invoke, source: Path) -> None:
 
 
 def test_bars_show_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
-    with BarView() as bars:
+    with ProgressBars(open_rich_bars()) as bars:
         bars.show_step(BatchStep("upload", 1, 2))
         bars.show_job(Batch(batch_id="b", status="in_progress"))
         bars.show_download(1, 2)
