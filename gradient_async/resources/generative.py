@@ -61,6 +61,13 @@ class DialectLoader(Protocol):
         """Return the dialect."""
 
 
+class FormLoader(Protocol):
+    """A function that imports the form of one API's requests."""
+
+    def __call__(self) -> RequestForm:
+        """Return the form."""
+
+
 class GenerativeResource(StreamingResource, Generic[R]):
     """Sends requests for generated content to one host; *R* is the type of their results.
 
@@ -70,6 +77,7 @@ class GenerativeResource(StreamingResource, Generic[R]):
         _read: Reads the body of a result.
         _build: Builds a request from its parameters.
         _load_dialect: Returns the form of the API's tools and structured output.
+        _load_form: Returns the form of the requests that `map` makes of texts and rows.
     """
 
     _path: str
@@ -77,6 +85,7 @@ class GenerativeResource(StreamingResource, Generic[R]):
     _read: ClassVar[BodyReader[Any]]
     _build: ClassVar[RequestBuilder]
     _load_dialect: ClassVar[DialectLoader]
+    _load_form: ClassVar[FormLoader]
 
     def _build_request(self, params: Mapping[str, Any], timeout: float | Timeouts | None, *, stream: bool) -> Request:
         """Build the request of one call."""
@@ -119,11 +128,9 @@ class GenerativeResource(StreamingResource, Generic[R]):
         template: Template | None,
         columns: Sequence[str] | None,
         timeout: float | Timeouts | None,
-        form: RequestForm | None = None,
         **options: Any,
     ) -> MapResults[MapResult[R]]:
         """Return the results of many requests; *options* are those of `build_map_options`."""
-        from gradient_async._protocol.sources.request_form import CHAT_FORM
         from gradient_async._protocol.sources.row_template import build_row_template
         from gradient_async.resources.map_options import build_map_options
         from gradient_async.resources.request_map import RequestMap, map_results  # loads anyio; many send single calls
@@ -132,7 +139,7 @@ class GenerativeResource(StreamingResource, Generic[R]):
         rows = build_row_template(template, columns)
         build = partial(self._build_in_bulk, timeout)
         request_map = RequestMap(
-            shared, rows, build, self._send_in_bulk, self._find_scope, self._read, form or CHAT_FORM
+            shared, rows, build, self._send_in_bulk, self._find_scope, self._read, self._load_form()
         )
         return map_results(requests, request_map, map_options)
 

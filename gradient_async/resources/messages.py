@@ -30,6 +30,7 @@ from gradient_async.resources.generative import GenerativeResource
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.stream.message_stream import MessageStream
+    from gradient_async._protocol.sources.request_form import RequestForm
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
@@ -48,6 +49,12 @@ class Messages(GenerativeResource[MessageReply]):
     _build = staticmethod(build_message_request)
     _load_dialect = staticmethod(load_messages_dialect)
     _read = staticmethod(read_message)
+
+    @staticmethod
+    def _load_form() -> RequestForm:
+        from gradient_async._protocol.sources.request_form import MESSAGES_FORM  # many programs send single calls
+
+        return MESSAGES_FORM
 
     async def create(
         self, *, timeout: float | Timeouts | None = None, **params: Unpack[MessagesParams]
@@ -198,8 +205,6 @@ class Messages(GenerativeResource[MessageReply]):
             CheckpointError: The checkpoint could not be written; raised where results are read.
             SessionClosedError: The session was closed while the results were read.
         """
-        from gradient_async._protocol.sources.request_form import MESSAGES_FORM  # many programs send single calls
-
         return self._map_requests(
             requests,
             shared,
@@ -212,5 +217,4 @@ class Messages(GenerativeResource[MessageReply]):
             on_progress=on_progress,
             progress=progress,
             stop_after=stop_after,
-            form=MESSAGES_FORM,
         )

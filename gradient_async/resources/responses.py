@@ -23,6 +23,7 @@ from gradient_async.resources.generative import GenerativeResource
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.stream.response_stream import ResponseStream
+    from gradient_async._protocol.sources.request_form import RequestForm
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
@@ -41,6 +42,12 @@ class Responses(GenerativeResource[ResponseReply]):
     _build = staticmethod(build_response_request)
     _load_dialect = staticmethod(load_responses_dialect)
     _read = staticmethod(read_response)
+
+    @staticmethod
+    def _load_form() -> RequestForm:
+        from gradient_async._protocol.sources.request_form import INPUT_FORM  # many programs send single calls
+
+        return INPUT_FORM
 
     async def create(
         self, *, timeout: float | Timeouts | None = None, **params: Unpack[ResponsesParams]
@@ -189,8 +196,6 @@ class Responses(GenerativeResource[ResponseReply]):
             CheckpointError: The checkpoint could not be written; raised where results are read.
             SessionClosedError: The session was closed while the results were read.
         """
-        from gradient_async._protocol.sources.request_form import INPUT_FORM  # many programs send single calls
-
         return self._map_requests(
             requests,
             shared,
@@ -203,5 +208,4 @@ class Responses(GenerativeResource[ResponseReply]):
             on_progress=on_progress,
             progress=progress,
             stop_after=stop_after,
-            form=INPUT_FORM,
         )

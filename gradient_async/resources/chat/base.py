@@ -20,6 +20,7 @@ from gradient_async.resources.generative import GenerativeResource
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.stream.chat_stream import ChatStream
+    from gradient_async._protocol.sources.request_form import RequestForm
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
@@ -39,6 +40,12 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
     _load_dialect = staticmethod(load_chat_dialect)
     _read = read_completion
     _default_model: ClassVar[str | None] = None
+
+    @staticmethod
+    def _load_form() -> RequestForm:
+        from gradient_async._protocol.sources.request_form import CHAT_FORM  # many programs send single calls
+
+        return CHAT_FORM
 
     def map(
         self,
