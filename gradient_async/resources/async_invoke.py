@@ -5,16 +5,17 @@ Source: ``POST /v1/async-invoke``, ``GET /v1/async-invoke/{request_id}`` and its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Unpack
 
 import attrs
 
-from gradient_async._io.batch.poller import JobProgress
+from gradient_async._io.batch.poller import poll_to_end
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.poll_schedule import Poll
-from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.http.timeouts import Timeouts, limit_total
 from gradient_async._protocol.requests.async_invoke import (
     build_invocation_error,
     build_invocation_request,
@@ -28,8 +29,6 @@ from gradient_async.params import InvocationParams
 from gradient_async.resources.base import Resource
 
 _POLL = Poll(first=1.0, longest=15.0)
-_MIN_TIMEOUT = 0.001
-"""Seconds; a time limit must be above 0."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -108,8 +107,7 @@ class AsyncInvoke(Resource):
             APITimeoutError: The invocation has not ended in time; it goes on at the service.
             APIStatusError: The service refused to return the invocation.
         """
-        progress = JobProgress(partial(self._poll_once, request_id), poll, timeout, subject="invocation")
-        *_, invocation = [state async for state in progress]
+        invocation = await poll_to_end(partial(self._poll_once, request_id), poll, timeout, subject="invocation")
         if check and not invocation.is_completed:
             raise build_invocation_error(invocation)
         return invocation
@@ -122,9 +120,7 @@ class AsyncInvoke(Resource):
         state = await self._request_state(build_status_request(request_id, timeouts=timeouts, priority="bulk"))
         if not state.is_terminal:
             return state
-        if remaining is not None:
-            remaining = max(remaining - (clock() - began), _MIN_TIMEOUT)
-        timeouts = self._timeouts.override_with(remaining)
+        timeouts = limit_total(timeouts, (math.inf if remaining is None else remaining) - (clock() - began))
         return await self._request_state(build_result_request(request_id, timeouts=timeouts, priority="bulk"))
 
     def _request_state(self, request: Request) -> Coroutine[Any, Any, AsyncInvocation]:

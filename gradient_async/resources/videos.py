@@ -16,11 +16,11 @@ from typing import TypeVar, Unpack
 
 import attrs
 
-from gradient_async._io.batch.poller import JobProgress
+from gradient_async._io.batch.poller import poll_to_end
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async._protocol.http.media_body import read_media_file
-from gradient_async._protocol.http.timeouts import Timeouts
+from gradient_async._protocol.http.timeouts import Timeouts, limit_total
 from gradient_async._protocol.requests.videos import (
     build_content_request,
     build_state_request,
@@ -37,8 +37,6 @@ from gradient_async.resources.base import Resource
 
 T = TypeVar("T")
 _POLL = Poll(first=2.0, longest=15.0)
-_MIN_TIMEOUT = 0.001
-"""Seconds; a time limit must be above 0."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -104,8 +102,7 @@ class Videos(Resource):
             APITimeoutError: The video has not ended in time; it goes on at the service.
             APIStatusError: The service refused to return the video.
         """
-        progress = JobProgress(partial(self._poll_once, video_id), poll, timeout, subject="video")
-        *_, video = [state async for state in progress]
+        video = await poll_to_end(partial(self._poll_once, video_id), poll, timeout, subject="video")
         if check and not video.is_completed:
             raise build_video_error(video)
         return video
@@ -160,11 +157,11 @@ class Videos(Resource):
         requests = 0
         while True:
             try:
-                return await fetch(video_id, _limit_total(timeouts, deadline - clock()))
+                return await fetch(video_id, limit_total(timeouts, deadline - clock()))
             except (APIConnectionError, APIStatusError) as caught:
                 error = caught.with_traceback(None)
             requests += max(error.attempts, 1)
-            delay = await self._find_delay(video_id, error, requests, _limit_total(timeouts, deadline - clock()))
+            delay = await self._find_delay(video_id, error, requests, limit_total(timeouts, deadline - clock()))
             if delay is None or delay >= deadline - clock():
                 raise error
             await asyncio.sleep(delay)
@@ -213,8 +210,3 @@ class Videos(Resource):
         timeouts = self._timeouts.override_with(remaining)
         request = build_state_request(video_id, timeouts=timeouts, priority="bulk")
         return await self._pipeline.send_and_decode(request, self._target(), read_video)
-
-
-def _limit_total(timeouts: Timeouts, remaining: float) -> Timeouts:
-    """Return *timeouts* with the *remaining* seconds as their total; unchanged if that is infinite."""
-    return timeouts if math.isinf(remaining) else attrs.evolve(timeouts, total=max(remaining, _MIN_TIMEOUT))

@@ -107,5 +107,16 @@ class JobProgress(Generic[J]):
         return self._schedule
 
 
+async def poll_to_end(
+    fetch: Callable[[float | None], Awaitable[J]], poll: Poll, timeout: float | None, *, subject: str
+) -> J:
+    """Poll a job until it has ended, and return its final state.
+
+    Arguments and errors are those of `JobProgress`.
+    """
+    *_, job = [state async for state in JobProgress(fetch, poll, timeout, subject=subject)]
+    return job
+
+
 def _draw_jitter() -> float:
     return random.random()  # noqa: S311 - jitter, not a secret

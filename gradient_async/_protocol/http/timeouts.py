@@ -11,6 +11,9 @@ import attrs
 
 from gradient_async.errors import ConfigurationError, quote_argument
 
+_MIN_TOTAL = 0.001
+"""Seconds; a time limit must be above 0."""
+
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
@@ -57,3 +60,8 @@ class Timeouts:
         if timeout is None:
             return self
         return timeout if isinstance(timeout, Timeouts) else attrs.evolve(self, total=timeout)
+
+
+def limit_total(timeouts: Timeouts, remaining: float) -> Timeouts:
+    """Return *timeouts* with the *remaining* seconds as their total: at least a millisecond; unchanged if infinite."""
+    return timeouts if math.isinf(remaining) else attrs.evolve(timeouts, total=max(remaining, _MIN_TOTAL))
