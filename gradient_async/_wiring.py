@@ -9,7 +9,8 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
-from inspect import iscoroutinefunction
+from inspect import Parameter, Signature, iscoroutinefunction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import aiohttp
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gradient_async._protocol.http.proxies import Proxy
     from gradient_async._protocol.http.retry import RetryBudget
     from gradient_async._protocol.rate_limit.priority_queue import Priority
+    from gradient_async.resources.signatures import ParameterSignature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -310,6 +312,36 @@ def name_right_settings(function: F) -> F:
         return function(*args, **kwargs)
 
     return cast("F", call)
+
+
+class LateSignature(Signature):
+    """A `ParameterSignature` that is read when somebody asks: creating a session does not load what reads it."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(return_annotation=function.__annotations__.get("return", Signature.empty))
+        self._function = function
+
+    @property
+    def parameters(self) -> MappingProxyType[str, Parameter]:
+        """All parameters: those that are required first, then any other keyword."""
+        return self._read().parameters
+
+    def replace(self, **changes: Any) -> Signature:  # type: ignore[override]  # as that of a `ParameterSignature`
+        """Return a plain signature with *changes*, as that of a bound method is made."""
+        return self._read().replace(**changes)
+
+    def _read(self) -> ParameterSignature:
+        from gradient_async.resources.signatures import ParameterSignature
+
+        return ParameterSignature(self._function)
+
+
+def show_parameters_late(function: F) -> F:
+    """Decorate a method that takes a TypedDict: its signature has the keys."""
+    function.__signature__ = LateSignature(function)  # type: ignore[attr-defined]  # of any function
+    return function
 
 
 def resolve_address(

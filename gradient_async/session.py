@@ -35,6 +35,7 @@ from gradient_async._wiring import (
     merge_headers,
     name_right_settings,
     resolve_address,
+    show_parameters_late,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from gradient_async.params.raw import RawRequestParams
     from gradient_async.resources.async_invoke import AsyncInvoke
     from gradient_async.resources.audio import Audio
+    from gradient_async.resources.base import StreamingResource
     from gradient_async.resources.batch.batches import Batches
     from gradient_async.resources.chat.agent import Agent
     from gradient_async.resources.chat.completions import Chat
@@ -54,13 +56,13 @@ if TYPE_CHECKING:
     from gradient_async.resources.knowledge_bases import KnowledgeBases
     from gradient_async.resources.messages import Messages
     from gradient_async.resources.models import Models
-    from gradient_async.resources.raw import RawRequests
     from gradient_async.resources.rerank import Rerank
     from gradient_async.resources.responses import Responses
     from gradient_async.resources.systemone import SystemOne
     from gradient_async.resources.videos import Videos
 
 T = TypeVar("T")
+S = TypeVar("S", bound="StreamingResource")
 
 
 class AsyncSession:
@@ -225,24 +227,14 @@ class AsyncSession:
         """Messages, in the shape of Anthropic's API."""
         from gradient_async.resources.messages import Messages
 
-        return Messages(
-            pipeline=self._pipeline,
-            target=self._get_target,
-            timeouts=self._timeouts,
-            max_event_bytes=self._max_event_bytes,
-        )
+        return self._build_streaming(Messages)
 
     @cached_property
     def responses(self) -> Responses:
         """Responses, in the shape of OpenAI's API."""
         from gradient_async.resources.responses import Responses
 
-        return Responses(
-            pipeline=self._pipeline,
-            target=self._get_target,
-            timeouts=self._timeouts,
-            max_event_bytes=self._max_event_bytes,
-        )
+        return self._build_streaming(Responses)
 
     @cached_property
     def models(self) -> Models:
@@ -285,12 +277,7 @@ class AsyncSession:
         """Images from prompts."""
         from gradient_async.resources.images import Images
 
-        return Images(
-            pipeline=self._pipeline,
-            target=self._get_target,
-            timeouts=self._timeouts,
-            max_event_bytes=self._max_event_bytes,
-        )
+        return self._build_streaming(Images)
 
     @cached_property
     def audio(self) -> Audio:
@@ -321,15 +308,13 @@ class AsyncSession:
         return new_batches(self._pipeline, self._get_target, self._timeouts, allow_insecure=self._allow_insecure)
 
     @cached_property
-    def _raw(self) -> RawRequests:
-        from gradient_async.resources.raw import RawRequests
+    def _host(self) -> StreamingResource:
+        from gradient_async.resources.base import StreamingResource
 
-        return RawRequests(
-            pipeline=self._pipeline,
-            target=self._get_target,
-            timeouts=self._timeouts,
-            max_event_bytes=self._max_event_bytes,
-        )
+        return self._build_streaming(StreamingResource)
+
+    def _build_streaming(self, cls: type[S]) -> S:
+        return cls(self._pipeline, self._get_target, self._timeouts, max_event_bytes=self._max_event_bytes)
 
     @property
     def limits(self) -> Limiter | Any:  # Any, so that a session with limits needs no check for None
@@ -361,6 +346,7 @@ class AsyncSession:
         self, method: str, path: str, *, timeout: float | Timeouts | None = None, **params: Unpack[RawRequestParams]
     ) -> RawReply: ...
 
+    @show_parameters_late
     async def request(
         self,
         method: str,
@@ -396,7 +382,9 @@ class AsyncSession:
             APIConnectionError: No response came.
             ResponseDecodeError: The response does not fit *cast_to*.
         """
-        return await self._raw.send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
+        from gradient_async.resources.raw import send_raw  # few programs need it
+
+        return await send_raw(self._host, method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
     def agent(
         self,

@@ -24,49 +24,45 @@ if TYPE_CHECKING:
 _FORM_VALUE = "text, bytes, a path, an open file, or a tuple of file name, content and maybe type"
 
 
-@attrs.frozen(eq=False, repr=False)
-class RawRequests(StreamingResource):
-    """Sends requests to one host."""
+async def send_raw(
+    host: StreamingResource,
+    method: str,
+    path: str,
+    *,
+    cast_to: Any = None,
+    stream: bool = False,
+    timeout: float | Timeouts | None = None,
+    json: Any = None,
+    data: Any = None,
+    params: Any = None,
+    headers: Any = None,
+) -> Any:
+    """Send a request to *host* and return its response, cast to a class, or the opened stream.
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        cast_to: Any = None,
-        stream: bool = False,
-        timeout: float | Timeouts | None = None,
-        json: Any = None,
-        data: Any = None,
-        params: Any = None,
-        headers: Any = None,
-    ) -> Any:
-        """Send a request and return its response, cast to a class, or the opened stream.
+    Raises:
+        ConfigurationError: The request cannot be sent.
+        GradientError: As for every call.
+    """
+    target = host._target()
+    if stream and cast_to is not None:
+        raise ConfigurationError("cast_to is for whole responses; the events of a stream have text, in their data.")
+    request = build_raw_request(
+        method,
+        resolve_path(path, target.base_url, params),
+        json=json,
+        body=None if data is None else await _read_body(data),
+        headers=headers,
+        stream=stream,
+        timeouts=host._timeouts.override_with(timeout),
+    )
+    if stream:
+        from gradient_async._io.stream.raw_stream import RawStream
 
-        Raises:
-            ConfigurationError: The request cannot be sent.
-            GradientError: As for every call.
-        """
-        target = self._target()
-        if stream and cast_to is not None:
-            raise ConfigurationError("cast_to is for whole responses; the events of a stream have text, in their data.")
-        request = build_raw_request(
-            method,
-            resolve_path(path, target.base_url, params),
-            json=json,
-            body=None if data is None else await _read_body(data),
-            headers=headers,
-            stream=stream,
-            timeouts=self._timeouts.override_with(timeout),
-        )
-        if stream:
-            from gradient_async._io.stream.raw_stream import RawStream
-
-            opened: RawStream = self._new_stream(RawStream, request)
-            await opened.open()
-            return opened
-        reply = await self._pipeline.send_and_decode_typed(request, target, read_raw_reply)
-        return reply if cast_to is None else cast_reply(reply, cast_to)
+        opened: RawStream = host._new_stream(RawStream, request)
+        await opened.open()
+        return opened
+    reply = await host._pipeline.send_and_decode_typed(request, target, read_raw_reply)
+    return reply if cast_to is None else cast_reply(reply, cast_to)
 
 
 async def _read_body(data: Any) -> RawBody:

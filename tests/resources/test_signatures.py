@@ -20,6 +20,7 @@ METHODS: dict[str, tuple[Callable[[AsyncSession], Any], Any]] = {
     "chat run_tools": (lambda s: s.chat.completions.run_tools, params.RunToolsParams),
     "chat map": (lambda s: s.chat.completions.map, params.MapParams),
     "agent create": (lambda s: s.agent("https://a.example").chat.completions.create, params.AgentParams),
+    "request": (lambda s: s.request, params.RawRequestParams),
     "agent request": (lambda s: s.agent("https://a.example").request, params.RawRequestParams),
     "messages create": (lambda s: s.messages.create, params.MessagesParams),
     "messages map": (lambda s: s.messages.map, params.MessagesMapParams),
@@ -62,12 +63,14 @@ def test_a_signature_has_every_documented_parameter(find: Callable[[AsyncSession
         ("responses create", {"model", "input"}),
         ("embeddings create", {"model", "input"}),
         ("images generate", {"model", "prompt"}),
+        ("request", {"method", "path"}),
         ("rerank", {"model", "query", "documents"}),
     ],
 )
 def test_a_signature_knows_the_required_parameters(name: str, required: set[str]) -> None:
     shown = inspect.signature(METHODS[name][0](AsyncSession("key"))).parameters.values()
-    assert {each.name for each in shown if each.default is Parameter.empty} == {*required, "params"}
+    named = [each for each in shown if each.kind is not Parameter.VAR_KEYWORD]
+    assert {each.name for each in named if each.default is Parameter.empty} == required
 
 
 def test_help_shows_the_parameters_with_their_types() -> None:

@@ -6,7 +6,6 @@ Source: ``POST /api/v1/chat/completions?agent=true``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import attrs
@@ -20,7 +19,7 @@ from gradient_async._protocol.requests.request import Request
 from gradient_async.models.agent_health import AgentHealth
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import AgentParams, AgentParseParams, AgentRunToolsParams, ToolParam
-from gradient_async.resources.base import Resource
+from gradient_async.resources.base import StreamingResource
 from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.tool_run import ToolRun
     from gradient_async.params.raw import RawRequestParams
-    from gradient_async.resources.raw import RawRequests
 
 T = TypeVar("T")
 
@@ -178,11 +176,10 @@ class AgentChat:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Agent(Resource):
+class Agent(StreamingResource):
     """``session.agent(...)``: an agent with its own endpoint and key, over the session's connection pool."""
 
-    chat: AgentChat
-    _raw: Callable[[], RawRequests]
+    chat: AgentChat = attrs.field(kw_only=True)
 
     @property
     def limits(self) -> Limiter | Any:  # Any, as that of a session
@@ -233,7 +230,9 @@ class Agent(Resource):
         Example:
             ``health = await session.agent().request("GET", "/health", cast_to=dict)``
         """
-        return await self._raw().send(method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
+        from gradient_async.resources.raw import send_raw  # few programs need it
+
+        return await send_raw(self, method, path, cast_to=cast_to, stream=stream, timeout=timeout, **params)
 
     async def health(self, *, timeout: float | Timeouts | None = None) -> AgentHealth:
         """Return whether the agent serves requests. The call does not count for the rate limit.
@@ -261,11 +260,5 @@ def new_agent(
 ) -> Agent:
     """Create ``session.agent(...)`` with its chat completions at *path*."""
     completions = AgentChatCompletions(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes, path=path)
-    raw = cache(partial(_new_raw, pipeline, target, timeouts, max_event_bytes))
-    return Agent(pipeline, target, timeouts, AgentChat(completions), raw)
-
-
-def _new_raw(pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts, max_event_bytes: int) -> RawRequests:
-    from gradient_async.resources.raw import RawRequests  # few programs need it
-
-    return RawRequests(pipeline=pipeline, target=target, timeouts=timeouts, max_event_bytes=max_event_bytes)
+    chat = AgentChat(completions)
+    return Agent(pipeline, target, timeouts=timeouts, max_event_bytes=max_event_bytes, chat=chat)
