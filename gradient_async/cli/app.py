@@ -69,7 +69,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except GradientError as error:
-            _exit_with_message(ctx, name_options(str(error)), exit_code_for(error))
+            _exit_with_message(ctx, _name_sources(ctx, name_options(str(error))), exit_code_for(error))
         except BrokenPipeError:
             raise  # the reader of the pipe has closed it: click exits silently
         except OSError as error:
@@ -77,6 +77,15 @@ class CommandGroup(click.Group):
             _exit_with_message(ctx, message, ExitCode.API_ERROR)
         except KeyboardInterrupt:
             ctx.exit(ExitCode.INTERRUPTED)
+
+
+PROFILE_NAME, PROFILE = "gradient_async.profile_name", "gradient_async.profile"
+"""Keys in the meta data of a click context: the name from the program's option, the `AppliedProfile` of a command."""
+
+
+def _keep_profile(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+    """Keep the name for the command: reading the file may not delay help."""
+    ctx.meta[PROFILE_NAME] = name
 
 
 EXAMPLES = """\b
@@ -87,6 +96,13 @@ Examples:
 
 
 @click.command(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
+@click.option(
+    "--profile",
+    metavar="NAME",
+    callback=_keep_profile,
+    expose_value=False,
+    help="Profile of the configuration file, as after a command.",
+)
 @click.version_option(__version__, package_name="gradient-async")
 def cli() -> None:
     """DigitalOcean Gradient AI inference from the command line.
@@ -94,6 +110,12 @@ def cli() -> None:
     Data goes to stdout, notes to stderr. Exit codes: 0 ok, 1 API error, 2 usage or configuration,
     3 partial failure, 130 interrupted.
     """
+
+
+def _name_sources(ctx: click.Context, message: str) -> str:
+    """Return *message* with the fields of a profile in the place of the variables that it has set."""
+    applied = ctx.meta.get(PROFILE)
+    return message if applied is None else str(applied.name_fields(message))
 
 
 def _exit_with_message(ctx: click.Context, message: str, code: ExitCode) -> NoReturn:

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from gradient_async._io.http.aiohttp_internals import describe_fast_path
 from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import SECONDS, find_proxy, proxy_option
+from gradient_async.cli.options import SECONDS, find_applied_profile, find_proxy, profile_option, proxy_option
 from gradient_async.cli.settings import MODEL_VARIABLE, SettingLookup, look_up_settings
 
 PACKAGES = ("gradient-async", "aiohttp", "anyio", "attrs", "cattrs", "msgspec", "click", "rich", "redis")
@@ -53,6 +53,8 @@ class Report:
 
     Attributes:
         slow_path: Reason why requests take aiohttp's slower public path, None if they do not; not a problem.
+        profile: Name of the profile in use, None without one.
+        sources: The fields of that profile, by the variables that they have set.
     """
 
     python: str
@@ -61,6 +63,8 @@ class Report:
     slow_path: str | None
     settings: tuple[SettingLookup, ...]
     hosts: tuple[HostProbe, ...]
+    profile: str | None = None
+    sources: dict[str, str] = attrs.field(factory=dict)
 
     @property
     def problems(self) -> list[str]:
@@ -72,7 +76,7 @@ class Report:
         """Return the report for JSON, without the values of settings."""
         report = attrs.asdict(self, filter=lambda field, _: field.name != "value")
         for entry, lookup in zip(report["settings"], self.settings, strict=True):
-            entry["used"] = lookup.used
+            entry["used"] = self.sources.get(lookup.used or "", lookup.used)
         return {"ok": not self.problems, **report, "problems": self.problems}
 
 
@@ -82,6 +86,7 @@ class Report:
     "--timeout", type=SECONDS, help="Seconds to wait for each host; with --probe, for each request. Default: 10, or 60."
 )
 @proxy_option
+@profile_option
 @click.option("--probe", is_flag=True, help="Send requests with the key and show how the live service responds.")
 @click.option("-y", "--yes", "confirmed", is_flag=True, help="Begin the probe without asking.")
 @click.option("-m", "--model", envvar=MODEL_VARIABLE, help="Model for the probe. Default: that of chat.")
@@ -115,7 +120,12 @@ def doctor_command(
 
 
 async def _build_report(timeout: float) -> Report:
+    applied = find_applied_profile()
     settings = tuple(look_up_settings(os.environ))
+    if applied is not None:
+        settings = tuple(
+            attrs.evolve(each, problem=each.problem and applied.name_fields(each.problem)) for each in settings
+        )
     addresses = [(lookup.value, PATHS[lookup.name]) for lookup in settings if lookup.name in PATHS]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as http:
         hosts = await asyncio.gather(*(_probe_host(http, url, path) for url, path in addresses if url))
@@ -126,6 +136,8 @@ async def _build_report(timeout: float) -> Report:
         slow_path=describe_fast_path(),
         settings=settings,
         hosts=tuple(hosts),
+        profile=None if applied is None else applied.profile.name,
+        sources={} if applied is None else applied.list_sources(),
     )
 
 
@@ -170,7 +182,7 @@ def _format_report(report: Report) -> Iterator[str]:
     yield f"Fast path of requests: {f'not used, {report.slow_path}' if report.slow_path else 'used'}"
     yield from ("", "Environment")
     for lookup in report.settings:
-        yield f"  {lookup.name:<18} {_format_origin(lookup)}"
+        yield f"  {lookup.name:<18} {_format_origin(lookup, report.sources)}"
     yield from ("", "Hosts")
     for probe in report.hosts:
         response = "no response"
@@ -184,9 +196,9 @@ def _format_report(report: Report) -> Iterator[str]:
         yield f"Problem: {problem}"
 
 
-def _format_origin(lookup: SettingLookup) -> str:
-    """Return the variable that a setting comes from, and the set variables that it overrides."""
+def _format_origin(lookup: SettingLookup, sources: Mapping[str, str]) -> str:
+    """Return the variable or field that a setting comes from, and the set variables that it overrides."""
     if lookup.used is None:
         return "the default" if lookup.value else f"not set ({', '.join(lookup.tried)})"
     unused = f"; not used: {', '.join(lookup.found[1:])}" if lookup.found[1:] else ""
-    return f"{lookup.used}{unused}"
+    return f"{sources.get(lookup.used, lookup.used)}{unused}"

@@ -6,18 +6,22 @@ Contract: neither a key nor the credentials of a proxy nor the value of a header
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
 from gradient_async._protocol.http.proxies import Proxy, parse_proxy
+from gradient_async.cli.app import PROFILE, PROFILE_NAME
 from gradient_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gradient_async import AsyncSession
+    from gradient_async.cli.profiles import AppliedProfile
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -39,6 +43,11 @@ class Network:
     headers: dict[str, str] = attrs.field(factory=dict, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False)
     timeout: float | None = None
+
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header, in the place of one that differs in case only."""
+        self.headers = {each: text for each, text in self.headers.items() if each.lower() != name.lower()}
+        self.headers[name] = value
 
 
 def find_network() -> Network:
@@ -68,7 +77,7 @@ def _keep_headers(_ctx: click.Context, _option: click.Parameter, values: Iterabl
         name, colon, text = value.partition(":")
         if not colon or not name.strip():
             raise click.BadParameter("give a name and a value, as 'X-Team: search'.")
-        find_network().headers[name.strip()] = text.strip()
+        find_network().set_header(name.strip(), text.strip())
 
 
 def _keep_proxy(_ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
@@ -82,7 +91,37 @@ def _keep_proxy(_ctx: click.Context, _option: click.Parameter, value: str | None
 
 
 def _keep_timeout(_ctx: click.Context, _option: click.Parameter, value: float | None) -> None:
-    find_network().timeout = value
+    if value is not None:
+        find_network().timeout = value
+
+
+def _use_profile(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+    """Apply the profile that the command or the program names, else the default one."""
+    if ctx.resilient_parsing:
+        return
+    from gradient_async.cli.profiles import apply_profile, find_profile  # help does not load it
+
+    name = name or ctx.meta.get(PROFILE_NAME)
+    profile = find_profile(name, os.environ)
+    if profile is None:
+        return
+    ctx.meta[PROFILE] = apply_profile(profile, ctx, explain=name is not None)
+    network = find_network()
+    network.timeout = profile.timeout
+    for header, value in profile.headers.items():
+        network.set_header(header, value)
+
+
+def find_applied_profile() -> AppliedProfile | None:
+    """Return the profile of the running command, None without one."""
+    applied: AppliedProfile | None = click.get_current_context().meta.get(PROFILE)
+    return applied
+
+
+def _complete_profile(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from gradient_async.cli.profiles import complete_profile
+
+    return [CompletionItem(name) for name in complete_profile(ctx, option, incomplete)]
 
 
 def _log_to_stderr(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
@@ -126,7 +165,16 @@ timeout_option = click.option(
 verbose_option = click.option(
     "--verbose", is_flag=True, callback=_log_to_stderr, expose_value=False, help="Print each attempt on stderr."
 )
-network_options: tuple[Decorator, ...] = (header_option, proxy_option, timeout_option, verbose_option)
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    is_eager=True,
+    callback=_use_profile,
+    expose_value=False,
+    shell_complete=_complete_profile,
+    help="Profile of the configuration file. Default: GRADIENT_PROFILE, else 'default' if it exists.",
+)
+network_options: tuple[Decorator, ...] = (profile_option, header_option, proxy_option, timeout_option, verbose_option)
 
 
 def build_service_options(
@@ -148,7 +196,7 @@ def combine_options(*options: Decorator) -> Decorator:
 
 
 service_options = build_service_options()
-"""Adds ``--base-url``, ``--header``, ``--proxy``, ``--timeout`` and ``--verbose``."""
+"""Adds ``--base-url``, ``--profile``, ``--header``, ``--proxy``, ``--timeout`` and ``--verbose``."""
 job_options = build_service_options(network=[each for each in network_options if each is not timeout_option])
 """The same for commands whose ``--timeout`` limits the wait for a job."""
 

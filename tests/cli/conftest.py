@@ -25,6 +25,7 @@ VARIABLES = (
     *credentials.AGENT_KEYS,
     *credentials.AGENT_ENDPOINTS,
     "GRADIENT_MODEL",
+    "GRADIENT_PROFILE",
 )
 
 # A background process ignores Ctrl-C, and its children inherit that: install the default handler.
@@ -39,7 +40,8 @@ def _clear_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("home")))
 
 
 @contextmanager

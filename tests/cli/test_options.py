@@ -15,7 +15,7 @@ from gradient_async.testing import Emulator
 from tests.support.cli import Invoke
 from tests.support.thread_server import receive_request, run_thread_server
 
-NETWORK = {"--header", "--proxy", "--timeout", "--verbose"}
+NETWORK = {"--profile", "--header", "--proxy", "--timeout", "--verbose"}
 LOCAL = {("emulate",), ("batch", "validate"), ("doctor",), ("proxy",)}
 """Commands that send no request, or none with a session of this machine."""
 

@@ -14,7 +14,7 @@ import attrs
 import click
 
 from gradient_async._io.http.proxies import ProxyFinder
-from gradient_async.cli.options import find_proxy
+from gradient_async.cli.options import find_applied_profile, find_proxy
 from gradient_async.cli.probe.checks import run_checks
 from gradient_async.cli.probe.exchange import open_client
 from gradient_async.cli.probe.findings import Finding, clean_cell, format_table
@@ -55,10 +55,11 @@ def probe_service(options: ProbeOptions) -> None:
         raise click.UsageError(problem)
     if key.value is None or endpoint.value is None:
         raise click.UsageError(f"--probe needs a key: set one of {', '.join(key.tried)}.")
-    model = options.model or DEFAULT_MODEL
+    model, applied = options.model or DEFAULT_MODEL, find_applied_profile()
+    source = key.used if applied is None else applied.list_sources().get(key.used or "", key.used)
     if not options.confirmed:
         question = (
-            f"This sends about {REQUESTS} requests to {endpoint.value} with the key in {key.used}. A few of them "
+            f"This sends about {REQUESTS} requests to {endpoint.value} with the key from {source}. A few of them "
             f"generate up to 64 tokens each with {model}, which costs a few cents at most. Begin?"
         )
         click.confirm(remove_controls(question, sys.stderr), abort=True, err=True)
