@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
-.PHONY: help demo test adversity test-ray test-notebook test-frameworks lint docs bench clean
+.PHONY: help demo test test-all adversity test-ray test-notebook test-frameworks lint docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ test: lint ## lint, then run the tests; ARGS goes to pytest
 
 adversity: .venv/dev ## run 2,000 schedules of broken connections; ARGS="--seed N --schedules M" repeats or shortens it
 	$(BIN)/python -m tests.adversity.run $(ARGS)
+
+test-all: ## test with every Python found, the lowest and newest versions, uvloop, eager tasks; ARGS chooses, see tests/matrix
+	@$(PYTHON) -m tests.matrix $(ARGS)
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)
@@ -46,7 +49,7 @@ bench: .venv/dev ## run the benchmarks; ARGS goes to each
 	echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv $(FRAMEWORKS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
+	rm -rf .venv $(FRAMEWORKS) .venv-matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: the environment is updated only when pyproject.toml has changed.

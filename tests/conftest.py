@@ -6,13 +6,28 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.support.event_loops import LOOPS, use_event_loop
+
 settings.register_profile("suite", deadline=None, max_examples=100)
 settings.load_profile("suite")
 
 
-def pytest_runtest_setup() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for the kind of event loop."""
+    parser.addoption("--event-loop", choices=[*LOOPS], default="asyncio", help="the kind of every event loop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make every loop of the run of the kind that the command line names."""
+    use_event_loop(config.getoption("--event-loop"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Unset the current loop: otherwise looptime's request for it creates a loop that is never closed."""
     asyncio.set_event_loop(None)
+    virtual = item.get_closest_marker("looptime")
+    if item.config.getoption("--event-loop") == "uvloop" and virtual is not None and virtual.args != (False,):
+        pytest.skip("virtual time needs a loop of asyncio's own")
 
 
 @pytest.fixture(autouse=True)

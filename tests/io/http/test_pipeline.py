@@ -1,6 +1,7 @@
 """The retry loop over a real socket: which requests are sent again, and what that costs."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -392,7 +393,8 @@ async def test_a_pooled_connection_that_fails_the_write_counts_as_never_made(
         for idle in pool.connector._conns.values():
             transport = idle[0][0].transport
             assert transport is not None
-            transport.get_extra_info("socket").shutdown(socket.SHUT_WR)  # so that the write fails
+            with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as copy:
+                copy.shutdown(socket.SHUT_WR)  # so that the write fails
         completion = await s.chat.completions.create(model="m", messages=HI)
         assert s.limits is not None
         assert s.limits.status().windows[0].used == 2
