@@ -30,14 +30,17 @@ version = release = gradient_async.__version__
 
 extensions = [
     "command_reference",
+    "layer_diagram",
+    "limit_plot",
     "myst_parser",
     "sequence_diagram",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "state_diagram",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "_static"]
 myst_heading_anchors = 3  # makes page.md#heading work as on the repository's pages
 default_role = "py:obj"
 nitpicky = True
@@ -53,6 +56,8 @@ html_theme_options = {  # "view" and "edit" at the top of each page lead into th
     "source_directory": "docs/",
 }
 html_title = f"gradient_async {version}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_show_copyright = False
 html_copy_source = False
 toc_object_entries_show_parents = "hide"

@@ -35,7 +35,7 @@ def describe_command(words: tuple[str, ...], command: click.Command) -> nodes.se
     section = nodes.section(ids=["-".join(words)])
     section += nodes.title("", "", nodes.literal("", " ".join(words)))
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    section += nodes.literal_block(usage, usage, language="text")
+    section += nodes.literal_block(usage, usage, language="sh")
     section += describe_help(command.help or "")
     options = [record for each in command.get_params(context) if (record := each.get_help_record(context))]
     section += nodes.definition_list("", *[describe_option(*record) for record in options])
@@ -51,7 +51,7 @@ def describe_help(text: str) -> list[nodes.Node]:
 def _describe_paragraph(text: str) -> nodes.Node:
     if text.startswith(_VERBATIM):
         code = inspect.cleandoc(text.removeprefix(_VERBATIM))
-        return nodes.literal_block(code, code, language="text")
+        return nodes.literal_block(code, code, language="sh")
     return nodes.paragraph("", " ".join(text.split()))
 
 

@@ -1,7 +1,6 @@
 """The directive ``{sequence}``: a sequence diagram written as text, drawn as inline SVG.
 
-Contract: the same text gives the same SVG, byte for byte; nothing is fetched and no program is run. Colours are the
-page's own (``currentColor``), so that a dark theme works. Builders other than HTML show the text.
+Contract: that of `diagram`.
 
 The notation has one step a line, between participants that the first line names from left to right:
 
@@ -16,16 +15,12 @@ The notation has one step a line, between participants that the first line names
 from __future__ import annotations
 
 import re
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
-from docutils import nodes
+from diagram import DiagramDirective, draw_text, text_width, wrap_svg
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
-CHARACTER_WIDTH, FONT_SIZE = 7.2, 12
-"""Pixels. Labels are set in a monospaced font, so their width is known without a font file."""
 COLUMN_GAP, PADDING, ROW_HEIGHT, HEAD_HEIGHT = 24, 8, 30, 34
 ARROW = re.compile(r"(?P<source>[^:>-]+?) *(?P<kind>--?>) *(?P<target>[^:]+?): *(?P<label>.+)")
 NOTE = re.compile(r"(?P<owner>[^:]+?): *(?P<label>.+)")
@@ -84,16 +79,11 @@ def _parse_step(line: str, participants: list[str]) -> Step:
 
 
 def render_sequence(text: str, title: str) -> str:
-    """Return the SVG of the diagram that *text* describes; *title* is read out by screen readers."""
+    """Return the SVG of the diagram that *text* describes; screen readers read *title* and *text*."""
     diagram = parse_sequence(text)
     centers, width = _place_columns(diagram)
     height = HEAD_HEIGHT + ROW_HEIGHT * len(diagram.steps) + PADDING * 2
-    root = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.0f} {height}" '
-        f'style="max-width: {width:.0f}px; width: 100%" fill="none" stroke="currentColor" '
-        f'font-family="monospace" font-size="{FONT_SIZE}">'
-    )
-    parts = [root, f"<title>{escape(title)}</title>"]
+    parts: list[str] = []
     for name, center in zip(diagram.participants, centers, strict=True):
         parts += _draw_participant(name, center, height)
     open_boxes: list[int] = []
@@ -101,47 +91,39 @@ def render_sequence(text: str, title: str) -> str:
         middle = HEAD_HEIGHT + ROW_HEIGHT * row + ROW_HEIGHT // 2 + PADDING
         if step.kind == "[":
             open_boxes.append(middle)
-            parts.append(_draw_text(PADDING + 6 + 6 * len(open_boxes), middle + 4, step.label, anchor="start"))
+            parts.append(draw_text(PADDING + 6 + 6 * len(open_boxes), middle + 4, step.label, anchor="start"))
         elif step.kind == "]":
             parts.append(_draw_box(open_boxes.pop(), middle, width, depth=len(open_boxes)))
         elif step.kind == "note":
             parts += _draw_note(step.label, centers[step.source], middle)
         else:
             parts += _draw_arrow(step, centers, middle)
-    return "".join([*parts, "</svg>"])
+    return wrap_svg(parts, width, height, title, text)
 
 
 def _place_columns(diagram: Diagram) -> tuple[list[float], float]:
     """Return the centre of each column and the width of all, wide enough for every label."""
-    half = [_text_width(name) / 2 + PADDING for name in diagram.participants]
+    half = [text_width(name) / 2 + PADDING for name in diagram.participants]
     for step in diagram.steps:
         if step.kind == "note":
-            half[step.source] = max(half[step.source], _text_width(step.label) / 2 + PADDING)
+            half[step.source] = max(half[step.source], text_width(step.label) / 2 + PADDING)
     centers = [half[0] + COLUMN_GAP]
     for left, right in pairwise(half):
         centers.append(centers[-1] + left + COLUMN_GAP + right)
     for step in diagram.steps:
         low, high = sorted((step.source, step.target))
         if low != high:
-            missing = _text_width(step.label) + PADDING * 3 - (centers[high] - centers[low])
+            missing = text_width(step.label) + PADDING * 3 - (centers[high] - centers[low])
             centers = [at + max(missing, 0.0) * (column >= high) for column, at in enumerate(centers)]
-    longest_box = max((_text_width(step.label) for step in diagram.steps if step.kind == "["), default=0.0)
+    longest_box = max((text_width(step.label) for step in diagram.steps if step.kind == "["), default=0.0)
     return centers, max(centers[-1] + half[-1] + COLUMN_GAP, longest_box + 5 * PADDING)
 
 
-def _text_width(text: str) -> float:
-    return len(text) * CHARACTER_WIDTH
-
-
-def _draw_text(x: float, y: float, text: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" fill="currentColor" stroke="none">{escape(text)}</text>'
-
-
 def _draw_participant(name: str, center: float, height: int) -> list[str]:
-    width = _text_width(name) + PADDING * 2
+    width = text_width(name) + PADDING * 2
     return [
         f'<rect x="{center - width / 2:.1f}" y="4" width="{width:.1f}" height="{HEAD_HEIGHT - 10}" rx="4"/>',
-        _draw_text(center, HEAD_HEIGHT - 14, name),
+        draw_text(center, HEAD_HEIGHT - 14, name),
         f'<path d="M{center:.1f} {HEAD_HEIGHT - 6}V{height - 4}" stroke-opacity="0.25"/>',
     ]
 
@@ -155,10 +137,10 @@ def _draw_box(top: int, bottom: int, width: float, depth: int) -> str:
 
 
 def _draw_note(label: str, center: float, middle: int) -> list[str]:
-    width = _text_width(label) + PADDING
+    width = text_width(label) + PADDING
     size = f'x="{center - width / 2:.1f}" y="{middle - 10}" width="{width:.1f}" height="20" rx="10"'
     backdrop = f'<rect {size} fill="currentColor" fill-opacity="0.12" stroke="none"/>'
-    return [backdrop, _draw_text(center, middle + 4, label)]
+    return [backdrop, draw_text(center, middle + 4, label)]
 
 
 def _draw_arrow(step: Step, centers: list[float], middle: int) -> list[str]:
@@ -168,27 +150,14 @@ def _draw_arrow(step: Step, centers: list[float], middle: int) -> list[str]:
     return [
         f'<path d="M{start:.1f} {middle + 6}H{tip:.1f}"{dashes}/>',
         f'<path d="M{end:.1f} {middle + 6}L{tip:.1f} {middle + 2}V{middle + 10}Z" fill="currentColor"/>',
-        _draw_text((start + end) / 2, middle, step.label),
+        draw_text((start + end) / 2, middle, step.label),
     ]
 
 
-class SequenceDirective(SphinxDirective):
+class SequenceDirective(DiagramDirective):
     """Draws its content; the argument is the diagram's title."""
 
-    has_content = True
-    required_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        """Return a figure that holds the SVG, or the error of a faulty line."""
-        text = "\n".join(self.content)
-        try:
-            svg = render_sequence(text, self.arguments[0])
-        except ValueError as error:
-            raise self.error(str(error)) from None
-        source = nodes.literal_block(text, text, language="text")
-        only_text = nodes.container("", source, classes=["sequence-source"])
-        return [nodes.raw("", svg, format="html")] if self.env.app.builder.format == "html" else [only_text]
+    render = staticmethod(render_sequence)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
