@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from gradient_async import ChatCompletion
-from gradient_async.cli.attachments import Content, build_content, decode_text, read_attachment
+from gradient_async.cli.attachments import Content, build_content, read_attachment
+from gradient_async.cli.chat_input import build_prompt, read_system
 from gradient_async.cli.chat_options import (
     agent_option,
     max_tokens_option,
@@ -23,10 +24,12 @@ from gradient_async.cli.chat_output import ChatOptions, print_completion
 from gradient_async.cli.conversation.history import Conversation
 from gradient_async.cli.conversation.saved import load_conversation, save_conversation
 from gradient_async.cli.examples import format_examples
-from gradient_async.cli.prompt_input import read_optional_prompt, read_prompt
-from gradient_async.cli.prompt_template import PROMPT_FIELD, fill_template, find_fields, split_pairs
+from gradient_async.cli.prompt_template import split_pairs
 from gradient_async.cli.request_options import parse_parameters
 from gradient_async.cli.wait_notes import WaitNotes
+
+if TYPE_CHECKING:
+    from gradient_async import ChatCompletion
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -78,16 +81,9 @@ def chat_command(
     attachments: tuple[Path, ...],
     template: Path | None,
     values: tuple[str, ...],
-    parameters: tuple[str, ...],
     continues: bool,
     remember: bool,
-    agent: bool,
-    as_json: bool,
-    stream: bool,
-    stats: bool,
-    max_tokens: int | None,
-    temperature: float | None,
-    base_url: str | None,
+    **request: Any,
 ) -> None:
     """Send PROMPT and print the response.
 
@@ -97,23 +93,11 @@ def chat_command(
     Ctrl-C stops the response; the text received so far stays,
     and the exit code is 130. In a conversation it stops the response only.
     """
-    files = [read_attachment(path) for path in attachments]
+    options, files = build_options(**request), [read_attachment(path) for path in attachments]
     conversation = load_conversation() if continues else Conversation()
-    conversation.model = select_model(model if agent else model or conversation.model, agent=agent)
+    conversation.model = select_model(model if options.agent else model or conversation.model, agent=options.agent)
     conversation.system = read_system(system, system_file) or conversation.system
-    options = ChatOptions(
-        params={
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-            "extra_body": parse_parameters(parameters) or None,
-        },
-        agent=agent,
-        as_json=as_json,
-        stream=stream,
-        stats=stats,
-        base_url=base_url,
-    )
-    if prompt is None and template is None and not as_json and is_conversation():
+    if prompt is None and not (template or values or options.as_json) and is_conversation():
         from gradient_async.cli.conversation.start import converse  # a single request does not load it
 
         converse(conversation, options, files, remember=remember)
@@ -125,6 +109,14 @@ def chat_command(
         save_conversation(conversation)
 
 
+def build_options(
+    *, parameters: tuple[str, ...], max_tokens: int | None, temperature: float | None, **output: Any
+) -> ChatOptions:
+    """Return the options of every request; *output* holds the other fields of `ChatOptions`."""
+    extra = parse_parameters(parameters) or None
+    return ChatOptions(params={"max_tokens": max_tokens, "temperature": temperature, "extra_body": extra}, **output)
+
+
 async def _request_completion(conversation: Conversation, question: Content, options: ChatOptions) -> ChatCompletion:
     params = {**options.params, "model": conversation.model, "messages": conversation.build_messages(question)}
     async with open_completions(options.base_url, agent=options.agent, hooks=[WaitNotes()]) as completions:
@@ -134,35 +126,3 @@ async def _request_completion(conversation: Conversation, question: Content, opt
 def is_conversation() -> bool:
     """Whether a person can converse: stdin and stdout are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def read_system(text: str | None, path: Path | None) -> str | None:
-    """Return the system instructions: the *text*, or the content of the file at *path*."""
-    if path is None:
-        return text
-    if text is not None:
-        raise click.UsageError("Give --system or --system-file, not both.")
-    return read_text_file(path)
-
-
-def build_prompt(prompt: str | None, template: Path | None, values: dict[str, str]) -> str:
-    """Return the text of the user: the prompt, or the *template* that is filled with it and with *values*."""
-    if template is None:
-        if values:
-            raise click.UsageError("-p needs a --template.")
-        return read_prompt(prompt)
-    text = read_text_file(template)
-    needs_prompt = PROMPT_FIELD in find_fields(text) and PROMPT_FIELD not in values
-    return fill_template(text, values, read_prompt(prompt) if needs_prompt else read_optional_prompt(prompt))
-
-
-def read_text_file(path: Path) -> str:
-    """Return the text of a file.
-
-    Raises:
-        click.UsageError: It is not text.
-    """
-    text = decode_text(path.read_bytes())
-    if text is None:
-        raise click.UsageError(f"{path} is not text in UTF-8.")
-    return text

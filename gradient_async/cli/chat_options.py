@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from gradient_async import WaitHook
 from gradient_async.cli.options import build_service_options, open_session
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
-from gradient_async.resources.chat.agent import AgentChatCompletions
-from gradient_async.resources.chat.completions import ChatCompletions
+
+if TYPE_CHECKING:
+    from gradient_async import WaitHook
+    from gradient_async.resources.chat.agent import AgentChatCompletions
+    from gradient_async.resources.chat.completions import ChatCompletions
 
 model_option = click.option(
     "-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Model to use."

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from gradient_async import ChatCompletion, ChatStream
 from gradient_async.cli.completion_summary import summarize_completion
 from gradient_async.cli.terminal import print_line, remove_controls
-from gradient_async.resources.chat.agent import AgentChatCompletions
-from gradient_async.resources.chat.completions import ChatCompletions
+
+if TYPE_CHECKING:
+    from gradient_async import ChatCompletion, ChatStream
+    from gradient_async.resources.chat.agent import AgentChatCompletions
+    from gradient_async.resources.chat.completions import ChatCompletions
 
 
 @attrs.frozen(kw_only=True)

@@ -151,7 +151,7 @@ async def _count_requests(command: MapCommand) -> MapEstimate:
 
 
 def _run_until_interrupted(command: MapCommand) -> ExitCode:
-    """Run the map; whatever ends it early, say how to go on."""
+    """Run the map; after any early end, say how to go on."""
     try:
         return asyncio.run(_run_map(command))
     except KeyboardInterrupt:

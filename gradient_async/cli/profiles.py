@@ -38,7 +38,8 @@ VARIABLES: dict[str, tuple[str, ...]] = {
 }
 """The variables that a field stands for, in order of precedence."""
 FIELDS = (*VARIABLES, "timeout", "headers")
-_KEYS = ("api_key", "agent_access_key")
+_ADDRESSES = {"api_key": "base_url", "agent_access_key": "agent_endpoint"}
+"""The fields that hold keys, and where those are sent."""
 
 
 @attrs.frozen
@@ -164,13 +165,14 @@ def parse_profile(name: str, path: Path, table: Mapping[str, Any]) -> Profile:
 def apply_profile(profile: Profile, context: click.Context, *, explain: bool) -> AppliedProfile:
     """Set the variables of *profile* until the command ends.
 
-    With *explain*, print a line for each field that the environment overrides.
+    With *explain*, print a line for each field that the environment overrides; always for a key, if it goes to an
+    address of the profile.
     """
     variables = profile.find_variables(os.environ)
     os.environ.update({variable: profile.texts[field] for field, variable in variables.items()})
     context.find_root().call_on_close(lambda: [os.environ.pop(variable, None) for variable in variables.values()])
-    for field in profile.texts if explain else ():
-        if field not in variables:
+    for field in profile.texts:
+        if field not in variables and (explain or _ADDRESSES.get(field) in variables):
             used = next(name for name in VARIABLES[field] if os.environ.get(name, "").strip())
             print_warning(f"{used} is set: {field} of the profile {profile.name!r} is not used.")
     return AppliedProfile(profile, variables)
@@ -186,7 +188,7 @@ def complete_profile(_context: click.Context, _option: click.Parameter, incomple
 
 def _warn_if_shared(path: Path, profiles: Mapping[str, Mapping[str, Any]]) -> None:
     """Warn if others may read a file that holds keys."""
-    has_key = any(field in _KEYS for table in profiles.values() for field in table)
+    has_key = any(field in _ADDRESSES for table in profiles.values() for field in table)
     if has_key and os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         print_warning(f"{path} holds keys and can be read by others; chmod 600 {path}")
 

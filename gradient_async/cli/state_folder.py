@@ -1,4 +1,4 @@
-"""The folder for what commands remember between runs."""
+"""The folder of things that commands remember between runs."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def print_line(line: str) -> None:
 
 
 def align_cells(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return *cells* as one line whose columns begin at the same place in every line; the last cell has no width."""
+    """Return *cells* as one line with columns at the same place in every line; the last cell has no width."""
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
     return "  ".join([*padded, *cells[len(padded) :]])
 

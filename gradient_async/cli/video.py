@@ -77,7 +77,7 @@ def video_command(
 
 
 def _run_until_interrupted(command: VideoCommand) -> Video:
-    """Make the video; whatever ends the command early, say how to go on."""
+    """Make the video; after any early end, say how to go on."""
     try:
         return asyncio.run(_make_video(command))
     except (GradientError, OSError, KeyboardInterrupt):

@@ -52,6 +52,14 @@ def test_help_loads_no_command_and_no_dependency_but_click() -> None:
     assert loaded.isdisjoint({"aiohttp", "attrs", "msgspec", "rich"})
 
 
+def test_the_help_of_chat_loads_no_http_client() -> None:
+    program = "import sys; from gradient_async.cli.app import cli; cli(['chat', '--help'], standalone_mode=False)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert "aiohttp" not in done.stdout.splitlines()[-1].split()
+
+
 def test_help_lists_every_command(invoke: Invoke) -> None:
     listed = invoke("--help").stdout
     assert [name for name in COMMANDS if f"\n  {name} " not in listed] == []

@@ -97,6 +97,15 @@ def test_the_environment_wins_over_a_profile_and_an_option_over_both(
     assert (seen.json["model"], seen.headers["X-Team"], seen.headers["X-Other"]) == ("option-model", "mine", "a")
 
 
+def test_a_key_of_the_environment_that_goes_to_an_address_of_the_profile_is_noted(
+    alone: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_ACCESS_KEY", "sk-environment")
+    assert "MODEL_ACCESS_KEY is set: api_key of the profile 'default' is not used." in invoke(*HI).stderr
+    monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", alone.url)
+    assert invoke(*HI).stderr == ""
+
+
 def test_a_profile_limits_the_time_of_a_request_unless_an_option_does(
     gradient: Emulator, invoke: Invoke, write_config: WriteConfig
 ) -> None:

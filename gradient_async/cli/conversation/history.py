@@ -1,4 +1,4 @@
-"""The messages of a conversation: what the next request holds, and the forms in which it is saved.
+"""The messages of a conversation, as the next request holds them and as they are saved.
 
 Contract: pure. Questions and responses alternate; a question without a response is kept apart, so that it can be sent
 again and never stands twice in a request.

@@ -79,7 +79,7 @@ class ProbeClient:
     """An entry for each request so far that went over a connection of an earlier one."""
 
     async def send_request(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Exchange:
-        """Send one request, with another *key* than the real one if given, and return what came back."""
+        """Send one request, with another *key* than the real one if given, and return the exchange."""
         loop, blocks = asyncio.get_running_loop(), list[tuple[float, bytes]]()
         started_at, reuses = loop.time(), len(self.reuses)
         response: aiohttp.ClientResponse | None = None
@@ -122,7 +122,7 @@ class ProbeClient:
 async def open_client(
     base_url: str, key: str, timeout: float, proxy: Proxy | None, idle: float
 ) -> AsyncIterator[ProbeClient]:
-    """Open a client whose connection stays usable for longer than *idle* seconds, unless the service closes it."""
+    """Open a client that keeps its connection for longer than *idle* seconds, unless the service closes it."""
     trace = aiohttp.TraceConfig()
     reuses: list[object] = []
 

@@ -219,6 +219,10 @@ def test_nothing_is_kept_without_remembering(gradient: Emulator, converse: Conve
     assert not state.exists()
 
 
+def test_values_without_a_template_are_refused(gradient: Emulator, converse: Converse) -> None:
+    assert converse("One", args=("-p", "a=1")).exit_code == ExitCode.USAGE
+
+
 def test_a_missing_key_ends_the_conversation_before_it_begins(converse: Converse) -> None:
     result = converse("One")
     assert (result.exit_code, "MODEL_ACCESS_KEY" in result.stderr) == (ExitCode.USAGE, True)
