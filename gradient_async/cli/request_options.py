@@ -37,7 +37,7 @@ def parse_value(text: str) -> Any:
     """Return the JSON value of *text*, or *text* itself if it is none."""
     try:
         return json.loads(text, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

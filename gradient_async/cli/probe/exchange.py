@@ -50,7 +50,7 @@ class Exchange:
         """The JSON value of the body, None if it is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def find_header(self, name: str) -> str | None:

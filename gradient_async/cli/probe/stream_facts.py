@@ -96,7 +96,7 @@ def _split_line(line: bytes) -> tuple[str | None, bytes]:
 def _read_object(value: bytes) -> dict[str, Any]:
     try:
         chunk = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return chunk if isinstance(chunk, dict) else {}
 

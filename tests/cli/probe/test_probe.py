@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from gradient_async.cli.probe.findings import MAX_CHARS, Finding, describe_respo
 from gradient_async.cli.probe.stream_facts import analyse_stream, measure_pace
 from gradient_async.testing import Emulator
 from tests.support.cli import Invoke, Serve
+from tests.support.thread_server import receive_request, run_thread_server
 
 CHAT = "/v1/chat/completions"
 PROBE = ("doctor", "--probe", "--yes", "--idle", "0.01")
@@ -119,6 +121,33 @@ def test_a_fault_is_a_finding(
     assert expected in found[check]
     assert "batch list" in found
     assert "secret" not in str(found)
+
+
+DEEP = b"[" * 100_000
+ODDITIES = {
+    b"garbage\r\n\r\n": "no response: ",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n": "200; no content type; not whole: ",
+    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(DEEP), DEEP): "bytes that are not JSON",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 2_000_000: "more than 1048576 bytes",
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: \xff" + DEEP: "not JSON",
+    b"": "no response: ServerDisconnectedError",
+}
+
+
+@pytest.mark.parametrize(("response", "expected"), ODDITIES.items(), ids=ODDITIES.values())
+def test_an_odd_server_is_described(
+    response: bytes, expected: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(connection: socket.socket) -> None:
+        if receive_request(connection):
+            connection.sendall(response)
+
+    monkeypatch.setenv("MODEL_ACCESS_KEY", "sk-secret")
+    with run_thread_server(serve) as address:
+        monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", f"http://{address}")
+        found = probe(invoke)
+    assert expected in found["models"]
+    assert found["idle connection"].startswith(("not known: ", "closed by the service after"))
 
 
 @pytest.mark.parametrize(
