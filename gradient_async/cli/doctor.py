@@ -181,6 +181,8 @@ def _format_report(report: Report) -> Iterator[str]:
     yield "  ".join(f"{name} {installed or '(not installed)'}" for name, installed in report.packages.items())
     yield f"Fast path of requests: {f'not used, {report.slow_path}' if report.slow_path else 'used'}"
     yield from ("", "Environment")
+    if report.profile is not None:
+        yield f"  {'profile':<18} {report.profile}"
     for lookup in report.settings:
         yield f"  {lookup.name:<18} {_format_origin(lookup, report.sources)}"
     yield from ("", "Hosts")

@@ -121,7 +121,7 @@ def find_profile(name: str | None, environ: Mapping[str, str]) -> Profile | None
 def read_profiles(path: Path) -> dict[str, dict[str, Any]]:
     """Return the tables of the file at *path*, none if it does not exist."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

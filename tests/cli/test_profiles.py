@@ -125,6 +125,7 @@ def test_the_environment_is_restored_after_a_command(alone: Emulator, invoke: In
 def test_the_doctor_names_the_profile_and_its_fields_without_their_values(alone: Emulator, invoke: Invoke) -> None:
     shown = invoke("doctor", "--profile", "work")
     report = invoke("doctor", "--profile", "work", "--json")
+    assert "  profile            work\n" in shown.stdout
     assert "api_key of the profile 'work'" in shown.stdout
     assert json.loads(report.stdout)["profile"] == "work"
     assert json.loads(report.stdout)["settings"][0]["used"] == "api_key of the profile 'work'"
@@ -165,6 +166,11 @@ def test_a_fault_in_the_file_is_a_usage_error_without_values(
     assert (result.exit_code, gradient.requests) == (ExitCode.USAGE, [])
     assert message in " ".join(result.stderr.split())
     assert "secret" not in result.stderr
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(gradient: Emulator, invoke: Invoke, write_config: WriteConfig) -> None:
+    write_config("\ufeff[profiles.default]\nmodel = 'marked'")
+    assert (invoke(*HI).exit_code, gradient.requests[0].json["model"]) == (0, "marked")
 
 
 def test_a_named_profile_needs_the_file(gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,12 @@ def test_nothing_is_kept_without_remembering(gradient: Emulator, converse: Conve
     assert not state.exists()
 
 
+def test_an_agent_can_be_talked_to(gradient: Emulator, converse: Converse) -> None:
+    result = converse("One", "/model", args=("--agent",))
+    assert (result.exit_code, gradient.requests[0].path) == (0, "/api/v1/chat/completions")
+    assert "Model: that of the agent" in result.stderr
+
+
 def test_values_without_a_template_are_refused(gradient: Emulator, converse: Converse) -> None:
     assert converse("One", args=("-p", "a=1")).exit_code == ExitCode.USAGE
 
