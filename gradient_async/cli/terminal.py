@@ -19,11 +19,12 @@ from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async._protocol.stream.text_parts import replace_halves
 
 BAR_CELLS = 24
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and the bidirectional ones that show text in another order than it has."""
 
 
 def remove_controls(text: str, stream: IO[str]) -> str:
-    """Replace control characters if *stream* is a terminal, which they could redraw or rename."""
+    """Replace control characters if *stream* is a terminal, which they could redraw, rename or show reordered."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if stream.isatty() else text
 
 

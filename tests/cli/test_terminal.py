@@ -71,6 +71,11 @@ def test_no_command_lets_the_service_drive_the_terminal(
     assert (title in shown, home in shown) == (False, False)
 
 
+@pytest.mark.parametrize("mark", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_a_terminal_shows_text_in_its_own_order(mark: str) -> None:
+    assert remove_controls(f"rm {mark}file \u05d0\u200f", Terminal()) == "rm \ufffdfile \u05d0\u200f"
+
+
 def test_a_pipe_gets_every_byte() -> None:
     assert remove_controls("a\x1b[31m", io.StringIO()) == "a\x1b[31m"
 
