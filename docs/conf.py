@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, is_typeddict
@@ -16,7 +17,7 @@ from typing import Any, is_typeddict
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.domains.python import ObjectEntry
+from sphinx.domains.python import ObjectEntry, PythonDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 
@@ -193,15 +194,21 @@ def resolve_unique_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, 
     """Link a name to its only entry, because annotations and docstrings do not name the documented module."""
     if node.get("refdomain") != "py":
         return None
-    python, target = env.domains.python_domain, node["reftarget"]
-    found = [
-        name for name, entry in python.objects.items() if name.endswith(f".{target}") and is_target_of(entry, target)
-    ]
+    python = env.domains.python_domain
+    found = find_entries(python, node["reftarget"])
     if len(found) > 1:  # the emulator also has a class `Batches`
         found = [name for name in found if (".testing." in name) == ("testing" in (node.get("py:module") or ""))]
     if len(found) != 1:
         return None
     return python.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, contnode)
+
+
+@cache
+def find_entries(python: PythonDomain, target: str) -> list[str]:
+    """Return the full names of the entries that *target* can refer to."""
+    return [
+        name for name, entry in python.objects.items() if name.endswith(f".{target}") and is_target_of(entry, target)
+    ]
 
 
 def is_target_of(entry: ObjectEntry, target: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.event_loops import LOOPS, use_event_loop
+from tests.support.file_order import sort_files
 
 settings.register_profile("suite", deadline=None, max_examples=100)
 settings.load_profile("suite")
@@ -20,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make every loop of the run of the kind that the command line names."""
     use_event_loop(config.getoption("--event-loop"))
+    config.option.loadscopereorder = False  # the files have the order below already
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the files where workers share them."""
+    if hasattr(config, "workerinput"):
+        sort_files(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.file_order import SLOW_FILES
+
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ROWS = [row.strip("| ").split(" | ") for row in re.findall(r"^\| .*`.* \|$", GUIDE, re.MULTILINE)]
@@ -39,3 +41,7 @@ def test_the_index_lists_every_decision_in_order() -> None:
     index = (ROOT / "docs" / "decisions" / "index.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| \d+ \| \[.+?\]\((.+?)\)", index, re.MULTILINE) == [page.name for page in DECISIONS]
     assert [page.name[:4] for page in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
+
+
+def test_every_file_that_the_workers_begin_with_exists() -> None:
+    assert [name for name in SLOW_FILES if not (ROOT / "tests" / name).exists()] == []
