@@ -32,7 +32,7 @@ test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ra
 test-notebook: .venv/notebook ## run the example notebook in a kernel, without a key
 	$(BIN)/python -m pytest tests/examples/test_notebook.py tests/resources/test_progress_bars.py $(ARGS)
 
-test-frameworks: $(FRAMEWORKS)/made ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
+test-frameworks: $(FRAMEWORKS)/node ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
@@ -49,7 +49,7 @@ bench: .venv/dev ## run the benchmarks; ARGS goes to each
 	echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv $(FRAMEWORKS) .venv-matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
+	rm -rf .venv $(FRAMEWORKS) .venv-matrix tests/frameworks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: the environment is updated only when pyproject.toml has changed.
@@ -79,4 +79,9 @@ clean: ## remove the environments and everything that was generated
 $(FRAMEWORKS)/made: pyproject.toml .venv/made
 	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
 	@$(FRAMEWORKS)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[frameworks]'
+	@touch $@
+
+$(FRAMEWORKS)/node: tests/frameworks/node/package.json $(FRAMEWORKS)/made
+	@if command -v npm >/dev/null; then cd tests/frameworks/node && \
+	npm install --no-package-lock --no-audit --no-fund --loglevel error; else echo "No npm: tests with node are left out."; fi
 	@touch $@
