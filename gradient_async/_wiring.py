@@ -315,7 +315,7 @@ def name_right_settings(function: F) -> F:
 
 
 class LateSignature(Signature):
-    """A `ParameterSignature` that is read when somebody asks: creating a session does not load what reads it."""
+    """A `ParameterSignature` that is read on demand: its modules are not loaded with a session."""
 
     __slots__ = ("_function",)
 
