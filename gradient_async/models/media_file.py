@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from gradient_async.models._base import Displayed
 from gradient_async.models.response_meta import ResponseMeta
 
 _SUFFIXES = {
@@ -36,7 +37,7 @@ _SUFFIXES = {
 
 
 @attrs.define(kw_only=True, repr=False)
-class MediaFile:
+class MediaFile(Displayed):
     """The bytes of a generated file, and their type.
 
     Attributes:

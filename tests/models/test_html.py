@@ -36,6 +36,7 @@ from gradient_async.models.embeddings import Embedding, EmbeddingList
 from gradient_async.models.images import GeneratedImage, ImageList
 from gradient_async.models.map_progress import MapProgress
 from gradient_async.models.map_result import MapResult
+from gradient_async.models.media_file import MediaFile
 from gradient_async.models.messages import ContentBlock, MessageUsage
 from gradient_async.models.model_info import ModelInfo, ModelList
 from gradient_async.models.parsed import ParsedCompletion
@@ -47,9 +48,9 @@ EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>\x00\x1b[2J\ud800
 PROMPT = "the confidential prompt"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(64)).decode()
 ELEMENTS = {
-    "b", "caption", "code", "details", "div", "img", "pre", "progress", "summary", "table", "td", "th", "tr",
+    "audio", "b", "caption", "code", "details", "div", "img", "pre", "progress", "summary", "table", "td", "th", "tr", "video",
 }  # fmt: skip
-ATTRIBUTES = {"alt", "colspan", "max", "src", "style", "value"}
+ATTRIBUTES = {"alt", "colspan", "controls", "max", "src", "style", "value"}
 
 
 class Shown(Protocol):
@@ -78,7 +79,7 @@ def show(result: Shown) -> str:
     found = Elements(html)
     assert found.names <= ELEMENTS
     assert found.attributes.keys() <= ATTRIBUTES
-    assert (found.attributes.get("src") or "data:image/").startswith("data:image/")
+    assert re.match(r"data:(image|audio|video)/[\w.+-]+;base64,", found.attributes.get("src") or "data:image/a;base64,")
     assert re.search(r"[\x00-\x08\x1b\u202e]", html) is None
     return html
 
@@ -229,6 +230,24 @@ def test_a_result_without_a_view_is_shown_as_text() -> None:
 def test_images_of_other_types_are_shown(signature: bytes) -> None:
     shown = show(GeneratedImage(b64_json=base64.b64encode(signature + bytes(32)).decode()))
     assert '<img src="data:image/' in shown
+
+
+@pytest.mark.parametrize(
+    ("content_type", "shown"),
+    [
+        ("audio/mpeg", '<audio controls src="data:audio/mpeg;base64,YWJj"'),
+        ("Video/MP4; codecs=x", '<video controls src="data:video/mp4;base64,YWJj"'),
+        (f"audio/{EVIL}", "3 B; save it with save()"),
+        ("text/html", "text/html, 3 B"),
+        ("image/svg+xml", "image/svg+xml, 3 B"),
+    ],
+)
+def test_speech_and_videos_can_be_played(content_type: str, shown: str) -> None:
+    assert shown in show(MediaFile(content=b"abc", content_type=content_type))
+
+
+def test_a_recording_that_is_too_large_is_named() -> None:
+    assert "video/mp4, 30.0 MB" in show(MediaFile(content=bytes(30_000_000), content_type="video/mp4"))
 
 
 @pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"%PDF-1.7", b""])

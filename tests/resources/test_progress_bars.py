@@ -13,7 +13,7 @@ import pytest
 from gradient_async import AsyncSession, Batch, BatchStep, ConfigurationError, MapProgress
 from gradient_async.models.batch import RequestCounts
 from gradient_async.resources.batch.options import combine_callbacks
-from gradient_async.resources.progress_bars.base import ProgressBars
+from gradient_async.resources.progress_bars.base import ProgressBars, Throttle
 from gradient_async.resources.progress_bars.choice import create_progress_bars
 from gradient_async.resources.progress_bars.rich_bars import open_rich_bars
 from gradient_async.testing import Emulator
@@ -102,11 +102,11 @@ def test_bars_of_a_notebook_are_one_display(notebook: NotebookDisplay) -> None:
 def test_a_notebook_is_updated_at_most_ten_times_a_second(notebook: NotebookDisplay) -> None:
     from gradient_async.resources.progress_bars.notebook_bars import open_notebook_bars
 
-    clock = iter(number / 50 for number in range(1_000))
+    clock = iter(number / 64 for number in range(100))  # seven of its ticks are the next ones due
     with ProgressBars(open_notebook_bars(lambda: next(clock))) as bars:
         for done in range(100):
             bars.show_progress(MapProgress(done=done, total=100))
-    assert 10 <= len(notebook.states) <= 25
+    assert len(notebook.states) == 16
     assert "99 of 100" in notebook.states[-1]
 
 
@@ -117,6 +117,19 @@ def test_bars_that_were_never_updated_draw_nothing(
         with bars:
             pass
     assert (capsys.readouterr().err.strip(), notebook.states) == ("", [])
+
+
+def test_a_note_is_drawn_while_the_count_stands_still(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    bars = create_tqdm_bars()
+    monkeypatch.setattr(Throttle, "pass_one", lambda _: next(clock) % 2 == 0)
+    with bars:
+        for delay in (3.0, 2.0, 1.0):
+            bars.show_progress(MapProgress(total=9, limiter_delay=delay))
+    shown = capsys.readouterr().err
+    assert ["waiting 3 s" in shown, "waiting 2 s" in shown, "waiting 1 s" in shown] == [True, False, True]
 
 
 # The choice.

@@ -104,7 +104,9 @@ async def use(session: AsyncSession) -> None:
     async for text in session.chat.completions.stream(model="m", messages=messages).text():
         assert_type(text, str)
 
-    async with session.chat.completions.map([{"model": "m", "messages": messages}], ordered=True) as results:
+    async with session.chat.completions.map(
+        [{"model": "m", "messages": messages}], ordered=True, progress=True
+    ) as results:
         async for result in results:
             assert_type(result, MapResult)
             assert_type(result.completion, ChatCompletion | None)

@@ -2,7 +2,7 @@
 
 Contract: pure. Everything that is shown may have been written by a model or by the service: no text can add an element,
 an attribute or a script, nothing is loaded from an address, and characters that no notebook can store are replaced.
-A page never grows with its input: texts share one budget, images another, and parts and rows have a maximum number.
+The size of a page is bounded: texts share one budget, images and recordings another, and parts and rows are counted.
 
 Source: the rich display of IPython, whose front ends call ``_repr_html_`` and run what it returns.
 """
@@ -10,7 +10,7 @@ Source: the rich display of IPython, whose front ends call ``_repr_html_`` and r
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import islice
@@ -23,11 +23,12 @@ from gradient_async.models._texts import format_size
 from gradient_async.models.images import decode_image
 
 MAX_ROWS = 50
-_MAX_TEXT_CHARS, _MAX_IMAGE_CHARS, _MAX_CELL_CHARS, _MAX_PARTS = 50_000, 20_000_000, 300, 200
+_MAX_TEXT_CHARS, _MAX_MEDIA_CHARS, _MAX_CELL_CHARS, _MAX_PARTS = 50_000, 20_000_000, 300, 200
 _SIGNATURE_CHARS = 32
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 """Control characters, halves of surrogate pairs, and marks that reverse the direction of the text after them."""
 _IMAGE_TYPES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+_MEDIA_TYPE = re.compile(r"(audio|video)/[a-z0-9][a-z0-9.+-]{0,60}")
 _PRE = '<pre style="white-space: pre-wrap; text-align: left">'
 
 
@@ -61,7 +62,7 @@ class Page:
     _parts: list[str] = attrs.field(factory=list, init=False)
     _hidden: int = attrs.field(default=0, init=False)
     _text_chars: int = attrs.field(default=_MAX_TEXT_CHARS, init=False)
-    _image_chars: int = attrs.field(default=_MAX_IMAGE_CHARS, init=False)
+    _media_chars: int = attrs.field(default=_MAX_MEDIA_CHARS, init=False)
 
     def add_html(self, html: str) -> None:
         """Add a part that is HTML, if there are not too many already."""
@@ -98,7 +99,7 @@ class Page:
 
     def add_image(self, b64_json: str) -> None:
         """Add an image from its base64; a note in its place if it is not an image of a known type, or too large."""
-        if len(b64_json) > self._image_chars:
+        if len(b64_json) > self._media_chars:
             size = format_size(len(b64_json) * 3 // 4)
             self.add_html(f"<div>An image of {size}, too large to be shown; its <code>content</code> has it.</div>")
             return
@@ -106,9 +107,20 @@ class Page:
         if kind is None:
             self.add_html("<div>Not an image that can be shown; its <code>b64_json</code> has what arrived.</div>")
             return
-        self._image_chars -= len(b64_json)
+        self._media_chars -= len(b64_json)
         source = escape(f"data:image/{kind};base64,{b64_json}")
         self.add_html(f'<img src="{source}" alt="generated image" style="max-width: 100%; max-height: 512px">')
+
+    def add_player(self, content: bytes, content_type: str) -> None:
+        """Add a player of speech or a video; a note in its place if the type is another, or the file too large."""
+        kind = _MEDIA_TYPE.fullmatch(content_type.partition(";")[0].strip().lower())
+        chars = len(content) * 4 // 3
+        if kind is None or chars > self._media_chars:
+            self.add_html(f"<div>{escape_html(content_type)}, {format_size(len(content))}; save it with save().</div>")
+            return
+        self._media_chars -= chars
+        source = f"data:{kind[0]};base64,{b64encode(content).decode()}"
+        self.add_html(f'<{kind[1]} controls src="{source}" style="max-width: 100%; max-height: 512px"></{kind[1]}>')
 
     def render(self) -> str:
         """Return the HTML of all parts."""

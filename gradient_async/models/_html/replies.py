@@ -1,4 +1,4 @@
-"""Chat completions, messages, responses and images in a notebook.
+"""Chat completions, messages, responses, images and recordings in a notebook.
 
 Contract: as for `gradient_async.models._html.page`. Prompts are not shown: a result does not hold them, except the
 ``revised_prompt`` of an image, which is left out.
@@ -16,6 +16,7 @@ from gradient_async.models._texts import shorten_repr, summarize_error
 if TYPE_CHECKING:
     from gradient_async.models.chat import ChatCompletion, Message
     from gradient_async.models.images import GeneratedImage, ImageList
+    from gradient_async.models.media_file import MediaFile
     from gradient_async.models.messages import ContentBlock, MessageReply
     from gradient_async.models.model_info import ModelList
     from gradient_async.models.response_meta import ResponseModel
@@ -75,6 +76,13 @@ def show_image(image: GeneratedImage) -> str:
     """Return one image."""
     page = Page()
     page.add_image(image.b64_json)
+    return page.render()
+
+
+def show_media_file(file: MediaFile) -> str:
+    """Return a player for speech or a video."""
+    page = Page()
+    page.add_player(file.content, file.content_type)
     return page.render()
 
 

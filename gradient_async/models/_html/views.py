@@ -22,6 +22,7 @@ VIEWS: dict[str, Callable[[Any], str | None]] = {
     "MapProgress": bulk.show_map_progress,
     "MapResult": bulk.show_map_result,
     "MapResults": bulk.show_running_map,
+    "MediaFile": replies.show_media_file,
     "MessageReply": replies.show_message,
     "ModelList": replies.show_models,
     "ResponseReply": replies.show_response,

@@ -6,9 +6,14 @@ Statuses of the service are shown without control characters.
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
+
+import attrs
 
 from gradient_async.errors import escape_text
 from gradient_async.models._texts import format_size
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from gradient_async.resources.batch.options import BatchStep
 
 _STATUS_CHARS = 40
+_SECONDS_BETWEEN_DRAWINGS = 0.1
 
 
 class DrawBar(Protocol):
@@ -26,6 +32,22 @@ class DrawBar(Protocol):
 
     def __call__(self, name: str, done: int, total: int | None, note: str) -> None:
         """Draw *done* of *total* in the bar *name*, with the *note* beside it; None is an unknown total."""
+
+
+@attrs.define(eq=False)
+class Throttle:
+    """Says whether it is time to draw again, at most ten times a second by *clock*."""
+
+    clock: Callable[[], float] = time.monotonic
+    _due_at: float = attrs.field(default=-math.inf, init=False)
+
+    def pass_one(self) -> bool:
+        """Return whether a drawing is due; if so, the next one is due a tenth of a second later."""
+        now = self.clock()
+        is_due = now >= self._due_at
+        if is_due:
+            self._due_at = now + _SECONDS_BETWEEN_DRAWINGS
+        return is_due
 
 
 class ProgressBars:

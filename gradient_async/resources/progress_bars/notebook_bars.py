@@ -14,15 +14,13 @@ import attrs
 from IPython.display import HTML, display
 
 from gradient_async.models._html.page import render_bar
-from gradient_async.resources.progress_bars.base import DrawBar
-
-_SECONDS_BETWEEN_UPDATES = 0.1
+from gradient_async.resources.progress_bars.base import DrawBar, Throttle
 
 
 @contextmanager
 def open_notebook_bars(clock: Callable[[], float] = time.monotonic) -> Iterator[DrawBar]:
     """Draw the bars one below the other, at most ten times a second by *clock*."""
-    bars = _NotebookBars(clock)
+    bars = _NotebookBars(Throttle(clock))
     try:
         yield bars.update_bar
     finally:
@@ -33,22 +31,20 @@ def open_notebook_bars(clock: Callable[[], float] = time.monotonic) -> Iterator[
 class _NotebookBars:
     """The bars as HTML, and the display that shows them."""
 
-    _clock: Callable[[], float]
+    _throttle: Throttle
     _bars: dict[str, str] = attrs.field(factory=dict, init=False)
     _handle: Any = attrs.field(default=None, init=False)
-    _drawn_at: float = attrs.field(default=0.0, init=False)
 
     def update_bar(self, name: str, done: int, total: int | None, note: str) -> None:
         """Change one bar, and draw all of them if that is due."""
         self._bars[name] = render_bar(done, total, f"{name} {note}".strip())
-        if self._handle is None or self._clock() - self._drawn_at >= _SECONDS_BETWEEN_UPDATES:
+        if self._throttle.pass_one():
             self.redraw()
 
     def redraw(self) -> None:
         """Draw all bars, if there are any."""
         if not self._bars:
             return
-        self._drawn_at = self._clock()
         html = HTML("".join(self._bars.values()))
         if self._handle is None:
             self._handle = display(html, display_id=True)

@@ -8,23 +8,25 @@ from typing import Any
 
 from tqdm.std import tqdm
 
-from gradient_async.resources.progress_bars.base import DrawBar
+from gradient_async.resources.progress_bars.base import DrawBar, Throttle
 
 _FORMAT = "{percentage:3.0f}%|{bar:20}| {desc}"
 
 
 @contextmanager
 def open_tqdm_bars() -> Iterator[DrawBar]:
-    """Draw one line for each bar, at most ten times a second."""
+    """Draw one line for each bar. tqdm alone would draw only a change of the count, not one of the note."""
     bars: dict[str, tqdm[Any]] = {}
+    throttle = Throttle()
 
     def update_line(name: str, done: int, total: int | None, note: str) -> None:
         if name not in bars:
-            bars[name] = tqdm(total=total, bar_format=_FORMAT)
+            bars[name] = tqdm(total=total, bar_format=_FORMAT, desc=note)
         bar = bars[name]
-        bar.total = total
+        bar.n, bar.total = done, total
         bar.set_description_str(f"{name} {note}".strip(), refresh=False)
-        bar.update(done - bar.n)
+        if throttle.pass_one():
+            bar.refresh()
 
     try:
         yield update_line
