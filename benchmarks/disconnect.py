@@ -1,8 +1,8 @@
 """Delay from the disconnect of a web client to the close of the upstream connection.
 
-A web client calls one of the applications in examples/, which calls the server; then the client disconnects. The time
-is measured until the server sees its connection close. ``/stream`` is left after its first event, ``/chat`` before its
-response.
+A web client calls one of the applications in examples/, or the gateway of ``gradient-async proxy``, which call the
+server; then the client disconnects. The time is measured until the server sees its connection close. A stream is left
+after its first event, a whole response before it begins.
 
     python benchmarks/disconnect.py [--quick] [--json]
 """
@@ -18,12 +18,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 from clients import KEY
+from gateway import run_gateway
+from gateway import run_gateway
 from harness import HERE, Goal, Row, Server, main, run_server
 
 APPS = ("aiohttp_app", "fastapi_app", "litestar_app")
+GATEWAY = "gateway"
+GATEWAY_PATH = "/v1/chat/completions"
 UPSTREAM = {"/stream": "paced/1000000/100", "/chat": "slow/60000"}
 BODY = b'{"messages":[{"role":"user","content":"Hello"}]}'
 PATIENCE_SECONDS = 5.0
@@ -36,7 +42,7 @@ class Size:
     """Amount of work in one run."""
 
     clients: int
-    apps: tuple[str, ...] = APPS
+    apps: tuple[str, ...] = (*APPS, GATEWAY)
 
 
 def serve_example(name: str) -> None:
@@ -56,8 +62,12 @@ def serve_example(name: str) -> None:
 
 
 @contextmanager
-def run_example(name: str, upstream: str) -> Iterator[int]:
-    """Run `serve_example` in a separate process; yield its port."""
+def run_application(name: str, upstream: str) -> Iterator[int]:
+    """Run the gateway, or `serve_example`, in a separate process; yield its port."""
+    if name == GATEWAY:
+        with run_gateway(upstream) as address:
+            yield urlsplit(address).port or 0
+        return
     environ = os.environ | {"GRADIENT_INFERENCE_ENDPOINT": upstream, "MODEL_ACCESS_KEY": KEY}
     command = [sys.executable, __file__, "--serve", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
@@ -82,7 +92,7 @@ def wait_for_count(running: Server, name: str, count: float) -> dict[str, float]
     return stats
 
 
-def time_upstream_close(running: Server, port: int, path: str) -> float:
+def time_upstream_close(running: Server, port: int, path: str, *, is_stream: bool) -> float:
     """Return the milliseconds from the disconnect of a client to the close of the upstream connection."""
     before = running.stats()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n"
@@ -90,7 +100,7 @@ def time_upstream_close(running: Server, port: int, path: str) -> float:
         client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + BODY)
         wait_for_count(running, "requests", before["requests"] + 1)
         received = b""
-        while path == "/stream" and b"data:" not in received:
+        while is_stream and b"data:" not in received:
             received += client.recv(65_536)
         left_at = time.monotonic_ns()
     return (wait_for_count(running, "lost", before["lost"] + 1)["lost_at"] - left_at) / 1e6
@@ -102,8 +112,11 @@ async def measure(size: Size) -> list[Row]:
     with run_server() as running:
         for name in size.apps:
             for path, behaviour in UPSTREAM.items():
-                with run_example(name, running.url(behaviour)) as port:
-                    times = [time_upstream_close(running, port, path) for _ in range(size.clients)]
+                called, is_stream = GATEWAY_PATH if name == GATEWAY else path, path == "/stream"
+                with run_application(name, running.url(behaviour)) as port:
+                    times = [
+                        time_upstream_close(running, port, called, is_stream=is_stream) for _ in range(size.clients)
+                    ]
                 what = f"{name} {path}, client gone"
                 rows.append(Row(f"{what}, median", "ms", statistics.median(times), goal=GOAL["median"]))
                 rows.append(Row(f"{what}, longest", "ms", max(times), goal=GOAL["longest"]))

@@ -202,7 +202,10 @@ async def test_a_stream_has_the_bytes_of_a_direct_one() -> None:
 
 async def test_a_request_waits_where_the_service_would_refuse() -> None:
     async with open_bench(limits=RateLimits(windows=[(1, 0.2)])) as bench:
-        results = await asyncio.gather(*(bench.post("/v1/chat/completions", CHAT) for _ in range(3)))
+        wishes: list[dict[str, str]] = [{}, {"X-Deadline": "30"}, {"X-Priority": "bulk"}]
+        results = await asyncio.gather(
+            *(bench.post("/v1/chat/completions", CHAT, headers=headers) for headers in wishes)
+        )
         assert [status for status, _, _ in results] == [200, 200, 200]
         status = await bench.get_json("/status.json")
         assert status["models"][0]["mean_wait"] > 0
@@ -406,6 +409,64 @@ async def test_the_connection_upstream_closes_when_the_caller_leaves(stream: boo
         await wait_until(lambda: bench.gateway.statistics.running == 0)
         (counts,) = bench.gateway.statistics.models.values()
         assert counts.statuses == {499: 1}
+
+
+BEGINNINGS = {
+    "no response": b"",
+    "half of a head": b"HTTP/1.1 200 OK\r\nContent-",
+    "half of a JSON body": b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"id":',
+    "half of a stream": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n",
+    "half of an error": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+async def test_the_connection_upstream_closes_whatever_has_arrived(beginning: bytes) -> None:
+    requested, closed = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(beginning)
+        requested.set()
+        assert await reader.read() == b""
+        closed.set()
+
+    async with (
+        run_raw_server(answer) as address,
+        AsyncSession("k", base_url=f"http://{address}") as session,
+        Gateway(session) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        url = await gateway.listen("127.0.0.1", 0)
+        call = asyncio.create_task(http.post(f"{url}/v1/chat/completions", json=CHAT))
+        await requested.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await http.close()
+        await closed.wait()
+        await wait_until(lambda: gateway.statistics.running == 0)
+
+
+async def test_a_caller_who_leaves_the_queue_sends_nothing() -> None:
+    limiter = RateLimiter(ONE_A_MINUTE)
+    async with open_bench(limits=limiter) as bench:
+        await bench.post("/v1/chat/completions", CHAT)
+        call = asyncio.create_task(bench.post("/v1/chat/completions", CHAT))
+        await wait_until(lambda: limiter.status().queued == 1)
+        call.cancel()
+        await wait_until(lambda: limiter.status().queued == 0)
+        await wait_until(lambda: bench.gateway.statistics.running == 0)
+        assert len(bench.emulator.requests) == 1
+
+
+async def test_draining_lets_a_stream_end() -> None:
+    async with open_bench() as bench:
+        bench.emulator.reply("one two three four", token_delay=0.02)
+        url = f"{bench.url}/v1/chat/completions"
+        async with bench.http.post(url, json={**CHAT, "stream": True}) as response:
+            draining = asyncio.create_task(bench.gateway.drain(30.0))
+            assert (await response.text()).endswith("data: [DONE]\n\n")
+        assert await draining == 0
 
 
 async def test_draining_lets_requests_end_and_refuses_new_ones() -> None:
