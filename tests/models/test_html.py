@@ -44,11 +44,11 @@ from gradient_async.models.responses import IncompleteDetails, OutputItem, Outpu
 from gradient_async.models.tool_run import ToolRun, ToolStep
 from gradient_async.resources.batch import map as batch_map
 
-EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>\x00\x1b[2J\ud800\u202e'
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>$\\href{javascript:alert(3)}{x}$ \\(y\\)\x00\x1b[2J\ud800\u202e'
 PROMPT = "the confidential prompt"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(64)).decode()
 ELEMENTS = {
-    "audio", "b", "caption", "code", "details", "div", "img", "pre", "progress", "summary", "table", "td", "th", "tr", "video",
+    "audio", "b", "caption", "code", "details", "div", "img", "pre", "progress", "span", "summary", "table", "td", "th", "tr", "video",
 }  # fmt: skip
 ATTRIBUTES = {"alt", "colspan", "controls", "max", "src", "style", "value"}
 
@@ -64,11 +64,21 @@ class Elements(HTMLParser):
         super().__init__()
         self.names: set[str] = set()
         self.attributes: dict[str, str | None] = {}
+        self.loose: list[str] = []
+        self._pre = 0
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.names.add(tag)
         self.attributes.update(attrs)
+        self._pre += tag == "pre"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._pre -= tag == "pre"
+
+    def handle_data(self, data: str) -> None:
+        if not self._pre:
+            self.loose.append(data)
 
 
 def show(result: Shown) -> str:
@@ -79,6 +89,7 @@ def show(result: Shown) -> str:
     found = Elements(html)
     assert found.names <= ELEMENTS
     assert found.attributes.keys() <= ATTRIBUTES
+    assert [text for text in found.loose if re.search(r"[$\\].|.[$\\]", text)] == []  # no front end sees a formula
     assert re.match(r"data:(image|audio|video)/[\w.+-]+;base64,", found.attributes.get("src") or "data:image/a;base64,")
     assert re.search(r"[\x00-\x08\x1b\u202e]", html) is None
     return html
@@ -212,6 +223,11 @@ def test_a_view_shows_what_matters(name: str, facts: list[str]) -> None:
     assert [fact for fact in facts if fact not in html] == []
 
 
+def test_limits_without_a_model_name_the_models_that_have_quotas() -> None:
+    shown = show(LimiterStatus(windows=(), models=("one", EVIL)))
+    assert "limits.status(model=...), for one, " in shown
+
+
 def test_each_view_is_of_a_class_that_notebooks_show() -> None:
     classes = {cls.__name__: cls for cls in list_subclasses(Displayed)}
     assert batch_map.BatchMapResults in classes.values()
@@ -278,7 +294,7 @@ def test_an_image_that_is_too_large_is_named() -> None:
     assert (shown.count("<img"), "An image of 22.5 MB, too large to be shown" in shown) == (1, True)
 
 
-@given(st.text())
+@given(st.text() | st.text(alphabet="$\\<&;\"'(["))
 def test_escaped_text_is_text_for_a_browser(text: str) -> None:
     seen: list[str] = []
     parser = HTMLParser()

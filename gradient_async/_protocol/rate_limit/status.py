@@ -102,6 +102,8 @@ def format_html(name: str, status: LimiterStatus) -> str:
     ]
     if quotas:
         page.add_html(render_table(_QUOTA_HEADINGS, quotas, f"{status.model}"))
+    elif status.models:
+        page.add_facts([("quotas", f"limits.status(model=...), for {', '.join(status.models)}")])
     if status.model_paused_until is not None:
         wait = seconds_until(status.model_paused_until)
         page.add_facts([(f"{status.model}", f"paused by the service for {wait}")])

@@ -1,10 +1,12 @@
 """HTML for notebooks: tables, texts, bars and images, escaped and of bounded size.
 
 Contract: pure. Everything that is shown may have been written by a model or by the service: no text can add an element,
-an attribute or a script, nothing is loaded from an address, and characters that no notebook can store are replaced.
-The size of a page is bounded: texts share one budget, images and recordings another, and parts and rows are counted.
+an attribute, a script or a formula, nothing is loaded from an address, and characters that no notebook can store are
+replaced. The size of a page is bounded: texts share one budget, images and recordings another, and parts and rows are
+counted.
 
-Source: the rich display of IPython, whose front ends call ``_repr_html_`` and run what it returns.
+Source: the rich display of IPython, whose front ends call ``_repr_html_`` and run what it returns; MathJax, whose
+options ``ignoreClass`` and ``ignoreHtmlClass`` some front ends do not heed.
 """
 
 from __future__ import annotations
@@ -27,16 +29,27 @@ _MAX_TEXT_CHARS, _MAX_MEDIA_CHARS, _MAX_CELL_CHARS, _MAX_PARTS = 50_000, 20_000_
 _SIGNATURE_CHARS = 32
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 """Control characters, halves of surrogate pairs, and marks that reverse the direction of the text after them."""
+_FORMULA = re.compile(r"[$\\]")
+"""The characters that begin a formula for MathJax."""
 _IMAGE_TYPES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 _MEDIA_TYPE = re.compile(r"(audio|video)/[a-z0-9][a-z0-9.+-]{0,60}")
 _PRE = '<pre style="white-space: pre-wrap; text-align: left">'
 
 
 def escape_html(value: object, chars: int = _MAX_CELL_CHARS) -> str:
-    """Return the text of *value*, cut to *chars* characters, for use in an element or in a quoted attribute."""
+    """Return the text of *value*, cut to *chars* characters, as the content of an element.
+
+    Front ends typeset text between dollar signs and after a backslash, which runs macros. They do not look for either
+    in a ``pre``, nor for a whole formula across elements.
+    """
     text = str(value)
     shown = text if len(text) <= chars else f"{text[:chars]}..."
-    return escape(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", shown))
+    return _FORMULA.sub(r"<span>\g<0></span>", escape_preformatted(shown))
+
+
+def escape_preformatted(text: str) -> str:
+    """Return *text* as the content of a ``pre``."""
+    return escape(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
@@ -83,7 +96,7 @@ class Page:
             return
         shown = text[: self._text_chars]
         self._text_chars -= len(shown)
-        block = f"{_PRE}{escape_html(shown, len(shown))}</pre>" if shown else ""
+        block = f"{_PRE}{escape_preformatted(shown)}</pre>" if shown else ""
         if hidden := len(text) - len(shown):
             block += f"<div>... and {hidden} more characters</div>"
         if folded:
