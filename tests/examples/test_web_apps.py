@@ -1,39 +1,23 @@
 """The web examples behind real servers: a client that disconnects ends the upstream request."""
 
 import asyncio
-import importlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import uvicorn
 from aiohttp import web
 
 from gradient_async import SSEParser
 from gradient_async.testing import Emulator
 from tests.support.redis_server import open_limiter, run_redis_server
 from tests.support.waiting import wait_until
+from tests.support.web_servers import load_example, prepare_examples, serve_with_uvicorn
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 REQUEST = {"messages": [{"role": "user", "content": "Hi"}]}
 LONG = "one two three four five six seven eight nine ten"
-
-
-@asynccontextmanager
-async def serve_with_uvicorn(app: Any) -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="none"))
-        task = asyncio.ensure_future(server.serve([listening]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await task
 
 
 @asynccontextmanager
@@ -49,7 +33,7 @@ def load_app(name: str) -> Any:
     """Import the example *name* anew; return its application."""
     if name == "django_app":
         pytest.importorskip("django")
-    module = importlib.reload(importlib.import_module(name))
+    module = load_example(name)
     if name == "aiohttp_app":
         return module.application()
     return module.application if name == "django_app" else module.app
@@ -57,12 +41,8 @@ def load_app(name: str) -> Any:
 
 @pytest.fixture
 def examples(gradient_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the examples be imported, and use the emulator."""
-    monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", gradient_emulator.url)
-    monkeypatch.setenv("MODEL_ACCESS_KEY", "test")
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.setattr(importlib.import_module("web_parts"), "TIMEOUT", 0.5)
+    """Let the examples use the emulator."""
+    prepare_examples(monkeypatch, gradient_emulator.url)
 
 
 @pytest.fixture(params=["fastapi_app", "litestar_app", "aiohttp_app", "django_app"])

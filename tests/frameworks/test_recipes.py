@@ -34,12 +34,20 @@ class Recipe:
     code: str
 
     @property
-    def packages(self) -> set[str]:
-        return set(re.findall(r"^(?:from|import) (\w+)", self.code, re.MULTILINE))
+    def modules(self) -> set[str]:
+        return set(re.findall(r"^(?:from|import) ([\w.]+)", self.code, re.MULTILINE))
 
     @property
     def is_installed(self) -> bool:
-        return all(find_spec(package) is not None for package in self.packages)
+        return all(_is_installed(*module.split(".")) for module in self.modules)
+
+
+def _is_installed(package: str, *rest: str) -> bool:
+    """Whether *package* is there; of a namespace such as ``google``, whether the package in it is."""
+    spec = find_spec(package)
+    if spec is not None and spec.origin is None and rest:
+        return _is_installed(f"{package}.{rest[0]}", *rest[1:])
+    return spec is not None
 
 
 RECIPES = [Recipe(*found) for found in SECTION.findall(PAGE.read_text(encoding="utf-8"))]
