@@ -19,11 +19,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
-from urllib.parse import urlsplit
 
 import attrs
 from clients import KEY
-from gateway import run_gateway
 from gateway import run_gateway
 from harness import HERE, Goal, Row, Server, main, run_server
 

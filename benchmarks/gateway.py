@@ -5,7 +5,8 @@ small. Latency is the median over requests whose responses take 100 ms. Their ca
 up to 20 ms between requests: otherwise callers that the gateway once served one after the other would stay together,
 because all responses take the same time. There are 70 of them, so that 64 requests are in flight on average. The time
 for a request is measured with 64 callers, no pauses and responses that come at once, so that the gateway is never idle.
-The gateway runs in a process of its own, with a limiter that never makes a request wait.
+The gateway runs in a process of its own, with a limiter that never makes a request wait. Latency is measured with
+processors that are kept awake.
 
 LiteLLM's proxy is measured in the same rounds where the variable LITELLM_PROXY has the path of its command. It needs
 other versions of many packages, so install it in an environment of its own:
@@ -34,7 +35,17 @@ from urllib.parse import urlsplit
 
 import attrs
 from clients import KEY, MODEL
-from harness import Goal, Median, Row, compare_rows, main, measure_medians, print_note, run_server
+from harness import (
+    Goal,
+    Median,
+    Row,
+    compare_rows,
+    keep_processors_awake,
+    main,
+    measure_medians,
+    print_note,
+    run_server,
+)
 
 from gradient_async import AsyncSession, RateLimits
 from gradient_async.gateway.server import Gateway
@@ -188,7 +199,8 @@ async def measure(size: Size) -> list[Row]:
         print_note(f"{LITELLM} is left out: {LITELLM_COMMAND} does not name its command")
     with run_server() as running:
         slow, fast = running.url(f"slow/{SLOW_SECONDS * 1000:g}"), running.url("json")
-        latencies = await compare_ways(slow, measure_latency, size.slow_requests, size)
+        with keep_processors_awake():
+            latencies = await compare_ways(slow, measure_latency, size.slow_requests, size)
         costs = await compare_ways(fast, measure_cost, size.fast_requests, size)
     direct = latencies.pop("direct")
     added = {name: subtract_rounds(latency, direct) for name, latency in latencies.items()}

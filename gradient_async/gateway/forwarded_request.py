@@ -6,6 +6,7 @@ pass as they are. A body that is not JSON passes too: the service says what is w
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -70,7 +71,7 @@ def build_forwarded_request(
         ConfigurationError: A header for the gateway has an invalid value.
     """
     content_type = headers.get("Content-Type", _JSON)
-    is_json = content_type.partition(";")[0].strip().lower() == _JSON
+    is_json = _is_json(content_type)
     fields = _decode_fields(body) if is_json else _NO_FIELDS
     own = dict(pick_headers(headers, OWN_HEADERS))
     if body and not is_json:
@@ -90,6 +91,11 @@ def build_forwarded_request(
         model=model if isinstance(model, str) and model else None,
         tokens=_estimate_tokens(body, fields) if is_json and body else 0,
     )
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == _JSON
 
 
 def _decode_fields(body: bytes) -> _BodyFields:

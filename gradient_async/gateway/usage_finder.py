@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-_KEPT_BYTES = 8192
-_NAME = '"usage"'
+_KEPT_BYTES = _MOST_CHARS = 8192
+_NAME, _NAME_BYTES = '"usage"', b'"usage"'
 _OBJECT = re.compile(r"\s*:\s*(?=\{)")
 _DECODER = json.JSONDecoder()
-_INPUT = ("prompt_tokens", "input_tokens")
-_OUTPUT = ("completion_tokens", "output_tokens")
+_INPUT = ("input_tokens", "prompt_tokens")
+_OUTPUT = ("output_tokens", "completion_tokens")
 _MOST_TOKENS = 1_000_000_000
 """More than any request uses: a larger number is a mistake."""
 
@@ -65,24 +64,22 @@ class UsageFinder:
 
         Later events of a stream correct earlier ones, so the search begins at the end.
         """
-        found = (0, 0)
-        for data in (self._end,) if self._start == self._end else (self._end, self._start):
-            for usage in _iterate_objects(data):
-                found = (found[0] or _find_count(usage, _INPUT), found[1] or _find_count(usage, _OUTPUT))
-                if all(found):
-                    return TokenUsage(*found)
-        return TokenUsage(*found) if any(found) else NO_USAGE
+        usage = _find_last(self._end, NO_USAGE)
+        is_complete = (usage.input and usage.output) or self._start == self._end
+        return usage if is_complete else _find_last(self._start, usage)
 
 
-def _iterate_objects(data: bytes) -> Iterator[dict[str, Any]]:
-    """Iterate over the values of all whole ``usage`` objects in *data*, the last one first."""
-    if _NAME.encode() not in data:
-        return
-    text = data.decode(errors="replace")
-    at = len(text)
-    while (at := text.rfind(_NAME, 0, at)) >= 0:
+def _find_last(data: bytes, known: TokenUsage) -> TokenUsage:
+    """Return *known* with its missing counts from the last ``usage`` objects in *data* that have them."""
+    if _NAME_BYTES not in data:
+        return known
+    text, at = data.decode(errors="replace"), _MOST_CHARS
+    given, generated = known.input, known.output
+    while not (given and generated) and (at := text.rfind(_NAME, 0, at)) >= 0:
         if begin := _OBJECT.match(text, at + len(_NAME)):
-            yield _decode_object(text, begin.end())
+            usage = _decode_object(text, begin.end())
+            given, generated = given or _find_count(usage, _INPUT), generated or _find_count(usage, _OUTPUT)
+    return TokenUsage(given, generated)
 
 
 def _decode_object(text: str, at: int) -> dict[str, Any]:
@@ -94,6 +91,9 @@ def _decode_object(text: str, at: int) -> dict[str, Any]:
 
 
 def _find_count(usage: dict[str, Any], names: tuple[str, ...]) -> int:
-    """Return the positive count under the last of *names* that has one, 0 without any."""
-    counts = [usage.get(name) for name in reversed(names)]
-    return next((count for count in counts if type(count) is int and 0 < count <= _MOST_TOKENS), 0)
+    """Return the positive count under the first of *names* that has one, 0 without any."""
+    for name in names:
+        count = usage.get(name)
+        if type(count) is int and 0 < count <= _MOST_TOKENS:
+            return count
+    return 0
