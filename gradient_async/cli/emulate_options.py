@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gradient_async.cli.options import choice_option
 from gradient_async.testing import Tier
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,29 +86,19 @@ _OPTIONS = (
     click.option("--model", "models", multiple=True, help="A model to list, in place of the default ones; repeatable."),
     click.option("--strict-models", is_flag=True, help="Refuse other models than the listed ones."),
     click.option("--batch-seconds", type=_SECONDS, default=0.3, show_default=True, help="Duration of a batch job."),
-    click.option(
+    choice_option(
         "--batch-shape",
-        type=click.Choice(["reference", "captured"]),
-        default="reference",
-        show_default=True,
-        help="JSON of batch jobs: as documented, or as captured from the service.",
+        *("reference", "captured"),
+        description="JSON of batch jobs: as documented, or as captured from the service.",
     ),
-    click.option(
+    choice_option(
         "--anthropic-endpoint",
-        type=click.Choice(["required", "forbidden"]),
-        default="required",
-        show_default=True,
-        help="The field endpoint of batch jobs for Anthropic.",
+        *("required", "forbidden"),
+        description="The field endpoint of batch jobs for Anthropic.",
     ),
     click.option("--invocation-seconds", type=_SECONDS, default=0.3, help="Duration of an asynchronous invocation."),
     click.option("--video-seconds", type=_SECONDS, default=0.3, help="Duration of a video job."),
-    click.option(
-        "--speech-shape",
-        type=click.Choice(["bytes", "base64"]),
-        default="bytes",
-        show_default=True,
-        help="Speech as audio, or as JSON that holds it.",
-    ),
+    choice_option("--speech-shape", "bytes", "base64", description="Speech as audio, or as JSON that holds it."),
     click.option("--lenient-agent", is_flag=True, help="Take agent requests that live agents take."),
     click.option(
         "--knowledge-base",

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradient_async import AsyncSession
     from gradient_async.cli.profiles import AppliedProfile
 
+F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 SECONDS = click.FloatRange(min=0.01)
@@ -138,6 +139,11 @@ def _log_to_stderr(ctx: click.Context, _option: click.Parameter, value: bool) ->
         logger.setLevel(level)
 
     ctx.call_on_close(stop_logging)
+
+
+def choice_option(name: str, *values: str, description: str) -> Callable[[F], F]:
+    """Return an option that takes one of *values*, by default the first; its help shows which."""
+    return click.option(name, type=click.Choice(values), default=values[0], show_default=True, help=description)
 
 
 header_option = click.option(

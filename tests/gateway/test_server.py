@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -14,7 +16,7 @@ from gradient_async import AsyncSession, RateLimiter, RateLimits, RetryPolicy, T
 from gradient_async.gateway.server import Gateway
 from gradient_async.testing import Emulator
 from tests.support.gateway import CHAT, open_bench
-from tests.support.raw_server import read_request, run_raw_server
+from tests.support.raw_server import Handler, read_request, run_raw_server
 from tests.support.waiting import wait_until
 
 ONE_A_MINUTE = RateLimits(windows=[(1, 60.0)])
@@ -63,6 +65,18 @@ async def test_a_repeated_header_passes_with_all_its_values() -> None:
         assert (seen.headers["anthropic-beta"], seen.headers["Range"]) == ("one, two", "bytes=0-9")
 
 
+@asynccontextmanager
+async def gateway_before(handler: Handler) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """Yield an HTTP client and the address of a gateway to a server that has *handler* for each connection."""
+    async with (
+        run_raw_server(handler) as address,
+        AsyncSession("k", base_url=f"http://{address}") as session,
+        Gateway(session) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        yield http, await gateway.listen("127.0.0.1", 0)
+
+
 async def test_odd_and_repeated_headers_of_the_service_do_no_harm() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -70,18 +84,11 @@ async def test_odd_and_repeated_headers_of_the_service_do_no_harm() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n" + headers + b"{}")
         await writer.drain()
 
-    async with (
-        run_raw_server(answer) as address,
-        AsyncSession("k", base_url=f"http://{address}") as session,
-        Gateway(session) as gateway,
-        aiohttp.ClientSession() as http,
-    ):
-        url = await gateway.listen("127.0.0.1", 0)
-        async with http.get(f"{url}/v1/models") as response:
-            assert (response.status, await response.read()) == (200, b"{}")
-            assert response.headers["X-Odd"].startswith("caf")
-            assert "Set-Cookie" not in response.headers
-            assert response.headers.getall("Link") == ["</a>", "</b>"]
+    async with gateway_before(answer) as (http, url), http.get(f"{url}/v1/models") as response:
+        assert (response.status, await response.read()) == (200, b"{}")
+        assert response.headers["X-Odd"].startswith("caf")
+        assert "Set-Cookie" not in response.headers
+        assert response.headers.getall("Link") == ["</a>", "</b>"]
 
 
 async def test_a_body_that_is_held_back_is_asked_for() -> None:
@@ -328,15 +335,8 @@ async def test_json_that_breaks_off_upstream_is_a_bad_gateway() -> None:
         writer.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"id":')
         await writer.drain()
 
-    async with (
-        run_raw_server(answer) as address,
-        AsyncSession("k", base_url=f"http://{address}") as session,
-        Gateway(session) as gateway,
-        aiohttp.ClientSession() as http,
-    ):
-        url = await gateway.listen("127.0.0.1", 0)
-        async with http.post(f"{url}/v1/chat/completions", json=CHAT) as response:
-            assert (response.status, response.headers["x-should-retry"]) == (502, "false")
+    async with gateway_before(answer) as (http, url), http.post(f"{url}/v1/chat/completions", json=CHAT) as response:
+        assert (response.status, response.headers["x-should-retry"]) == (502, "false")
 
 
 async def test_a_body_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

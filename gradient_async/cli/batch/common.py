@@ -15,7 +15,7 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._protocol.batch.api import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
-from gradient_async.cli.options import SECONDS, open_session
+from gradient_async.cli.options import SECONDS, choice_option, open_session
 from gradient_async.cli.row_options import build_template, row_options, split_columns
 from gradient_async.cli.settings import MODEL_VARIABLE
 from gradient_async.cli.terminal import print_line
@@ -44,13 +44,7 @@ timeout_option = click.option(
 def submit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the commands that submit or validate an input."""
     options: list[Decorator] = [
-        click.option(
-            "--provider",
-            type=click.Choice(["openai", "anthropic"]),
-            default="openai",
-            show_default=True,
-            help="Format of the input lines.",
-        ),
+        choice_option("--provider", "openai", "anthropic", description="Format of the input lines."),
         click.option(
             "--endpoint", default=AUTO, help="Endpoint of all requests; 'none' leaves it out of the submission."
         ),
