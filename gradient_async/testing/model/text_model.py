@@ -180,7 +180,10 @@ def _sample_sentence(start: tuple[str, ...], prompt: Prompt, used: Counter[str],
     yield Token(start[1])
     while uses.total() < _MAX_SENTENCE_WORDS and context[1] != ".":
         candidates = _corpus_chain().next_words(context)
-        odds = {word: share * _REPETITION_FACTOR ** uses[word] for word, share in candidates.items()}
+        odds = {
+            word: share * _REPETITION_FACTOR ** uses[word] if word in uses else share
+            for word, share in candidates.items()
+        }
         token = sample_token(odds, prompt, used, random)
         yield token
         uses[token.text] += 1
