@@ -21,9 +21,7 @@ class DocumentedLimits:
 
     def receive(self, at: float) -> bool:
         """Return whether the service admits a request that arrives at *at*."""
-        for _, period, times in self._windows:
-            while times and at - times[0] >= period:
-                times.popleft()
+        self._forget_expired(at)
         if any(len(times) >= capacity for capacity, _, times in self._windows):
             self.refused += 1
             return False
@@ -34,5 +32,11 @@ class DocumentedLimits:
 
     def count_remaining(self, at: float) -> int:
         """Return ``ratelimit-remaining`` at *at*."""
-        capacity, period, times = self._windows[-1]
-        return capacity - sum(at - time < period for time in times)
+        self._forget_expired(at)
+        capacity, _, times = self._windows[-1]
+        return capacity - len(times)
+
+    def _forget_expired(self, at: float) -> None:
+        for _, period, times in self._windows:
+            while times and at - times[0] >= period:
+                times.popleft()

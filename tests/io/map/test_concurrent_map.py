@@ -14,7 +14,7 @@ from gradient_async._io.map.concurrent_map import ConcurrentMap, ReorderBuffer
 from gradient_async._io.sources.threaded_iterator import MemoryIterator
 from gradient_async.errors import ConfigurationError
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)  # without I/O there is nothing to wait for between two timers
 ARRIVALS = st.integers(0, 12).flatmap(lambda size: st.permutations(range(size)))
 
 
