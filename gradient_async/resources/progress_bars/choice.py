@@ -28,9 +28,8 @@ def create_progress_bars(*, has_times: bool = True) -> ProgressBars:
 
 def is_notebook() -> bool:
     """Whether the program runs in the kernel of a notebook; IPython is not loaded for the answer."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
 
 
 def _open_tqdm_bars() -> AbstractContextManager[DrawBar]:
