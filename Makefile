@@ -41,8 +41,9 @@ lint: .venv/dev ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/dev ## build the documentation into docs/_build
+docs: .venv/dev ## build the documentation into docs/_build, and look for dead links in it
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	$(BIN)/python docs/_ext/site_crawl.py docs/_build
 
 bench: .venv/dev ## run the benchmarks; ARGS goes to each
 	@set -e; for script in $(or $(wildcard benchmarks/run.py),$(sort $(wildcard benchmarks/[!_]*.py))); do \

@@ -35,6 +35,7 @@ extensions = [
     "limit_plot",
     "myst_parser",
     "sequence_diagram",
+    "source_backlinks",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
