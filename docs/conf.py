@@ -31,6 +31,7 @@ version = release = gradient_async.__version__
 
 extensions = [
     "command_reference",
+    "field_glossary",
     "layer_diagram",
     "limit_plot",
     "myst_parser",
@@ -136,7 +137,7 @@ def extract_attribute_sections(
     if what not in {"class", "exception"}:
         return
     documented = ModuleAnalyzer.for_module(cls.__module__).attr_docs
-    for attribute in collect_attribute_docs(cls):
+    for attribute in [*collect_attribute_docs(cls), *getattr(cls, "__annotations__", {})]:
         documented.setdefault((cls.__qualname__, attribute), [""])
     text = ATTRIBUTES.sub("", "\n".join([*lines, ""]))
     lines[:] = (text if cls.__name__ in CREATED_BY_CALLERS else ARGUMENTS.sub("", text)).splitlines()

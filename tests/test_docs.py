@@ -14,7 +14,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 
 import gradient_async
-from gradient_async import limits, testing
+from gradient_async import GradientError, limits, testing
 
 ROOT = Path(__file__).parent.parent
 GUIDES, REFERENCE = (
@@ -56,3 +56,10 @@ def list_exclusions() -> list[tuple[str, str]]:
 def test_a_member_that_the_reference_leaves_out_exists(name: str, member: str) -> None:
     cls = resolve_name(name)
     assert hasattr(cls, member) or any(member in vars(base).get("__annotations__", {}) for base in cls.__mro__)
+
+
+def test_every_error_is_in_the_troubleshooting_page() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    public = [getattr(gradient_async, name) for name in gradient_async.__all__]
+    errors = {each.__name__ for each in public if isinstance(each, type) and issubclass(each, GradientError)}
+    assert errors - set(re.findall(r"`(\w+)`", page)) == set()
