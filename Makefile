@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
-.PHONY: help demo test test-all adversity test-ray test-notebook test-frameworks lint docs bench clean
+.PHONY: help demo test test-all adversity fuzz test-ray test-notebook test-frameworks lint docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ adversity: .venv/dev ## run 2,000 schedules of broken connections; ARGS="--seed 
 
 test-all: ## test with every Python found, the lowest and newest versions, uvloop, eager tasks; ARGS chooses, see tests/matrix
 	@$(PYTHON) -m tests.matrix $(ARGS)
+
+fuzz: .venv/dev ## run the property tests with 2,000 examples each; ARGS="--minutes 10 codec" chooses time and targets
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)

@@ -4,13 +4,19 @@ import asyncio
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.event_loops import LOOPS, use_event_loop
 from tests.support.file_order import sort_files
 
 settings.register_profile("suite", deadline=None, max_examples=100)
-settings.load_profile("suite")
+settings.register_profile(
+    "fuzz",
+    settings.get_profile("suite"),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "2000")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -148,6 +148,11 @@ class _BlockBuilder:
         return block
 
 
+def _without_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return *fields* of a message without content and usage, which have events of their own."""
+    return {name: value for name, value in fields.items() if name not in ("content", "usage")}
+
+
 def _decode_object(text: str) -> dict[str, Any] | None:
     """Return the JSON object in *text*, None if it is incomplete or something else."""
     try:
@@ -192,7 +197,7 @@ class MessageAccumulator(RunFollower[MessageEvent]):
         return ("delta", names[0]), self._find_block(event.index, delta).get_parts(names[0])
 
     def _start_message(self, message: MessageReply) -> None:
-        self._fields = {name: value for name, value in message.raw.items() if name not in ("content", "usage")}
+        self._fields = _without_parts(message.raw)
         self._blocks, self._newest = [], {}
         for index, block in enumerate(message.content):
             self._start_block(index, block)
@@ -202,8 +207,8 @@ class MessageAccumulator(RunFollower[MessageEvent]):
     def _update_message(self, event: MessageEvent) -> None:
         """Take over the fields of the message that come at its end, in the delta or beside it."""
         changes = event.delta.raw if event.delta is not None else {}
-        changes = {name: value for name, value in changes.items() if name != "type"}
-        self._fields = update_object(update_object(self._fields, changes), event.extra)
+        for known in ({name: value for name, value in changes.items() if name != "type"}, event.extra):
+            self._fields = update_object(self._fields, _without_parts(known))
 
     def _start_block(self, index: int | None, block: ContentBlock) -> _BlockBuilder:
         if index is None:

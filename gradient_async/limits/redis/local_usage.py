@@ -88,7 +88,7 @@ class LocalUsage:
 
     @property
     def held(self) -> int:
-        """Permits whose requests are not sent yet."""
+        """Permits of requests that are still to be sent."""
         return self._record.reserved
 
     def has_permits(self, now: float) -> bool:

@@ -105,7 +105,7 @@ class SharedModels:
             permit.model_budget.start_held(now, permit.tokens)
 
     def refund_permit(self, permit: Permit, now: float) -> None:
-        """Return what *permit* took."""
+        """Give back the budget of *permit*."""
         if permit.model_budget is not None:
             permit.model_budget.give_back(now, permit.tokens, held=permit.held)
             writes = self._find_writes(permit.model)

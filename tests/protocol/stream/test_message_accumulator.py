@@ -194,3 +194,17 @@ def test_a_whole_message_equals_the_message_of_its_events() -> None:
         accumulator.add_decoded(event)
     assert accumulator.is_complete
     assert accumulator.snapshot() == whole
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "content_block_start", "delta": {"content": True, "usage": 1}},
+        {"type": "message_delta", "content": "no list", "delta": {"stop_reason": "end_turn"}},
+        {"type": "message_start", "message": {"content": None, "usage": None}},
+    ],
+    ids=lambda event: event["type"],
+)
+def test_a_content_outside_of_blocks_does_not_spoil_the_message(event: Value) -> None:
+    snapshot = assemble_message([event, {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hi"}}])
+    assert snapshot.text == "Hi"
