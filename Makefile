@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
-.PHONY: help demo test test-all adversity fuzz test-ray test-notebook test-frameworks lint docs bench clean
+.PHONY: help demo test test-all adversity fuzz soak test-ray test-notebook test-frameworks lint docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test-all: ## test with every Python found, the lowest and newest versions, uvloo
 
 fuzz: .venv/dev ## run the property tests with 2,000 examples each; ARGS="--minutes 10 codec" chooses time and targets
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: .venv/dev ## run streams that end in every way for MINUTES=5, and print slopes of memory, tasks, connections
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),5) $(ARGS)
 
 test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)

@@ -1,21 +1,27 @@
 """Leak test: streams that end in every possible way.
 
 Ten thousand streams are cancelled, abandoned, dropped, broken, refused and read to their end, 32 at a time. After every
-thousand, the streams that the server still sends, the tasks and the resident memory are printed. At the end no
+thousand, the streams that the server still sends, tasks, connections and resident memory are printed. At the end no
 connection and no task may remain and memory may not have grown; otherwise the exit status is 1.
 
-    python benchmarks/soak.py [--quick] [--json]
+    python benchmarks/soak.py [--minutes M] [--quick] [--json]
+
+With ``--minutes`` it goes on for so long, and slopes of memory, tasks and connections are printed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import itertools
+import math
 import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from statistics import linear_regression
 
 import attrs
 from clients import KEY, MESSAGES, MODEL, ROOMY
@@ -34,6 +40,7 @@ from gradient_async import (
 AT_ONCE = 32
 SETTLING_STEPS, STEP_SECONDS = 250, 0.02
 GROWTH_MIB = 4
+LEAST_SAMPLES = 4
 BEHAVIOURS = {"endless": "paced/1000000/200", "burst": "burst/20", "cut": "broken/5", "failing": "failing/5"} | {
     "silent": "slow/60000"
 }
@@ -43,10 +50,37 @@ Ending = Callable[[Sessions], Awaitable[None]]
 
 @attrs.frozen
 class Size:
-    """Amount of work in one run."""
+    """Amount of work in one run: so many streams, or *minutes* if those are over first."""
 
     streams: int
     step: int
+    minutes: float = math.inf
+
+
+@attrs.frozen
+class Sample:
+    """What is left after a step.
+
+    Attributes:
+        seconds: Time since the beginning.
+        ended: Streams that have ended.
+        memory: Resident memory in MiB.
+        tasks: Tasks beside that of this program.
+        connections: Connections at the server, those of the pools included.
+        streams: Streams that the server still sends.
+    """
+
+    seconds: float
+    ended: int
+    memory: float
+    tasks: int
+    connections: float
+    streams: float
+
+    @property
+    def minutes(self) -> float:
+        """Minutes since the beginning."""
+        return self.seconds / 60
 
 
 def create_stream(session: AsyncSession, timeout: Timeouts | None = None) -> ChatStream:
@@ -247,33 +281,80 @@ async def wait_for_zero(running: Server, name: str) -> float:
     return running.stats()[name]
 
 
-async def measure(size: Size) -> list[Row]:
-    """Return the connections, streams, tasks and memory that remain after all steps."""
-    warnings.simplefilter("ignore", ResourceWarning)  # streams are dropped on purpose
-    endings, wrong, sizes = itertools.cycle(ENDINGS), 0, []
-    with run_server() as running:
-        async with open_sessions(running) as sessions:
-            for ended in range(size.step, size.streams + 1, size.step):
-                wrong += await run_endings(sessions, list(itertools.islice(endings, size.step)))
-                streams = await wait_for_zero(running, "streams")
-                gc.collect()
-                sizes.append(read_memory() / 1024)
-                print_note(
-                    f"{ended:6,} streams ended: {streams:.0f} still sent, {len(asyncio.all_tasks()) - 1} tasks, "
-                    f"{sizes[-1]:.1f} MiB"
-                )
-        remaining = await wait_for_zero(running, "open")
-    tasks = len(asyncio.all_tasks()) - 1
-    growth = max(sizes[-1] - sizes[len(sizes) // 5], 0.0)
+async def take_sample(running: Server, began: float, ended: int) -> Sample:
+    """Measure what is left after *ended* streams."""
+    streams = await wait_for_zero(running, "streams")
+    gc.collect()
+    sample = Sample(
+        time.monotonic() - began,
+        ended,
+        read_memory() / 1024,
+        len(asyncio.all_tasks()) - 1,
+        running.stats()["open"],
+        streams,
+    )
+    print_note(
+        f"{sample.minutes:5.1f} min, {ended:8,} streams ended: {streams:.0f} still sent, {sample.tasks} tasks, "
+        f"{sample.connections:.0f} connections, {sample.memory:.1f} MiB"
+    )
+    return sample
+
+
+async def take_samples(running: Server, sessions: Sessions, size: Size) -> tuple[list[Sample], int]:
+    """Run endings until *size* is reached; return a sample after each step, and the number of wrong endings."""
+    endings, wrong, samples, began = itertools.cycle(ENDINGS), 0, [], time.monotonic()
+    for ended in itertools.count(size.step, size.step):
+        wrong += await run_endings(sessions, list(itertools.islice(endings, size.step)))
+        samples.append(await take_sample(running, began, ended))
+        if samples[-1].minutes >= size.minutes or ended >= size.streams:
+            return samples, wrong
+    raise AssertionError  # the count has no end
+
+
+def fit_slopes(samples: list[Sample]) -> list[Row]:
+    """Return the slopes by linear regression after the first fifth of *samples*, while pools and caches grow."""
+    late = samples[len(samples) // 5 :]
+    if len(late) < LEAST_SAMPLES:
+        return []
+    minutes = [sample.minutes for sample in late]
+    names = {"memory": "MiB/min", "tasks": "tasks/min", "connections": "connections/min"}
     return [
-        Row(f"connections after {size.streams:,} streams", "connections", remaining, goal=Goal(0, "")),
-        Row(f"streams still sent after {size.streams:,}", "streams", streams, goal=Goal(0, "")),
-        Row(f"tasks after {size.streams:,} streams", "tasks", tasks, goal=Goal(0, "")),
-        Row(f"streams of {size.streams:,} that ended wrongly", "streams", wrong, goal=Goal(0, "")),
-        Row("growth of memory after the first steps", "MiB", growth, goal=Goal(GROWTH_MIB, "MiB")),
+        Row(f"slope of {name}", unit, linear_regression(minutes, [getattr(each, name) for each in late]).slope)
+        for name, unit in names.items()
     ]
 
 
+async def measure(size: Size) -> list[Row]:
+    """Return the connections, streams, tasks and memory that remain after all steps."""
+    for category in (ResourceWarning, RuntimeWarning):  # streams are dropped on purpose
+        warnings.simplefilter("ignore", category)
+    with run_server() as running:
+        async with open_sessions(running) as sessions:
+            samples, wrong = await take_samples(running, sessions, size)
+        remaining = await wait_for_zero(running, "open")
+    last, tasks = samples[-1], len(asyncio.all_tasks()) - 1
+    growth = max(last.memory - samples[len(samples) // 5].memory, 0.0)
+    return [
+        Row(f"connections after {last.ended:,} streams", "connections", remaining, goal=Goal(0, "")),
+        Row(f"streams still sent after {last.ended:,}", "streams", last.streams, goal=Goal(0, "")),
+        Row(f"tasks after {last.ended:,} streams", "tasks", tasks, goal=Goal(0, "")),
+        Row(f"streams of {last.ended:,} that ended wrongly", "streams", wrong, goal=Goal(0, "")),
+        Row("growth of memory after the first steps", "MiB", growth, goal=Goal(GROWTH_MIB, "MiB")),
+        *fit_slopes(samples),
+    ]
+
+
+def parse_minutes() -> float | None:
+    """Take ``--minutes`` out of the command line."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--minutes", type=float)
+    options, sys.argv[1:] = parser.parse_known_args()
+    minutes: float | None = options.minutes
+    return minutes
+
+
 if __name__ == "__main__":
-    rows = main(measure, full=Size(10_000, 1000), quick=Size(3000, 500), tiny=Size(34, 17))
-    sys.exit(not all(row.to_dict()["ok"] for row in rows))
+    minutes = parse_minutes()
+    full = Size(10_000, 1000) if minutes is None else Size(sys.maxsize, 500, minutes)
+    rows = main(measure, full=full, quick=Size(3000, 500), tiny=Size(34, 17))
+    sys.exit(any(row.to_dict()["ok"] is False for row in rows))
