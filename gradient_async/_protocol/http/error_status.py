@@ -104,7 +104,7 @@ def _normalize_name(name: str) -> str:
 
 def _parse_status(value: object) -> int | None:
     """Return the HTTP status that *value* states, as a number or as digits; None if it is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
-        value = int(value)
+    if isinstance(value, str) and (digits := value.strip()).isascii() and digits.isdigit() and len(value) < 20:
+        value = int(digits)  # not the text itself, which may end in controls that only `strip` takes for spaces
     is_status = type(value) in (int, float) and 400 <= value <= 599 and value == int(value)  # type: ignore[operator,call-overload]  # a number
     return int(value) if is_status else None  # type: ignore[call-overload]  # a number

@@ -69,7 +69,7 @@ CONTEXT = "context_length_exceeded"
         ({"id": "too_many_requests"}, 429), ({"id": "forbidden"}, 403), ({"id": "gone"}, 410), ({"id": "server_error"}, 500),
         ({"id": "payment_required"}, 402), ({"id": "chatcmpl-404"}, 500),
         # nothing known
-        ({}, 500), ({"type": "newer"}, 500), ({"type": 5, "code": [], "status": {}}, 500),
+        ({}, 500), ({"code": " 429\x1f"}, 429), ({"code": "0\x1c"}, 500), ({"type": "newer"}, 500), ({"type": 5, "code": [], "status": {}}, 500),
     ],
 )  # fmt: skip
 def test_the_status_follows_number_code_type_and_word(error: dict[str, Any], status: int) -> None:
