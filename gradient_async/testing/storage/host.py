@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 from aiohttp import ClientError, web
@@ -61,8 +62,21 @@ class StorageHost:
     states_size: bool = True
     requests: list[StorageRequest] = attrs.field(factory=list, init=False)
     objects: dict[str, StoredObject] = attrs.field(factory=dict, init=False)
-    _signer: UrlSigner = attrs.field(factory=UrlSigner, init=False)
+    _signer: UrlSigner = attrs.field(init=False)
     _directory: tempfile.TemporaryDirectory[str] | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._signer = UrlSigner(time_scale=self.time_scale)
+
+    @property
+    def access_key(self) -> str:
+        """The access key for S3 clients that make presigned URLs for this host."""
+        return self._signer.access_key
+
+    @property
+    def secret_key(self) -> str:
+        """The secret key to `access_key`, another one for each emulator."""
+        return self._signer.secret_key
 
     @property
     def url(self) -> str:
@@ -73,16 +87,18 @@ class StorageHost:
         """Return a presigned URL for *method* on *path*, and its expiry in epoch seconds."""
         now = self.clock()
         expires = now + LIFETIME / self.time_scale
-        return self.url + self._signer.sign_target(
-            method, path, now=now, expires=expires, content_type=self.signed_type if method == "PUT" else None
-        ), expires
+        content_type = self.signed_type if method == "PUT" else None
+        target = self._signer.sign_target(
+            method, path, host=urlsplit(self.url).netloc, now=now, expires=expires, content_type=content_type
+        )
+        return self.url + target, expires
 
     def expire(self) -> None:
         """Expire every URL issued so far; a request for one is a 403.
 
         Example: ``gradient.storage.expire()`` between the upload URL and the upload.
         """
-        self._signer.generation += 1
+        self._signer.expire_all(self.clock())
 
     def cut(self, after: int, *, times: int | None = 1, path: str = "/outputs/*") -> None:
         """Close the connection in the middle of the next download; its headers promise the complete body.

@@ -1,35 +1,31 @@
-r"""Presigned URLs of the storage host: signing and verification.
+"""Presigned URLs of the storage host: signing and verification.
 
 Contract: pure; the time is an argument. A URL is valid for one method until it expires.
-Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4 for the names
-of the parameters and the codes of the errors.
+Source: the upload section of the Batch Inference reference ("use it verbatim"); AWS Signature Version 4.
 
-The signature covers the method and the canonical form of the request target, as that of a real storage: the path and
-the fields of the query decoded, sorted, without the signature itself. So ``%7E`` may arrive as ``~``, ``+`` as ``%20``
-and the fields in another order, but none may be added, lost or changed. The query contains ``%2F``, ``%7E``, ``+`` and
-``%3D``, which URL libraries like to rewrite. Example::
-
-    /inputs/1.jsonl?X-Amz-Algorithm=...&X-Emulated-Expiry=1900.0&...&X-Amz-Signature=5f0c...
-    HMAC-SHA256(secret, "PUT\n/inputs/1.jsonl\nX-Amz-Algorithm=...\nX-Emulated-Expiry=1900.0\n...")
-
-The query holds the expiry, so the host stores nothing for a URL; `UrlSigner.generation` expires earlier URLs at once.
+Two kinds of URLs are valid: those of the emulator, and those that an S3 client made with its keys. The query of the
+former contains ``%2F``, ``%7E``, ``+`` and ``%3D``, which URL libraries like to rewrite, and its expiry, so that the
+host stores nothing for a URL; `UrlSigner.expire_all` expires all earlier URLs at once.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import os
+import math
+import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
+
+from gradient_async.testing.storage.sigv4 import ALGORITHM, SIGNATURE, compute_signature
 
 LIFETIME = 900.0
 """Seconds of emulated time for which a URL is valid."""
 
 _TYPE_IS_SIGNED = "content-type%3Bhost"
-_SIGNATURE = "X-Amz-Signature"
+_MOMENT = "%Y%m%dT%H%M%SZ"
 _FRAGILE_FIELDS = (
     "X-Amz-Security-Token=do%2Fv1%7Eemulated+token%3D%3D&response-content-disposition=attachment%3B%20a%7Eb"
 )
@@ -51,66 +47,79 @@ MISMATCH = S3Error(
 )
 EXPIRED = S3Error(status=403, code="AccessDenied", message="Request has expired")
 UNSIGNED = S3Error(status=403, code="AccessDenied", message="Access Denied")
+UNKNOWN_KEY = S3Error(
+    status=403,
+    code="InvalidAccessKeyId",
+    message="The access key ID you provided does not exist in our records.",
+)
 
 
 @attrs.define(kw_only=True)
 class UrlSigner:
-    """Signs request targets with a random secret.
+    """Signs request targets, and verifies signatures.
 
     Attributes:
-        generation: The current generation of URLs; those of earlier generations have expired.
+        access_key: The access key.
+        secret_key: The secret key, which is random.
+        time_scale: The factor by which the lifetime of a URL passes faster than the clock.
     """
 
-    generation: int = 0
-    _secret: bytes = attrs.field(factory=lambda: os.urandom(32), init=False, repr=False)
+    access_key: str = "EMULATED"
+    secret_key: str = attrs.field(factory=lambda: secrets.token_hex(20), repr=False)
+    time_scale: float = 1.0
+    _generation: int = attrs.field(default=0, init=False)
+    _expired_at: float = attrs.field(default=-math.inf, init=False)
+
+    def expire_all(self, now: float) -> None:
+        """Let all URLs expire that were made until *now*."""
+        self._generation += 1
+        self._expired_at = now
 
     def sign_target(
-        self, method: str, path: str, *, now: float, expires: float, content_type: str | None = None
+        self, method: str, path: str, *, host: str, now: float, expires: float, content_type: str | None = None
     ) -> str:
         """Return *path* with a signed query.
 
         Args:
             method: The HTTP method that the URL is valid for.
             path: The path of the object.
+            host: The host and port that the URL is for.
             now: The time of the signature in epoch seconds.
             expires: The end of its validity in epoch seconds.
             content_type: The type that the request must have; None signs no type.
         """
         moment = datetime.fromtimestamp(now, UTC)
         fields = (
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
-            f"X-Amz-Credential=EMULATED%2F{moment:%Y%m%d}%2Fnyc3%2Fs3%2Faws4_request",
-            f"X-Amz-Date={moment:%Y%m%dT%H%M%SZ}",
+            f"X-Amz-Algorithm={ALGORITHM}",
+            f"X-Amz-Credential={self.access_key}%2F{moment:%Y%m%d}%2Fnyc3%2Fs3%2Faws4_request",
+            f"X-Amz-Date={moment:{_MOMENT}}",
             f"X-Amz-Expires={LIFETIME:.0f}",
             f"X-Emulated-Expiry={expires!r}",
-            f"X-Emulated-Generation={self.generation}",
+            f"X-Emulated-Generation={self._generation}",
             f"X-Amz-SignedHeaders={'host' if content_type is None else _TYPE_IS_SIGNED}",
             _FRAGILE_FIELDS,
         )
         unsigned = f"{path}?{'&'.join(fields)}"
-        return f"{unsigned}&{_SIGNATURE}={self._compute_signature(method, unsigned, content_type)}"
-
-    def verify_target(self, method: str, target: str, now: float, content_type: str = "") -> S3Error | None:
-        """Return the error of a request for *target*, verbatim from the request line; None if the URL is valid."""
-        fields = parse_qs(urlsplit(target).query, keep_blank_values=True)
-        if _SIGNATURE not in fields:
-            return UNSIGNED
-        signed_type = content_type if fields.get("X-Amz-SignedHeaders") == [unquote(_TYPE_IS_SIGNED)] else None
-        expected = self._compute_signature(method, target, signed_type)
-        if not hmac.compare_digest("".join(fields[_SIGNATURE]).encode(), expected.encode()):
-            return MISMATCH
-        expired = now >= float(fields["X-Emulated-Expiry"][0]) or self.generation > int(
-            fields["X-Emulated-Generation"][0]
+        signature = compute_signature(
+            self.secret_key, method, unsigned, {"host": host, "content-type": content_type or ""}
         )
-        return EXPIRED if expired else None
+        return f"{unsigned}&{SIGNATURE}={signature}"
 
-    def _compute_signature(self, method: str, target: str, content_type: str | None) -> str:
-        signed = [method, *([] if content_type is None else [content_type]), *_canonical_parts(target)]
-        return hmac.new(self._secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()
+    def verify_target(self, method: str, target: str, now: float, headers: Mapping[str, str]) -> S3Error | None:
+        """Return the error of a request for *target*, verbatim from the request line; None if the URL is valid."""
+        pairs = parse_qsl(urlsplit(target).query, keep_blank_values=True)
+        fields = dict(pairs)
+        if SIGNATURE not in fields:
+            return UNSIGNED
+        expected = compute_signature(self.secret_key, method, target, headers)
+        stated = "".join(value for name, value in pairs if name == SIGNATURE)
+        if not hmac.compare_digest(stated.encode(), expected.encode()):
+            is_ours = fields.get("X-Amz-Credential", "").startswith(f"{self.access_key}/")
+            return MISMATCH if is_ours else UNKNOWN_KEY
+        return EXPIRED if self._is_expired(fields, now) else None
 
-
-def _canonical_parts(target: str) -> list[str]:
-    """Return the decoded path of *target*, then its fields in order, except for the signature."""
-    parts = urlsplit(target)
-    fields = parse_qsl(parts.query, keep_blank_values=True)
-    return [unquote(parts.path), *sorted(f"{name}={value}" for name, value in fields if name != _SIGNATURE)]
+    def _is_expired(self, fields: Mapping[str, str], now: float) -> bool:
+        if "X-Emulated-Expiry" in fields:
+            return now >= float(fields["X-Emulated-Expiry"]) or self._generation > int(fields["X-Emulated-Generation"])
+        signed_at = datetime.strptime(fields["X-Amz-Date"], _MOMENT).replace(tzinfo=UTC).timestamp()
+        return signed_at <= self._expired_at or now >= signed_at + float(fields["X-Amz-Expires"]) / self.time_scale

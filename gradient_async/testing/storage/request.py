@@ -58,8 +58,7 @@ def check_request(request: StorageRequest, signer: UrlSigner, objects: Container
         return _COOKIE
     if request.method not in ("PUT", "GET", "HEAD"):
         return _NO_METHOD
-    content_type = request.headers.get("Content-Type", "")
-    if error := signer.verify_target(request.method, request.target, request.time, content_type):
+    if error := signer.verify_target(request.method, request.target, request.time, request.headers):
         return error
     if request.method == "PUT":
         return None if "Content-Length" in request.headers else _NO_LENGTH

@@ -42,7 +42,7 @@ async def test_an_upload_that_breaks_off_is_not_stored(batch_client: BatchClient
     host = urlsplit(url)
     _, writer = await asyncio.open_connection(host.hostname, host.port)
     target = url.removeprefix(gradient.storage.url)
-    writer.write(f"PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+    writer.write(f"PUT {target} HTTP/1.1\r\nHost: {host.netloc}\r\nContent-Length: 100\r\n\r\nhalf".encode())
     await writer.drain()
     await wait_until(lambda: gradient.storage.requests and gradient.storage.requests[0].received)
     writer.close()
