@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 FRAMEWORKS := .venv-frameworks
+OLDER := .venv-older-frameworks
 .PHONY: help demo test test-all adversity fuzz soak test-ray test-notebook test-frameworks lint docs bench clean
 
 help: ## list the targets
@@ -38,8 +39,9 @@ test-ray: .venv/ray ## run the example of Ray Data on loopback, with the real Ra
 test-notebook: .venv/notebook ## run the example notebook in a kernel, without a key
 	$(BIN)/python -m pytest tests/examples/test_notebook.py tests/resources/test_progress_bars.py $(ARGS)
 
-test-frameworks: $(FRAMEWORKS)/node ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
+test-frameworks: $(FRAMEWORKS)/node $(OLDER)/made ## run LangChain's standard tests, recipes and other makers' clients, with pinned versions
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks $(ARGS)
+	$(OLDER)/bin/python -m pytest tests/frameworks/test_recipes.py $(ARGS)
 
 lint: .venv/dev ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -56,7 +58,7 @@ bench: .venv/dev ## run the benchmarks; ARGS goes to each
 	echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 clean: ## remove the environments and everything that was generated
-	rm -rf .venv $(FRAMEWORKS) .venv-matrix tests/frameworks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
+	rm -rf .venv $(FRAMEWORKS) $(OLDER) .venv-matrix tests/frameworks/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: the environment is updated only when pyproject.toml has changed.
@@ -86,6 +88,11 @@ clean: ## remove the environments and everything that was generated
 $(FRAMEWORKS)/made: pyproject.toml .venv/made
 	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
 	@$(FRAMEWORKS)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[frameworks]'
+	@touch $@
+
+$(OLDER)/made: pyproject.toml .venv/made
+	@test -x $(OLDER)/bin/python || $(PYTHON) -m venv $(OLDER)
+	@$(OLDER)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[older-frameworks]'
 	@touch $@
 
 $(FRAMEWORKS)/node: tests/frameworks/node/package.json $(FRAMEWORKS)/made

@@ -92,6 +92,7 @@ async def test_a_recipe_runs_in_the_budget(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise it is downloaded
+    monkeypatch.setenv("CREWAI_DISABLE_TELEMETRY", "true")  # otherwise it tells its makers of each run
     monkeypatch.setenv("DSPY_CACHEDIR", str(tmp_path))  # otherwise the replies of the last run are used
     async with Emulator() as emulator, AsyncSession("test", base_url=emulator.url) as session:
         monkeypatch.setenv("GRADIENT_INFERENCE_ENDPOINT", emulator.url)
