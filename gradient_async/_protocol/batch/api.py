@@ -28,6 +28,7 @@ from gradient_async.errors import (
     BatchNotReadyError,
     BatchValidationError,
     ConfigurationError,
+    ResponseDecodeError,
     quote_argument,
 )
 from gradient_async.models.batch import Batch, BatchFault, BatchFile, RequestCounts, ResultLinks
@@ -211,15 +212,37 @@ def read_batch_page(body: bytes) -> BatchPage:
         ResponseDecodeError: The body is not a page of jobs.
     """
     value = decode_json(body)
-    page: dict[str, Any] = value if type(value) is dict else {}
+    page: dict[str, Any] = value if type(value) is dict else {"data": value}
     if "edges" in page:
-        edges = [edge for edge in page["edges"] or () if type(edge) is dict]
-        info = page.get("page_info") or {}
+        edges = [edge for edge in _read_items(page, "edges") if type(edge) is dict]
+        stated = page.get("page_info")
+        info = stated if type(stated) is dict else {}
         after = (info.get("endCursor") or edges[-1].get("cursor")) if edges and info.get("hasNextPage") else None
-        return BatchPage([_structure_batch(edge.get("node")) for edge in edges], after)
-    batches = [_structure_batch(item) for item in page.get("data") or ()]
+        return BatchPage([_structure_batch(edge.get("node")) for edge in edges], _read_cursor(after))
+    batches = [_structure_batch(item) for item in _read_items(page, "data")]
     after = (page.get("last_id") or batches[-1].batch_id) if batches and page.get("has_more") else None
-    return BatchPage(batches, after)
+    return BatchPage(batches, _read_cursor(after))
+
+
+def _read_items(page: dict[str, Any], name: str) -> list[Any]:
+    """Return the list *name* of a page; a missing one is empty.
+
+    Raises:
+        ResponseDecodeError: It is not a list. An empty page in its place would hide jobs that exist.
+    """
+    items = page.get(name)
+    if items is not None and type(items) is not list:
+        raise ResponseDecodeError(
+            f"The service's response is not a page of batches: {name} is not a list.", path=f"$.{name}"
+        )
+    return items or []
+
+
+def _read_cursor(cursor: Any) -> str | None:
+    """Return the cursor of the next page, None on the last page."""
+    if cursor is not None and type(cursor) is not str:
+        raise ResponseDecodeError("The service's page of batches has a cursor that is not a text.")
+    return cursor
 
 
 def is_file_gone(error: APIStatusError, file_id: str) -> bool:

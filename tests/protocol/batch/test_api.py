@@ -123,6 +123,31 @@ def test_the_last_page_has_no_cursor(page: Any) -> None:
     assert wire.read_batch_page(encoded(page)).after is None
 
 
+@pytest.mark.parametrize(
+    ("page", "path"),
+    [
+        (1, "$.data"),
+        ("x", "$.data"),
+        ({"data": 1}, "$.data"),
+        ({"data": {"0": REFERENCE}}, "$.data"),
+        ({"data": [1]}, None),
+        ({"edges": "x"}, "$.edges"),
+        ({"edges": [{"node": 1}]}, None),
+        ({"data": [REFERENCE], "has_more": True, "last_id": [1]}, None),
+        ({"edges": [{"node": REFERENCE, "cursor": {}}], "page_info": {"hasNextPage": True, "endCursor": 7}}, None),
+    ],
+)
+def test_another_body_than_a_page_is_a_decode_error_and_not_an_empty_page(page: Any, path: str | None) -> None:
+    with pytest.raises(ResponseDecodeError) as caught:
+        wire.read_batch_page(encoded(page))
+    assert path in (None, caught.value.path)
+
+
+@pytest.mark.parametrize("page", [{"data": None}, {"edges": None}, {"edges": [], "page_info": 1}])
+def test_a_page_without_jobs_is_empty(page: Any) -> None:
+    assert wire.read_batch_page(encoded(page)).batches == []
+
+
 def test_a_page_without_a_cursor_continues_after_its_last_job() -> None:
     assert wire.read_batch_page(encoded({"data": [REFERENCE], "has_more": True})).after == "0e9d1d35"
 
