@@ -65,7 +65,9 @@ class Reply:
                 self.settle_permit(self.permit, result)
             return result
         error.request_id, error.attempts = error.request_id or self.meta.request_id, self.meta.attempts
-        raise error
+        raise error.with_traceback(
+            None
+        )  # the decoder's frames hold the body, and error trackers record their variables
 
     def _name_event_stream(self, error: GradientError) -> GradientError:
         """Return *error*, or that of an event stream which was sent in place of a whole response."""

@@ -7,6 +7,7 @@ and writes them, is the fallback.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,13 +21,25 @@ EXCERPT_CHARS = 500
 _MAX_KEPT_LEVELS = 32
 """Deeper values could not be pickled or printed within Python's recursion limit."""
 
+_SIGNED_FIELD = re.compile(
+    r"((?:[?&;]|%3F|%26|u0026)(?:X-(?:Amz|Goog)-)?(?:Signature|Credential|Security-Token|sig)(?:=|%3D))"
+    r"(?:(?!%26)[^&\s\"'<>\\])+",
+    re.IGNORECASE,
+)
+"""A field of a presigned URL that grants access, as S3, Google and Azure name it; its text may be escaped."""
+
 _decode_fast = msgspec.json.Decoder().decode
 _encode_fast = msgspec.json.Encoder().encode
 
 
 def shorten_text(text: str, chars: int = EXCERPT_CHARS) -> str:
-    """Return *text*, cut to its first *chars* characters and ``...`` if it is longer."""
-    return text if len(text) <= chars else f"{text[:chars]}..."
+    """Return *text* without signatures, cut to its first *chars* characters and ``...`` if it is longer."""
+    return hide_signatures(text) if len(text) <= chars else f"{hide_signatures(text[:chars])}..."
+
+
+def hide_signatures(text: str) -> str:
+    """Replace the secret values of presigned URLs in *text* by ``...``: whoever has one can use the URL."""
+    return _SIGNED_FIELD.sub(r"\1...", text)
 
 
 def decode_json(body: bytes | str) -> Any:
@@ -55,7 +68,12 @@ def bound_json(value: Any, chars: int) -> Any:
     if _is_deeper(value, _MAX_KEPT_LEVELS):
         return "..."
     text = value if isinstance(value, str) else encode_jsonable(value).decode()
-    return value if len(text) <= chars else shorten_text(text, chars)
+    if len(text) > chars:
+        return shorten_text(text, chars)
+    shown = hide_signatures(text)
+    if shown == text:
+        return value
+    return shown if isinstance(value, str) else load_json(shown)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

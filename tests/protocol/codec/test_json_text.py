@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gradient_async import ConfigurationError, Message, ResponseDecodeError
-from gradient_async._protocol.codec.json_text import decode_json, encode_json
+from gradient_async._protocol.codec.json_text import bound_json, decode_json, encode_json, shorten_text
 from gradient_async.models import Usage
 
 
@@ -48,3 +48,34 @@ def test_a_lone_surrogate_in_a_prompt_is_sent_escaped() -> None:
 def test_a_value_without_a_json_form_is_rejected(value: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="JSON"):
         encode_json(value)
+
+
+SIGNED_URLS = [
+    "https://h/a?X-Amz-Credential=SECRET%2F2026&X-Amz-Expires=900&X-Amz-Signature=SECRET",
+    "https://h/a?X-Amz-Expires=900\\u0026X-Amz-Security-Token=SECRET\\u0026x=1",
+    "https://h/a?X-Amz-Expires=900&amp;X-Amz-Signature=SECRET",
+    "https://h/a?X-Goog-Signature=SECRET&X-Amz-Expires=900",
+    "https://h/a?X-Amz-Expires=900&sv=1&sig=SECRET",
+    "https://h/?next=https%3A%2F%2Fh%2Fa%3FX-Amz-Expires%3D900%26X-Amz-Signature%3DSECRET%26x",
+]
+
+
+@pytest.mark.parametrize("url", SIGNED_URLS)
+def test_what_is_kept_of_a_response_has_no_signature(url: str) -> None:
+    cut = len(url) + 30
+    for kept in (
+        shorten_text(f'{{"url": "{url}", "name": "kept"'),
+        shorten_text(f"Upload to {url} kept", cut),
+        bound_json({"urls": [{"url": url}], "name": "kept"}, 1000)["urls"][0]["url"] + "kept",
+        bound_json(f"Upload to {url} kept", 1000),
+        bound_json([f"{url} kept " + "x" * 100], cut),
+    ):
+        assert "SECRET" not in kept
+        assert "900" in kept
+        assert "kept" in kept
+
+
+@pytest.mark.parametrize("text", ["", "signature=none", "a ?sign=1&design=2", '{"signature": "abc"}', "credential=x"])
+def test_other_text_is_kept_as_it_is(text: str) -> None:
+    assert shorten_text(text) == text
+    assert bound_json({"a": text}, 1000) == {"a": text}
