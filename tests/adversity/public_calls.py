@@ -42,10 +42,13 @@ from gradient_async.resources.systemone import SystemOne
 from gradient_async.resources.videos import Videos
 from gradient_async.testing import Emulator
 from gradient_async.testing.recorded_request import RecordedRequest
+from gradient_async.testing.replies import Reply
 from tests.support.waiting import HANG_SECONDS
 
 MODEL = "m"
-PROMPT = "a prompt that is private"
+AGENT_KEY = "the-key-of-an-agent"
+SECRET = "a word that is private"
+PROMPT = f"Tell me how rain falls, and when, and where, and why, in the north and in the south. {SECRET}"
 QUICK = Poll(first=0.001, longest=0.001)
 CHAT: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
 MESSAGE: Any = {**CHAT, "max_tokens": 100}
@@ -76,7 +79,11 @@ def weather(city: str) -> str:
 
 @attrs.define
 class World:
-    """What calls need: a session, and a finished job, video and invocation."""
+    """What calls need: a session, and a finished job, video and invocation.
+
+    Attributes:
+        patience: Seconds to wait for the end of a job.
+    """
 
     emulator: Emulator
     session: AsyncSession
@@ -84,11 +91,12 @@ class World:
     job: BatchJob
     video_id: str
     invocation_id: str
+    patience: float
 
     @property
     def agent(self) -> Agent:
         """The emulator's agent."""
-        return self.session.agent(self.emulator.agent_url, "agent-key")
+        return self.session.agent(self.emulator.agent_url, AGENT_KEY)
 
     def new_path(self, suffix: str) -> Path:
         """Return the path of a file that does not exist."""
@@ -96,9 +104,15 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, key: str = "sk-of-the-table", **options: Any) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, key: str = "sk-of-the-table", patience: float = HANG_SECONDS, **options: Any
+) -> AsyncIterator[World]:
     """Start an emulator and open a session of *options* with it."""
-    options = {"limits": RateLimiter(RateLimits(windows=[(100_000, 60.0)])), "retry": RetryPolicy(first=0), **options}
+    options = {
+        "limits": RateLimiter(RateLimits(windows=[(100_000, 60.0)]), guard=0),
+        "retry": RetryPolicy(first=0),
+        **options,
+    }
     async with (
         Emulator(batch_seconds=0.0, video_seconds=0.0, invocation_seconds=0.0, limits=[(100_000, 60.0)]) as emulator,
         AsyncSession(
@@ -114,13 +128,21 @@ async def open_world(folder: Path, key: str = "sk-of-the-table", **options: Any)
         job = await session.batches.run(ROWS, poll=QUICK)
         video = await session.videos.create(**IMAGE)
         invocation = await session.async_invoke.create(model_id=MODEL, input={"prompt": PROMPT})
-        yield World(emulator, session, folder, job, video.id, invocation.request_id)
+        yield World(emulator, session, folder, job, video.id, invocation.request_id, patience)
 
 
-def answer_shortly(request: RecordedRequest) -> str | None:
-    """Return a short answer to a request for text alone."""
-    is_text = request.generates and not request.fields.keys() & {"tools", "response_format", "text", "output_config"}
-    return "Two words." if is_text else None
+def answer_shortly(request: RecordedRequest) -> Reply | str | None:
+    """Return a short answer that repeats nothing of the request: a call of its tool, then text."""
+    if not request.generates:
+        return None
+    has_results = any(word in request.body for word in (b'"tool_call_id"', b'"tool_result"', b'"function_call_output"'))
+    for tool in request.fields.get("tools", ()) if not has_results else ():
+        name = tool.get("function", tool)["name"]
+        arguments = {"answer": "Yes."} if name == "Answer" else {"city": "Rome"}
+        return Reply(tool_calls=[{"name": name, "arguments": arguments}])
+    return (
+        '{"answer": "Yes."}' if request.fields.keys() & {"response_format", "text", "output_config"} else "Two words."
+    )
 
 
 async def drain(source: AsyncIterable[object]) -> None:
@@ -169,7 +191,13 @@ async def acquire(world: World) -> None:
 
 async def close_session(world: World) -> None:
     """Close a session of its own with an open stream."""
-    session = AsyncSession("other", base_url=world.emulator.url, limits=None)
+    session = AsyncSession(
+        "other",
+        base_url=world.emulator.url,
+        limits=None,
+        retry=RetryPolicy(attempts=1),
+        timeouts=world.session._timeouts,
+    )
     stream = session.chat.completions.stream(**CHAT)
     try:
         await stream.open()
@@ -259,16 +287,20 @@ CALLS: dict[str, Callable[[World], Awaitable[object]]] = {
     "Speech.create": lambda world: world.session.audio.speech.create(model=MODEL, input=PROMPT),
     "Videos.create": lambda world: world.session.videos.create(**IMAGE),
     "Videos.retrieve": lambda world: world.session.videos.retrieve(world.video_id),
-    "Videos.wait": lambda world: world.session.videos.wait(world.video_id, poll=QUICK),
+    "Videos.wait": lambda world: world.session.videos.wait(world.video_id, poll=QUICK, timeout=world.patience),
     "Videos.content": lambda world: world.session.videos.content(world.video_id),
     "Videos.download": lambda world: world.session.videos.download(world.video_id, world.folder / "video.mp4"),
     "AsyncInvoke.create": lambda world: world.session.async_invoke.create(model_id=MODEL, input={"prompt": PROMPT}),
     "AsyncInvoke.status": lambda world: world.session.async_invoke.status(world.invocation_id),
     "AsyncInvoke.result": lambda world: world.session.async_invoke.result(world.invocation_id),
-    "AsyncInvoke.wait": lambda world: world.session.async_invoke.wait(world.invocation_id, poll=QUICK),
+    "AsyncInvoke.wait": lambda world: world.session.async_invoke.wait(
+        world.invocation_id, poll=QUICK, timeout=world.patience
+    ),
     "Batches.submit": lambda world: world.session.batches.submit(ROWS),
-    "Batches.run": lambda world: world.session.batches.run(ROWS, poll=QUICK, journal=world.new_path(".journal")),
-    "Batches.map": lambda world: read_map(world.session.batches.map([CHAT] * 2, poll=QUICK)),
+    "Batches.run": lambda world: world.session.batches.run(
+        ROWS, poll=QUICK, timeout=world.patience, journal=world.new_path(".journal")
+    ),
+    "Batches.map": lambda world: read_map(world.session.batches.map([CHAT] * 2, poll=QUICK, timeout=world.patience)),
     "Batches.validate": lambda world: world.session.batches.validate(FILE_LINE),
     "Batches.create_file, Batches.upload": upload,
     "Batches.create, Batches.retrieve": create_job,
@@ -276,8 +308,8 @@ CALLS: dict[str, Callable[[World], Awaitable[object]]] = {
     "Batches.list": lambda world: drain(world.session.batches.list(limit=2)),
     "Batches.result_links": lambda world: world.session.batches.result_links(world.job.batch_id),
     "BatchJob.refresh": lambda world: world.job.refresh(),
-    "BatchJob.wait": lambda world: world.job.wait(poll=QUICK),
-    "BatchJob.progress": lambda world: drain(world.job.progress(poll=QUICK)),
+    "BatchJob.wait": lambda world: world.job.wait(poll=QUICK, timeout=world.patience),
+    "BatchJob.progress": lambda world: drain(world.job.progress(poll=QUICK, timeout=world.patience)),
     "BatchJob.results": lambda world: drain(world.job.results()),
     "BatchJob.joined": lambda world: drain(world.job.joined(ROWS, key="custom_id")),
     "BatchJob.download": lambda world: world.job.download(world.new_path(".jsonl"), errors=world.new_path(".errors")),
