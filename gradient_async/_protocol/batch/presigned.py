@@ -54,6 +54,10 @@ _HINTS = {
 }
 
 
+_LOW_IPV4_NETWORKS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""IPv6 networks that have an IPv4 address in their last bits: NAT64 (RFC 6052) and the deprecated compatible form."""
+
+
 @attrs.frozen
 class UrlPolicy:
     """The rules for presigned URLs: https to a public host, or loopback when the API itself is on loopback.
@@ -113,9 +117,19 @@ def _is_host(host: str) -> bool:
 def _is_private_address(host: str) -> bool:
     """Whether *host* is an address inside a network, or one in a form that only a resolver understands, as 127.1."""
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
         return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+    return not all(each.is_global and not each.is_multicast for each in (address, *_list_embedded(address)))
+
+
+def _list_embedded(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 address that a gateway on the way makes of an IPv6 *address*, if it makes one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = [address.sixtofour] if address.sixtofour is not None else []
+    is_low = any(address in network for network in _LOW_IPV4_NETWORKS)
+    return found + ([ipaddress.IPv4Address(address.packed[-4:])] if is_low else [])
 
 
 def storage_error(status: int, headers: Mapping[str, str], body: bytes, *, action: str, now: float) -> UploadError:

@@ -27,7 +27,15 @@ LEAK = (
 
 
 @pytest.mark.parametrize(
-    "url", [SIGNED, "https://8.8.8.8/x?s=1", "https://host:8443/x", "https://my_bucket.s3-1.example.com./x"]
+    "url",
+    [
+        SIGNED,
+        "https://8.8.8.8/x?s=1",
+        "https://[2606:4700::1111]/x",
+        "https://[64:ff9b::808:808]/x",
+        "https://host:8443/x",
+        "https://my_bucket.s3-1.example.com./x",
+    ],
 )
 def test_a_public_https_url_is_valid(url: str) -> None:
     assert PUBLIC.validate_url(url) is url
@@ -64,6 +72,13 @@ def test_a_public_https_url_is_valid(url: str) -> None:
         "https://localhost./x?s=secret",
         "https://[::ffff:127.0.0.1]/x?s=secret",
         "https://[::ffff:10.0.0.1]/x?s=secret",
+        "https://[64:ff9b::7f00:1]/x?s=secret",
+        "https://[64:ff9b::a00:1]/x?s=secret",
+        "https://[2002:7f00:1::]/x?s=secret",
+        "https://[2002:a00:1::1]/x?s=secret",
+        "https://[::127.0.0.1]/x?s=secret",
+        "https://[ff02::1]/x?s=secret",
+        "https://224.0.0.1/x?s=secret",
         "https://bucket..example.com/x?s=secret",
         "https://-bucket.example.com/x?s=secret",
         "https://%62ucket.example.com/x?s=secret",
