@@ -40,8 +40,19 @@ def test_text_that_arrives_in_pieces_is_wrapped_between_words() -> None:
     assert "".join(wrapper.feed(piece) for piece in pieces) == "  The quick\n  brown foxes\n  jump."
 
 
-def test_a_terminal_gets_no_control_characters() -> None:
-    assert remove_controls("a\x1b[31mb\x07\x9b\tc\n", Terminal()) == "a�[31mb��\tc\n"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb\x07\x9b\tc\n", "a�[31mb��\tc\n"),
+        ("pay \u202e001\u202c EUR", "pay �001� EUR"),
+        ("\u2066hidden\u2069", "�hidden�"),
+        ("line\rforged\x08\x7f", "line�forged��"),
+        ("שלום, Grüße, 日本", "שלום, Grüße, 日本"),
+    ],
+)
+def test_a_terminal_gets_no_control_and_no_bidirectional_characters(text: str, shown: str) -> None:
+    assert remove_controls(text, Terminal()) == shown
+    assert remove_controls(text, io.StringIO()) == text
 
 
 @pytest.mark.parametrize(
