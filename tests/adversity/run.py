@@ -1,4 +1,4 @@
-"""Adversity: thousands of schedules of broken connections, and what was seen in them.
+"""Adversity: thousands of schedules of broken connections, files cut at every byte, and what was seen.
 
     python -m tests.adversity.run [--seed N] [--schedules M] [--first I]
 
@@ -12,12 +12,15 @@ import asyncio
 import gc
 import random
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from gradient_async._io.http.exchange import Exchange
+from tests.adversity.cut_files import cut_files
 from tests.adversity.schedule import Figures, Run, draw_schedule
 
 AT_ONCE = 16
@@ -63,6 +66,7 @@ def print_figures(figures: Figures, seconds: float) -> None:
         **{f"- `{name}`": count for name, count in sorted(figures.errors.items())},
         "requests that arrived": figures.arrived,
         "longest call": f"{figures.longest:.1f} s",
+        "journals and checkpoints that were cut": figures.cuts,
         "left open": figures.left_open,
         "violations": len(figures.violations),
     }
@@ -85,6 +89,8 @@ def main() -> int:
     warnings.simplefilter("error", ResourceWarning)
     sys.unraisablehook = lambda hook: figures.violations.append(f"{hook.err_msg}: {hook.exc_value!r}")
     asyncio.run(run_schedules(figures, options.seed, indices))
+    with tempfile.TemporaryDirectory() as folder:
+        figures.cuts = asyncio.run(cut_files(Path(folder), step=1))
     print_figures(figures, time.monotonic() - started_at)
     for violation in figures.violations:
         print(violation, file=sys.stderr)

@@ -95,6 +95,7 @@ class Figures:
         struck: The number of faults that came about, by name.
         arrived: The number of requests that reached the service.
         longest: The duration of the longest call, in seconds.
+        cuts: The number of journals and checkpoints that were cut off, each at another byte.
         violations: What did not hold.
         left_open: The number of connections, responses, permits and tasks that were left.
     """
@@ -106,6 +107,7 @@ class Figures:
     struck: Counter[str] = attrs.field(factory=Counter)
     arrived: int = 0
     longest: float = 0.0
+    cuts: int = 0
     violations: list[str] = attrs.field(factory=list)
     left_open: int = 0
 
