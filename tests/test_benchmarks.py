@@ -25,6 +25,7 @@ from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT,
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
+from tests.support.gateway import open_bench
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHARED = {"chunk_bodies", "clients", "event_bodies", "harness", "limiter_models", "limiter_redis", "run", "server"}
@@ -252,7 +253,7 @@ def _log_warnings_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="gradient_async")
 
 
-MAX_REQUEST_CALLS, MAX_FIRST_TOKEN_CALLS = 96, 124
+MAX_REQUEST_CALLS, MAX_FIRST_TOKEN_CALLS, MAX_GATEWAY_CALLS = 96, 124, 124
 TRIES = 5
 """The smallest count is compared, because the machine decides how a response is split into packets."""
 
@@ -302,3 +303,14 @@ async def test_a_stream_takes_few_calls_to_its_first_token(gradient_emulator: Em
                     await stream.completion()  # returns the connection to the pool
     assert "StreamReader.next_event" in names
     assert min(counts) <= MAX_FIRST_TOKEN_CALLS
+
+
+async def test_a_request_through_the_gateway_takes_few_calls() -> None:
+    async with open_bench() as bench:
+        bench.emulator.reply("Lisbon.", times=None)
+        counts = []
+        for _ in range(TRIES):
+            with record_own_calls() as names:
+                status, _, _ = await bench.post("/v1/chat/completions", HI)
+            counts.append(len(names))
+        assert (status, min(counts) <= MAX_GATEWAY_CALLS) == (200, True), counts
