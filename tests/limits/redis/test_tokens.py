@@ -166,7 +166,7 @@ async def test_a_lost_key_neither_grants_nor_costs_tokens(url: str, key: str) ->
         with redis.Redis.from_url(url) as client:
             client.delete(f"{{gradient-async:{key}}}:v2")
         too_many = await asyncio.gather(is_granted(two, 201, seconds=1.6), is_granted(one, 201, seconds=1.6))
-        assert too_many == [False, False]
+        assert not any(too_many)
         assert await is_granted(two, 200, seconds=5)
 
 
@@ -185,7 +185,7 @@ async def test_tokens_that_were_not_replicated_before_a_failover_count() -> None
             proxy.target = replica.port
             proxy.cut()
             too_many = await asyncio.gather(is_granted(one, 201, seconds=1.6), is_granted(two, 201, seconds=1.6))
-            assert too_many == [False, False]
+            assert not any(too_many)
             assert await is_granted(two, 200, seconds=5)
 
 
