@@ -23,7 +23,7 @@ import server
 from harness import CPU, Goal, Median, Row, compare_rows, main, measure_medians, print_note
 
 from gradient_async import ChatAccumulator
-from gradient_async._protocol.stream.template_decoder import Batch, TemplateDecoder
+from gradient_async._protocol.stream.accelerators.template_decoder import Batch, TemplateDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)

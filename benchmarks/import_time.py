@@ -64,7 +64,7 @@ FIRST_CALL = {
 HELP = {"ours": ("-m", "gradient_async", "--help"), "import click": ("-c", "import click")}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import read_completion; "
-    "from gradient_async._protocol.stream.template_decoder import TemplateDecoder; body = {body!r}"
+    "from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder; body = {body!r}"
 )
 FIRST_RESPONSE = {
     "first completion decoded": "read_completion(body)",

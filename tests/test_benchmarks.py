@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, ChatAccumulator, RateLimiter, RateLimitInfo, RateLimits
-from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.testing import Emulator
 from tests.support.gateway import open_bench
 

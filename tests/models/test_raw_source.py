@@ -8,7 +8,7 @@ import pytest
 from gradient_async import ChatAccumulator, ChatCompletion
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.body_reader import read_completion
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async.models._raw_source import load_json
 
 NUMBER = "9" * 5_000

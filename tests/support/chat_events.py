@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from gradient_async import ChatCompletionChunk
-from gradient_async._protocol.stream.event_template import TemplateSource
+from gradient_async._protocol.stream.accelerators.event_template import TemplateSource
 from gradient_async.models._raw_source import SOURCE
 
 EVENT: dict[str, Any] = {

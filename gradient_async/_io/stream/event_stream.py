@@ -13,11 +13,11 @@ import attrs
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.stream_reader import Follow, Opener, follow_each
 from gradient_async._protocol.http.error_detection import failed_choice_error
-from gradient_async._protocol.stream.dialect_template import TextHoles
+from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
+from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.accelerators.run_follower import RunFollower
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
 from gradient_async._protocol.stream.interfaces import Decoder, EventAccumulator, StreamOutcome
-from gradient_async._protocol.stream.run_follower import RunFollower
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 

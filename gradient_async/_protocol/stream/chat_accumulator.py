@@ -15,11 +15,11 @@ import attrs
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.error_detection import is_failure
+from gradient_async._protocol.stream.accelerators.chunk_template import ChunkRun
+from gradient_async._protocol.stream.accelerators.event_template import EventRun
+from gradient_async._protocol.stream.accelerators.run_assembler import RunAssembler
 from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
 from gradient_async._protocol.stream.chunk_object import structure_chunk
-from gradient_async._protocol.stream.chunk_template import ChunkRun
-from gradient_async._protocol.stream.event_template import EventRun
-from gradient_async._protocol.stream.run_assembler import RunAssembler
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall, Usage
 from gradient_async.models._raw_source import unknown_fields
 

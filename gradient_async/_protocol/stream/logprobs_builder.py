@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.stream.chunk_template import logprobs_reader
+from gradient_async._protocol.stream.accelerators.chunk_template import logprobs_reader
 from gradient_async.models import Logprobs, TokenLogprob
 from gradient_async.models._base import Model
 

@@ -18,11 +18,11 @@ from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.http.reply_bodies import fill_tool_input, read_message
-from gradient_async._protocol.stream.dialect_template import TextHoles
+from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
+from gradient_async._protocol.stream.accelerators.run_follower import Place, RunFollower
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.json_pieces import append_text, build_object, merge_value, update_object
-from gradient_async._protocol.stream.run_follower import Place, RunFollower
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.message_event import MessageDelta, MessageEvent

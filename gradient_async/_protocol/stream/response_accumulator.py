@@ -19,13 +19,13 @@ import attrs
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_body import parse_error_object, require_json
 from gradient_async._protocol.http.reply_bodies import read_response
+from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
+from gradient_async._protocol.stream.accelerators.run_follower import Place, RunFollower
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
-from gradient_async._protocol.stream.dialect_template import TextHoles
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.output_builders import ITEM_ADDED, OutputBuilder
 from gradient_async._protocol.stream.response_pieces import DELTA_PIECES, DONE_PIECES, Piece, find_piece
-from gradient_async._protocol.stream.run_follower import Place, RunFollower
 from gradient_async.errors import APIStatusError
 from gradient_async.models.chat import Choice
 from gradient_async.models.chat_chunk import ChatCompletionChunk, ChunkChoice, Delta

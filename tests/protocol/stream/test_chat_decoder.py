@@ -17,9 +17,9 @@ from gradient_async import (
     ResponseDecodeError,
     StreamTruncatedError,
 )
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
 from gradient_async._protocol.stream.interfaces import Decoder
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 
 
 def event(value: object) -> bytes:

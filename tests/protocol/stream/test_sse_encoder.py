@@ -7,11 +7,11 @@ import pytest
 
 from gradient_async import APIStatusError, SSEParser, StreamTruncatedError
 from gradient_async._protocol.codec.converter import structure
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT
 from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER, MESSAGE_ENCODER, RESPONSE_ENCODER, SSEEncoder
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from gradient_async.errors import BadRequestError, GradientError
 from gradient_async.models import ChatCompletionChunk
 from gradient_async.models.message_event import MessageEvent

@@ -8,12 +8,12 @@ import pydantic
 import pytest
 
 from gradient_async import ChatAccumulator
+from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, find_stream_error
 from gradient_async._protocol.stream.event_decoder import EventDecoder
-from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from tests.support.chat_events import take_events
 from tests.support.wires import Wire, load_wires, snapshot_fields
 

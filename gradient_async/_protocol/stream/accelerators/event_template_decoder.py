@@ -12,10 +12,10 @@ from typing import TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.dialect_template import TextHoles, split_frame
+from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles, split_frame
+from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.run_decoder import RunDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.event_template import EventRun, EventTemplate
-from gradient_async._protocol.stream.run_decoder import RunDecoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.models._base import Model
 

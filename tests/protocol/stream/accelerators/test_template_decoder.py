@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
-from gradient_async._protocol.stream.template_decoder import TemplateDecoder
 from tests.support.chat_events import EVENT, encode_event, event_with_text, is_from_template
 
 Outcome = tuple[list[ChatCompletionChunk], list[Any], bool, str]

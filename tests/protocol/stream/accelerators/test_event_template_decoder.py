@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.stream.accelerators.event_template import TemplateSource
+from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.event_template import TemplateSource
-from gradient_async._protocol.stream.event_template_decoder import EventTemplateDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async.models._raw_source import SOURCE

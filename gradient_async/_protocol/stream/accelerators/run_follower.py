@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.event_template import EventRun, EventTemplate
-from gradient_async._protocol.stream.json_template import Path
+from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.json_template import Path
 from gradient_async.models._base import Model
 
 E = TypeVar("E", bound=Model)

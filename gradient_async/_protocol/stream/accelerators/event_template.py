@@ -32,7 +32,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from gradient_async._protocol.codec.fast_reader import FastReader
-from gradient_async._protocol.stream.json_template import (
+from gradient_async._protocol.stream.accelerators.json_template import (
     Columns,
     Hole,
     JSONTemplate,

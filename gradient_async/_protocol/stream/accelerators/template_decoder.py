@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from gradient_async._protocol.stream.accelerators.chunk_template import ChunkRun, ChunkTemplate, infer_chunk_template
+from gradient_async._protocol.stream.accelerators.json_template import JSONText
+from gradient_async._protocol.stream.accelerators.run_decoder import RunDecoder
 from gradient_async._protocol.stream.chat_decoder import DONE, ChatDecoder, decode_chunk
-from gradient_async._protocol.stream.chunk_template import ChunkRun, ChunkTemplate, infer_chunk_template
-from gradient_async._protocol.stream.json_template import JSONText
-from gradient_async._protocol.stream.run_decoder import RunDecoder
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, is_single_line
 from gradient_async.models import ChatCompletionChunk
 

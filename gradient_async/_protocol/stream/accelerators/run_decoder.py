@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
-from gradient_async._protocol.stream.event_template import EventRun, EventTemplate
 from gradient_async._protocol.stream.sse import EVENT_END, MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 from gradient_async.models._base import Model

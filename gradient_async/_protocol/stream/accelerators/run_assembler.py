@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 import attrs
 
-from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
-from gradient_async._protocol.stream.chunk_template import (
+from gradient_async._protocol.stream.accelerators.chunk_template import (
     ARGUMENTS,
     CHOICE_INDEX,
     LOGPROBS,
@@ -24,6 +23,7 @@ from gradient_async._protocol.stream.chunk_template import (
     ChunkRun,
     ChunkTemplate,
 )
+from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
 from gradient_async.models import ChatCompletionChunk
 
 Extend = Callable[[Sequence[Any]], None]

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.event_template import EventTemplate
-from gradient_async._protocol.stream.json_template import Hole, HoleRules, JSONText, Path, infer_template
+from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
+from gradient_async._protocol.stream.accelerators.json_template import Hole, HoleRules, JSONText, Path, infer_template
 from gradient_async.models._base import Model
 
 M = TypeVar("M", bound=Model)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
+from gradient_async._protocol.stream.accelerators.chunk_template import ChunkTemplate, infer_chunk_template
+from gradient_async._protocol.stream.accelerators.json_template import JSONText
 from gradient_async._protocol.stream.chat_decoder import decode_chunk
-from gradient_async._protocol.stream.chunk_template import ChunkTemplate, infer_chunk_template
-from gradient_async._protocol.stream.json_template import JSONText
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from tests.support.chat_events import encode_event, event_with_text
 

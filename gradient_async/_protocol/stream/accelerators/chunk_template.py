@@ -16,8 +16,15 @@ from functools import cache
 from typing import Any
 
 from gradient_async._protocol.codec.fast_reader import FastReader
-from gradient_async._protocol.stream.event_template import EventRun, EventTemplate
-from gradient_async._protocol.stream.json_template import Hole, HoleKind, HoleRules, JSONText, Path, infer_template
+from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.json_template import (
+    Hole,
+    HoleKind,
+    HoleRules,
+    JSONText,
+    Path,
+    infer_template,
+)
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from gradient_async.models import ChatCompletionChunk
 from gradient_async.models.chat import Logprobs
