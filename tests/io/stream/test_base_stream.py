@@ -70,7 +70,8 @@ async def _by_cancel_before_reading(s: ChatStream) -> None:
 
 async def _by_cancelled_task(s: ChatStream) -> None:
     task = asyncio.ensure_future(s.completion())
-    await asyncio.sleep(0.03)
+    while not s.snapshot.text:
+        await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
