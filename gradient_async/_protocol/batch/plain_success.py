@@ -9,7 +9,8 @@ a default, ``ESSENTIAL`` ones, positions that cannot be None. So the response of
 by the fast reader or else by the converter. Worked example, for a chat completion:
 
     {"custom_id": str, "error"?: null, "response": {"status_code": 200, "body":
-        {"error"?: null, "choices": [at least one of {"finish_reason"?: a known one or null, "error"?: null,
+        {"error"?: null, "object"?, "type"?: a known kind or null,
+            "choices": [at least one of {"finish_reason"?: a known one or null, "error"?: null,
             "index"?: int, "message"?: {"tool_calls"?: null or a list of {"function"?: {"name"?: str}}}}]}}}
 
 Contract: pure. Any other line is refused, whether it is good or bad.
@@ -44,6 +45,9 @@ _RESPONSE_FIELDS: dict[BodyType, str] = {
 """The field of a body that holds the response."""
 _FINISH_REASONS = Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
 _NO_ERROR = ("error", type(None), None)
+_KINDS = Literal["chat.completion", "list", "message", "response"] | None
+"""What a body may call itself by ``object`` or ``type``; ``error`` is an error, beside a response, too."""
+_KIND_FIELDS = [("object", _KINDS, None), ("type", _KINDS, None)]
 
 
 class PlainLine(msgspec.Struct, gc=False):
@@ -70,7 +74,7 @@ def _success_decoders() -> dict[BodyType, Callable[[bytes], PlainLine]]:
     for body_type, name in _RESPONSE_FIELDS.items():
         kind: Any = _verdict_type(attrs.fields_dict(body_type)[name].type)
         responses: Any = Annotated[kind, msgspec.Meta(min_length=1)]
-        body = msgspec.defstruct("BodyVerdict", [(name, responses), _NO_ERROR], gc=False)
+        body = msgspec.defstruct("BodyVerdict", [(name, responses), _NO_ERROR, *_KIND_FIELDS], gc=False)
         response = msgspec.defstruct("ResponseVerdict", [("status_code", Literal[200]), ("body", body)], gc=False)
         fields: list[Any] = [("response", response), _NO_ERROR, ("result", type(None), None)]
         line: Any = msgspec.defstruct("LineVerdict", fields, bases=(PlainLine,), gc=False)

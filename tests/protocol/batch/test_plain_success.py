@@ -95,6 +95,14 @@ def test_the_usual_line_of_each_endpoint_is_recognised(endpoint: str | None) -> 
     )
 
 
+@pytest.mark.parametrize("name", ["object", "type"])
+@pytest.mark.parametrize("endpoint", BODIES)
+def test_a_body_that_calls_itself_an_error_is_one(endpoint: str | None, name: str) -> None:
+    line = encode_line({**BODIES[endpoint], name: "error"})
+    assert not decode_line(line, endpoint).ok
+    assert describe_result(decode_line(line, endpoint)) == describe_result(decode_line(line, endpoint, in_full=True))
+
+
 @pytest.mark.parametrize("endpoint", [*BODIES, None])
 @given(data=st.data())
 def test_a_changed_line_has_the_verdict_and_the_response_of_the_full_examination(
