@@ -24,7 +24,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from statistics import linear_regression
 
 import attrs
-from clients import KEY, MESSAGES, MODEL, ROOMY
+from clients import KEY, MESSAGES, MODEL
 from harness import Goal, Row, Server, main, print_note, read_memory, run_server
 
 from gradient_async import (
@@ -32,6 +32,7 @@ from gradient_async import (
     APITimeoutError,
     AsyncSession,
     ChatStream,
+    RateLimits,
     RetryPolicy,
     StreamTruncatedError,
     Timeouts,
@@ -39,6 +40,8 @@ from gradient_async import (
 
 AT_ONCE = 32
 SETTLING_STEPS, STEP_SECONDS = 250, 0.02
+ROOMY = RateLimits(windows=[(2000, 1.0)])
+"""More than is sent, and little enough: the limiter keeps the time of as many requests as a window admits."""
 GROWTH_MIB = 4
 LEAST_SAMPLES = 4
 BEHAVIOURS = {"endless": "paced/1000000/200", "burst": "burst/20", "cut": "broken/5", "failing": "failing/5"} | {
