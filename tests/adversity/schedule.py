@@ -22,7 +22,15 @@ from typing import Literal
 import aiohttp
 import attrs
 
-from gradient_async import AsyncSession, GradientError, RateLimiter, RateLimits, RetryPolicy, Timeouts
+from gradient_async import (
+    AsyncSession,
+    GradientError,
+    RateLimiter,
+    RateLimits,
+    ResponseDecodeError,
+    RetryPolicy,
+    Timeouts,
+)
 from gradient_async.gateway.server import Gateway
 from gradient_async.testing import Emulator
 from tests.adversity.calls import CALLS, ROWS, answer_prompt, build_answer, find_numbers
@@ -147,7 +155,10 @@ class _Bench:
 async def open_bench(schedule: Schedule) -> AsyncIterator[_Bench]:
     """Start emulator, proxies, session and, if the schedule has one, the gateway."""
     random = Random(f"{schedule.seed} connections")
-    new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds))
+    # aiohttp's session writes a request a turn of the loop after the connection was looked at: what arrives in between
+    # is its response, as it would be after the write.
+    late_answers = not schedule.brings_pool
+    new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds, late_answers=late_answers))
     new_session = partial(AsyncSession, KEY, retry=schedule.retry, timeouts=schedule.timeouts)
     limiter = RateLimiter(RateLimits(windows=[(10_000, 3600.0)]))
     async with AsyncExitStack() as stack:
@@ -265,6 +276,8 @@ def find_fault(error: GradientError, number: int) -> str | None:
     held = error.__cause__ or error.__context__
     if held is not None and not isinstance(held, GradientError):
         return f"{type(error).__name__} holds {held!r}"
+    if isinstance(error, ResponseDecodeError):
+        return f"the service sends nothing that does not decode: {error!r}"  # so that it is another's response
     text = getattr(getattr(error, "snapshot", None), "text", "")
     if not build_answer(number).startswith(text):
         return f"the partial result of {type(error).__name__} is another's: {text[:200]!r}"
