@@ -75,7 +75,7 @@ def test_a_signature_knows_the_required_parameters(name: str, required: set[str]
 
 def test_help_shows_the_parameters_with_their_types() -> None:
     text = pydoc.plain(pydoc.render_doc(AsyncSession("key").chat.completions.create))
-    assert "create(*, messages: 'Iterable[" in text
+    assert "create(*,messages:'Iterable[" in "".join(text.split())  # CPython 3.13 breaks long lines
     assert "temperature: 'float | None' = None" in text
     assert "Required[" not in text
     assert "Send one request" in text
@@ -84,6 +84,6 @@ def test_help_shows_the_parameters_with_their_types() -> None:
 def test_a_signature_binds_as_a_call_does() -> None:
     signature = inspect.signature(AsyncSession("key").chat.completions.create)
     assert signature.bind(model="m", messages=[], something_new=1).arguments["params"] == {"something_new": 1}
-    with pytest.raises(TypeError, match="missing a required argument: 'messages'"):
+    with pytest.raises(TypeError, match="missing a required .*argument: 'messages'"):
         signature.bind(model="m")
     assert signature.replace(return_annotation=int).parameters == signature.parameters

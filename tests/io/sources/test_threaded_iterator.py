@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import sqlite3
@@ -64,9 +65,9 @@ async def test_all_items_are_produced_in_one_thread_and_the_callers_context() ->
     NAME.set("caller")
 
     def source() -> Iterator[tuple[str, int]]:
-        rows = sqlite3.connect(":memory:").execute("values (1), (2)")  # refuses a second thread
-        for _ in rows:
-            yield NAME.get(), threading.get_ident()
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
+            for _ in database.execute("values (1), (2)"):  # refuses a second thread
+                yield NAME.get(), threading.get_ident()
 
     items = await read_all(source())
     assert len(set(items)) == 1
