@@ -63,26 +63,22 @@ class ConnectionPlan:
     fault: Fault | None = None
 
 
-def draw_plan(random: Random, odds: float, *, late_answers: bool = True) -> ConnectionPlan:
-    """Return a plan that breaks its connection with the probability *odds*, and may slow it down.
-
-    Without *late_answers*, what nobody asked for comes with the response before it, never on an idle connection.
-    """
+def draw_plan(random: Random, odds: float) -> ConnectionPlan:
+    """Return a plan that breaks its connection with the probability *odds*, and may slow it down."""
     return ConnectionPlan(
         accept_delay=random.choice((0.0, 0.0, 0.0, 0.005)),
         latency=random.choice((0.0, 0.0, 0.0, 0.001, 0.003)),
         drip=random.choice((None, None, None, 1, 7, 100)),
-        fault=draw_fault(random, late_answers=late_answers) if random.random() < odds else None,
+        fault=draw_fault(random) if random.random() < odds else None,
     )
 
 
-def draw_fault(random: Random, *, late_answers: bool = True) -> Fault:
+def draw_fault(random: Random) -> Fault:
     """Return a fault; the numbers reach from the first byte of the first response to the end of the third."""
     moment: Moment = random.choice(get_args(Moment))
     seconds = random.choice((0.0, 0.0, 0.002))
     if moment == "idle":
-        fault = Fault(random.choice((*ENDS, *ANSWERS, *ANSWERS)), "idle", random.randint(1, 3), seconds)
-        return fault if late_answers or fault.action not in ANSWERS else attrs.evolve(fault, seconds=0.0)
+        return Fault(random.choice((*ENDS, *ANSWERS, *ANSWERS)), "idle", random.randint(1, 3), seconds)
     action = random.choice((*ENDS, "garbage") if moment == "accept" else ENDS)
     if moment == "response":
         return Fault(action, moment, random.choice((0, random.randint(1, 60), random.randint(1, 4000))))

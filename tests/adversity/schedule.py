@@ -155,10 +155,7 @@ class _Bench:
 async def open_bench(schedule: Schedule) -> AsyncIterator[_Bench]:
     """Start emulator, proxies, session and, if the schedule has one, the gateway."""
     random = Random(f"{schedule.seed} connections")
-    # aiohttp's session writes a request a turn of the loop after the connection was looked at: what arrives in between
-    # is its response, as it would be after the write.
-    late_answers = not schedule.brings_pool
-    new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds, late_answers=late_answers))
+    new_proxy = partial(FaultyProxy, next_plan=lambda: draw_plan(random, schedule.odds))
     new_session = partial(AsyncSession, KEY, retry=schedule.retry, timeouts=schedule.timeouts)
     limiter = RateLimiter(RateLimits(windows=[(10_000, 3600.0)]))
     async with AsyncExitStack() as stack:

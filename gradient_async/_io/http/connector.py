@@ -8,6 +8,9 @@ the response to the next request, and shift all later ones by one. What arrived 
     in the parser             the beginning of a response; aiohttp forgets it when it sets the next parser
     in the protocol           a whole response; aiohttp notices that itself
 
+aiohttp's session writes a body in a task of its own, a turn of the loop later, in which more may arrive. Until then the
+connection reads nothing, and it is asked once more at the first write.
+
 The same holds for the pool of a session that the caller handed in, whose connector is wrapped by `CheckingConnector`.
 
 Contract: the caller sets `current_attempt` in its context before it connects; an attempt sends once. Of aiohttp's
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -78,6 +81,7 @@ class TimingConnector(aiohttp.TCPConnector):
         timer = current_attempt.get()
         _require_unsent(timer)
         connection = await self.acquire_connection(req, traces, timeout)
+        _hold_reused(connection, timer)
         timer.mark_sent(timer.deadline_timer.time())  # nothing is awaited between here and the first byte written
         return connection
 
@@ -128,6 +132,7 @@ class CheckingConnector:
             connection = await self._connector.connect(req, traces, timeout)
         if connection.protocol is not None:
             _watch(connection.protocol)
+        _hold_reused(connection, timer)
         timer.mark_sent(timer.deadline_timer.time())
         return connection
 
@@ -152,6 +157,49 @@ class _PhaseTrace:
 
 async def _ignore_event(*_: object) -> None:
     """Ignore an event of a connector."""
+
+
+class _HeldTransport:
+    """Stands for the transport of a reused connection until the first write: nothing is read, and it is asked again."""
+
+    def __init__(self, protocol: ResponseHandler, transport: asyncio.Transport, timer: AttemptTimer) -> None:
+        self._protocol, self._transport, self._timer = protocol, transport, timer
+
+    def write(self, data: bytes) -> None:
+        """Write *data* if still nothing has arrived."""
+        self._release().write(data)
+
+    def writelines(self, chunks: Iterable[bytes]) -> None:
+        """Write *chunks* if still nothing has arrived."""
+        self._release().writelines(chunks)
+
+    def _release(self) -> asyncio.Transport:
+        """Return the transport, which is in its place again and reads.
+
+        Raises:
+            aiohttp.ClientConnectionResetError: Something has arrived. The connection is closed, nothing is written.
+        """
+        if isinstance(self._protocol.transport, _HeldTransport):  # None after the loss of the connection
+            self._protocol.transport = self._transport
+        if _build_input_poll(self._transport)():
+            self._timer.sent = False
+            self._transport.abort()
+            raise aiohttp.ClientConnectionResetError("Something arrived on an idle connection.")
+        self._transport.resume_reading()
+        return self._transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _hold_reused(connection: Connection, timer: AttemptTimer) -> None:
+    """Let *connection* read nothing before the request is written, unless it is new."""
+    protocol = connection.protocol
+    if timer.connect_started_at is None and protocol is not None and protocol.transport is not None:
+        transport = protocol.transport
+        if transport.is_reading():
+            transport.pause_reading()
+            protocol.transport = _HeldTransport(protocol, transport, timer)  # type: ignore[assignment]  # until a write
 
 
 def _require_unsent(timer: AttemptTimer) -> None:

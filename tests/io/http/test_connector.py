@@ -14,8 +14,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.connector import Connection
 
 from gradient_async import APIConnectionError, AsyncSession, RetryPolicy
+from gradient_async._io.http.connector import is_idle
 from gradient_async._io.http.fast_post import MAX_BODY_BYTES
 from tests.support.thread_server import receive_request, run_thread_server
 from tests.support.tls import make_contexts
@@ -133,6 +135,44 @@ async def test_no_call_gets_a_late_response_to_another(*, own_pool: bool) -> Non
                 texts.append((await session.chat.completions.create(**HI)).text)
                 assert happened.wait(HANG_SECONDS)
     assert set(texts) == {"solicited"}
+
+
+@pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_what_arrives_after_the_look_at_a_connection_is_no_response(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, *, own_pool: bool
+) -> None:
+    """aiohttp writes a long body a turn of the loop after the connection was asked."""
+    asked, arrived, bodies = threading.Event(), threading.Event(), []
+
+    def serve(connection: socket.socket) -> None:
+        while receive_request(connection):
+            bodies.append(connection)
+            connection.sendall(http_response("solicited"))
+            if asked.wait(HANG_SECONDS) and not arrived.is_set():
+                connection.sendall(UNSOLICITED)
+                time.sleep(PAUSE)
+                arrived.set()
+
+    def ask_first(connection: Connection) -> bool:
+        found = is_idle(connection)
+        asked.set()
+        assert arrived.wait(HANG_SECONDS)
+        return found
+
+    with run_thread_server(serve) as address:
+        retry = RetryPolicy(attempts=attempts, first=0.001)
+        async with open_session(address, own_pool=own_pool, retry=retry) as session:
+            assert (await session.chat.completions.create(**LONG)).text == "solicited"
+            monkeypatch.setattr("gradient_async._io.http.connector.is_idle", ask_first)
+            if attempts == 1:
+                with pytest.raises(APIConnectionError) as caught:
+                    await session.chat.completions.create(**LONG)
+                assert not caught.value.maybe_sent
+                assert len(bodies) == 1
+            else:
+                assert (await session.chat.completions.create(**LONG)).text == "solicited"
+                assert len(bodies) == 2
 
 
 async def test_a_tls_connection_on_which_something_waits_is_not_used(tmp_path: Path) -> None:
