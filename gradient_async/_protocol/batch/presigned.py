@@ -58,6 +58,12 @@ _LOW_IPV4_NETWORKS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Netwo
 """IPv6 networks that have an IPv4 address in their last bits: NAT64 (RFC 6052) and the deprecated compatible form."""
 
 
+_PRIVATE_SUFFIXES = (
+    ".internal", ".local", ".localdomain", ".home.arpa", ".intranet", ".private", ".corp", ".home", ".lan",
+)  # fmt: skip
+"""Ends of names that only a private network resolves: RFC 6762 and its appendix G, RFC 8375, ICANN on ``.internal``."""
+
+
 @attrs.frozen
 class UrlPolicy:
     """The rules for presigned URLs: https to a public host, or loopback when the API itself is on loopback.
@@ -102,7 +108,7 @@ class UrlPolicy:
             return None if is_loopback(self.api_host) else "points to this machine"
         if parts.scheme == "http":
             return f"is not encrypted ({host})"
-        return f"points inside a private network ({host})" if _is_private_address(host) else None
+        return f"points inside a private network ({host})" if _is_private(host) else None
 
 
 def _is_host(host: str) -> bool:
@@ -114,12 +120,13 @@ def _is_host(host: str) -> bool:
     return True
 
 
-def _is_private_address(host: str) -> bool:
-    """Whether *host* is an address inside a network, or one in a form that only a resolver understands, as 127.1."""
+def _is_private(host: str) -> bool:
+    """Whether *host* is an address or a name inside a network, or an address that only a resolver understands: 127.1."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+        is_local_name = "." not in host or host.endswith(_PRIVATE_SUFFIXES)
+        return is_local_name or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
     return not all(each.is_global and not each.is_multicast for each in (address, *_list_embedded(address)))
 
 

@@ -33,7 +33,7 @@ LEAK = (
         "https://8.8.8.8/x?s=1",
         "https://[2606:4700::1111]/x",
         "https://[64:ff9b::808:808]/x",
-        "https://host:8443/x",
+        "https://host.example.com:8443/x",
         "https://my_bucket.s3-1.example.com./x",
     ],
 )
@@ -73,6 +73,9 @@ def test_a_public_https_url_is_valid(url: str) -> None:
         "https://[::ffff:127.0.0.1]/x?s=secret",
         "https://[::ffff:10.0.0.1]/x?s=secret",
         "https://[64:ff9b::7f00:1]/x?s=secret",
+        "https://intranet/x?s=secret",
+        "https://files.internal/x?s=secret",
+        "https://nas.local./x?s=secret",
         "https://[64:ff9b::a00:1]/x?s=secret",
         "https://[2002:7f00:1::]/x?s=secret",
         "https://[2002:a00:1::1]/x?s=secret",
