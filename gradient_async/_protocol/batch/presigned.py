@@ -121,7 +121,7 @@ def _is_host(host: str) -> bool:
 
 
 def _is_private(host: str) -> bool:
-    """Whether *host* is an address or a name inside a network, or an address that only a resolver understands: 127.1."""
+    """Whether *host* is an address or a name inside a network, or in a form that only a resolver knows: 127.1."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
