@@ -8,9 +8,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "events": ("stream/test_sse.py",),
     "decoders": ("stream/test_chat_decoder.py", "stream/test_event_decoder.py"),
     "templates": (
-        "stream/test_chunk_template.py",
-        "stream/test_template_decoder.py",
-        "stream/test_event_template_decoder.py",
+        "stream/accelerators/test_chunk_template.py",
+        "stream/accelerators/test_template_decoder.py",
+        "stream/accelerators/test_event_template_decoder.py",
     ),
     "assemblers": (
         "stream/test_chat_accumulator.py",

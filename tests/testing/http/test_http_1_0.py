@@ -72,7 +72,8 @@ async def test_objects_of_the_storage_host_are_served(gradient: Emulator) -> Non
     put, _ = gradient.storage.create_url("PUT", "/inputs/1.jsonl")
     get, _ = gradient.storage.create_url("GET", "/inputs/1.jsonl")
     url = gradient.storage.url
-    target = put.removeprefix(url)
-    stored = await send_raw(url, f"PUT {target} HTTP/1.0\r\nContent-Length: 4\r\n\r\nfour".encode())
+    target, host = put.removeprefix(url), f"Host: {url.partition('//')[2]}\r\n"  # which is signed
+    stored = await send_raw(url, f"PUT {target} HTTP/1.0\r\n{host}Content-Length: 4\r\n\r\nfour".encode())
     assert stored.startswith(b"HTTP/1.0 200 OK\r\n")
-    assert (await send_raw(url, f"GET {get.removeprefix(url)} HTTP/1.0\r\n\r\n".encode())).endswith(b"\r\n\r\nfour")
+    found = await send_raw(url, f"GET {get.removeprefix(url)} HTTP/1.0\r\n{host}\r\n".encode())
+    assert found.endswith(b"\r\n\r\nfour")
