@@ -57,8 +57,8 @@ _NO_TRACES: list[Any] = []
 _NO_WRITER: Any = SimpleNamespace(output_size=0)
 """Stands for the writer of a request, from which a response takes the number of bytes sent, for tracing."""
 
-_SESSION_REQUEST = find_request_method()
 _CHANGED_METHOD = find_changed_method()
+_SESSION_REQUEST = None if _CHANGED_METHOD else find_request_method({})  # no signature is looked at twice
 
 
 @attrs.frozen(eq=False, repr=False)
