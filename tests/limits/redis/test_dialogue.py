@@ -110,12 +110,39 @@ class Process:
                 self.budget.pending.outcomes[name] = outcome
             self.tokens[name] = tokens
 
+    def carry_out(self, operation: str, count: int, *, model: str | None = None, costs: Sequence[int] = ()) -> None:
+        """Carry out an *operation* of a property test on the messages or permits of this process; ignore others."""
+        if operation in ("ask", "repeat"):
+            self.ask(count, model=model, costs=costs, times=1 if operation == "ask" else 2)
+        elif operation in ("lose", "delay"):
+            self.lose_reply(count, model=model, costs=costs, is_late=operation == "delay")
+        elif operation == "arrive" and self.late is not None:
+            self.ask(0)  # a process goes on before what it gave up on arrives
+            self.execute(self.late)
+        elif operation == "refund":
+            self.refund()
+
     def recover(self) -> None:
         """Look at Redis until everything is written; the pause is over at once."""
         self.ask(0)
         while self.budget.pending:
             self.ask(0)
         self.budget.usage.full_bucket.paused_until = -math.inf
+
+
+def recover_all(client: redis.Redis, key: str, processes: Sequence[Process]) -> None:
+    """Let every process look at Redis until everything is written, and end the pause."""
+    for process in processes:
+        process.recover()
+    client.zrem(key, "pause")
+
+
+def lose_key(client: redis.Redis, key: str, processes: Sequence[Process]) -> None:
+    """Delete the key, and let every process notice and recover."""
+    recover_all(client, key, processes)
+    recover_all(client, key, processes)  # all have seen what the others wrote, and look again within the pause
+    client.delete(key)
+    recover_all(client, key, processes)
 
 
 OPERATIONS = st.tuples(
@@ -133,30 +160,13 @@ def test_processes_never_hold_more_than_the_budget_and_get_all_of_it(
     key = f"{{{uuid.uuid4()}}}"
     with redis.Redis.from_url(url) as client:
         processes = [Process(client, key) for _ in range(3)]
-
-        def recover_all() -> None:
-            for process in processes:
-                process.recover()
-            client.zrem(key, "pause")
-
         for operation, number, count in operations:
-            process = processes[number]
-            if operation in ("ask", "repeat"):
-                process.ask(count, times=1 if operation == "ask" else 2)
-            elif operation in ("lose", "delay"):
-                process.lose_reply(count, is_late=operation == "delay")
-            elif operation == "arrive" and process.late is not None:
-                process.ask(0)  # a process goes on before what it gave up on arrives
-                process.execute(process.late)
-            elif operation == "refund":
-                process.refund()
-            elif operation == "delete":
-                recover_all()
-                recover_all()  # all have seen what the others wrote, and look again within the pause
-                client.delete(key)
-                recover_all()
+            if operation == "delete":
+                lose_key(client, key, processes)
+            else:
+                processes[number].carry_out(operation, count)
             assert sum(len(each.permits) for each in processes) <= CAPACITY
-        recover_all()
+        recover_all(client, key, processes)
         free = CAPACITY - sum(len(each.permits) for each in processes)
         assert len(processes[0].ask(CAPACITY).names) == free
         client.delete(key)
@@ -181,14 +191,7 @@ def test_processes_never_exceed_the_quota_of_a_model_and_use_it_up(
         for process in processes:
             process.learn_quotas()
         for operation, number, count, model in operations:
-            process = processes[number]
-            if operation in ("ask", "repeat"):
-                process.ask(count, model=model, times=1 if operation == "ask" else 2)
-            elif operation in ("lose", "delay"):
-                process.lose_reply(count, model=model, is_late=operation == "delay")
-            elif process.late is not None:
-                process.ask(0)  # a process goes on before what it gave up on arrives
-                process.execute(process.late)
+            processes[number].carry_out(operation, count, model=model)
             served = sum((each.served for each in processes), Counter[str | None]())
             assert served.total() <= CAPACITY
             assert all(served[model] <= limit for model, limit in QUOTAS.items())
@@ -217,32 +220,16 @@ def test_processes_never_estimate_more_tokens_than_the_limit_and_get_all_of_them
     key = f"{{{uuid.uuid4()}}}"
     with redis.Redis.from_url(url) as client:
         processes = [Process(client, key, TOKEN_LIMITS) for _ in range(3)]
-
-        def recover_all() -> None:
-            for process in processes:
-                process.recover()
-            client.zrem(key, "pause")
-
         for operation, number, costs in operations:
             process = processes[number]
-            if operation in ("ask", "repeat"):
-                process.ask(len(costs), costs=costs, times=1 if operation == "ask" else 2)
-            elif operation in ("lose", "delay"):
-                process.lose_reply(len(costs), costs=costs, is_late=operation == "delay")
-            elif operation == "arrive" and process.late is not None:
-                process.ask(0)  # a process goes on before what it gave up on arrives
-                process.execute(process.late)
-            elif operation == "refund":
-                process.refund()
+            if operation == "delete":
+                lose_key(client, key, processes)
             elif operation == "settle" and process.permits:
                 process.settle(min([process.tokens[process.permits[-1]], *costs]))
-            elif operation == "delete":
-                recover_all()
-                recover_all()  # all have seen what the others wrote, and look again within the pause
-                client.delete(key)
-                recover_all()
+            else:
+                process.carry_out(operation, len(costs), costs=costs)
             assert sum(each.tokens.total() for each in processes) <= TOKENS
-        recover_all()
+        recover_all(client, key, processes)
         free = TOKENS - sum(each.tokens.total() for each in processes)
         assert len(processes[0].ask(TOKENS + 1).names) == free
         assert processes[0].budget.tokens_used == TOKENS
