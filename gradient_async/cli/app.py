@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from gradient_async import __version__
-from gradient_async.cli.advice import name_options
+from gradient_async.cli.error_text import name_options
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.errors import GradientError
 

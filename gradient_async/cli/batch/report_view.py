@@ -9,8 +9,8 @@ import attrs
 import click
 
 from gradient_async import BatchReport, ValidationReport
-from gradient_async.cli.advice import name_options
 from gradient_async.cli.batch.progress_view import print_note
+from gradient_async.cli.error_text import name_options
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.models._texts import format_size
 

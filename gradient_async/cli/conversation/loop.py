@@ -18,10 +18,10 @@ import attrs
 import click
 
 from gradient_async import ChatCompletion
-from gradient_async.cli.advice import name_options
 from gradient_async.cli.attachments import Attachment, Content, build_content
 from gradient_async.cli.chat_output import ChatOptions, print_notes, print_stream
 from gradient_async.cli.conversation.history import Conversation, Message
+from gradient_async.cli.error_text import name_options
 from gradient_async.cli.terminal import print_line, remove_controls
 from gradient_async.errors import GradientError
 from gradient_async.resources.chat.agent import AgentChatCompletions

@@ -1,4 +1,6 @@
-"""The library's advice in the words of the command line: options instead of Python arguments.
+"""The text of the library's errors on the command line: options in the place of Python arguments.
+
+The advice itself is in `errors` and where an error is raised; here is only what a command calls otherwise.
 
 Contract: pure.
 """

@@ -10,7 +10,7 @@ import pytest
 
 import gradient_async
 from gradient_async._io.http import attempt_timer
-from gradient_async.cli.advice import name_options
+from gradient_async.cli.error_text import name_options
 from gradient_async.errors import AuthenticationError, NotFoundError, RateLimitError
 
 PACKAGE = Path(gradient_async.__file__).parent
