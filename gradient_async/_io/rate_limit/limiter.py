@@ -118,21 +118,27 @@ class RateLimiter(QueuedLimiter):
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
 
-        If models have quotas, requests of others ahead do not count: this one may pass while they wait.
+        If models have quotas, requests of others ahead do not count: this one may pass while they wait. Nor do model
+        tokens: the estimates of the requests ahead may still be corrected.
         """
         wait_queue, timeout, model = self._wait_queue, waiter.timeout, waiter.model
         if timeout is not None:
-            now, waiters = wait_queue.clock(), wait_queue.waiters
-            is_ordered = waiters.has_only(model) or not self._models.any_counts()
-            ahead = waiters.count_ahead(waiter.priority) if is_ordered else 0
-            parked = waiters.count_parked(model, waiter.priority)
-            forecast = self._forecast_wait(model, now)
-            wait = forecast.find_earliest(ahead=ahead, model_ahead=parked, exact_beyond=timeout) - now
-            if wait > timeout:
-                _, limit = forecast.describe_wait(tokens=0, model=model, ahead=ahead, model_ahead=parked)
+            now, waiters, budgets = waiter.since, wait_queue.waiters, self._models.by_model
+            is_ordered = not budgets or waiters.has_only(model) or not self._models.any_counts()
+            ahead, parked = waiters.count_ahead(waiter.priority) if is_ordered else 0, 0
+            earliest = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout)
+            budget = budgets.get(model)
+            if budget is not None and budget.is_counted:
+                parked = waiters.count_parked(model, waiter.priority)
+                earliest = max(earliest, budget.find_earliest(now, max(ahead, parked)))
+            if earliest - now > timeout:
+                _, limit = self._forecast_wait(model, now).describe_wait(
+                    tokens=0, model=model, ahead=ahead, model_ahead=parked
+                )
                 raise APITimeoutError(
-                    f"the rate limit allows this request in {wait:.1f} s at the earliest, with {max(ahead, parked)} "
-                    f"before it ({limit}), but it has only {max(0.0, timeout):.1f} s: allow more time, or send less",
+                    f"the rate limit allows this request in {earliest - now:.1f} s at the earliest, with "
+                    f"{max(ahead, parked)} before it ({limit}), but it has only {max(0.0, timeout):.1f} s: allow more "
+                    "time, or send less",
                     phase="limiter",
                 )
         return wait_queue.enqueue(waiter)

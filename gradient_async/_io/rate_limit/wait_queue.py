@@ -48,7 +48,7 @@ class Waiter:
     tokens: int
     hold: bool
     model: str | None
-    since: float = attrs.field(init=False)
+    since: float
     granted: asyncio.Future[Permit] = attrs.field(init=False)
     queued: bool = attrs.field(init=False)
     number: int = attrs.field(init=False)
@@ -89,12 +89,11 @@ class WaitQueue:
             APITimeoutError: From the future: the wait took longer than *waiter*'s timeout.
         """
         assert self.loop is not None  # noqa: S101  the owner calls bind_loop first; this tells mypy
-        waiter.since = now = self.clock()
         waiter.granted = granted = self.loop.create_future()
         is_behind = self.waiters.push(waiter, waiter.priority)
         timeout = waiter.timeout
         if timeout is not None and timeout < math.inf:
-            self._add_deadline(waiter, now + timeout)
+            self._add_deadline(waiter, waiter.since + timeout)
         if not is_served and (self._timer is None or not is_behind):
             self.dispatch()
         return granted

@@ -113,12 +113,13 @@ class RollingTokenBucket(WindowCounter):
         A delay of at most *exact_beyond* seconds may be reported as any shorter one. Assumed usage does not count:
         it is dropped as soon as responses contradict it.
         """
-        earliest, taken = max(now, self.paused_until), len(self.sent_times) + self.reserved
+        earliest = max(now, self.paused_until)
+        most = len(self.sent_times) + self.reserved + nth  # an upper bound: most long windows need no closer look
         for window in self.windows:
-            # `taken` is an upper bound of what counts: most long windows need no closer look.
-            may_be_full = taken + len(window.foreign_usage) + nth > window.capacity
-            is_assumed = window.assumed and window.foreign_usage
-            if may_be_full and not is_assumed and ((nth - 1) // window.capacity + 1) * window.span > exact_beyond:
+            foreign_usage, capacity = window.foreign_usage, window.capacity
+            is_free = most + len(foreign_usage) <= capacity
+            is_near = ((nth - 1) // capacity + 1) * window.span <= exact_beyond
+            if not (is_free or is_near or (foreign_usage and window.assumed)):
                 earliest = max(earliest, self._find_earliest_in(window, now, nth))
         return earliest
 

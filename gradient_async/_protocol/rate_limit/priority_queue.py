@@ -268,9 +268,11 @@ class PriorityQueue(Generic[T]):
         interactive, bulk = key.interactive.size, key.bulk.size
         for queue in self._parked.values():
             interactive, bulk = interactive + queue.interactive.size, bulk + queue.bulk.size
-        if key.find_lane(priority) is key.interactive:
-            return interactive + min(bulk, (self._interactive_in_a_row + interactive) // _MAX_INTERACTIVE_IN_A_ROW)
-        return bulk + min(interactive, (bulk + 1) * _MAX_INTERACTIVE_IN_A_ROW - self._interactive_in_a_row)
+        if priority == "bulk":
+            return bulk + min(interactive, (bulk + 1) * _MAX_INTERACTIVE_IN_A_ROW - self._interactive_in_a_row)
+        if not bulk:
+            return interactive
+        return interactive + min(bulk, (self._interactive_in_a_row + interactive) // _MAX_INTERACTIVE_IN_A_ROW)
 
     def count_model(self, model: str | None) -> int:
         """Return how many entries of *model* wait."""

@@ -34,21 +34,6 @@ class WaitForecast:
     model_budget: ModelBudget | None
     now: float
 
-    def find_earliest(self, *, ahead: int, model_ahead: int, exact_beyond: float) -> float:
-        """Return a lower bound of the time when the request may be sent.
-
-        The wait for model tokens does not count: estimates of the requests ahead may still be corrected.
-
-        Args:
-            ahead: Requests that surely use up tokens of the key before.
-            model_ahead: Requests that surely use up the quotas of the model before.
-            exact_beyond: Seconds; a shorter delay may be reported as any shorter one.
-        """
-        earliest = self.bucket.find_earliest(self.now, ahead + 1, exact_beyond=exact_beyond)
-        if self.model_budget is None or not self.model_budget.is_counted:
-            return earliest
-        return max(earliest, self.model_budget.find_earliest(self.now, max(ahead, model_ahead)))
-
     def describe_wait(self, *, tokens: int, model: str | None, ahead: int, model_ahead: int) -> tuple[float, str]:
         """Return the expected seconds until the request may be sent, and the limit that it waits for, as text."""
         at, limit = self.bucket.describe_wait(self.now, ahead + 1)
