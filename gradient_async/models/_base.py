@@ -119,17 +119,19 @@ class LazyModel(Model):
 
     def __getattr__(self, name: str) -> Any:
         raw = None if name == "_raw" else self._raw
-        if name not in self.wire_fields or type(raw) is not tuple:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        source, *arguments = raw
+        if name in self.wire_fields and type(raw) is tuple:
+            self._set_fields(*raw)
+        return object.__getattribute__(self, name)  # set meanwhile, maybe by another thread; else an AttributeError
+
+    def _set_fields(self, source: Any, *arguments: Any) -> None:
+        """Build the fields; ``_raw`` comes last, for it tells other threads that the fields are set."""
         built = source.assemble_model(*arguments)
-        self._raw = built._raw
         for field in self.wire_fields:
             try:
                 object.__getattribute__(self, field)  # it may have been set before
             except AttributeError:
                 setattr(self, field, getattr(built, field))
-        return getattr(self, name)
+        self._raw = built._raw
 
     @property
     def raw(self) -> dict[str, Any]:

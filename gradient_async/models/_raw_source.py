@@ -69,9 +69,10 @@ class JSONTextSource:
         The document is a list of one item, which all models of the text share: the text, and from the first access on
         the decoded text. Decoding once for each model would take quadratic time.
         """
-        if isinstance(document[0], bytes):
-            document[0] = load_json(document[0].decode(errors="replace"))
-        return reduce(getitem, path, document[0])
+        (value,) = document  # read once: another thread may replace it
+        if isinstance(value, bytes):
+            value = document[0] = load_json(value.decode(errors="replace"))
+        return reduce(getitem, path, value)
 
 
 def load_json(text: str) -> Any:
@@ -110,8 +111,8 @@ def find_json_text(model: "Model") -> bytes | None:
     raw = model._raw
     if type(raw) is not tuple or not isinstance(raw[SOURCE], JSONTextSource):
         return None
-    document, *path = raw[1:]
-    return document[0] if not path and isinstance(document[0], bytes) else None
+    (text,), *path = raw[1:]
+    return text if not path and isinstance(text, bytes) else None
 
 
 def unknown_fields(model: "Model", known: frozenset[str]) -> dict[str, Any]:

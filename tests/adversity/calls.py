@@ -142,11 +142,11 @@ async def map_chats(session: AsyncSession, number: int) -> dict[int, GradientErr
     return {numbers[item.index]: item.error for item in items if item.error is not None}
 
 
-async def run_batch(session: AsyncSession, number: int) -> None:
+async def run_batch(session: AsyncSession, number: int, timeout: float = 2.0) -> None:
     numbers = [number + row for row in range(ROWS)]
     rows = [{"custom_id": str(each), "body": chat_params(each)} for each in numbers]
     poll = Poll(first=0.005, longest=0.02)
-    job = await session.batches.run(rows, poll=poll, timeout=2.0, file_name=f"{number}.jsonl")
+    job = await session.batches.run(rows, poll=poll, timeout=timeout, file_name=f"{number}.jsonl")
     lines = {line.custom_id: line.text async for line in job.results()}
     compare(lines, {str(each): build_batch_answer(each) for each in numbers})
 

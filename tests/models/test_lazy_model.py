@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -58,3 +59,42 @@ def test_it_can_be_changed_before_it_is_read() -> None:
 def test_an_unknown_attribute_is_missing() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = assemble_lazily().nothing
+
+
+class CopiedLater:
+    """What a source builds; *meanwhile* is called before its first field is copied."""
+
+    def __init__(self, built: Any, meanwhile: Callable[[], None]) -> None:
+        self._raw, self._built, self._meanwhile = built._raw, built, meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        self._meanwhile()
+        return getattr(self._built, name)
+
+
+@attrs.define
+class ReadInThread:
+    """A source whose model another thread reads while its fields are copied."""
+
+    source: Any
+    model: Logprobs
+    seen: list[object] = attrs.field(factory=list)
+    _threads: list[threading.Thread] = attrs.field(factory=list)
+
+    def assemble_model(self, *arguments: Any) -> CopiedLater:
+        return CopiedLater(self.source.assemble_model(*arguments), self._read_once)
+
+    def _read_once(self) -> None:
+        if not self._threads:
+            self._threads.append(threading.Thread(target=lambda: self.seen.append(self.model.content)))
+            self._threads[0].start()
+            self._threads[0].join()
+
+
+def test_another_thread_may_read_it_at_the_same_time() -> None:
+    model = assemble_lazily()
+    source: Any
+    source, *arguments = model._raw  # type: ignore[misc]  # a lazy one has a tuple
+    model._raw = (reader := ReadInThread(source, model), *arguments)
+    assert model.content == EAGER(TEXT).content
+    assert reader.seen == [EAGER(TEXT).content]

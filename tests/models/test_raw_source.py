@@ -1,7 +1,7 @@
 """JSON objects behind models, decoded on first access."""
 
 import json
-from typing import Any
+from typing import Any, SupportsIndex
 
 import pytest
 
@@ -9,7 +9,7 @@ from gradient_async import ChatAccumulator, ChatCompletion
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.body_reader import read_completion
 from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
-from gradient_async.models._raw_source import load_json
+from gradient_async.models._raw_source import JSONTextSource, find_json_text, load_json
 
 NUMBER = "9" * 5_000
 MESSAGE = '{"role": "assistant", "content": "Hello", "weird": %s}'
@@ -66,3 +66,19 @@ def test_an_integer_that_python_would_not_print_stays_text(text: str, value: Any
 def test_text_that_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
         load_json(text)
+
+
+class DecodedMeanwhile(list[Any]):
+    """A document that another thread decodes right after it was read."""
+
+    def __getitem__(self, index: SupportsIndex) -> Any:  # type: ignore[override]  # one item, so no slices
+        value = super().__getitem__(index)
+        self[0] = {"choices": []}
+        return value
+
+
+def test_another_thread_may_decode_the_document_at_the_same_time() -> None:
+    source = JSONTextSource(all_fields_known=True)
+    assert source.load_object(ChatCompletion, DecodedMeanwhile([b'{"choices": []}'])) == {"choices": []}
+    completion = ChatCompletion(choices=[], raw=(source, DecodedMeanwhile([b'{"choices": []}'])))
+    assert find_json_text(completion) in (b'{"choices": []}', None)

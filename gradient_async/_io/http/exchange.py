@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
+from gradient_async._io.event_loops import call_on_loop, find_loop_error
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.http.rate_limit_headers import get_request_id
@@ -115,7 +116,8 @@ class Exchange:
     def translate_error(self, caught: Exception) -> GradientError:
         """Return our error for one of the `READ_ERRORS`."""
         caught.__traceback__ = None  # aiohttp raises one and the same object for every closed response
-        return self._owner.translate_error(caught, self.timer)
+        error = find_loop_error(self.timer.deadline_timer.loop, "This response")  # asyncio raises RuntimeError then
+        return error or self._owner.translate_error(caught, self.timer)
 
     async def drain_body(self, seconds: float) -> None:
         """Read the rest of the body, so that the connection can be reused; close it after *seconds*."""
@@ -129,11 +131,7 @@ class Exchange:
     def close(self) -> None:
         """Close the connection now, from any thread; the task that reads the body is woken."""
         self._owner.forget_exchange(self)
-        loop = self.timer.deadline_timer.loop
-        if _is_running_loop(loop):
-            self._response.close()
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(self._response.close)
+        call_on_loop(self.timer.deadline_timer.loop, self._response.close)
 
 
 async def read_body(exchange: Exchange, timer: AttemptTimer) -> bytes:
@@ -212,10 +210,3 @@ def _describe_location(location: str) -> str:
 @lru_cache(maxsize=64)
 def _parse_media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _is_running_loop(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -40,6 +41,11 @@ MAX_BYTES_AT_ONCE = 1_048_576
 """aiohttp warns of longer bodies, unless it may read them block by block."""
 KEEP_ALIVE_SECONDS = 60.0
 DNS_CACHE_SECONDS = 300
+_OTHER_LOOP = (
+    "This session's connections belong to another event loop that is still open; use one AsyncSession in each loop."
+)
+_binding = threading.Lock()
+"""Held while a session gets its event loop: once in the life of most sessions."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -65,6 +71,7 @@ class Transport:
     _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
     _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
     _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
+    _bound_pid: int = attrs.field(default=0, init=False, repr=False)
     _inherited: object = attrs.field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
     _pid: int = attrs.field(default=0, init=False, repr=False)
@@ -82,10 +89,23 @@ class Transport:
         return self._pid in (0, os.getpid())
 
     def get_deadline_timer(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
-        """Return the timer of all requests on *loop*."""
-        if self._deadline_timer is None or self._deadline_timer.loop is not loop:
-            self._deadline_timer = DeadlineTimer(loop)
-        return self._deadline_timer
+        """Return the timer of all requests on *loop*, which the session belongs to from now on.
+
+        Raises:
+            SessionClosedError: The session is closed, or belongs to another event loop.
+        """
+        timer = self._deadline_timer
+        return timer if timer is not None and timer.loop is loop else self._bind_loop(loop)
+
+    def _bind_loop(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
+        """Move the session to *loop*, from a closed one or the parent process; loops of two threads may try at once."""
+        self._require_open()
+        with _binding:
+            timer, pid = self._deadline_timer, os.getpid()
+            if timer is not None and self._bound_pid == pid and not timer.loop.is_closed():
+                raise SessionClosedError(_OTHER_LOOP)
+            self._deadline_timer, self._bound_pid = DeadlineTimer(loop), pid
+            return self._deadline_timer
 
     def cancel_on_close(self) -> GroupedBlock:
         """Return a ``with`` block that `aclose` ends; code after the block raises `build_closed_error`.
@@ -243,6 +263,10 @@ class Transport:
         if self.client_session is not None:
             if self.client_session.closed:
                 raise SessionClosedError("The aiohttp session given as client_session is closed; give an open one.")
+            if self.client_session._loop is not asyncio.get_running_loop():
+                raise SessionClosedError(
+                    "The aiohttp session given as client_session belongs to another event loop; give each loop its own."
+                )
             return self.client_session
         pid = os.getpid()
         await self._abandon_pool(pid)
@@ -265,10 +289,7 @@ class Transport:
             self._inherited = (self._pool, self._guard)
             return
         if not self._loop.is_closed():
-            raise SessionClosedError(
-                "This session's connections belong to another event loop that is still open; "
-                "use one AsyncSession in each loop."
-            )
+            raise SessionClosedError(_OTHER_LOOP)
         await self._pool.close()
 
     def _build_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:

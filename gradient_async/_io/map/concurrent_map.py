@@ -29,6 +29,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from gradient_async._io.deadline_timer import get_loop
+from gradient_async._io.event_loops import require_loop
 from gradient_async.errors import ConfigurationError
 
 Q = TypeVar("Q")
@@ -83,12 +84,13 @@ class ConcurrentMap(Generic[Q, R]):
         self._pull_lock = asyncio.Lock()  # those of anyio wait for a turn of the loop even if nothing holds them
         self._has_changed, self._has_room = asyncio.Event(), asyncio.Event()
         self._group: TaskGroup | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._workers = self._pulled = self._in_flight = self._unread = 0
         self._is_exhausted = False
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        get_loop()
+        self._loop = get_loop()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._spawn_worker(self._group)
@@ -114,6 +116,7 @@ class ConcurrentMap(Generic[Q, R]):
     async def __anext__(self) -> R:
         if self._group is None:
             raise ConfigurationError("These results belong to a block: async with ....map(requests) as results: ...")
+        require_loop(self._loop, "This map")
         while (result := self._results.pop_result()) is None:
             if self._is_exhausted and not self._in_flight:
                 raise self._failure or StopAsyncIteration

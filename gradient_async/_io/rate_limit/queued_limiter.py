@@ -61,7 +61,7 @@ class QueuedLimiter(abc.ABC):
         Raises:
             APITimeoutError: The wait is longer than *timeout*: raised at once if that is known, else after it.
             APIConnectionError: `RedisLimiter` only: Redis does not answer, and *when_down* is ``"fail_closed"``.
-            SessionClosedError: The limiter was closed, or requests of another running event loop wait for it.
+            SessionClosedError: The limiter was closed, or belongs to another event loop that still runs.
 
         Example::
 

@@ -129,12 +129,13 @@ class WaitQueue:
         """Start anew on *loop*. Forget the waiters of a loop that was closed.
 
         Raises:
-            SessionClosedError: Requests of another running loop wait.
+            SessionClosedError: Another loop still runs, or requests of it wait.
         """
-        if self.loop is not None and self.waiters.size and not self.loop.is_closed():
+        other = self.loop
+        if other is not None and not other.is_closed() and (other.is_running() or self.waiters.size):
             raise SessionClosedError(
-                f"{self.waiters.size} requests of another event loop wait for this limiter: use one limiter per "
-                "running loop, and RedisLimiter or RateLimits.split to share a budget"
+                "this limiter belongs to another event loop, which still uses it: use one limiter per running loop, "
+                "and RedisLimiter or RateLimits.split to share a budget"
             )
         self._cancel_timer()
         self.waiters, self._deadlines, self.loop = PriorityQueue(), [], loop

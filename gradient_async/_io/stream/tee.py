@@ -11,11 +11,13 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
 from gradient_async._io.deadline_timer import get_loop
+from gradient_async._io.event_loops import call_on_loop, require_loop
 from gradient_async.errors import ConfigurationError, GradientError, StreamBusyError
 
 E = TypeVar("E")
@@ -42,8 +44,7 @@ class _BranchQueue(Generic[E]):
     waiter: asyncio.Future[None] | None = None
 
     def wake_consumer(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        _wake(self.waiter)
 
 
 @attrs.define(eq=False, repr=False)
@@ -62,6 +63,16 @@ class _TeeReader(Generic[E]):
         if self.task is None and not self.ended:
             self.task = get_loop().create_task(self._read_stream())
 
+    def create_waiter(self) -> asyncio.Future[None]:
+        """Return a future of the loop that reads the stream.
+
+        Raises:
+            SessionClosedError: Another loop runs here.
+        """
+        loop = get_loop() if self.task is None else self.task.get_loop()
+        require_loop(loop, "This stream")
+        return loop.create_future()
+
     async def _read_stream(self) -> None:
         try:
             async for event in self.stream:
@@ -69,7 +80,7 @@ class _TeeReader(Generic[E]):
                     queue.events.append(event)
                     queue.wake_consumer()
                 while any(len(queue.events) >= self.buffer for queue in self.queues):
-                    self.space_waiter = get_loop().create_future()
+                    self.space_waiter = self.create_waiter()
                     await self.space_waiter
         except GradientError as error:
             self.error = error
@@ -79,8 +90,7 @@ class _TeeReader(Generic[E]):
                 queue.wake_consumer()
 
     def notify_space(self) -> None:
-        if self.space_waiter is not None and not self.space_waiter.done():
-            self.space_waiter.set_result(None)
+        _wake(self.space_waiter)
 
     def remove_branch(self, queue: _BranchQueue[E]) -> None:
         if queue in self.queues:
@@ -89,7 +99,17 @@ class _TeeReader(Generic[E]):
         if not self.queues:
             self.stream.close()
             if self.task is not None:
-                self.task.cancel()
+                call_on_loop(self.task.get_loop(), self.task.cancel)
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        call_on_loop(waiter.get_loop(), partial(_complete, waiter))
+
+
+def _complete(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class TeeBranch(Generic[E]):
@@ -113,7 +133,7 @@ class TeeBranch(Generic[E]):
                 raise copy.copy(reader.error) if reader.error is not None else StopAsyncIteration
             if queue.waiter is not None and not queue.waiter.done():
                 raise StreamBusyError("Another task is reading this branch; give each a branch of its own with tee(n).")
-            queue.waiter = get_loop().create_future()
+            queue.waiter = reader.create_waiter()
             try:
                 await queue.waiter
             except asyncio.CancelledError:

@@ -7,7 +7,7 @@ import os
 import pickle
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import aiohttp
@@ -42,21 +42,108 @@ def test_a_second_loop_after_the_first_has_closed_gets_a_new_pool() -> None:
     gc.collect()  # a connection that is left open is an error here
 
 
-async def test_a_second_open_loop_is_refused(gradient_session: AsyncSession) -> None:
-    await gradient_session.models.list()
-    errors: list[SessionClosedError] = []
+async def open_stream(stream: Any) -> Any:
+    """Read the first event of *stream*, inside its block."""
+    await stream.__aenter__()
+    await anext(stream)
+    return stream
 
-    def use_second_loop() -> None:
+
+async def open_raw_stream(session: AsyncSession) -> Any:
+    body = {"model": "m", "messages": HI, "stream": True}
+    return await open_stream(await session.request("POST", "/v1/chat/completions", json=body, stream=True))
+
+
+async def open_branch(session: AsyncSession) -> Any:
+    """Return the second branch of a stream whose first event was read in the first one."""
+    first, second = session.chat.completions.stream(model="m", messages=HI).tee(2)
+    await anext(first)
+    await anext(second)
+    return second
+
+
+async def return_session(session: AsyncSession) -> Any:
+    return session
+
+
+async def drain(source: AsyncIterable[object]) -> None:
+    async for _ in source:
+        pass
+
+
+Prepare = Callable[[AsyncSession], Awaitable[Any]]
+Use = Callable[[Any], Awaitable[object]]
+USES_ELSEWHERE: dict[str, tuple[Prepare, Use]] = {
+    "completion": (return_session, lambda s: s.chat.completions.create(model="m", messages=HI)),
+    "stream": (return_session, lambda s: drain(s.chat.completions.stream(model="m", messages=HI))),
+    "view": (return_session, lambda s: s.with_options(priority="bulk").models.list()),
+    "limiter": (return_session, lambda s: s.limits.acquire()),
+    "open stream": (lambda s: open_stream(s.chat.completions.stream(model="m", messages=HI)), drain),
+    "text": (lambda s: open_stream(s.chat.completions.stream(model="m", messages=HI)), lambda it: drain(it.text())),
+    "completion of a stream": (
+        lambda s: open_stream(s.chat.completions.stream(model="m", messages=HI)),
+        lambda stream: stream.completion(),
+    ),
+    "message stream": (lambda s: open_stream(s.messages.stream(model="m", messages=HI, max_tokens=9)), drain),
+    "response stream": (lambda s: open_stream(s.responses.stream(model="m", input="Hi")), drain),
+    "raw stream": (open_raw_stream, drain),
+    "branch": (open_branch, drain),
+    "map": (lambda s: open_stream(s.chat.completions.map(["Hi"] * 9, concurrency=1, model="m")), drain),
+    "job": (
+        lambda s: s.batches.submit([{"custom_id": "1", "body": {"model": "m", "messages": HI}}]),
+        lambda j: j.wait(),
+    ),
+}
+
+
+@pytest.mark.parametrize("own_pool", [True, False], ids=["own pool", "client_session"])
+@pytest.mark.parametrize("use", USES_ELSEWHERE)
+async def test_another_loop_is_refused_and_spoils_nothing(
+    gradient_emulator: Emulator, use: str, *, own_pool: bool
+) -> None:
+    prepare, act = USES_ELSEWHERE[use]
+    gradient_emulator.reply("One two three four five.", token_delay=0.1, times=None)
+    async with aiohttp.ClientSession() as pool:
+        client_session = None if own_pool else pool
+        async with AsyncSession("test", base_url=gradient_emulator.url, client_session=client_session) as session:
+            await session.models.list()
+            thing = await prepare(session)
+
+            async def use_elsewhere() -> None:
+                async with asyncio.timeout(HANG_SECONDS):
+                    await act(thing)
+
+            with pytest.raises(SessionClosedError, match="another event loop"):
+                await asyncio.to_thread(asyncio.run, use_elsewhere())
+            if hasattr(thing, "__aexit__") and thing is not session:
+                await thing.__aexit__(None, None, None)
+            assert (await session.models.list()).data
+
+
+async def test_two_loops_at_once_make_the_first_call_and_one_is_refused(gradient_emulator: Emulator) -> None:
+    session, start = AsyncSession("test", base_url=gradient_emulator.url), threading.Barrier(2)
+
+    async def call() -> None:
+        start.wait(HANG_SECONDS)
         try:
-            asyncio.run(list_models(gradient_session))
-        except SessionClosedError as error:
-            errors.append(error)
+            await session.models.list()
+        finally:
+            start.wait(HANG_SECONDS)  # neither loop is closed before both have called
 
-    thread = threading.Thread(target=use_second_loop)
-    thread.start()
-    await asyncio.to_thread(thread.join)
-    assert "one AsyncSession in each loop" in str(errors[0])
-    await gradient_session.models.list()
+    calls = (asyncio.to_thread(asyncio.run, call()) for _ in range(2))
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(result) for result in results} == {type(None), SessionClosedError}
+    await session.aclose()
+
+
+async def test_a_client_session_of_another_loop_is_refused(gradient_emulator: Emulator) -> None:
+    async def list_elsewhere(pool: aiohttp.ClientSession) -> None:
+        async with AsyncSession("test", base_url=gradient_emulator.url, client_session=pool) as session:
+            await session.models.list()
+
+    async with aiohttp.ClientSession() as pool:
+        with pytest.raises(SessionClosedError, match="client_session belongs to another event loop"):
+            await asyncio.to_thread(asyncio.run, list_elsewhere(pool))
 
 
 class LoopThread:
