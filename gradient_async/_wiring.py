@@ -36,6 +36,7 @@ from gradient_async.errors import ConfigurationError, quote_argument
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
+    from gradient_async._io.http.proxies import ProxyFinder
     from gradient_async._io.http.transport import Transport
     from gradient_async._io.rate_limit.agent_limiters import AgentLimiters
     from gradient_async._protocol.http.connection_reuse import ConnectionReuse
@@ -137,17 +138,24 @@ class Network:
 
     def build_transport(self, home_loop: asyncio.AbstractEventLoop | None) -> Transport:
         """Return a new transport; *home_loop* has entered its session."""
-        from gradient_async._io.http.proxies import ProxyFinder
         from gradient_async._io.http.transport import Transport
 
-        trusts_env = self.trust_env or (self.client_session is not None and self.client_session.trust_env)
         return Transport(
             self.max_connections,
             self.client_session,
-            proxies=ProxyFinder(self.proxy, trusts_env),
+            proxies=self._build_proxy_finder(),
             ssl_context=self.ssl_context,
             home_loop=home_loop,
         )
+
+    def _build_proxy_finder(self) -> ProxyFinder | None:
+        """Return the finder of proxies, None if there is surely none."""
+        trusts_env = self.trust_env or (self.client_session is not None and self.client_session.trust_env)
+        if self.proxy is None and not trusts_env:
+            return None
+        from gradient_async._io.http.proxies import ProxyFinder
+
+        return ProxyFinder(self.proxy, trusts_env)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True, slots=False)  # cached properties need a dict

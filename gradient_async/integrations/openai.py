@@ -121,8 +121,9 @@ def _split_path(path: str) -> tuple[str, dict[str, str]]:
 
 def _list_network_options(transport: Transport, base_url: str) -> dict[str, Any]:
     """Return the options of HTTPX's transport for the proxy and the TLS context of a session's *transport*."""
-    proxy = transport.proxies.proxy
-    if proxy is None and transport.proxies.trust_env:
+    finder = transport.proxies
+    proxy = None if finder is None else finder.proxy
+    if finder is not None and proxy is None and finder.trust_env:
         proxy = choose_proxy(base_url, getproxies_environment())
     options = {"proxy": None if proxy is None else proxy.url, "verify": transport.ssl_context}
     return {name: value for name, value in options.items() if value is not None}

@@ -6,7 +6,7 @@ from typing import Any
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.server_feedback import Pauses, ServerFeedback
-from gradient_async._protocol.rate_limit.window import WindowStatus
+from gradient_async._protocol.rate_limit.status import WindowStatus
 from gradient_async.models.response_meta import RateLimitInfo
 
 DOCUMENTED = [(250, 60.0), (5000, 3600.0)]

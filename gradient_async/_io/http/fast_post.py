@@ -36,7 +36,6 @@ from aiohttp.http import StreamWriter
 from yarl import URL
 
 from gradient_async._io.http.aiohttp_internals import find_changed_method, find_request_method, report_changed_method
-from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async._io.http.target import Headers, Target
 from gradient_async._protocol.requests.request import Request, build_headers
 
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
     from gradient_async._io.http.attempt_timer import AttemptTimer
+    from gradient_async._io.http.proxies import ProxyFinder
 
 MAX_BODY_BYTES = 32 * 1024
 """Half of what a connection buffers before it pauses its writer, so that a write never has to wait."""
@@ -87,14 +87,14 @@ class FastPostSender:
         pool: The session; it has no time limits of its own.
         loop: The loop of the session.
         read_bufsize: Bytes of a response that are buffered before reading from the socket pauses.
-        proxies: Finds the proxy of an address, once.
+        proxies: Finds the proxy of an address, once; None without one.
     """
 
     connect: Callable[[ClientRequest, list[Any], aiohttp.ClientTimeout], Awaitable[Connection]]
     pool: ClientSession
     loop: asyncio.AbstractEventLoop
     read_bufsize: int
-    proxies: ProxyFinder = attrs.field(factory=ProxyFinder)
+    proxies: ProxyFinder | None = None
     _heads: dict[tuple[str, str, str, Headers], _RequestHead] = attrs.field(factory=dict, init=False)
     _traces: list[aiohttp.TraceConfig] = attrs.field(init=False)
 
@@ -162,7 +162,7 @@ class FastPostSender:
     async def _render_head(self, request: Request, target: Target) -> _RequestHead:
         """Let aiohttp write the head of *request*; cache it unless the request has headers of its own."""
         url = target.base_url + request.path
-        proxy = await self.proxies.find(url)
+        proxy = None if self.proxies is None else await self.proxies.find(url)
         rendered = ClientRequest(
             request.method,
             URL(url, encoded=True),

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 import attrs
@@ -29,11 +29,13 @@ from gradient_async._io.http.connector import TimingConnector, current_attempt
 from gradient_async._io.http.error_translation import translate_exception
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
-from gradient_async._io.http.proxies import ProxyFinder
 from gradient_async._io.http.read_memory import keep_read_memory
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.requests.request import Request, build_headers
 from gradient_async.errors import GradientError, SessionClosedError
+
+if TYPE_CHECKING:
+    from gradient_async._io.http.proxies import ProxyFinder
 
 READ_BUFFER_BYTES = 65_536
 FILE_BUFFER_BYTES = 1_048_576
@@ -55,7 +57,7 @@ class Transport:
     Attributes:
         max_connections: Maximum number of open connections; None for any number.
         client_session: The caller's aiohttp session, used as it is and never closed; None to create a pool.
-        proxies: Finds the proxy of a request.
+        proxies: Finds the proxy of a request; None without one.
         ssl_context: The context of every TLS connection; None for aiohttp's, with the system's authorities.
         home_loop: The event loop that entered the session, None if none did.
         closed: Whether `aclose` was called.
@@ -63,7 +65,7 @@ class Transport:
 
     max_connections: int | None = None
     client_session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
-    proxies: ProxyFinder = attrs.field(factory=ProxyFinder, repr=False)
+    proxies: ProxyFinder | None = attrs.field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     home_loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, repr=False)
     closed: bool = attrs.field(default=False, init=False)
@@ -200,7 +202,7 @@ class Transport:
 
     async def _build_network_options(self, url: str) -> dict[str, Any]:
         """Return the options of aiohttp that name the proxy of *url* and, for the caller's session, the TLS context."""
-        proxy = await self.proxies.find(url)
+        proxy = None if self.proxies is None else await self.proxies.find(url)
         options: dict[str, Any] = {"proxy": None if proxy is None else proxy.url}
         if self.client_session is not None and self.ssl_context is not None:
             options["ssl"] = self.ssl_context  # our own pool has it already

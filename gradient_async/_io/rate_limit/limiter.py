@@ -15,7 +15,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Limiter, Permit
@@ -27,14 +27,16 @@ from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
-from gradient_async._protocol.rate_limit.status import LimiterStatus, WindowStatus
-from gradient_async._protocol.rate_limit.token_budget import TokenBudget
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails
-from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
 from gradient_async.errors import APITimeoutError, ConfigurationError, escape_text
 from gradient_async.models.response_meta import RateLimitInfo
 
-__all__ = ["Limiter", "LimiterStatus", "Permit", "Priority", "RateLimiter", "WindowStatus"]
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.status import LimiterStatus
+    from gradient_async._protocol.rate_limit.token_budget import TokenBudget
+    from gradient_async._protocol.rate_limit.wait_details import WaitDetails
+    from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
+
+__all__ = ["Limiter", "Permit", "Priority", "RateLimiter"]
 
 _log = logging.getLogger("gradient_async")
 
@@ -89,7 +91,7 @@ class RateLimiter(QueuedLimiter):
         self._models = ModelBudgets(guard=guard, share=limits.share)
         self._feedback = ServerFeedback(self._bucket, self._models, tiers=limits.tiers)
         tokens = limits.tokens_per_minute
-        self._token_budget = None if tokens is None else TokenBudget(tokens, guard=guard)
+        self._token_budget = None if tokens is None else _new_token_budget(tokens, guard)
         self._has_own_clock = clock is not None
         self._wall, self._chance = wall, chance
 
@@ -174,6 +176,8 @@ class RateLimiter(QueuedLimiter):
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
         """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""
+        from gradient_async._protocol.rate_limit.wait_details import WaitDetails  # loaded when somebody waits
+
         waiters, model, priority = self._wait_queue.waiters, waiter.model, waiter.priority
         ahead, parked = max(0, waiters.count_ahead(priority) - 1), max(0, waiters.count_parked(model, priority) - 1)
         forecast = self._forecast_wait(model, self._wait_queue.clock())
@@ -181,6 +185,8 @@ class RateLimiter(QueuedLimiter):
         return WaitDetails(seconds=seconds, limit=limit, queued=ahead, model=model, priority=priority)
 
     def _forecast_wait(self, model: str | None, now: float) -> WaitForecast:
+        from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast  # loaded when somebody waits
+
         model_budget = self._models.by_model.get(model)
         return WaitForecast(bucket=self._bucket, token_budget=self._token_budget, model_budget=model_budget, now=now)
 
@@ -295,6 +301,8 @@ class RateLimiter(QueuedLimiter):
 
     def status(self, model: str | None = None) -> LimiterStatus:
         """Return the usage of every window, the queue length and the pause; with *model*, its quotas too."""
+        from gradient_async._protocol.rate_limit.status import LimiterStatus  # loaded when somebody asks
+
         now = self._wait_queue.clock()
         paused_until, budget = self._bucket.paused_until, self._models.by_model.get(model)
         return LimiterStatus(
@@ -321,3 +329,9 @@ class RateLimiter(QueuedLimiter):
     async def aclose(self) -> None:
         """Reject every waiting request with a `SessionClosedError`; the limiter itself stays usable."""
         self._wait_queue.reject_all(limiter_closed_error)
+
+
+def _new_token_budget(tokens: int, guard: float) -> TokenBudget:
+    from gradient_async._protocol.rate_limit.token_budget import TokenBudget  # most programs state no such limit
+
+    return TokenBudget(tokens, guard=guard)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
 from gradient_async._io.rate_limit.wait_report import WaitReporter
 from gradient_async._protocol.rate_limit.priority_queue import Priority
-from gradient_async._protocol.rate_limit.status import LimiterStatus, format_html, format_line
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.status import LimiterStatus
+    from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver
 
 __all__ = ["QueuedLimiter"]
 
@@ -131,7 +134,11 @@ class QueuedLimiter(abc.ABC):
         """Move the queue to *loop*, and use its clock."""
 
     def __repr__(self) -> str:
+        from gradient_async._protocol.rate_limit.status import format_line  # loaded when somebody asks
+
         return format_line(type(self).__name__, self.status())
 
     def _repr_html_(self) -> str:
+        from gradient_async._protocol.rate_limit.status import format_html
+
         return format_html(type(self).__name__, self.status())

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
 
 __all__ = ["WaitReport", "WaitReporter"]
 
@@ -56,6 +58,8 @@ class WaitReport:
         if self.timer is not None:
             self.timer.cancel()
         if self._end is not None:
+            from gradient_async._protocol.rate_limit.wait_details import WaitOutcome
+
             end, self._end = self._end, None
             call_observer(end, WaitOutcome(waited=now - self.waiter.since, granted=granted))
 

@@ -14,13 +14,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from gradient_async._protocol.rate_limit.quota_reconciler import QuotaReconciler
-from gradient_async._protocol.rate_limit.rate_limits import validate_windows
-from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
-from gradient_async._protocol.rate_limit.window import Window, WindowStatus
+from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit, validate_windows
+from gradient_async._protocol.rate_limit.window import Window
 from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 from gradient_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.status import WindowStatus
 
 __all__ = ["RollingTokenBucket"]
 
@@ -155,6 +158,8 @@ class RollingTokenBucket(WindowCounter):
 
     def describe_windows(self, now: float) -> list[WindowStatus]:
         """Return the state of every window at *now*, the shortest first."""
+        from gradient_async._protocol.rate_limit.status import WindowStatus  # loaded when somebody asks
+
         return [
             WindowStatus(
                 capacity=window.capacity,

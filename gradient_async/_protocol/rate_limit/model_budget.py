@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
 
 import attrs
 
 from gradient_async._protocol.rate_limit.backoff import RefusalBackoff
-from gradient_async._protocol.rate_limit.quota import Quota, QuotaStatus
+from gradient_async._protocol.rate_limit.quota import Quota
 from gradient_async._protocol.rate_limit.quota_triplets import (
     PERIODS,
     REQUESTS,
@@ -29,8 +30,11 @@ from gradient_async._protocol.rate_limit.quota_triplets import (
     find_refusal_wait,
     list_triplets,
 )
-from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
+from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit
 from gradient_async.models.response_meta import RateLimitInfo
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.status import QuotaStatus
 
 __all__ = ["ModelBudget"]
 

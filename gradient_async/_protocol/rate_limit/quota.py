@@ -30,37 +30,17 @@ numbers drift.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 
-__all__ = ["Quota", "QuotaStatus"]
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.status import QuotaStatus
+
+__all__ = ["Quota"]
 
 _ROUNDING = 1e-9
 """Tokens: an error of floating point is not worth a wait."""
-
-
-@attrs.frozen(kw_only=True)
-class QuotaStatus:
-    """The state of one quota of a model.
-
-    Attributes:
-        kind: ``"requests"``, ``"tokens per minute"`` or ``"tokens per day"``.
-        limit: Requests or tokens per period, as the service announced them.
-        period: Seconds in which the service refills the whole quota.
-        free: Requests or tokens that may be spent at once.
-        next_free_at: When the next request or token may be spent; the time of the call if one may be now.
-    """
-
-    kind: str
-    limit: int
-    period: float
-    free: int
-    next_free_at: float
-
-    @property
-    def unit(self) -> str:
-        """``"requests"`` or ``"tokens"``."""
-        return self.kind.partition(" ")[0]
 
 
 @attrs.define(eq=False, repr=False)
@@ -155,6 +135,8 @@ class Quota:
 
     def describe(self, now: float) -> QuotaStatus:
         """Return the state at *now*."""
+        from gradient_async._protocol.rate_limit.status import QuotaStatus  # loaded when somebody asks
+
         at = now + self.compute_delay(now, 1.0)
         return QuotaStatus(
             kind=self.kind, limit=self.limit, period=self.period, free=self.count_free(now), next_free_at=at

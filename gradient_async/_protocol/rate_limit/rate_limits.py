@@ -16,8 +16,10 @@ import attrs
 
 from gradient_async.errors import ConfigurationError, quote_argument
 
-__all__ = ["RateLimits", "validate_windows"]
+__all__ = ["PAUSE", "RateLimits", "format_limit", "validate_windows"]
 
+PAUSE = "paused by the service"
+"""The limit of a wait that a refusal caused."""
 _MINUTE, _HOUR = 60.0, 3600.0
 _DOCUMENTED = (250, 5000)
 
@@ -179,3 +181,8 @@ class RateLimits:
         if self.share != 1:
             arguments.append(f"share={self.share:.3g}")
         return f"RateLimits({', '.join(arguments)})"
+
+
+def format_limit(capacity: int, period: float, unit: str = "") -> str:
+    """Return a limit as text: ``250 in 60 s``, or with a *unit* ``750000 tokens in 60 s``."""
+    return f"{capacity} {unit} in {period:g} s" if unit else f"{capacity} in {period:g} s"

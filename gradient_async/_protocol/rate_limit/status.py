@@ -1,20 +1,67 @@
 """`LimiterStatus`: the state of a limiter, as a value, a line of text and an HTML table.
 
-Contract: pure; every time is in seconds on the limiter's clock, which is the loop's.
+Contract: pure; every time is in seconds on the limiter's clock, which is the loop's. A program that does not ask for
+the state does not load this module.
 """
 
 from __future__ import annotations
 
 import attrs
 
-from gradient_async._protocol.rate_limit.quota import QuotaStatus
-from gradient_async._protocol.rate_limit.wait_details import PAUSE, format_limit
-from gradient_async._protocol.rate_limit.window import WindowStatus
+from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit
 
 __all__ = ["LimiterStatus", "QuotaStatus", "WindowStatus", "format_html", "format_line"]
 
 _WINDOW_HEADINGS = ("window", "capacity", "used", "by others", "next free in", "")
 _QUOTA_HEADINGS = ("quota", "limit", "left", "next free in")
+
+
+@attrs.frozen(kw_only=True)
+class WindowStatus:
+    """The state of one window.
+
+    Attributes:
+        capacity: Requests the window admits.
+        period: Length in seconds, without the guard.
+        used: Tokens taken: sent or held by us, and taken by others.
+        foreign: The part of ``used`` that others took with the same key.
+        next_free_at: When a token becomes free in this window; the time of the call if one is free now.
+    """
+
+    capacity: int
+    period: float
+    used: int
+    foreign: int
+    next_free_at: float
+
+    @property
+    def free(self) -> int:
+        """Tokens left in this window."""
+        return max(0, self.capacity - self.used)
+
+
+@attrs.frozen(kw_only=True)
+class QuotaStatus:
+    """The state of one quota of a model.
+
+    Attributes:
+        kind: ``"requests"``, ``"tokens per minute"`` or ``"tokens per day"``.
+        limit: Requests or tokens per period, as the service announced them.
+        period: Seconds in which the service refills the whole quota.
+        free: Requests or tokens that may be spent at once.
+        next_free_at: When the next request or token may be spent; the time of the call if one may be now.
+    """
+
+    kind: str
+    limit: int
+    period: float
+    free: int
+    next_free_at: float
+
+    @property
+    def unit(self) -> str:
+        """``"requests"`` or ``"tokens"``."""
+        return self.kind.partition(" ")[0]
 
 
 @attrs.frozen(kw_only=True)

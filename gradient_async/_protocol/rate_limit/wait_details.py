@@ -1,6 +1,6 @@
 """`WaitDetails` and `WaitOutcome`: a wait at the limiter, as hooks and the log see it.
 
-Contract: frozen values; all times are in seconds.
+Contract: frozen values; all times are in seconds. A program that never waits does not load this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import attrs
 
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 
-__all__ = ["WaitDetails", "WaitObserver", "WaitOutcome", "format_limit"]
+__all__ = ["WaitDetails", "WaitObserver", "WaitOutcome"]
 
 
 @attrs.frozen(kw_only=True)
@@ -51,12 +51,3 @@ class WaitOutcome:
 
 WaitObserver = Callable[[WaitDetails], Callable[[WaitOutcome], object] | None]
 """Called when a wait begins; returns a function to be called when it ends, or None."""
-
-
-PAUSE = "paused by the service"
-"""The limit of a wait that a refusal caused."""
-
-
-def format_limit(capacity: int, period: float, unit: str = "") -> str:
-    """Return a limit as text: ``250 in 60 s``, or with a *unit* ``750000 tokens in 60 s``."""
-    return f"{capacity} {unit} in {period:g} s" if unit else f"{capacity} in {period:g} s"

@@ -9,8 +9,8 @@ import attrs
 
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.model_budget import ModelBudget
+from gradient_async._protocol.rate_limit.rate_limits import format_limit
 from gradient_async._protocol.rate_limit.token_budget import TokenBudget
-from gradient_async._protocol.rate_limit.wait_details import format_limit
 from gradient_async.errors import escape_text
 
 __all__ = ["WaitForecast"]

@@ -10,34 +10,10 @@ from collections import deque
 
 import attrs
 
-__all__ = ["Window", "WindowStatus"]
+__all__ = ["Window"]
 
 _MAX_FOREIGN_USAGE = 100_000
 """Foreign requests remembered per window. A larger window never binds; remembering all would exhaust memory."""
-
-
-@attrs.frozen(kw_only=True)
-class WindowStatus:
-    """The state of one window.
-
-    Attributes:
-        capacity: Requests the window admits.
-        period: Length in seconds, without the guard.
-        used: Tokens taken: sent or held by us, and taken by others.
-        foreign: The part of ``used`` that others took with the same key.
-        next_free_at: When a token becomes free in this window; the time of the call if one is free now.
-    """
-
-    capacity: int
-    period: float
-    used: int
-    foreign: int
-    next_free_at: float
-
-    @property
-    def free(self) -> int:
-        """Tokens left in this window."""
-        return max(0, self.capacity - self.used)
 
 
 @attrs.define(eq=False, repr=False)

@@ -18,9 +18,9 @@ from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
-from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits, format_limit
 from gradient_async._protocol.rate_limit.status import LimiterStatus
-from gradient_async._protocol.rate_limit.wait_details import WaitDetails, format_limit
+from gradient_async._protocol.rate_limit.wait_details import WaitDetails
 from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
 from gradient_async.errors import ConfigurationError
 from gradient_async.limits.redis.budget import SharedBudget

@@ -20,6 +20,7 @@ import pytest
 from gradient_async import (
     APIConnectionError,
     AsyncSession,
+    AttemptDetails,
     BatchError,
     BatchJob,
     BatchNotReadyError,
@@ -28,7 +29,6 @@ from gradient_async import (
     RetryPolicy,
     UploadError,
 )
-from gradient_async._io.http.hooks import AttemptDetails
 from gradient_async._protocol.batch.journal_records import encode_record
 from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
