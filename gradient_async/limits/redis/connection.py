@@ -20,7 +20,7 @@ __all__ = ["Connect", "RedisConnection", "connect_address", "connect_client"]
 
 _STEPS_TO_FIND_SERVER = 3
 """Calls until Sentinel or a cluster has named the server, and it has replied."""
-_INSTALL_HINT = "RedisLimiter needs an extra: pip install gradient-async[redis]"
+_INSTALL_HINT = "RedisLimiter needs an extra: pip install 'gradient-async[redis]'"
 
 
 class ScriptClient(Protocol):
