@@ -15,12 +15,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.stream.iterators import EventIterator
 from gradient_async._io.stream.stream_reader import E, S, StreamReader
-from gradient_async._io.stream.tee import TeeBranch, tee_stream
+
+if TYPE_CHECKING:
+    from gradient_async._io.stream.tee import TeeBranch
 
 
 class OwnedStream(StreamReader[E, S], AsyncOnly):
@@ -46,6 +48,8 @@ class OwnedStream(StreamReader[E, S], AsyncOnly):
             n: Number of iterators.
             buffer: Number of events that the fastest may be ahead of the slowest before it waits.
         """
+        from gradient_async._io.stream.tee import tee_stream  # few streams have several readers
+
         return tee_stream(self, n, buffer)
 
     def cancel(self) -> None:

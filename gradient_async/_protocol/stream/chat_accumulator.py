@@ -15,15 +15,15 @@ import attrs
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.error_detection import is_failure
-from gradient_async._protocol.stream.accelerators.chunk_template import ChunkRun
-from gradient_async._protocol.stream.accelerators.event_template import EventRun
-from gradient_async._protocol.stream.accelerators.run_assembler import RunAssembler
+from gradient_async._protocol.stream.accelerators.event_run import EventRun
 from gradient_async._protocol.stream.choice_builder import ChoiceBuilder
 from gradient_async._protocol.stream.chunk_object import structure_chunk
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall, Usage
 from gradient_async.models._raw_source import unknown_fields
 
 if TYPE_CHECKING:
+    from gradient_async._protocol.stream.accelerators.chunk_template import ChunkRun
+    from gradient_async._protocol.stream.accelerators.run_assembler import RunAssembler
     from gradient_async.params.objects import ObjectParam
 
 _CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
@@ -105,6 +105,10 @@ class ChatAccumulator:
         if assembler is None or assembler.template is not run.template:
             if begin == end:
                 return
+            from gradient_async._protocol.stream.accelerators.run_assembler import (
+                RunAssembler,  # most streams have no run
+            )
+
             self._leave_template()
             assembler = self._assembler = RunAssembler(run.template, self._choices, self._add_chunk)
         if assembler.only_targets is None:

@@ -6,16 +6,18 @@ Contract: as `chat_accumulator`, which finds the choice of each delta.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from gradient_async._protocol.stream.json_pieces import build_object, is_repetition, merge_piece
-from gradient_async._protocol.stream.logprobs_builder import LogprobsBuilder
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
-from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler
 from gradient_async.models import Choice, ChunkChoice, Delta, Message
 from gradient_async.models._raw_source import SOURCE, unknown_fields
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.logprobs_builder import LogprobsBuilder
+    from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler
 
 _CHOICE_FIELDS, _DELTA_FIELDS = (frozenset(model.wire_fields) for model in (ChunkChoice, Delta))
 
@@ -44,7 +46,7 @@ class ChoiceBuilder:
         if choice.finish_reason:  # some upstreams send "" before the last chunk
             self.finish_reason = choice.finish_reason
         if choice.logprobs is not None:
-            self.logprobs = self.logprobs or LogprobsBuilder()
+            self.logprobs = self.logprobs or _new_logprobs_builder()
             self.logprobs.add(choice.logprobs)
         if delta.role and self.role is None:
             self.role = delta.role
@@ -55,7 +57,7 @@ class ChoiceBuilder:
         if delta.refusal is not None:
             self.refusal = append_part(self.refusal, delta.refusal)
         if delta.tool_calls:
-            self.calls = self.calls or ToolCallAssembler()
+            self.calls = self.calls or _new_call_assembler()
             self.calls.add(delta.tool_calls)
         raw = choice._raw
         if type(raw) is not tuple or not raw[SOURCE].all_fields_known:  # a known source covers the choice and its delta
@@ -88,6 +90,18 @@ class ChoiceBuilder:
             ),
             raw=_copy_unknown(self.choice_extra),
         )
+
+
+def _new_logprobs_builder() -> LogprobsBuilder:
+    from gradient_async._protocol.stream.logprobs_builder import LogprobsBuilder  # few streams have any
+
+    return LogprobsBuilder()
+
+
+def _new_call_assembler() -> ToolCallAssembler:
+    from gradient_async._protocol.stream.tool_call_assembler import ToolCallAssembler  # loaded by the first tool call
+
+    return ToolCallAssembler()
 
 
 def _update_unknown(known: dict[str, Any], new: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from functools import cache
 from typing import Any
 
 from gradient_async._protocol.codec.fast_reader import FastReader
-from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.event_run import EventRun
+from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
 from gradient_async._protocol.stream.accelerators.json_template import (
     Hole,
     HoleKind,

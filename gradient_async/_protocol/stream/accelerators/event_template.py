@@ -1,4 +1,4 @@
-"""Templates of events: their values in a run, and the models that are built from them.
+"""Templates of events: where the values of an event are, and how its models are built from them.
 
 A `JSONTemplate` tells where the values are; a decoded event tells what all events of the template share. From both, a
 function is generated that builds the event with other values. For a chunk with the holes ``choices[0].index`` and
@@ -14,8 +14,7 @@ function is generated that builds the event with other values. For a chunk with 
         m2._raw = raw
         m2.content = v1
 
-All models of an event share one ``raw``, the source and the values as the event had them. Events are built when they
-are taken: thousands of them at once would keep the garbage collector busy for longer than it takes to build them.
+All models of an event share one ``raw``, the source and the values as the event had them.
 
 Contract: an event that is built equals the one that the reference decoder makes of the same bytes, ``raw`` included; a
 property test holds the two together.
@@ -23,17 +22,16 @@ property test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import compress, repeat
 from types import CodeType
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from gradient_async._protocol.codec.fast_reader import FastReader
+from gradient_async._protocol.stream.accelerators.event_run import EventRun
 from gradient_async._protocol.stream.accelerators.json_template import (
-    Columns,
     Hole,
     JSONTemplate,
     Path,
@@ -140,42 +138,6 @@ class EventTemplate(Generic[E]):
         texts = [value.encode() for value in column]
         structs = decode_valid(self._readers[hole.path].decode_struct, texts)
         return list(zip(structs, texts))  # noqa: B905 - up to the first that is not valid
-
-
-class EventRun(Generic[E]):
-    """Events in a row of one template. Iterating builds them.
-
-    Attributes:
-        template: The template.
-        columns: For each hole, the values of all events as they arrived.
-        values: For each hole, the decoded values of all events; a struct and its text where the hole holds an object.
-        length: The number of characters of the events.
-    """
-
-    __slots__ = ("columns", "length", "template", "values")
-
-    def __init__(
-        self, template: EventTemplate[E], columns: Columns, values: Sequence[Sequence[Any]], length: int
-    ) -> None:
-        self.template, self.columns, self.values, self.length = template, columns, values, length
-
-    def __len__(self) -> int:
-        return len(self.columns[0])
-
-    def __iter__(self) -> Iterator[E]:
-        return self.build_events(iter(self.columns[0]))
-
-    def build_events(self, first_column: Iterator[str]) -> Iterator[E]:
-        """Iterate over the events, each built when it is taken; *first_column* iterates over the first column."""
-        template = self.template
-        raws = zip(repeat(template.source), first_column, *self.columns[1:])
-        return map(template.build_event, raws, *compress(self.values, template.is_modelled))
-
-    def build_at(self, position: int) -> E:
-        """Return the event at *position*."""
-        template = self.template
-        raw = (template.source, *(column[position] for column in self.columns))
-        return template.build_event(raw, *(values[position] for values in compress(self.values, template.is_modelled)))
 
 
 class _UnsuitableError(Exception):

@@ -13,7 +13,8 @@ from typing import TypeVar
 import attrs
 
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles, split_frame
-from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.event_run import EventRun
+from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
 from gradient_async._protocol.stream.accelerators.run_decoder import RunDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT

@@ -13,20 +13,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.sse import EVENT_END, MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 from gradient_async.models._base import Model
 
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.accelerators.event_run import EventRun
+    from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
+
 E = TypeVar("E", bound=Model)
 MAX_FAILED_INFERENCES = 16
 """Inferences in a row without a use of their template, after which no more are made."""
-MIN_RUN_BYTES = 2048
+MIN_RUN_BYTES = 4096
 """A run costs as much as several events, before the first of them is built: tokens that come one by one are no runs."""
 _MAX_TEMPLATES = 4
 _MAX_PARTIAL_BYTES = 4096

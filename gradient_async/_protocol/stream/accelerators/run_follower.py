@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from gradient_async._protocol.stream.accelerators.event_template import EventRun, EventTemplate
+from gradient_async._protocol.stream.accelerators.event_run import EventRun
+from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
 from gradient_async._protocol.stream.accelerators.json_template import Path
 from gradient_async.models._base import Model
 
