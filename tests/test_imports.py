@@ -1,10 +1,11 @@
-"""Lazy imports: which modules are loaded when, counted in a fresh interpreter and never timed."""
+"""Lazy imports: which modules are loaded when, counted in a process of its own and never timed."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
+import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -14,7 +15,7 @@ import pytest
 
 import gradient_async
 from gradient_async import models
-from gradient_async.testing import Emulator
+from tests.support.threaded_emulator import run_emulator
 
 SESSION = "import gradient_async; session = gradient_async.AsyncSession('key')"
 LOADED = "import sys; print(*sys.modules)"
@@ -59,106 +60,8 @@ ELSEWHERE = TOOLS | {
 }
 
 
-async def modules_loaded_by(program: str) -> set[str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", f"{program}\n{LOADED}", stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    return set(out.decode().split())
-
-
-def our_modules(loaded: set[str]) -> set[str]:
-    return {name.removeprefix("gradient_async.") for name in loaded if name.startswith("gradient_async.")}
-
-
-async def test_importing_the_package_loads_its_errors_alone() -> None:
-    assert our_modules(await modules_loaded_by("import gradient_async")) == {"_lazy", "errors"}
-
-
-async def test_creating_a_session_loads_its_settings_alone() -> None:
-    assert our_modules(await modules_loaded_by(SESSION)) == {
-        "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
-        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_wiring",
-    }  # fmt: skip
-
-
-def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
-    hints = get_type_hints(gradient_async.AsyncSession.__init__)
-    assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
-    hook = Callable[[gradient_async.AttemptDetails], object]
-    assert (
-        hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook | gradient_async.ToolHook]
-    )
-
-
-async def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:
-    loaded = await modules_loaded_by(SESSION)
-    assert {"aiohttp", "attrs"} <= loaded
-    assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= await modules_loaded_by(
-        "import aiohttp"
-    )
-
-
-async def test_a_completion_loads_no_module_of_streams_batches_and_tools(gradient_emulator: Emulator) -> None:
-    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK)))
-    assert "models.chat" in loaded
-    assert loaded & (STREAMING | ELSEWHERE) == set()
-
-
-async def test_a_stream_loads_no_module_of_batches_and_tools(gradient_emulator: Emulator) -> None:
-    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=READ)))
-    assert loaded >= STREAMING
-    assert loaded & ELSEWHERE == set()
-
-
-@pytest.mark.parametrize("code", [ASK, READ], ids=["completion", "stream"])
-async def test_a_usual_response_does_not_load_cattrs(code: str, gradient_emulator: Emulator) -> None:
-    loaded = await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=code))
-    assert "gradient_async._protocol.codec.fast_reader" in loaded
-    assert "cattrs" not in loaded
-
-
-@pytest.mark.parametrize(
-    ("call", "needed"),
-    [
-        ("session.messages.create(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}])", set()),
-        ("session.responses.create(model='m', input='Hi')", set()),
-        (
-            "session.messages.stream(model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}]).message()",
-            {
-                "_io.stream.message_stream",
-                "_io.stream.tee",
-                "_protocol.stream.base_decoder",
-                "_protocol.stream.accelerators.event_template",
-                "_protocol.stream.accelerators.json_template",
-                "models.message_event",
-            },
-        ),
-    ],
-)
-async def test_messages_and_responses_load_no_module_of_chat_streams(
-    gradient_emulator: Emulator, call: str, needed: set[str]
-) -> None:
-    loaded = our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=f"await {call}")))
-    assert loaded >= needed
-    assert loaded & (STREAMING | ELSEWHERE | {"resources.chat.completions"}) <= needed
-
-
-async def test_a_map_loads_no_progress_bars_and_no_views_of_notebooks(gradient_emulator: Emulator) -> None:
-    code = "async with session.chat.completions.map(['Hi'], model='m') as results: print(repr([each async for each in results]), file=sys.stderr)"
-    loaded = await modules_loaded_by("import sys" + CALL.format(url=gradient_emulator.url, code=code))
-    ours = our_modules(loaded)
-    assert "_io.map.map_results" in ours
-    assert not {name for name in ours if name.startswith(("resources.progress_bars", "models._html"))}
-    assert loaded & {"rich", "tqdm", "IPython", "html"} == set()
-
-
-async def test_accessing_chat_loads_everything_that_a_completion_needs(gradient_emulator: Emulator) -> None:
-    before = our_modules(await modules_loaded_by(f"{SESSION}; session.chat; session.limits"))
-    assert our_modules(await modules_loaded_by(CALL.format(url=gradient_emulator.url, code=ASK))) == before
-
-
+RESOURCES = sorted(OTHERS)
+MESSAGE = "messages=[{'role': 'user', 'content': 'Hi'}]"
 TYPED = """
 import attrs, dataclasses, msgspec
 from typing import Annotated
@@ -180,23 +83,159 @@ PARSE = f"""
         await session.chat.completions.create(model='m', messages=[dataclasses.make_dataclass('Hi', ['role', 'content'])('user', 'Hi')])
 """
 NO_PYDANTIC = "import sys; sys.modules['pydantic'] = None; sys.modules['annotated_types'] = None\n"
+MAP = "async with session.chat.completions.map(['Hi'], model='m') as results: [repr(each) async for each in results]"
+CALLS = {
+    "completion": ASK,
+    "stream": READ,
+    "message": f"await session.messages.create(model='m', max_tokens=9, {MESSAGE})",
+    "response": "await session.responses.create(model='m', input='Hi')",
+    "message stream": f"await session.messages.stream(model='m', max_tokens=9, {MESSAGE}).message()",
+    "map": MAP,
+}
+PROGRAMS = {
+    "package": "import gradient_async",
+    "session": SESSION,
+    "chat of a session": f"{SESSION}; session.chat; session.limits",
+    **{resource: f"{SESSION}; session.{resource}" for resource in RESOURCES},
+    **{name: CALL.replace("{code}", code) for name, code in CALLS.items()},
+    "types of others": TYPED + CALL.replace("{code}", PARSE),
+    "types of others without Pydantic": NO_PYDANTIC + TYPED + CALL.replace("{code}", PARSE),
+}
+"""Programs by name; ``{url!r}`` stands for the address of an emulator."""
+RUN_EACH = """
+import json, os, sys, traceback
+import aiohttp  # takes most of the time of a program, and is a third of its modules
+for name, program in json.load(sys.stdin).items():
+    if child := os.fork():
+        os.waitpid(child, 0)
+        continue
+    try:
+        exec(program, {"__name__": "__main__"})
+        print(json.dumps([name, list(sys.modules)]), flush=True)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(0)
+"""
+"""Runs each program in a process of its own, forked from one that has imported aiohttp and nothing of this library."""
 
 
-async def test_types_of_others_are_used_without_loading_pydantic(gradient_emulator: Emulator) -> None:
-    program = CALL.format(url=gradient_emulator.url, code=PARSE)
-    loaded = await modules_loaded_by(TYPED + program)
+@pytest.fixture(scope="module")
+def loaded_by() -> dict[str, set[str]]:
+    """The modules that each of `PROGRAMS` has loaded at its end."""
+    with run_emulator() as emulator:
+        programs = {name: program.replace("{url!r}", repr(emulator.url)) for name, program in PROGRAMS.items()}
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_EACH], input=json.dumps(programs), capture_output=True, text=True, check=True
+        )
+    loaded = {name: set(modules) for name, modules in map(json.loads, done.stdout.splitlines())}
+    assert loaded.keys() == PROGRAMS.keys(), done.stderr
+    return loaded
+
+
+def list_loaded(program: str) -> set[str]:
+    """Return the modules that *program* has loaded at its end, in an interpreter of its own."""
+    command = [sys.executable, "-c", f"{program}\n{LOADED}"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def our_modules(loaded: set[str]) -> set[str]:
+    return {name.removeprefix("gradient_async.") for name in loaded if name.startswith("gradient_async.")}
+
+
+def test_importing_the_package_loads_its_errors_alone(loaded_by: dict[str, set[str]]) -> None:
+    assert our_modules(loaded_by["package"]) == {"_lazy", "errors"}
+
+
+def test_creating_a_session_loads_its_settings_alone(loaded_by: dict[str, set[str]]) -> None:
+    assert our_modules(loaded_by["session"]) == {
+        "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
+        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_wiring",
+    }  # fmt: skip
+
+
+def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
+    hints = get_type_hints(gradient_async.AsyncSession.__init__)
+    assert hints["limits"] == gradient_async.RateLimits | gradient_async.Limiter | None
+    hook = Callable[[gradient_async.AttemptDetails], object]
+    assert (
+        hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook | gradient_async.ToolHook]
+    )
+
+
+def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:
+    loaded = list_loaded(SESSION)
+    assert {"aiohttp", "attrs"} <= loaded
+    assert loaded & {"anyio", "cattrs", "msgspec", "gzip", "sqlite3", "tempfile"} <= list_loaded("import aiohttp")
+
+
+def test_a_completion_loads_no_module_of_streams_batches_and_tools(loaded_by: dict[str, set[str]]) -> None:
+    loaded = our_modules(loaded_by["completion"])
+    assert "models.chat" in loaded
+    assert loaded & (STREAMING | ELSEWHERE) == set()
+
+
+def test_a_stream_loads_no_module_of_batches_and_tools(loaded_by: dict[str, set[str]]) -> None:
+    loaded = our_modules(loaded_by["stream"])
+    assert loaded >= STREAMING
+    assert loaded & ELSEWHERE == set()
+
+
+@pytest.mark.parametrize("call", ["completion", "stream"])
+def test_a_usual_response_does_not_load_cattrs(call: str, loaded_by: dict[str, set[str]]) -> None:
+    assert "gradient_async._protocol.codec.fast_reader" in loaded_by[call]
+    assert "cattrs" not in loaded_by[call]
+
+
+@pytest.mark.parametrize(
+    ("call", "needed"),
+    [
+        ("message", set()),
+        ("response", set()),
+        (
+            "message stream",
+            {
+                "_io.stream.message_stream",
+                "_io.stream.tee",
+                "_protocol.stream.base_decoder",
+                "_protocol.stream.accelerators.event_template",
+                "_protocol.stream.accelerators.json_template",
+                "models.message_event",
+            },
+        ),
+    ],
+)
+def test_messages_and_responses_load_no_module_of_chat_streams(
+    loaded_by: dict[str, set[str]], call: str, needed: set[str]
+) -> None:
+    loaded = our_modules(loaded_by[call])
+    assert loaded >= needed
+    assert loaded & (STREAMING | ELSEWHERE | {"resources.chat.completions"}) <= needed
+
+
+def test_a_map_loads_no_progress_bars_and_no_views_of_notebooks(loaded_by: dict[str, set[str]]) -> None:
+    ours = our_modules(loaded_by["map"])
+    assert "_io.map.map_results" in ours
+    assert not {name for name in ours if name.startswith(("resources.progress_bars", "models._html"))}
+    assert loaded_by["map"] & {"rich", "tqdm", "IPython", "html"} == set()
+
+
+def test_accessing_chat_loads_everything_that_a_completion_needs(loaded_by: dict[str, set[str]]) -> None:
+    assert our_modules(loaded_by["completion"]) == our_modules(loaded_by["chat of a session"])
+
+
+def test_types_of_others_are_used_without_loading_pydantic(loaded_by: dict[str, set[str]]) -> None:
+    loaded = loaded_by["types of others"]
     assert our_modules(loaded) >= {"_protocol.codec.pydantic_adapter", "resources.tool_rounds"}
     assert not {name for name in loaded if name.startswith("pydantic")}
 
 
-async def test_types_of_others_are_used_where_pydantic_is_not_installed(gradient_emulator: Emulator) -> None:
-    program = CALL.format(url=gradient_emulator.url, code=PARSE)
-    assert "gradient_async.resources.tool_rounds" in await modules_loaded_by(NO_PYDANTIC + TYPED + program)
+def test_types_of_others_are_used_where_pydantic_is_not_installed(loaded_by: dict[str, set[str]]) -> None:
+    assert "gradient_async.resources.tool_rounds" in loaded_by["types of others without Pydantic"]
 
 
-@pytest.mark.parametrize("resource", sorted(OTHERS))
-async def test_a_resource_loads_no_other_resource(resource: str) -> None:
-    loaded = our_modules(await modules_loaded_by(f"{SESSION}; session.{resource}"))
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_a_resource_loads_no_other_resource(resource: str, loaded_by: dict[str, set[str]]) -> None:
+    loaded = our_modules(loaded_by[resource])
     bases = {"resources.base", "resources.signatures"}
     assert {name for name in loaded if name.startswith("resources.")} == {*bases, f"resources.{resource}"}
     assert loaded & (STREAMING | {"limits", "testing", "cli"}) == set()

@@ -1,6 +1,6 @@
 """Kill a process that runs a job, at a record of its journal or at a random time, until one run completes.
 
-As a program: ``python tests/batches/killing.py 50`` kills 50 jobs at random times, several times each, and prints how
+As a program: ``python -m tests.batches.killing 50`` kills 50 jobs at random times, several times each, and prints how
 many of them ended wrong.
 """
 
@@ -22,6 +22,7 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._io.batch import journal_file as journal_module
 from gradient_async.resources.batch import result_download
 from gradient_async.testing import Emulator
+from tests.support.forked import start_forked
 
 REQUESTS = 300
 SYNC_BYTES = 30_000
@@ -73,8 +74,11 @@ class Outcome:
         return self.jobs == 1 and sorted(self.ids) == sorted(f"r{number}" for number in range(REQUESTS))
 
 
-async def start_run(gradient: Emulator, folder: Path, *more: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(sys.executable, __file__, "child", gradient.url, str(folder), *more)
+def run_child(url: str, folder: Path, step: int | None = None, how: str = "") -> None:
+    """Run the job in this process, which is killed at *step* if there is one."""
+    if step is not None:
+        kill_at_record(step, how)
+    asyncio.run(run_job(url, folder))
 
 
 def read_outcome(gradient: Emulator, folder: Path, killed: int) -> Outcome:
@@ -88,9 +92,8 @@ async def kill_once_at_step(folder: Path, step: int, how: str) -> Outcome:
     write_input(folder / "in.jsonl")
     async with Emulator(batch_seconds=0.1) as gradient:
         gradient.batches.fail_line("r5", status=400)
-        first = await start_run(gradient, folder, str(step), how)
-        code = await first.wait()
-        assert await (await start_run(gradient, folder)).wait() == 0
+        code = await start_forked(run_child, gradient.url, folder, step, how).wait()
+        assert await start_forked(run_child, gradient.url, folder).wait() == 0
         return read_outcome(gradient, folder, int(code == -signal.SIGKILL))
 
 
@@ -101,13 +104,13 @@ async def kill_at_random_times(folder: Path, chance: random.Random, times: int =
     async with Emulator(batch_seconds=0.1) as gradient:
         gradient.batches.fail_line("r5", status=400)
         for _ in range(times):
-            process = await start_run(gradient, folder)
+            process = start_forked(run_child, gradient.url, folder)
             try:
-                await asyncio.wait_for(process.wait(), 0.25 + chance.random() * 0.5)
+                await asyncio.wait_for(process.wait(), chance.random() * 0.5)
             except TimeoutError:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 killed += await process.wait() == -signal.SIGKILL
-        assert await (await start_run(gradient, folder)).wait() == 0
+        assert await start_forked(run_child, gradient.url, folder).wait() == 0
         return read_outcome(gradient, folder, killed)
 
 
@@ -124,9 +127,4 @@ async def soak_jobs(runs: int) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "child":
-        if len(sys.argv) > 4:
-            kill_at_record(int(sys.argv[4]), sys.argv[5])
-        asyncio.run(run_job(sys.argv[2], Path(sys.argv[3])))
-    else:
-        sys.exit(not asyncio.run(soak_jobs(int(sys.argv[1]))))
+    sys.exit(not asyncio.run(soak_jobs(int(sys.argv[1]))))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .killing import kill_at_random_times, kill_once_at_step
+from tests.batches.killing import kill_at_random_times, kill_once_at_step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 

@@ -1,6 +1,6 @@
 """Kill a process that runs a map with a checkpoint, at a write or at a random time, until one run completes.
 
-As a program: ``python tests/map/killing.py 20000 20`` maps 20,000 texts, kills the process 20 times at random moments
+As a program: ``python -m tests.map.killing 20000 20`` maps 20,000 texts, kills the process 20 times at random moments
 while the service fails now and then, and prints what came of it.
 """
 
@@ -23,6 +23,7 @@ from gradient_async import AsyncSession
 from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async.testing import Emulator
 from gradient_async.testing.recorded_request import RecordedRequest
+from tests.support.forked import ForkedProcess, start_forked
 
 MODEL = "llama3.3-70b-instruct"
 MAX_MEMORY = 64 * 1024 * 1024
@@ -60,6 +61,13 @@ async def run_map(url: str, folder: Path, count: int) -> None:
             indexes.add(result.index)
             failed += not result.ok
     write_report(folder, {"results": len(indexes), "failed": failed})
+
+
+def run_child(url: str, folder: Path, count: int, step: int | None, how: str) -> None:
+    """Run the map in this process, which is killed at the write number *step* if there is one."""
+    if step is not None:
+        kill_at_write(step, how)
+    asyncio.run(run_map(url, folder, count))
 
 
 def write_report(folder: Path, counts: dict[str, int]) -> None:
@@ -105,9 +113,8 @@ class KilledMap:
     _texts: dict[str, str] = attrs.field(factory=dict, init=False)
     _seen: int = attrs.field(default=0, init=False)
 
-    async def start_run(self, *more: str) -> asyncio.subprocess.Process:
-        arguments = ("child", self.gradient.url, str(self.folder), str(self.count), *more)
-        return await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments)
+    def start_run(self, step: int | None = None, how: str = "") -> ForkedProcess:
+        return start_forked(run_child, self.gradient.url, self.folder, self.count, step, how)
 
     def check_run(self) -> None:
         """Count the requests of the run that has ended whose answer was in the file before it began."""
@@ -125,7 +132,7 @@ class KilledMap:
     async def finish_run(self) -> Outcome:
         """Run without a kill until no item fails."""
         while True:
-            assert await (await self.start_run()).wait() == 0
+            assert await self.start_run().wait() == 0
             self.check_run()
             run = json.loads((self.folder / "run.json").read_text())
             if not run["failed"]:
@@ -144,7 +151,7 @@ async def kill_once_at_write(folder: Path, step: int, how: str, count: int = 200
     """Kill one process at a write of its checkpoint, and let the next one finish."""
     async with Emulator() as gradient:
         killed_map = KilledMap(gradient, folder, count)
-        killed_map.killed += await (await killed_map.start_run(str(step), how)).wait() == -signal.SIGKILL
+        killed_map.killed += await killed_map.start_run(step, how).wait() == -signal.SIGKILL
         killed_map.check_run()
         return await killed_map.finish_run()
 
@@ -157,13 +164,13 @@ async def kill_at_random_times(folder: Path, chance: random.Random, *, count: in
             sent = len(gradient.requests) + chance.randrange(
                 1, 2 + 2 * max(1, count - len(gradient.requests)) // (left + 1)
             )
-            process = await killed_map.start_run()
-            while len(gradient.requests) < sent and process.returncode is None:
+            process = killed_map.start_run()
+            while len(gradient.requests) < sent and process.exit_code is None:
                 await asyncio.sleep(0.005)
                 if chance.random() < 0.02:
                     gradient.fail(status=chance.choice([400, 500, 503]), times=3)
-            if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
+            if process.exit_code is None:
+                process.kill()
             killed_map.killed += await process.wait() == -signal.SIGKILL
             killed_map.check_run()
         return await killed_map.finish_run()
@@ -179,9 +186,4 @@ async def soak_map(count: int, times: int) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "child":
-        if len(sys.argv) > 5:
-            kill_at_write(int(sys.argv[5]), sys.argv[6])
-        asyncio.run(run_map(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])))
-    else:
-        sys.exit(not asyncio.run(soak_map(int(sys.argv[1]), int(sys.argv[2]))))
+    sys.exit(not asyncio.run(soak_map(int(sys.argv[1]), int(sys.argv[2]))))

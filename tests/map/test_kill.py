@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .killing import kill_at_random_times, kill_once_at_write
+from tests.map.killing import kill_at_random_times, kill_once_at_write
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs SIGKILL and /proc")
 
