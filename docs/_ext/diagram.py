@@ -32,7 +32,7 @@ def wrap_svg(parts: Iterable[str], width: float, height: float, title: str, desc
     """Return the SVG of *parts*; screen readers read *title* and *description*."""
     root = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="width: 100%; max-width: {width:.0f}px; min-width: {min(width, _MAX_WIDTH) * _MIN_SCALE:.0f}px" '
+        f'style="width: 100%; max-width: {width:.0f}px; min-width: {min(width * _MIN_SCALE, _MAX_WIDTH):.0f}px" '
         f'fill="none" stroke="currentColor" font-family="monospace" font-size="{FONT_SIZE}">'
     )
     described = f"<title>{escape(title)}</title><desc>{escape(description.strip())}</desc>"

@@ -13,6 +13,7 @@ from typing import IO, Any
 import click
 
 from gradient_async import ConfigurationError, EmbeddingResult
+from gradient_async.cli.error_text import name_options
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.file_output import output_option
@@ -70,10 +71,12 @@ def _print_result(result: EmbeddingResult, file: IO[str], *, as_json: bool) -> N
     """Print one result as a line of *file*; an error also on stderr."""
     click.echo(json.dumps(_describe_result(result) if as_json else result.embedding), file=file)
     if result.error is not None:
-        note = f"Text {result.index + 1} failed: {result.error}"
+        note = f"Text {result.index + 1} failed: {name_options(str(result.error))}"
         click.echo(remove_controls(note, sys.stderr), err=True)
 
 
 def _describe_result(result: EmbeddingResult) -> dict[str, Any]:
     start = {"index": result.index, "text": result.text}
-    return {**start, "embedding": result.embedding} if result.error is None else {**start, "error": str(result.error)}
+    if result.error is None:
+        return {**start, "embedding": result.embedding}
+    return {**start, "error": name_options(str(result.error))}

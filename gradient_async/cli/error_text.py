@@ -11,7 +11,6 @@ import re
 
 _OPTIONS = {
     "Pass split=True for several jobs, or other limits.": "Pass --split for several jobs.",
-    "Pass api_key=... or set one of": "Set one of",
     "pass another journal for another job": "pass another --journal for another job",
     "chat.completions.map": "gradient-async map",
     "params={'model': ...}": "--model MODEL",
@@ -47,6 +46,7 @@ _OPTIONS = {
     "give it as base_url= or agent_endpoint=, and the key here": "give it as --base-url, and the key here",
 }
 _MORE_FAULTS = re.compile(r" \.\.\. and (\S+) more in \.faults\.")
+_SETTING = re.compile(r"Pass \w+=\.\.\. or set one of")
 _ARGUMENT = re.compile("pass (provider|endpoint)='([^']+)'")
 
 
@@ -54,5 +54,6 @@ def name_options(text: str) -> str:
     """Return *text* with the names of options in the place of Python arguments."""
     for argument, option in _OPTIONS.items():
         text = text.replace(argument, option)
+    text = _SETTING.sub("Set one of", text)
     text = _MORE_FAULTS.sub(r" \1 more: gradient-async batch validate shows all.", text)
     return _ARGUMENT.sub(r"pass --\1 \2", text)

@@ -24,6 +24,7 @@ from gradient_async.cli.chat_options import (
     select_model,
     service_options,
 )
+from gradient_async.cli.error_text import name_options
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
@@ -230,7 +231,7 @@ def _result_to_dict(result: MapResult, *, as_json: bool) -> dict[str, Any]:
     if result.error is not None:
         fields = {name: getattr(result.error, name, None) for name in ("status", "code", "request_id")}
         known = {name: value for name, value in fields.items() if value is not None}
-        return {**start, "error": str(result.error), **known}
+        return {**start, "error": name_options(str(result.error)), **known}
     if as_json and result.completion is not None:
         return {**start, "completion": result.completion.to_dict()}
     return {**start, "text": result.text}

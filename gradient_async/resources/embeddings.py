@@ -117,4 +117,4 @@ class Embeddings(Resource):
         """Send one of many requests, behind single calls."""
         timeouts = self._timeouts.override_with(timeout)
         request = mark_bulk(build_embeddings_request({**shared, "input": texts}, timeouts=timeouts))
-        return self._pipeline.send_and_decode(request, gate.guard_target(self._target()), read_embeddings)
+        return self._pipeline.send_and_decode(request, gate.guard_target(self._target), read_embeddings)

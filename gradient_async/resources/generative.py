@@ -151,7 +151,7 @@ class GenerativeResource(StreamingResource, Generic[R]):
 
     def _send_in_bulk(self, request: Request, gate: LimiterGate) -> Coroutine[Any, Any, R]:
         """Send one of many requests, behind single calls."""
-        return self._pipeline.send_and_decode(request, gate.guard_target(self._target()), self._read)
+        return self._pipeline.send_and_decode(request, gate.guard_target(self._target), self._read)
 
     def _find_scope(self) -> str:
         """Return the part of the fingerprint of a request that its body does not have."""

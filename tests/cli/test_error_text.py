@@ -21,7 +21,7 @@ SHARED = [
     "_io/http/attempt_timer.py", "_io/http/error_translation.py", "_io/http/exchange.py", "_io/http/reply.py",
     "_io/stream/stream_reader.py", "_protocol/http/error_body.py", "_protocol/http/error_detection.py",
     "_protocol/stream/chat_decoder.py", "_protocol/batch/input_hints.py", "_protocol/batch/validation_report.py",
-    "_protocol/batch/input_line.py",
+    "_protocol/batch/input_line.py", "_protocol/http/credentials.py",
 ]  # fmt: skip
 """Modules whose errors a command can meet, and whose texts are whole sentences."""
 

@@ -112,13 +112,14 @@ def test_map_sends_requests_to_an_agent(gradient: Emulator, invoke: Invoke) -> N
     assert gradient.requests[0].path == "/api/v1/chat/completions"
 
 
-def test_a_missing_key_is_an_error_of_each_line_and_nothing_is_sent(
-    gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["map", "embed"])
+def test_a_missing_key_is_told_once_and_nothing_is_sent(
+    command: str, gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MODEL_ACCESS_KEY")
-    result = invoke("map", stdin="Hello")
-    assert result.exit_code == ExitCode.USAGE
-    assert "MODEL_ACCESS_KEY" in result.stdout
+    result = invoke(command, stdin="One\nTwo\nThree\n")
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+    assert result.stderr.count("Set one of MODEL_ACCESS_KEY") == 1
     assert gradient.requests == []
 
 

@@ -89,6 +89,16 @@ async def test_missing_vectors_are_errors(gradient_session: AsyncSession, gradie
     assert "1 vectors for 2 texts" in str(results[0].error)
 
 
+async def test_a_missing_key_ends_the_map_before_any_text(gradient_emulator: Emulator) -> None:
+    async with (
+        AsyncSession(base_url=gradient_emulator.url) as session,
+        session.embeddings.map(["one", "two"], model="e") as results,
+    ):
+        with pytest.raises(ConfigurationError, match="needs a model access key"):
+            await anext(results)
+    assert gradient_emulator.requests == []
+
+
 async def test_a_refused_key_ends_the_map(gradient_session: AsyncSession, gradient_emulator: Emulator) -> None:
     gradient_emulator.fail(status=401, times=None)
     with pytest.raises(APIStatusError, match="401"):

@@ -138,6 +138,24 @@ async def test_a_refused_key_ends_the_map(
     assert len(gradient_emulator.requests) == 1
 
 
+@every_api
+async def test_a_missing_key_ends_the_map_before_any_item(api: API, gradient_emulator: Emulator) -> None:
+    async with AsyncSession(base_url=gradient_emulator.url) as session:
+        async with api.find_resource(session).map(TEXTS, **api.params) as results:
+            with pytest.raises(ConfigurationError, match="needs a model access key"):
+                await anext(results)
+        assert results.progress.failed == 0
+    assert gradient_emulator.requests == []
+
+
+async def test_a_missing_address_ends_the_map_of_an_agent_with_a_checkpoint(tmp_path: Path) -> None:
+    async with AsyncSession() as session:
+        agent = session.agent()
+        async with agent.chat.completions.map(TEXTS, checkpoint=tmp_path / "agent.ckpt") as results:
+            with pytest.raises(ConfigurationError, match="An agent has an address of its own"):
+                await anext(results)
+
+
 @both_apis
 async def test_a_checkpoint_is_resumed(
     api: API, gradient_emulator: Emulator, gradient_session: AsyncSession, tmp_path: Path

@@ -5,6 +5,7 @@ Contract: a request that has its permit is never cancelled here. Everything else
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import attrs
@@ -12,10 +13,31 @@ import attrs
 from gradient_async._io.deadline_timer import GroupedBlock, OpenBlock
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter, Permit
+from gradient_async.errors import ConfigurationError
 
 
 class MapStoppedError(Exception):
     """The map was stopped before this request was sent. It never leaves the map."""
+
+
+class NoTargetError(Exception):
+    """The session lacks the key or the address that every request of the map needs: *error*, which ends the map."""
+
+    def __init__(self, error: ConfigurationError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def find_map_target(find_target: Callable[[], Target]) -> Target:
+    """Return the target of a map.
+
+    Raises:
+        NoTargetError: The session has no key or no address for it.
+    """
+    try:
+        return find_target()
+    except ConfigurationError as error:
+        raise NoTargetError(error) from None
 
 
 @attrs.define(eq=False)
@@ -39,14 +61,16 @@ class LimiterGate:
         """Number of requests that wait for a permit."""
         return len(self._waits)
 
-    def guard_target(self, target: Target) -> Target:
-        """Return *target* with this gate in front of its limiter.
+    def guard_target(self, find_target: Callable[[], Target]) -> Target:
+        """Return the target with this gate in front of its limiter.
 
         Raises:
             MapStoppedError: The gate is closed.
+            NoTargetError: The session has no key or no address for it.
         """
         if self._is_closed:
             raise MapStoppedError
+        target = find_map_target(find_target)
         if self._guarded is None or target is not self._target:
             self._target, self.limiter = target, target.limiter
             guarded = None if target.limiter is None else cast("Limiter", _GatedLimiter(target.limiter, self))

@@ -25,7 +25,7 @@ from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import call_hook
 from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async._io.map.concurrent_map import ConcurrentMap
-from gradient_async._io.map.limiter_gate import LimiterGate, MapStoppedError
+from gradient_async._io.map.limiter_gate import LimiterGate, MapStoppedError, NoTargetError
 from gradient_async._io.sources.row_source import RowSource
 from gradient_async._io.sources.threaded_iterator import ThreadedIterator, iterate_without_blocking
 from gradient_async._protocol.map.progress_meter import ProgressMeter
@@ -232,6 +232,9 @@ class MapResults(AsyncOnly, Displayed, Generic[T]):
         try:
             return await self._fetch(self, index, request)
         except MapStoppedError:
+            return ()
+        except NoTargetError as failure:
+            self._stop(failure.error)
             return ()
         finally:
             self._in_flight -= items

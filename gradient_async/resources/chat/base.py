@@ -120,4 +120,8 @@ class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
 
     def _find_scope(self) -> str:
         """Return the endpoint for fingerprints: an agent is its address, a model is named in the body."""
-        return self._path if self._default_model is None else f"{self._target().base_url}{self._path}"
+        if self._default_model is None:
+            return self._path
+        from gradient_async._io.map.limiter_gate import find_map_target  # loaded by the map
+
+        return f"{find_map_target(self._target).base_url}{self._path}"
