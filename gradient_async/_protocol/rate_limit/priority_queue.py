@@ -186,7 +186,8 @@ class PriorityQueue(Generic[T]):
         entry.queued, entry.parked, entry.number = True, queue is not self._key, self._number
         self._number += 1
         self._by_model[entry.model] = self._by_model.get(entry.model, 0) + 1
-        lane.append(entry)
+        lane.entries.append(entry)
+        lane.size += 1
         self.size += 1
         return is_behind
 

@@ -146,8 +146,10 @@ class WindowCounter:
         if sent_times and sent_times[-1] > now:
             self._follow_clock_back(now)
             sent_times = self.sent_times
-        ready = self.paused_until
+        ready, used = self.paused_until, len(sent_times) + self.reserved
         for window in self.windows:
+            if window.capacity > used and not window.foreign_usage:
+                continue  # Hot: every uncontended request
             room = window.capacity - self.reserved
             if window.uncounted_refusals:
                 room += window.count_uncounted_refusals(now)
