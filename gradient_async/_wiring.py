@@ -32,7 +32,7 @@ from gradient_async._protocol.http import credentials
 from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
-from gradient_async.errors import ConfigurationError, quote_argument
+from gradient_async.errors import ConfigurationError, is_count, quote_argument
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline
@@ -97,7 +97,7 @@ class ViewOptions:
         return ViewOptions(
             retry=self.retry if retry is None else retry,
             timeouts=self.timeouts if timeouts is None else timeouts,
-            hooks=(*self.hooks, *hooks),
+            hooks=(*self.hooks, *collect_hooks(hooks)),
             headers=merge_headers(self.headers, headers),
             priority=self.priority if priority is None else priority,
         )
@@ -122,10 +122,12 @@ class Network:
     ssl_context: ssl.SSLContext | None
 
     def __attrs_post_init__(self) -> None:
-        if self.max_connections is not None and self.max_connections < 1:
-            raise ConfigurationError(
-                f"max_connections={self.max_connections}: give at least 1, or None for any number."
-            )
+        if self.max_connections is not None and not is_count(self.max_connections):
+            got = quote_argument(self.max_connections)
+            raise ConfigurationError(f"max_connections={got}: give at least 1, or None for any number.")
+        if self.client_session is not None and not isinstance(self.client_session, aiohttp.ClientSession):
+            got = quote_argument(self.client_session)
+            raise ConfigurationError(f"client_session must be an aiohttp.ClientSession; got {got}.")
         if self.client_session is not None and getattr(self.client_session, "auth", None) is not None:
             raise ConfigurationError(
                 "client_session was opened with auth=, which would be sent in place of the key; open it without."
@@ -395,6 +397,20 @@ def find_proxy(address: object) -> Proxy | None:
     from gradient_async._protocol.http.proxies import parse_proxy
 
     return parse_proxy(address)
+
+
+def collect_hooks(hooks: Iterable[AnyHook]) -> tuple[AnyHook, ...]:
+    """Return *hooks* as a tuple; raise `ConfigurationError` for a single one."""
+    if isinstance(hooks, Iterable):
+        return tuple(hooks)
+    raise ConfigurationError(f"hooks must be a list, as hooks=[print]; got {quote_argument(hooks)}.")
+
+
+def require_event_size(size: int) -> int:
+    """Return the largest *size* of an event in bytes; raise `ConfigurationError` unless it is a number above 0."""
+    if is_count(size):
+        return size
+    raise ConfigurationError(f"max_event_bytes={quote_argument(size)}: give at least 1 byte.")
 
 
 def _check_hooks(hooks: tuple[Any, ...]) -> None:

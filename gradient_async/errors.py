@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
 
 if TYPE_CHECKING:
     from gradient_async.models import RateLimitInfo
@@ -97,6 +97,16 @@ def quote_argument(value: object, chars: int = 80) -> str:
     except ValueError:  # an integer with more digits than Python prints
         return f"a {type(value).__name__} with very many digits"
     return text if len(text) <= chars else f"a long {type(value).__name__}"
+
+
+def is_count(value: object, *, least: int = 1) -> bool:
+    """Whether an argument is a whole number of at least *least*; a bool is not a number."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= least
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether an argument is a number; a bool is not one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _escape_character(character: str) -> str:

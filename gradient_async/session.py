@@ -31,9 +31,11 @@ from gradient_async._wiring import (
     Network,
     SharedParts,
     ViewOptions,
+    collect_hooks,
     find_proxy,
     merge_headers,
     name_right_settings,
+    require_event_size,
     resolve_address,
     show_parameters_late,
 )
@@ -148,7 +150,7 @@ class AsyncSession:
         find_key = partial(credentials.find_key, environ=os.environ)
         find_address = partial(resolve_address, environ=os.environ, allow_insecure=allow_insecure)
         self._options = ViewOptions(
-            retry=retry, timeouts=timeouts, hooks=tuple(hooks), headers=merge_headers((), headers)
+            retry=retry, timeouts=timeouts, hooks=collect_hooks(hooks), headers=merge_headers((), headers)
         )
         self._parts = SharedParts(
             api_key=find_key("api_key", api_key, credentials.INFERENCE_KEYS),
@@ -171,7 +173,7 @@ class AsyncSession:
             ),
         )
         self._allow_insecure = allow_insecure
-        self._max_event_bytes = max_event_bytes
+        self._max_event_bytes = require_event_size(max_event_bytes)
         self._is_view = False
 
     @name_right_settings

@@ -15,7 +15,7 @@ import attrs
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.embeddings import MAX_INPUTS, build_embeddings_request, read_embeddings
 from gradient_async._protocol.requests.request import mark_bulk
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, is_count, quote_argument
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams, SharedEmbeddingParams
 from gradient_async.resources.base import Resource
@@ -105,9 +105,11 @@ class Embeddings(Resource):
             progress=progress,
             stop_after=stop_after,
         )
-        build_embeddings_request({**shared, "input": "checked before anything is sent"}, timeouts=self._timeouts)
-        if not 1 <= texts_per_request <= MAX_INPUTS:
-            raise ConfigurationError(f"texts_per_request={texts_per_request}: give 1 to {MAX_INPUTS}.")
+        timeouts = self._timeouts.override_with(timeout)
+        build_embeddings_request({**shared, "input": "checked before anything is sent"}, timeouts=timeouts)
+        if not is_count(texts_per_request) or texts_per_request > MAX_INPUTS:
+            got = quote_argument(texts_per_request)
+            raise ConfigurationError(f"texts_per_request={got}: give a whole number from 1 to {MAX_INPUTS}.")
         embeddings_map = EmbeddingsMap(shared, partial(self._send_in_bulk, shared, timeout))
         return map_embeddings(texts, embeddings_map, options, texts_per_request)
 

@@ -136,6 +136,7 @@ class GenerativeResource(StreamingResource, Generic[R]):
         from gradient_async.resources.request_map import RequestMap, map_results  # loads anyio; many send single calls
 
         map_options = build_map_options(self._results, **options)
+        self._timeouts.override_with(timeout)  # refuses an invalid one before any request would
         rows = build_row_template(template, columns)
         build = partial(self._build_in_bulk, timeout)
         request_map = RequestMap(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async._io.map.map_results import MapOptions
+from gradient_async._protocol.requests.parameters import require_function
 from gradient_async.models.map_progress import MapProgress
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ def build_map_options(
     """Return the options of a map; its checkpoint holds *results*, the name of a type.
 
     Raises:
-        ConfigurationError: A number is less than 1, or nothing that draws progress bars is installed.
+        ConfigurationError: A number is less than 1, *on_progress* is not a function, or nothing that draws progress
+            bars is installed.
     """
+    require_function("on_progress", on_progress)
     return MapOptions(
         concurrency=concurrency,
         ordered=ordered,

@@ -17,7 +17,7 @@ from typing import Generic, Self, TypeVar
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import format_error, logger
 from gradient_async._protocol.batch.poll_schedule import Poll, PollableJob, PollSchedule, snapshot_key
-from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError
+from gradient_async.errors import APITimeoutError, ConfigurationError, GradientError, quote_argument
 
 J = TypeVar("J", bound=PollableJob)
 
@@ -33,7 +33,7 @@ class JobProgress(Generic[J]):
         count_requests: Returns the number of requests of the last poll; None if each poll is one.
 
     Raises:
-        ConfigurationError: *timeout* is not a number.
+        ConfigurationError: *timeout* is not a number, or *poll* not a `Poll`.
         APITimeoutError: The job did not end within *timeout*; it continues at the service.
         APIStatusError: The service refused a poll with an error that is not transient.
     """
@@ -50,6 +50,10 @@ class JobProgress(Generic[J]):
         if not isinstance(timeout, int | float | None):
             raise ConfigurationError(
                 f"timeout is a number of seconds for all polls together; got a {type(timeout).__name__}."
+            )
+        if not isinstance(poll, Poll):
+            raise ConfigurationError(
+                f"poll= must be Poll, as Poll(first=2.0, longest=60.0); got {quote_argument(poll)}."
             )
         self._fetch, self._poll, self._subject = fetch, poll, subject
         self._count_requests = count_requests or (lambda: 1)

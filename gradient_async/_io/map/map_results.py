@@ -30,7 +30,7 @@ from gradient_async._io.sources.row_source import RowSource
 from gradient_async._io.sources.threaded_iterator import ThreadedIterator, iterate_without_blocking
 from gradient_async._protocol.map.progress_meter import ProgressMeter
 from gradient_async._protocol.map.stop_rule import StopRule
-from gradient_async.errors import CheckpointError, ConfigurationError, GradientError
+from gradient_async.errors import CheckpointError, ConfigurationError, GradientError, is_count, quote_argument
 from gradient_async.models._base import Displayed
 from gradient_async.models.map_progress import MapProgress
 
@@ -75,9 +75,10 @@ class MapOptions:
     stop_after: int | None = attrs.field(default=None)
 
     def __attrs_post_init__(self) -> None:
-        for name, value in (("concurrency", self.concurrency), ("stop_after", self.stop_after)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name}={value}: give at least 1.")
+        optional = {} if self.stop_after is None else {"stop_after": self.stop_after}
+        for name, value in {"concurrency": self.concurrency, **optional}.items():
+            if not is_count(value):
+                raise ConfigurationError(f"{name}={quote_argument(value)}: give a whole number of at least 1.")
 
 
 class MapResults(AsyncOnly, Displayed, Generic[T]):

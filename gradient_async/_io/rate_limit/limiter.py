@@ -25,7 +25,7 @@ from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.model_budget import ModelBudget
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
 from gradient_async._protocol.rate_limit.priority_queue import Priority
-from gradient_async._protocol.rate_limit.rate_limits import RateLimits
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits, require_limits
 from gradient_async._protocol.rate_limit.server_feedback import ServerFeedback
 from gradient_async.errors import APITimeoutError, ConfigurationError, escape_text
 from gradient_async.models.response_meta import RateLimitInfo
@@ -80,7 +80,7 @@ class RateLimiter(QueuedLimiter):
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(clock or time.monotonic)
-        self.limits = limits
+        self.limits = require_limits(limits)
         self._bucket = RollingTokenBucket(
             limits.windows,
             guard=guard,

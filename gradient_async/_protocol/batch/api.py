@@ -29,6 +29,7 @@ from gradient_async.errors import (
     BatchValidationError,
     ConfigurationError,
     ResponseDecodeError,
+    is_count,
     quote_argument,
 )
 from gradient_async.models.batch import Batch, BatchFault, BatchFile, RequestCounts, ResultLinks
@@ -70,7 +71,7 @@ class BatchLimits:
     size: int = 200_000_000
 
     def __attrs_post_init__(self) -> None:
-        if self.requests < 1 or self.size < 1:
+        if not (is_count(self.requests) and is_count(self.size)):
             raise ConfigurationError(f"{self}: give at least 1 request and 1 byte.")
 
 
@@ -86,6 +87,8 @@ def resolve_endpoint(provider: str | None, endpoint: str | None) -> str | None:
         return _ENDPOINTS.get(provider or "")
     if endpoint is None or endpoint in KNOWN_ENDPOINTS:
         return endpoint
+    if not isinstance(endpoint, str):
+        raise ConfigurationError(f"endpoint must be a path, as '/v1/chat/completions'; got {quote_argument(endpoint)}.")
     meant = get_close_matches(f"/{endpoint.strip('/').lower()}", KNOWN_ENDPOINTS, n=1, cutoff=_TYPO_SIMILARITY)
     if meant or not endpoint.startswith("/"):
         advice = f"did you mean {meant[0]!r}?" if meant else "give a path such as '/v1/chat/completions'."
@@ -114,8 +117,11 @@ def validate_file_name(name: str) -> str:
     """Return *name* if the service accepts it.
 
     Raises:
-        BatchValidationError: The name does not end with ``.jsonl``, or has nothing before it.
+        ConfigurationError: The name is not a text.
+        BatchValidationError: It does not end with ``.jsonl``, or has nothing before that.
     """
+    if not isinstance(name, str):
+        raise ConfigurationError(f"file_name must be a text that ends with {_SUFFIX}; got {quote_argument(name)}.")
     if not name.lower().endswith(_SUFFIX) or len(name) == len(_SUFFIX):
         fault = f"File name {quote_argument(name)} must end with {_SUFFIX}."
         raise BatchValidationError(fault, faults=[fault])

@@ -40,6 +40,8 @@ from gradient_async.errors import (
     ConfigurationError,
     GradientError,
     ProtocolError,
+    is_number,
+    quote_argument,
 )
 from gradient_async.models.batch import Batch, RequestCounts
 
@@ -78,8 +80,10 @@ class Poll:
     longest: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        if not 0 < self.first <= self.longest < math.inf:
-            raise ConfigurationError(f"Poll(first={self.first}, longest={self.longest}): give 0 < first <= longest.")
+        are_numbers = is_number(self.first) and is_number(self.longest)
+        if not are_numbers or not 0 < self.first <= self.longest < math.inf:
+            first, longest = quote_argument(self.first), quote_argument(self.longest)
+            raise ConfigurationError(f"Poll(first={first}, longest={longest}): give seconds with 0 < first <= longest.")
 
 
 @attrs.define

@@ -116,7 +116,7 @@ def encode_jsonable(value: Any) -> bytes:
     """
     try:
         return _encode_fast(value)
-    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):  # of digits without end, a lone surrogate
         pass
     problem = ""
     try:

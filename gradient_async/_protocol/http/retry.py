@@ -20,6 +20,8 @@ from gradient_async.errors import (
     ConfigurationError,
     GradientError,
     RateLimitError,
+    is_count,
+    is_number,
     may_be_processed,
     quote_argument,
 )
@@ -95,12 +97,15 @@ class RetryPolicy:
     budget: int = 20
 
     def __attrs_post_init__(self) -> None:
-        in_range = self.attempts >= 1 and 0 <= self.first <= self.longest and self.budget >= 0
-        if not in_range or self.replay not in get_args(Replay):
+        are_counts = is_count(self.attempts) and is_count(self.budget, least=0)
+        are_seconds = is_number(self.first) and is_number(self.longest) and 0 <= self.first <= self.longest
+        if not (are_counts and are_seconds) or self.replay not in get_args(Replay):
+            values = ", ".join(
+                f"{field.name}={quote_argument(getattr(self, field.name))}" for field in attrs.fields(RetryPolicy)
+            )
             raise ConfigurationError(
-                "RetryPolicy needs attempts >= 1, 0 <= first <= longest, budget >= 0 and replay 'safe', 'answered' or "
-                f"'always'; got attempts={self.attempts}, first={self.first}, longest={self.longest}, "
-                f"budget={self.budget}, replay={quote_argument(self.replay)}."
+                "RetryPolicy needs whole numbers attempts >= 1 and budget >= 0, seconds 0 <= first <= longest, and "
+                f"replay 'safe', 'answered' or 'always'; got {values}."
             )
 
     def next_delay(

@@ -9,7 +9,7 @@ import math
 
 import attrs
 
-from gradient_async.errors import ConfigurationError, quote_argument
+from gradient_async.errors import ConfigurationError, is_number, quote_argument
 
 _MIN_TOTAL = 0.001
 """Seconds; a time limit must be above 0."""
@@ -45,7 +45,7 @@ class Timeouts:
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(Timeouts):
             seconds = getattr(self, field.name)
-            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+            if seconds is not None and not (is_number(seconds) and seconds > 0):
                 raise ConfigurationError(
                     f"Timeouts({field.name}={quote_argument(seconds)}): give seconds above 0, or None for no limit."
                 )

@@ -20,7 +20,7 @@ from gradient_async._protocol.rate_limit.quota_reconciler import QuotaReconciler
 from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit, validate_windows
 from gradient_async._protocol.rate_limit.window import Window
 from gradient_async._protocol.rate_limit.window_counter import WindowCounter
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, is_number, quote_argument
 
 if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.status import WindowStatus
@@ -67,8 +67,8 @@ class RollingTokenBucket(WindowCounter):
         share: float = 1.0,
         derives_minute: bool = False,
     ) -> None:
-        if not 0 <= guard < math.inf:
-            raise ConfigurationError(f"guard is {guard!r}: give seconds of at least 0")
+        if not is_number(guard) or not 0 <= guard < math.inf:
+            raise ConfigurationError(f"guard is {quote_argument(guard)}: give seconds of at least 0")
         super().__init__([Window(size, size, period, period + guard) for size, period in validate_windows(windows)])
         self.guard = guard
         self.quota = QuotaReconciler(self, follow=follow, share=share, derives_minute=derives_minute)

@@ -52,6 +52,21 @@ def _validate_period(value: object) -> float:
     return float(value)
 
 
+def _require_pairs(windows: object) -> list[WindowSpec]:
+    try:
+        return [(capacity, period) for capacity, period in windows]  # type: ignore[attr-defined]  # TypeError below
+    except (TypeError, ValueError):
+        got = quote_argument(windows)
+    raise ConfigurationError(f"windows must be pairs of requests and seconds, as [(250, 60.0)]; got {got}")
+
+
+def require_limits(limits: RateLimits) -> RateLimits:
+    """Return *limits*; raise `ConfigurationError` if they are something else."""
+    if isinstance(limits, RateLimits):
+        return limits
+    raise ConfigurationError(f"limits must be RateLimits, as RateLimits(per_minute=100); got {quote_argument(limits)}")
+
+
 def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
     """Return *windows* as (capacity, seconds), the shortest first.
 
@@ -59,7 +74,7 @@ def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
         ConfigurationError: There is no window, two contradict each other, or a number is out of range.
     """
     validated: dict[float, int] = {}
-    for capacity, period in windows:
+    for capacity, period in _require_pairs(windows):
         seconds = _validate_period(period)
         if seconds in validated:
             raise ConfigurationError(f"two windows of {seconds:g} s: keep the one that is meant")

@@ -24,6 +24,12 @@ def without_unset(params: Mapping[str, Any], known: frozenset[str]) -> dict[str,
     return {name: value for name, value in params.items() if value is not None or name not in known}
 
 
+def require_function(name: str, value: object) -> None:
+    """Raise a `ConfigurationError` if the argument *name* is neither None nor a function."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"{name}= must be a function; got {describe_type(value)}.")
+
+
 def require_text(params: Mapping[str, Any], name: str, example: str) -> None:
     """Raise a `ConfigurationError` unless the parameter *name* is a text that is not empty."""
     value = params.get(name)

@@ -37,7 +37,7 @@ from gradient_async._protocol.codec.json_text import encode_jsonable, shorten_te
 from gradient_async._protocol.codec.request_json import to_result_json
 from gradient_async._protocol.schema.dialect import Dialect
 from gradient_async._protocol.schema.function_tool import FunctionTool, function_tool
-from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError
+from gradient_async.errors import ConfigurationError, ResponseDecodeError, ToolRoundsError, is_count, quote_argument
 from gradient_async.models._base import Model
 from gradient_async.models.chat import ToolCall
 from gradient_async.models.tool_run import ToolStep
@@ -104,8 +104,9 @@ def check_bounds(**bounds: int) -> None:
         ConfigurationError: One of them is less than 1.
     """
     for name, bound in bounds.items():
-        if bound < 1:
-            raise ConfigurationError(f"{name}={bound}: give at least 1, the number of {_BOUNDED[name]}.")
+        if not is_count(bound):
+            got = quote_argument(bound)
+            raise ConfigurationError(f"{name}={got}: give at least 1, the number of {_BOUNDED[name]}.")
 
 
 def build_round_params(

@@ -13,13 +13,13 @@ content.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.map_result import find_own_id
 
 Template = str | Sequence[Mapping[str, Any]]
@@ -80,15 +80,26 @@ def build_row_template(template: Template | None, columns: Sequence[str] | None)
     """Return the template for these arguments of ``map``, None if there are none.
 
     Raises:
-        ConfigurationError: There are several columns and no template.
+        ConfigurationError: The template is neither a text nor messages, or there are several columns and no template.
     """
+    if template is not None and (not template or not isinstance(template, str | Sequence)):
+        got = quote_argument(template)
+        raise ConfigurationError(f"template= must be a text or a list of messages with {{column}}s; got {got}.")
+    if columns is not None and not _are_names(columns):
+        raise ConfigurationError(f"columns= must be a list of names; got {quote_argument(columns)}.")
     if template is not None:
         return RowTemplate(template, columns)
     if columns is None:
         return None
-    if isinstance(columns, str) or len(columns) != 1:
+    if len(columns) != 1:
         raise ConfigurationError("columns= without template= must be a list of one column, the user's message.")
     return RowTemplate("{" + columns[0] + "}", columns)
+
+
+def _are_names(columns: object) -> bool:
+    if isinstance(columns, str) or not isinstance(columns, Collection):
+        return False
+    return all(isinstance(column, str) for column in columns)
 
 
 def _fill_texts(value: Any, fill: Any) -> Any:

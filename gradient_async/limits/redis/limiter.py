@@ -18,7 +18,7 @@ from gradient_async._io.deadline_timer import loop_clock
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.queued_limiter import QueuedLimiter
 from gradient_async._io.rate_limit.wait_queue import Waiter, limiter_closed_error
-from gradient_async._protocol.rate_limit.rate_limits import RateLimits, format_limit
+from gradient_async._protocol.rate_limit.rate_limits import RateLimits, format_limit, require_limits
 from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async._protocol.rate_limit.wait_details import WaitDetails
 from gradient_async._protocol.rate_limit.wait_forecast import WaitForecast
@@ -84,7 +84,7 @@ class RedisLimiter(QueuedLimiter):
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(time.monotonic)
-        self.limits, self._guard, self._timeout = limits, guard, timeout
+        self.limits, self._guard, self._timeout = require_limits(limits), guard, timeout
         self._connect = _choose_connection(url, client, timeout)
         self._name = key or "default"
         self._new_limiter: Callable[[str], RedisLimiter] = lambda name: RedisLimiter(

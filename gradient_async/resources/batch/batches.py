@@ -236,7 +236,8 @@ class Batches:
         Raises:
             ConfigurationError: There is no id, or an empty one.
         """
-        ids = [each.strip() for each in (batch_id.split(",") if isinstance(batch_id, str) else batch_id)]
+        given: Any = batch_id.split(",") if isinstance(batch_id, str) else batch_id
+        ids = [each.strip() if isinstance(each, str) else "" for each in given] if isinstance(given, Iterable) else []
         if not all(ids) or not ids:
             raise ConfigurationError(
                 f"batch_id takes the id of a job, or the ids of its parts; got {quote_argument(batch_id)}."

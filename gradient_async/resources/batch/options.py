@@ -19,7 +19,10 @@ from gradient_async._protocol.batch.api import (
     resolve_endpoint,
     validate_file_name,
 )
+from gradient_async._protocol.http.headers import validate_headers
+from gradient_async._protocol.requests.parameters import require_function, require_mapping
 from gradient_async._protocol.sources.row_template import Template
+from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.row_lines import RowOptions
 
@@ -149,6 +152,15 @@ class ResolvedOptions:
     params: Mapping[str, Any] | None = None
 
     def __attrs_post_init__(self) -> None:
+        if not isinstance(self.limits, BatchLimits):
+            raise ConfigurationError(
+                f"limits= must be BatchLimits, as BatchLimits(requests=1000); got {quote_argument(self.limits)}."
+            )
+        for name, value in {"metadata": self.metadata, "params": self.params}.items():
+            require_mapping(name, {} if value is None else value)
+        if self.content_type is not None:
+            validate_headers({"Content-Type": self.content_type})
+        require_function("on_step", self.on_step)
         object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
 
     @property
