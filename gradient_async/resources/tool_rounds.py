@@ -62,7 +62,7 @@ async def run_tool_rounds(
     """
     reject_stream(params)
     check_bounds(max_rounds=max_rounds, concurrency=concurrency)
-    toolbox = build_toolbox(dialect, tools)
+    toolbox = build_toolbox(dialect, require_iterable("tools", tools, "a list of functions"))
     messages = require_iterable(dialect.conversation, params.get(dialect.conversation), _EXPECTED)
     slots = asyncio.Semaphore(concurrency)
     loop = _ToolLoop(send, dialect, params, toolbox, messages, slots, in_threads=in_threads, hooks=hooks)
@@ -143,6 +143,10 @@ class _ToolLoop:
             async with self.slots:
                 result = await self._call_function(partial(function, **(step.arguments or {})), function)
             return with_result(step, result)
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+            return with_error(step, RuntimeError("the function awaited a task that was cancelled"))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the step and the model get the error
             return with_error(step, error)
 
@@ -162,6 +166,12 @@ async def _observe_run(
         run = await seen.run(rounds)
     seen.report_end(run, "done")
     return run
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels the running task; otherwise a `CancelledError` in it is that of another task."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _call_without_stop_iteration(call: Callable[[], Any]) -> Any:

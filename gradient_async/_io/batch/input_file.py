@@ -10,6 +10,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 import anyio
 import attrs
@@ -18,6 +19,7 @@ from gradient_async._io.batch.threads import write_all
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.presigned import input_changed_error
 from gradient_async._protocol.batch.validation_report import InputPart
+from gradient_async.errors import BatchError
 
 BLOCK_BYTES = 262_144
 STEP_BYTES = 4_194_304
@@ -79,20 +81,40 @@ class InputFile:
 
 
 class TempInputWriter:
-    """Writes an input to an unnamed temporary file."""
+    """Writes an input to an unnamed temporary file.
+
+    Raises:
+        BatchError: The disk refuses the file or its bytes.
+    """
 
     def __init__(self, name: str) -> None:
         self._name, self._size = name, 0
-        with tempfile.TemporaryFile("wb", buffering=0) as stream:
+        with _explain_problem(0), tempfile.TemporaryFile("wb", buffering=0) as stream:
             self._fd = os.dup(stream.fileno())
         self._close_fd = weakref.finalize(self, os.close, self._fd)
 
     def write_block(self, data: bytes) -> None:
         """Append *data* to the file."""
-        write_all(lambda view: os.write(self._fd, view), data)
+        with _explain_problem(self._size):
+            write_all(lambda view: os.write(self._fd, view), data)
         self._size += len(data)
 
     def to_input_file(self) -> InputFile:
         """Return the complete file, and hand its descriptor over."""
         self._close_fd.detach()
         return InputFile(self._name, self._size, self._fd)
+
+
+@contextmanager
+def _explain_problem(size: int) -> Iterator[None]:
+    """Turn an OSError into an error that says what could not be written, after *size* bytes of it."""
+    problem = ""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    if problem:
+        raise BatchError(
+            f"The temporary copy of the input cannot be written: {problem}, after {size} bytes. Free some space, or "
+            "name a folder with more in the variable TMPDIR."
+        )

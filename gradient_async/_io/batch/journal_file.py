@@ -21,7 +21,7 @@ import attrs
 from gradient_async._io.batch.file_lock import lock_file
 from gradient_async._io.batch.threads import run_in_thread, write_all
 from gradient_async._protocol.batch.journal_records import JournalState, encode_record, read_journal
-from gradient_async.errors import ConfigurationError
+from gradient_async.errors import BatchError, ConfigurationError
 
 _CANNOT_SYNC_DIRECTORY = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
@@ -68,13 +68,26 @@ class Journal:
         await self.append_encoded(encode_record(kind, **fields))
 
     async def append_encoded(self, record: bytes) -> None:
-        """Append an encoded record and return when it is on disk; a cancellation is raised only afterwards."""
+        """Append an encoded record and return when it is on disk; a cancellation is raised only afterwards.
+
+        Raises:
+            BatchError: The disk refuses the record.
+        """
         await run_in_thread(partial(self._write_and_sync, record))
 
     def _write_and_sync(self, record: bytes) -> None:
         assert self._file is not None  # noqa: S101 - entered
-        write_all(self._file.write, record)
-        os.fsync(self._file.fileno())
+        problem = ""
+        try:
+            write_all(self._file.write, record)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            raise BatchError(
+                f"The journal {os.fspath(self.path)!r} cannot be written: {problem}. It keeps what it has; correct the "
+                "cause and make the same call again, which goes on and pays once."
+            )
 
     def _open_file(self) -> None:
         problem = ""

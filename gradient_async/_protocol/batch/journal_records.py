@@ -46,7 +46,7 @@ import attrs
 
 from gradient_async._protocol.batch.validation_report import InputPart, ValidationReport
 from gradient_async._protocol.codec.converter import decode_json, encode_json
-from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError
+from gradient_async.errors import BatchError, ConfigurationError, ResponseDecodeError, quote_argument
 
 VERSION = 1
 _NEW_KEY_ADVICE = " If the key was replaced by another of the same account, read the job by its id."
@@ -193,7 +193,11 @@ class JournalState:
 
 def _read_header(record: Mapping[str, Any]) -> JournalHeader:
     if record["version"] != VERSION:
-        raise BatchError(f"The journal has version {record['version']}, this library writes {VERSION}.")
+        version = quote_argument(record["version"])
+        raise BatchError(
+            f"The journal is of version {version}, this version of the library reads {VERSION}: continue with the one "
+            "that wrote it, or look for the jobs with batches.list() and read them by their ids."
+        )
     names = [field.name for field in attrs.fields(JournalHeader) if field.name != "parts"]
     parts = tuple(InputPart(*(int(number) for number in part)) for part in record["parts"])
     return JournalHeader(parts=parts, **{name: record[name] for name in names})

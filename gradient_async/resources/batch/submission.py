@@ -22,7 +22,7 @@ from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.api import build_create_body, is_file_gone
 from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key
 from gradient_async._protocol.batch.validation_report import InputPart
-from gradient_async.errors import APIStatusError, GradientError
+from gradient_async.errors import APIStatusError, BatchError, GradientError
 from gradient_async.models.batch import Batch
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
@@ -125,7 +125,11 @@ class Submission:
         return await self._request_job(number, state)
 
     async def _record_job(self, number: int, part: InputPart, batch: Batch) -> JobPart:
-        await self._append_record("create", part=number, batch_id=batch.batch_id)
+        try:
+            await self._append_record("create", part=number, batch_id=batch.batch_id)
+        except BatchError as error:
+            error.add_note(f"The job {batch.batch_id} was created.")
+            raise
         job = JobPart(batch.batch_id, part)
         job.record_state(batch)
         return job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import threading
@@ -18,6 +19,7 @@ from gradient_async import (
     BatchRequest,
     ConfigurationError,
 )
+from gradient_async._io.batch import input_file
 from gradient_async._io.batch.input_file import STEP_BYTES
 from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async.testing import Emulator
@@ -123,3 +125,16 @@ async def test_a_generator_of_requests_is_a_source(new_session: NewSession) -> N
     async with new_session() as session:
         report = await session.batches.validate(requests(2000))
     assert (report.requests, report.ok) == (2000, True)
+
+
+async def test_a_full_disk_for_the_temporary_copy_is_an_error_with_advice(
+    gradient_emulator: Emulator, new_session: NewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_bytes(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(input_file, "write_all", refuse_bytes)
+    async with new_session() as session:
+        with pytest.raises(BatchError, match=r"No space left on device, after 0 bytes.*TMPDIR"):
+            await session.batches.submit(requests(3))
+    assert not gradient_emulator.requests

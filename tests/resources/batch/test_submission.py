@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from gradient_async import (
     APIConnectionError,
     AsyncSession,
+    BatchError,
     BatchLimits,
     BatchStep,
     ConfigurationError,
@@ -21,6 +25,8 @@ from gradient_async import (
     RetryPolicy,
     UnprocessableEntityError,
 )
+from gradient_async._io.batch import journal_file
+from gradient_async._io.batch.threads import write_all
 from gradient_async.testing import Emulator
 from tests.support.batches import CREATE_PATH, FAST, FILES_PATH, NewSession, posts_to, read_folder, requests
 
@@ -246,3 +252,26 @@ async def test_a_retry_of_every_request_is_another_job_than_the_one_it_retries(
     (own,) = [name for name, text in read_folder(tmp_path).items() if job.batch_id in text]
     with pytest.raises(ConfigurationError, match="another one"):
         await job.retry_failed(journal=tmp_path / own)
+
+
+@pytest.mark.parametrize(("kind", "jobs"), [("begin", 0), ("upload", 0), ("submit", 0), ("create", 1)])
+async def test_a_full_disk_at_any_record_names_the_journal_and_is_paid_once(
+    kind: str, jobs: int, gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    def refuse_kind(write: Callable[[memoryview], int], data: bytes) -> None:
+        if data.startswith(b'{"kind":"%s"' % kind.encode()):
+            write_all(write, data[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_all(write, data)
+
+    async with new_session() as session:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(BatchError, match=r"run\.journal.*No space") as refusal,
+        ):
+            patch.setattr(journal_file, "write_all", refuse_kind)
+            await session.batches.submit(requests(3), journal=tmp_path / "run.journal")
+        assert len(gradient_emulator.batches.jobs) == jobs
+        job = await session.batches.submit(requests(3), journal=tmp_path / "run.journal")
+        assert [each.id for each in gradient_emulator.batches.jobs] == [job.batch_id]
+        assert not jobs or job.batch_id in refusal.value.__notes__[0]

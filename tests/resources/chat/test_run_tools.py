@@ -176,6 +176,12 @@ async def return_object() -> object:
     return object()
 
 
+async def await_cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
 async def return_nan() -> dict[str, float]:
     return {"rate": float("nan")}
 
@@ -183,13 +189,17 @@ async def return_nan() -> dict[str, float]:
 @pytest.mark.parametrize(
     ("tool_call", "sentence"),
     [
-        (call("nothing"), "Error: There is no tool 'nothing'; the tools are add, broken, return_object, return_nan."),
+        (
+            call("nothing"),
+            "Error: There is no tool 'nothing'; the tools are add, broken, await_cancelled, return_object, return_nan.",
+        ),
         (call("add", a=1), "Error: An argument does not fit add: $.b: it is missing."),
         (call("add", a="1", b=2), "Error: An argument does not fit add: $.a: expected an integer, got a string."),
         (call("add", a=1, b=2, c=3), "Error: An argument does not fit add: $: unknown name 'c'."),
         ({"name": "add", "arguments": '{"a": 1, "b'}, "Error: The arguments are not valid JSON."),
         (call("broken", why="It was zero"), "Error: ZeroDivisionError: It was zero"),
         (call("broken", why="w" * 9000), "Error: ZeroDivisionError: " + "w" * 474 + "..."),
+        (call("await_cancelled"), "Error: RuntimeError: the function awaited a task that was cancelled"),
         (call("return_object"), "Error: TypeError: return_object returned a value without a JSON form"),
         (call("return_nan"), "Error: TypeError: return_nan returned a value without a JSON form: result.rate is nan"),
     ],
@@ -199,7 +209,7 @@ async def test_a_failed_call_is_reported_to_the_model_and_kept(
 ) -> None:
     gradient_emulator.reply(tool_calls=[tool_call, call("add", a=1, b=2)])
     gradient_emulator.reply("Sorry")
-    result = await run(gradient_session, [add, broken, return_object, return_nan])
+    result = await run(gradient_session, [add, broken, await_cancelled, return_object, return_nan])
     failed, succeeded = tool_contents(gradient_emulator)
     assert failed.startswith(sentence)
     assert "Traceback" not in failed
