@@ -267,11 +267,14 @@ class ToolCallDeltaRouter:
 
     _assembler: ToolCallAssembler = attrs.field(factory=ToolCallAssembler, init=False)
     _names: dict[int, str] = attrs.field(factory=dict, init=False)
+    _held: dict[int, str] = attrs.field(factory=dict, init=False)
+    """The placeholders of arguments, by position of the call."""
 
     def route_deltas(self, deltas: list[ToolCallDelta]) -> list[RoutedDelta]:
         """Return the deltas of one chunk, each with the position of its call.
 
-        Some models repeat a function's name in every delta: only its new part is passed on.
+        Some models repeat a function's name in every delta: only its new part is passed on. A placeholder of arguments
+        is held back, because other arguments may replace it; `take_held` returns it in the end.
         """
         routed = []
         for position, delta in zip(self._assembler.add(deltas), deltas, strict=True):
@@ -281,7 +284,24 @@ class ToolCallDeltaRouter:
             name = call.name
             new_name = name[len(self._names.get(position, "")) :]
             self._names[position] = name
-            arguments = delta.function.arguments if delta.function else None
+            arguments = self._hold_placeholder(call, delta.function.arguments if delta.function else None)
             extra = call.build_extra() if _has_extra(delta) else None
             routed.append(RoutedDelta(position, delta.id or None, new_name or None, arguments, extra))
         return routed
+
+    def take_held(self) -> dict[int, str]:
+        """Return the arguments that were held back and nothing has replaced, by position of the call."""
+        held, self._held = self._held, {}
+        return held
+
+    def list_arguments(self) -> list[tuple[int, str]]:
+        """Return the position and the arguments so far of each call."""
+        calls = [call for call in self._assembler.calls if not call.is_empty]
+        return [(call.position, join_parts(call.arguments) or "") for call in calls]
+
+    def _hold_placeholder(self, call: _CallBuilder, arguments: str | None) -> str | None:
+        """Return the part of the arguments to pass on: *arguments*, unless the call has a placeholder or just had."""
+        if call.has_placeholder:
+            self._held[call.position] = join_parts(call.arguments) or ""
+            return None
+        return arguments if self._held.pop(call.position, None) is None else join_parts(call.arguments)

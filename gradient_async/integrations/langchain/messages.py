@@ -21,13 +21,14 @@ from langchain_core.messages import (
     convert_to_openai_messages,
 )
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 
 from gradient_async._protocol.stream.tool_call_assembler import ToolCallDeltaRouter
 from gradient_async.integrations._extra_fields import add_call_fields, collect_call_fields, collect_message_fields
 from gradient_async.integrations._provider import PROVIDER
 from gradient_async.integrations._usage import token_details
+from gradient_async.integrations.langchain.cut_off import build_ending
 from gradient_async.models import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -184,13 +185,24 @@ class ChunkConverter:
         )
 
     def final_chunk(self, completion: ChatCompletion) -> AIMessageChunk:
-        """Return the last chunk, with usage, metadata and unknown fields of the assembled *completion*."""
+        """Return the last chunk, with usage, metadata and unknown fields of the assembled *completion*.
+
+        Calls that were cut off get an ending, so that they become invalid tool calls.
+        """
         choice = completion.choices[0] if completion.choices else Choice()
         return AIMessageChunk(
             content="",
             id=completion.id or None,
             additional_kwargs=_extra_kwargs(choice.message),
+            tool_call_chunks=self._end_calls(),
             usage_metadata=_usage_metadata(completion.usage),
             response_metadata=_response_metadata(completion, choice),
             chunk_position="last",
         )
+
+    def _end_calls(self) -> list[ToolCallChunk]:
+        """Return the last pieces of the tool calls: arguments that were held back, and the endings of cut-off ones."""
+        held = self._router.take_held()
+        endings = {position: build_ending(text) for position, text in self._router.list_arguments()}
+        pieces = {position: text for position, text in (endings | held).items() if text}
+        return [tool_call_chunk(args=text, index=position) for position, text in pieces.items()]

@@ -80,6 +80,9 @@ class GradientStreamedResponse(StreamedResponse):
                 self.provider_response_id = chunk.id or self.provider_response_id
                 for event in self._convert_delta(chunk.delta):
                     yield event
+        for position, arguments in self._router.take_held().items():
+            for event in self._parts_manager.handle_tool_call_delta_events(vendor_part_id=position, args=arguments):
+                yield event
         completion = self._stream.snapshot
         self._add_usage(_request_usage(completion.usage), reported=completion.usage is not None)
         self.provider_details = _provider_details(completion)

@@ -155,6 +155,34 @@ async def test_tool_calls_without_an_index_and_with_repeated_names_add_up(
     ]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "valid", "invalid"),
+    [
+        (['{"amount": 12'], [], ['{"amount": 12]']),
+        (['{"city": "Lis'], [], ['{"city": "Lis"]']),
+        (['{"amount"', ": 12}"], [{"amount": 12}], []),
+        (["{}", '{"amount"', ": 12}"], [{"amount": 12}], []),  # a placeholder, then the arguments
+        (["{}"], [{}], []),
+        ([""], [{}], []),
+    ],
+)
+async def test_a_streamed_tool_call_is_valid_when_its_arguments_are_whole(
+    gradient_emulator: Emulator,
+    model: ChatGradient,
+    pieces: list[str],
+    valid: list[dict[str, Any]],
+    invalid: list[str],
+) -> None:
+    begin = {"index": 0, "id": "a", "function": {"name": "pay", "arguments": pieces[0]}}
+    deltas = [begin, *[{"index": 0, "function": {"arguments": piece}} for piece in pieces[1:]]]
+    chunks = [{"id": "c1", "choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]} for delta in deltas]
+    end = {"id": "c1", "choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+    gradient_emulator.reply(chunks=[*chunks, end])
+    message = await sum_chunks(model)
+    assert [call["args"] for call in message.tool_calls] == valid
+    assert [call["args"] for call in message.invalid_tool_calls] == invalid
+
+
 async def test_every_type_of_message_has_the_form_of_the_api(gradient_emulator: Emulator, model: ChatGradient) -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     tool_call = AIMessage("", name="agent", tool_calls=[{"name": "weather", "args": {"city": "Lisbon"}, "id": "c1"}])

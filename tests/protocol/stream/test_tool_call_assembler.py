@@ -36,6 +36,9 @@ def route_calls(*deltas: list[dict[str, Any]]) -> Calls:
             call[0] = call[0] or delta.id or ""
             call[1] += delta.name or ""
             call[2] += delta.arguments or ""
+    for position, arguments in router.take_held().items():
+        calls[position][2] += arguments
+    assert router.list_arguments() == [(position, call[2]) for position, call in calls.items()]
     return [(id_, name, arguments) for id_, name, arguments in calls.values()]
 
 
@@ -74,6 +77,9 @@ def call_delta(arguments: str | None = None, *, name: str | None = None, **rest:
         # neither index nor id: by position, and a new whole call begins a new one
         ([[call_delta("{}", name="f")], [call_delta("{}", name="f")]], [("", "f", "{}"), ("", "f", "{}")]),
         ([[call_delta("{}", name="f")], [call_delta("")], [call_delta("{}", name="f")]], [("", "f", "{}"), ("", "f", "{}")]),
+        # a placeholder, then the arguments
+        ([[call_delta("{}", name="f", index=0, id="a")], [call_delta('{"q":', index=0)], [call_delta("1}", index=0)]], [("a", "f", '{"q":1}')]),
+        ([[call_delta("{}", name="f", index=0, id="a")], [call_delta(" ", index=0)]], [("a", "f", "{} ")]),
         ([[call_delta("{", name="f"), call_delta("[", name="g")], [call_delta("}"), call_delta("]")]], [("", "f", "{}"), ("", "g", "[]")]),
         # a name in two pieces
         ([[call_delta(name="get_", index=0, id="a")], [call_delta("{}", name="weather", index=0)]], [("a", "get_weather", "{}")]),
