@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
@@ -28,27 +29,52 @@ def events(*chunks: dict[str, Any], end: bytes = b"data: [DONE]\n\n") -> bytes:
 
 
 class Server:
-    """Answers every request with *body*; its OpenAI-style base URL is ``url``."""
+    """Answers every request with *body*; its OpenAI-style base URL is ``url``.
 
-    def __init__(self, body: bytes, content_type: str = "text/event-stream") -> None:
+    Attributes:
+        bodies: The body of each request that arrived.
+    """
+
+    def __init__(
+        self,
+        body: bytes = b"{}",
+        content_type: str = "text/event-stream",
+        *,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        bodies: list[bytes] = []
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length", 0)))
-                self.send_response(200)
-                self.send_header("content-type", content_type)
-                self.send_header("content-length", str(len(body)))
+                bodies.append(self.read_body())
+                self.send_response(status)
+                fields = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
+                for name, value in fields.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(body)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
+
+            def read_body(self) -> bytes:
+                if self.headers.get("transfer-encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("content-length", 0)))
+                blocks = []
+                while size := int(self.rfile.readline(), 16):
+                    blocks.append(self.rfile.read(size + 2)[:-2])
+                self.rfile.readline()
+                return b"".join(blocks)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.bodies = bodies
         self.root = f"http://127.0.0.1:{server.server_port}"
         self.url = f"{self.root}/v1"
 
