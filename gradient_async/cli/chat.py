@@ -12,14 +12,7 @@ import click
 
 from gradient_async.cli.attachments import Content, build_content, read_attachment
 from gradient_async.cli.chat_input import build_prompt, read_system
-from gradient_async.cli.chat_options import (
-    agent_option,
-    max_tokens_option,
-    model_option,
-    open_completions,
-    select_model,
-    service_options,
-)
+from gradient_async.cli.chat_options import completion_options, open_completions, select_model, service_options
 from gradient_async.cli.chat_output import ChatOptions, print_completion
 from gradient_async.cli.conversation.history import Conversation
 from gradient_async.cli.conversation.saved import load_conversation, save_conversation
@@ -45,7 +38,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     ),
 )
 @click.argument("prompt", required=False)
-@model_option
+@completion_options
 @click.option("-s", "--system", help="System instructions, sent before the prompt.")
 @click.option("--system-file", type=FILE, help="File with the system instructions.")
 @click.option(
@@ -65,11 +58,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--remember/--no-remember", default=True, help="Keep conversations for --continue, and typed lines. Default: yes."
 )
-@agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as one line of JSON.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Print the response as it arrives.")
 @click.option("--stats", is_flag=True, help="Print tokens, timings and rate limits on stderr.")
-@max_tokens_option
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Randomness: 0 always takes the likeliest word.")
 @service_options
 def chat_command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradient_async.cli.options import build_service_options, open_session
+from gradient_async.cli.options import build_service_options, combine_options, open_session
 from gradient_async.cli.settings import DEFAULT_MODEL, MODEL_VARIABLE
 
 if TYPE_CHECKING:
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from gradient_async.resources.chat.agent import AgentChatCompletions
     from gradient_async.resources.chat.completions import ChatCompletions
 
-model_option = click.option(
-    "-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Model to use."
+completion_options = combine_options(
+    click.option(
+        "-m", "--model", envvar=MODEL_VARIABLE, show_envvar=True, show_default=DEFAULT_MODEL, help="Model to use."
+    ),
+    click.option("--agent", is_flag=True, help="Use the agent at AGENT_ENDPOINT, with the key AGENT_ACCESS_KEY."),
+    click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens to generate."),
 )
-agent_option = click.option(
-    "--agent", is_flag=True, help="Use the agent at AGENT_ENDPOINT, with the key AGENT_ACCESS_KEY."
-)
-max_tokens_option = click.option(
-    "--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens to generate."
-)
+"""Adds ``--model``, ``--agent`` and ``--max-tokens``."""
 service_options = build_service_options("Address of the service; with --agent, address of the agent.")
 
 

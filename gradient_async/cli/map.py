@@ -16,14 +16,7 @@ import click
 from gradient_async import AsyncSession, ConfigurationError, GradientError, MapResult
 from gradient_async._io.sources.row_source import open_source
 from gradient_async._protocol.sources.rows import detect_format
-from gradient_async.cli.chat_options import (
-    agent_option,
-    max_tokens_option,
-    model_option,
-    open_completions,
-    select_model,
-    service_options,
-)
+from gradient_async.cli.chat_options import completion_options, open_completions, select_model, service_options
 from gradient_async.cli.error_text import name_options
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
@@ -91,12 +84,10 @@ class MapCommand:
 )
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for the results.")
-@model_option
+@completion_options
 @system_option
 @template_option
 @columns_option
-@agent_option
-@max_tokens_option
 @click.option(
     "-c",
     "--concurrency",

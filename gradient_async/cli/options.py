@@ -146,39 +146,31 @@ def choice_option(name: str, *values: str, description: str) -> Callable[[F], F]
     return click.option(name, type=click.Choice(values), default=values[0], show_default=True, help=description)
 
 
-header_option = click.option(
-    "--header",
-    multiple=True,
-    metavar="NAME:VALUE",
-    callback=_keep_headers,
-    expose_value=False,
-    help="Header of every request; repeatable.",
+def _applied_option(name: str, apply: Callable[..., None], description: str, **settings: Any) -> Decorator:
+    """Return an option that *apply* receives in place of the command."""
+    return click.option(name, callback=apply, expose_value=False, help=description, **settings)
+
+
+header_option = _applied_option(
+    "--header", _keep_headers, "Header of every request; repeatable.", multiple=True, metavar="NAME:VALUE"
 )
-proxy_option = click.option(
+proxy_option = _applied_option(
     "--proxy",
+    _keep_proxy,
+    "HTTP proxy, as http://user:password@host:3128; default: HTTPS_PROXY, unless NO_PROXY names the host.",
     metavar="URL",
-    callback=_keep_proxy,
-    expose_value=False,
-    help="HTTP proxy, as http://user:password@host:3128; default: HTTPS_PROXY, unless NO_PROXY names the host.",
 )
-timeout_option = click.option(
-    "--timeout",
-    type=SECONDS,
-    callback=_keep_timeout,
-    expose_value=False,
-    help="Seconds for each request, waits included; default: 600.",
+timeout_option = _applied_option(
+    "--timeout", _keep_timeout, "Seconds for each request, waits included; default: 600.", type=SECONDS
 )
-verbose_option = click.option(
-    "--verbose", is_flag=True, callback=_log_to_stderr, expose_value=False, help="Print each attempt on stderr."
-)
-profile_option = click.option(
+verbose_option = _applied_option("--verbose", _log_to_stderr, "Print each attempt on stderr.", is_flag=True)
+profile_option = _applied_option(
     "--profile",
+    _use_profile,
+    "Profile of the configuration file. Default: GRADIENT_PROFILE, else 'default' if it exists.",
     metavar="NAME",
     is_eager=True,
-    callback=_use_profile,
-    expose_value=False,
     shell_complete=_complete_profile,
-    help="Profile of the configuration file. Default: GRADIENT_PROFILE, else 'default' if it exists.",
 )
 network_options: tuple[Decorator, ...] = (profile_option, header_option, proxy_option, timeout_option, verbose_option)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from gradient_async._protocol.rate_limit.status import LimiterStatus
+from gradient_async._protocol.rate_limit.status import LimiterStatus, QuotaStatus, WindowStatus
 from gradient_async.gateway.statistics import BUCKET_SECONDS, ModelCounts, Statistics
 
 PAGE_HEADERS = {
@@ -23,6 +23,8 @@ PAGE_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+_WINDOW_FIELDS = ("period", "capacity", "used", "foreign")
+_QUOTA_FIELDS = ("kind", "limit", "free")
 
 
 @cache
@@ -65,29 +67,16 @@ def build_status(
 
 
 def _list_windows(status: LimiterStatus) -> list[dict[str, Any]]:
-    return [
-        {
-            "period": window.period,
-            "capacity": window.capacity,
-            "used": window.used,
-            "foreign": window.foreign,
-            "next_free": max(0.0, window.next_free_at - status.now),
-        }
-        for window in status.windows
-    ]
+    return [_describe_limit(window, _WINDOW_FIELDS, status.now) for window in status.windows]
 
 
 def _list_quotas(status: LimiterStatus) -> list[dict[str, Any]]:
-    return [
-        {
-            "model": status.model,
-            "kind": quota.kind,
-            "limit": quota.limit,
-            "free": quota.free,
-            "next_free": max(0.0, quota.next_free_at - status.now),
-        }
-        for quota in status.quotas
-    ]
+    return [{"model": status.model} | _describe_limit(quota, _QUOTA_FIELDS, status.now) for quota in status.quotas]
+
+
+def _describe_limit(limit: WindowStatus | QuotaStatus, fields: Iterable[str], now: float) -> dict[str, Any]:
+    """Return *fields* of a window or a quota, and the seconds until it admits a request."""
+    return {name: getattr(limit, name) for name in fields} | {"next_free": max(0.0, limit.next_free_at - now)}
 
 
 def _describe_model(name: str, counts: ModelCounts) -> dict[str, Any]:

@@ -4,9 +4,25 @@ Contract: at run time they are plain dicts; an unset parameter is omitted from t
 is loaded on first access to one of its names.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from gradient_async._lazy import lazy_names
+
+
+class ExtraParams(TypedDict, total=False):
+    """The parameters of every call, beside the documented ones of its endpoint.
+
+    Attributes:
+        extra_body: Fields merged into the request body unchanged.
+        extra_headers: Headers added to the request; those of the session cannot be replaced.
+    """
+
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
 
 if TYPE_CHECKING:
     from gradient_async.params.agent import (
@@ -136,6 +152,7 @@ __all__ = [
     "ChatParams",
     "CommonChatParams",
     "EmbeddingParams",
+    "ExtraParams",
     "FunctionCallParam",
     "FunctionParam",
     "FunctionToolParam",

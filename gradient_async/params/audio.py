@@ -5,11 +5,12 @@ Source: ``POST /v1/audio/speech`` of the serverless reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Required, TypedDict
+from typing import Required
+
+from gradient_async.params import ExtraParams
 
 
-class SpeechParams(TypedDict, total=False):
+class SpeechParams(ExtraParams, total=False):
     """The parameters of speech.
 
     Attributes:
@@ -18,8 +19,6 @@ class SpeechParams(TypedDict, total=False):
         voice: Name of the voice, as ``"alloy"``.
         response_format: File format, as ``"mp3"`` or ``"wav"``.
         instructions: How to speak.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
@@ -27,5 +26,3 @@ class SpeechParams(TypedDict, total=False):
     voice: str | None
     response_format: str | None
     instructions: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None

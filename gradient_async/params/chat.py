@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 from gradient_async.models.chat import Message
+from gradient_async.params import ExtraParams
 
 if TYPE_CHECKING:
     from gradient_async.params.objects import ObjectParam
@@ -102,7 +103,7 @@ class StreamOptionsParam(TypedDict, total=False):
     include_usage: bool
 
 
-class OptionalChatParams(TypedDict, total=False):
+class OptionalChatParams(ExtraParams, total=False):
     """The optional parameters of every chat call. None means unset.
 
     Attributes:
@@ -125,8 +126,6 @@ class OptionalChatParams(TypedDict, total=False):
         top_logprobs: With ``logprobs``, number of alternatives per token, from 0 to 20.
         top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
         user: Your identifier of the end user; never a name or an address.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     frequency_penalty: float | None
@@ -148,8 +147,6 @@ class OptionalChatParams(TypedDict, total=False):
     top_logprobs: int | None
     top_p: float | None
     user: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
 
 
 class CommonChatParams(OptionalChatParams):

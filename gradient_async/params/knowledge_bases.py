@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Required, TypedDict
 
+from gradient_async.params import ExtraParams
+
 
 class RerankingParam(TypedDict, total=False):
     """The reordering of retrieved passages by a reranking model, which is billed apart.
@@ -19,7 +21,7 @@ class RerankingParam(TypedDict, total=False):
     enabled: Required[bool]
 
 
-class RetrieveParams(TypedDict, total=False):
+class RetrieveParams(ExtraParams, total=False):
     """The parameters of a retrieval.
 
     Attributes:
@@ -28,8 +30,6 @@ class RetrieveParams(TypedDict, total=False):
         alpha: Kind of search: 0 compares words (BM25), 1 meanings (vectors), and values between weigh both.
         reranking: Whether a reranking model reorders the passages.
         filters: Conditions on the metadata of passages, such as ``item_name``, in the service's own form.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     query: Required[str]
@@ -37,5 +37,3 @@ class RetrieveParams(TypedDict, total=False):
     alpha: float | None
     reranking: RerankingParam | None
     filters: Mapping[str, Any] | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None

@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Required, TypedDict
 
+from gradient_async.params import ExtraParams
 
-class SharedEmbeddingParams(TypedDict, total=False):
+
+class SharedEmbeddingParams(ExtraParams, total=False):
     """The parameters of embeddings except the texts. The service rejects any other.
 
     Attributes:
         model: Slug of the model.
         encoding_format: Wire format of the vectors; results have lists of numbers in both cases.
         user: Your identifier of the end user.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
     encoding_format: Literal["float", "base64"] | None
     user: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
 
 
 class EmbeddingParams(SharedEmbeddingParams):
@@ -37,7 +35,7 @@ class EmbeddingParams(SharedEmbeddingParams):
     input: Required[str | Iterable[str]]
 
 
-class ImageParams(TypedDict, total=False):
+class ImageParams(ExtraParams, total=False):
     """The parameters of images.
 
     Attributes:
@@ -51,8 +49,6 @@ class ImageParams(TypedDict, total=False):
         quality: Quality of the image.
         size: Width and height in pixels, as ``"1024x1024"``, or ``"auto"``.
         user: Your identifier of the end user.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
@@ -65,8 +61,6 @@ class ImageParams(TypedDict, total=False):
     quality: Literal["auto", "high", "medium", "low"] | None
     size: str | None
     user: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
 
 
 class ImageStreamParams(ImageParams, total=False):
@@ -115,19 +109,15 @@ class TagParam(TypedDict):
     value: str
 
 
-class InvocationParams(TypedDict, total=False):
+class InvocationParams(ExtraParams, total=False):
     """The parameters of an asynchronous invocation.
 
     Attributes:
         model_id: Id of the model, as ``"fal-ai/flux/schnell"``.
         input: Input of the model.
         tags: Tags stored with the invocation.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model_id: Required[str]
     input: Required[InvocationInputParam | Mapping[str, Any]]
     tags: Iterable[TagParam] | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
+from gradient_async.params import ExtraParams
 from gradient_async.params.chat import ReasoningEffort
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class MessagesToolParam(TypedDict, total=False):
     description: str
 
 
-class OptionalMessagesParams(TypedDict, total=False):
+class OptionalMessagesParams(ExtraParams, total=False):
     """The optional parameters of every call of the messages API. None means unset.
 
     Attributes:
@@ -54,8 +55,6 @@ class OptionalMessagesParams(TypedDict, total=False):
         thinking: Settings of extended thinking, as ``{"type": "enabled", "budget_tokens": 1024}``.
         top_k: Number of the most likely tokens to sample from.
         top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     metadata: Mapping[str, Any] | None
@@ -67,8 +66,6 @@ class OptionalMessagesParams(TypedDict, total=False):
     thinking: Mapping[str, Any] | None
     top_k: int | None
     top_p: float | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
 
 
 class MessagesToolsParams(TypedDict, total=False):

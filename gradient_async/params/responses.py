@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
+from gradient_async.params import ExtraParams
 from gradient_async.params.chat import StreamOptionsParam
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ResponsesFunctionParam(TypedDict, total=False):
     parameters: Mapping[str, Any]
 
 
-class OptionalResponsesParams(TypedDict, total=False):
+class OptionalResponsesParams(ExtraParams, total=False):
     """The optional parameters of every call of the responses API. None means unset.
 
     Attributes:
@@ -51,8 +52,6 @@ class OptionalResponsesParams(TypedDict, total=False):
         tool_choice: Whether the model may call tools, must call one, or must call a given one.
         top_p: Cumulative probability, from 0 to 1, of the most likely tokens to sample from.
         user: Your identifier of the end user; never a name or an address.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     instructions: str | None
@@ -71,8 +70,6 @@ class OptionalResponsesParams(TypedDict, total=False):
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
     top_p: float | None
     user: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
 
 
 class ResponsesToolsParams(TypedDict, total=False):

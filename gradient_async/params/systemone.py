@@ -6,7 +6,9 @@ Source: ``POST /v1/systemone`` of the serverless reference.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypedDict
+from typing import Literal, Required, TypedDict
+
+from gradient_async.params import ExtraParams
 
 
 class QuestionParam(TypedDict, total=False):
@@ -23,19 +25,15 @@ class QuestionParam(TypedDict, total=False):
     criteria: Mapping[str, str] | Sequence[str] | None
 
 
-class SystemOneParams(TypedDict, total=False):
+class SystemOneParams(ExtraParams, total=False):
     """The parameters of an evaluation.
 
     Attributes:
         model: Slug of the model.
         state: Text that the questions are about.
         questions: The questions, each under a name of yours.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
     state: Required[str]
     questions: Required[Mapping[str, QuestionParam]]
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None

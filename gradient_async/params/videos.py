@@ -5,11 +5,12 @@ Source: ``POST /v1/videos`` of the serverless reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Required, TypedDict
+from typing import Required
+
+from gradient_async.params import ExtraParams
 
 
-class VideoParams(TypedDict, total=False):
+class VideoParams(ExtraParams, total=False):
     """The parameters of a video.
 
     Attributes:
@@ -17,13 +18,9 @@ class VideoParams(TypedDict, total=False):
         prompt: Description of the video.
         size: Width and height in pixels, as ``"1280x720"``.
         fps: Frames per second.
-        extra_body: Fields merged into the request body unchanged.
-        extra_headers: Headers added to the request; those of the session cannot be replaced.
     """
 
     model: Required[str]
     prompt: Required[str]
     size: str | None
     fps: int | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradient_async._io.map.checkpoint_file import CheckpointFile
 from gradient_async._io.map.map_results import MapOptions
 from gradient_async._protocol.requests.parameters import require_function
 from gradient_async.models.map_progress import MapProgress
-
-if TYPE_CHECKING:
-    from gradient_async.resources.progress_bars.base import ProgressBars
+from gradient_async.resources.progress_option import create_bars
 
 
 def build_map_options(
@@ -38,19 +35,6 @@ def build_map_options(
         ordered=ordered,
         checkpoint=None if checkpoint is None else CheckpointFile(Path(checkpoint), results),
         on_progress=on_progress,
-        display=create_map_display(progress=progress),
+        display=create_bars(progress=progress, has_times=False),
         stop_after=stop_after,
     )
-
-
-def create_map_display(*, progress: bool) -> ProgressBars | None:
-    """Return a progress bar for a map if *progress*, else None.
-
-    Raises:
-        ConfigurationError: Nothing that draws progress bars is installed.
-    """
-    if not progress:
-        return None
-    from gradient_async.resources.progress_bars.choice import create_progress_bars  # loads rich or tqdm
-
-    return create_progress_bars(has_times=False)

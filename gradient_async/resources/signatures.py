@@ -20,6 +20,7 @@ C = TypeVar("C", bound=type)
 
 _REQUIRED = re.compile(r"^Required\[(.*)\]$")
 _UNPACKED = re.compile(r"Unpack\[(\w+)\]")
+_OF_EVERY_CALL = frozenset(documented.ExtraParams.__annotations__)
 
 
 class ParameterSignature(Signature):
@@ -38,7 +39,7 @@ class ParameterSignature(Signature):
 
     @property
     def parameters(self) -> MappingProxyType[str, Parameter]:
-        """All parameters: those that are required first, then any other keyword."""
+        """All parameters: those that are required first, those of every call last, then any other keyword."""
         if self._found is None:
             self._found = {parameter.name: parameter for parameter in _list_parameters(self._function)}
         return MappingProxyType(dict(self._found))
@@ -64,7 +65,7 @@ def _list_parameters(function: Callable[..., Any]) -> list[Parameter]:
         rest = rest.replace(name=f"other_{rest.name}")
     positional = [each for each in own if each.kind is not Parameter.KEYWORD_ONLY]
     keywords = [*(each for each in own if each.kind is Parameter.KEYWORD_ONLY), *keys]
-    keywords.sort(key=lambda each: each.default is not Parameter.empty)  # stable: the required ones first
+    keywords.sort(key=lambda each: (each.default is not Parameter.empty, each.name in _OF_EVERY_CALL))  # stable
     return [*positional, *keywords, rest]
 
 

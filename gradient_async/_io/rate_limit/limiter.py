@@ -81,13 +81,7 @@ class RateLimiter(QueuedLimiter):
     ) -> None:
         super().__init__(clock or time.monotonic)
         self.limits = require_limits(limits)
-        self._bucket = RollingTokenBucket(
-            limits.windows,
-            guard=guard,
-            follow=limits.follow,
-            share=limits.share,
-            derives_minute=limits.derives_minute,
-        )
+        self._bucket = RollingTokenBucket.from_limits(limits, guard=guard)
         self._models = ModelBudgets(guard=guard, share=limits.share)
         self._feedback = ServerFeedback(self._bucket, self._models, tiers=limits.tiers)
         tokens = limits.tokens_per_minute

@@ -23,7 +23,7 @@ import attrs
 from gradient_async.errors import ConfigurationError
 
 BLOCK_BYTES = 262_144
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+_READ_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, ConfigurationError)
 
 
 def load_zstd() -> Any:
@@ -48,10 +48,16 @@ def _open_zstd(stream: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", _require_zstd().open(stream))
 
 
-def _damage_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions of damaged files; that of zstd has no common base with the others."""
+def _read_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of files that cannot be decompressed; that of zstd has no common base with the others."""
     zstd = load_zstd()
-    return _DAMAGED if zstd is None else (*_DAMAGED, zstd.ZstdError)
+    return _READ_ERRORS if zstd is None else (*_READ_ERRORS, zstd.ZstdError)
+
+
+def _describe_failure(name: str, error: Exception) -> ConfigurationError:
+    """Return the error for the source *name*, of which *error* ended the decompression."""
+    problem = error.message if isinstance(error, ConfigurationError) else f"it cannot be decompressed: {error}"
+    return ConfigurationError(f"The source {name} cannot be read: {problem}.")
 
 
 _OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
@@ -83,18 +89,15 @@ async def decompress_blocks(blocks: AsyncIterable[bytes], name: str) -> AsyncIte
     Raises:
         ConfigurationError: The stream cannot be decompressed.
     """
-    unpacker = _Unpacker()
-    problem = ""
+    unpacker, failure = _Unpacker(), None
     try:
         async for block in blocks:
             yield unpacker.feed(block)
         yield unpacker.feed_eof()
-    except _damage_errors() as error:
-        problem = f"it cannot be decompressed: {error}"
-    except ConfigurationError as error:
-        problem = error.message
-    if problem:
-        raise ConfigurationError(f"The source {name} cannot be read: {problem}.")
+    except _read_errors() as error:
+        failure = _describe_failure(name, error)
+    if failure is not None:
+        raise failure
 
 
 @attrs.define
@@ -157,7 +160,7 @@ def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
         ConfigurationError: The stream cannot be decompressed.
         OSError: The stream cannot be read.
     """
-    problem = ""
+    failure = None
     if stream is getattr(sys.stdin, "buffer", None):
         # A thread that waits in the buffer of stdin holds its lock, for which the end of the process would abort.
         stream = getattr(stream, "raw", stream)
@@ -168,9 +171,7 @@ def iterate_blocks(stream: Any, name: str) -> Iterator[bytes]:
         reader = buffered if open_compressed is None else open_compressed(buffered)
         while block := reader.read1(BLOCK_BYTES):
             yield block
-    except _damage_errors() as error:
-        problem = f"it cannot be decompressed: {error}"
-    except ConfigurationError as error:
-        problem = error.message
-    if problem:
-        raise ConfigurationError(f"The source {name} cannot be read: {problem}.")
+    except _read_errors() as error:
+        failure = _describe_failure(name, error)
+    if failure is not None:
+        raise failure

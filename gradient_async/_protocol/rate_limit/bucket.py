@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gradient_async._protocol.rate_limit.quota_reconciler import QuotaReconciler
-from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit, validate_windows
+from gradient_async._protocol.rate_limit.rate_limits import PAUSE, RateLimits, format_limit, validate_windows
 from gradient_async._protocol.rate_limit.window import Window
 from gradient_async._protocol.rate_limit.window_counter import WindowCounter
 from gradient_async.errors import ConfigurationError, is_number, quote_argument
@@ -57,6 +57,12 @@ class RollingTokenBucket(WindowCounter):
     """
 
     __slots__ = ("guard", "quota")
+
+    @classmethod
+    def from_limits(cls, limits: RateLimits, *, guard: float) -> RollingTokenBucket:
+        """Return the bucket of the requests that *limits* allow."""
+        follow, share, derives_minute = limits.follow, limits.share, limits.derives_minute
+        return cls(limits.windows, guard=guard, follow=follow, share=share, derives_minute=derives_minute)
 
     def __init__(
         self,

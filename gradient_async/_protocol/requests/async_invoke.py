@@ -12,20 +12,15 @@ from typing import Any
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.requests.jobs import JobReader, encode_id
-from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import (
-    describe_type,
-    require_iterable,
-    require_text,
-    without_unset,
-)
+from gradient_async._protocol.requests.json_post import PostBuilder
+from gradient_async._protocol.requests.parameters import describe_type, require_iterable
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, InvocationFailedError
 from gradient_async.models.invocation import AsyncInvocation
 from gradient_async.params import InvocationParams
 
 _PATH = "/v1/async-invoke"
-_KNOWN = InvocationParams.__required_keys__ | InvocationParams.__optional_keys__
+_POST = PostBuilder(InvocationParams, keep_nulls=("input",), model_id="fal-ai/flux/schnell")
 
 read_invocation = JobReader(AsyncInvocation)
 """Decodes the body of a successful response."""
@@ -37,15 +32,14 @@ def build_invocation_request(params: Mapping[str, Any], *, timeouts: Timeouts) -
     Raises:
         ConfigurationError: A parameter is missing or invalid: the model, the input or a tag.
     """
-    body = without_unset(params, _KNOWN)
-    require_text(body, "model_id", "fal-ai/flux/schnell")
+    body = _POST.read_params(params)
     if not isinstance(body.get("input"), Mapping):
         raise ConfigurationError(
             f"input must be an object, as {{'prompt': '...'}}; got {describe_type(body.get('input'))}."
         )
     if "tags" in body:
         body["tags"] = _copy_tags(body["tags"])
-    return build_json_post(_PATH, body, known=_KNOWN - {"input"}, timeouts=timeouts)
+    return _POST.build_request(_PATH, body, timeouts=timeouts)
 
 
 def build_status_request(request_id: str, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:

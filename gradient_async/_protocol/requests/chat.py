@@ -18,6 +18,7 @@ from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
 from gradient_async._protocol.requests.parameters import (
     ROLES,
     describe_role,
+    find_keys,
     require_iterable,
     require_model,
     to_json_value,
@@ -37,7 +38,7 @@ AGENT_MODEL = "ignored"
 MESSAGES_EXPECTED = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
 """The expected form of ``messages``, for `require_iterable`."""
 
-_KNOWN = ChatParams.__required_keys__ | ChatParams.__optional_keys__ | AgentParams.__optional_keys__
+_KNOWN = find_keys(ChatParams) | find_keys(AgentParams)
 _PLAIN = frozenset({str, int, bool})
 _CONVERTED = AS_GIVEN | {"messages"}
 

@@ -12,15 +12,15 @@ from typing import Any
 from gradient_async._protocol.codec.base64_vectors import decode_base64_vectors
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import require_text, require_texts, without_unset
+from gradient_async._protocol.requests.json_post import PostBuilder
+from gradient_async._protocol.requests.parameters import require_texts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 from gradient_async.models.embeddings import EmbeddingList
 from gradient_async.params import EmbeddingParams
 
 _PATH = "/v1/embeddings"
-_KNOWN = EmbeddingParams.__required_keys__ | EmbeddingParams.__optional_keys__
+_POST = PostBuilder(EmbeddingParams, model="qwen3-embedding-0.6b")
 MAX_INPUTS = 2048
 
 _read_list = ResponseReader(EmbeddingList, "data", decode_base64_vectors)
@@ -32,10 +32,9 @@ def build_embeddings_request(params: Mapping[str, Any], *, timeouts: Timeouts) -
     Raises:
         ConfigurationError: A parameter is missing or invalid: the model, no text, or more texts than one call takes.
     """
-    body = without_unset(params, _KNOWN)
-    require_text(body, "model", "qwen3-embedding-0.6b")
+    body = _POST.read_params(params)
     body["input"] = _validate_input(body.get("input"))
-    return build_json_post(_PATH, body, known=_KNOWN, timeouts=timeouts)
+    return _POST.build_request(_PATH, body, timeouts=timeouts)
 
 
 def read_embeddings(body: bytes) -> EmbeddingList:

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import require_text, without_unset
+from gradient_async._protocol.requests.json_post import PostBuilder
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.params import ImageStreamParams
 
 _PATH = "/v1/images/generations"
-_KNOWN = ImageStreamParams.__required_keys__ | ImageStreamParams.__optional_keys__
+_POST = PostBuilder(ImageStreamParams, model="openai-gpt-image-1", prompt="A cute baby sea otter")
 
 
 def build_images_request(params: Mapping[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
@@ -28,9 +27,7 @@ def build_images_request(params: Mapping[str, Any], *, stream: bool = False, tim
         ConfigurationError: A parameter is missing or invalid: the model, the prompt, the number of images, or
             ``stream`` is set.
     """
-    body = {"n": 1} | ({"partial_images": 1} if stream else {}) | without_unset(params, _KNOWN)
-    require_text(body, "model", "openai-gpt-image-1")
-    require_text(body, "prompt", "A cute baby sea otter")
+    body = {"n": 1} | ({"partial_images": 1} if stream else {}) | _POST.read_params(params)
     count = body["n"]
     if type(count) is not int or count < 1:
         raise ConfigurationError(f"n={quote_argument(count)}: give at least 1 image.")
@@ -38,4 +35,4 @@ def build_images_request(params: Mapping[str, Any], *, stream: bool = False, tim
         raise ConfigurationError(
             "images.generate returns whole images, images.stream a stream of previews; leave stream out of both."
         )
-    return build_json_post(_PATH, body, known=_KNOWN, stream=stream, timeouts=timeouts)
+    return _POST.build_request(_PATH, body, stream=stream, timeouts=timeouts)

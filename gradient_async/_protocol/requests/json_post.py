@@ -6,15 +6,16 @@ Contract: pure. Every refusal is a `ConfigurationError` before anything is sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gradient_async._protocol.codec.json_text import encode_jsonable
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async._protocol.http.headers import validate_headers
 from gradient_async._protocol.http.timeouts import Timeouts
-from gradient_async._protocol.requests.parameters import require_mapping
+from gradient_async._protocol.requests.parameters import find_keys, require_mapping, require_text, without_unset
 from gradient_async._protocol.requests.request import NO_HEADERS, Request
+from gradient_async.params import ExtraParams
 
 _BYTES_PER_TOKEN = 4
 _LONG_BODY = 16_384
@@ -25,7 +26,7 @@ _MOST_OUTPUT = 10**9
 _USUAL_OUTPUT = 500
 """Tokens of a chat completion without a limit: a guess, which the limiter corrects by the usage of earlier ones."""
 
-AS_GIVEN = frozenset({"extra_body", "extra_headers"})
+AS_GIVEN = find_keys(ExtraParams)
 """Parameters that `build_post` converts and checks itself."""
 
 
@@ -79,30 +80,40 @@ def _estimate_long_prompt(encoded: bytes) -> int:
     return (len(encoded) - sum(files)) // _BYTES_PER_TOKEN + len(files) * _FILE_TOKENS
 
 
-def build_json_post(
-    path: str,
-    body: Mapping[str, Any],
-    *,
-    known: frozenset[str] | None = None,
-    stream: bool = False,
-    timeouts: Timeouts,
-) -> Request:
-    """Build the POST of *body*, converting its values to their JSON form.
+class PostBuilder:
+    """Builds the POST requests of an endpoint whose parameters are documented.
 
     Args:
-        path: Path below the base URL.
-        body: The parameters.
-        known: Those whose nulls inside are left out; None for all.
-        stream: Whether to ask for an event stream.
-        timeouts: The time limits of the call.
-
-    Raises:
-        ConfigurationError: A value has no JSON form, or a header cannot be set.
+        documented: The TypedDict of the parameters.
+        keep_nulls: Parameters whose nulls inside are sent.
+        **texts: An example of each parameter that must be a text.
     """
-    converted = {
-        name: value
-        if name in AS_GIVEN
-        else to_request_json(name, value, keep_nulls=known is not None and name not in known)
-        for name, value in body.items()
-    }
-    return build_post(path, converted, stream=stream, timeouts=timeouts)
+
+    def __init__(self, documented: Any, *, keep_nulls: Iterable[str] = (), **texts: str) -> None:
+        self._known, self._texts = find_keys(documented), texts
+        self._without_nulls = self._known.difference(keep_nulls)
+
+    def read_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a call without those that are unset.
+
+        Raises:
+            ConfigurationError: A text is missing.
+        """
+        body = without_unset(params, self._known)
+        for name, example in self._texts.items():
+            require_text(body, name, example)
+        return body
+
+    def build_request(self, path: str, body: Mapping[str, Any], *, stream: bool = False, timeouts: Timeouts) -> Request:
+        """Build the POST of *body* to *path*, converting its values to their JSON form.
+
+        Raises:
+            ConfigurationError: A value has no JSON form, or a header cannot be set.
+        """
+        converted = {
+            name: value
+            if name in AS_GIVEN
+            else to_request_json(name, value, keep_nulls=name not in self._without_nulls)
+            for name, value in body.items()
+        }
+        return build_post(path, converted, stream=stream, timeouts=timeouts)

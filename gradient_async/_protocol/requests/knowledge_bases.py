@@ -11,13 +11,12 @@ from typing import Any
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.jobs import encode_id
-from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import require_text, without_unset
+from gradient_async._protocol.requests.json_post import PostBuilder
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.retrieval import RetrievedPassages
 from gradient_async.params import RetrieveParams
 
-_KNOWN = RetrieveParams.__required_keys__ | RetrieveParams.__optional_keys__
+_POST = PostBuilder(RetrieveParams, query="How are refunds made?")
 
 read_passages = ResponseReader(RetrievedPassages, "results")
 """Decodes the body of a successful response."""
@@ -30,6 +29,5 @@ def build_retrieve_request(knowledge_base_id: object, params: Mapping[str, Any],
         ConfigurationError: The id or a parameter is missing or invalid.
     """
     segment = encode_id("knowledge_base_id", knowledge_base_id, "a knowledge base")
-    body = without_unset(params, _KNOWN)
-    require_text(body, "query", "How are refunds made?")
-    return build_json_post(f"/v1/{segment}/retrieve", body, known=_KNOWN, timeouts=timeouts)
+    body = _POST.read_params(params)
+    return _POST.build_request(f"/v1/{segment}/retrieve", body, timeouts=timeouts)

@@ -15,6 +15,7 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.json_post import AS_GIVEN, build_post
 from gradient_async._protocol.requests.parameters import (
     describe_role,
+    find_keys,
     require_iterable,
     require_model,
     to_json_value,
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 MESSAGES_PATH = "/v1/messages"
 RESPONSES_PATH = "/v1/responses"
 
-_MESSAGE_FIELDS = MessagesParams.__required_keys__ | MessagesParams.__optional_keys__
-_RESPONSE_FIELDS = ResponsesParams.__required_keys__ | ResponsesParams.__optional_keys__
+_MESSAGE_FIELDS, _RESPONSE_FIELDS = find_keys(MessagesParams), find_keys(ResponsesParams)
 _LISTS = ("modalities", "stop", "stop_sequences", "system", "tools")
 _ROLES = ("user", "assistant")
 

@@ -19,6 +19,12 @@ _MAX_ROLE_CHARS = 20
 _LISTS = {"stop": "a text or a list of texts", "tools": "a list of functions or of their descriptions"}
 
 
+def find_keys(documented: Any) -> frozenset[str]:
+    """Return the keys of a TypedDict."""
+    keys: frozenset[str] = documented.__required_keys__ | documented.__optional_keys__
+    return keys
+
+
 def without_unset(params: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return *params* without those of *known* that are None; an unknown parameter stays, even as None."""
     return {name: value for name, value in params.items() if value is not None or name not in known}

@@ -21,8 +21,7 @@ from typing import Any
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 from gradient_async._protocol.requests.jobs import JobReader, encode_id
-from gradient_async._protocol.requests.json_post import build_json_post
-from gradient_async._protocol.requests.parameters import require_text, without_unset
+from gradient_async._protocol.requests.json_post import PostBuilder
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import APIStatusError, VideoFailedError
 from gradient_async.models.video import Video
@@ -30,7 +29,7 @@ from gradient_async.params import VideoParams
 
 MAX_CONTENT_REQUESTS = 5
 _PATH = "/v1/videos"
-_KNOWN = VideoParams.__required_keys__ | VideoParams.__optional_keys__
+_POST = PostBuilder(VideoParams, model="wan2-2-t2v-a14b", prompt="Waves on a beach at sunset")
 _SERVER_ERRORS = 500
 
 read_video = JobReader(Video)
@@ -43,10 +42,8 @@ def build_video_request(params: Mapping[str, Any], *, timeouts: Timeouts) -> Req
     Raises:
         ConfigurationError: A parameter is missing or invalid: the model or the prompt.
     """
-    body = without_unset(params, _KNOWN)
-    require_text(body, "model", "wan2-2-t2v-a14b")
-    require_text(body, "prompt", "Waves on a beach at sunset")
-    return build_json_post(_PATH, body, known=_KNOWN, timeouts=timeouts)
+    body = _POST.read_params(params)
+    return _POST.build_request(_PATH, body, timeouts=timeouts)
 
 
 def build_state_request(video_id: object, *, timeouts: Timeouts, priority: Priority = "interactive") -> Request:

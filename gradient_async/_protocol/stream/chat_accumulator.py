@@ -135,6 +135,7 @@ class ChatAccumulator:
         return self._choices
 
     def _add_head(self, chunk: ChatCompletionChunk) -> None:
+        """Add the fields beside the choices. Hot: a loop over their names takes twice as long for each chunk."""
         head = self._head
         if not head.id:
             head.id = chunk.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from gradient_async.cli.batch.common import (
     timeout_option,
 )
 from gradient_async.cli.batch.report_view import print_report_faults, summarize_report
-from gradient_async.cli.batch.run import Run, RunFiles, list_address, remove_suffixes
+from gradient_async.cli.batch.run import Run, RunFiles, build_command, remove_suffixes
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import job_options, service_options
@@ -56,7 +57,7 @@ def retry_command(
     timeout: float | None,
     as_json: bool,
     base_url: str | None,
-    **rows: Any,
+    **options: Any,
 ) -> None:
     """Request again what has no response in the ended job BATCH_ID of SOURCE, as a new job, and save the results.
 
@@ -70,25 +71,16 @@ def retry_command(
     files = RunFiles(output=output, errors=errors, journal=journal or default_journal)
     require_distinct_paths(source=None if source == "-" else source, **attrs.asdict(files))
     content = open_source(source)
-    command = ["gradient-async", "batch", "retry", batch_id, source, "-o", str(output)]
-    command += [part for status in skip_status for part in ("--skip-status", str(status))]
-    command += list_row_options(rows) + list_address(base_url)
-    command += ["--journal", str(journal)] if journal else []
-    run = Run(
-        files=files,
-        command=command,
-        every=every,
-        timeout=timeout,
-        as_json=as_json,
-        journal=journal,
-        row_arguments=list_row_options(rows),
-    )
+    rows, skipped = list_row_options(options), [("--skip-status", str(status)) for status in skip_status]
+    arguments = ("retry", batch_id, source, "-o", str(output), *chain.from_iterable(skipped), *rows)
+    command = build_command(*arguments, journal=journal, base_url=base_url)
+    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal, rows=rows)
 
     def is_wanted(line: BatchResult) -> bool:
         return line.status not in skip_status
 
     async def submit(session: AsyncSession, _steps: StepCallback) -> BatchJob:
-        ended = session.batches.job(batch_id, source=content, **build_row_options(source, **rows))
+        ended = session.batches.job(batch_id, source=content, **build_row_options(source, **options))
         return await ended.retry_failed(where=is_wanted, journal=run.choose_journal)
 
     run.perform(base_url, submit, source)

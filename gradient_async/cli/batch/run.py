@@ -109,17 +109,9 @@ def run_command(
     if dry_run:
         _count_input(source, submission, as_json=as_json)
         return
-    command = build_run_command(source, files, options, journal) + list_address(base_url)
-    run = Run(
-        files=files,
-        command=command,
-        every=every,
-        timeout=timeout,
-        as_json=as_json,
-        journal=journal,
-        row_arguments=list_row_options(options),
-    )
-
+    rows = list_row_options(options)
+    command = build_command(*list_run_arguments(source, files, options), *rows, journal=journal, base_url=base_url)
+    run = Run(files=files, command=command, every=every, timeout=timeout, as_json=as_json, journal=journal, rows=rows)
     content = open_source(source)
 
     async def submit(session: AsyncSession, steps: StepCallback) -> BatchJob:
@@ -146,20 +138,20 @@ def remove_suffixes(name: str) -> str:
     return name
 
 
-def list_address(base_url: str | None) -> list[str]:
-    """Return the arguments of another address of the service."""
-    return [] if base_url is None else ["--base-url", base_url]
+def build_command(*arguments: str, journal: Path | None, base_url: str | None) -> list[str]:
+    """Return the batch command that goes on, with the journal and the address that the user chose."""
+    command = ["gradient-async", "batch", *arguments]
+    command += ["--journal", str(journal)] if journal else []
+    return command + ([] if base_url is None else ["--base-url", base_url])
 
 
-def build_run_command(source: str, files: RunFiles, options: Mapping[str, Any], journal: Path | None) -> list[str]:
-    """Return the command that continues a run, with every option that differs from its default."""
-    command = ["gradient-async", "batch", "run", source, "-o", str(files.output), "--errors", str(files.errors)]
-    command += ["--provider", options["provider"]] if options["provider"] != "openai" else []
-    command += ["--endpoint", options["endpoint"]] if options["endpoint"] != AUTO else []
-    command += ["--split"] if options["split"] else []
-    command += [part for pair in options["metadata"] for part in ("--metadata", pair)]
-    command += list_row_options(options)
-    return command + (["--journal", str(journal)] if journal else [])
+def list_run_arguments(source: str, files: RunFiles, options: Mapping[str, Any]) -> list[str]:
+    """Return the arguments of a run, with every option about jobs that differs from its default."""
+    arguments = ["run", source, "-o", str(files.output), "--errors", str(files.errors)]
+    arguments += ["--provider", options["provider"]] if options["provider"] != "openai" else []
+    arguments += ["--endpoint", options["endpoint"]] if options["endpoint"] != AUTO else []
+    arguments += ["--split"] if options["split"] else []
+    return arguments + [part for pair in options["metadata"] for part in ("--metadata", pair)]
 
 
 @attrs.define(kw_only=True)
@@ -169,7 +161,7 @@ class Run:
     Attributes:
         command: The command that goes on.
         journal: The journal that the user chose; None to find it by input and account.
-        row_arguments: The arguments that say how rows of the source become requests.
+        rows: The arguments that say how rows of the source become requests.
     """
 
     files: RunFiles
@@ -178,7 +170,7 @@ class Run:
     timeout: float | None
     as_json: bool
     journal: Path | None
-    row_arguments: Sequence[str]
+    rows: Sequence[str]
     _index: JournalIndex = attrs.field(init=False)
     _job: BatchJob | None = attrs.field(default=None, init=False)
 
@@ -204,7 +196,7 @@ class Run:
             raise
         except BatchFailedError:
             ids = self._job.batch_id if self._job is not None else "ID"
-            retry = shlex.join(["gradient-async", "batch", "retry", ids, source, *self.row_arguments])
+            retry = shlex.join(["gradient-async", "batch", "retry", ids, source, *self.rows])
             print_note(f"To request only what has no response, without paying again for the rest: {retry}")
             raise
         except (GradientError, OSError):

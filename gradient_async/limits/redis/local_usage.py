@@ -59,13 +59,7 @@ class LocalUsage:
     def __init__(self, limits: RateLimits, *, share: float, guard: float) -> None:
         if not 0 < share <= 1:
             raise ConfigurationError(f"share is {share!r}: give the part of the budget, above 0 and at most 1")
-        self.full_bucket = RollingTokenBucket(
-            limits.windows,
-            guard=guard,
-            follow=limits.follow,
-            share=limits.share,
-            derives_minute=limits.derives_minute,
-        )
+        self.full_bucket = RollingTokenBucket.from_limits(limits, guard=guard)
         self._record = RollingTokenBucket(limits.windows, guard=guard)
         share_windows = [(max(1, int(capacity * share)), period) for capacity, period in limits.windows]
         self._share_bucket = RollingTokenBucket(share_windows, guard=guard, follow=False, share=share)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -53,10 +53,10 @@ from gradient_async.resources.batch.options import (
     StepCallback,
     SubmitOptions,
     combine_callbacks,
-    open_progress_bars,
 )
 from gradient_async.resources.batch.row_lines import CHAT_ENDPOINT, RowOptions, choose_rows
 from gradient_async.resources.batch.submission import Submission
+from gradient_async.resources.progress_option import create_bars
 from gradient_async.resources.signatures import show_parameters
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Batches:
             APITimeoutError: The job did not end within *timeout*; it continues at the service.
             GradientError: As `submit` does.
         """
-        with open_progress_bars(progress=progress) as bars:
+        with create_bars(progress=progress) or nullcontext() as bars:
             if bars is not None:
                 options["on_step"] = combine_callbacks(options.get("on_step"), bars.show_step)
             job = await self.submit(source, **options)
@@ -195,9 +195,8 @@ class Batches:
         """
         from gradient_async._io.sources.row_source import open_source
         from gradient_async.resources.batch.map import BatchMapResults
-        from gradient_async.resources.map_options import create_map_display
 
-        source, bars = open_source(requests, columns), create_map_display(progress=progress)
+        source, bars = open_source(requests, columns), create_bars(progress=progress, has_times=False)
 
         async def submit() -> BatchJob:
             return await self.submit(

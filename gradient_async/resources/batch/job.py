@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,12 +38,7 @@ from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
 from gradient_async.resources.batch.client import BatchClient
 from gradient_async.resources.batch.job_part import JobPart
-from gradient_async.resources.batch.options import (
-    JournalOption,
-    combine_callbacks,
-    journal_of_retry,
-    open_progress_bars,
-)
+from gradient_async.resources.batch.options import JournalOption, combine_callbacks, journal_of_retry
 from gradient_async.resources.batch.report import (
     ResultFilter,
     build_batch_report,
@@ -62,6 +57,7 @@ from gradient_async.resources.batch.result_download import (
 from gradient_async.resources.batch.result_reader import RowKey, iterate_saved, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
 from gradient_async.resources.batch.row_lines import RowOptions, choose_rows
+from gradient_async.resources.progress_option import create_bars
 
 if TYPE_CHECKING:
     from gradient_async.resources.progress_bars.base import ProgressBars
@@ -192,7 +188,7 @@ class BatchJob(Displayed):
             APITimeoutError: The job did not end within *timeout*; it continues at the service.
             APIStatusError: The service refused a poll with an error that is not transient.
         """
-        with open_progress_bars(progress=progress) as bars:
+        with create_bars(progress=progress) or nullcontext() as bars:
             return await self._watch(bars, timeout=timeout, poll=poll, check=check)
 
     async def _watch(
@@ -282,8 +278,8 @@ class BatchJob(Displayed):
         targets = await run_in_thread(partial(resolve_targets, path, errors, self._context.journal))
         sources = await self._locate_files()
         async with AsyncExitStack() as stack:
-            if (bars := stack.enter_context(open_progress_bars(progress=progress))) is not None:
-                on_progress = combine_callbacks(on_progress, bars.show_download)
+            if (bars := create_bars(progress=progress)) is not None:
+                on_progress = combine_callbacks(on_progress, stack.enter_context(bars).show_download)
             journal, tag = None, uuid.uuid4().hex
             if self._context.journal is not None:
                 journal = await stack.enter_async_context(Journal(self._context.journal))

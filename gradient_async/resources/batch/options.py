@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict
+from typing import Any, Literal, ParamSpec, TypedDict
 
 import attrs
 
@@ -25,9 +24,6 @@ from gradient_async._protocol.sources.row_template import Template
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models._texts import format_size
 from gradient_async.resources.batch.row_lines import RowOptions
-
-if TYPE_CHECKING:
-    from gradient_async.resources.progress_bars.base import ProgressBars
 
 P = ParamSpec("P")
 
@@ -117,19 +113,6 @@ def combine_callbacks(*callbacks: Callable[P, object] | None) -> Callable[P, Non
             callback(*args, **kwargs)
 
     return call_all
-
-
-def open_progress_bars(*, progress: bool) -> AbstractContextManager[ProgressBars | None]:
-    """Return progress bars for a ``with`` statement; None in place of them unless *progress*.
-
-    Raises:
-        ConfigurationError: Nothing that draws progress bars is installed.
-    """
-    if not progress:
-        return nullcontext()
-    from gradient_async.resources.progress_bars.choice import create_progress_bars  # loads rich or tqdm
-
-    return create_progress_bars()
 
 
 @attrs.frozen(kw_only=True)

@@ -21,13 +21,7 @@ _REQUEST = Rule(
     fields={
         "model": Rule(kind="string", required=True, low=1),
         "query": Rule(kind="string", required=True, low=1),
-        "documents": Rule(
-            kind="array",
-            required=True,
-            low=1,
-            high=_MAX_DOCUMENTS,
-            members=Rule(kind="string"),
-        ),
+        "documents": Rule(kind="array", required=True, low=1, high=_MAX_DOCUMENTS, members=Rule(kind="string")),
     },
 )
 _LOWEST, _RANGE = -11.0, 19.0

@@ -31,7 +31,7 @@ _FRAGILE_FIELDS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class S3Error:
     """An error response of the storage host: its HTTP status, S3 code and message."""
 
@@ -41,17 +41,11 @@ class S3Error:
 
 
 MISMATCH = S3Error(
-    status=403,
-    code="SignatureDoesNotMatch",
-    message="The request signature we calculated does not match the signature you provided.",
+    403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
 )
-EXPIRED = S3Error(status=403, code="AccessDenied", message="Request has expired")
-UNSIGNED = S3Error(status=403, code="AccessDenied", message="Access Denied")
-UNKNOWN_KEY = S3Error(
-    status=403,
-    code="InvalidAccessKeyId",
-    message="The access key ID you provided does not exist in our records.",
-)
+EXPIRED = S3Error(403, "AccessDenied", "Request has expired")
+UNSIGNED = S3Error(403, "AccessDenied", "Access Denied")
+UNKNOWN_KEY = S3Error(403, "InvalidAccessKeyId", "The access key ID you provided does not exist in our records.")
 
 
 @attrs.define(kw_only=True)

@@ -16,16 +16,14 @@ from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.storage.presign import S3Error, UrlSigner
 
 _TWO_KEYS = S3Error(
-    status=400,
-    code="InvalidArgument",
-    message="Only one auth mechanism allowed; the Authorization header and a presigned query exclude each other.",
+    400,
+    "InvalidArgument",
+    "Only one auth mechanism allowed; the Authorization header and a presigned query exclude each other.",
 )
-_COOKIE = S3Error(status=400, code="InvalidRequest", message="Cookies have no place in a presigned request.")
-_NO_METHOD = S3Error(status=405, code="MethodNotAllowed", message="Use PUT, GET or HEAD.")
-_NO_LENGTH = S3Error(
-    status=411, code="MissingContentLength", message="You must provide the Content-Length HTTP header."
-)
-_NO_OBJECT = S3Error(status=404, code="NoSuchKey", message="The specified key does not exist.")
+_COOKIE = S3Error(400, "InvalidRequest", "Cookies have no place in a presigned request.")
+_NO_METHOD = S3Error(405, "MethodNotAllowed", "Use PUT, GET or HEAD.")
+_NO_LENGTH = S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+_NO_OBJECT = S3Error(404, "NoSuchKey", "The specified key does not exist.")
 
 
 @attrs.define(kw_only=True, eq=False)

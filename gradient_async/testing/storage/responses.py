@@ -91,7 +91,7 @@ def failure_response(scripted: Failure, request_id: str) -> Response:
         response = _full_response(body, status=scripted.status, content_type=content_type, headers=scripted.headers)
     else:
         message = scripted.message or _MESSAGES.get(scripted.status, failure_code(scripted))
-        error = S3Error(status=scripted.status, code=failure_code(scripted), message=message)
+        error = S3Error(scripted.status, failure_code(scripted), message)
         response = s3_error_response(error, request_id, scripted.headers)
     return attrs.evolve(response, delay=scripted.delay)
 
@@ -133,7 +133,7 @@ def download_response(
     header = request_headers.get("Range") if request_headers.get("If-Range", stored.etag) == stored.etag else None
     span = parse_range(header, stored.size)
     if span is None:
-        error = S3Error(status=416, code="InvalidRange", message="The requested range is not satisfiable")
+        error = S3Error(416, "InvalidRange", "The requested range is not satisfiable")
         size = {"Content-Range": f"bytes */{stored.size}"} if states_size else None
         return s3_error_response(error, request_id, size)
     length = len(span)
