@@ -23,7 +23,7 @@ import server
 from harness import CPU, Goal, Median, Row, compare_rows, main, measure_medians, print_note
 
 from gradient_async import ChatAccumulator
-from gradient_async._protocol.stream.accelerators.template_decoder import Batch, TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import Batch, FastChatDecoder
 
 GOAL = Goal(0.7, "us")
 FLAT = Goal(1.25)
@@ -42,12 +42,12 @@ class Size:
 
 def make_text_chunks(number: int) -> list[Batch]:
     """Return chunks that differ only in their text."""
-    return TemplateDecoder().decode_block(b"".join(server.make_events(number)))
+    return FastChatDecoder().decode_block(b"".join(server.make_events(number)))
 
 
 def make_varied_chunks(number: int) -> list[Batch]:
     """Return chunks that differ in text and usage."""
-    return TemplateDecoder().decode_block(b"".join(server.make_events(number, server.encode_usage)))
+    return FastChatDecoder().decode_block(b"".join(server.make_events(number, server.encode_usage)))
 
 
 def assemble_chunks(batches: Sequence[Batch], times: int) -> ChatAccumulator:

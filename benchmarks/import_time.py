@@ -64,11 +64,11 @@ FIRST_CALL = {
 HELP = {"ours": ("-m", "gradient_async", "--help"), "import click": ("-c", "import click")}
 FIRST = (
     "from gradient_async._protocol.http.body_reader import read_completion; "
-    "from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder; body = {body!r}"
+    "from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder; body = {body!r}"
 )
 FIRST_RESPONSE = {
     "first completion decoded": "read_completion(body)",
-    "first chunk decoded": "TemplateDecoder().feed(body)",
+    "first chunk decoded": "FastChatDecoder().feed(body)",
 }
 GOALS = {DEPENDENCIES: Goal(1.1)}
 LONGEST = 8

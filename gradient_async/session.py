@@ -27,9 +27,7 @@ from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
-from gradient_async._wiring import (
-    Network,
-    SharedParts,
+from gradient_async._session_arguments import (
     ViewOptions,
     collect_hooks,
     find_proxy,
@@ -39,6 +37,7 @@ from gradient_async._wiring import (
     resolve_address,
     show_parameters_late,
 )
+from gradient_async._session_parts import Network, SharedParts
 
 if TYPE_CHECKING:
     from gradient_async._io.http.pipeline import Pipeline

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from gradient_async import AsyncSession, ChatAccumulator, RateLimiter, RateLimitInfo, RateLimits
-from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
+from gradient_async._protocol.stream.accelerators.fast_event_decoder import FastEventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async.testing import Emulator
@@ -98,7 +98,7 @@ def load_server() -> Any:
 
 def consume_stream(blocks: list[bytes]) -> tuple[ChatAccumulator, list[Any]]:
     """Decode and assemble *blocks* as a stream does, and access each text as a consumer does."""
-    decoder, accumulator, kept = TemplateDecoder(), ChatAccumulator(), []
+    decoder, accumulator, kept = FastChatDecoder(), ChatAccumulator(), []
     for block in blocks:
         for chunk in chain.from_iterable(map(accumulator.follow, decoder.decode_block(block))):
             kept.append(chunk)
@@ -184,8 +184,8 @@ def test_a_chunk_takes_little_memory(shape: str, bodies: dict[str, list[bytes]])
 # Cost of an event of a messages or a responses stream.
 
 EVENT_STREAMS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-    "message": (partial(EventTemplateDecoder, MESSAGE_DIALECT, MESSAGE_HOLES), MessageAccumulator),
-    "response": (partial(EventTemplateDecoder, RESPONSE_DIALECT, RESPONSE_HOLES), ResponseAccumulator),
+    "message": (partial(FastEventDecoder, MESSAGE_DIALECT, MESSAGE_HOLES), MessageAccumulator),
+    "response": (partial(FastEventDecoder, RESPONSE_DIALECT, RESPONSE_HOLES), ResponseAccumulator),
 }
 MAX_EVENT_CALLS = {
     ("message-text", "16 KiB a block"): 2.9,

@@ -38,7 +38,7 @@ STREAMING = {
     "_protocol.stream.accelerators.chunk_template",
     "_protocol.stream.accelerators.event_template",
     "_protocol.stream.accelerators.json_template",
-    "_protocol.stream.accelerators.template_decoder",
+    "_protocol.stream.accelerators.fast_chat_decoder",
     "_protocol.stream.chat_accumulator",
 }
 TOOLS = {
@@ -149,7 +149,7 @@ def test_importing_the_package_loads_its_errors_alone(loaded_by: dict[str, set[s
 def test_creating_a_session_loads_its_settings_alone(loaded_by: dict[str, set[str]]) -> None:
     assert our_modules(loaded_by["session"]) == {
         "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
-        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_wiring",
+        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_session_arguments", "_session_parts",
     }  # fmt: skip
 
 

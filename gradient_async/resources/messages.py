@@ -25,7 +25,7 @@ from gradient_async.params import (
     MessagesToolParam,
     TurnParam,
 )
-from gradient_async.resources.generative import GenerativeResource
+from gradient_async.resources.text_generation import TextGenerationResource
 
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.parsed_message import ParsedMessage
     from gradient_async.models.tool_run import ToolRun
-    from gradient_async.resources.generative import Requests
+    from gradient_async.resources.text_generation import Requests
 
 T = TypeVar("T")
 
 
-class Messages(GenerativeResource[MessageReply]):
+class Messages(TextGenerationResource[MessageReply]):
     """``session.messages``."""
 
     _path = MESSAGES_PATH

@@ -18,7 +18,7 @@ from gradient_async._protocol.requests.messages_and_responses import (
 )
 from gradient_async.models.responses import OutputItem, ResponseReply, ResponseUsage
 from gradient_async.params import ResponsesFunctionParam, ResponsesMapParams, ResponsesParams, ResponsesRunToolsParams
-from gradient_async.resources.generative import GenerativeResource
+from gradient_async.resources.text_generation import TextGenerationResource
 
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from gradient_async.models.map_result import MapResult
     from gradient_async.models.parsed_response import ParsedResponse
     from gradient_async.models.tool_run import ToolRun
-    from gradient_async.resources.generative import Requests
+    from gradient_async.resources.text_generation import Requests
 
 T = TypeVar("T")
 
 
-class Responses(GenerativeResource[ResponseReply]):
+class Responses(TextGenerationResource[ResponseReply]):
     """``session.responses``."""
 
     _path = RESPONSES_PATH

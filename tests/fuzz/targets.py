@@ -9,8 +9,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "decoders": ("stream/test_chat_decoder.py", "stream/test_event_decoder.py"),
     "templates": (
         "stream/accelerators/test_chunk_template.py",
-        "stream/accelerators/test_template_decoder.py",
-        "stream/accelerators/test_event_template_decoder.py",
+        "stream/accelerators/test_fast_chat_decoder.py",
+        "stream/accelerators/test_fast_event_decoder.py",
     ),
     "assemblers": (
         "stream/test_chat_accumulator.py",
@@ -26,7 +26,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "jsonl": (
         "batch/test_line_splitter.py",
         "batch/test_input_validator.py",
-        "batch/test_plain_success.py",
+        "batch/test_fast_result_decoder.py",
         "batch/test_result_decoder.py",
         "batch/test_content_coding.py",
         "sources",

@@ -8,7 +8,7 @@ import pytest
 from gradient_async import ChatAccumulator, ChatCompletion
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.body_reader import read_completion
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async.models._raw_source import JSONTextSource, find_json_text, load_json
 
 NUMBER = "9" * 5_000
@@ -44,7 +44,7 @@ def test_a_number_that_the_model_does_not_know_keeps_its_digits(body: str) -> No
 
 def test_a_number_of_very_many_digits_in_a_stream_costs_nothing_but_itself() -> None:
     delta = '{"index": 0, "delta": {"content": "Hello", "weird": ' + NUMBER + '}, "finish_reason": "stop"}'
-    decoder, accumulator = TemplateDecoder(min_run_bytes=0), ChatAccumulator()
+    decoder, accumulator = FastChatDecoder(min_run_bytes=0), ChatAccumulator()
     for chunk in decoder.feed(f'data: {{"choices": [{delta}], "more": {NUMBER}}}\n\n'.encode()):
         accumulator.add(chunk)
         assert repr(chunk)

@@ -8,7 +8,7 @@ from typing import Any
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.iterators import ToolCallIterator
 from gradient_async._io.stream.stream_reader import Opener
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import completion_to_chunks, find_stream_error
 from gradient_async._protocol.stream.interfaces import StreamOutcome
@@ -51,11 +51,11 @@ class ChatStream(BaseStream[ChatCompletionChunk, ChatCompletion]):
 
     __slots__ = ()
     _encoder = CHAT_ENCODER
-    _decoder: TemplateDecoder
+    _decoder: FastChatDecoder
     _accumulator: ChatAccumulator
 
     def __init__(self, opener: Opener, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        decoder, accumulator = TemplateDecoder(max_event_bytes=max_event_bytes), ChatAccumulator()
+        decoder, accumulator = FastChatDecoder(max_event_bytes=max_event_bytes), ChatAccumulator()
         super().__init__(opener, decoder, accumulator, completion_to_chunks, accumulator.follow)
 
     def completion(self) -> Coroutine[Any, Any, ChatCompletion]:

@@ -14,8 +14,8 @@ from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.stream_reader import Follow, Opener, follow_each
 from gradient_async._protocol.http.error_detection import failed_choice_error
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
-from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
-from gradient_async._protocol.stream.accelerators.run_follower import RunFollower
+from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator
+from gradient_async._protocol.stream.accelerators.fast_event_decoder import FastEventDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.interfaces import Decoder, EventAccumulator, StreamOutcome
 from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
@@ -57,7 +57,7 @@ class EventFormat(Generic[E, S]):
         """Return the decoder of a stream."""
         if self.holes is None:
             return EventDecoder(self.dialect, max_event_bytes=max_event_bytes)
-        return EventTemplateDecoder(self.dialect, self.holes, max_event_bytes=max_event_bytes)
+        return FastEventDecoder(self.dialect, self.holes, max_event_bytes=max_event_bytes)
 
 
 class EventStream(BaseStream[E, S]):
@@ -78,7 +78,9 @@ class EventStream(BaseStream[E, S]):
         decoder = decoder or self._format.new_decoder(max_event_bytes)
         accumulator = accumulator or self._format.accumulator()
         follow: Follow[E] = (
-            accumulator.follow if isinstance(accumulator, RunFollower) else follow_each(accumulator.add_decoded)
+            accumulator.follow
+            if isinstance(accumulator, FastEventAccumulator)
+            else follow_each(accumulator.add_decoded)
         )
         super().__init__(opener, decoder, accumulator, self._format.decode_json_body, follow)
 

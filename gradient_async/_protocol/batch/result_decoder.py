@@ -10,8 +10,8 @@ lines, CR and a byte order mark are skipped. Lines may come in any order.
     status 200, choices empty or of other types   False
     error, or another status                      False
 
-Hot: most lines are a plain success, which one msgspec call recognises (`plain_success`); the response is decoded when
-it is read. Every other line is examined by `ResultLineReader.judge_line`, which decodes its response at once.
+Hot: most lines are a plain success, which one msgspec call recognises (`fast_result_decoder`); the response is decoded
+when it is read. Every other line is examined by `ResultLineReader.judge_line`, which decodes its response at once.
 
 Source: as for the models. Neither the order of the lines nor a final line break is documented.
 """
@@ -27,8 +27,8 @@ import attrs
 import msgspec
 from msgspec import Raw
 
+from gradient_async._protocol.batch.fast_result_decoder import read_plain_response, success_decoder
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.plain_success import read_plain_response, success_decoder
 from gradient_async._protocol.batch.result_body import BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS

@@ -23,7 +23,7 @@ from gradient_async.models._raw_source import unknown_fields
 
 if TYPE_CHECKING:
     from gradient_async._protocol.stream.accelerators.chunk_template import ChunkRun
-    from gradient_async._protocol.stream.accelerators.run_assembler import RunAssembler
+    from gradient_async._protocol.stream.accelerators.fast_chat_accumulator import FastChatAccumulator
     from gradient_async.params.objects import ObjectParam
 
 _CHUNK_FIELDS = frozenset(ChatCompletionChunk.wire_fields)
@@ -50,7 +50,7 @@ class ChatAccumulator:
     """Iterates over the first column of the run: its length hint is the number of chunks that were not taken yet."""
     _added: int = attrs.field(default=0, init=False)
     """Number of chunks of the run that were added."""
-    _assembler: RunAssembler | None = attrs.field(default=None, init=False)
+    _accumulator: FastChatAccumulator | None = attrs.field(default=None, init=False)
     """Adds the chunks of the template of the last run; None after any other chunk."""
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any] | ObjectParam) -> None:
@@ -82,7 +82,7 @@ class ChatAccumulator:
         return chunks.build_events(self._rest)
 
     def _pass_on(self, chunk: ChatCompletionChunk) -> ChatCompletionChunk:
-        if self._assembler is not None:
+        if self._accumulator is not None:
             self._leave_template()
         self._add_chunk(chunk)
         return chunk
@@ -101,30 +101,30 @@ class ChatAccumulator:
         """Add the chunks of *run* that were taken since the last time."""
         begin = self._added
         self._added = end = len(run.columns[0]) - self._rest.__length_hint__()  # type: ignore[attr-defined]  # of a list
-        assembler = self._assembler
-        if assembler is None or assembler.template is not run.template:
+        accumulator = self._accumulator
+        if accumulator is None or accumulator.template is not run.template:
             if begin == end:
                 return
-            from gradient_async._protocol.stream.accelerators.run_assembler import (
-                RunAssembler,  # most streams have no run
+            from gradient_async._protocol.stream.accelerators.fast_chat_accumulator import (
+                FastChatAccumulator,  # most streams have no run
             )
 
             self._leave_template()
-            assembler = self._assembler = RunAssembler(run.template, self._choices, self._add_chunk)
-        if assembler.only_targets is None:
-            assembler.add_chunks(run, begin, end)
+            accumulator = self._accumulator = FastChatAccumulator(run.template, self._choices, self._add_chunk)
+        if accumulator.only_targets is None:
+            accumulator.add_chunks(run, begin, end)
             return
-        for form, number, extend in assembler.only_targets:  # Hot: runs for each read of a paced stream
+        for form, number, extend in accumulator.only_targets:  # Hot: runs for each read of a paced stream
             extend(getattr(run, form)[number][begin:end])
 
     def _leave_template(self) -> None:
         """Prepare for a chunk that is not of the template."""
         self._add_last_head()
-        self._assembler = None
+        self._accumulator = None
 
     def _add_last_head(self) -> None:
         """Add the fields beside the choices of the last chunk of the template."""
-        if self._assembler is not None and (last := self._assembler.take_last_chunk()) is not None:
+        if self._accumulator is not None and (last := self._accumulator.take_last_chunk()) is not None:
             self._add_head(last)
 
     def _get_choices(self) -> dict[int, ChoiceBuilder]:

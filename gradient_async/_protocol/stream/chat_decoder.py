@@ -6,7 +6,7 @@ never handed out as chunks; a choice that ends with the finish reason ``error`` 
 Events that say nothing (null, an object without a field of a chunk, a name of no meaning here) are skipped. After the
 end, or a failure, further bytes are ignored.
 
-Streams use `TemplateDecoder`, which decodes the same chunks faster and falls back to this one; a property test holds
+Streams use `FastChatDecoder`, which decodes the same chunks faster and falls back to this one; a property test holds
 the two together.
 
 Source: streaming section of the inference overview; error shapes as listed in `error_body`.

@@ -19,7 +19,7 @@ from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.error_detection import is_failure
 from gradient_async._protocol.http.reply_bodies import fill_tool_input, read_message
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
-from gradient_async._protocol.stream.accelerators.run_follower import Place, RunFollower
+from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator, Place
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.json_pieces import append_text, build_object, merge_value, update_object
@@ -163,7 +163,7 @@ def _decode_object(text: str) -> dict[str, Any] | None:
 
 
 @attrs.define(eq=False, repr=False)
-class MessageAccumulator(RunFollower[MessageEvent]):
+class MessageAccumulator(FastEventAccumulator[MessageEvent]):
     """Assembles the events of a stream into a message."""
 
     _fields: dict[str, Any] = attrs.field(factory=dict, init=False)

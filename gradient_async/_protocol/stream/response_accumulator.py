@@ -20,7 +20,7 @@ from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_body import parse_error_object, require_json
 from gradient_async._protocol.http.reply_bodies import read_response
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
-from gradient_async._protocol.stream.accelerators.run_follower import Place, RunFollower
+from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator, Place
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
 from gradient_async._protocol.stream.interfaces import StreamOutcome
@@ -82,7 +82,7 @@ def _split_result(value: dict[str, Any]) -> list[ResponseEvent]:
 
 
 @attrs.define(eq=False, repr=False)
-class ResponseAccumulator(RunFollower[ResponseEvent]):
+class ResponseAccumulator(FastEventAccumulator[ResponseEvent]):
     """Assembles the events of a stream into a response."""
 
     _head: ResponseReply = attrs.field(factory=ResponseReply, init=False)

@@ -1,7 +1,7 @@
 """`Exchanges`: when one process exchanges messages with Redis, and who gets the permits that it grants.
 
 Contract: one exchange at a time, either in the task of a sole caller or in one of its own. Times are in seconds on the
-loop's clock. Every decision about the content of a message is made in `dialogue`.
+loop's clock. Every decision about the content of a message is made in `exchange_protocol`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
 from gradient_async.limits.redis.background_task import BackgroundTask
 from gradient_async.limits.redis.budget import SharedBudget
-from gradient_async.limits.redis.dialogue import Dialogue
+from gradient_async.limits.redis.exchange_protocol import ExchangeProtocol
 from gradient_async.limits.redis.failures import RedisUnavailable
 from gradient_async.limits.redis.local_usage import CountedPermit
 from gradient_async.limits.redis.lua_script import MAX_INTERVAL
@@ -47,7 +47,7 @@ class Exchanges:
 
     Attributes:
         store: Makes the exchanges; replaced for another event loop.
-        dialogue: The messages and replies.
+        protocol: The messages and replies.
         free_at: When a token may be free for any process, as Redis stated it last.
     """
 
@@ -65,7 +65,7 @@ class Exchanges:
         usage = budget.usage
         self._permits = PermitIssuer(usage, models, self._write_outcome, clock=self._read_clock, min_age=guard / 4)
         self._outage = Outage(when_down, usage, models, self._permits)
-        self.dialogue = Dialogue(budget, models)
+        self.protocol = ExchangeProtocol(budget, models)
         self._task = BackgroundTask(self._run_exchanges, self._plan_exchange)
         self._next_request_at = self.free_at = self._replied_at = -math.inf
         self._look_at, self._tokens_at, self._tokens_cost = math.inf, -math.inf, 0
@@ -73,7 +73,7 @@ class Exchanges:
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run on *loop* from now on, with its clock."""
         self._task.use_loop(loop)
-        self.dialogue.forget_clock()
+        self.protocol.forget_clock()
 
     def may_serve(self, waiter: Waiter) -> bool:
         """Whether the caller of *waiter* may exchange messages itself: nobody else waits, and it has enough time."""
@@ -109,14 +109,14 @@ class Exchanges:
 
     def write_soon(self) -> None:
         """Make the writes that wait, if there are any, with those of the next few milliseconds."""
-        if self.dialogue.has_writes:
+        if self.protocol.has_writes:
             self._task.start_after(_COALESCE)
 
     async def aclose(self) -> None:
         """Make the last writes, and close the connections."""
         await self._task.stop_task(_CLOSE_TIMEOUT)
         is_bound = self._wait_queue.loop is asyncio.get_running_loop()
-        if is_bound and self._task.is_idle and self.dialogue.has_writes and not self._outage.is_active:
+        if is_bound and self._task.is_idle and self.protocol.has_writes and not self._outage.is_active:
             await self._run_exchanges()
         await self.store.aclose()
 
@@ -130,7 +130,7 @@ class Exchanges:
                 failure = error
             finally:
                 if reply is None:
-                    self.dialogue.abandon_exchange(message)
+                    self.protocol.abandon_exchange(message)
             if reply is None or failure is not None:
                 return self._apply_failure(failure or RedisUnavailable("no reply"))
             self._apply_reply(message, reply, sent_at=sent_at)
@@ -147,12 +147,12 @@ class Exchanges:
         is_requested = waiter is not None and now >= max(
             self._next_request_at, self._budget.paused_until, self._find_token_time(waiter)
         )
-        if not (is_requested or self.dialogue.has_writes or now >= self._look_at):
+        if not (is_requested or self.protocol.has_writes or now >= self._look_at):
             return None
-        return self.dialogue.build_exchange(waiter, self._wait_queue.waiters, now)
+        return self.protocol.build_exchange(waiter, self._wait_queue.waiters, now)
 
     def _apply_failure(self, failure: RedisUnavailable) -> None:
-        if failure.cure is not None and not self.dialogue.was_answered:
+        if failure.cure is not None and not self.protocol.was_answered:
             return self._wait_queue.reject_all(failure.to_configuration_error)
         return self._outage.begin_outage(failure, self._read_clock())
 
@@ -160,12 +160,12 @@ class Exchanges:
         """Grant the permits, and note when to ask for more."""
         self._outage.end_outage()
         now, budget, queue = self._read_clock(), reply.budgets[0], self._wait_queue
-        model_delay = self.dialogue.apply_reply(message, reply, sent_at=sent_at, now=now)
+        model_delay = self.protocol.apply_reply(message, reply, sent_at=sent_at, now=now)
         self._grant_permits(message, reply.names, now)
         self._look_at = now + MAX_INTERVAL if self._budget.usage.has_permits(now) else math.inf
         delay = budget.turn if len(reply.names) < max(1, message.wanted) else 0.0
         if model_delay and len(reply.names) < message.wanted:
-            queue.waiters.park(self.dialogue.asked_model, now + min(model_delay, MAX_INTERVAL))
+            queue.waiters.park(self.protocol.asked_model, now + min(model_delay, MAX_INTERVAL))
             delay = 0.0
         record_delay = self._budget.usage.compute_delay(now) if queue.waiters.size else 0.0
         self._delay_request(max(delay, record_delay), now=now)
@@ -187,7 +187,7 @@ class Exchanges:
 
         The model tokens that were granted go to whoever is served, so that those asked for in another order fit too.
         """
-        queue, model, costs = self._wait_queue, self.dialogue.asked_model, message.costs
+        queue, model, costs = self._wait_queue, self.protocol.asked_model, message.costs
         free = sum(costs[: len(names)]) if costs else math.inf
         others = {} if queue.waiters.has_only(model) else queue.waiters.restrict_to(model)
         for number, name in enumerate(names):
@@ -211,9 +211,9 @@ class Exchanges:
         self._wait_queue.dispatch()
         now = self._read_clock()
         if self._outage.is_active:
-            delay = max(self._outage.retry_at - now, 0.0) if self.dialogue.has_writes else self._look_at - now
+            delay = max(self._outage.retry_at - now, 0.0) if self.protocol.has_writes else self._look_at - now
         else:
-            delay = _COALESCE if self.dialogue.has_writes and self.dialogue.was_answered else self._look_at - now
+            delay = _COALESCE if self.protocol.has_writes and self.protocol.was_answered else self._look_at - now
         self._task.start_after(delay)
 
     def _write_outcome(self, name: str, outcome: Outcome) -> None:

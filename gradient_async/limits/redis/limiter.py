@@ -119,8 +119,8 @@ class RedisLimiter(QueuedLimiter):
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue; reject each waiter with a deadline before a token is surely free."""
-        dialogue = self._exchanges.dialogue
-        dialogue.uses_hold = dialogue.uses_hold or waiter.hold
+        protocol = self._exchanges.protocol
+        protocol.uses_hold = protocol.uses_hold or waiter.hold
         if self._exchanges.may_serve(waiter):
             self._serving = waiter
         granted = self._wait_queue.enqueue(waiter, is_served=self._serving is waiter)

@@ -15,7 +15,7 @@ from gradient_async._protocol.requests.chat import build_chat_request, load_chat
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.params import MapParams
-from gradient_async.resources.generative import GenerativeResource
+from gradient_async.resources.text_generation import TextGenerationResource
 
 if TYPE_CHECKING:
     from gradient_async._io.map.map_results import MapResults
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
-    from gradient_async.resources.generative import Requests
+    from gradient_async.resources.text_generation import Requests
 
 P = TypeVar("P", bound=Mapping[str, Any])
 
 
-class BaseChatCompletions(GenerativeResource[ChatCompletion], Generic[P]):
+class BaseChatCompletions(TextGenerationResource[ChatCompletion], Generic[P]):
     """Sends chat requests to one host; *P* is the type of the parameters of one request.
 
     Attributes:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import attrs
 
-from gradient_async.testing.endpoints.generative import LanguageModel
+from gradient_async.testing.endpoints.text_generation import LanguageModel
 from gradient_async.testing.model.prompt import Completion, Message, Prompt, Token, split_tokens
 
 _POOL_SIZE = 32

@@ -28,8 +28,8 @@ from gradient_async.testing.batch.scripting import BatchScriptingAPI
 from gradient_async.testing.batch.wire_shapes import WINDOW, CapturedShape, ReferenceShape, ResultLinks, WireShape
 from gradient_async.testing.batch.worker import LineWorker
 from gradient_async.testing.endpoints.chat import ChatEndpoint
-from gradient_async.testing.endpoints.generative import LanguageModel
 from gradient_async.testing.endpoints.responses import ResponsesEndpoint
+from gradient_async.testing.endpoints.text_generation import LanguageModel
 from gradient_async.testing.http.router import Endpoint
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Reply, Response, apply_reply, error_response, json_response

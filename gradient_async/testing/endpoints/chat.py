@@ -21,8 +21,8 @@ from gradient_async.testing.endpoints.chat_schema import (
     keep_valid_fields,
 )
 from gradient_async.testing.endpoints.checks import reject_malformed, reject_request
-from gradient_async.testing.endpoints.generative import (
-    GenerativeEndpoint,
+from gradient_async.testing.endpoints.text_generation import (
+    TextGenerationEndpoint,
     override_usage,
     pick_fields,
     read_schema,
@@ -46,7 +46,7 @@ _PROMPT_FIELDS = ("model", "temperature", "top_p", "frequency_penalty", "presenc
 
 
 @attrs.frozen(kw_only=True)
-class ChatEndpoint(GenerativeEndpoint):
+class ChatEndpoint(TextGenerationEndpoint):
     """The chat completions of the serverless and of the agent host.
 
     Attributes:

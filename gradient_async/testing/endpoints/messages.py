@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from gradient_async.testing.endpoints.generative import (
-    GenerativeEndpoint,
+from gradient_async.testing.endpoints.text_generation import (
+    TextGenerationEndpoint,
     override_usage,
     pick_fields,
     read_tool,
@@ -85,7 +85,7 @@ _REQUEST = Rule(
 
 
 @attrs.frozen(kw_only=True)
-class MessagesEndpoint(GenerativeEndpoint):
+class MessagesEndpoint(TextGenerationEndpoint):
     """The messages endpoint."""
 
     def check_message(self, request: RecordedRequest) -> Response | None:

@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 
 from gradient_async.testing.endpoints.checks import check_stream_options, reject_request
-from gradient_async.testing.endpoints.generative import (
-    GenerativeEndpoint,
+from gradient_async.testing.endpoints.text_generation import (
+    TextGenerationEndpoint,
     override_usage,
     pick_fields,
     read_schema,
@@ -97,7 +97,7 @@ _REQUEST = Rule(
 
 
 @attrs.frozen(kw_only=True)
-class ResponsesEndpoint(GenerativeEndpoint):
+class ResponsesEndpoint(TextGenerationEndpoint):
     """The responses endpoint."""
 
     def check_response(self, request: RecordedRequest) -> Response | None:

@@ -14,7 +14,6 @@ import attrs
 
 from gradient_async.testing.endpoints.chat import ChatEndpoint
 from gradient_async.testing.endpoints.embeddings import EmbeddingsEndpoint
-from gradient_async.testing.endpoints.generative import LanguageModel
 from gradient_async.testing.endpoints.images import ImagesEndpoint
 from gradient_async.testing.endpoints.knowledge_bases import KnowledgeBaseEndpoint
 from gradient_async.testing.endpoints.messages import MessagesEndpoint
@@ -23,6 +22,7 @@ from gradient_async.testing.endpoints.rerank import RerankEndpoint
 from gradient_async.testing.endpoints.responses import ResponsesEndpoint
 from gradient_async.testing.endpoints.speech import SpeechEndpoint, SpeechShape
 from gradient_async.testing.endpoints.systemone import SystemOneEndpoint
+from gradient_async.testing.endpoints.text_generation import LanguageModel
 from gradient_async.testing.http.router import Endpoint
 from gradient_async.testing.recorded_request import RecordedRequest
 from gradient_async.testing.replies import Reply, Response

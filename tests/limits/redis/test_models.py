@@ -35,7 +35,7 @@ async def learn_limits(limiter: RedisLimiter, model: str, **limits: int) -> None
         sent_at=permit.sent_at,
         model=model,
     )
-    await wait_until(lambda: not limiter._exchanges.dialogue.has_writes)
+    await wait_until(lambda: not limiter._exchanges.protocol.has_writes)
 
 
 async def test_the_limit_that_one_process_learns_binds_all(url: str, key: str) -> None:
@@ -64,7 +64,7 @@ async def test_a_timeout_that_ends_before_the_pause_of_a_model_is_refused_at_onc
             remaining_tokens_per_day=0, limit_tokens_per_day=60, reset_tokens_per_day=time.time() + 999
         )
         one.apply_response(info, status=429, sent_at=permit.sent_at, model="m")
-        await wait_until(lambda: not one._exchanges.dialogue.has_writes)
+        await wait_until(lambda: not one._exchanges.protocol.has_writes)
         assert await take_permits(two, "m", 1) == 0  # and learns of the pause
         for limiter in (one, two):
             with pytest.raises(APITimeoutError, match="at the earliest"):
@@ -76,7 +76,7 @@ async def test_a_refused_model_pauses_in_every_process_and_no_other_does(url: st
         permit = await one.acquire(model="refused")
         info = RateLimitInfo(remaining_requests=0, limit_requests=60, reset_requests=time.time() + 50)
         one.apply_response(info, status=429, sent_at=permit.sent_at, model="refused")
-        await wait_until(lambda: not one._exchanges.dialogue.has_writes)
+        await wait_until(lambda: not one._exchanges.protocol.has_writes)
         assert [await take_permits(two, "refused", 1), await take_permits(one, "refused", 1)] == [0, 0]
         assert [await take_permits(two, "other", 1), await take_permits(one, "other", 1)] == [1, 1]
         assert two.status("refused").model_paused_until is not None

@@ -62,7 +62,7 @@ async def test_settled_tokens_replace_their_estimate_in_every_process(url: str, 
         permit.settle(100)
         assert await is_granted(two, 900, seconds=5)
         permit.settle(150)  # more than before
-        await wait_until(lambda: not one._exchanges.dialogue.has_writes)
+        await wait_until(lambda: not one._exchanges.protocol.has_writes)
         await wait_until(lambda: one.status().tokens_used == 1050)
 
 
@@ -125,7 +125,7 @@ async def test_requests_of_any_sizes_are_granted_together(url: str, key: str) ->
             for number, tokens in enumerate(sizes)
         ]
         await asyncio.wait_for(asyncio.gather(*calls), HANG_SECONDS)
-        await wait_until(lambda: not limiter._exchanges.dialogue.has_writes)
+        await wait_until(lambda: not limiter._exchanges.protocol.has_writes)
         await wait_until(lambda: limiter.status().tokens_used == sum(sizes))
 
 
@@ -242,6 +242,6 @@ async def test_a_session_estimates_tokens_and_settles_them(url: str, key: str) -
             await session.chat.completions.create(
                 model="m", messages=[{"role": "user", "content": "Hi"}], max_tokens=900, timeout=HANG_SECONDS
             )
-        await wait_until(lambda: not limiter._exchanges.dialogue.has_writes)
+        await wait_until(lambda: not limiter._exchanges.protocol.has_writes)
         await wait_until(lambda: 0 < (limiter.status().tokens_used or 0) < 400)
     await limiter.aclose()

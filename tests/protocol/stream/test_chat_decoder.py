@@ -17,7 +17,7 @@ from gradient_async import (
     ResponseDecodeError,
     StreamTruncatedError,
 )
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, completion_to_chunks, find_stream_error
 from gradient_async._protocol.stream.interfaces import Decoder
 
@@ -42,7 +42,7 @@ BODY = event(delta("Hel")) + event(delta("lo")) + event(delta(finish="stop")) + 
 
 def decode_body(*blocks: bytes) -> tuple[str, GradientError | None]:
     """Return the text of the body, and the error of its stream; both decoders have to agree on them."""
-    (text, error), (other_text, other_error) = (decode_with(kind(), *blocks) for kind in (ChatDecoder, TemplateDecoder))
+    (text, error), (other_text, other_error) = (decode_with(kind(), *blocks) for kind in (ChatDecoder, FastChatDecoder))
     assert text == other_text
     assert repr(error) == repr(other_error)
     return text, error

@@ -7,7 +7,7 @@ import pytest
 
 from gradient_async import APIStatusError, SSEParser, StreamTruncatedError
 from gradient_async._protocol.codec.converter import structure
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT
@@ -24,7 +24,7 @@ TYPED = {"type": "response.output_text.delta", "delta": "Hi", "newer": 1}
 
 def decoders() -> dict[str, tuple[SSEEncoder, Any]]:
     return {
-        "chat": (CHAT_ENCODER, TemplateDecoder()),
+        "chat": (CHAT_ENCODER, FastChatDecoder()),
         "messages": (MESSAGE_ENCODER, EventDecoder(MESSAGE_DIALECT)),
         "responses": (RESPONSE_ENCODER, EventDecoder(RESPONSE_DIALECT)),
     }

@@ -8,8 +8,8 @@ import pydantic
 import pytest
 
 from gradient_async import ChatAccumulator
-from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
+from gradient_async._protocol.stream.accelerators.fast_event_decoder import FastEventDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder, find_stream_error
 from gradient_async._protocol.stream.event_decoder import EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
@@ -20,14 +20,14 @@ from tests.support.wires import Wire, load_wires, snapshot_fields
 SIZES = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 10**6]
 MESSAGE_DECODERS: list[Callable[[], Any]] = [
     partial(EventDecoder, MESSAGE_DIALECT),
-    partial(EventTemplateDecoder, MESSAGE_DIALECT, MESSAGE_HOLES),
+    partial(FastEventDecoder, MESSAGE_DIALECT, MESSAGE_HOLES),
 ]
 RESPONSE_DECODERS: list[Callable[[], Any]] = [
     partial(EventDecoder, RESPONSE_DIALECT),
-    partial(EventTemplateDecoder, RESPONSE_DIALECT, RESPONSE_HOLES),
+    partial(FastEventDecoder, RESPONSE_DIALECT, RESPONSE_HOLES),
 ]
 READERS: list[tuple[Wire, Callable[[], Any], Callable[[], Any]]] = [
-    *((wire, decoder, ChatAccumulator) for wire in load_wires("chat") for decoder in (ChatDecoder, TemplateDecoder)),
+    *((wire, decoder, ChatAccumulator) for wire in load_wires("chat") for decoder in (ChatDecoder, FastChatDecoder)),
     *((wire, decoder, MessageAccumulator) for wire in load_wires("messages") for decoder in MESSAGE_DECODERS),
     *((wire, decoder, ResponseAccumulator) for wire in load_wires("responses") for decoder in RESPONSE_DECODERS),
 ]

@@ -1,4 +1,4 @@
-"""A faster decoder of the usual messages or responses stream: see `run_decoder`.
+"""A faster decoder of the usual messages or responses stream: see `fast_decoder`.
 
 Contract: the events, ``done`` and ``error`` are those of an `EventDecoder` that is fed the same blocks; a property test
 holds the two together.
@@ -15,7 +15,7 @@ import attrs
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles, split_frame
 from gradient_async._protocol.stream.accelerators.event_run import EventRun
 from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
-from gradient_async._protocol.stream.accelerators.run_decoder import RunDecoder
+from gradient_async._protocol.stream.accelerators.fast_decoder import FastDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.models._base import Model
@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Model)
 
 
 @attrs.define(eq=False, repr=False)
-class EventTemplateDecoder(RunDecoder[M]):
+class FastEventDecoder(FastDecoder[M]):
     """Decodes the body of a stream into the events of one API, fed in blocks of any size."""
 
     dialect: Dialect[M]

@@ -1,4 +1,4 @@
-"""`Dialogue`: the exchanges of one process, as messages that it builds and replies that it applies.
+"""`ExchangeProtocol`: the exchanges of one process, as messages that it builds and replies that it applies.
 
 Contract: pure, except for log records. Times are in seconds on the loop's clock. One exchange at a time: a message is
 built, then either its reply is applied or it is abandoned.
@@ -17,14 +17,14 @@ from gradient_async.limits.redis.models import SharedModels
 from gradient_async.limits.redis.replies import Reply
 from gradient_async.limits.redis.server_clock import ServerClock
 
-__all__ = ["Dialogue"]
+__all__ = ["ExchangeProtocol"]
 
 _log = logging.getLogger("gradient_async")
 
 _MAX_PERMITS_PER_EXCHANGE = 64
 
 
-class Dialogue:
+class ExchangeProtocol:
     """Numbers the exchanges of one process, and knows the state that they are about.
 
     Args:

@@ -14,7 +14,7 @@ from gradient_async._io.rate_limit.wait_queue import Waiter
 from gradient_async._protocol.rate_limit.priority_queue import PriorityQueue
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.limits.redis.budget import SharedBudget
-from gradient_async.limits.redis.dialogue import Dialogue
+from gradient_async.limits.redis.exchange_protocol import ExchangeProtocol
 from gradient_async.limits.redis.lua_script import EXCHANGE
 from gradient_async.limits.redis.messages import Exchange
 from gradient_async.limits.redis.models import SharedModels
@@ -42,7 +42,7 @@ class Process:
         self._client = client
         self.budget = SharedBudget(key, limits, share=0.25, guard=0.0)
         self._models = SharedModels(guard=0.0, share=1.0)
-        self._dialogue = Dialogue(self.budget, self._models)
+        self._protocol = ExchangeProtocol(self.budget, self._models)
         self.permits: list[str] = []
         self.tokens: Counter[str] = Counter()
         self.served: Counter[str | None] = Counter()
@@ -62,7 +62,7 @@ class Process:
         waiters: PriorityQueue[Waiter] = PriorityQueue()
         for _, cost in zip(range(count), [*costs, *[1] * count], strict=False):
             waiters.push(Waiter("interactive", None, cost, False, model, 0.0), "interactive")
-        return self._dialogue.build_exchange(waiters.peek(), waiters, time.monotonic())
+        return self._protocol.build_exchange(waiters.peek(), waiters, time.monotonic())
 
     def execute(self, message: Exchange) -> object:
         """Run the script with *message*."""
@@ -74,7 +74,7 @@ class Process:
         for _ in range(times):
             reply = parse_reply(self.execute(message), message)
         now = time.monotonic()
-        self._dialogue.apply_reply(message, reply, sent_at=sent_at, now=now)
+        self._protocol.apply_reply(message, reply, sent_at=sent_at, now=now)
         for name, cost in zip(reply.names, message.costs or [1] * count, strict=False):
             self.budget.usage.add_permit(name, now, hold=False, tokens=cost)
             self.permits.append(name)
@@ -91,7 +91,7 @@ class Process:
             self.late = message
         else:
             self.execute(message)
-        self._dialogue.abandon_exchange(message)
+        self._protocol.abandon_exchange(message)
 
     def refund(self) -> None:
         """Give back the oldest permit."""

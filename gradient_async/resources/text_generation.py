@@ -1,4 +1,4 @@
-"""The untyped half of chat, messages and responses: one request, a stream, structured output, tools, many requests.
+"""Text generation, the untyped half of chat, messages and responses: a request, a stream, a class, tools, a map.
 
 Contract: the subclasses declare the typed keyword arguments of each call (PEP 692 offers no way to share those) and
 delegate here. Modules are imported with the first call that needs them: most programs use few of these methods.
@@ -68,7 +68,7 @@ class FormLoader(Protocol):
         """Return the form."""
 
 
-class GenerativeResource(StreamingResource, Generic[R]):
+class TextGenerationResource(StreamingResource, Generic[R]):
     """Sends requests for generated content to one host; *R* is the type of their results.
 
     Attributes:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import BatchResult
-from gradient_async._protocol.batch.plain_success import PlainLine, success_decoder
+from gradient_async._protocol.batch.fast_result_decoder import PlainLine, success_decoder
 from gradient_async._protocol.batch.result_body import BODY_TYPES, ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS

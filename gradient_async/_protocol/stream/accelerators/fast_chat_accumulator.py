@@ -1,4 +1,4 @@
-"""Assembles the chunks of one template, many at once.
+"""Adds the chunks of one template to a completion, many at once.
 
 Of the chunks of a template only the first of each choice and tool call is added field by field. Adding another one
 changes only what its holes hold (see `chunk_template`): parts of texts and log probabilities, which are appended to
@@ -38,7 +38,7 @@ _FIRST_FIELDS = frozenset({("id",), ("created",), ("model",)})
 
 
 @attrs.define(eq=False, repr=False)
-class RunAssembler:
+class FastChatAccumulator:
     """Adds the chunks of one template to the choices of a completion.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""`EventTemplateDecoder` agrees with `EventDecoder`, whatever the stream looks like and however its bytes are cut."""
+"""`FastEventDecoder` agrees with `EventDecoder`, whatever the stream looks like and however its bytes are cut."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.stream.accelerators.event_template import TemplateSource
-from gradient_async._protocol.stream.accelerators.event_template_decoder import EventTemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_event_decoder import FastEventDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
@@ -33,9 +33,9 @@ class Api:
     stream: list[Value]
     deltas: list[Value]
 
-    def new_decoder(self) -> EventTemplateDecoder[Any]:
+    def new_decoder(self) -> FastEventDecoder[Any]:
         """Return a decoder that uses templates in blocks of any size."""
-        return EventTemplateDecoder(self.dialect, self.holes, min_run_bytes=0)
+        return FastEventDecoder(self.dialect, self.holes, min_run_bytes=0)
 
     def decode(self, *blocks: bytes) -> list[Any]:
         """Return the events of a stream without an error."""
@@ -118,7 +118,7 @@ def list_models(event: Any) -> list[Any]:
 Outcome = tuple[list[Any], list[Any], list[str], bool, str]
 
 
-def decode_blocks(decoder: EventDecoder[Any] | EventTemplateDecoder[Any], blocks: Iterable[bytes]) -> Outcome:
+def decode_blocks(decoder: EventDecoder[Any] | FastEventDecoder[Any], blocks: Iterable[bytes]) -> Outcome:
     events = [event for block in blocks for event in decoder.feed(block)] + [*decoder.feed_eof()]
     error = decoder.error
     found = "" if error is None else f"{error!r} {getattr(error, 'path', '')} {getattr(error, 'body', '')}"
@@ -202,7 +202,7 @@ MESSAGE_RUN, RESPONSE_RUN = (
 @example((RESPONSES, b"\xef\xbb\xbf" + RESPONSE_RUN), [0])
 @example((MESSAGES, MESSAGE_RUN[:-20]), [100])
 @example((MESSAGES, MESSAGE_RUN[:-1]), [100])
-def test_the_template_decoder_agrees_with_the_reference_at_any_cut(case: tuple[Api, bytes], cuts: list[int]) -> None:
+def test_the_fast_decoder_agrees_with_the_reference_at_any_cut(case: tuple[Api, bytes], cuts: list[int]) -> None:
     api, body = case
     edges = [0, *sorted(cuts), max(len(body), *cuts, 0)]
     blocks = [body[begin:end] for begin, end in itertools.pairwise(edges)]
@@ -218,7 +218,7 @@ VALID_RUNS = st.sampled_from([MESSAGES, RESPONSES]).flatmap(
 @both_apis
 def test_tokens_that_come_one_by_one_are_not_taken_for_runs(api: Api) -> None:
     blocks = [encode_event(with_text(api.deltas[0], f"{at} ")) for at in range(40)]
-    decoder = EventTemplateDecoder(api.dialect, api.holes)
+    decoder = FastEventDecoder(api.dialect, api.holes)
     assert not any(is_from_template(event) for block in blocks for event in decoder.feed(block))
     assert any(map(is_from_template, decoder.feed(b"".join(blocks))))
 
@@ -372,7 +372,7 @@ def test_a_template_outlives_events_of_another_form(api: Api) -> None:
 @both_apis
 def test_an_event_above_the_limit_is_refused_by_a_template_too(api: Api) -> None:
     short, long = (encode_event(with_text(api.deltas[0], text)) for text in ("a", "a" * 300))
-    decoder = EventTemplateDecoder(api.dialect, api.holes, max_event_bytes=300, min_run_bytes=0)
+    decoder = FastEventDecoder(api.dialect, api.holes, max_event_bytes=300, min_run_bytes=0)
     for block in (b"\n", short, short, short):
         assert decoder.error is None
         list(decoder.feed(block))

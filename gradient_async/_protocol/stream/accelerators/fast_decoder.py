@@ -1,8 +1,8 @@
 """The base of the accelerators: decoders of usual streams, runs of events that differ in a few values.
 
-A `RunDecoder` cuts the stream into events at their blank lines, infers an `EventTemplate` from two of them, and decodes
-the events that match it by their values alone. It feeds everything else (comments, CRLF, an event in many reads, a byte
-order mark) to its fallback, the reference decoder of the API.
+A `FastDecoder` cuts the stream into events at their blank lines, infers an `EventTemplate` from two of them, and
+decodes the events that match it by their values alone. It feeds everything else (comments, CRLF, an event in many
+reads, a byte order mark) to its fallback, the reference decoder of the API.
 
 Contract: the events, ``done`` and ``error`` are those of the reference decoder that is fed the same blocks; a property
 test holds each pair together. Time is linear in the bytes, whatever the events are.
@@ -40,7 +40,7 @@ _FIRST_BYTES = (b"d", b"e")
 
 
 @attrs.define(eq=False, repr=False)
-class RunDecoder(Generic[E]):
+class FastDecoder(Generic[E]):
     """Decodes the body of a stream into events, fed in blocks of any size.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The common part of the endpoints that generate content: chat completions, messages and responses.
+"""Text generation: the common part of chat completions, messages and responses.
 
 Contract: pure, but for the token counter, which remembers the cached content.
 Source: none; the request fields that the three references share.
@@ -24,7 +24,7 @@ class LanguageModel(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class GenerativeEndpoint:
+class TextGenerationEndpoint:
     """An endpoint with a language model.
 
     Attributes:

@@ -26,7 +26,7 @@ Place = tuple[Path, list[str]]
 
 
 @attrs.define(eq=False, repr=False)
-class RunFollower(ABC, Generic[E]):
+class FastEventAccumulator(ABC, Generic[E]):
     """Adds the events of runs: of those of one template in a row the first in full, of the others the text."""
 
     _run: EventRun[E] | None = attrs.field(default=None, init=False)

@@ -1,4 +1,4 @@
-"""`TemplateDecoder` agrees with `ChatDecoder`, whatever the stream looks like and however its bytes are cut."""
+"""`FastChatDecoder` agrees with `ChatDecoder`, whatever the stream looks like and however its bytes are cut."""
 
 import itertools
 import pickle
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gradient_async import ChatAccumulator, ChatCompletionChunk
 from gradient_async._protocol.codec.converter import decode_json, structure
-from gradient_async._protocol.stream.accelerators.template_decoder import TemplateDecoder
+from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async._protocol.stream.chat_decoder import ChatDecoder
 from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END
 from tests.support.chat_events import EVENT, encode_event, event_with_text, is_from_template
@@ -20,7 +20,7 @@ from tests.support.chat_events import EVENT, encode_event, event_with_text, is_f
 Outcome = tuple[list[ChatCompletionChunk], list[Any], bool, str]
 
 
-def decode_blocks(decoder: ChatDecoder | TemplateDecoder, blocks: Sequence[bytes]) -> Outcome:
+def decode_blocks(decoder: ChatDecoder | FastChatDecoder, blocks: Sequence[bytes]) -> Outcome:
     chunks = [chunk for block in blocks for chunk in decoder.feed(block)] + [*decoder.feed_eof()]
     error = decoder.error
     found = "" if error is None else f"{error!r} {getattr(error, 'path', '')} {getattr(error, 'body', '')}"
@@ -29,7 +29,7 @@ def decode_blocks(decoder: ChatDecoder | TemplateDecoder, blocks: Sequence[bytes
 
 def decode_events(*events: bytes) -> list[ChatCompletionChunk]:
     """Return the chunks of a stream in which each event is a block."""
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     chunks = [chunk for event in events for chunk in decoder.feed(EVENT_BEGIN + event + EVENT_END)]
     assert decoder.error is None, decoder.error
     return chunks
@@ -139,11 +139,11 @@ RUN = b"".join(b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % number fo
 @example(b"\xef\xbb\xbf" + RUN, [0])
 @example(RUN[:-20], [100])
 @example(RUN[:-1], [100])
-def test_the_template_decoder_agrees_with_the_reference_at_any_cut(body: bytes, cuts: list[int]) -> None:
+def test_the_fast_decoder_agrees_with_the_reference_at_any_cut(body: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), max(len(body), *cuts, 0)]
     blocks = [body[begin:end] for begin, end in itertools.pairwise(edges)]
     expected = decode_blocks(ChatDecoder(), blocks)
-    assert decode_blocks(TemplateDecoder(min_run_bytes=0), blocks) == expected
+    assert decode_blocks(FastChatDecoder(min_run_bytes=0), blocks) == expected
 
 
 @given(VALID_STREAMS)
@@ -160,7 +160,7 @@ def test_every_chunk_equals_the_one_that_the_converter_makes(stream: list[bytes]
 
 @given(VALID_STREAMS, st.integers(0, 7), st.booleans())
 def test_the_assembled_completion_is_the_same_from_any_chunk_on(stream: list[bytes], first: int, looks: bool) -> None:
-    fast, reference, decoder = ChatAccumulator(), ChatAccumulator(), TemplateDecoder(min_run_bytes=0)
+    fast, reference, decoder = ChatAccumulator(), ChatAccumulator(), FastChatDecoder(min_run_bytes=0)
     for data in stream[:first]:
         decoder.decode_block(EVENT_BEGIN + data + EVENT_END)
     batches = decoder.decode_block(b"".join(EVENT_BEGIN + data + EVENT_END for data in stream[first:]))
@@ -179,7 +179,7 @@ def test_the_assembled_completion_is_the_same_from_any_chunk_on(stream: list[byt
 @given(VALID_STREAMS, st.integers(1, 400))
 def test_blocks_of_any_size_give_the_chunks_of_the_converter(stream: list[bytes], size: int) -> None:
     body = b"".join(EVENT_BEGIN + event + EVENT_END for event in stream) + b"data: [DONE]\n\n"
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     chunks = [chunk for at in range(0, len(body), size) for chunk in decoder.feed(body[at : at + size])]
     assert decoder.done
     assert chunks == [structure(decode_json(event), ChatCompletionChunk) for event in stream]
@@ -211,7 +211,7 @@ def test_an_event_that_does_not_match_is_decoded_in_full(event: bytes) -> None:
 @pytest.mark.parametrize("inner", [b"\t", b"\xff", b'x","role":"user', b"\\x", b"\\", b"\x7f\x00", b"a\n\nb", b"\r"])
 def test_a_text_that_is_not_a_json_string_does_not_match(inner: bytes) -> None:
     first = encode_event(event_with_text("Hi"))
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     bodies = [first, first, first, first.replace(b"Hi", inner)]
     chunks = [chunk for body in bodies for chunk in decoder.feed(EVENT_BEGIN + body + EVENT_END)]
     assert [is_from_template(chunk) for chunk in chunks[:3]] == [False, False, True]
@@ -221,7 +221,7 @@ def test_a_text_that_is_not_a_json_string_does_not_match(inner: bytes) -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_an_event_shorter_than_its_template_does_not_match(cut: int) -> None:
     block = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     list(decoder.feed(block * 2))
     assert list(decoder.feed(block)) != []
     before, after = block.split(b"Hi")
@@ -253,7 +253,7 @@ def test_no_template_is_inferred_after_many_events_without_one() -> None:
 
 def test_a_template_outlives_an_event_of_another_form() -> None:
     event = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     blocks = [event, event, event, b": ping\n\n", event, b"data: " + encode_event(EVENT) + b"\r\n\r\n", event]
     chunks = [[is_from_template(chunk) for chunk in decoder.feed(block)] for block in blocks]
     assert chunks == [[False], [False], [True], [], [True], [False], [True]]
@@ -274,7 +274,7 @@ def test_a_chunk_of_a_template_can_be_changed_copied_and_pickled() -> None:
 def test_the_template_of_a_block_is_used_within_the_block() -> None:
     texts = [f"token {number} " for number in range(50)]
     body = b"".join(EVENT_BEGIN + encode_event(event_with_text(text)) + EVENT_END for text in texts)
-    decoder = TemplateDecoder(min_run_bytes=0)
+    decoder = FastChatDecoder(min_run_bytes=0)
     chunks = [*decoder.feed(body[:1]), *decoder.feed(body[1:])]
     assert [chunk.text for chunk in chunks] == texts
     assert sum(map(is_from_template, chunks)) >= 48
@@ -284,4 +284,4 @@ def test_the_template_of_a_block_is_used_within_the_block() -> None:
 def test_blank_lines_between_events_are_skipped(count: int) -> None:
     event = EVENT_BEGIN + encode_event(event_with_text("Hi")) + EVENT_END
     blocks = [(event + b"\n" * count) * 4, event + b"\n" * count, b"\n" * count, event]
-    assert decode_blocks(TemplateDecoder(min_run_bytes=0), blocks) == decode_blocks(ChatDecoder(), blocks)
+    assert decode_blocks(FastChatDecoder(min_run_bytes=0), blocks) == decode_blocks(ChatDecoder(), blocks)
