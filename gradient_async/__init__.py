@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from gradient_async._io.stream.message_stream import MessageStream
     from gradient_async._io.stream.raw_stream import RawStream
     from gradient_async._io.stream.response_stream import ResponseStream
-    from gradient_async._protocol.batch.api import BatchLimits
+    from gradient_async._protocol.batch.api_requests import BatchLimits
     from gradient_async._protocol.batch.poll_schedule import Poll
     from gradient_async._protocol.batch.validation_report import ValidationReport
     from gradient_async._protocol.http.retry import RetryPolicy
@@ -134,7 +134,7 @@ else:
             "_io.stream.response_stream": ("ResponseStream",),
             "_io.stream.chat_stream": ("ChatStream",),
             "_protocol.stream.chat_accumulator": ("ChatAccumulator",),
-            "_protocol.batch.api": ("BatchLimits",),
+            "_protocol.batch.api_requests": ("BatchLimits",),
             "_protocol.batch.validation_report": ("ValidationReport",),
             "_protocol.batch.poll_schedule": ("Poll",),
             "_protocol.rate_limit.rate_limits": ("RateLimits",),

@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import attrs
 
-from gradient_async._io.http.hooks import (
-    combine_wait_hooks,
-    observes_calls,
-    observes_tools,
-    observes_waits,
-)
+from gradient_async._io.http.hooks import combine_wait_hooks, observes_calls, observes_tools, observes_waits
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
 from gradient_async._protocol.http import credentials

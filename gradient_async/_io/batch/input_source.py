@@ -28,7 +28,7 @@ from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.sources.byte_stream import is_compressed, iterate_blocks
 from gradient_async._io.sources.row_source import SupportsRead, Table, name_stream, open_blocks, open_source
 from gradient_async._io.sources.threaded_iterator import ThreadedIterator, iterate_without_blocking
-from gradient_async._protocol.batch.api import derive_file_name
+from gradient_async._protocol.batch.api_requests import derive_file_name
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import DuplicateFinder, InputValidator
 from gradient_async._protocol.batch.validation_report import FaultList, ValidationReport

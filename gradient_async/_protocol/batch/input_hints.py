@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradient_async._protocol.batch.api import KNOWN_ENDPOINTS
+from gradient_async._protocol.batch.api_requests import KNOWN_ENDPOINTS
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async.errors import ResponseDecodeError
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 import attrs
 import msgspec
 
-from gradient_async._protocol.batch.api import Provider
+from gradient_async._protocol.batch.api_requests import Provider
 from gradient_async._protocol.codec.json_text import decode_json, encode_jsonable, shorten_text
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.errors import ConfigurationError, ResponseDecodeError, quote_argument

@@ -31,7 +31,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from gradient_async._protocol.batch.api import BatchLimits
+from gradient_async._protocol.batch.api_requests import BatchLimits
 from gradient_async._protocol.batch.input_hints import FOR_LINES, UNLISTED, find_hint
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter

@@ -17,7 +17,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from gradient_async._protocol.batch.api import COMPRESSIONS
+from gradient_async._protocol.batch.api_requests import COMPRESSIONS
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async.errors import ConfigurationError, ResponseDecodeError
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypedDict, cast
 import click
 
 from gradient_async import AsyncSession, Poll
-from gradient_async._protocol.batch.api import AUTO
+from gradient_async._protocol.batch.api_requests import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
 from gradient_async.cli.options import SECONDS, choice_option, open_session

@@ -14,7 +14,7 @@ import attrs
 import click
 
 from gradient_async import AsyncSession, BatchFailedError, BatchJob, GradientError
-from gradient_async._protocol.batch.api import AUTO, COMPRESSIONS
+from gradient_async._protocol.batch.api_requests import AUTO, COMPRESSIONS
 from gradient_async.cli.batch.common import (
     PATH,
     build_submit_options,

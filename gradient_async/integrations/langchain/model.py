@@ -22,7 +22,6 @@ try:
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable, RunnableConfig
     from langchain_core.tools import BaseTool
-    from langchain_core.utils.function_calling import convert_to_openai_tool
     from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 except ImportError as missing:
     raise ImportError("ChatGradient needs langchain-core: pip install 'gradient-async[langchain]'.") from missing
@@ -44,6 +43,7 @@ from gradient_async.integrations.langchain.messages import (
     to_langchain_message,
 )
 from gradient_async.integrations.langchain.sessions import find_api_key, get_session
+from gradient_async.integrations.langchain.tools import convert_tool, convert_tool_choice
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, Choice
 from gradient_async.resources.chat.agent import Agent, AgentChatCompletions
 from gradient_async.resources.chat.completions import ChatCompletions
@@ -55,8 +55,6 @@ _PROFILE: Any = {"text_inputs": True, "text_outputs": True, "tool_calling": True
 """What holds for every chat model of the service."""
 _CHARS_PER_TOKEN = 4
 _USAGE = {"include_usage": True}
-_CONVERTIBLE_TYPES = ("function", "object", "custom")
-"""Values of ``type`` in tool descriptions that LangChain can convert."""
 
 
 class ChatGradient(BaseChatModel):
@@ -154,8 +152,8 @@ class ChatGradient(BaseChatModel):
             **kwargs: Further parameters of each call.
         """
         if tool_choice:
-            kwargs["tool_choice"] = _convert_tool_choice(tool_choice)
-        return self.bind(tools=[_convert_tool(tool, strict=strict) for tool in tools], **kwargs)
+            kwargs["tool_choice"] = convert_tool_choice(tool_choice)
+        return self.bind(tools=[convert_tool(tool, strict=strict) for tool in tools], **kwargs)
 
     @property
     def _llm_type(self) -> str:
@@ -263,21 +261,6 @@ def _build_result(completion: ChatCompletion) -> ChatResult:
     return ChatResult(
         generations=[ChatGeneration(message=to_langchain_message(completion, choice)) for choice in choices]
     )
-
-
-def _convert_tool(tool: Any, *, strict: bool | None) -> Mapping[str, Any]:
-    """Convert a tool to the API's form; the dict of a tool that the service runs itself stays unchanged."""
-    if isinstance(tool, Mapping) and tool.get("type", "object") not in _CONVERTIBLE_TYPES:
-        return tool
-    return convert_to_openai_tool(tool, strict=strict)
-
-
-def _convert_tool_choice(choice: str | Mapping[str, Any] | Literal[True]) -> str | Mapping[str, Any]:
-    if choice is True or choice == "any":
-        return "required"
-    if not isinstance(choice, str) or choice in ("auto", "none", "required"):
-        return choice
-    return {"type": "function", "function": {"name": choice}}
 
 
 class _ChunkIterator:

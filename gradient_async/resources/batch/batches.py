@@ -24,7 +24,7 @@ from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.batch.api import (
+from gradient_async._protocol.batch.api_requests import (
     AUTO,
     BatchLimits,
     EndpointOption,
@@ -42,7 +42,8 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import ConfigurationError, quote_argument
 from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 from gradient_async.resources.batch.client import BatchClient, Timeout
-from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob, JobContext
+from gradient_async.resources.batch.job import DEFAULT_POLL, BatchJob
+from gradient_async.resources.batch.job_context import JobContext
 from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.listing import BatchList
 from gradient_async.resources.batch.options import (

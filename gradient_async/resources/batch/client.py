@@ -16,7 +16,23 @@ from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.batch.presigned_client import MAX_URL_RENEWALS, PresignedClient, UploadProgress
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
-from gradient_async._protocol.batch import api as wire
+from gradient_async._protocol.batch.api_requests import (
+    AUTO,
+    BATCHES_PATH,
+    FILES_PATH,
+    batch_path,
+    list_path,
+    validate_file_name,
+    without_endpoint,
+)
+from gradient_async._protocol.batch.api_responses import (
+    BatchPage,
+    read_batch,
+    read_batch_file,
+    read_batch_page,
+    read_result_links,
+)
+from gradient_async._protocol.batch.job_state import results_not_ready_error
 from gradient_async._protocol.batch.poll_schedule import cancel_retry_delay, is_cancelled, pages_to_search
 from gradient_async._protocol.batch.presigned import CONTENT_TYPES, needs_new_url, next_content_type
 from gradient_async._protocol.batch.validation_report import InputPart
@@ -39,7 +55,7 @@ from gradient_async.models.batch import Batch, BatchFile, ResultLinks
 Timeout = float | Timeouts | None
 """Seconds for a call, or a `Timeouts`; None for the session's own."""
 
-T = TypeVar("T", Batch, BatchFile, ResultLinks, wire.BatchPage)
+T = TypeVar("T", Batch, BatchFile, ResultLinks, BatchPage)
 
 _REFUSALS = (BadRequestError, UnprocessableEntityError)
 _LIST_REFUSALS = (BadRequestError, NotFoundError, PermissionDeniedError, ProtocolError)
@@ -65,25 +81,25 @@ class BatchClient:
 
     async def create_file(self, file_name: str, timeout: Timeout = None) -> BatchFile:
         """Announce an input file."""
-        body = {"file_name": wire.validate_file_name(file_name)}
-        return await self._send_call(wire.read_batch_file, "POST", wire.FILES_PATH, timeout, body=body)
+        body = {"file_name": validate_file_name(file_name)}
+        return await self._send_call(read_batch_file, "POST", FILES_PATH, timeout, body=body)
 
     async def create(self, body: Mapping[str, Any], timeout: Timeout = None) -> Batch:
         """Create the job that *body* describes; repeated with the same ``request_id`` it returns the same job.
 
         If an Anthropic job is refused with its endpoint, it is sent once more without.
         """
-        without_endpoint = wire.without_endpoint(body)
-        if without_endpoint is None:
+        shorter = without_endpoint(body)
+        if shorter is None:
             return await self._create_or_find(body, timeout)
         if self.omits_endpoint:
-            return await self._create_or_find(without_endpoint, timeout)
+            return await self._create_or_find(shorter, timeout)
         try:
             return await self._create_or_find(body, timeout)
         except _REFUSALS as error:
             refusal = error
         try:
-            batch = await self._create_or_find(without_endpoint, timeout)
+            batch = await self._create_or_find(shorter, timeout)
         except _REFUSALS:
             raise refusal from None
         self.omits_endpoint = True
@@ -91,7 +107,7 @@ class BatchClient:
 
     async def retrieve_batch(self, batch_id: str, timeout: Timeout = None, priority: Priority = "interactive") -> Batch:
         """Return the current state of a job."""
-        return await self._send_call(wire.read_batch, "GET", wire.batch_path(batch_id), timeout, priority=priority)
+        return await self._send_call(read_batch, "GET", batch_path(batch_id), timeout, priority=priority)
 
     async def retrieve_all(
         self, batch_ids: Sequence[str], remaining: Callable[[], Timeout]
@@ -139,10 +155,10 @@ class BatchClient:
         status: str | None,
         timeout: Timeout = None,
         priority: Priority = "interactive",
-    ) -> wire.BatchPage:
+    ) -> BatchPage:
         """Return one page of the list of jobs."""
-        path = wire.list_path(limit=limit, after=after, status=status)
-        return await self._send_call(wire.read_batch_page, "GET", path, timeout, priority=priority)
+        path = list_path(limit=limit, after=after, status=status)
+        return await self._send_call(read_batch_page, "GET", path, timeout, priority=priority)
 
     async def cancel(self, batch_id: str, timeout: Timeout = None) -> Batch:
         """Cancel a job; wait and try again if the service refuses it right after the creation.
@@ -154,7 +170,7 @@ class BatchClient:
         while True:
             attempt += 1
             try:
-                return await self._send_call(wire.read_batch, "POST", wire.batch_path(batch_id, "/cancel"), timeout)
+                return await self._send_call(read_batch, "POST", batch_path(batch_id, "/cancel"), timeout)
             except ConflictError as error:
                 refusal = error
             batch = await self.retrieve_batch(batch_id, timeout)
@@ -171,12 +187,12 @@ class BatchClient:
         Raises:
             BatchNotReadyError: The results are not available yet.
         """
-        path = wire.batch_path(batch_id, "/results")
+        path = batch_path(batch_id, "/results")
         try:
-            return await self._send_call(wire.read_result_links, "GET", path, timeout, priority="bulk")
+            return await self._send_call(read_result_links, "GET", path, timeout, priority="bulk")
         except PreconditionFailedError:
             pass
-        raise wire.results_not_ready_error(batch_id)
+        raise results_not_ready_error(batch_id)
 
     async def upload(
         self,
@@ -195,7 +211,7 @@ class BatchClient:
         Returns:
             The file that holds the bytes; create the job with its ``file_id``.
         """
-        is_chosen = content_type != wire.AUTO
+        is_chosen = content_type != AUTO
         content_type = content_type if is_chosen else CONTENT_TYPES[0]
         for _ in range(MAX_URL_RENEWALS):
             try:
@@ -226,7 +242,7 @@ class BatchClient:
     async def _create_or_find(self, body: Mapping[str, Any], timeout: Timeout) -> Batch:
         """Create a job; if the service reports its ``request_id`` as a conflict, find the existing job."""
         try:
-            return await self._send_call(wire.read_batch, "POST", wire.BATCHES_PATH, timeout, body=body)
+            return await self._send_call(read_batch, "POST", BATCHES_PATH, timeout, body=body)
         except ConflictError as error:
             refusal = error
         found = await self.find_by_request_id(str(body["request_id"]), timeout)

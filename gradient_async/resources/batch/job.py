@@ -8,35 +8,25 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from gradient_async._io.batch.input_file import InputFile
-from gradient_async._io.batch.input_source import Source, open_input
+from gradient_async._io.batch.input_source import Source
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.poller import JobProgress
 from gradient_async._io.batch.threads import run_in_thread
 from gradient_async._io.deadline_timer import get_loop
-from gradient_async._protocol.batch.api import (
-    AUTO,
-    Provider,
-    batch_failed_error,
-    merge_batches,
-    resolve_endpoint,
-    results_not_ready_error,
-)
-from gradient_async._protocol.batch.input_line import LineSchema
+from gradient_async._protocol.batch.job_state import batch_failed_error, merge_batches, results_not_ready_error
 from gradient_async._protocol.batch.poll_schedule import Poll
 from gradient_async.errors import BatchError, ConfigurationError, ConflictError, GradientError, escape_text
 from gradient_async.models._base import Displayed
 from gradient_async.models.batch import Batch
 from gradient_async.models.batch_result import BatchReport, BatchResult, ResultFile
-from gradient_async.resources.batch.client import BatchClient
+from gradient_async.resources.batch.job_context import JobContext
 from gradient_async.resources.batch.job_part import JobPart
 from gradient_async.resources.batch.options import JournalOption, combine_callbacks, journal_of_retry
 from gradient_async.resources.batch.report import (
@@ -48,15 +38,9 @@ from gradient_async.resources.batch.report import (
     select_lines,
     select_unanswered,
 )
-from gradient_async.resources.batch.result_download import (
-    ByteProgress,
-    ResultSaver,
-    SavedResults,
-    resolve_targets,
-)
+from gradient_async.resources.batch.result_download import ByteProgress, ResultSaver, SavedResults, resolve_targets
 from gradient_async.resources.batch.result_reader import RowKey, iterate_saved, join_results
 from gradient_async.resources.batch.result_stream import ResultFiles, ResultStream
-from gradient_async.resources.batch.row_lines import RowOptions, choose_rows
 from gradient_async.resources.progress_option import create_bars
 
 if TYPE_CHECKING:
@@ -67,26 +51,6 @@ DEFAULT_POLL = Poll()
 _SHOWN_CHARS = 200
 _SHORTEST_TIMEOUT = 0.001
 """Seconds for a call when no time remains; the call then ends with a timeout error."""
-
-
-@attrs.define(eq=False)
-class JobContext:
-    """The surroundings of a job.
-
-    Attributes:
-        submit: `Batches.submit`, to submit another job like this one.
-        options: The options of this job's submission; empty if it was submitted elsewhere.
-        input: The checked file, or a source to make it from; None if unknown.
-        journal: Path of the journal; None without one.
-        rows: How the rows of the source become requests.
-    """
-
-    calls: BatchClient
-    submit: Callable[..., Awaitable[BatchJob]]
-    options: Mapping[str, Any] = attrs.field(factory=dict)
-    input: InputFile | Source | None = None
-    journal: Path | None = None
-    rows: RowOptions = attrs.field(factory=RowOptions)
 
 
 class BatchJob(Displayed):
@@ -318,9 +282,9 @@ class BatchJob(Displayed):
         file = await self._open_input(source)
         if saved is None:
             return await self._build_report(file)
-        batch = self.batch or await self.refresh()
+        batch = await self._find_batch()
         paths: dict[ResultFile, Path | None] = {"output": saved.output, "error": saved.errors}
-        return await build_batch_report(iterate_saved(paths, self._resolve_endpoint(batch)), file)
+        return await build_batch_report(iterate_saved(paths, self._context.find_endpoint(batch)), file)
 
     def joined(
         self, rows: Iterable[R] | AsyncIterable[R] | None = None, *, key: RowKey = "custom_id"
@@ -396,8 +360,8 @@ class BatchJob(Displayed):
             is_filtered = bool(report.failed or report.missing)
             reason = "where= takes no failed request" if is_filtered else "Every request of the batch succeeded"
             raise BatchError(f"{reason}; there is nothing to retry.")
-        batch, lines = self.batch or await self.refresh(), await select_lines(file, wanted)
-        endpoint = self._resolve_endpoint(batch) or await read_endpoint(lines)
+        batch, lines = await self._find_batch(), await select_lines(file, wanted)
+        endpoint = self._context.find_endpoint(batch) or await read_endpoint(lines)
         fields = {"provider": batch.provider, "endpoint": endpoint, "metadata": batch.metadata}
         known = {name: value for name, value in fields.items() if value is not None}
         options = {
@@ -431,26 +395,16 @@ class BatchJob(Displayed):
         """Return the results files of each job; raise only if every job ended without results."""
         await self.refresh()
         batches = [part.batch for part in self._parts if part.batch is not None]
-        files = [ResultFiles(self._calls, batch, self._resolve_endpoint(batch)) for batch in batches]
+        files = [ResultFiles(self._calls, batch, self._context.find_endpoint(batch)) for batch in batches]
         problems = [problem for each in files if (problem := await each.fetch_links()) is not None]
         if len(problems) == len(files):
             raise problems[0]
         return files
 
-    def _resolve_endpoint(self, batch: Batch) -> str | None:
-        """Return the endpoint of a job: from its state, its options, or the Anthropic default; it may be absent."""
-        implied = resolve_endpoint(batch.provider, AUTO) if batch.provider == "anthropic" else None
-        return batch.endpoint or self._context.options.get("endpoint") or implied
+    async def _find_batch(self) -> Batch:
+        """Return the last known state, or the current one if none is known."""
+        return self.batch or await self.refresh()
 
     async def _open_input(self, source: Source | None) -> InputFile | None:
         """Return the input as a file, which is opened once; None if it is not known."""
-        known = self._context.input if source is None else source
-        if known is None or isinstance(known, InputFile):
-            return known
-        batch = self.batch or await self.refresh()
-        provider: Provider = "anthropic" if batch.provider == "anthropic" else "openai"
-        endpoint = self._resolve_endpoint(batch) or resolve_endpoint(provider, AUTO)
-        schema = LineSchema(provider, endpoint)
-        rows = choose_rows(known, self._context.rows, schema)
-        self._context.input = await open_input(known, schema, rows=rows)
-        return self._context.input
+        return await self._context.open_input(source, self._find_batch)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Protocol, Self
 
-from gradient_async._protocol.batch.api import BatchPage
+from gradient_async._protocol.batch.api_responses import BatchPage
 from gradient_async.models.batch import Batch
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, ParamSpec, TypedDict
 
 import attrs
 
-from gradient_async._protocol.batch.api import (
+from gradient_async._protocol.batch.api_requests import (
     AUTO,
     BatchLimits,
     EndpointOption,

@@ -17,7 +17,7 @@ import attrs
 from gradient_async._io.async_only import AsyncOnly
 from gradient_async._io.batch.resumable_download import ResumableDownload
 from gradient_async._io.http.hooks import format_error, logger
-from gradient_async._protocol.batch.api import batch_failed_error, results_overdue_error
+from gradient_async._protocol.batch.job_state import batch_failed_error, results_overdue_error
 from gradient_async._protocol.batch.poll_schedule import expects_results, results_retry_delay
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader

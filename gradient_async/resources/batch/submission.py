@@ -19,7 +19,8 @@ import attrs
 from gradient_async._io.batch.input_source import CheckedInput
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.http.hooks import logger
-from gradient_async._protocol.batch.api import build_create_body, is_file_gone
+from gradient_async._protocol.batch.api_requests import build_create_body
+from gradient_async._protocol.batch.api_responses import is_file_gone
 from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import APIStatusError, BatchError, GradientError
