@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from gradient_async.models._base import Model
 
 if TYPE_CHECKING:
+    from gradient_async._protocol.stream.accelerators.event_splitter import Columns
     from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
-    from gradient_async._protocol.stream.accelerators.json_template import Columns
 
 E = TypeVar("E", bound=Model)
 

@@ -31,15 +31,13 @@ import attrs
 
 from gradient_async._protocol.codec.fast_reader import FastReader
 from gradient_async._protocol.stream.accelerators.event_run import EventRun
-from gradient_async._protocol.stream.accelerators.json_template import (
-    Hole,
-    JSONTemplate,
-    Path,
-    RunSplitter,
+from gradient_async._protocol.stream.accelerators.event_splitter import (
+    EventSplitter,
     decode_integers,
     decode_texts,
     decode_valid,
 )
+from gradient_async._protocol.stream.accelerators.json_template import Hole, JSONTemplate, Path
 from gradient_async.models._base import Model
 from gradient_async.models._raw_source import unknown_fields
 
@@ -80,7 +78,7 @@ class EventTemplate(Generic[E]):
     """
 
     source: TemplateSource
-    splitter: RunSplitter
+    splitter: EventSplitter
     holes: tuple[Hole, ...]
     build_event: Callable[..., E]
     is_modelled: tuple[bool, ...]
@@ -110,7 +108,7 @@ class EventTemplate(Generic[E]):
         is_known = not any(unknown_fields(model, frozenset(model.wire_fields)) for model in writer.models)
         return cls(
             TemplateSource(template, writer.paths, is_known),
-            RunSplitter.from_template(template, begin, end),
+            EventSplitter.from_template(template, begin, end),
             template.holes,
             writer.compile_function(template.holes),
             tuple(hole.path in writer.used for hole in template.holes),

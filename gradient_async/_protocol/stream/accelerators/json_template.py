@@ -15,47 +15,40 @@ Worked example. Two texts arrive in a row (shortened):
    the place of the sentinels the object must equal that of the second text. This holds for any other value of the same
    kind then: replacing a value by another leaves the meaning of all other bytes as it is.
 3. *Use.* The template's pieces are ``{"id":"c1",...{"content":"``, ``"}}],"usage":{"total_tokens":`` and ``}}``. A run
-   of events is searched for values at the right distances (`RunSplitter`). Joined with the pieces, they must give the
-   run: then every value was found where it is.
+   of events is searched for values at the right distances (`event_splitter`). Joined with the pieces, they must give
+   the run: then every value was found where it is.
 
 A value is a text (a JSON string without its quotation marks), an integer, or any object or list. Texts and integers
 are decoded for a whole run in one call.
 
-Contract: a run is only split if each of its events is the JSON text of the template with a valid value in each hole.
+Contract: two texts share a template only if every value of the same kind in its holes gives a text with that meaning.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import reduce
 from operator import getitem
 from typing import Any, Literal
 
 import attrs
-import msgspec
 
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async.errors import ResponseDecodeError
 
 HoleKind = Literal["text", "integer", "value"]
 Path = tuple[str | int, ...]
-Columns = Sequence[Sequence[str]]
-"""The values of a run as the events have them: for each hole, those of all events."""
 
 _find_tokens = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s"\[\]{}:,]+|\s+').findall
-_VALUE_PATTERNS: dict[HoleKind, str] = {
+VALUE_PATTERNS: dict[HoleKind, str] = {
     "text": r'([^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+)',
     "integer": r"(0|[1-9][0-9]{0,14})",
     "value": r"(.*)",
 }
-_BLANK_LINE = "\n\n"
-_is_integer = re.compile(_VALUE_PATTERNS["integer"], re.ASCII).fullmatch
+"""Patterns of the values in holes, each in a group."""
+_is_integer = re.compile(VALUE_PATTERNS["integer"], re.ASCII).fullmatch
 _SENTINELS: dict[HoleKind, str] = {"text": '"sentinel-7d1f-%d"', "integer": "731%012d", "value": '"sentinel-7d1f-%d"'}
-_decode_texts = msgspec.json.Decoder(list[str]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_integers = msgspec.json.Decoder(list[int]).decode
 
 
 @attrs.frozen
@@ -231,120 +224,3 @@ def _cut_template(tokens: Sequence[str], holes: dict[int, Hole]) -> JSONTemplate
         pieces.append(f"{piece}{''.join(tokens[begin:at])}{mark}")
         piece, begin = mark, at + 1
     return JSONTemplate((*pieces, piece + "".join(tokens[begin:])), tuple(holes.values()))
-
-
-@attrs.frozen(eq=False, repr=False)
-class RunSplitter:
-    """Splits runs of events into the values in their holes.
-
-    Attributes:
-        head: The text of an event before its first hole.
-        inner: The text between the holes.
-        tail: The text of an event after its last hole, the blank line included.
-        separator: The text between the last hole of an event and the first of the next.
-    """
-
-    head: str
-    inner: tuple[str, ...]
-    tail: str
-    separator: str
-    _find_values: Callable[[str], list[Any]]
-
-    @classmethod
-    def from_template(cls, template: JSONTemplate, begin: str, end: str) -> RunSplitter:
-        """Return the splitter for events that consist of *begin*, the text of *template* and *end*."""
-        first, *inner, last = template.pieces
-        head, tail = begin + first, last + end
-        pattern = _event_pattern(head, inner, tail, [hole.kind for hole in template.holes])
-        return cls(head, tuple(inner), tail, tail + head, re.compile(pattern).findall)
-
-    def split_run(self, run: str) -> tuple[Columns, int]:
-        """Return the values of the first events in *run*, as long as they are of the template, and where they end.
-
-        Hot: a call for each event would be paid for by every token. The pattern takes values at their distances, and
-        what it finds is joined with the pieces: as far as the result equals *run*, every value was found where it is.
-        A pattern with the pieces in it would have to be compiled anew for each stream, for their ids differ.
-        """
-        found = self._find_values(run)
-        if self.inner:
-            columns: Columns = list(zip(*found))  # noqa: B905 - rows of one pattern
-            joined = self._join_columns(columns)
-        else:
-            columns, joined = [found], self.separator.join(found)
-        if f"{self.head}{joined}{self.tail}" == run:
-            return columns, len(run)
-        equal = _count_equal(f"{self.head}{joined}{self.tail}", run)
-        number = run.count(_BLANK_LINE, 0, equal)
-        return [column[:number] for column in columns], run.rfind(_BLANK_LINE, 0, equal) + len(_BLANK_LINE)
-
-    def measure_events(self, columns: Columns) -> int:
-        """Return the number of characters of the events with the values in *columns*."""
-        pieces = len(self.separator) + sum(map(len, self.inner))
-        return pieces * len(columns[0]) + sum(sum(map(len, column)) for column in columns)
-
-    def _join_columns(self, columns: Columns) -> str:
-        """Return the text of a run between its head and its tail."""
-        size, width = len(columns[0]), 2 * len(columns)
-        parts = [self.separator] * (width * size)
-        for number, column in enumerate(columns):
-            parts[2 * number :: width] = column
-        for number, piece in enumerate(self.inner):
-            parts[2 * number + 1 :: width] = [piece] * size
-        parts.pop()
-        return "".join(parts)
-
-
-def _count_equal(left: str, right: str) -> int:
-    """Return the number of characters that *left* and *right* begin with alike."""
-    equal, rest = 0, min(len(left), len(right))
-    while rest:
-        half = (rest + 1) // 2
-        if left.startswith(right[equal : equal + half], equal):
-            equal, rest = equal + half, rest - half
-        else:
-            rest = half - 1
-    return equal
-
-
-def _event_pattern(head: str, inner: Sequence[str], tail: str, kinds: Sequence[HoleKind]) -> str:
-    """Return a pattern that finds values of *kinds* in an event by the lengths of the pieces around them.
-
-    It takes any other line as an event with empty values, because a search for the next event would take long.
-    """
-    parts = [_skip_piece(head)]
-    for kind, after in zip(kinds, (*inner, tail), strict=True):
-        parts.append(_VALUE_PATTERNS[kind])
-        parts.append(re.escape(after) if kind == "value" else _skip_piece(after))  # an object has no end of its own
-    return f"{''.join(parts)}|.*\n+"
-
-
-def _skip_piece(piece: str) -> str:
-    """Return a pattern for any text with as many characters in each line as *piece*."""
-    return "\n".join(f".{{{len(line)}}}" if line else "" for line in piece.split("\n"))
-
-
-def decode_texts(column: Sequence[str]) -> Sequence[str]:
-    r"""Return the texts that the JSON strings of *column* stand for, up to the first that is not valid.
-
-    A line feed is not allowed inside a JSON string, so with one before each separator no string can hide the next.
-    """
-    joined = '"\n,"'.join(column)
-    if "\\" not in joined:
-        return column
-    try:
-        return _decode_texts(f'["{joined}"]')
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return decode_valid(_decode_text, [f'"{text}"' for text in column])
-
-
-def decode_integers(column: Sequence[str]) -> Sequence[int]:
-    """Return the integers of *column*."""
-    return _decode_integers(f"[{','.join(column)}]")
-
-
-def decode_valid(decode: Callable[[Any], Any], column: Sequence[Any]) -> list[Any]:
-    """Return the values of *column*, decoded one by one, up to the first that is not valid."""
-    values: list[Any] = []
-    with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
-        values.extend(map(decode, column))
-    return values
