@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.event_loops import LOOPS, use_event_loop
 from tests.support.file_order import sort_files
+from tests.support.steady_clock import use_steady_clock
 
 settings.register_profile("suite", deadline=None, max_examples=100)
 settings.register_profile(
@@ -55,3 +56,9 @@ def _delete_keys_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _unset_current_loop() -> None:
     """Unset the current loop again, in case another plugin's setup has set one."""
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+async def steady_clock() -> None:
+    """Let time limits of a test not run while the machine stops its process."""
+    use_steady_clock(asyncio.get_running_loop())

@@ -44,23 +44,43 @@ async def test_an_invocation_completes_with_urls_of_its_files(gradient_session: 
     assert [file[:4] for file in files] == [b"\x89PNG"] * 2
 
 
-async def test_the_status_has_no_output_and_the_result_has(gradient_session: AsyncSession) -> None:
-    invoke = gradient_session.async_invoke
-    created = await invoke.create(model_id="fal-ai/elevenlabs/tts", input={"text": "Hello"})
-    assert (await invoke.result(created.request_id)).output is None
-    await invoke.wait(created.request_id, poll=QUICK)
-    assert (await invoke.status(created.request_id)).output is None
-    output = (await invoke.result(created.request_id)).output
+class StepClock:
+    """A clock that moves when a test says so."""
+
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_status_has_no_output_and_the_result_has() -> None:
+    clock = StepClock()
+    async with (
+        Emulator(invocation_seconds=10, clock=clock) as gradient,
+        AsyncSession("test", base_url=gradient.url) as session,
+    ):
+        invoke = session.async_invoke
+        created = await invoke.create(model_id="fal-ai/elevenlabs/tts", input={"text": "Hello"})
+        assert (await invoke.result(created.request_id)).output is None
+        clock.now += 10
+        await invoke.wait(created.request_id, poll=QUICK)
+        assert (await invoke.status(created.request_id)).output is None
+        output = (await invoke.result(created.request_id)).output
     assert output is not None
     assert output["audio"]["content_type"] == "audio/wav"
 
 
-async def test_an_invocation_passes_through_every_status(gradient_session: AsyncSession) -> None:
-    created = await gradient_session.async_invoke.create(model_id=MODEL, input=INPUT)
-    seen = [created.status]
-    while not (now := await gradient_session.async_invoke.status(created.request_id)).is_terminal:
-        seen.append(now.status)
-        await asyncio.sleep(0.02)
+async def test_an_invocation_passes_through_every_status() -> None:
+    clock = StepClock()
+    async with (
+        Emulator(invocation_seconds=10, clock=clock) as gradient,
+        AsyncSession("test", base_url=gradient.url) as session,
+    ):
+        created = await session.async_invoke.create(model_id=MODEL, input=INPUT)
+        seen = [created.status]
+        while not (now := await session.async_invoke.status(created.request_id)).is_terminal:
+            seen.append(now.status)
+            clock.now += 1
     assert list(dict.fromkeys([*seen, now.status])) == ["QUEUED", "IN_PROGRESS", "COMPLETED"]
 
 

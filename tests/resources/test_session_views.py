@@ -18,6 +18,8 @@ from gradient_async import (
 )
 from gradient_async.testing import Emulator
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 

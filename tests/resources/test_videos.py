@@ -71,12 +71,16 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def test_a_video_passes_through_every_status() -> None:
-    async with Emulator() as gradient, AsyncSession("test", base_url=gradient.url) as session:
+    now = [1_000_000.0]
+    async with (
+        Emulator(video_seconds=10, clock=lambda: now[0]) as gradient,
+        AsyncSession("test", base_url=gradient.url) as session,
+    ):
         video = await session.videos.create(model=MODEL, prompt="Waves", size="1280x720", fps=16, extra_body=None)
         seen = [video.status]
         while not (video := await session.videos.retrieve(video.id)).is_terminal:
             seen.append(video.status)
-            await asyncio.sleep(0.02)
+            now[0] += 1.0
         assert list(dict.fromkeys([*seen, video.status])) == ["queued", "in_progress", "completed"]
         assert gradient.requests[0].json == {"model": MODEL, "prompt": "Waves", "size": "1280x720", "fps": 16}
     assert (video.output, video.url, video.error, video.model) == (None, None, None, MODEL)

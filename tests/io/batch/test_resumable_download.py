@@ -28,6 +28,8 @@ from tests.support.batches import (
 )
 from tests.support.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 
 async def test_a_download_sends_no_key(gradient_emulator: Emulator, job: BatchJob) -> None:
     await collect_ids(job)

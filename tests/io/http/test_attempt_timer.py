@@ -18,6 +18,9 @@ from gradient_async import (
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.raw_server import run_raw_server
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("steady_clock")
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 ONCE = RetryPolicy(attempts=1)
@@ -117,8 +120,8 @@ async def test_the_total_limit_covers_a_whole_call(gradient_emulator: Emulator) 
 async def test_a_timeout_while_waiting_for_the_pool_names_it(gradient_emulator: Emulator) -> None:
     gradient_emulator.stall(seconds=5, times=None)
     async with session(gradient_emulator.url, max_connections=1) as s:
-        first = asyncio.create_task(s.chat.completions.create(model="m", messages=HI, timeout=0.5))
-        await asyncio.sleep(0.05)
+        first = asyncio.create_task(s.chat.completions.create(model="m", messages=HI))
+        await wait_until(lambda: gradient_emulator.requests)
         with pytest.raises(APITimeoutError) as caught:
             await s.chat.completions.create(model="m", messages=HI, timeout=0.1)
         assert (caught.value.phase, caught.value.maybe_sent) == ("pool", False)

@@ -12,6 +12,8 @@ from gradient_async.testing import Emulator
 from tests.support.leaks import assert_nothing_leaked
 from tests.support.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 STEPS = 25
 

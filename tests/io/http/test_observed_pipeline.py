@@ -23,6 +23,8 @@ from gradient_async import (
 from gradient_async.testing import Emulator
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 

@@ -32,6 +32,8 @@ from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired
 from tests.support.raw_server import read_request, run_raw_server
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 QUICK = RetryPolicy(first=0.01, longest=0.02)
 

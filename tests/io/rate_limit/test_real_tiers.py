@@ -14,6 +14,8 @@ from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator, Tier
 from tests.support.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 
 

@@ -14,6 +14,8 @@ from tests.support.pools import count_acquired, wait_for_disconnects
 from tests.support.streams import HI, LONG, chat_stream
 from tests.support.waiting import HANG_SECONDS, wait_until
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 
 async def test_text_works_without_a_block(gradient_session: AsyncSession) -> None:
     assert "".join([text async for text in chat_stream(gradient_session).text()])

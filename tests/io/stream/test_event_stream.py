@@ -29,6 +29,8 @@ from tests.support.event_streams import encode_stream
 from tests.support.pools import count_acquired, wait_for_disconnects
 from tests.support.rich_streams import ENDING, MESSAGE_STREAMS, PIECES
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 HI: Any = [{"role": "user", "content": "Hi"}]
 LONG = "one two three four five six seven eight nine ten"
 

@@ -29,6 +29,8 @@ from gradient_async import (
 from gradient_async.testing import Emulator
 from tests.support.pools import count_acquired, wait_for_disconnects
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 IMAGE: dict[str, Any] = {"model": "openai-gpt-image-1", "prompt": "A cute otter", "size": "256x256"}
 PATH = "/v1/images/generations"
 ONE, TWO = (base64.b64encode(data).decode() for data in (b"one", b"two"))

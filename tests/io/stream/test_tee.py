@@ -11,6 +11,8 @@ from tests.support.pools import count_acquired
 from tests.support.streams import LONG, chat_stream
 from tests.support.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 
 async def test_every_branch_of_a_tee_gets_every_chunk(
     gradient_emulator: Emulator, gradient_session: AsyncSession

@@ -127,12 +127,12 @@ async def test_a_paused_server_keeps_no_permits(own_server: RedisServer) -> None
 async def test_many_pauses_at_once_are_one_write(url: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
     async with open_two_limiters(url, (500, 60.0), key=key) as (one, two):
         await one.acquire()
+        began = time.monotonic()
         for number in range(120):
             one.pause(number / 200)
         await asyncio.sleep(0.1)
-        began = time.monotonic()
         await asyncio.wait_for(two.acquire(), HANG_SECONDS)
-        assert time.monotonic() - began > 0.3
+        assert time.monotonic() - began > 0.5
     assert not caplog.records
 
 
@@ -157,7 +157,7 @@ async def test_a_step_of_the_servers_clock_neither_grants_nor_blocks(
             async with asyncio.timeout(HANG_SECONDS):
                 await asyncio.gather(*(acquire() for _ in range(2 * capacity)))
     assert count_in_densest_window(times, period) == capacity
-    assert max(times) - min(times) < 4 * period
+    assert max(times) - min(times) < 20 * period
     assert [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
 
 
