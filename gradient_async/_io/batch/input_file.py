@@ -10,12 +10,11 @@ import os
 import tempfile
 import weakref
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
 
 import anyio
 import attrs
 
-from gradient_async._io.batch.threads import write_all
+from gradient_async._io.batch.threads import replace_os_error, write_all
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.presigned import input_changed_error
 from gradient_async._protocol.batch.validation_report import InputPart
@@ -89,13 +88,13 @@ class TempInputWriter:
 
     def __init__(self, name: str) -> None:
         self._name, self._size = name, 0
-        with _explain_problem(0), tempfile.TemporaryFile("wb", buffering=0) as stream:
+        with replace_os_error(self._build_error), tempfile.TemporaryFile("wb", buffering=0) as stream:
             self._fd = os.dup(stream.fileno())
         self._close_fd = weakref.finalize(self, os.close, self._fd)
 
     def write_block(self, data: bytes) -> None:
         """Append *data* to the file."""
-        with _explain_problem(self._size):
+        with replace_os_error(self._build_error):
             write_all(lambda view: os.write(self._fd, view), data)
         self._size += len(data)
 
@@ -104,17 +103,8 @@ class TempInputWriter:
         self._close_fd.detach()
         return InputFile(self._name, self._size, self._fd)
 
-
-@contextmanager
-def _explain_problem(size: int) -> Iterator[None]:
-    """Turn an OSError into an error that says what could not be written, after *size* bytes of it."""
-    problem = ""
-    try:
-        yield
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-    if problem:
-        raise BatchError(
-            f"The temporary copy of the input cannot be written: {problem}, after {size} bytes. Free some space, or "
-            "name a folder with more in the variable TMPDIR."
+    def _build_error(self, problem: str) -> BatchError:
+        return BatchError(
+            f"The temporary copy of the input cannot be written: {problem}, after {self._size} bytes. Free some space, "
+            "or name a folder with more in the variable TMPDIR."
         )

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 import attrs
 
 from gradient_async._io.batch.file_lock import lock_file
-from gradient_async._io.batch.threads import run_in_thread, write_all
+from gradient_async._io.batch.threads import replace_os_error, run_in_thread, write_all
 from gradient_async._protocol.batch.journal_records import JournalState, encode_record, read_journal
 from gradient_async.errors import BatchError, ConfigurationError
 
@@ -77,32 +77,27 @@ class Journal:
 
     def _write_and_sync(self, record: bytes) -> None:
         assert self._file is not None  # noqa: S101 - entered
-        problem = ""
-        try:
+        with replace_os_error(self._build_write_error):
             write_all(self._file.write, record)
             os.fsync(self._file.fileno())
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if problem:
-            raise BatchError(
-                f"The journal {os.fspath(self.path)!r} cannot be written: {problem}. It keeps what it has; correct the "
-                "cause and make the same call again, which goes on and pays once."
-            )
+
+    def _build_write_error(self, problem: str) -> BatchError:
+        return BatchError(
+            f"The journal {os.fspath(self.path)!r} cannot be written: {problem}. It keeps what it has; correct the "
+            "cause and make the same call again, which goes on and pays once."
+        )
 
     def _open_file(self) -> None:
-        problem = ""
-        try:
+        with replace_os_error(self._build_open_error):
             file = self.path.open("a+b", buffering=0)
             try:
                 self._load_records(file)
             except BaseException:
                 file.close()
                 raise
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        else:
-            return
-        raise ConfigurationError(f"The journal {os.fspath(self.path)!r} cannot be opened: {problem}.")
+
+    def _build_open_error(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(f"The journal {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
     def _load_records(self, file: BinaryIO) -> None:
         lock_file(file, self.path, subject="journal", purpose="job")

@@ -1,4 +1,4 @@
-"""Disk work in a thread.
+"""Disk work: in a thread, and with errors that say what happened to which file.
 
 Contract: the work is over when the call returns or raises, even if the task is cancelled meanwhile. So nobody closes,
 deletes or reopens a file while a thread still writes to it.
@@ -7,12 +7,14 @@ deletes or reopens a file while a thread still writes to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
 
 from gradient_async._io.deadline_timer import get_loop
+from gradient_async.errors import GradientError
 
 T = TypeVar("T")
 
@@ -41,6 +43,18 @@ async def _wait_through_cancellation(future: asyncio.Future[T]) -> asyncio.Cance
         except asyncio.CancelledError as error:  # anyio's shield does not stop task.cancel()
             cancelled = error
     return cancelled
+
+
+@contextmanager
+def replace_os_error(build_error: Callable[[str], GradientError]) -> Iterator[None]:
+    """Raise the error that *build_error* makes of the reason in place of an OSError inside the block."""
+    problem = ""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    if problem:
+        raise build_error(problem) from None
 
 
 def write_all(write: Callable[[memoryview], int], data: bytes) -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -23,7 +22,7 @@ import attrs
 from gradient_async._io.batch.file_lock import lock_file
 from gradient_async._io.batch.input_file import STEP_BYTES
 from gradient_async._io.batch.journal_file import sync_directory
-from gradient_async._io.batch.threads import finish_future, run_in_thread, write_all
+from gradient_async._io.batch.threads import finish_future, replace_os_error, run_in_thread, write_all
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.map.checkpoint_records import (
@@ -138,24 +137,25 @@ class CheckpointFile:
         return problem
 
     def _write_and_sync(self, data: bytes) -> None:
-        file, problem = self._file, ""
+        file = self._file
         assert file is not None  # noqa: S101 - open
-        try:
-            write_all(file.write, data)
-            os.fsync(file.fileno())
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-            _cut_file(file, self._size)
-        else:
-            self._size += len(data)
-            return
-        raise CheckpointError(
+        with replace_os_error(self._build_write_error):
+            try:
+                write_all(file.write, data)
+                os.fsync(file.fileno())
+            except OSError:
+                _cut_file(file, self._size)
+                raise
+        self._size += len(data)
+
+    def _build_write_error(self, problem: str) -> CheckpointError:
+        return CheckpointError(
             f"The checkpoint {os.fspath(self.path)!r} cannot be written: {problem}. It keeps what it has; "
             "correct the cause and run the same call again, which sends only the requests without a result."
         )
 
     def _lock_and_check(self) -> None:
-        with self._name_problem():
+        with replace_os_error(self._build_open_error):
             self._file = self.path.open("a+b", buffering=0)
             lock_file(self._file, self.path, subject="checkpoint", purpose="map")
             self._reader = self.path.open("rb")
@@ -170,7 +170,7 @@ class CheckpointFile:
         """Index the records of the next few megabytes; return False at the end."""
         assert self._reader is not None  # noqa: S101 - open
         step_end = self._size + STEP_BYTES
-        with self._name_problem():
+        with replace_os_error(self._build_open_error):
             while self._size and self._size < step_end:
                 line = self._reader.readline()
                 if not line.endswith(b"\n"):
@@ -185,7 +185,7 @@ class CheckpointFile:
     def _cut_torn_line(self) -> None:
         """Cut off an incomplete last line, and begin a new file with its header."""
         assert self._file is not None  # noqa: S101 - open
-        with self._name_problem():
+        with replace_os_error(self._build_open_error):
             self._file.truncate(self._size)
             if not self._size:
                 self._write_and_sync(encode_header(self.results))
@@ -193,16 +193,8 @@ class CheckpointFile:
         if self._damaged:
             logger.warning("checkpoint %s: %d damaged lines; their items are sent again", self.path, self._damaged)
 
-    @contextmanager
-    def _name_problem(self) -> Iterator[None]:
-        """Turn an OSError into an error that names the file."""
-        problem = ""
-        try:
-            yield
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        if problem:
-            raise ConfigurationError(f"The checkpoint {os.fspath(self.path)!r} cannot be opened: {problem}.")
+    def _build_open_error(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(f"The checkpoint {os.fspath(self.path)!r} cannot be opened: {problem}.")
 
     def _close_file(self) -> None:
         for file in (self._file, self._reader):

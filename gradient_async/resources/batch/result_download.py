@@ -35,7 +35,7 @@ import attrs
 
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.resumable_download import ResumableDownload
-from gradient_async._io.batch.threads import run_in_thread, write_all
+from gradient_async._io.batch.threads import replace_os_error, run_in_thread, write_all
 from gradient_async._protocol.batch.download_state import DownloadState, read_md5
 from gradient_async._protocol.batch.journal_records import SavedPosition
 from gradient_async.errors import BatchError, ConfigurationError, GradientError
@@ -116,17 +116,16 @@ class ResultSaver:
         Raises:
             BatchError: The disk refuses the bytes; the message names the file.
         """
-        problem = ""
         try:
-            await self._save_and_rename()
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        else:
-            return self._position
+            with replace_os_error(self._build_error):
+                await self._save_and_rename()
         finally:
             if self.journal is None or self._is_worthless:
                 self._part_path.unlink(missing_ok=True)
-        raise BatchError(
+        return self._position
+
+    def _build_error(self, problem: str) -> BatchError:
+        return BatchError(
             f"The results could not be written to {os.fspath(self.path)!r}: {problem}, after {self._position} bytes."
         )
 
@@ -236,12 +235,8 @@ class ResultSaver:
 
 
 def _open_for_writing(path: Path, mode: Literal["xb", "r+b"]) -> BinaryIO:
-    problem = ""
-    try:
+    with replace_os_error(partial(_unwritable_error, path)):
         return open(path, mode, buffering=0, opener=_open_without_following)
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-    raise _unwritable_error(path, problem)
 
 
 def _open_without_following(path: str, flags: int) -> int:
