@@ -193,7 +193,7 @@ def _format_report(report: Report) -> Iterator[str]:
         yield f"  {probe.host:<40} {response}"
     yield ""
     if not report.problems:
-        yield "Everything is in place."
+        yield "Everything is in place. No key was sent: gradient-async models tries yours."
     for problem in report.problems:
         yield f"Problem: {problem}"
 

@@ -19,6 +19,7 @@ _OPTIONS = {
     "model must name a model, as 'llama3.3-70b-instruct'; session.models.list() gives all.": (
         "--model must name a model; gradient-async models gives all."
     ),
+    "the agent's own key for an agent.": "the agent's own key for an agent. gradient-async doctor names its source.",
     "session.models.list() gives every model": "gradient-async models lists the models",
     " What arrived is in .snapshot;": "",
     " .snapshot has the part.": "",

@@ -79,7 +79,9 @@ class MapCommand:
 @click.command(
     "map",
     epilog=format_examples(
-        "map questions.txt -o answers.jsonl", 'map words.csv --template "Translate into French: {word}" --dry-run'
+        "map questions.txt -o answers.jsonl",
+        'map words.csv --template "Translate into French: {word}" --dry-run',
+        'echo "Name a river." | gradient-async map',
     ),
 )
 @click.argument("source", default=STDIN, type=click.Path(exists=True, dir_okay=False, allow_dash=True))

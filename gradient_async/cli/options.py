@@ -179,7 +179,7 @@ def build_service_options(
     base_url_help: str = "Address of the service.", *, network: Iterable[Decorator] = network_options
 ) -> Decorator:
     """Return a decorator that adds the options of a command that calls the service."""
-    return combine_options(click.option("--base-url", help=base_url_help), *network)
+    return combine_options(click.option("--base-url", metavar="URL", help=base_url_help), *network)
 
 
 def combine_options(*options: Decorator) -> Decorator:

@@ -36,7 +36,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
         system_option,
         template_option,
         columns_option,
-        click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens, for the same."),
+        click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum number of tokens for each row."),
     ]
     for option in reversed(options):
         function = option(function)

@@ -26,7 +26,7 @@ def closed_port() -> Iterator[int]:
 def test_the_doctor_finds_no_problem_with_keys_and_hosts(gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("doctor")
     assert result.exit_code == 0
-    assert "Everything is in place." in result.stdout
+    assert "Everything is in place. No key was sent: gradient-async models tries yours." in result.stdout
     assert f"{gradient.url} " in result.stdout
 
 

@@ -57,7 +57,7 @@ def test_no_error_that_a_command_can_meet_speaks_python(module: str) -> None:
     [
         (NotFoundError("No such model."), "gradient-async models lists the models."),
         (RateLimitError("Too many.", retry_after=12.2), "Too many. (429) Try again in 13 s, or send less."),
-        (AuthenticationError("No."), "Check the key"),
+        (AuthenticationError("No."), "own key for an agent. gradient-async doctor names its source."),
     ],
 )
 def test_the_advice_of_a_status_names_commands(error: Exception, expected: str) -> None:

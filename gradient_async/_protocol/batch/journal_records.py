@@ -33,7 +33,8 @@ Example: the process dies while it waits for the response to the create request.
 and the service may or may not have the job. The next run with the same input and key uploads nothing, posts the body
 with ``request_id`` 5b1c and writes the ``create`` record: one job in either case. Changed options, such as corrected
 metadata, are written as another ``submit`` record under the same id. Another input, key, host, provider or endpoint
-is refused, because it would be another job.
+is refused, because it would be another job; except while the last record is ``begin``: after a run with a wrong key
+there is no job, and a second ``begin`` replaces the first.
 """
 
 from __future__ import annotations
@@ -91,18 +92,10 @@ class JournalHeader:
         fields = attrs.asdict(self, recurse=False) | {"parts": [attrs.astuple(part) for part in self.parts]}
         return encode_record("begin", version=VERSION, **fields)
 
-    def require_same_job(
-        self,
-        *,
-        key: str,
-        host: str,
-        report: ValidationReport,
-        provider: str,
-        endpoint: str | None,
-        journal: str,
-        batch_ids: Sequence[str] = (),
-    ) -> None:
-        """Refuse to resume with another account or another input.
+    def find_difference(
+        self, *, key: str, host: str, report: ValidationReport, provider: str, endpoint: str | None
+    ) -> str | None:
+        """Return what another account or another input differs in, None for the same job.
 
         Args:
             key: The API key.
@@ -110,11 +103,6 @@ class JournalHeader:
             report: The check of the input.
             provider: The form of its lines.
             endpoint: The path of the requests.
-            journal: The path of the journal, for the error.
-            batch_ids: The ids of its jobs, for the error.
-
-        Raises:
-            ConfigurationError: One of the arguments differs from the header; the message names it.
         """
         comparisons = [
             ("key", self.account, fingerprint_key(key, self.salt)),
@@ -123,14 +111,17 @@ class JournalHeader:
             ("provider", self.provider, provider),
             ("endpoint", self.endpoint, endpoint),
         ]
-        for subject, recorded, current in comparisons:
-            if recorded != current:
-                jobs = f" ({', '.join(batch_ids)})" if batch_ids else ""
-                raise ConfigurationError(
-                    f"The journal {journal!r} belongs to a job with another {subject}{jobs}; "
-                    f"resume it with the same {subject}, or use another journal for a new job."
-                    + (_NEW_KEY_ADVICE if batch_ids and subject == "key" else "")
-                )
+        return next((subject for subject, recorded, current in comparisons if recorded != current), None)
+
+
+def other_job_error(journal: str, difference: str, batch_ids: Sequence[str]) -> ConfigurationError:
+    """Return the error for a *journal* of another job, whose parts are *batch_ids*."""
+    jobs = f" ({', '.join(batch_ids)})" if batch_ids else ""
+    return ConfigurationError(
+        f"The journal {journal!r} belongs to a job with another {difference}{jobs}; "
+        f"resume it with the same {difference}, or use another journal for a new job."
+        + (_NEW_KEY_ADVICE if batch_ids and difference == "key" else "")
+    )
 
 
 @attrs.define
@@ -170,6 +161,16 @@ class JournalState:
     header: JournalHeader | None = None
     parts: dict[int, PartState] = attrs.field(factory=dict)
     saved: dict[str, SavedPosition] = attrs.field(factory=dict)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether there is no job: the last record is ``begin``, or there is none."""
+        return not self.saved and all(part == PartState() for part in self.parts.values())
+
+    @property
+    def batch_ids(self) -> list[str]:
+        """The ids of the jobs that were created."""
+        return [part.batch_id for part in self.parts.values() if part.batch_id is not None]
 
     def part_state(self, number: int) -> PartState:
         """Return the state of part *number*, from 0; an empty one for a part without records."""

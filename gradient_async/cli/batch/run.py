@@ -93,10 +93,10 @@ def run_command(
 ) -> None:
     """Submit SOURCE, wait for its job and save the results.
 
-    SOURCE is a file of JSON Lines, one request a line; - reads stdin. Rows of a .txt, .csv, .tsv or .parquet file, and
-    with --model, --template or --columns those of any source, become requests. Files may be compressed. After an
-    interruption, the same command continues with the same job and never pays for it twice. Exit code 3: some requests
-    failed or are missing.
+    SOURCE is a file of JSON Lines, one request a line, with "custom_id", "method", "url" and "body"; - reads stdin.
+    Rows of a .txt, .csv, .tsv or .parquet file, and with --model, --template or --columns those of any source, become
+    requests. Files may be compressed. After an interruption, the same command continues with the same job and never
+    pays for it twice. Exit code 3: some requests failed or are missing.
     """
     output = output or Path("batch.results.jsonl" if source == "-" else f"{remove_suffixes(source)}.results.jsonl")
     files = RunFiles(

@@ -21,7 +21,7 @@ from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.http.hooks import logger
 from gradient_async._protocol.batch.api_requests import build_create_body
 from gradient_async._protocol.batch.api_responses import is_file_gone
-from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key
+from gradient_async._protocol.batch.journal_records import JournalHeader, PartState, fingerprint_key, other_job_error
 from gradient_async._protocol.batch.validation_report import InputPart
 from gradient_async.errors import APIStatusError, BatchError, GradientError
 from gradient_async.models.batch import Batch
@@ -55,24 +55,23 @@ class Submission:
         return jobs
 
     async def _settle_parts(self) -> tuple[InputPart, ...]:
-        """Return the parts of the input: those in the journal's header, which a new journal gets first."""
+        """Return the parts of the input: those in the journal's header, which a journal without a job gets first."""
         report, journal, target = self.input.report, self.journal, self.calls.target()
         if journal is None:
             return report.parts
-        if journal.state.header is None:
-            journal.state.header = self._new_header(target.key, target.base_url)
-            await journal.append_encoded(journal.state.header.encode_begin())
         header = journal.state.header
-        provider, endpoint = self.options.provider, self.options.endpoint
-        header.require_same_job(
+        difference = header and header.find_difference(
             key=target.key,
             host=target.base_url,
             report=report,
-            provider=provider,
-            endpoint=endpoint,
-            journal=os.fspath(journal.path),
-            batch_ids=[each.batch_id for each in journal.state.parts.values() if each.batch_id is not None],
+            provider=self.options.provider,
+            endpoint=self.options.endpoint,
         )
+        if difference and not journal.state.is_unused:
+            raise other_job_error(os.fspath(journal.path), difference, journal.state.batch_ids)
+        if header is None or difference:
+            header = journal.state.header = self._new_header(target.key, target.base_url)
+            await journal.append_encoded(header.encode_begin())
         return header.parts
 
     def _new_header(self, key: str, host: str) -> JournalHeader:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradient_async import BatchError, ConfigurationError, ValidationReport
+from gradient_async import BatchError, ValidationReport
 from gradient_async._protocol.batch.journal_records import (
     JournalHeader,
     encode_record,
     fingerprint_key,
     identify_job,
+    other_job_error,
     read_journal,
 )
 from gradient_async._protocol.batch.validation_report import InputPart
@@ -82,6 +84,11 @@ def test_any_bytes_are_a_journal_or_a_batch_error(data: bytes, start: bytes) -> 
     assert size == (start + data).rfind(b"\n") + 1
 
 
+@pytest.mark.parametrize("number", range(len(RECORDS) + 1))
+def test_a_journal_is_unused_until_a_step_after_begin_is_recorded(number: int) -> None:
+    assert read_journal(b"".join(RECORDS[:number]))[0].is_unused is (number < 2)
+
+
 def test_a_record_of_an_unknown_kind_is_ignored() -> None:
     assert read_journal(WHOLE + encode_record("later", what=1))[0] == read_journal(WHOLE)[0]
 
@@ -91,13 +98,10 @@ def test_a_journal_of_another_version_is_refused() -> None:
         read_journal(header().encode_begin().replace(b'"version":1', b'"version":2'))
 
 
-def refusal(**other: Any) -> str:
+def refusal(*, batch_ids: Sequence[str] = (), **other: Any) -> str:
     """The message that refuses to resume with *other* facts; empty if the job resumes."""
-    try:
-        header().require_same_job(**{"report": REPORT, **FACTS, "journal": "run.journal", **other})
-    except ConfigurationError as error:
-        return str(error)
-    return ""
+    difference = header().find_difference(**{"report": REPORT, **FACTS, **other})
+    return str(other_job_error("run.journal", difference, batch_ids)) if difference else ""
 
 
 def test_the_same_job_resumes_its_journal() -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from gradient_async import (
     APIConnectionError,
     AsyncSession,
+    AuthenticationError,
     BatchError,
     BatchLimits,
     BatchStep,
@@ -100,6 +102,18 @@ async def test_a_refused_submission_is_corrected_with_the_same_journal(
         assert (await again.refresh()).metadata == {"run": "7"}
     assert again.batch_id == job.batch_id
     assert len(gradient_emulator.storage.requests) == 1
+
+
+async def test_after_a_wrong_key_the_journal_is_that_of_the_right_one(
+    gradient_emulator: Emulator, tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.journal"
+    gradient_emulator.fail(401)
+    for key, error in (("wrong", AuthenticationError), ("right", None), ("wrong", ConfigurationError)):
+        async with AsyncSession(key, base_url=gradient_emulator.url) as session:
+            with nullcontext() if error is None else pytest.raises(error):
+                await session.batches.submit(requests(2), journal=journal)
+    assert len(gradient_emulator.batches.jobs) == 1
 
 
 async def test_a_journal_with_other_options_creates_no_second_job(
