@@ -57,6 +57,7 @@ IMAGE: dict[str, Any] = {"messages": [{"role": "user", "content": [{"type": "ima
         ({"input": "x" * 4000, "max_output_tokens": 100}, 1100, 1120),
         ({"input": ["x" * 4000]}, 1000, 1020),
         ({**IMAGE, "max_tokens": 1}, 1000, 1100),
+        ({"input": [{"data": "A" * 1_000_000}, {"data": "A" * 999}] * 2, "max_tokens": 1}, 2490, 2600),
         ({"messages": [{"role": "user", "content": "x" * 40_000}], "max_tokens": 1}, 10_000, 10_100),
     ],
 )
