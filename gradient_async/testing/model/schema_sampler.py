@@ -53,7 +53,7 @@ class SchemaSampler:
             name: The name of the value's field.
             depth: The number of enclosing objects and arrays; past the maximum, optional values are left out.
         """
-        schema = self._resolve_schema(self.root if schema is None else schema)
+        schema = self._resolve_schema(self.root if schema is None else schema, may_nest=depth < _MAX_DEPTH)
         if depth > 2 * _MAX_DEPTH:
             return None
         for key in ("const", "default"):
@@ -73,17 +73,21 @@ class SchemaSampler:
         }
         return samplers.get(_schema_type(schema), self._sample_string)(schema, name, depth)
 
-    def _resolve_schema(self, schema: Any) -> Schema:
+    def _resolve_schema(self, schema: Any, *, may_nest: bool = True) -> Schema:
+        """Return the schema that references and choices lead to; null where it is allowed and nothing *may_nest*."""
         if not isinstance(schema, Mapping):
             return {}
         if "$ref" in schema:
             found: Any = self.root
-            for key in schema["$ref"].lstrip("#/").split("/"):
+            for key in filter(None, schema["$ref"].lstrip("#/").split("/")):
                 found = found.get(key, {}) if isinstance(found, Mapping) else {}
-            return self._resolve_schema(found)
+            return self._resolve_schema(found, may_nest=may_nest)
         options = schema.get("anyOf") or schema.get("oneOf")
         if options:
-            return self._resolve_schema(next((option for option in options if option.get("type") != "null"), {}))
+            if not may_nest and (null := next((option for option in options if option.get("type") == "null"), None)):
+                return self._resolve_schema(null)
+            chosen: Any = next((option for option in options if option.get("type") != "null"), {})
+            return self._resolve_schema(chosen, may_nest=may_nest)
         if schema.get("allOf"):
             return {key: value for part in schema["allOf"] for key, value in self._resolve_schema(part).items()}
         return schema
@@ -95,9 +99,10 @@ class SchemaSampler:
         return {name: self.sample_value(properties.get(name, {}), name, depth + 1) for name in names}
 
     def _sample_array(self, schema: Schema, name: str, depth: int) -> list[Any]:
-        least = schema.get("minItems", 0)
-        size = least if depth >= _MAX_DEPTH else max(least, 1)
-        return [self.sample_value(schema.get("items", {}), name, depth + 1) for _ in range(size)]
+        first, least = schema.get("prefixItems", []), schema.get("minItems", 0)
+        size = least if depth >= _MAX_DEPTH else max(least, len(first) or 1)
+        items = [*first[:size], *[schema.get("items", {})] * (size - len(first))]
+        return [self.sample_value(item, name, depth + 1) for item in items]
 
     def _sample_string(self, schema: Schema, name: str, _: int) -> str:
         text = _FORMATS.get(schema.get("format", "")) or self._sample_word(name)

@@ -37,6 +37,11 @@ def sample_value(schema: dict[str, Any], question: str = "Is it warm in New York
         ({"type": ["null", "integer"]}, 12),
         ({"type": "null"}, None),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [12, 12]),
+        ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "minItems": 2}, [12, "New York"]),
+        (
+            {"prefixItems": [{"type": "integer"}], "items": {"type": "null"}, "type": "array", "minItems": 3},
+            [12, None, None],
+        ),
         ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, 12),
         ({"allOf": [{"type": "integer"}, {"maximum": 3}]}, 3),
         ({"properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}, {"n": 12}),
@@ -47,6 +52,18 @@ def sample_value(schema: dict[str, Any], question: str = "Is it warm in New York
 )
 def test_a_value_fits_its_schema(schema: dict[str, Any], value: Any) -> None:
     assert sample_value(schema) == value
+
+
+def test_a_recursive_schema_that_may_end_in_null_ends_with_whole_objects() -> None:
+    node = {
+        "type": "object",
+        "required": ["name", "parent"],
+        "properties": {"name": {"type": "string"}, "parent": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    }
+    value = sample_value(node)
+    while value["parent"] is not None:
+        value = value["parent"]
+    assert value["name"] == "New York"
 
 
 def test_a_recursive_schema_gives_a_finite_value() -> None:
