@@ -11,6 +11,7 @@ import click
 
 from gradient_async.cli.emulate_options import add_emulator_options, collect_settings
 from gradient_async.cli.examples import format_examples
+from gradient_async.cli.interruption import run_interruptible
 from gradient_async.testing import Emulator, RecordedRequest
 
 R = TypeVar("R", bound=RecordedRequest)
@@ -31,7 +32,7 @@ def emulate_command(**options: Any) -> None:
     """
     emulator = Emulator(**collect_settings(**options))
     try:
-        asyncio.run(_serve_emulator(emulator))
+        run_interruptible(_serve_emulator(emulator))
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
 

@@ -20,6 +20,7 @@ from gradient_async.cli.chat_options import completion_options, open_completions
 from gradient_async.cli.error_text import name_options
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.exit_codes import ExitCode, combine_exit_codes, exit_code_for
+from gradient_async.cli.interruption import run_interruptible
 from gradient_async.cli.map_estimate import MapEstimate, estimate_map, list_windows
 from gradient_async.cli.map_view import create_map_view
 from gradient_async.cli.row_options import (
@@ -147,7 +148,7 @@ async def _count_requests(command: MapCommand) -> MapEstimate:
 def _run_until_interrupted(command: MapCommand) -> ExitCode:
     """Run the map; after any early end, say how to go on."""
     try:
-        return asyncio.run(_run_map(command))
+        return run_interruptible(_run_map(command))
     except KeyboardInterrupt:
         _print_note("Interrupted. " + _advise_rerun(command))
         raise

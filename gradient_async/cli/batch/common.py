@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -15,6 +14,7 @@ from gradient_async import AsyncSession, Poll
 from gradient_async._protocol.batch.api_requests import AUTO
 from gradient_async.cli.batch.progress_view import ProgressView, print_note
 from gradient_async.cli.exit_codes import ExitCode
+from gradient_async.cli.interruption import run_interruptible
 from gradient_async.cli.options import SECONDS, choice_option, open_session
 from gradient_async.cli.row_options import build_template, row_options, split_columns
 from gradient_async.cli.settings import MODEL_VARIABLE
@@ -147,7 +147,7 @@ def run_with_session(
             return await work(session)
 
     try:
-        code = asyncio.run(run_work())
+        code = run_interruptible(run_work())
     except KeyboardInterrupt:
         if interrupted:
             print_note(interrupted)
