@@ -10,7 +10,7 @@ from tests.support.event_loops import LOOPS, use_event_loop
 from tests.support.file_order import sort_files
 from tests.support.steady_clock import use_steady_clock
 
-settings.register_profile("suite", deadline=None, max_examples=100)
+settings.register_profile("suite", deadline=None, max_examples=50)
 settings.register_profile(
     "fuzz",
     settings.get_profile("suite"),

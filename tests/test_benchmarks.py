@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +26,7 @@ from gradient_async._protocol.stream.accelerators.fast_event_decoder import Fast
 from gradient_async._protocol.stream.message_accumulator import MESSAGE_DIALECT, MESSAGE_HOLES, MessageAccumulator
 from gradient_async._protocol.stream.response_accumulator import RESPONSE_DIALECT, RESPONSE_HOLES, ResponseAccumulator
 from gradient_async.testing import Emulator
+from tests.support.forked import run_script, start_forked
 from tests.support.gateway import open_bench
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -34,6 +36,7 @@ WITHOUT_TINY = {"limiter"}
 TINY = [name for name in ALL if name not in WITHOUT_TINY]
 ROW = {"what", "unit", "ours", "baseline_name", "baseline", "ratio", "goal", "ok"}
 CONCURRENCY = 4
+TINY_SECONDS = 300.0
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -43,18 +46,27 @@ def run_python(*arguments: object) -> Finished:
     return subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=False, timeout=300)
 
 
+def run_tiny(name: str, folder: Path) -> tuple[str, str]:
+    """Run the benchmark *name* in its smallest size; return what it wrote to stdout and stderr."""
+    output, problems = folder / f"{name}.out", folder / f"{name}.err"
+    arguments = (BENCHMARKS / f"{name}.py", ["--tiny", "--json"], output, problems)
+    assert wait([start_forked(run_script, *arguments).process.sentinel], TINY_SECONDS)
+    return output.read_text(encoding="utf-8"), problems.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
-def finished() -> Iterator[dict[str, Future[Finished]]]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[tuple[str, str]]]]:
+    folder = tmp_path_factory.mktemp("tiny")
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         slowest_first = sorted(TINY, key=lambda name: name != "memory")
-        yield {name: pool.submit(run_python, f"{name}.py", "--tiny", "--json") for name in slowest_first}
+        yield {name: pool.submit(run_tiny, name, folder) for name in slowest_first}
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_benchmark_yields_rows(name: str, finished: dict[str, Future[Finished]]) -> None:
-    done = finished[name].result()
-    assert done.stdout, done.stderr
-    rows = json.loads(done.stdout.strip().splitlines()[-1])["rows"]
+def test_a_benchmark_yields_rows(name: str, finished: dict[str, Future[tuple[str, str]]]) -> None:
+    output, problems = finished[name].result()
+    assert output, problems
+    rows = json.loads(output.strip().splitlines()[-1])["rows"]
     assert rows
     assert all(row.keys() >= ROW and isinstance(row["ours"], int | float) for row in rows)
 

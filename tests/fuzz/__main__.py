@@ -2,7 +2,7 @@
 
     python -m tests.fuzz [--examples N] [--minutes M] [TARGET ...]
 
-Without ``--minutes`` each target runs once, with N examples a test (default: 2,000, twenty times those of the suite).
+Without ``--minutes`` each target runs once, with N examples a test (default: 2,000, forty times those of the suite).
 With it, the targets take turns with new random examples until the time is up. A failure is printed with the example,
 which Hypothesis keeps in ``.hypothesis`` and tries first from then on, also in the suite. The exit status is then 1.
 """

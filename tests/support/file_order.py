@@ -16,17 +16,12 @@ SLOW_FILES = (
     "test_benchmarks.py",
     "test_docs.py",
     "typing/test_type_checkers.py",
-    "batches/test_kill.py",
-    "map/test_kill.py",
     "limits/redis/test_lost_data.py",
     "limits/redis/test_topologies.py",
     "limits/redis/test_processes.py",
-    "testing/test_plugin.py",
     "batches/test_s3_servers.py",
     "io/http/test_broken_bodies.py",
     "io/rate_limit/test_limiter.py",
-    "protocol/codec/test_request_json.py",
-    "protocol/schema/test_json_in_text.py",
     "testing/batch/test_driver.py",
 )
 """Files of at least five seconds, the slowest first."""

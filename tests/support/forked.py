@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable
+import os
+import runpy
+import sys
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import attrs
 
@@ -50,6 +54,16 @@ class ForkedProcess:
     def kill(self) -> None:
         """Send SIGKILL."""
         self.process.kill()
+
+
+def run_script(script: Path, arguments: Sequence[str], output: Path, problems: Path) -> None:
+    """Run the program *script* in this process; its stdout and stderr go to the files *output* and *problems*."""
+    for number, path in ((1, output), (2, problems)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(script.parent)
+    sys.path.insert(0, str(script.parent))
+    sys.argv[:] = [str(script), *arguments]
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def start_forked(function: Callable[..., None], *arguments: object) -> ForkedProcess:
