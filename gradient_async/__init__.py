@@ -2,14 +2,16 @@
 
 The packages, from the top; imports point downwards only:
 
-    cli                  command line                    batch
+    cli                  command line                    batch  conversation  probe
     testing              emulator of the service         batch  endpoints  storage  http  scripting  model
     integrations         adapters of other frameworks    langchain  openai  otel  pydantic_ai
+    gateway              local gateway of other programs
     session              AsyncSession: configuration, lifecycle, wiring
-    resources            one class per noun of the API   chat  batch
+    resources            one class per noun of the API   chat  batch  progress_bars
     limits               shared rate limiters            redis
-    _io                  network, disk and clock         map  stream  batch  http  rate_limit
-    _protocol            decisions as pure functions     map  requests  batch  stream  schema  http  codec  rate_limit
+    _io                  network, disk and clock         map  stream  batch  sources  http  rate_limit
+    _protocol            decisions as pure functions     map  sources  requests  batch  stream  schema  http  codec
+                                                         rate_limit
     params   models      what callers send; what the service returns
     errors               the exception tree
 
