@@ -4,11 +4,27 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, Optional, Required, TypedDict, Union
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    NotRequired,
+    Optional,
+    Required,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 
 import attrs
 from hypothesis import strategies as st
+from typing_extensions import ReadOnly
 
+T = TypeVar("T")
 UserId = NewType("UserId", int)
 
 
@@ -88,6 +104,34 @@ class Private:
     made: str = attrs.field(init=False, default="here")
 
 
+@dataclasses.dataclass
+class Page(Generic[T]):
+    items: list[T]
+
+
+@attrs.define
+class Keyed(Generic[T]):
+    key: T
+
+
+@attrs.define
+class Priced(Keyed[int], Generic[T]):  # whose T is not that of its base
+    prices: dict[str, T] | None = None
+
+
+class Named(TypedDict, Generic[T]):
+    value: NotRequired[T]
+
+
+@dataclasses.dataclass
+class Fixed:
+    code: Final[int]
+
+
+class Sealed(TypedDict):
+    code: ReadOnly[int]
+
+
 def make_holder(annotation: Any) -> type:
     """Return a class with one field ``x`` of this type."""
     return attrs.make_class("Holder", {"x": attrs.field(type=annotation)})
@@ -100,6 +144,14 @@ ITEM = {
     "additionalProperties": False,
 }
 
+
+def close_object(required: list[str], **properties: Any) -> dict[str, Any]:
+    """Return the schema of an object with these properties."""
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+INTEGER, NUMBER, STRING = {"type": "integer"}, {"type": "number"}, {"type": "string"}
+PRICES = {"anyOf": [{"type": "object", "additionalProperties": NUMBER}, {"type": "null"}]}
 
 TYPE_TABLE: list[tuple[Any, dict[str, Any], Any, Any]] = [
     (str, {"type": "string"}, "a", "a"),
@@ -191,6 +243,16 @@ TYPE_TABLE: list[tuple[Any, dict[str, Any], Any, Any]] = [
         {"count": 2},
         Private(2),
     ),
+    (Page[str], close_object(["items"], items={"type": "array", "items": STRING}), {"items": ["a"]}, Page(["a"])),
+    (
+        Priced[float],
+        close_object(["key"], key=INTEGER, prices=PRICES),
+        {"key": 1, "prices": {"a": 2}},
+        Priced(1, {"a": 2.0}),
+    ),
+    (Named[int], close_object([], value=INTEGER), {"value": 1}, {"value": 1}),
+    (Fixed, close_object(["code"], code=INTEGER), {"code": 1}, Fixed(1)),
+    (Sealed, close_object(["code"], code=INTEGER), {"code": 1}, {"code": 1}),
 ]
 """Annotation, its schema, a JSON value that fits it, and the converted value."""
 

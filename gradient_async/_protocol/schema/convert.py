@@ -35,6 +35,7 @@ from gradient_async._protocol.schema.annotations import (
     MAPPING_CLASSES,
     Field,
     container_class,
+    has_arguments,
     is_literal,
     is_object_class,
     is_typed_dict,
@@ -246,6 +247,8 @@ def _lazy_class_hook(converter: cattrs.Converter, cls: type) -> Hook:
         nonlocal hook
         if hook is None and is_typed_dict(cls):  # cattrs misses the required keys if annotations are postponed
             hook = partial(_convert_fields, converter, list_fields(cls))
+        elif hook is None and has_arguments(cls):  # cattrs leaves some type variables, and confuses some of one name
+            hook = partial(_convert_generic, converter, list_fields(cls))
         elif hook is None:
             hook = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True)
         return hook(_require_type(dict, value), target)
@@ -266,6 +269,11 @@ def _convert_fields(
     if converter.forbid_extra_keys and (unknown := items.keys() - converted.keys()):
         raise cattrs.ForbiddenExtraKeysError(None, dict, unknown)
     return converted
+
+
+def _convert_generic(converter: cattrs.Converter, fields: Sequence[Field], value: Any, target: Any) -> Any:
+    """Convert the object *value* to an instance of a generic class with these *fields*."""
+    return container_class(target)(**_convert_fields(converter, fields, value))
 
 
 def _decode_foreign(value: Any, target: Any) -> Any:

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from enum import Enum
 from itertools import count
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import attrs
 
@@ -231,6 +231,9 @@ def _is_json_scalar(value: Any) -> bool:
 
 
 def _unsupported_type_error(target: Any, where: str) -> ConfigurationError:
+    if isinstance(target, TypeVar):
+        name = where.partition(".")[0]
+        return ConfigurationError(f"{where} may be of any type; say which, as {name}[str].")
     return ConfigurationError(
         f"{where} is {_describe_type(target)}, which has no JSON Schema; give {_SUPPORTED_TYPES}."
     )
