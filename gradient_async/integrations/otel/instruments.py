@@ -15,6 +15,7 @@ Contract: a count that the service did not state is not recorded.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,7 @@ class Instruments:
             explicit_bucket_boundaries_advisory=_TOKENS,
         )
         self._token_counters: dict[str, Counter] = {}
+        self._creating = threading.Lock()
 
     def _create_timer(self, name: str, description: str) -> Histogram:
         return self._meter.create_histogram(
@@ -100,9 +102,14 @@ class Instruments:
     def _count_tokens(self, tokens: Mapping[str, int], attributes: Mapping[str, Any], context: Context) -> None:
         """Add the tokens of an inference to the counters; the service does not tell text from images."""
         for kind, count in tokens.items():
+            counter = self._token_counters.get(kind) or self._create_counter(kind)
+            counter.add(count, {**attributes, "gen_ai.token.modality": "unknown"}, context=context)
+
+    def _create_counter(self, kind: str) -> Counter:
+        """Create the counter of *kind*, once for sessions in several threads: two of one name would disagree."""
+        with self._creating:
             if kind not in self._token_counters:
                 self._token_counters[kind] = self._meter.create_counter(
                     f"{_INFERENCE}.usage.{kind}", unit="{token}", description="Tokens of the calls."
                 )
-            labels = {**attributes, "gen_ai.token.modality": "unknown"}
-            self._token_counters[kind].add(count, labels, context=context)
+            return self._token_counters[kind]
