@@ -129,7 +129,8 @@ class SharedParts:
     @cached_property
     def transport(self) -> Transport:
         """The connection pool."""
-        return self.network.build_transport(self._home_loop)
+        transport: Transport = vars(self).setdefault("transport", self.network.build_transport(self._home_loop))
+        return transport
 
     @cached_property
     def limiter(self) -> Limiter | None:
@@ -138,7 +139,9 @@ class SharedParts:
             return self.limits
         from gradient_async._io.rate_limit.limiter import RateLimiter
 
-        return RateLimiter(self.limits)
+        # A thread that shows the limits may ask at the same time. From CPython 3.12 on, the decorator holds no lock.
+        limiter: Limiter = vars(self).setdefault("limiter", RateLimiter(self.limits))
+        return limiter
 
     @cached_property
     def connection_reuse(self) -> ConnectionReuse:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from gradient_async import AsyncSession, RateLimits, SessionClosedError
+from gradient_async import AsyncSession, RateLimiter, RateLimits, SessionClosedError
 from gradient_async.params import MessageParam
 from gradient_async.testing import Emulator
 from tests.support.thread_server import receive_request, run_thread_server
@@ -134,6 +134,24 @@ async def test_two_loops_at_once_make_the_first_call_and_one_is_refused(gradient
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(result) for result in results} == {type(None), SessionClosedError}
     await session.aclose()
+
+
+def test_another_thread_that_shows_the_limits_gets_the_same_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    class SlowLimiter(RateLimiter):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            if not reading.ident:
+                reading.start()
+                reading.join(0.05)
+
+    monkeypatch.setattr("gradient_async._io.rate_limit.limiter.RateLimiter", SlowLimiter)
+    session = AsyncSession("test", base_url="http://127.0.0.1:9")
+    reading = threading.Thread(target=lambda: seen.append(session.limits))
+    seen.append(session.limits)
+    reading.join()
+    assert seen == [session.limits] * 2
 
 
 async def test_a_client_session_of_another_loop_is_refused(gradient_emulator: Emulator) -> None:
