@@ -1,6 +1,6 @@
 """What a line that is no request of a batch seems to be meant for.
 
-Contract: pure; quotes nothing of the line but a known endpoint. Runs for lines with faults only.
+Contract: pure; quotes nothing of the line but a known endpoint or field. Runs for lines with faults, and for the first.
 
     line                                             meant for
     the beginning of an array, or of an object   one object a line
@@ -10,10 +10,13 @@ Contract: pure; quotes nothing of the line but a known endpoint. Runs for lines 
     a url that is a known endpoint                   that endpoint
     an object with response or result                read_results: it is a result
     any other object without body                    a template
+    a null that the service refuses                  a file that was written without it
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from gradient_async._protocol.batch.api_requests import KNOWN_ENDPOINTS
@@ -27,7 +30,20 @@ FOR_LINES = (
 )
 FOR_TEMPLATE = "Rows become requests with params={'model': ...} and template= or columns=."
 FOR_READING = "This looks like the results of a batch, not its input."
+FOR_ROWS = (
+    "Lines have null for {}, as data frames write it, which the service refuses: pass the rows themselves, whose None "
+    "is left out, or write the file without it."
+)
 UNLISTED = "No current document of the service lists batches of /v1/embeddings."
+
+_REFUSED_NULL = re.compile(rb'"(tool_calls|tool_call_id|tools|tool_choice|stop|user)"\s*:\s*null\b')
+"""A field that the service wants left out; inside a text the quotes have a backslash before them."""
+
+
+def find_null_hint(lines: Iterable[bytes]) -> str | None:
+    """Return a sentence about the first null in *lines* that the service refuses, None if there is none."""
+    found = next(filter(None, map(_REFUSED_NULL.search, lines)), None)
+    return FOR_ROWS.format(found[1].decode()) if found else None
 
 
 def find_hint(line: bytes, provider: str, endpoint: str | None) -> str | None:

@@ -32,7 +32,7 @@ import attrs
 import msgspec
 
 from gradient_async._protocol.batch.api_requests import BatchLimits
-from gradient_async._protocol.batch.input_hints import FOR_LINES, UNLISTED, find_hint
+from gradient_async._protocol.batch.input_hints import FOR_LINES, UNLISTED, find_hint, find_null_hint
 from gradient_async._protocol.batch.input_line import LineSchema, read_custom_id
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.validation_report import FaultList, InputPart, ValidationReport
@@ -129,6 +129,8 @@ class InputValidator:
         """
         if lines and not self.lines:
             self._offset = self._open_part.start = self._splitter.bom_size
+            if hint := find_null_hint(lines):
+                self.hints[hint] = None
         decode_id, size = self.schema.decode_id, sum(map(len, lines)) + newline_size * len(lines)
         if is_ascii and not self._exceeds_part(len(lines), size):
             with suppress(*_REFUSALS):

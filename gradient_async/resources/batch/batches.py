@@ -22,6 +22,7 @@ from gradient_async._io.batch.input_source import ByteProgress, CheckedInput, So
 from gradient_async._io.batch.journal_file import Journal
 from gradient_async._io.batch.presigned_client import PresignedClient
 from gradient_async._io.batch.threads import run_in_thread
+from gradient_async._io.http.hooks import logger
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.batch.api_requests import (
@@ -105,6 +106,8 @@ class Batches:
         resolved = ResolvedOptions(**options)
         checked = await self._check_source(source, resolved)
         checked.report.raise_for_faults()
+        for hint in checked.report.hints:
+            logger.warning("the input of a batch may not be meant so: %s", hint)
         path = await run_in_thread(partial(resolved.find_journal, partial(self._identify_job, checked, resolved)))
         async with AsyncExitStack() as stack:
             journal = None if path is None else await stack.enter_async_context(Journal(path))

@@ -80,6 +80,19 @@ async def test_an_input_passed_as_a_path_is_shortened_in_the_error(new_session: 
     assert len(str(caught.value)) < 300
 
 
+async def test_a_file_opened_by_gzip_is_uploaded_whole(
+    gradient_emulator: Emulator, new_session: NewSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    data = jsonl(*[line(str(number)) for number in range(200)])
+    path.write_bytes(gzip.compress(data))
+    with gzip.open(path) as source:
+        async with new_session() as session:
+            await session.batches.submit(source)
+    (upload,) = gradient_emulator.storage.requests
+    assert upload.received == len(data)
+
+
 async def test_a_damaged_gzip_file_raises_a_configuration_error(new_session: NewSession) -> None:
     async with new_session() as session:
         with pytest.raises(ConfigurationError, match="cannot be decompressed"):

@@ -237,3 +237,23 @@ def test_no_fault_shows_a_prompt() -> None:
     secret = "the secret prompt"
     lines = [line(body={"model": secret * 0, "messages": secret}), {"custom_id": "a", "prompt": secret}]
     assert secret not in "".join(check(data_of(*lines, f'{{"x":"{secret}'.encode())).faults)
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": "hi", "tool_call_id": None}, "tool_call_id"),
+        ({"role": "user", "content": "hi", "tool_calls": None}, "tool_calls"),
+        ({"role": "assistant", "content": None, "tool_calls": []}, None),
+        ({"role": "user", "content": '"tool_calls": null, "stop":null'}, None),
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_a_null_that_data_frames_write_gets_a_hint(
+    message: dict[str, Any], field: str | None, separators: tuple[str, str]
+) -> None:
+    lines = [line(name, body=BODY | {"messages": [message]}) for name in "abc"]
+    report = check("\n".join(json.dumps(each, separators=separators) for each in lines).encode())
+    assert report.ok
+    assert len(report.hints) == (field is not None)
+    assert all(f"null for {field}," in hint for hint in report.hints)

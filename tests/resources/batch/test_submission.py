@@ -30,7 +30,18 @@ from gradient_async import (
 from gradient_async._io.batch import journal_file
 from gradient_async._io.batch.threads import write_all
 from gradient_async.testing import Emulator
-from tests.support.batches import CREATE_PATH, FAST, FILES_PATH, NewSession, posts_to, read_folder, requests
+from tests.support.batches import (
+    CREATE_PATH,
+    FAST,
+    FILES_PATH,
+    NewSession,
+    body,
+    jsonl,
+    line,
+    posts_to,
+    read_folder,
+    requests,
+)
 
 
 async def test_each_step_is_reported(new_session: NewSession) -> None:
@@ -39,6 +50,13 @@ async def test_each_step_is_reported(new_session: NewSession) -> None:
         await session.batches.submit(requests(3), on_step=steps.append)
     assert [step.stage for step in steps][:1] == ["validate"]
     assert [(step.stage, step.done == step.total) for step in steps][-2:] == [("upload", True), ("submit", True)]
+
+
+async def test_a_hint_about_the_input_is_logged(new_session: NewSession, caplog: pytest.LogCaptureFixture) -> None:
+    data = jsonl(line("a", body=body() | {"stop": None}))
+    async with new_session() as session:
+        await session.batches.submit(data)
+    assert [record.levelname for record in caplog.records if "null for stop" in record.getMessage()] == ["WARNING"]
 
 
 async def test_a_split_input_becomes_several_jobs_that_act_as_one(
