@@ -1,11 +1,18 @@
-"""A server on loopback that answers every request with one body, and the chunks of chat completion streams."""
+"""A server on loopback that answers every request with one body, chunks of streams, and gateways before the server."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import http.server
 import json
+import os
+import socket
+import subprocess
 import threading
+import time
+import urllib.error
+import urllib.request
 from typing import Any
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -29,10 +36,11 @@ def events(*chunks: dict[str, Any], end: bytes = b"data: [DONE]\n\n") -> bytes:
 
 
 class Server:
-    """Answers every request with *body*; its OpenAI-style base URL is ``url``.
+    """Answers every request with *body*, and a POST or PUT with *status*; its OpenAI-style base URL is ``url``.
 
     Attributes:
-        bodies: The body of each request that arrived.
+        status: The status of the answers to a POST or PUT, which may be changed.
+        bodies: The body of each POST or PUT that arrived.
     """
 
     def __init__(
@@ -43,22 +51,29 @@ class Server:
         status: int = 200,
         headers: dict[str, str] | None = None,
     ) -> None:
-        bodies: list[bytes] = []
+        self.status, self.bodies = status, []
+        fields = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
+        owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                bodies.append(self.read_body())
+                owner.bodies.append(self.read_body())
+                self.answer(owner.status)
+
+            do_PUT = do_POST
+
+            def do_GET(self) -> None:
+                self.answer(200)
+
+            def answer(self, status: int) -> None:
                 self.send_response(status)
-                fields = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
                 for name, value in fields.items():
                     self.send_header(name, value)
                 self.end_headers()
                 with contextlib.suppress(ConnectionError):
                     self.wfile.write(body)
-
-            do_GET = do_PUT = do_POST
 
             def read_body(self) -> bytes:
                 if self.headers.get("transfer-encoding") != "chunked":
@@ -74,9 +89,47 @@ class Server:
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.bodies = bodies
         self.root = f"http://127.0.0.1:{server.server_port}"
         self.url = f"{self.root}/v1"
+
+
+class Gateway:
+    """Runs a gateway in a process of its own, on a free port of loopback, until the program ends.
+
+    Args:
+        command: Its command line; ``{port}`` stands for the port.
+        ready: The path that answers when it is ready.
+        environ: Variables of its environment, beside those of this process.
+    """
+
+    def __init__(self, *command: str, ready: str, environ: dict[str, str] | None = None) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        words = [word.replace("{port}", str(port)) for word in command]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(words, env=os.environ | (environ or {}), **quiet)
+        atexit.register(process.kill)
+        self.root = f"http://127.0.0.1:{port}"
+        self.url = f"{self.root}/v1"
+        for _ in range(240):
+            if process.poll() is not None:
+                raise SystemExit(f"{command[0]} ended with status {process.returncode}.")
+            with contextlib.suppress(OSError), urllib.request.urlopen(self.root + ready, timeout=5):
+                return
+            time.sleep(0.5)
+        raise SystemExit(f"{command[0]} is not ready after two minutes.")
+
+
+def post(url: str, **fields: Any) -> tuple[int, bytes]:
+    """Post a chat completion to *url*, a base URL; return status and body."""
+    body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-any"}
+    request = urllib.request.Request(f"{url}/chat/completions", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 def outcome(call: Any) -> Any:
