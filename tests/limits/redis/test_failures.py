@@ -32,7 +32,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
 
 async def refuse(url: str, key: str = "k", *, when_down: WhenDown = "fail_open") -> ConfigurationError:
     """Return the error of the first acquire; it and its context show no secret."""
-    async with open_limiter(url, (5, 60.0), key=key, when_down=when_down) as limiter:
+    async with open_limiter(url, (5, 60.0), key=key, when_down=when_down, timeout=30.0) as limiter:
         for _ in range(2):  # the second call is told so, too
             with pytest.raises(ConfigurationError) as refusal:
                 await asyncio.wait_for(limiter.acquire(timeout=30.0), HANG_SECONDS)
@@ -125,7 +125,7 @@ async def test_a_port_without_tls_is_refused() -> None:
 
 async def test_a_certificate_that_is_trusted_is_used(tls_url: str, tmp_path: Path) -> None:
     url = f"{tls_url}?ssl_ca_certs={tmp_path / 'certificate.pem'}"
-    async with open_limiter(url, (5, 60.0), key="k", when_down="fail_closed") as limiter:
+    async with open_limiter(url, (5, 60.0), key="k", when_down="fail_closed", timeout=30.0) as limiter:
         await asyncio.wait_for(limiter.acquire(), HANG_SECONDS)
 
 

@@ -9,7 +9,7 @@ import redis
 from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
 from gradient_async.models.response_meta import RateLimitInfo
-from tests.support.redis_server import RedisServer, open_limiter, open_two_limiters
+from tests.support.redis_server import RedisServer, is_granted, open_limiter, open_two_limiters
 from tests.support.waiting import HANG_SECONDS, wait_until
 
 ROOMY = (10_000, 3600.0)
@@ -18,9 +18,7 @@ ROOMY = (10_000, 3600.0)
 async def take_permits(limiter: RedisLimiter, model: str, most: int, *, tokens: int = 0, seconds: float = 0.3) -> int:
     """Acquire up to *most* permits for *model*; return their number once the next one is not free for *seconds*."""
     for number in range(most):
-        try:
-            await asyncio.wait_for(limiter.acquire(timeout=seconds, model=model, tokens=tokens), HANG_SECONDS)
-        except APITimeoutError:
+        if not await is_granted(limiter, seconds=seconds, model=model, tokens=tokens):
             return number
     return most
 

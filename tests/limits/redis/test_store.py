@@ -59,7 +59,7 @@ async def test_a_reply_that_is_not_the_scripts_fails_the_waiters(reply: bytes) -
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
-    with pytest.raises(ConfigurationError, match=r"pip install gradient-async\[redis\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'gradient-async\[redis\]'"):
         RedisLimiter("redis://localhost")
 
 
