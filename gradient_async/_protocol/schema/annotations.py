@@ -87,10 +87,21 @@ def unwrap(annotation: Any) -> tuple[Any, str]:
             (annotation,) = get_args(annotation)
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":  # of Python 3.12, or of typing_extensions
-            annotation = annotation.__value__
+        elif is_alias(annotation):
+            annotation = expand_alias(annotation)
         else:
             return annotation, description
+
+
+def is_alias(annotation: Any) -> bool:
+    """Whether *annotation* is a type alias of Python 3.12, or of typing_extensions; it may contain itself."""
+    return type(container_class(annotation)).__name__ == "TypeAliasType"
+
+
+def expand_alias(annotation: Any) -> Any:
+    """Return the type that an alias stands for, with the arguments of a generic one."""
+    alias = container_class(annotation)
+    return _substitute(alias.__value__, dict(zip(alias.__type_params__, get_args(annotation), strict=False)))
 
 
 def _is_read_only(annotation: Any) -> bool:

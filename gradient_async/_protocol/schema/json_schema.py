@@ -25,7 +25,9 @@ from gradient_async._protocol.schema.annotations import (
     MAPPING_CLASSES,
     Field,
     container_class,
+    expand_alias,
     explicit_docstring,
+    is_alias,
     is_literal,
     is_object_class,
     is_union,
@@ -91,6 +93,9 @@ class _SchemaBuilder:
 
     def build(self, annotation: Any, where: str) -> Schema:
         """Return the schema of *annotation*, which is that of the field *where*."""
+        if is_alias(annotation):
+            name = container_class(annotation).__name__
+            return self.define(annotation, name, lambda: self.build(expand_alias(annotation), where))
         target, description = unwrap(annotation)
         return _add_description(self._build_type(target, where), description)
 

@@ -1,6 +1,7 @@
 """JSON Schema of Python types."""
 
 import math
+import sys
 from random import Random
 from typing import Any, Literal
 
@@ -75,6 +76,26 @@ def test_a_class_inside_itself_is_a_definition() -> None:
     assert object_schema(Tree)["properties"]["children"] == {"type": "array", "items": {"$ref": "#/$defs/Tree"}}
     assert object_schema(make_holder(Tree))["properties"]["x"] == {"$ref": "#/$defs/Tree"}
     assert object_schema(make_holder(Tree))["$defs"].keys() == {"Tree"}
+
+
+ALIASES = """
+type JSON = dict[str, JSON] | list[JSON] | str | None
+type Nested[T] = T | list[Nested[T]]
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement type is new in Python 3.12")
+def test_an_alias_inside_itself_is_a_definition() -> None:
+    aliases: dict[str, Any] = {}
+    exec(ALIASES, aliases)  # a syntax error before 3.12
+    holder = make_holder(aliases["Nested"][int])
+    assert object_schema(holder)["$defs"]["Nested"] == {
+        "anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#/$defs/Nested"}}]
+    }
+    assert convert({"x": [1, [2, []]]}, holder, subject="It").x == [1, [2, []]]
+    holder = make_holder(aliases["JSON"])
+    assert convert({"x": {"a": ["b", None]}}, holder, subject="It").x == {"a": ["b", None]}
+    assert object_schema(holder)["properties"]["x"] == {"$ref": "#/$defs/JSON"}
 
 
 def test_docstrings_describe_a_class_and_its_fields() -> None:
