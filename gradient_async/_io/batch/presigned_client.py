@@ -23,7 +23,7 @@ from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import Exchange
-from gradient_async._io.http.hooks import Hook, format_error, logger, report_attempt
+from gradient_async._io.http.hooks import AttemptDetails, Hook, format_error, logger, report_attempt
 from gradient_async._io.http.transport import Transport
 from gradient_async._protocol.batch.download_state import RANGE_NOT_SATISFIABLE, DownloadState
 from gradient_async._protocol.batch.presigned import UrlPolicy, storage_error, storage_retry_delay
@@ -120,8 +120,6 @@ class _PresignedAttempt:
         if not (self.hooks or logger.isEnabledFor(DEBUG)):
             return
         caught = error if isinstance(error, GradientError) else None
-        from gradient_async._io.http.call_details import AttemptDetails  # not loaded without hooks
-
         details = AttemptDetails(
             method=self.method,
             url=self.url.partition("?")[0],

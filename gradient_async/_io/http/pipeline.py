@@ -21,7 +21,7 @@ import attrs
 from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
-from gradient_async._io.http.hooks import Hook, ToolHook, format_error, logger, report_attempt
+from gradient_async._io.http.hooks import AttemptDetails, Hook, ToolHook, format_error, logger, report_attempt
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
@@ -297,8 +297,6 @@ class Pipeline:
 
     def _report_attempt(self, call: _Call, attempt: _Attempt, elapsed: float, *, cancelled: bool = False) -> None:
         exchange = attempt.exchange
-        from gradient_async._io.http.call_details import AttemptDetails  # not loaded without hooks
-
         details = AttemptDetails(
             method=call.request.method,
             url=_describe_address(call),
