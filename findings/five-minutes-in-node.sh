@@ -5,7 +5,7 @@
 # Input:     one call with the default settings, of a whole response, to a server that thinks longer than that. This takes
 #            five minutes and a half.
 # Seen:      node's fetch gives up on headers after 300 s and calls that a failed connection; all three take it for one and
-#            send the prompt again some 304 s after the first time.
+#            send the prompt again some 302 s after the first time.
 # Matters:   a whole response has no headers before its last token. A slow model writes it three times, each is billed,
 #            and none arrives. A time-out after sending is no reason to send again; long calls are streams.
 . "$(dirname "$0")/lib/run.sh"

@@ -183,6 +183,14 @@ async def test_a_streamed_tool_call_is_valid_when_its_arguments_are_whole(
     assert [call["args"] for call in message.invalid_tool_calls] == invalid
 
 
+async def test_a_streamed_refusal_is_a_keyword_argument(gradient_emulator: Emulator, model: ChatGradient) -> None:
+    deltas = [({"refusal": "I can"}, None), ({"refusal": "not."}, None), ({}, "stop")]
+    chunks = [{"id": "c1", "choices": [{"index": 0, "delta": d, "finish_reason": f}]} for d, f in deltas]
+    gradient_emulator.reply(chunks=chunks)
+    message = await sum_chunks(model)
+    assert (message.content, message.additional_kwargs) == ("", {"refusal": "I cannot."})
+
+
 async def test_every_type_of_message_has_the_form_of_the_api(gradient_emulator: Emulator, model: ChatGradient) -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     tool_call = AIMessage("", name="agent", tool_calls=[{"name": "weather", "args": {"city": "Lisbon"}, "id": "c1"}])
