@@ -35,6 +35,7 @@ _OPTIONS = {
     ", as proxy='http://user:password@host:3128'": ", as --proxy http://user:password@host:3128",
     ", or pass allow_insecure=True if the network is yours": "",
     "set base_url to that address if it is the right one": "give it as --base-url if it is the right one",
+    "base_url= ": "--base-url ",
     "Check base_url": "Check the address",
     "check base_url": "check the address",
     ", or pass the list that json.load gives": "",

@@ -21,7 +21,7 @@ def read_prompt(prompt: str | None) -> str:
     piped = sys.stdin.read() if not given or is_piped() else ""
     text = "\n\n".join(part for part in (given, piped) if part.strip())
     if not text.strip():
-        raise click.UsageError("The prompt is empty.")
+        raise click.UsageError("The prompt is empty: give one, or pipe it in.")
     return text
 
 

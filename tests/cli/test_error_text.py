@@ -12,6 +12,7 @@ import gradient_async
 from gradient_async._io.http import attempt_timer
 from gradient_async.cli.error_text import name_options
 from gradient_async.errors import AuthenticationError, NotFoundError, RateLimitError
+from tests.support.cli import Invoke
 
 PACKAGE = Path(gradient_async.__file__).parent
 PYTHON = re.compile(
@@ -62,6 +63,10 @@ def test_no_error_that_a_command_can_meet_speaks_python(module: str) -> None:
 )
 def test_the_advice_of_a_status_names_commands(error: Exception, expected: str) -> None:
     assert expected in name_options(str(error))
+
+
+def test_an_address_is_named_by_its_option(invoke: Invoke) -> None:
+    assert "--base-url is not an address" in invoke("models", "--base-url", "foo").stderr
 
 
 def test_a_time_limit_names_the_option() -> None:

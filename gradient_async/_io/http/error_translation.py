@@ -61,7 +61,11 @@ def _translate_connect_error(
     reason = error.strerror or type(error).__name__
     # a TLS handshake that fails for another reason than its end fails each time
     permanent = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-    return APIConnectionError(f"Could not connect to {kind}{caught.host}:{caught.port}: {reason}.", permanent=permanent)
+    return APIConnectionError(
+        f"Could not connect to {kind}{caught.host}:{caught.port}: {reason}. Check the address and the network; some "
+        "networks need a proxy.",
+        permanent=permanent,
+    )
 
 
 def _build_certificate_error(caught: aiohttp.ClientConnectorCertificateError) -> APIConnectionError:

@@ -64,7 +64,8 @@ class RowTemplate:
         column = field[1]
         is_allowed = self.columns is None or column in self.columns
         if column is None or column not in row or not is_allowed:
-            known = ", ".join(map(str, self.columns or row))[:_MAX_SHOWN]
+            usable = row if column not in row else self.columns or ()
+            known = ", ".join(map(str, usable))[:_MAX_SHOWN]
             shown = f"{field[0][:_MAX_SHOWN]}"
             raise ConfigurationError(f"{name} has no column for {shown} of the template; it has: {known}. {_ADVICE}")
         value = row[column]

@@ -138,6 +138,13 @@ async def test_a_self_signed_certificate_is_refused_and_not_tried_again(self_sig
     assert (error.maybe_sent, error.permanent, error.attempts) == (False, True, 1)
 
 
+async def test_a_port_where_nobody_listens_says_what_to_check() -> None:
+    async with AsyncSession(api_key=KEY, base_url="http://127.0.0.1:1", retry=RetryPolicy(attempts=1)) as session:
+        with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1:1: .*Check the address and the network") as caught:
+            await session.models.list()
+    assert (caught.value.maybe_sent, caught.value.permanent) == (False, False)
+
+
 async def test_a_server_that_does_not_speak_tls_is_not_tried_again(gradient_emulator: Emulator) -> None:
     url = gradient_emulator.url.replace("http:", "https:")
     async with AsyncSession(api_key=KEY, base_url=url, retry=RetryPolicy(replay="always")) as session:

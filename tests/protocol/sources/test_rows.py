@@ -116,6 +116,14 @@ def test_a_row_that_does_not_fit_is_refused_by_name(row: Any, problem: str) -> N
         RowTemplate("{text}").build_messages("row 3", row)
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(["text"], "it has: id, body"), (None, "it has: id, body"), (["body"], "it has: id, body")]
+)
+def test_a_missing_column_is_told_with_those_of_the_row(columns: list[str] | None, shown: str) -> None:
+    with pytest.raises(ConfigurationError, match=shown):
+        RowTemplate("{text}", columns).build_messages("row 1", {"id": "a7", "body": "x"})
+
+
 @pytest.mark.parametrize("template", ["{", "}", '{"json": 1}', "{}"])
 def test_single_braces_are_refused_with_advice(template: str) -> None:
     with pytest.raises(ConfigurationError, match="Double the braces"):
