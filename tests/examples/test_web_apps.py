@@ -16,6 +16,8 @@ from tests.support.redis_server import open_limiter, run_redis_server
 from tests.support.waiting import wait_until
 from tests.support.web_servers import load_example, prepare_examples, serve_with_uvicorn
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 REQUEST = {"messages": [{"role": "user", "content": "Hi"}]}
 LONG = "one two three four five six seven eight nine ten"
 

@@ -122,7 +122,7 @@ async def test_stop_before_the_first_result_submits_nothing(gradient_emulator: E
 async def test_stop_cancels_the_job_and_keeps_the_results_it_has(
     gradient_emulator: Emulator, session: AsyncSession
 ) -> None:
-    gradient_emulator.batches.seconds = 2.0
+    gradient_emulator.batches.seconds = 6.0
     asked = [f"Question {number}" for number in range(50)]
 
     def stop_in_the_middle(progress: MapProgress) -> None:
