@@ -77,7 +77,8 @@ class ProxyCommand:
         try:
             return await gateway.listen(self.host, self.port)
         except OSError as error:
-            reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+            number = error.errno or errno.EADDRNOTAVAIL  # the only error without a number, from CPython 3.13 on
+            reason = _REASONS.get(number) or error.strerror or str(error)
             raise click.UsageError(
                 f"Cannot listen on {self.host}:{self.port}: {reason}. Give another --port or --host."
             ) from None

@@ -51,6 +51,18 @@ class Terminal:
             assert self._changed.wait_for(find_text, HANG_SECONDS), self.screen[self._seen :]
             self._seen = self.screen.find(text, self._seen) + len(text)
 
+    def press_until(self, key: str, text: str) -> None:
+        """Press *key* until *text* is shown: CPython notices a signal that comes just before it waits with the next."""
+
+        def find_text() -> bool:
+            return self.screen.find(text, self._seen) >= 0
+
+        self.type(key)
+        with self._changed:
+            if not self._changed.wait_for(find_text, HANG_SECONDS / 4):
+                self.type(key)
+        self.wait_for(text)
+
     def read_forever(self) -> None:
         """Read what the process shows, until it has ended."""
         with suppress(OSError):  # the other end is closed
