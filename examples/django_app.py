@@ -5,6 +5,7 @@ how several workers share one budget. Django 5 and newer cancel a view whose cli
 """
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -59,7 +60,9 @@ class ErrorMiddleware:
 urlpatterns = [path("stream", stream), path("chat", chat)]
 
 if not settings.configured:
-    settings.configure(ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.ErrorMiddleware"])
+    settings.configure(
+        ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.ErrorMiddleware"], SECRET_KEY=secrets.token_hex()
+    )
 serve_request = get_asgi_application()
 
 

@@ -13,6 +13,8 @@ FOLDER = ROOT / ".venv-matrix"
 VERSIONS = [(3, minor) for minor in range(11, 16)]
 SHOWN_FAILURES = 20
 LOWEST = ("--resolution", "lowest-direct")
+OF_CURRENT_VERSIONS = ("tests/typing", "tests/test_docs.py", "tests/test_benchmarks.py")
+"""What type checkers and Sphinx say, and how many calls a request takes, is tested with current versions alone."""
 PRERELEASES = ("--prerelease", "allow", "--upgrade")
 
 
@@ -103,7 +105,9 @@ def build_combinations(interpreters: Sequence[Interpreter]) -> list[Combination]
         return combinations
     oldest, newest = with_lock[0], with_lock[-1]
     combinations += [
-        Combination(f"{oldest.name}-lowest", oldest, LOWEST),
+        Combination(
+            f"{oldest.name}-lowest", oldest, LOWEST, options=tuple(f"--ignore={path}" for path in OF_CURRENT_VERSIONS)
+        ),
         Combination(f"{newest.name}-pre", newest, PRERELEASES),
         Combination(f"{newest.name}-uvloop", newest, packages=("uvloop",), options=("--event-loop=uvloop",)),
     ]

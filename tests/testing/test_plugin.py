@@ -37,7 +37,7 @@ async def test_it(gradient_emulator, gradient_session) -> None:
 
 def test_the_emulator_fixture_runs_in_automatic_mode(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(EMULATOR.format(mark=""))
-    run = pytester.runpytest_inprocess("--asyncio-mode=auto", *OPTIONS)
+    run = pytester.runpytest_subprocess("--asyncio-mode=auto", *OPTIONS)
     run.assert_outcomes(passed=1)
 
 
@@ -47,7 +47,7 @@ def test_the_fixtures_run_in_strict_mode_and_with_anyio(pytester: pytest.Pyteste
         test_anyio=EMULATOR.format(mark="@pytest.mark.anyio") + ANYIO,
         test_session=SESSION.format(mark="@pytest.mark.asyncio"),
     )
-    run = pytester.runpytest_inprocess("--asyncio-mode=strict", *OPTIONS)
+    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS)
     run.assert_outcomes(passed=3)
 
 
@@ -65,5 +65,5 @@ def test_the_fixtures_run_in_the_loop_of_the_test(
     pytester.makepyfile(SESSION.format(mark=f"@pytest.mark.asyncio{mark}"))
     scopes = f"asyncio_default_test_loop_scope={tests}", f"asyncio_default_fixture_loop_scope={fixtures}"
     options = (option for scope in scopes for option in ("-o", scope))
-    run = pytester.runpytest_inprocess("--asyncio-mode=strict", *OPTIONS, *options)
+    run = pytester.runpytest_subprocess("--asyncio-mode=strict", *OPTIONS, *options, timeout=120)
     run.assert_outcomes(passed=1)

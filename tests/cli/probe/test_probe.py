@@ -62,7 +62,8 @@ def test_the_probe_sends_the_key_and_prints_neither_it_nor_a_prompt(gradient: Em
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
 def test_nothing_is_sent_without_consent(answer: str, gradient: Emulator, invoke: Invoke) -> None:
     result = invoke("doctor", "--probe", stdin=answer)
-    assert (result.exit_code, result.stdout, gradient.requests) == (ExitCode.API_ERROR, "", [])
+    assert (result.exit_code, gradient.requests) == (ExitCode.API_ERROR, [])
+    assert result.stdout.strip() in ("", answer.strip())  # click before 8.2 shows what a test types
     assert "a few cents" in result.stderr
     assert "MODEL_ACCESS_KEY" in result.stderr
 
