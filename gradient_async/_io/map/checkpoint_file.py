@@ -104,7 +104,7 @@ class CheckpointFile:
         batch = self._batch
         batch.records += [encode_record(fingerprint, result) for fingerprint, result in records]
         if self._writer is None:
-            self._writer = get_loop().create_task(self._write_batches())
+            self._writer = asyncio.Task(self._write_batches(), loop=get_loop())  # never eager: others of now share it
         await batch.ended.wait()  # wakes all in one turn of the loop, where a lock takes one for each
         if batch.problem is not None:
             raise batch.problem

@@ -47,7 +47,8 @@ class BackgroundTask:
         """Start the task, unless it runs."""
         self._is_stopped = False
         if self.is_idle and self._loop is not None and not self._loop.is_closed():
-            self._task = self._loop.create_task(self._run_once())
+            # Not by the loop's factory: an eager task may have ended, or started another, before this line is done.
+            self._task = asyncio.Task(self._run_once(), loop=self._loop)
 
     async def run_until(self, done: asyncio.Future[Any]) -> None:
         """Run in the calling task, which nothing else does, until *done* is done or the run ends by itself."""
