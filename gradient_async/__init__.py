@@ -59,12 +59,7 @@ from gradient_async.errors import (
 
 if TYPE_CHECKING:
     from gradient_async._io.disconnect import run_until_disconnected
-    from gradient_async._io.http.call_details import (
-        CallDetails,
-        CallOutcome,
-        ToolCallDetails,
-        ToolRunDetails,
-    )
+    from gradient_async._io.http.call_details import CallDetails, CallOutcome, ToolCallDetails, ToolRunDetails
     from gradient_async._io.http.hooks import AttemptDetails, CallHook, ToolHook, WaitHook
     from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
     from gradient_async._io.stream.chat_stream import ChatStream
