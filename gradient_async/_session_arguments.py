@@ -11,8 +11,6 @@ from inspect import Parameter, Signature, iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import attrs
-
 from gradient_async._io.http.hooks import (
     CallHook,
     Hook,
@@ -39,7 +37,6 @@ AnyHook = Hook | CallHook | WaitHook | ToolHook
 _PRIORITIES = ("interactive", "bulk")
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
 class ViewOptions:
     """The settings of one view of a session.
 
@@ -51,13 +48,20 @@ class ViewOptions:
         priority: Place of the requests at the limiter.
     """
 
-    retry: RetryPolicy
-    timeouts: Timeouts
-    hooks: tuple[AnyHook, ...] = ()
-    headers: Headers = ()
-    priority: Priority = "interactive"
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        retry: RetryPolicy,
+        timeouts: Timeouts,
+        hooks: tuple[AnyHook, ...] = (),
+        headers: Headers = (),
+        priority: Priority = "interactive",
+    ) -> None:
+        self.retry = retry
+        self.timeouts = timeouts
+        self.hooks = hooks
+        self.headers = headers
+        self.priority = priority
         if not isinstance(self.retry, RetryPolicy):
             raise ConfigurationError(
                 f"retry must be a RetryPolicy, as RetryPolicy(attempts=3); got {quote_argument(self.retry)}."

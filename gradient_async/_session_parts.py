@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import attrs
 
 from gradient_async._io.http.hooks import combine_wait_hooks, observes_calls, observes_tools, observes_waits
 from gradient_async._io.http.target import Target
@@ -34,7 +33,6 @@ _LIMITER = ("acquire", "apply_response", "new_for_key")
 """Methods of `Limiter` that calls need."""
 
 
-@attrs.frozen(eq=False, repr=False, kw_only=True)
 class Network:
     """How the hosts are reached.
 
@@ -46,13 +44,20 @@ class Network:
         ssl_context: The context of every TLS connection; None for the default.
     """
 
-    max_connections: int | None
-    client_session: aiohttp.ClientSession | None
-    proxy: Proxy | None
-    trust_env: bool
-    ssl_context: ssl.SSLContext | None
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int | None,
+        client_session: aiohttp.ClientSession | None,
+        proxy: Proxy | None,
+        trust_env: bool,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self.max_connections = max_connections
+        self.client_session = client_session
+        self.proxy = proxy
+        self.trust_env = trust_env
+        self.ssl_context = ssl_context
         if self.max_connections is not None and not is_count(self.max_connections):
             got = quote_argument(self.max_connections)
             raise ConfigurationError(f"max_connections={got}: give at least 1, or None for any number.")
@@ -91,7 +96,6 @@ class Network:
         return ProxyFinder(self.proxy, trusts_env)
 
 
-@attrs.define(eq=False, repr=False, kw_only=True, slots=False)  # cached properties need a dict
 class SharedParts:
     """Keys, addresses, limiters and the connection pool: one of each for a session and its views.
 
@@ -106,20 +110,29 @@ class SharedParts:
         network: How the hosts are reached.
     """
 
-    api_key: credentials.Setting
-    agent_key: credentials.Setting
-    base_url: credentials.Setting
-    agent_url: credentials.Setting
-    knowledge_base_token: credentials.Setting
-    knowledge_base_url: credentials.Setting
-    limits: RateLimits | Limiter | None
-    network: Network
-    _agent_limiters: AgentLimiters | None = attrs.field(default=None, init=False)
-    _home_loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False)
-    _retry_budgets: dict[int, RetryBudget] = attrs.field(factory=dict, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        limits = self.limits
+    def __init__(
+        self,
+        *,
+        api_key: credentials.Setting,
+        agent_key: credentials.Setting,
+        base_url: credentials.Setting,
+        agent_url: credentials.Setting,
+        knowledge_base_token: credentials.Setting,
+        knowledge_base_url: credentials.Setting,
+        limits: RateLimits | Limiter | None,
+        network: Network,
+    ) -> None:
+        self.api_key = api_key
+        self.agent_key = agent_key
+        self.base_url = base_url
+        self.agent_url = agent_url
+        self.knowledge_base_token = knowledge_base_token
+        self.knowledge_base_url = knowledge_base_url
+        self.limits = limits
+        self.network = network
+        self._agent_limiters: AgentLimiters | None = None
+        self._home_loop: asyncio.AbstractEventLoop | None = None
+        self._retry_budgets: dict[int, RetryBudget] = {}
         if not (limits is None or isinstance(limits, RateLimits) or all(hasattr(limits, name) for name in _LIMITER)):
             raise ConfigurationError(
                 f"limits must be RateLimits, None or a limiter with the methods {', '.join(_LIMITER)}; "

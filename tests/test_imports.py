@@ -153,8 +153,25 @@ def test_importing_the_package_loads_its_errors_alone(loaded_by: dict[str, set[s
 
 def test_creating_a_session_loads_its_settings_alone(loaded_by: dict[str, set[str]]) -> None:
     assert our_modules(loaded_by["session"]) == {
-        "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_protocol.http.credentials",
+        "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_value", "_protocol.http.credentials",
         "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_session_arguments", "_session_parts",
+    }  # fmt: skip
+
+
+LIST_ATTRS_CLASSES = """
+import sys
+values = {value for name, module in sys.modules.items() if name.startswith("gradient_async.") for value in vars(module).values()
+          if isinstance(value, type) and hasattr(value, "__attrs_attrs__") and not value.__module__.startswith("gradient_async.models")}
+print(*(value.__name__ for value in values))
+"""
+
+
+def test_a_first_completion_defines_few_attrs_classes() -> None:
+    with run_emulator() as emulator:
+        program = CALL.replace("{code}", ASK).replace("{url!r}", repr(emulator.url)) + LIST_ATTRS_CLASSES
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {
+        "AttemptDetails", "RateLimits", "RetryPolicy", "ServerSentEvent", "Setting", "Target", "Timeouts"
     }  # fmt: skip
 
 

@@ -40,8 +40,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-import attrs
-
 from gradient_async.errors import ConfigurationError
 
 _ASYNCIO_NEEDED = (
@@ -86,7 +84,6 @@ class Expirable(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
 class DeadlineTimer:
     """Expires any number of items on one loop at their deadlines.
 
@@ -96,13 +93,11 @@ class DeadlineTimer:
         next_wake: The time the loop's timer is armed for; infinite if it is not armed.
     """
 
-    loop: asyncio.AbstractEventLoop = attrs.field(factory=get_loop)
-    time: Callable[[], float] = attrs.field(init=False)
-    _items: set[Expirable] = attrs.field(factory=set, init=False)
-    _handle: asyncio.TimerHandle | None = attrs.field(default=None, init=False)
-    next_wake: float = attrs.field(default=math.inf, init=False)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = get_loop() if loop is None else loop
+        self._items: set[Expirable] = set()
+        self._handle: asyncio.TimerHandle | None = None
+        self.next_wake = math.inf
         self.time = loop_clock(self.loop)
 
     def add(self, item: Expirable, expires_at: float) -> None:
@@ -140,13 +135,12 @@ class DeadlineTimer:
         self.wake_by(earliest)
 
 
-@attrs.define(eq=False, repr=False)
 class CancelBlock:
     """A ``with`` block that can be ended from outside by cancelling the task inside it."""
 
-    _task: asyncio.Task[object] | None = attrs.field(default=None, init=False)
-    _cancelling: int = attrs.field(default=0, init=False)
-    _was_cancelled: bool = attrs.field(default=False, init=False)
+    _task: asyncio.Task[object] | None = None
+    _cancelling = 0
+    _was_cancelled = False
 
     def enter_task(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Enter the block in the current task. Passing the running *loop* saves the look-up."""
@@ -172,7 +166,6 @@ class CancelBlock:
         return task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, asyncio.CancelledError)
 
 
-@attrs.define(eq=False, repr=False)
 class PhaseTimer(CancelBlock):
     """A block that raises `TimeoutError` at `expires_at`, which moves from phase to phase.
 
@@ -182,9 +175,10 @@ class PhaseTimer(CancelBlock):
         expires_at: The deadline of the current phase, likewise.
     """
 
-    deadline_timer: DeadlineTimer
-    deadline: float
-    expires_at: float = attrs.field(default=math.inf, init=False)
+    def __init__(self, deadline_timer: DeadlineTimer, deadline: float) -> None:
+        self.deadline_timer = deadline_timer
+        self.deadline = deadline
+        self.expires_at = math.inf
 
     def __enter__(self) -> Self:
         self.enter_task(self.deadline_timer.loop)
@@ -210,7 +204,6 @@ class PhaseTimer(CancelBlock):
         self.cancel_task()
 
 
-@attrs.define(eq=False, repr=False)
 class OpenBlock(CancelBlock):
     """A block that `request_stop` ends without an error: the statement after the block runs next."""
 
@@ -230,11 +223,11 @@ class OpenBlock(CancelBlock):
             loop.call_soon_threadsafe(self.cancel_task)
 
 
-@attrs.define(eq=False, repr=False)
 class GroupedBlock(OpenBlock):
     """A block that is a member of *group* while a task is inside, so that all members can be stopped together."""
 
-    group: set[OpenBlock]
+    def __init__(self, group: set[OpenBlock]) -> None:
+        self.group = group
 
     def __enter__(self) -> Self:
         self.enter_task()

@@ -51,7 +51,6 @@ class Refusal:
     body: bytes
 
 
-@attrs.define(kw_only=True, repr=False)
 class ForwardedRequest(Request):
     """A request of a caller.
 
@@ -59,7 +58,11 @@ class ForwardedRequest(Request):
         refusal: The error response of the last attempt, if there was one.
     """
 
-    refusal: Refusal | None = None
+    __slots__ = ("refusal",)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.refusal: Refusal | None = None
 
 
 def build_forwarded_request(

@@ -26,7 +26,6 @@ from gradient_async.gateway.usage_finder import NO_USAGE, TokenUsage, UsageFinde
 _JSON_TYPE = "application/json"
 
 
-@attrs.define(eq=False, repr=False)
 class RelayPipeline(Pipeline):
     """A pipeline that keeps the service's error response of a `ForwardedRequest` beside the error."""
 

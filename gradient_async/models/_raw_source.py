@@ -21,8 +21,6 @@ from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
-
 if TYPE_CHECKING:
     from gradient_async.models._base import Model
 
@@ -53,7 +51,6 @@ class LazySource(RawSource, Protocol):
         ...
 
 
-@attrs.frozen(eq=False, repr=False)
 class JSONTextSource:
     """The source of models that were decoded from one JSON text.
 
@@ -61,7 +58,10 @@ class JSONTextSource:
         all_fields_known: Whether the models know every field in the text.
     """
 
-    all_fields_known: bool
+    __slots__ = ("all_fields_known",)
+
+    def __init__(self, *, all_fields_known: bool) -> None:
+        self.all_fields_known = all_fields_known
 
     def load_object(self, _cls: type["Model"], document: list[Any], *path: str | int) -> Any:
         """Return the JSON object at *path* in *document*.

@@ -2,11 +2,12 @@
 
 import attrs
 
+from gradient_async._value import Value
 from gradient_async.models._base import NOT_WIRE, Model
 
 
-@attrs.define(kw_only=True)
-class RateLimitInfo:
+@attrs.define(kw_only=True, eq=False, repr=False)
+class RateLimitInfo(Value):
     """The rate-limit headers of one response; None for a header that is absent.
 
     ``limit``, ``remaining`` and ``reset`` are the documented hourly quota of the key; those with a suffix are the
@@ -31,8 +32,8 @@ class RateLimitInfo:
     """The service's clock at the time of the response (the ``Date`` header), in epoch seconds."""
 
 
-@attrs.define(kw_only=True)
-class Timings:
+@attrs.define(kw_only=True, eq=False, repr=False)
+class Timings(Value):
     """The durations of a call, in seconds; None for a phase that did not happen.
 
     Attributes:
@@ -52,8 +53,8 @@ class Timings:
     tokens_per_second: float | None = None
 
 
-@attrs.define(kw_only=True)
-class ResponseMeta:
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ResponseMeta(Value):
     """Metadata of a response.
 
     Attributes:

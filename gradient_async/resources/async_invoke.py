@@ -10,8 +10,6 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Unpack
 
-import attrs
-
 from gradient_async._io.batch.poller import poll_to_end
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.poll_schedule import Poll
@@ -31,7 +29,6 @@ from gradient_async.resources.base import Resource
 _POLL = Poll(first=1.0, longest=15.0)
 
 
-@attrs.frozen(eq=False, repr=False)
 class AsyncInvoke(Resource):
     """``session.async_invoke``.
 

@@ -17,7 +17,6 @@ from gradient_async.params import SpeechParams
 from gradient_async.resources.base import Resource
 
 
-@attrs.frozen(eq=False, repr=False)
 class Speech(Resource):
     """``session.audio.speech``."""
 

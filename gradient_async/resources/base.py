@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import attrs
-
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
@@ -22,7 +20,6 @@ if TYPE_CHECKING:  # the modules of streams are imported with the first stream
 T_co = TypeVar("T_co", covariant=True)
 
 
-@attrs.frozen(eq=False, repr=False)
 class Resource:
     """A part of the API, as an attribute of a session.
 
@@ -32,9 +29,10 @@ class Resource:
         _timeouts: The time limits of the session.
     """
 
-    _pipeline: Pipeline
-    _target: Callable[[], Target]
-    _timeouts: Timeouts
+    def __init__(self, pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts) -> None:
+        self._pipeline = pipeline
+        self._target = target
+        self._timeouts = timeouts
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -45,7 +43,6 @@ class _StreamClass(Protocol[T_co]):
     def __call__(self, opener: Opener, *, max_event_bytes: int) -> T_co: ...
 
 
-@attrs.frozen(eq=False, repr=False)
 class StreamingResource(Resource):
     """A resource with results that can be streamed.
 
@@ -53,7 +50,11 @@ class StreamingResource(Resource):
         _max_event_bytes: Maximum size of one server-sent event, in bytes.
     """
 
-    _max_event_bytes: int = attrs.field(kw_only=True)  # not the class: before attrs 25.4 that includes inherited ones
+    def __init__(
+        self, pipeline: Pipeline, target: Callable[[], Target], timeouts: Timeouts, *, max_event_bytes: int
+    ) -> None:
+        super().__init__(pipeline, target, timeouts)
+        self._max_event_bytes = max_event_bytes
 
     def _new_stream(self, stream_class: _StreamClass[T_co], request: Request) -> T_co:
         """Return a new stream, before its request is sent."""

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-import attrs
-
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.embeddings import MAX_INPUTS, build_embeddings_request, read_embeddings
 from gradient_async._protocol.requests.request import mark_bulk
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from gradient_async.models.map_progress import MapProgress
 
 
-@attrs.frozen(eq=False, repr=False)
 class Embeddings(Resource):
     """``session.embeddings``."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
-import attrs
-
 from gradient_async._protocol.http.image_body import read_images
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.images import build_images_request
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from gradient_async._io.stream.image_stream import ImageStream
 
 
-@attrs.frozen(eq=False, repr=False)
 class Images(StreamingResource):
     """``session.images``."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import attrs
-
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.knowledge_bases import build_retrieve_request, read_passages
 from gradient_async.models.retrieval import RetrievedPassages
@@ -16,7 +14,6 @@ from gradient_async.params import RetrieveParams
 from gradient_async.resources.base import Resource
 
 
-@attrs.frozen(eq=False, repr=False)
 class KnowledgeBases(Resource):
     """``session.knowledge_bases``."""
 

@@ -5,8 +5,6 @@ Source: ``GET /v1/models`` of the serverless reference.
 
 from __future__ import annotations
 
-import attrs
-
 from gradient_async._protocol.http.body_reader import ResponseReader
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
@@ -16,7 +14,6 @@ from gradient_async.resources.base import Resource
 _read_models = ResponseReader(ModelList, "data")
 
 
-@attrs.frozen(eq=False, repr=False)
 class Models(Resource):
     """``session.models``."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import attrs
-
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.rerank import build_rerank_request, read_reranking
 from gradient_async.models.rerank import Reranking
@@ -16,7 +14,6 @@ from gradient_async.params import RerankParams
 from gradient_async.resources.base import Resource
 
 
-@attrs.frozen(eq=False, repr=False)
 class Rerank(Resource):
     """``session.rerank``."""
 

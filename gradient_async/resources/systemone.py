@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import attrs
-
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.systemone import build_systemone_request, read_evaluation
 from gradient_async.models.systemone import SystemOneEvaluation
@@ -16,7 +14,6 @@ from gradient_async.params import SystemOneParams
 from gradient_async.resources.base import Resource
 
 
-@attrs.frozen(eq=False, repr=False)
 class SystemOne(Resource):
     """``session.systemone``."""
 

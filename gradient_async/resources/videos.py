@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, Unpack
 
-import attrs
-
 from gradient_async._io.batch.poller import poll_to_end
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._protocol.batch.poll_schedule import Poll
@@ -39,7 +37,6 @@ T = TypeVar("T")
 _POLL = Poll(first=2.0, longest=15.0)
 
 
-@attrs.frozen(eq=False, repr=False)
 class Videos(Resource):
     """``session.videos``.
 

@@ -5,9 +5,7 @@ Contract: `AttemptTimer.sent` is never False when any part of the request may ha
 
 from __future__ import annotations
 
-import attrs
-
-from gradient_async._io.deadline_timer import PhaseTimer
+from gradient_async._io.deadline_timer import DeadlineTimer, PhaseTimer
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async.errors import APITimeoutError, TimeoutPhase
@@ -22,7 +20,6 @@ _TIMEOUT_ADVICE: dict[TimeoutPhase, str] = {
 }
 
 
-@attrs.define(eq=False, repr=False)
 class AttemptTimer(PhaseTimer):
     """Times one attempt: moves the limit from phase to phase and records when each was reached.
 
@@ -36,15 +33,20 @@ class AttemptTimer(PhaseTimer):
         sent_at: When the request was written, on the loop's clock; None before that.
     """
 
-    timeouts: Timeouts
-    permit: Permit | None
-    phase: TimeoutPhase = attrs.field(default="pool", init=False)
-    sent: bool = attrs.field(default=False, init=False)
-    response_started: bool = attrs.field(default=False, init=False)
-    require_new_connection: bool = attrs.field(default=False, init=False)
-    connect_started_at: float | None = attrs.field(default=None, init=False)
-    connect: float | None = attrs.field(default=None, init=False)
-    sent_at: float | None = attrs.field(default=None, init=False)
+    phase: TimeoutPhase = "pool"
+    sent = False
+    response_started = False
+    require_new_connection = False
+    connect_started_at: float | None = None
+    connect: float | None = None
+    sent_at: float | None = None
+
+    def __init__(
+        self, deadline_timer: DeadlineTimer, deadline: float, timeouts: Timeouts, permit: Permit | None
+    ) -> None:
+        super().__init__(deadline_timer, deadline)
+        self.timeouts = timeouts
+        self.permit = permit
 
     def __deepcopy__(self, _memo: object) -> AttemptTimer:
         return self  # aioresponses copies the arguments of a request, and a running timer cannot be copied

@@ -29,7 +29,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-import attrs
 from aiohttp import ClientRequest, ClientResponse, ClientSession, hdrs
 from aiohttp.helpers import TimerNoop
 from aiohttp.http import StreamWriter
@@ -61,7 +60,6 @@ _CHANGED_METHOD = find_changed_method()
 _SESSION_REQUEST = None if _CHANGED_METHOD else find_request_method({})  # no signature is looked at twice
 
 
-@attrs.frozen(eq=False, repr=False)
 class _RequestHead:
     """The head that all posts to one address with one key share.
 
@@ -72,13 +70,13 @@ class _RequestHead:
         after: Headers after that length, and the empty line.
     """
 
-    request: ClientRequest
-    info: aiohttp.RequestInfo
-    before: bytes
-    after: bytes
+    def __init__(self, request: ClientRequest, info: aiohttp.RequestInfo, before: bytes, after: bytes) -> None:
+        self.request = request
+        self.info = info
+        self.before = before
+        self.after = after
 
 
-@attrs.define(eq=False, repr=False)
 class FastPostSender:
     """Sends short posts over the connections of an aiohttp session.
 
@@ -90,15 +88,20 @@ class FastPostSender:
         proxies: Finds the proxy of an address, once; None without one.
     """
 
-    connect: Callable[[ClientRequest, list[Any], aiohttp.ClientTimeout], Awaitable[Connection]]
-    pool: ClientSession
-    loop: asyncio.AbstractEventLoop
-    read_bufsize: int
-    proxies: ProxyFinder | None = None
-    _heads: dict[tuple[str, str, str, Headers], _RequestHead] = attrs.field(factory=dict, init=False)
-    _traces: list[aiohttp.TraceConfig] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        connect: Callable[[ClientRequest, list[Any], aiohttp.ClientTimeout], Awaitable[Connection]],
+        pool: ClientSession,
+        loop: asyncio.AbstractEventLoop,
+        read_bufsize: int,
+        proxies: ProxyFinder | None = None,
+    ) -> None:
+        self.connect = connect
+        self.pool = pool
+        self.loop = loop
+        self.read_bufsize = read_bufsize
+        self.proxies = proxies
+        self._heads: dict[tuple[str, str, str, Headers], _RequestHead] = {}
         self._traces = self.pool.trace_configs  # the list itself, so that later additions are seen
         if _CHANGED_METHOD is not None:
             report_changed_method(_CHANGED_METHOD)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, TypeVar
 
 import attrs
 
+from gradient_async._value import FrozenValue
 from gradient_async.errors import APIStatusError, GradientError, escape_text
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ D = TypeVar("D")
 R = TypeVar("R")
 
 
-@attrs.frozen(kw_only=True)
-class AttemptDetails:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class AttemptDetails(FrozenValue):
     """One attempt that has ended, successful or not.
 
     Attributes:

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-import attrs
-
 from gradient_async._io.http.call_details import CallDetails
 from gradient_async._io.http.hooks import CallHook
 from gradient_async._io.http.observation import Observation, begin_observation
@@ -24,11 +22,12 @@ from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ResponseDecodeError
 
 
-@attrs.define(eq=False, repr=False)
 class ObservedPipeline(Pipeline):
     """A pipeline with call hooks."""
 
-    call_hooks: Sequence[CallHook] = attrs.field(kw_only=True)
+    def __init__(self, *, call_hooks: Sequence[CallHook], **parts: Any) -> None:
+        super().__init__(**parts)
+        self.call_hooks = call_hooks
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
         """Send *request* and return its decoded response.

@@ -16,8 +16,6 @@ from functools import partial
 from logging import DEBUG
 from typing import TYPE_CHECKING
 
-import attrs
-
 from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from gradient_async._protocol.requests.request import Request
 
 
-@attrs.define(eq=False, repr=False)
 class _Call:
     """The state of one call across its attempts.
 
@@ -58,20 +55,41 @@ class _Call:
         rate_limit_error: The 429 that the previous attempt ended with.
     """
 
-    request: Request
-    target: Target
-    deadline_timer: DeadlineTimer
-    started_at: float
-    deadline: float
-    attempt: int = 0
-    limiter_wait: float = 0.0
-    maybe_sent: bool = False
-    timer: AttemptTimer | None = None
-    needs_new_connection: bool = False
-    rate_limit_error: RateLimitError | None = None
+    __slots__ = (
+        "attempt",
+        "deadline",
+        "deadline_timer",
+        "limiter_wait",
+        "maybe_sent",
+        "needs_new_connection",
+        "rate_limit_error",
+        "request",
+        "started_at",
+        "target",
+        "timer",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        target: Target,
+        deadline_timer: DeadlineTimer,
+        started_at: float,
+        deadline: float,
+    ) -> None:
+        self.request = request
+        self.target = target
+        self.deadline_timer = deadline_timer
+        self.started_at = started_at
+        self.deadline = deadline
+        self.attempt = 0
+        self.limiter_wait = 0.0
+        self.maybe_sent = False
+        self.timer: AttemptTimer | None = None
+        self.needs_new_connection = False
+        self.rate_limit_error: RateLimitError | None = None
 
 
-@attrs.define(eq=False, repr=False)
 class _Attempt:
     """The result of one attempt: a response, an error, or both.
 
@@ -80,12 +98,19 @@ class _Attempt:
         body: The body of the response; empty for a successful stream.
     """
 
-    timer: AttemptTimer
-    limiter_wait: float
-    exchange: Exchange | None = None
-    body: bytes = b""
-    limits: RateLimitInfo | None = None
-    error: GradientError | None = None
+    __slots__ = ("body", "error", "exchange", "limiter_wait", "limits", "timer")
+
+    def __init__(
+        self,
+        timer: AttemptTimer,
+        limiter_wait: float,
+    ) -> None:
+        self.timer = timer
+        self.limiter_wait = limiter_wait
+        self.exchange: Exchange | None = None
+        self.body = b""
+        self.limits: RateLimitInfo | None = None
+        self.error: GradientError | None = None
 
     def close_exchange(self) -> None:
         """Close the connection of the response, unless its body was read to the end."""
@@ -93,7 +118,6 @@ class _Attempt:
             self.exchange.close()
 
 
-@attrs.define(eq=False, repr=False)
 class Pipeline:
     """Sends requests until one attempt succeeds or the retry policy gives up.
 
@@ -105,17 +129,24 @@ class Pipeline:
         tool_hooks: Observers of conversations with tools.
     """
 
-    transport: Transport
-    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
-    hooks: Sequence[Hook] = ()
-    on_wait: WaitObserver | None = None
-    tool_hooks: Sequence[ToolHook] = ()
-    _budget: RetryBudget = attrs.field(kw_only=True)
-    _connection_reuse: ConnectionReuse = attrs.field(factory=ConnectionReuse, kw_only=True)
-
-    @_budget.default
-    def _new_budget(self) -> RetryBudget:
-        return RetryBudget(self.retry.budget)
+    def __init__(
+        self,
+        transport: Transport,
+        retry: RetryPolicy,
+        hooks: Sequence[Hook] = (),
+        on_wait: WaitObserver | None = None,
+        tool_hooks: Sequence[ToolHook] = (),
+        *,
+        budget: RetryBudget,
+        connection_reuse: ConnectionReuse,
+    ) -> None:
+        self.transport = transport
+        self.retry = retry
+        self.hooks = hooks
+        self.on_wait = on_wait
+        self.tool_hooks = tool_hooks
+        self._budget = budget
+        self._connection_reuse = connection_reuse
 
     async def send_and_decode(self, request: Request, target: Target, decode: Callable[[bytes], R]) -> R:
         """Send *request* and return its decoded response.

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-import attrs
-
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.codec.json_text import shorten_text
@@ -31,7 +29,6 @@ class DecodedResult(Protocol):
 R = TypeVar("R", bound=DecodedResult)
 
 
-@attrs.define(eq=False, repr=False)
 class Reply:
     """A successful response: its body, or for a stream the open exchange.
 
@@ -45,13 +42,25 @@ class Reply:
         permit: The permit to settle when the usage is known; None if no limit counts model tokens.
     """
 
-    exchange: Exchange
-    body: bytes
-    meta: ResponseMeta
-    deadline: float
-    started_at: float
-    on_end: Callable[[Any, str, BaseException | None], None] | None = None
-    permit: Permit | None = None
+    __slots__ = ("body", "deadline", "exchange", "meta", "on_end", "permit", "started_at")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        body: bytes,
+        meta: ResponseMeta,
+        deadline: float,
+        started_at: float,
+        on_end: Callable[[Any, str, BaseException | None], None] | None = None,
+        permit: Permit | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.body = body
+        self.meta = meta
+        self.deadline = deadline
+        self.started_at = started_at
+        self.on_end = on_end
+        self.permit = permit
 
     def decode_body(self, decode: Callable[[bytes], R]) -> R:
         """Return the result of ``decode(body)`` with its meta; its errors get the request id and attempts."""

@@ -18,7 +18,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
@@ -50,7 +49,6 @@ _binding = threading.Lock()
 """Held while a session gets its event loop: once in the life of most sessions."""
 
 
-@attrs.define(eq=False, repr=False)
 class Transport:
     """Sends requests over a pool of connections.
 
@@ -63,22 +61,30 @@ class Transport:
         closed: Whether `aclose` was called.
     """
 
-    max_connections: int | None = None
-    client_session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
-    proxies: ProxyFinder | None = attrs.field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    home_loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, repr=False)
-    closed: bool = attrs.field(default=False, init=False)
-    _pool: aiohttp.ClientSession | None = attrs.field(default=None, init=False, repr=False)
-    _open_exchanges: set[Exchange] = attrs.field(factory=set, init=False, repr=False)
-    _active_calls: set[OpenBlock] = attrs.field(factory=set, init=False, repr=False)
-    _deadline_timer: DeadlineTimer | None = attrs.field(default=None, init=False, repr=False)
-    _bound_pid: int = attrs.field(default=0, init=False, repr=False)
-    _inherited: object = attrs.field(default=None, init=False, repr=False)
-    _loop: asyncio.AbstractEventLoop | None = attrs.field(default=None, init=False, repr=False)
-    _pid: int = attrs.field(default=0, init=False, repr=False)
-    _fast_posts: FastPostSender | None = attrs.field(default=None, init=False, repr=False)
-    _guard: AsyncGenerator[None, None] | None = attrs.field(default=None, init=False, repr=False)
+    def __init__(
+        self,
+        max_connections: int | None = None,
+        client_session: aiohttp.ClientSession | None = None,
+        proxies: ProxyFinder | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        home_loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.max_connections = max_connections
+        self.client_session = client_session
+        self.proxies = proxies
+        self.ssl_context = ssl_context
+        self.home_loop = home_loop
+        self.closed = False
+        self._pool: aiohttp.ClientSession | None = None
+        self._open_exchanges: set[Exchange] = set()
+        self._active_calls: set[OpenBlock] = set()
+        self._deadline_timer: DeadlineTimer | None = None
+        self._bound_pid = 0
+        self._inherited: object = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._fast_posts: FastPostSender | None = None
+        self._guard: AsyncGenerator[None, None] | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

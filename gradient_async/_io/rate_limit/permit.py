@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
-
 if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.model_budget import ModelBudget
     from gradient_async._protocol.rate_limit.priority_queue import Priority
@@ -35,7 +33,6 @@ class PermitOwner(Protocol):
     def _record_tokens(self, permit: Permit, tokens: int) -> None: ...
 
 
-@attrs.define(eq=False)
 class Permit:
     """Allows one request.
 
@@ -48,15 +45,28 @@ class Permit:
         refunded: Whether the permit was given back.
     """
 
-    _owner: PermitOwner = attrs.field(repr=False)
-    sent_at: float
-    held: bool = False
-    spend: TokenSpend | None = attrs.field(default=None, repr=False)
-    model: str | None = None
-    model_budget: ModelBudget | None = attrs.field(default=None, repr=False)
-    tokens: int = 0
-    waited: float = 0.0
-    refunded: bool = False
+    __slots__ = ("_owner", "held", "model", "model_budget", "refunded", "sent_at", "spend", "tokens", "waited")
+
+    def __init__(
+        self,
+        owner: PermitOwner,
+        sent_at: float,
+        *,
+        held: bool = False,
+        spend: TokenSpend | None = None,
+        model: str | None = None,
+        model_budget: ModelBudget | None = None,
+        tokens: int = 0,
+    ) -> None:
+        self._owner = owner
+        self.sent_at = sent_at
+        self.held = held
+        self.spend = spend
+        self.model = model
+        self.model_budget = model_budget
+        self.tokens = tokens
+        self.waited = 0.0
+        self.refunded = False
 
     def sent(self) -> float:
         """Count the permit from now: its request is being written. Return `sent_at`.

@@ -12,8 +12,6 @@ import itertools
 import math
 from collections.abc import Callable
 
-import attrs
-
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.rate_limit.priority_queue import Priority, PriorityQueue
 from gradient_async.errors import APITimeoutError, GradientError, SessionClosedError
@@ -26,7 +24,6 @@ _MIN_DEAD_DEADLINES = 64
 """Deadlines of finished waiters that are kept before it is worth rebuilding the heap."""
 
 
-@attrs.define(eq=False, repr=False, weakref_slot=False)
 class Waiter:
     """One request that waits for a permit.
 
@@ -43,16 +40,21 @@ class Waiter:
         parked: Whether it waits for its model.
     """
 
-    priority: Priority
-    timeout: float | None
-    tokens: int
-    hold: bool
-    model: str | None
-    since: float
-    granted: asyncio.Future[Permit] = attrs.field(init=False)
-    queued: bool = attrs.field(init=False)
-    number: int = attrs.field(init=False)
-    parked: bool = attrs.field(init=False)
+    __slots__ = ("granted", "hold", "model", "number", "parked", "priority", "queued", "since", "timeout", "tokens")
+
+    def __init__(
+        self, priority: Priority, timeout: float | None, tokens: int, *, hold: bool, model: str | None, since: float
+    ) -> None:
+        self.priority = priority
+        self.timeout = timeout
+        self.tokens = tokens
+        self.hold = hold
+        self.model = model
+        self.since = since
+        self.granted: asyncio.Future[Permit]
+        self.queued: bool
+        self.number: int
+        self.parked: bool
 
 
 class WaitQueue:

@@ -34,7 +34,6 @@ _LOOK_INTERVAL = 0.1
 _MAX_LIMITS = 100
 
 
-@attrs.define(eq=False, repr=False)
 class WaitReport:
     """The report of one wait.
 
@@ -44,10 +43,11 @@ class WaitReport:
         timer: Fires when the wait has become long.
     """
 
-    waiter: Waiter
-    observer: WaitObserver | None
-    timer: asyncio.TimerHandle | None = None
-    _end: Callable[[WaitOutcome], object] | None = attrs.field(default=None, init=False)
+    def __init__(self, waiter: Waiter, observer: WaitObserver | None) -> None:
+        self.waiter = waiter
+        self.observer = observer
+        self.timer: asyncio.TimerHandle | None = None
+        self._end: Callable[[WaitOutcome], object] | None = None
 
     def begin(self, details: WaitDetails) -> None:
         """Tell the observer that the wait has begun."""

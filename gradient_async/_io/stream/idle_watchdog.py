@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import math
 
-import attrs
-
 from gradient_async._io.http.attempt_timer import body_timeout_error
 from gradient_async._io.http.exchange import READ_ERRORS, Exchange
 from gradient_async.errors import APIConnectionError, TimeoutPhase
 
 
-@attrs.define(eq=False, repr=False)
 class IdleWatchdog:
     """Reads the body of an exchange, and closes the exchange when it is silent or lasts for too long.
 
@@ -31,11 +28,14 @@ class IdleWatchdog:
             while a JSON body is read, which has no events.
     """
 
-    exchange: Exchange
-    expired: TimeoutPhase | None = attrs.field(default=None, init=False)
-    lost: APIConnectionError | None = attrs.field(default=None, init=False)
-    read_began: float | None = attrs.field(default=None, init=False)
-    event_wait_began: float | None = attrs.field(default=None, init=False)
+    __slots__ = ("event_wait_began", "exchange", "expired", "lost", "read_began")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.expired: TimeoutPhase | None = None
+        self.lost: APIConnectionError | None = None
+        self.read_began: float | None = None
+        self.event_wait_began: float | None = None
 
     def start(self) -> None:
         """Start to watch the exchange."""

@@ -49,7 +49,6 @@ _EMPTY: dict[Any, str] = {list: "[]", dict: "{}"}
 """Containers of models, and their defaults as source."""
 
 
-@attrs.frozen(eq=False, repr=False)
 class StructTypes:
     """The msgspec structs with the fields of the models, each defined on first use.
 
@@ -58,8 +57,9 @@ class StructTypes:
             an ``error`` that is not null, so that no error inside a result is overlooked.
     """
 
-    forbid_unknown: bool
-    _structs: dict[type[Model], type[msgspec.Struct]] = attrs.field(factory=dict, init=False)
+    def __init__(self, *, forbid_unknown: bool) -> None:
+        self.forbid_unknown = forbid_unknown
+        self._structs: dict[type[Model], type[msgspec.Struct]] = {}
 
     def struct_for(self, cls: type[Model]) -> type[msgspec.Struct]:
         """Return the struct of *cls*."""
@@ -97,14 +97,14 @@ OPEN_STRUCTS, CLOSED_STRUCTS = StructTypes(forbid_unknown=False), StructTypes(fo
 _OPEN_TEXT, _CLOSED_TEXT = JSONTextSource(all_fields_known=False), JSONTextSource(all_fields_known=True)
 
 
-@attrs.frozen(eq=False, repr=False)
 class ModelBuilders:
     """The functions that move the fields of structs to models, each generated on first use.
 
     Hot: a generated function takes a third of the time of a loop over the names of the fields.
     """
 
-    _builders: dict[type[Model], Builder] = attrs.field(factory=dict, init=False)
+    def __init__(self) -> None:
+        self._builders: dict[type[Model], Builder] = {}
 
     def builder_for(self, cls: type[Model]) -> Builder:
         """Return the function for *cls*."""
@@ -118,7 +118,8 @@ class ModelBuilders:
         for field in _wire_fields(cls):
             inner = _find_model(field.type)
             if inner is not None:
-                names |= {f"{field.name}_class": inner, f"{field.name}_builder": self.builder_for(inner)}
+                names[f"{field.name}_class"] = inner
+                self._bind_builder(names, f"{field.name}_builder", inner)
             values[field.name] = _generate_value(field, holds_models=inner is not None)
         stores = [f"    model.{name} = {value}" for name, value in values.items()]
         source = ["def build(struct, raw):", "    model = new(cls)", *stores, "    return model"]
@@ -126,6 +127,15 @@ class ModelBuilders:
         exec(code, names)  # noqa: S102  the source holds names of our own classes only
         build: Builder = names["build"]
         return build
+
+    def _bind_builder(self, names: dict[str, Any], name: str, cls: type[Model]) -> None:
+        """Let *name* in *names* be the function for *cls*, generated when the first object of that class arrives."""
+
+        def build_first(struct: Any, raw: RawTuple) -> Any:
+            names[name] = build = self.builder_for(cls)
+            return build(struct, raw)
+
+        names[name] = build_first
 
 
 _BUILDERS = ModelBuilders()

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_detection import find_completion_error, find_error, is_failure
@@ -27,7 +25,6 @@ def identity(value: Any) -> Any:
     return value
 
 
-@attrs.define(eq=False, repr=False, slots=False)  # a cached property needs a __dict__
 class ResponseReader(Generic[M]):
     """Reads response bodies as objects of one class. Its decoder is built on first use, not at import.
 
@@ -41,12 +38,22 @@ class ResponseReader(Generic[M]):
             has the required field and no ``error``.
     """
 
-    cls: type[M]
-    required: str
-    prepare: Callable[[Any], Any] = identity
-    find_error: Callable[[Any], APIStatusError | None] = attrs.field(default=find_error, kw_only=True)
-    absent: tuple[str, ...] = attrs.field(default=(), kw_only=True)
-    may_be_error: Callable[[M], bool] | None = attrs.field(default=None, kw_only=True)
+    def __init__(
+        self,
+        cls: type[M],
+        required: str,
+        prepare: Callable[[Any], Any] = identity,
+        *,
+        find_error: Callable[[Any], APIStatusError | None] = find_error,
+        absent: tuple[str, ...] = (),
+        may_be_error: Callable[[M], bool] | None = None,
+    ) -> None:
+        self.cls = cls
+        self.required = required
+        self.prepare = prepare
+        self.find_error = find_error
+        self.absent = absent
+        self.may_be_error = may_be_error
 
     def __call__(self, body: bytes) -> M:
         """Read *body*.

@@ -10,13 +10,10 @@ Contract: pure; time is an argument, in seconds.
 
 from __future__ import annotations
 
-import attrs
-
 _FIRST_PAUSE = 60.0
 _LONGEST_PAUSE = 3600.0
 
 
-@attrs.define(eq=False, repr=False)
 class ConnectionReuse:
     """Remembers the hosts that lost a reused connection before they responded.
 
@@ -24,7 +21,8 @@ class ConnectionReuse:
         pauses: For each such host the end and the length of its last pause.
     """
 
-    pauses: dict[str, tuple[float, float]] = attrs.field(factory=dict, init=False)
+    def __init__(self) -> None:
+        self.pauses: dict[str, tuple[float, float]] = {}
 
     def record_loss(self, host: str, now: float) -> None:
         """Record that *host* lost a reused connection, and stop reusing its connections for a while.

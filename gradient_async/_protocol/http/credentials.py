@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from gradient_async._value import FrozenValue
 from gradient_async.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://inference.do-ai.run"
@@ -60,8 +61,8 @@ Secret = str | SupportsSecret
 Address = str | SupportsScheme
 
 
-@attrs.frozen
-class Setting:
+@attrs.frozen(eq=False, repr=False)
+class Setting(FrozenValue):
     """A value from an argument or from the first environment variable that is set.
 
     Attributes:
@@ -227,9 +228,11 @@ def _split_address(text: str, source: str) -> SplitResult:
 
 def _refuse_endpoint(parts: SplitResult, source: str) -> None:
     """Raise a `ConfigurationError` with the right address if this is that of an endpoint."""
-    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses have no path
-
     path = parts.path.rstrip("/")
+    if "/v1/" not in path and not path.endswith("/chat/completions"):
+        return
+    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses end before that
+
     if endpoint := find_endpoint(path):
         host = parts.netloc.rpartition("@")[2]
         raise ConfigurationError(

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import attrs
 
+from gradient_async._value import FrozenValue
 from gradient_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -69,8 +70,8 @@ _MAX_DOUBLINGS = 100
 _TENTHS_PER_RETRY = 10
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(FrozenValue):
     """How often and after which delays a failed call is sent again.
 
     Attributes:
@@ -147,7 +148,6 @@ def requested_delay(error: GradientError) -> float:
     return (error.retry_after if isinstance(error, APIStatusError) else None) or 0.0
 
 
-@attrs.define(eq=False, repr=False)
 class RetryBudget:
     """The retries that a session may still spend: a token bucket that successes refill.
 
@@ -155,10 +155,8 @@ class RetryBudget:
         capacity: Retries in the full bucket, where it starts.
     """
 
-    capacity: int
-    _tenths: int = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
         self._tenths = _TENTHS_PER_RETRY * self.capacity
 
     def try_spend(self, error: GradientError) -> bool:

@@ -9,14 +9,15 @@ import math
 
 import attrs
 
+from gradient_async._value import FrozenValue
 from gradient_async.errors import ConfigurationError, is_number, quote_argument
 
 _MIN_TOTAL = 0.001
 """Seconds; a time limit must be above 0."""
 
 
-@attrs.frozen(kw_only=True)
-class Timeouts:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(FrozenValue):
     """Time limits in seconds; None means no limit.
 
     Attributes:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import math
 
-import attrs
-
 __all__ = ["ROUNDING", "RefusalBackoff"]
 
 ROUNDING = 1.0
@@ -23,7 +21,6 @@ _LARGEST_JITTER = 0.5
 _MAX_DOUBLINGS = 10
 
 
-@attrs.define(eq=False, repr=False)
 class RefusalBackoff:
     """The pauses of one key or model.
 
@@ -31,9 +28,10 @@ class RefusalBackoff:
         pause_end: End of the latest pause.
     """
 
-    pause_end: float = -math.inf
-    _incidents: int = attrs.field(default=0, init=False)
-    """Pauses for refusals since the last success."""
+    def __init__(self) -> None:
+        self.pause_end = -math.inf
+        self._incidents = 0
+        """Pauses for refusals since the last success."""
 
     def start_pause(self, wait: float, *, sent_at: float, now: float, chance: float) -> float:
         """Return the seconds of the pause that a refusal begins, 0.0 if it belongs to the incident before.

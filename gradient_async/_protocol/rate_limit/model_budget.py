@@ -19,8 +19,6 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-import attrs
-
 from gradient_async._protocol.rate_limit.backoff import RefusalBackoff
 from gradient_async._protocol.rate_limit.quota import Quota
 from gradient_async._protocol.rate_limit.quota_triplets import (
@@ -46,7 +44,6 @@ _SETTLE_SECONDS = 0.05
 _MAX_SENT, _MIN_PRUNED = 10_000, 64
 
 
-@attrs.define(eq=False, repr=False)
 class ModelBudget:
     """The quotas of one model for one key.
 
@@ -65,28 +62,29 @@ class ModelBudget:
         credit_tokens: Model tokens, likewise.
     """
 
-    guard: float
-    share: float
-    used_at: float
-    is_counted: bool = attrs.field(default=True, init=False)
-    paused_until: float = attrs.field(default=-math.inf, init=False)
-    was_refused: bool = attrs.field(default=False, init=False)
-    taken: int = attrs.field(default=0, init=False)
-    taken_tokens: int = attrs.field(default=0, init=False)
-    credit: float = attrs.field(default=_FIRST_FLIGHT[0][1], init=False)
-    credit_tokens: float = attrs.field(default=math.inf, init=False)
-    _held: int = attrs.field(default=0, init=False)
-    _held_tokens: int = attrs.field(default=0, init=False)
-    _settled_at: float = attrs.field(default=-math.inf, init=False)
-    _quotas: dict[str, Quota] = attrs.field(factory=dict, init=False)
-    _backoff: RefusalBackoff = attrs.field(factory=RefusalBackoff, init=False)
-    _is_answered: bool = attrs.field(default=False, init=False)
-    _first_taken_at: float = attrs.field(default=math.inf, init=False)
-    _newest_sent_at: float = attrs.field(default=-math.inf, init=False)
-    _sent_times: list[float] = attrs.field(factory=list, init=False)
-    """Ascending sent times of the requests that the newest response may not have counted."""
-    _sent_tokens: list[int] = attrs.field(factory=lambda: [0], init=False)
-    """Tokens sent before each of `_sent_times`, and in all."""
+    def __init__(self, guard: float, share: float, used_at: float) -> None:
+        self.guard = guard
+        self.share = share
+        self.used_at = used_at
+        self.is_counted = True
+        self.paused_until = -math.inf
+        self.was_refused = False
+        self.taken = 0
+        self.taken_tokens = 0
+        self.credit: float = _FIRST_FLIGHT[0][1]
+        self.credit_tokens = math.inf
+        self._held = 0
+        self._held_tokens = 0
+        self._settled_at = -math.inf
+        self._quotas: dict[str, Quota] = {}
+        self._backoff = RefusalBackoff()
+        self._is_answered = False
+        self._first_taken_at = math.inf
+        self._newest_sent_at = -math.inf
+        self._sent_times: list[float] = []
+        """Ascending sent times of the requests that the newest response may not have counted."""
+        self._sent_tokens: list[int] = [0]
+        """Tokens sent before each of `_sent_times`, and in all."""
 
     # Spending.
 

@@ -37,8 +37,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, Literal, Protocol, TypeVar
 
-import attrs
-
 from gradient_async.errors import ConfigurationError, quote_argument
 
 __all__ = ["Priority", "PriorityQueue", "QueueEntry"]
@@ -73,7 +71,6 @@ _MIN_REMOVED_ENTRIES = 64
 """Removed entries that a lane keeps before it is worth rebuilding."""
 
 
-@attrs.define(eq=False, repr=False)
 class _Lane(Generic[T]):
     """The entries of one priority. Removed ones are only marked until they are the majority.
 
@@ -84,8 +81,11 @@ class _Lane(Generic[T]):
         size: Number of entries that wait.
     """
 
-    entries: deque[T] = attrs.field(factory=deque)
-    size: int = 0
+    __slots__ = ("entries", "size")
+
+    def __init__(self) -> None:
+        self.entries: deque[T] = deque()
+        self.size = 0
 
     def append(self, entry: T) -> None:
         """Append *entry*."""
@@ -111,7 +111,6 @@ class _Lane(Generic[T]):
             self.entries = deque(entry for entry in self.entries if entry.queued)
 
 
-@attrs.define(eq=False, repr=False)
 class _Lanes(Generic[T]):
     """The entries of the key, or those that wait for one parked model.
 
@@ -119,9 +118,10 @@ class _Lanes(Generic[T]):
         until: When the quota of the model may admit the next request.
     """
 
-    interactive: _Lane[T] = attrs.field(factory=_Lane)
-    bulk: _Lane[T] = attrs.field(factory=_Lane)
-    until: float = -math.inf
+    def __init__(self) -> None:
+        self.interactive: _Lane[T] = _Lane()
+        self.bulk: _Lane[T] = _Lane()
+        self.until = -math.inf
 
     @property
     def size(self) -> int:

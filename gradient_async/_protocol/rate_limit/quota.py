@@ -32,8 +32,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import attrs
-
 if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.status import QuotaStatus
 
@@ -43,7 +41,6 @@ _ROUNDING = 1e-9
 """Tokens: an error of floating point is not worth a wait."""
 
 
-@attrs.define(eq=False, repr=False)
 class Quota:
     """A bucket that is refilled evenly.
 
@@ -63,19 +60,20 @@ class Quota:
         _surcharge: Tokens that the guard takes of each request where the bucket holds hardly one.
     """
 
-    kind: str
-    period: float
-    guard: float
-    share: float
-    updated_at: float
-    level: float = 0.0
-    held: float = 0.0
-    limit: int = 1
-    empty_until: float = -math.inf
-    rate: float = attrs.field(default=0.0, init=False)
-    capacity: float = attrs.field(default=1.0, init=False)
-    _burst: int = attrs.field(default=1, init=False)
-    _surcharge: float = attrs.field(default=0.0, init=False)
+    def __init__(self, kind: str, period: float, guard: float, share: float, updated_at: float) -> None:
+        self.kind = kind
+        self.period = period
+        self.guard = guard
+        self.share = share
+        self.updated_at = updated_at
+        self.level = 0.0
+        self.held = 0.0
+        self.limit = 1
+        self.empty_until = -math.inf
+        self.rate = 0.0
+        self.capacity = 1.0
+        self._burst = 1
+        self._surcharge = 0.0
 
     def settle(self, now: float, spent: float, held: float) -> None:
         """Bring the level up to date: refilled until *now*, without the tokens *spent* since the last time.

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import attrs
 
+from gradient_async._value import FrozenValue
 from gradient_async.errors import ConfigurationError, quote_argument
 
 __all__ = ["PAUSE", "RateLimits", "format_limit", "validate_windows"]
@@ -91,8 +92,8 @@ def validate_windows(windows: Iterable[WindowSpec]) -> tuple[WindowSpec, ...]:
     return ascending
 
 
-@attrs.frozen(init=False, repr=False)
-class RateLimits:
+@attrs.frozen(init=False, eq=False, repr=False)
+class RateLimits(FrozenValue):
     """The budget of one key on one host: the requests allowed in every window at once.
 
     ``RateLimits(per_minute=250, per_hour=5000)`` equals

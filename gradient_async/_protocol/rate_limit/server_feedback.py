@@ -30,8 +30,6 @@ import math
 from bisect import bisect_right, insort
 from typing import NamedTuple
 
-import attrs
-
 from gradient_async._protocol.rate_limit.backoff import ROUNDING, RefusalBackoff
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
 from gradient_async._protocol.rate_limit.model_budgets import ModelBudgets
@@ -46,7 +44,6 @@ _MINUTE = 60.0
 """Seconds: the period of the quotas of a model."""
 
 
-@attrs.define(eq=False, repr=False)
 class ClockSkew:
     """How far the service's clock is ahead of ours, as an interval that every ``Date`` header narrows.
 
@@ -55,8 +52,9 @@ class ClockSkew:
         high: Upper bound in seconds.
     """
 
-    low: float = -math.inf
-    high: float = math.inf
+    def __init__(self) -> None:
+        self.low = -math.inf
+        self.high = math.inf
 
     def apply_date(self, date: float, *, wall: float, elapsed: float) -> None:
         """Narrow the interval by a response that arrived at *wall*, *elapsed* seconds after its request was sent."""
@@ -85,7 +83,6 @@ class Pauses(NamedTuple):
 _NO_PAUSES = Pauses()
 
 
-@attrs.define(eq=False, repr=False)
 class ServerFeedback:
     """Updates the budgets of one key from responses.
 
@@ -95,14 +92,15 @@ class ServerFeedback:
         tiers: Whether the quotas of models may raise the limits of the key, see ``RateLimits.tiers``.
     """
 
-    bucket: RollingTokenBucket
-    models: ModelBudgets
-    tiers: bool = False
-    _skew: ClockSkew = attrs.field(factory=ClockSkew, init=False)
-    _backoff: RefusalBackoff = attrs.field(factory=RefusalBackoff, init=False)
-    _release: int = attrs.field(default=0, init=False)
-    """Assumed requests that the next success drops from each window; 0 if none are assumed."""
-    _refused_sent_times: list[float] = attrs.field(factory=list, init=False, repr=False)
+    def __init__(self, bucket: RollingTokenBucket, models: ModelBudgets, *, tiers: bool) -> None:
+        self.bucket = bucket
+        self.models = models
+        self.tiers = tiers
+        self._skew = ClockSkew()
+        self._backoff = RefusalBackoff()
+        self._release = 0
+        """Assumed requests that the next success drops from each window; 0 if none are assumed."""
+        self._refused_sent_times: list[float] = []
 
     def apply_headers(
         self,

@@ -8,15 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 
-import attrs
-
 __all__ = ["Window"]
 
 _MAX_FOREIGN_USAGE = 100_000
 """Foreign requests remembered per window. A larger window never binds; remembering all would exhaust memory."""
 
 
-@attrs.define(eq=False, repr=False)
 class Window:
     """One rolling limit.
 
@@ -31,14 +28,15 @@ class Window:
         uncounted_refusals: Expiry times of our refused requests that the service does not count, ascending.
     """
 
-    declared: int
-    capacity: int
-    period: float
-    span: float
-    headroom: int = 0
-    foreign_usage: deque[float] = attrs.field(factory=deque)
-    uncounted_refusals: deque[float] = attrs.field(factory=deque)
-    assumed: int = 0
+    def __init__(self, declared: int, capacity: int, period: float, span: float) -> None:
+        self.declared = declared
+        self.capacity = capacity
+        self.period = period
+        self.span = span
+        self.headroom = 0
+        self.foreign_usage: deque[float] = deque()
+        self.uncounted_refusals: deque[float] = deque()
+        self.assumed = 0
 
     def count_foreign(self, now: float) -> int:
         """Drop expired foreign usage; return how many of our tokens others hold at *now*."""

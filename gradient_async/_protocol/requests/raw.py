@@ -86,16 +86,14 @@ def build_raw_request(
         request = _build_json_request(path, to_request_json("json", json, keep_nulls=True), timeouts, stream=stream)
     elif body is not None:
         own = {"Content-Type": body.content_type, **own}
-        request = attrs.evolve(request, body=body.content, content_type=None)
-    has_type = any(name.lower() == "content-type" for name in own)
-    return attrs.evolve(
-        request,
-        method=method,
-        headers=own or request.headers,
-        content_type=None if has_type else request.content_type,
-        idempotent=method in IDEMPOTENT,
-        stream=stream,
-    )
+        request.body, request.content_type = body.content, None
+    request.method = method
+    request.headers = own or request.headers
+    if any(name.lower() == "content-type" for name in own):
+        request.content_type = None
+    request.idempotent = method in IDEMPOTENT
+    request.stream = stream
+    return request
 
 
 def resolve_path(path: object, base_url: str, params: Mapping[str, Any] | None = None) -> str:
@@ -151,7 +149,8 @@ def _build_json_request(path: str, value: Any, timeouts: Timeouts, *, stream: bo
     request = build_post(
         path, {name: item for name, item in value.items() if name not in _POST_PARAMETERS}, timeouts=timeouts
     )
-    return attrs.evolve(request, body=encode_jsonable(value))
+    request.body = encode_jsonable(value)
+    return request
 
 
 def _remove_base(address: str, base_url: str) -> str:

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import attrs
-
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
 class Request:
     """One call of the API.
 
@@ -36,19 +33,52 @@ class Request:
         tokens: Model tokens that the request is expected to use; 0 if it uses none.
     """
 
-    method: str
-    path: str
-    body: bytes | None = attrs.field(default=None, repr=False)
-    headers: Mapping[str, str] = attrs.field(default=NO_HEADERS, repr=False)
-    content_type: str | None = "application/json"
-    timeouts: Timeouts = attrs.field(factory=Timeouts)
-    idempotent: bool = False
-    stream: bool = False
-    accept: str = "text/event-stream"
-    priority: Priority = "interactive"
-    timeout_excludes_limiter_wait: bool = False
-    model: str | None = None
-    tokens: int = 0
+    __slots__ = (
+        "accept",
+        "body",
+        "content_type",
+        "headers",
+        "idempotent",
+        "method",
+        "model",
+        "path",
+        "priority",
+        "stream",
+        "timeout_excludes_limiter_wait",
+        "timeouts",
+        "tokens",
+    )
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        content_type: str | None = "application/json",
+        timeouts: Timeouts | None = None,
+        idempotent: bool = False,
+        stream: bool = False,
+        accept: str = "text/event-stream",
+        priority: Priority = "interactive",
+        timeout_excludes_limiter_wait: bool = False,
+        model: str | None = None,
+        tokens: int = 0,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.body = body
+        self.headers = headers
+        self.content_type = content_type
+        self.timeouts = Timeouts() if timeouts is None else timeouts
+        self.idempotent = idempotent
+        self.stream = stream
+        self.accept = accept
+        self.priority = priority
+        self.timeout_excludes_limiter_wait = timeout_excludes_limiter_wait
+        self.model = model
+        self.tokens = tokens
 
 
 def mark_bulk(request: Request) -> Request:

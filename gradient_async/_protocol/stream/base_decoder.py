@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.error_detection import find_error
 from gradient_async._protocol.stream.error_lines import BARE_JSON, ErrorLineParser
@@ -20,7 +18,6 @@ from gradient_async.errors import GradientError, ResponseDecodeError
 E = TypeVar("E")
 
 
-@attrs.define(eq=False, repr=False)
 class BaseDecoder(Generic[E]):
     """Decodes the body of a stream into typed events, fed in blocks of any size.
 
@@ -29,12 +26,12 @@ class BaseDecoder(Generic[E]):
         error: The first failure; raise it after the events before it were used.
     """
 
-    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
-    done: bool = attrs.field(default=False, init=False)
-    error: GradientError | None = attrs.field(default=None, init=False)
-    parser: ErrorLineParser = attrs.field(init=False)
+    __slots__ = ("done", "error", "max_event_bytes", "parser")
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.max_event_bytes = max_event_bytes
+        self.done = False
+        self.error: GradientError | None = None
         self.parser = ErrorLineParser(max_event_bytes=self.max_event_bytes)
 
     def decode_block(self, block: bytes) -> list[list[E]]:

@@ -31,7 +31,6 @@ _CUT_REASONS = ("length", "content_filter", "error")
 """The finish reasons of a choice that stopped anywhere."""
 
 
-@attrs.define
 class ChatAccumulator:
     """Assembles the chunks of a stream into a completion.
 
@@ -41,17 +40,20 @@ class ChatAccumulator:
     'Hi'
     """
 
-    _head: ChatCompletion = attrs.field(factory=ChatCompletion, init=False)
-    _choices: dict[int, ChoiceBuilder] = attrs.field(factory=dict, init=False)
-    _extra: dict[str, Any] = attrs.field(factory=dict, init=False)
-    _has_null_choices: bool = attrs.field(default=False, init=False)
-    _run: ChunkRun | None = attrs.field(default=None, init=False)
-    _rest: Iterator[str] = attrs.field(factory=lambda: iter(()), init=False)
-    """Iterates over the first column of the run: its length hint is the number of chunks that were not taken yet."""
-    _added: int = attrs.field(default=0, init=False)
-    """Number of chunks of the run that were added."""
-    _accumulator: FastChatAccumulator | None = attrs.field(default=None, init=False)
-    """Adds the chunks of the template of the last run; None after any other chunk."""
+    __slots__ = ("_accumulator", "_added", "_choices", "_extra", "_has_null_choices", "_head", "_rest", "_run")
+
+    def __init__(self) -> None:
+        self._head = ChatCompletion()
+        self._choices: dict[int, ChoiceBuilder] = {}
+        self._extra: dict[str, Any] = {}
+        self._has_null_choices = False
+        self._run: ChunkRun | None = None
+        self._rest: Iterator[str] = iter(())
+        """Iterates over the first column of the run: its length hint is the number of chunks not taken yet."""
+        self._added = 0
+        """Number of chunks of the run that were added."""
+        self._accumulator: FastChatAccumulator | None = None
+        """Adds the chunks of the template of the last run; None after any other chunk."""
 
     def add(self, chunk: ChatCompletionChunk | Mapping[str, Any] | ObjectParam) -> None:
         """Add the next chunk of the stream: of this library, a dict, or an object with fields, as of OpenAI's package.

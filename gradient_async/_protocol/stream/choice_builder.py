@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from gradient_async._protocol.stream.json_pieces import build_object, is_repetition, merge_piece
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.models import Choice, ChunkChoice, Delta, Message
@@ -22,22 +20,36 @@ if TYPE_CHECKING:
 _CHOICE_FIELDS, _DELTA_FIELDS = (frozenset(model.wire_fields) for model in (ChunkChoice, Delta))
 
 
-@attrs.define(eq=False, repr=False)
 class ChoiceBuilder:
     """A choice, as far as its chunks have arrived."""
 
-    index: int
-    role: str | None = None
-    content: list[str] | None = None
-    refusal: list[str] | None = None
-    reasoning_content: list[str] | None = None
-    reasoning: list[str] | None = None
-    calls: ToolCallAssembler | None = None
-    finish_reason: str | None = None
-    logprobs: LogprobsBuilder | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict)
-    choice_extra: dict[str, Any] = attrs.field(factory=dict)
-    """The unknown fields of the choice; ``extra`` holds those of its message."""
+    __slots__ = (
+        "calls",
+        "choice_extra",
+        "content",
+        "extra",
+        "finish_reason",
+        "index",
+        "logprobs",
+        "reasoning",
+        "reasoning_content",
+        "refusal",
+        "role",
+    )
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.role: str | None = None
+        self.content: list[str] | None = None
+        self.refusal: list[str] | None = None
+        self.reasoning_content: list[str] | None = None
+        self.reasoning: list[str] | None = None
+        self.calls: ToolCallAssembler | None = None
+        self.finish_reason: str | None = None
+        self.logprobs: LogprobsBuilder | None = None
+        self.extra: dict[str, Any] = {}
+        self.choice_extra: dict[str, Any] = {}
+        """The unknown fields of the choice; ``extra`` holds those of its message."""
 
     def add(self, choice: ChunkChoice) -> None:
         delta = choice.delta

@@ -12,20 +12,21 @@ that of its data: an event ``error``, or for bare JSON one with the name `BARE_J
 
 from __future__ import annotations
 
-import attrs
-
-from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEParser
 
 BARE_JSON = "\n"
 _NO_ERRORS = (b"", b"null")
 
 
-@attrs.define(eq=False, repr=False)
 class ErrorLineParser(SSEParser):
     """Parses an event stream, and the error lines in it."""
 
-    _is_json: bool = attrs.field(default=False, init=False)
-    """Whether the error lines of this block are bare JSON."""
+    __slots__ = ("_is_json",)
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        super().__init__(max_event_bytes=max_event_bytes)
+        self._is_json = False
+        """Whether the error lines of this block are bare JSON."""
 
     def finish(self) -> list[ServerSentEvent]:
         """Return the event that was not complete when the body ended; the standard would drop it."""

@@ -21,7 +21,7 @@ from gradient_async._protocol.http.error_body import parse_error_event, parse_er
 from gradient_async._protocol.http.error_detection import find_error, find_stated_error
 from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.error_lines import BARE_JSON
-from gradient_async._protocol.stream.sse import DEFAULT_EVENT
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES
 from gradient_async.errors import APIStatusError, ResponseDecodeError
 from gradient_async.models._base import Model
 
@@ -57,11 +57,14 @@ class Dialect(Generic[M]):
         return FastReader(self.event_class, required=("type",))
 
 
-@attrs.define(eq=False, repr=False)
 class EventDecoder(BaseDecoder[M]):
     """Decodes the body of a stream into the events of one API, fed in blocks of any size."""
 
-    dialect: Dialect[M]
+    __slots__ = ("dialect",)
+
+    def __init__(self, dialect: Dialect[M], *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        super().__init__(max_event_bytes=max_event_bytes)
+        self.dialect = dialect
 
     def decode_event(self, name: str, data: str, events: list[M]) -> None:
         if name == "error":

@@ -17,6 +17,7 @@ from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.image_body import read_images
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.interfaces import StreamOutcome
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.models.image_event import ImageEvent
 from gradient_async.models.images import GeneratedImage, ImageList, ImageUsage
 
@@ -71,7 +72,6 @@ IMAGE_DIALECT = Dialect(
 )
 
 
-@attrs.define(eq=False, repr=False)
 class ImageDecoder(EventDecoder[ImageEvent]):
     """Decodes the body of an image stream, fed in blocks of any size.
 
@@ -79,8 +79,11 @@ class ImageDecoder(EventDecoder[ImageEvent]):
         remaining: Number of whole images that are still to come.
     """
 
-    dialect: Dialect[ImageEvent] = IMAGE_DIALECT
-    remaining: int = attrs.field(default=1, kw_only=True)
+    __slots__ = ("remaining",)
+
+    def __init__(self, *, remaining: int = 1, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        super().__init__(IMAGE_DIALECT, max_event_bytes=max_event_bytes)
+        self.remaining = remaining
 
     def _add_event(self, event: ImageEvent, events: list[ImageEvent]) -> None:
         """Append *event* to *events*; the last whole image ends the stream."""

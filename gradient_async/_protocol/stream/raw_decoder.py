@@ -16,14 +16,13 @@ from gradient_async._protocol.http.error_body import parse_error_event, require_
 from gradient_async._protocol.http.error_detection import find_lone_error
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.error_lines import BARE_JSON
-from gradient_async._protocol.stream.sse import ServerSentEvent
+from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent
 from gradient_async.errors import GradientError
 from gradient_async.models.raw_reply import RawReply
 
 _DONE = "[DONE]"
 
 
-@attrs.define(eq=False, repr=False)
 class RawEventDecoder(BaseDecoder[ServerSentEvent]):
     """Decodes the body of a stream, fed in blocks of any size.
 
@@ -31,8 +30,12 @@ class RawEventDecoder(BaseDecoder[ServerSentEvent]):
         is_cut: Whether the body ended within an event.
     """
 
-    is_cut: bool = attrs.field(default=False, init=False)
-    _ends_line: bool = attrs.field(default=False, init=False)
+    __slots__ = ("_ends_line", "is_cut")
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        super().__init__(max_event_bytes=max_event_bytes)
+        self.is_cut = False
+        self._ends_line = False
 
     def feed(self, block: bytes) -> Iterator[ServerSentEvent]:
         """Return the events that *block* completes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import attrs
 
+from gradient_async._value import Value
 from gradient_async.errors import ProtocolError
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -22,8 +23,8 @@ _BOM = b"\xef\xbb\xbf"
 _MAX_RETRY_DIGITS = 18
 
 
-@attrs.define(kw_only=True)
-class ServerSentEvent:
+@attrs.define(kw_only=True, eq=False, repr=False)
+class ServerSentEvent(Value):
     """One event of a stream.
 
     Attributes:
@@ -58,7 +59,6 @@ def is_single_line(event: bytes) -> bool:
     )
 
 
-@attrs.define(eq=False, repr=False)
 class SSEParser:
     r"""Parses the bytes of an event stream, fed in blocks of any size.
 
@@ -72,19 +72,34 @@ class SSEParser:
         max_event_bytes: The size in bytes above which an event raises `ProtocolError`.
     """
 
-    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
-    _partial: list[bytes] = attrs.field(factory=list, init=False)
-    _data: list[bytes] = attrs.field(factory=list, init=False)
-    _data_size: int = attrs.field(default=0, init=False)
-    _size: int = attrs.field(default=0, init=False)
-    _event: bytes = attrs.field(default=b"", init=False)
-    _id: str | None = attrs.field(default=None, init=False)
-    _retry: int | None = attrs.field(default=None, init=False)
-    _after_cr: bool = attrs.field(default=False, init=False)
-    _failure: list[bytes] = attrs.field(factory=list, init=False)
-    """Lines of the block that are no fields of the standard; a subclass keeps those that tell of an error."""
-    _start: bytes | None = attrs.field(default=b"", init=False)
-    """The first bytes of the stream, as long as they can be the beginning of a byte order mark; then None."""
+    __slots__ = (
+        "_after_cr",
+        "_data",
+        "_data_size",
+        "_event",
+        "_failure",
+        "_id",
+        "_partial",
+        "_retry",
+        "_size",
+        "_start",
+        "max_event_bytes",
+    )
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.max_event_bytes = max_event_bytes
+        self._partial: list[bytes] = []
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._size = 0
+        self._event = b""
+        self._id: str | None = None
+        self._retry: int | None = None
+        self._after_cr = False
+        self._failure: list[bytes] = []
+        """Lines of the block that are no fields of the standard; a subclass keeps those that tell of an error."""
+        self._start: bytes | None = b""
+        """The first bytes of the stream, as long as they can be the beginning of a byte order mark; then None."""
 
     @property
     def between_events(self) -> bool:

@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from gradient_async._protocol.codec.converter import encode_json
 from gradient_async._protocol.stream.interfaces import Event
 from gradient_async.errors import APIStatusError, GradientError
 
 
-@attrs.frozen
 class SSEEncoder:
     """The form in which one API sends its streams.
 
@@ -27,9 +24,14 @@ class SSEEncoder:
         end_marker: The bytes that end a stream, ``b""`` if the last event does.
     """
 
-    encode_event: Callable[[Event], bytes]
-    encode_error: Callable[[GradientError], bytes]
-    end_marker: bytes
+    __slots__ = ("encode_error", "encode_event", "end_marker")
+
+    def __init__(
+        self, encode_event: Callable[[Event], bytes], encode_error: Callable[[GradientError], bytes], end_marker: bytes
+    ) -> None:
+        self.encode_event = encode_event
+        self.encode_error = encode_error
+        self.end_marker = end_marker
 
 
 def _encode_unnamed(event: Event) -> bytes:

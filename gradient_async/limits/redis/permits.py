@@ -7,13 +7,15 @@ the loop's clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import attrs
-
-from gradient_async._io.rate_limit.permit import Permit
+from gradient_async._io.rate_limit.permit import Permit, PermitOwner
 from gradient_async._io.rate_limit.wait_queue import Waiter
 from gradient_async.limits.redis.local_usage import CountedPermit, LocalUsage
 from gradient_async.limits.redis.models import SharedModels
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.token_budget import TokenSpend
 
 __all__ = ["Outcome", "PermitIssuer", "SharedPermit"]
 
@@ -21,7 +23,6 @@ Outcome = CountedPermit | None
 """From when a permit counts, None if it was refunded."""
 
 
-@attrs.define(eq=False)
 class SharedPermit(Permit):
     """A permit with its name in Redis.
 
@@ -29,7 +30,11 @@ class SharedPermit(Permit):
         name: Member of the sorted set of sent times.
     """
 
-    name: str = ""
+    __slots__ = ("name",)
+
+    def __init__(self, owner: PermitOwner, sent_at: float, *, held: bool, spend: TokenSpend | None, name: str) -> None:
+        super().__init__(owner, sent_at, held=held, spend=spend)
+        self.name = name
 
 
 class PermitIssuer:
@@ -60,7 +65,7 @@ class PermitIssuer:
         self._usage.add_permit(name, now, hold=waiter.hold, tokens=waiter.tokens)
         tokens = self._usage.tokens
         spend = None if tokens is None else tokens.find_spend(name)  # tells the pipeline to settle the permit
-        permit = SharedPermit(self, now, waiter.hold, spend, name=name)
+        permit = SharedPermit(self, now, held=waiter.hold, spend=spend, name=name)
         self._models.charge_permit(permit, waiter, now)
         return permit
 

@@ -36,12 +36,22 @@ T = TypeVar("T")
 _read_health = ResponseReader(AgentHealth, "status")
 
 
-@attrs.frozen(eq=False, repr=False)
 class AgentChatCompletions(BaseChatCompletions[AgentParams]):
     """``session.agent(...).chat.completions``: completions of an agent, which chooses its own model."""
 
-    _path: str = attrs.field(default=AGENT_CHAT_PATH, converter=build_agent_path, kw_only=True)
     _default_model = AGENT_MODEL
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        target: Callable[[], Target],
+        timeouts: Timeouts,
+        *,
+        max_event_bytes: int,
+        path: str = AGENT_CHAT_PATH,
+    ) -> None:
+        super().__init__(pipeline, target, timeouts, max_event_bytes=max_event_bytes)
+        self._path = build_agent_path(path)
 
     @overload
     async def create(
@@ -175,11 +185,20 @@ class AgentChat:
     completions: AgentChatCompletions
 
 
-@attrs.frozen(eq=False, repr=False)
 class Agent(StreamingResource):
     """``session.agent(...)``: an agent with its own endpoint and key, over the session's connection pool."""
 
-    chat: AgentChat = attrs.field(kw_only=True)
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        target: Callable[[], Target],
+        timeouts: Timeouts,
+        *,
+        max_event_bytes: int,
+        chat: AgentChat,
+    ) -> None:
+        super().__init__(pipeline, target, timeouts, max_event_bytes=max_event_bytes)
+        self.chat = chat
 
     @property
     def limits(self) -> Limiter | Any:  # Any, as that of a session

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
 
-import attrs
-
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
@@ -154,11 +152,11 @@ class ChatCompletions(BaseChatCompletions[ChatParams]):
         return run
 
 
-@attrs.frozen(eq=False, repr=False)
 class Chat:
     """``session.chat``."""
 
-    completions: ChatCompletions
+    def __init__(self, completions: ChatCompletions) -> None:
+        self.completions = completions
 
 
 def new_chat(pipeline: Pipeline, target: Callable[[], Target], *, timeouts: Timeouts, max_event_bytes: int) -> Chat:

@@ -61,7 +61,7 @@ class Process:
         """Return a message that asks for *count* permits for *model*; each takes one token, or one of *costs*."""
         waiters: PriorityQueue[Waiter] = PriorityQueue()
         for _, cost in zip(range(count), [*costs, *[1] * count], strict=False):
-            waiters.push(Waiter("interactive", None, cost, False, model, 0.0), "interactive")
+            waiters.push(Waiter("interactive", None, cost, hold=False, model=model, since=0.0), "interactive")
         return self._protocol.build_exchange(waiters.peek(), waiters, time.monotonic())
 
     def execute(self, message: Exchange) -> object:

@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-import attrs
-
-from gradient_async._protocol.stream.accelerators.fast_decoder import FastDecoder
+from gradient_async._protocol.stream.accelerators.fast_decoder import MIN_RUN_BYTES, FastDecoder
 from gradient_async._protocol.stream.chat_decoder import DONE, ChatDecoder, decode_chunk
-from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, is_single_line
+from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, is_single_line
 from gradient_async.models import ChatCompletionChunk
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ Batch: TypeAlias = "Sequence[ChatCompletionChunk] | ChunkRun"
 CHUNKS_IN_FULL = 50
 
 
-@attrs.define(eq=False, repr=False)
 class FastChatDecoder(FastDecoder[ChatCompletionChunk]):
     """Decodes the body of a chat stream into chunks, fed in blocks of any size.
 
@@ -35,7 +32,17 @@ class FastChatDecoder(FastDecoder[ChatCompletionChunk]):
         chunks_in_full: The number of chunks that are decoded in full before a block of any size counts as a run.
     """
 
-    chunks_in_full: int = attrs.field(default=CHUNKS_IN_FULL, kw_only=True)
+    __slots__ = ("chunks_in_full",)
+
+    def __init__(
+        self,
+        *,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        min_run_bytes: int = MIN_RUN_BYTES,
+        chunks_in_full: int = CHUNKS_IN_FULL,
+    ) -> None:
+        super().__init__(max_event_bytes=max_event_bytes, min_run_bytes=min_run_bytes)
+        self.chunks_in_full = chunks_in_full
 
     def _new_fallback(self) -> ChatDecoder:
         return ChatDecoder(max_event_bytes=self.max_event_bytes)

@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.sse import EVENT_END, MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
@@ -39,7 +37,6 @@ _FIRST_BYTES = (b"d", b"e")
 """How a stream begins whose first line is one of an event, and not a byte order mark or a comment."""
 
 
-@attrs.define(eq=False, repr=False)
 class FastDecoder(Generic[E]):
     """Decodes the body of a stream into events, fed in blocks of any size.
 
@@ -49,20 +46,36 @@ class FastDecoder(Generic[E]):
         error: The first failure; raise it after the events before it were used.
     """
 
-    max_event_bytes: int = attrs.field(default=MAX_EVENT_BYTES, kw_only=True)
-    min_run_bytes: int = attrs.field(default=MIN_RUN_BYTES, kw_only=True)
-    done: bool = attrs.field(default=False, init=False)
-    error: GradientError | None = attrs.field(default=None, init=False)
-    _fallback: BaseDecoder[E] | None = attrs.field(default=None, init=False)
-    _at_start: bool = attrs.field(default=True, init=False)
-    _between_events: bool = attrs.field(default=False, init=False)
-    _partial: bytes = attrs.field(default=b"", init=False)
-    """The beginning of an event, kept for the next block."""
-    _templates: list[EventTemplate[E]] = attrs.field(factory=list, init=False)
-    """The latest templates, the last used first."""
-    _template_was_used: bool = attrs.field(default=False, init=False)
-    _last_texts: deque[Any] = attrs.field(factory=lambda: deque(maxlen=2), init=False)
-    _inferences_left: int = attrs.field(default=MAX_FAILED_INFERENCES, init=False)
+    __slots__ = (
+        "_at_start",
+        "_between_events",
+        "_fallback",
+        "_inferences_left",
+        "_last_texts",
+        "_partial",
+        "_template_was_used",
+        "_templates",
+        "done",
+        "error",
+        "max_event_bytes",
+        "min_run_bytes",
+    )
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES, min_run_bytes: int = MIN_RUN_BYTES) -> None:
+        self.max_event_bytes = max_event_bytes
+        self.min_run_bytes = min_run_bytes
+        self.done = False
+        self.error: GradientError | None = None
+        self._fallback: BaseDecoder[E] | None = None
+        self._at_start = True
+        self._between_events = False
+        self._partial = b""
+        """The beginning of an event, kept for the next block."""
+        self._templates: list[EventTemplate[E]] = []
+        """The latest templates, the last used first."""
+        self._template_was_used = False
+        self._last_texts: deque[Any] = deque(maxlen=2)
+        self._inferences_left = MAX_FAILED_INFERENCES
 
     def feed(self, block: bytes) -> Iterator[E]:
         """Return the events that *block* completes."""

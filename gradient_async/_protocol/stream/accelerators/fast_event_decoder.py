@@ -10,25 +10,33 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-import attrs
-
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles, split_frame
 from gradient_async._protocol.stream.accelerators.event_run import EventRun
 from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
-from gradient_async._protocol.stream.accelerators.fast_decoder import FastDecoder
+from gradient_async._protocol.stream.accelerators.fast_decoder import MIN_RUN_BYTES, FastDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.sse import DEFAULT_EVENT
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES
 from gradient_async.models._base import Model
 
 M = TypeVar("M", bound=Model)
 
 
-@attrs.define(eq=False, repr=False)
 class FastEventDecoder(FastDecoder[M]):
     """Decodes the body of a stream into the events of one API, fed in blocks of any size."""
 
-    dialect: Dialect[M]
-    holes: TextHoles[M]
+    __slots__ = ("dialect", "holes")
+
+    def __init__(
+        self,
+        dialect: Dialect[M],
+        holes: TextHoles[M],
+        *,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        min_run_bytes: int = MIN_RUN_BYTES,
+    ) -> None:
+        super().__init__(max_event_bytes=max_event_bytes, min_run_bytes=min_run_bytes)
+        self.dialect = dialect
+        self.holes = holes
 
     def _new_fallback(self) -> EventDecoder[M]:
         return EventDecoder(self.dialect, max_event_bytes=self.max_event_bytes)
