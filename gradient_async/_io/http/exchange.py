@@ -17,7 +17,6 @@ from aiohttp.http import HttpProcessingError
 
 from gradient_async._io.event_loops import call_on_loop, find_loop_error
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.http.rate_limit_headers import get_request_id
 from gradient_async.errors import APIConnectionError, GradientError, ProtocolError
 
@@ -157,6 +156,8 @@ def build_response_error(exchange: Exchange, body: bytes, now: float) -> Gradien
     """Build the error for a response that is not a success; *now* is in epoch seconds."""
     if exchange.status < HTTP_ERROR_START:
         return _build_redirect_error(exchange)
+    from gradient_async._protocol.http.error_body import build_status_error  # many programs never see an error
+
     return build_status_error(exchange.status, exchange.headers, body, now=now)
 
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 from gradient_async._protocol.codec.json_text import decode_json
-from gradient_async._protocol.http.error_body import parse_error_object
-from gradient_async._protocol.http.error_status import is_error_name
 from gradient_async.errors import APIStatusError, ResponseDecodeError
 
 _LONE_ERROR_FIELDS = frozenset(
@@ -38,9 +36,9 @@ def find_stated_error(value: Any) -> APIStatusError | None:
     error = value.get("error")
     is_error = _is_set(error) or (isinstance(error, dict) and len(value) == 1)
     if is_error or "error" in (value.get("type"), value.get("object")):
-        return parse_error_object(value)
+        return _build_error(value)
     failed = next((choice["error"] for choice in _choices_of(value) if _is_set(choice.get("error"))), None)
-    return None if failed is None else parse_error_object({"error": failed})
+    return None if failed is None else _build_error({"error": failed})
 
 
 def find_completion_error(value: Any) -> APIStatusError | None:
@@ -75,7 +73,7 @@ def is_failure(finish_reason: object) -> bool:
 
 def no_choices_error() -> APIStatusError:
     """Return the error of an answer with ``"choices": null``."""
-    return parse_error_object({"message": "The service sent no choices: it generated nothing, and does not say why."})
+    return _build_error({"message": "The service sent no choices: it generated nothing, and does not say why."})
 
 
 def failed_choice_error() -> APIStatusError:
@@ -83,7 +81,7 @@ def failed_choice_error() -> APIStatusError:
     message = (
         'The service ended the answer with the finish reason "error", and does not say why. .snapshot has the part.'
     )
-    return parse_error_object({"message": message})
+    return _build_error({"message": message})
 
 
 def _find_bare_error(value: Any) -> APIStatusError | None:
@@ -92,9 +90,17 @@ def _find_bare_error(value: Any) -> APIStatusError | None:
         return next((error for item in value if (error := _find_bare_error(item))), None)
     if not isinstance(value, dict) or value.get("choices") is not None:
         return None
+    from gradient_async._protocol.http.error_status import is_error_name  # results do not get here
+
     is_other = "type" in value and not is_error_name(value["type"]) and "code" not in value and "status" not in value
     is_error = _is_text(value.get("message")) or value.get("detail") or value.get("errors")
-    return parse_error_object(value) if is_error and not is_other else None
+    return _build_error(value) if is_error and not is_other else None
+
+
+def _build_error(value: dict[str, Any]) -> APIStatusError:
+    from gradient_async._protocol.http.error_body import parse_error_object  # many programs never see an error
+
+    return parse_error_object(value)
 
 
 def _choices_of(value: dict[str, Any]) -> list[dict[str, Any]]:

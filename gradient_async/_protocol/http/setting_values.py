@@ -13,9 +13,9 @@ import re
 from gradient_async.errors import ConfigurationError
 
 _OBJECTS = "text, or an object that holds it, as Pydantic's SecretStr or a URL"
-_PLACEHOLDER = re.compile(r"<.*>|\$\{?\w+\}?|\{\{.*\}\}|%\w+%")
+_PLACEHOLDER = r"<.*>|\$\{?\w+\}?|\{\{.*\}\}|%\w+%"
 _QUOTES = frozenset("'\"`")
-_ENDPOINT = re.compile(
+_ENDPOINT = (
     r"/chat/completions$|(?<=/v1)/(completions|messages|responses|embeddings|rerank|models|batches|files|systemone"
     r"|images/generations|audio/speech|videos|async-invoke)(/.*)?$"
 )
@@ -49,7 +49,7 @@ def describe_bad_key(key: str) -> str | None:
         return "begins with Bearer, which is added to every request; give what follows it"
     if len(key) > 1 and key[0] == key[-1] and key[0] in _QUOTES:
         return "is in quotation marks; give what is between them"
-    if _PLACEHOLDER.fullmatch(key):
+    if re.fullmatch(_PLACEHOLDER, key):
         return "is a placeholder; put the key in its place"
     return None
 
@@ -59,7 +59,7 @@ def find_endpoint(path: str) -> str | None:
 
     For example, ``/v1/chat/completions`` of ``/team/v1/chat/completions``.
     """
-    found = _ENDPOINT.search(path)
+    found = re.search(_ENDPOINT, path)
     if found is None:
         return None
     prefix = path[: found.start()].removesuffix("/v1").removesuffix("/api")
