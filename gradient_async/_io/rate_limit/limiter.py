@@ -107,9 +107,9 @@ class RateLimiter(QueuedLimiter):
         if token_budget is not None:
             return self._issue_permit(now, model_budget, tokens=tokens, hold=hold, model=model)
         if model_budget is None or not model_budget.is_counted:
-            return Permit(self, now, held=hold, model=model)
+            return Permit(self, now, hold, None, model)
         model_budget.take(now, tokens, hold=hold)
-        return Permit(self, now, held=hold, model=model, model_budget=model_budget, tokens=tokens)
+        return Permit(self, now, hold, None, model, model_budget, tokens)
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
         """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
@@ -164,9 +164,9 @@ class RateLimiter(QueuedLimiter):
         """Take the model tokens and the quotas for a request, after its token of the key; return the permit."""
         spend = None if self._token_budget is None else self._token_budget.spend_tokens(now, tokens, hold=hold)
         if model_budget is None or not model_budget.is_counted:
-            return Permit(self, now, held=hold, spend=spend, model=model)
+            return Permit(self, now, hold, spend, model)
         model_budget.take(now, tokens, hold=hold)
-        return Permit(self, now, held=hold, spend=spend, model=model, model_budget=model_budget, tokens=tokens)
+        return Permit(self, now, hold, spend, model, model_budget, tokens)
 
     def _describe_wait(self, waiter: Waiter) -> WaitDetails:
         """Return how long *waiter*, which is in the queue, is expected to wait, and for which limit."""

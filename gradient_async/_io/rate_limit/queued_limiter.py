@@ -84,7 +84,7 @@ class QueuedLimiter(abc.ABC):
             permit = self._try_acquire(tokens, hold, model)
         if permit is not None:
             return permit
-        waiter = Waiter(priority, timeout, tokens, hold=hold, model=model, since=wait_queue.clock())
+        waiter = Waiter(priority, timeout, tokens, hold, model, wait_queue.clock())
         granted = self._enqueue_waiter(waiter)
         try:
             if not granted.done():

@@ -42,8 +42,14 @@ class Waiter:
 
     __slots__ = ("granted", "hold", "model", "number", "parked", "priority", "queued", "since", "timeout", "tokens")
 
-    def __init__(
-        self, priority: Priority, timeout: float | None, tokens: int, *, hold: bool, model: str | None, since: float
+    def __init__(  # Hot: called with positions alone
+        self,
+        priority: Priority,
+        timeout: float | None,
+        tokens: int,
+        hold: bool,  # noqa: FBT001
+        model: str | None,
+        since: float,
     ) -> None:
         self.priority = priority
         self.timeout = timeout
