@@ -72,6 +72,7 @@ CALLS: list[tuple[str, Callable[[AsyncSession, Any], Awaitable[object]], list[An
     ("limits", lambda session, value: session.batches.submit(LINE, limits=value), [5, None]),
     ("Content-Type", lambda session, value: session.batches.submit(LINE, content_type=value), [5, "a\nb"]),
     ("on_step", lambda session, value: session.batches.submit(LINE, on_step=value), [5]),
+    ("journal", lambda session, value: session.batches.submit(LINE, journal=value), [5, ""]),
     ("columns", lambda session, value: session.batches.submit(LINE, columns=value), [5, [5]]),
     ("poll", lambda session, value: session.batches.job("b").wait(poll=value), [5, None, 2.0]),
     ("digits", lambda session, value: session.chat.completions.create(**CALL, seed=value), [10**5000]),

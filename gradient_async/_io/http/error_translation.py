@@ -14,6 +14,8 @@ from gradient_async.errors import APIConnectionError, ConfigurationError, Gradie
 
 HTTP_PROXY_AUTHENTICATION = 407
 _PROXY_FAULT_END = 500
+_CODING_FAULT = "content-encoding"
+"""In aiohttp's message of a response that cannot be decompressed; its classes differ by parser and version."""
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 """Names of TLS alerts by which a server refuses the client's certificate, or that there is none."""
 
@@ -29,10 +31,22 @@ def translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError
         return ConfigurationError("The address of the service or of the proxy cannot be used; check both.")
     if isinstance(caught, aiohttp.ClientHttpProxyError):
         return _build_proxy_error(caught.status)
+    is_coding_fault = _CODING_FAULT in f"{caught} {caught.__cause__}"
+    if isinstance(caught, aiohttp.ClientResponseError) and is_coding_fault:
+        return ProtocolError(
+            "The response has a compression that nobody asked for and that cannot be read here; a proxy in between may "
+            f"add it. aiohttp says: {caught.message}"
+        )
     if isinstance(caught, aiohttp.ClientResponseError):
         return ProtocolError("The service's response is not readable as HTTP.")
     if not timer.response_started and any(alert in str(caught) for alert in _CERTIFICATE_ALERTS):
         return _build_client_certificate_error()
+    if is_coding_fault:
+        return APIConnectionError(
+            "The response is compressed and cannot be decompressed: it was damaged on its way. Send the request again; "
+            "if that repeats, look at the proxies in between.",
+            maybe_sent=timer.sent,
+        )
     when = "in the middle of" if timer.response_started else "before"
     return APIConnectionError(
         f"The connection was lost {when} the response ({type(caught).__name__}).", maybe_sent=timer.sent

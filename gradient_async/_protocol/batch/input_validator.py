@@ -195,7 +195,7 @@ class InputValidator:
 
     def _check_size(self) -> None:
         size, limits = self._offset - self._parts[0].start, self.limits
-        if not self._requests:
+        if not self._requests and not self.faults.total:
             self.faults.add(0, "The input has no requests.")
         if self.split:
             return

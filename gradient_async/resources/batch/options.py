@@ -143,6 +143,12 @@ class ResolvedOptions:
             require_mapping(name, {} if value is None else value)
         if self.content_type is not None:
             validate_headers({"Content-Type": self.content_type})
+        is_path = isinstance(self.journal, str | os.PathLike) and self.journal != ""
+        if not (self.journal is None or callable(self.journal) or is_path):
+            raise ConfigurationError(
+                "journal= must be the path of a file or of a directory, or a function that returns one; got "
+                f"{quote_argument(self.journal)}."
+            )
         require_function("on_step", self.on_step)
         object.__setattr__(self, "endpoint", resolve_endpoint(self.provider, self.endpoint))
 

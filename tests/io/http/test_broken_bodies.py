@@ -5,6 +5,8 @@ The whole module also runs with aiohttp's parser in Python, in a process of its 
 
 import asyncio
 import contextlib
+import gzip
+import importlib.util
 import json
 import os
 import socket
@@ -17,7 +19,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gradient_async import APIConnectionError, AsyncSession, GradientError, RetryPolicy, StreamTruncatedError
+from gradient_async import (
+    APIConnectionError,
+    AsyncSession,
+    GradientError,
+    ProtocolError,
+    RetryPolicy,
+    StreamTruncatedError,
+)
 from tests.support.raw_server import read_request, run_raw_server
 from tests.support.waiting import HANG_SECONDS
 
@@ -149,6 +158,45 @@ async def test_a_whole_response_that_breaks_off_is_a_lost_connection(break_off: 
         with pytest.raises(APIConnectionError, match="in the middle of") as caught:
             await session.chat.completions.create(**HI)
     assert caught.value.maybe_sent
+
+
+@contextlib.asynccontextmanager
+async def open_coded_session(coding: str, body: bytes, *, own_pool: bool) -> AsyncIterator[AsyncSession]:
+    """Open a session with a server whose responses are *body*, with the header ``Content-Encoding: *coding*``."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        framing = f"Content-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n"
+        writer.write(head("application/json", framing) + body)
+        await reader.read(-1)
+
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        run_raw_server(serve) as address,
+        open_session(f"http://{address}", own_pool=own_pool) as session,
+    ):
+        yield session
+
+
+DAMAGED_GZIP = gzip.compress(HALF_ANSWER * 9)[:20] + bytes(40)
+
+
+@both_pools
+async def test_a_damaged_compression_is_named_as_such(*, own_pool: bool) -> None:
+    async with open_coded_session("gzip", DAMAGED_GZIP, own_pool=own_pool) as session:
+        with pytest.raises(APIConnectionError, match="cannot be decompressed: it was damaged") as caught:
+            await session.chat.completions.create(**HI)
+        with pytest.raises(StreamTruncatedError, match="cannot be decompressed: it was damaged"):
+            await session.chat.completions.stream(**HI).completion()
+    assert caught.value.maybe_sent
+
+
+@both_pools
+@pytest.mark.skipif(importlib.util.find_spec("brotli") is not None, reason="aiohttp can read brotli here")
+async def test_a_compression_that_cannot_be_read_is_named_as_such(*, own_pool: bool) -> None:
+    async with open_coded_session("br", b"some", own_pool=own_pool) as session:
+        with pytest.raises(ProtocolError, match=r"compression that nobody asked for .* brotli"):
+            await session.chat.completions.create(**HI)
 
 
 @both_pools

@@ -164,6 +164,11 @@ def test_an_input_without_requests_is_a_fault() -> None:
     assert check(b"\n\n").faults == ("The input has no requests.",)
 
 
+def test_an_input_of_faulty_lines_is_not_said_to_have_no_requests() -> None:
+    (fault,) = check(b"{\n").faults
+    assert fault.startswith("Line 1: ")
+
+
 def test_limits_of_a_job_are_faults_of_the_whole_input() -> None:
     data = data_of(*[line(str(number)) for number in range(5)])
     report = check(data, limits=BatchLimits(requests=4, size=100))
