@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import itertools
 import math
 from collections.abc import Callable
 
@@ -82,7 +81,6 @@ class WaitQueue:
         self._grant_ready = grant_ready
         self.waiters: PriorityQueue[Waiter] = PriorityQueue()
         self._deadlines: list[tuple[float, int, Waiter]] = []
-        self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -220,7 +218,7 @@ class WaitQueue:
         if len(self._deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].granted.done()]
             heapq.heapify(self._deadlines)
-        heapq.heappush(self._deadlines, (at, next(self._numbers), waiter))
+        heapq.heappush(self._deadlines, (at, waiter.number, waiter))
         if self._timer is not None and self._deadlines[0][2] is waiter:
             self._set_timer(at - self.clock())
 
