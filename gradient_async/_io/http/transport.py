@@ -23,9 +23,7 @@ from yarl import URL
 from gradient_async._io.deadline_timer import DeadlineTimer, GroupedBlock, OpenBlock
 from gradient_async._io.event_loops import run_on_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
-from gradient_async._io.http.borrowed_session import borrow_session
 from gradient_async._io.http.connector import TimingConnector, current_attempt
-from gradient_async._io.http.error_translation import translate_exception
 from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.http.fast_post import NO_LIMITS, FastPostSender
 from gradient_async._io.http.read_memory import keep_read_memory
@@ -218,7 +216,11 @@ class Transport:
         self, pool: aiohttp.ClientSession, *, bare: bool = False
     ) -> AbstractContextManager[aiohttp.ClientSession]:
         """Return a block with the session that sends one request: our own pool, or a copy of the caller's session."""
-        return nullcontext(pool) if self.client_session is None else borrow_session(self.client_session, bare=bare)
+        if self.client_session is None:
+            return nullcontext(pool)
+        from gradient_async._io.http.borrowed_session import borrow_session  # most sessions have their own pool
+
+        return borrow_session(self.client_session, bare=bare)
 
     async def _get_pool(self, timer: AttemptTimer) -> aiohttp.ClientSession:
         """Return the pool of the running loop, created if it does not exist."""
@@ -258,6 +260,8 @@ class Transport:
         """Return our error for an exception of aiohttp or of the operating system."""
         if self.closed:
             return build_closed_error(maybe_sent=timer.sent)
+        from gradient_async._io.http.error_translation import translate_exception  # loaded with the first failure
+
         return translate_exception(caught, timer)
 
     def _usable_pool(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession | None:

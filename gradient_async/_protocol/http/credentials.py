@@ -35,6 +35,8 @@ KNOWLEDGE_BASE_TOKENS = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
 KNOWLEDGE_BASE_ENDPOINTS = ("GRADIENT_KNOWLEDGE_BASE_ENDPOINT", "GRADIENT_KBASS_ENDPOINT")
 _KEY_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.")
 """Characters of the keys that the service issues; others are no fault, but a reason to look closer."""
+_MAX_LABEL = 64
+"""Characters below which a label of a host name is valid (RFC 1035)."""
 _MODEL_KEY_PREFIX, _TOKEN_PREFIXES = "sk-do-", ("dop_v1_", "doo_v1_")
 AGENT_KEYS = ("AGENT_ACCESS_KEY", "GRADIENT_AGENT_ACCESS_KEY")
 AGENT_ENDPOINTS = ("AGENT_ENDPOINT", "AGENT_URL", "GRADIENT_AGENT_ENDPOINT")
@@ -217,7 +219,9 @@ def _split_address(text: str, source: str) -> SplitResult:
     problem = ""
     try:
         parts = urlsplit(text)
-        host = (parts.hostname or "").encode("idna")  # DNS look-ups need this form
+        host = parts.hostname or ""
+        if not host.isascii() or not all(0 < len(label) < _MAX_LABEL for label in host.removesuffix(".").split(".")):
+            host.encode("idna")  # DNS look-ups need this form; loaded for the few names that differ from it
         usable = parts.scheme in ("http", "https") and host and (parts.port is None or parts.port > 0)
     except ValueError as error:
         problem, usable = f" ({error})", False

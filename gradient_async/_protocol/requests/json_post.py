@@ -11,7 +11,6 @@ from typing import Any
 
 from gradient_async._protocol.codec.json_text import encode_jsonable
 from gradient_async._protocol.codec.request_json import to_request_json
-from gradient_async._protocol.http.headers import validate_headers
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.parameters import find_keys, require_mapping, require_text, without_unset
 from gradient_async._protocol.requests.request import NO_HEADERS, Request
@@ -56,12 +55,18 @@ def build_post(path: str, body: dict[str, Any], *, stream: bool = False, timeout
         method="POST",
         path=path,
         body=encoded,
-        headers=validate_headers(require_mapping("extra_headers", headers)) if headers else NO_HEADERS,
+        headers=_validate_headers(headers) if headers else NO_HEADERS,
         timeouts=timeouts,
         stream=stream,
         model=model if isinstance(model, str) else None,
         tokens=prompt + (limit if type(limit) is int and 0 < limit < _MOST_OUTPUT else usual_output),
     )
+
+
+def _validate_headers(headers: Any) -> Mapping[str, str]:
+    from gradient_async._protocol.http.headers import validate_headers  # most programs pass none
+
+    return validate_headers(require_mapping("extra_headers", headers))
 
 
 def estimate_tokens(encoded: bytes, limit: object, *, has_messages: bool) -> int:
