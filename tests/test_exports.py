@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import weakref
 
 import gradient_async
 
@@ -38,3 +39,13 @@ def test_importing_the_package_loads_no_server_and_no_command_line() -> None:
     code = f"import sys, gradient_async; print([name for name in {unwanted} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_caches_can_refer_weakly_to_public_objects_without_settings() -> None:
+    made = [gradient_async.ChatAccumulator(), gradient_async.SSEParser(), gradient_async.RateLimiter()]
+    assert [weakref.ref(item)() for item in made] == made
+
+
+async def test_caches_can_refer_weakly_to_a_permit() -> None:
+    permit = await gradient_async.RateLimiter().acquire()
+    assert weakref.ref(permit)() is permit

@@ -45,7 +45,18 @@ class Permit:
         refunded: Whether the permit was given back.
     """
 
-    __slots__ = ("_owner", "held", "model", "model_budget", "refunded", "sent_at", "spend", "tokens", "waited")
+    __slots__ = (
+        "__weakref__",
+        "_owner",
+        "held",
+        "model",
+        "model_budget",
+        "refunded",
+        "sent_at",
+        "spend",
+        "tokens",
+        "waited",
+    )
 
     def __init__(  # Hot: called with positions alone; a keyword costs 0.1 us
         self,
@@ -88,6 +99,10 @@ class Permit:
         """Replace the estimate of ``acquire(tokens=...)`` by the *tokens* that the response reports."""
         if not self.refunded:
             self._owner._record_tokens(self, tokens)
+
+    def __repr__(self) -> str:
+        shown = ("sent_at", "held", "model", "tokens", "waited", "refunded")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __del__(self) -> None:
         # A held permit that is dropped would count for ever: count it as sent instead.

@@ -40,7 +40,17 @@ class ChatAccumulator:
     'Hi'
     """
 
-    __slots__ = ("_accumulator", "_added", "_choices", "_extra", "_has_null_choices", "_head", "_rest", "_run")
+    __slots__ = (
+        "__weakref__",
+        "_accumulator",
+        "_added",
+        "_choices",
+        "_extra",
+        "_has_null_choices",
+        "_head",
+        "_rest",
+        "_run",
+    )
 
     def __init__(self) -> None:
         self._head = ChatCompletion()

@@ -73,6 +73,7 @@ class SSEParser:
     """
 
     __slots__ = (
+        "__weakref__",
         "_after_cr",
         "_data",
         "_data_size",

@@ -63,3 +63,9 @@ async def test_a_permit_has_its_waiting_time() -> None:
     limiter = make_limiter((1, 7.0))
     assert (await limiter.acquire()).waited == 0.0
     assert (await limiter.acquire()).waited == pytest.approx(7.0)
+
+
+async def test_a_permit_prints_its_state_and_not_its_limiter() -> None:
+    permit = await make_limiter((1, 7.0)).acquire(hold=True)
+    state = "held=True, model=None, tokens=0, waited=0.0, refunded=False"
+    assert repr(permit) == f"Permit(sent_at={permit.sent_at}, {state})"
