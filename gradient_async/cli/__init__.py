@@ -27,4 +27,7 @@ def main(args: Sequence[str] | None = None) -> int:
         cli.main(args=args, prog_name="gradient-async")
     except KeyboardInterrupt:
         pass  # before a command began; a running command exits by itself, with the same code
+    except OSError as error:
+        print(f"gradient-async: Help could not be printed: {error.strerror or error}.", file=sys.stderr)
+        return 1
     return 130

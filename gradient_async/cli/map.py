@@ -66,8 +66,10 @@ class MapCommand:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The file by which an interrupted map goes on."""
-        return None if self.output is None else self.output.with_name(f"{self.output.name}.checkpoint")
+        """The file by which an interrupted map goes on; None for stdout, a pipe or a device, which keep nothing."""
+        if self.output is None or (self.output.exists() and not self.output.is_file()):
+            return None
+        return self.output.with_name(f"{self.output.name}.checkpoint")
 
     def open_source(self) -> Any:
         """Return the source for ``map``. A line of any text file may be a prompt or a JSON object."""
@@ -159,7 +161,7 @@ def _run_until_interrupted(command: MapCommand) -> ExitCode:
 
 
 def _advise_rerun(command: MapCommand) -> str:
-    if command.output is None:
+    if command.checkpoint is None:
         return "With -o FILE, the same command would go on where it was interrupted."
     return f"Run the same command to go on: {command.checkpoint} keeps the answers, and only the rest is sent."
 

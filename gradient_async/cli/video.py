@@ -13,6 +13,7 @@ import attrs
 import click
 
 from gradient_async import GradientError, Video
+from gradient_async._io.stream.body_file import resolve_target
 from gradient_async.cli.examples import format_examples
 from gradient_async.cli.file_output import output_option
 from gradient_async.cli.options import SECONDS, job_options, open_session
@@ -68,6 +69,7 @@ def video_command(
     """
     if output is None:
         raise click.UsageError("Give a file with -o.")
+    resolve_target(output)  # a video that cannot be saved is billed
     params = {"prompt": read_prompt(prompt), **options} if video_id is None else None
     command = VideoCommand(params=params, video_id=video_id, output=output, timeout=timeout, base_url=base_url)
     video = _run_until_interrupted(command)

@@ -162,6 +162,15 @@ def test_a_full_disk_is_reported_without_a_traceback(gradient: Emulator, start: 
     )
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_help_that_cannot_be_printed_is_reported_without_a_traceback(start: Start) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = start("--help", stdout=full.fileno())
+        _, notes = process.communicate(timeout=HANG_SECONDS)
+    expected = "gradient-async: Help could not be printed: No space left on device.\n"
+    assert (process.returncode, notes) == (ExitCode.API_ERROR, expected)
+
+
 @pytest.mark.parametrize("absent", ["click", "rich"])
 def test_the_command_without_its_extra_names_the_packages_to_install(absent: str) -> None:
     program = f"import sys; sys.modules[{absent!r}] = None; from gradient_async.cli import main; sys.exit(main())"

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,18 @@ def test_a_file_that_is_not_the_output_of_a_map_is_not_overwritten(
     assert result.exit_code == ExitCode.USAGE
     assert "notes.txt exists" in result.stderr
     assert (output.read_text(), gradient.requests) == ("mine", [])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_as_the_output_has_no_checkpoint(gradient: Emulator, start: Start, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "q.txt").write_text("One\nTwo\n")
+    process = start("map", str(tmp_path / "q.txt"), "-o", str(pipe))
+    read = subprocess.run(["cat", str(pipe)], capture_output=True, text=True, check=True, timeout=HANG_SECONDS)
+    assert {line["index"] for line in lines(read.stdout)} == {0, 1}
+    assert process.wait(HANG_SECONDS) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "q.txt"]
 
 
 def test_a_table_becomes_prompts_and_keeps_its_ids(gradient: Emulator, invoke: Invoke, tmp_path: Path) -> None:

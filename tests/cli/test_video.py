@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,9 @@ def test_a_failed_video_is_an_api_error_with_its_reason(gradient: Emulator, invo
     assert not (tmp_path / "a.mp4").exists()
 
 
-@pytest.mark.parametrize("args", [["Waves"], ["Waves", "-o", "no/such/folder/a.mp4"], ["-o", "a.mp4"]])
+@pytest.mark.parametrize(
+    "args", [["Waves"], ["Waves", "-o", "no/such/folder/a.mp4"], ["Waves", "-o", os.devnull], ["-o", "a.mp4"]]
+)
 def test_what_cannot_work_is_refused_before_anything_is_sent(
     gradient: Emulator, invoke: Invoke, args: list[str]
 ) -> None:

@@ -14,6 +14,7 @@ import attrs
 import click
 
 from gradient_async import AsyncSession, BatchFailedError, BatchJob, GradientError
+from gradient_async._io.stream.body_file import resolve_target
 from gradient_async._protocol.batch.api_requests import AUTO, COMPRESSIONS
 from gradient_async.cli.batch.common import (
     PATH,
@@ -56,6 +57,10 @@ class RunFiles:
     output: Path
     errors: Path
     journal: Path
+
+    def __attrs_post_init__(self) -> None:
+        for path in (self.output, self.errors):
+            resolve_target(path)  # results that cannot be saved are billed
 
 
 @click.command(

@@ -126,6 +126,13 @@ def test_a_run_works_without_a_folder_for_its_state(
     assert len(gradient.batches.jobs) == 1
 
 
+@pytest.mark.parametrize("option", ["-o", "--errors"])
+def test_a_run_that_could_not_save_sends_nothing(gradient: Emulator, invoke: Invoke, source: Path, option: str) -> None:
+    result = invoke("batch", "run", str(source), option, os.devnull)
+    assert (result.exit_code, "not a plain file" in result.stderr) == (ExitCode.USAGE, True)
+    assert gradient.requests == []
+
+
 def test_a_run_that_cannot_save_names_file_journal_job_and_command(
     gradient: Emulator, invoke: Invoke, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
