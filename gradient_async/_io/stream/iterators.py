@@ -62,21 +62,38 @@ class EventIterator(Generic[E]):
         event = next(stream.pending, None)
         return await stream.read_event(self) if event is None else event
 
+    async def aclose(self) -> None:
+        """Release the connection, as dropping the iterator does; for ``contextlib.aclosing``."""
+        self.stream.iterator_closed(self)
+
     def __del__(self) -> None:
         self.stream.iterator_closed(self)
 
 
-class TextIterator(Generic[G]):
-    """Iterates over the text of the events, in whole characters; skips events without text."""
+class _DerivedIterator(Generic[E]):
+    """Iterates over something that is made of the events of a stream."""
 
-    __slots__ = ("_events", "_joiner")
+    __slots__ = ("_events",)
 
-    def __init__(self, stream: EventSource[G]) -> None:
+    def __init__(self, stream: EventSource[E]) -> None:
         self._events = EventIterator(stream)
-        self._joiner = CharacterJoiner()
 
     def __aiter__(self) -> Self:
         return self
+
+    async def aclose(self) -> None:
+        """Release the connection, as dropping the iterator does; for ``contextlib.aclosing``."""
+        await self._events.aclose()
+
+
+class TextIterator(_DerivedIterator[G]):
+    """Iterates over the text of the events, in whole characters; skips events without text."""
+
+    __slots__ = ("_joiner",)
+
+    def __init__(self, stream: EventSource[G]) -> None:
+        super().__init__(stream)
+        self._joiner = CharacterJoiner()
 
     async def __anext__(self) -> str:
         joiner = self._joiner
@@ -94,18 +111,15 @@ class TextIterator(Generic[G]):
                 return text
 
 
-class ToolCallIterator(Generic[E]):
+class ToolCallIterator(_DerivedIterator[E]):
     """Iterates over the tool calls of a stream, each as soon as it is complete."""
 
-    __slots__ = ("_events", "_ready", "_take_completed")
+    __slots__ = ("_ready", "_take_completed")
 
     def __init__(self, stream: EventSource[E], take_completed: Callable[[bool], Iterable[ToolCall]]) -> None:
-        self._events = EventIterator(stream)
+        super().__init__(stream)
         self._take_completed = take_completed
         self._ready = deque(take_completed(False))  # noqa: FBT003 - the stream is not over
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> ToolCall:
         while not self._ready:
@@ -120,18 +134,15 @@ class ToolCallIterator(Generic[E]):
         return self._ready.popleft()
 
 
-class SSEIterator(Generic[G]):
+class SSEIterator(_DerivedIterator[G]):
     """Iterates over the stream as bytes of server-sent events, including its end marker or its error."""
 
-    __slots__ = ("_encoder", "_ended", "_events")
+    __slots__ = ("_encoder", "_ended")
 
     def __init__(self, stream: EventSource[G], encoder: SSEEncoder) -> None:
-        self._events = EventIterator(stream)
+        super().__init__(stream)
         self._encoder = encoder
         self._ended = False
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> bytes:
         if self._ended:

@@ -148,6 +148,10 @@ class TeeBranch(Generic[E]):
         self._reader.remove_branch(self._queue)
         self._queue.wake_consumer()
 
+    async def aclose(self) -> None:
+        """Leave the tee, as `close` does; for ``contextlib.aclosing``."""
+        self.close()
+
     def __del__(self) -> None:
         self._reader.remove_branch(self._queue)
 

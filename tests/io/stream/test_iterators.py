@@ -2,6 +2,7 @@
 
 import gc
 import json
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -216,3 +217,33 @@ async def test_a_cancelled_stream_ends_the_loop_without_the_call_that_is_not_com
 
 async def test_a_stream_without_tool_calls_has_none(gradient_session: AsyncSession) -> None:
     assert [call async for call in chat_stream(gradient_session).tool_calls()] == []
+
+
+@pytest.mark.parametrize("method", ["__aiter__", "text", "tool_calls", "sse"])
+async def test_every_iterator_can_be_closed(
+    method: str, gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG, tool_calls=[{"name": "f", "arguments": {}}])
+    stream = chat_stream(gradient_session)
+    async with aclosing(getattr(stream, method)()) as items:
+        await anext(items)
+        assert count_acquired(gradient_session) == 1
+    assert (stream.outcome, count_acquired(gradient_session)) == ("cancelled", 0)
+
+
+async def test_closing_an_iterator_in_a_block_leaves_the_stream_open(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG)
+    async with chat_stream(gradient_session) as stream:
+        async with aclosing(stream.text()) as texts:
+            start = await anext(texts)
+        assert start + "".join([text async for text in stream.text()]) == LONG
+
+
+async def test_branches_of_a_tee_can_be_closed(gradient_emulator: Emulator, gradient_session: AsyncSession) -> None:
+    gradient_emulator.reply(LONG)
+    first, second = chat_stream(gradient_session).tee(2)
+    async with aclosing(first), aclosing(second):
+        await anext(first)
+    assert count_acquired(gradient_session) == 0
