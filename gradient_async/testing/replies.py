@@ -78,6 +78,11 @@ class Reply:
     delay: float = 0.0
     token_delay: float | None = None
 
+    def __attrs_post_init__(self) -> None:
+        calls: object = self.tool_calls or ()
+        if not (isinstance(calls, Sequence) and all(map(_is_call, calls))):
+            raise ValueError(f'tool_calls must be a list like [{{"name": "f", "arguments": {{}}}}], got {calls!r}')
+
     def override_response(self, response: Response) -> Response:
         """Return *response* with this reply's status, headers and timing."""
         return attrs.evolve(
@@ -100,6 +105,12 @@ class Reply:
         content_type = self.content_type or (SSE if streams else JSON)
         pieces = split_events(self.body) if content_type.startswith(SSE) else (self.body,)
         return self.override_response(Response(pieces=pieces, content_type=content_type))
+
+
+def _is_call(call: object) -> bool:
+    """Whether *call* is a tool call in the short or in the full form."""
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    return isinstance(function, Mapping) and isinstance(function.get("name"), str)
 
 
 @attrs.frozen(kw_only=True)

@@ -62,7 +62,8 @@ class TextModel:
     def complete_prompt(self, prompt: Prompt) -> Completion:
         """Return the completion of *prompt*."""
         # The repr of the messages is in the seed: renaming `Message` or its fields changes every completion.
-        random = Random(f"{self.seed} {prompt.seed} {prompt.model} {prompt.messages}")
+        seed = f"{self.seed} {prompt.seed} {prompt.model} {prompt.messages}"
+        random = Random(seed.encode("utf-8", "surrogatepass"))  # JSON may hold half a character
         reasoning = _reasoning_tokens(prompt)
         tool = _choose_tool(prompt)
         if tool is not None:

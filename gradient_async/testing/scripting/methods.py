@@ -77,7 +77,7 @@ class ScriptingAPI:
             path: A pattern of the paths of the calls.
 
         Raises:
-            ValueError: *split* is less than 1 byte.
+            ValueError: *split* is less than 1 byte, or *tool_calls* are no calls.
         """
         if isinstance(split, int) and split < 1:
             raise ValueError(f"split must be at least 1 byte, got {split}")

@@ -97,6 +97,18 @@ async def test_a_split_of_zero_bytes_is_refused(gradient: Emulator) -> None:
         gradient.reply("x", split=0)
 
 
+@pytest.mark.parametrize("calls", [[("f", {})], ["f"], {"name": "f"}, [{"arguments": {}}], [{"function": "f"}]])
+async def test_tool_calls_in_another_form_are_refused(gradient: Emulator, calls: Any) -> None:
+    with pytest.raises(ValueError, match="tool_calls must be a list like"):
+        gradient.reply(tool_calls=calls)
+
+
+async def test_half_a_character_in_the_name_of_a_model_is_no_failure(
+    client: EmulatorClient, gradient: Emulator
+) -> None:
+    assert (await client.ask(model="m\ud83d")).status == 200
+
+
 async def test_a_reply_without_text_keeps_the_default_content(client: EmulatorClient, gradient: Emulator) -> None:
     gradient.reply(split=3, headers={"X-Y": "z"})
     response = await client.ask("What is the capital of Peru?")
