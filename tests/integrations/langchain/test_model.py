@@ -18,6 +18,7 @@ from langchain_core.messages import (
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
 from pydantic import ValidationError
 
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
@@ -104,6 +105,24 @@ async def test_tools_that_the_service_runs_are_sent_unchanged(gradient_emulator:
     ]
     await model.bind_tools(tools).ainvoke("Hi")
     assert gradient_emulator.requests[0].json["tools"] == tools
+
+
+@tool
+def set_prices(prices: dict[str, int], shops: list[dict[str, float]], city: City | None = None) -> str:
+    """Set prices."""
+    return f"{prices} {shops} {city}"
+
+
+async def test_dicts_in_a_strict_tool_keep_the_type_of_their_values(
+    gradient_emulator: Emulator, model: ChatGradient
+) -> None:
+    await model.bind_tools([set_prices], strict=True).ainvoke("Hi")
+    function = gradient_emulator.requests[0].json["tools"][0]["function"]
+    fields = function["parameters"]["properties"]
+    assert fields["prices"]["additionalProperties"] == {"type": "integer"}
+    assert fields["shops"]["items"]["additionalProperties"] == {"type": "number"}
+    assert fields["city"]["anyOf"][0]["additionalProperties"] is False
+    assert (function["strict"], function["parameters"]["additionalProperties"]) == (True, False)
 
 
 async def test_the_result_of_a_tool_is_sent_to_the_model(gradient_emulator: Emulator, model: ChatGradient) -> None:
