@@ -9,6 +9,7 @@ Source: ``BaseChatModel`` of langchain-core 1.x.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -163,6 +164,11 @@ class ChatGradient(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in _PARAMETERS}
         return {name: value for name, value in own.items() if value not in (None, [])} | self.model_kwargs
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return the key of a cached answer: LangChain's, and a digest of the address, for an agent has no model."""
+        address = self._completions._target().base_url
+        return f"{super()._get_llm_string(stop, **kwargs)}@{blake2b(address.encode(), digest_size=8).hexdigest()}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop, **kwargs)

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumps
 from langchain_core.messages import (
     BaseMessage,
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 
 from gradient_async import APITimeoutError, AsyncSession, AuthenticationError, ConfigurationError, StreamTruncatedError
 from gradient_async.integrations.langchain import ChatGradient
+from gradient_async.resources.chat.agent import Agent
 from gradient_async.testing import Emulator
 from tests.support.langchain import WEATHER, City, M, send_messages, sum_chunks, weather
 from tests.support.pools import count_acquired
@@ -105,6 +107,25 @@ async def test_tools_that_the_service_runs_are_sent_unchanged(gradient_emulator:
     ]
     await model.bind_tools(tools).ainvoke("Hi")
     assert gradient_emulator.requests[0].json["tools"] == tools
+
+
+@pytest.mark.parametrize("is_agent", [False, True])
+async def test_a_cache_answers_for_one_address_only(
+    gradient_emulator: Emulator, gradient_session: AsyncSession, *, is_agent: bool
+) -> None:
+    cache = InMemoryCache()
+    async with Emulator() as other, AsyncSession("test", base_url=other.url) as session:
+        gradient_emulator.reply("one")
+        other.reply("two")
+        callers: list[AsyncSession | Agent] = [gradient_session, gradient_session, session]
+        if is_agent:
+            agents = [gradient_emulator.agent_url, gradient_emulator.agent_url, other.agent_url]
+            callers = [gradient_session.agent(url, "key") for url in agents]
+        model = None if is_agent else M
+        models = [ChatGradient(session=caller, model=model, cache=cache) for caller in callers]
+        texts = [(await each.ainvoke("Hi")).content for each in models]
+    assert texts == ["one", "one", "two"]
+    assert len(gradient_emulator.requests) == 1
 
 
 @tool
