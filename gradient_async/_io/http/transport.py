@@ -73,16 +73,18 @@ class Transport:
         self.ssl_context = ssl_context
         self.home_loop = home_loop
         self.closed = False
-        self._pool: aiohttp.ClientSession | None = None
         self._open_exchanges: set[Exchange] = set()
         self._active_calls: set[OpenBlock] = set()
+        # The loop that the session belongs to, by its timer, and the process that bound it.
         self._deadline_timer: DeadlineTimer | None = None
         self._bound_pid = 0
-        self._inherited: object = None
+        # The pool, the loop and the process that opened it, and the pool of the parent process.
+        self._pool: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._fast_posts: FastPostSender | None = None
         self._guard: AsyncGenerator[None, None] | None = None
+        self._inherited: object = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
