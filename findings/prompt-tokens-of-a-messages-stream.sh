@@ -6,7 +6,7 @@
 # Input:     10 tokens of input, 100 read from the cache and 50 written to it in `message_start`, 5 of output in
 #            `message_delta`, whose other counts are optional; and the same as a whole message.
 # Seen:      LangChain returns a prompt of 0 for the stream and of 160 for the message; agno 10 for both and a total of
-#            15; Pydantic AI and LiteLLM 160 for both.
+#            15; LiteLLM 160 for both, Pydantic AI 160 for the stream.
 # Matters:   what is counted is what is billed, limited and shown. Each count stands until a later event names it, and
 #            the cached parts belong to the prompt.
 . "$(dirname "$0")/lib/run.sh"
