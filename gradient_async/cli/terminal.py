@@ -19,6 +19,8 @@ from gradient_async._protocol.rate_limit.status import LimiterStatus
 from gradient_async._protocol.stream.text_parts import replace_halves
 
 BAR_CELLS = 24
+_MIN_BAR_COLUMNS = 76
+"""Columns of a terminal that shows the whole table of limits with bars."""
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and the bidirectional ones that show text in another order than it has."""
 
@@ -68,16 +70,17 @@ def draw_bar(used: int, capacity: int, *, cells: int = BAR_CELLS, marks: str = "
 
 
 def build_limits_table(status: LimiterStatus, *, marks: str = "█░") -> Table:
-    """Return a table with one row for each window of the limiter."""
+    """Return a table with one row for each window of the limiter; with a bar, if *marks* holds two characters."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("window", "", "used", "free", "by others", "next free"):
-        table.add_column(heading, justify="left" if heading in ("window", "") else "right")
+    for heading in ("window", *([""] if marks else []), "used", "free", "by others", "next free"):
+        # The default overflow cuts numbers off in a narrow terminal.
+        table.add_column(heading, justify="left" if heading in ("window", "") else "right", overflow="fold")
     for window in status.windows:
         wait = window.next_free_at - status.now
         colour = "red" if window.free == 0 else "green" if window.free * 4 > window.capacity else "yellow"
         table.add_row(
             format_period(window.period),
-            f"[{colour}]{draw_bar(window.used, window.capacity, marks=marks)}[/]",
+            *([f"[{colour}]{draw_bar(window.used, window.capacity, marks=marks)}[/]"] if marks else []),
             f"{window.used} of {window.capacity}",
             str(window.free),
             str(window.foreign),
@@ -105,7 +108,9 @@ def describe_waiting(status: LimiterStatus) -> list[str]:
 
 
 def choose_bar_marks(console: Console) -> str:
-    """Return two characters for a bar, full and empty, that *console* can print."""
+    """Return two characters for a bar, full and empty, that *console* can print; none if it is too narrow for one."""
+    if console.width < _MIN_BAR_COLUMNS:
+        return ""
     return "#." if console.options.ascii_only else "█░"
 
 

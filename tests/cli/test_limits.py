@@ -24,6 +24,15 @@ def test_limits_shows_a_row_for_each_window_after_one_request(gradient: Emulator
     assert [seen.path for seen in gradient.requests] == ["/v1/models"]
 
 
+@pytest.mark.parametrize("columns", ["75", "50", "30"])
+def test_a_narrow_terminal_loses_the_bars_and_no_digit(
+    columns: str, gradient: Emulator, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = invoke("limits").stdout
+    assert ("…" in shown, "█" in shown, shown.count("4999")) == (False, False, 2)
+
+
 def test_limits_includes_the_requests_of_others(gradient: Emulator, invoke: Invoke) -> None:
     for _ in range(3):
         invoke("models")
