@@ -21,7 +21,8 @@ class Value:  # noqa: PLW1641  # values that change have no hash
 
     def __repr__(self) -> str:
         shown = (f"{field.name}={getattr(self, field.name)!r}" for field in self.__attrs_attrs__ if field.repr)
-        return f"{type(self).__qualname__}({', '.join(shown)})"
+        name = type(self).__qualname__.rpartition(">.")[2]  # without the function that defines a subclass, as attrs
+        return f"{name}({', '.join(shown)})"
 
 
 class FrozenValue(Value):
