@@ -12,7 +12,9 @@ import attrs
 from gradient_async._protocol.requests.chat import AGENT_CHAT_PATH, build_agent_path
 
 Destination = Literal["inference", "agent"]
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ALLOW = ("Allow", ", ".join(_METHODS))
+"""The header of a response with status 405."""
 _BASES: tuple[tuple[str, Destination], ...] = (("/v1/", "inference"), ("/api/v1/", "agent"))
 _DOUBLED = "/v1/v1/"
 
@@ -35,14 +37,17 @@ def find_route(method: str, path: str) -> Route | None:
     return None
 
 
-def explain_missing(method: str, path: str) -> str:
-    """Return the sentence for a request that `find_route` does not know."""
+def explain_missing(path: str) -> tuple[int, str]:
+    """Return the status and the sentence for a request that `find_route` does not know."""
     path = path.partition("?")[0]
     if path.startswith(_DOUBLED):
-        return "The path has /v1 twice: this SDK adds it, so give it the base URL without /v1."
-    if method in _METHODS and not path.startswith("/v1"):
-        return "The gateway serves paths that begin with /v1/, and /api/v1/ for the agent: end the base URL with /v1."
-    return "The gateway serves GET, POST, PUT, PATCH and DELETE of paths below /v1/ and /api/v1/."
+        return 404, "The path has /v1 twice: this SDK adds it, so give it the base URL without /v1."
+    if path.startswith("//"):
+        return 404, "The path begins with two slashes: give the base URL without the one at its end."
+    if not path.startswith(tuple(base for base, _ in _BASES)):
+        advice = "end the base URL with /v1."
+        return 404, f"The gateway serves paths that begin with /v1/, and /api/v1/ for the agent: {advice}"
+    return 405, f"The gateway takes {', '.join(_METHODS[:-1])} and {_METHODS[-1]}."
 
 
 def _resolve_agent_path(path: str) -> str:

@@ -23,7 +23,7 @@ from gradient_async.gateway.failures import build_failure
 from gradient_async.gateway.forwarded_call import MAX_BODY_BYTES, ForwardedCall, logger
 from gradient_async.gateway.own_pages import OwnPages
 from gradient_async.gateway.relay import build_failure_response
-from gradient_async.gateway.routes import Route, explain_missing, find_route
+from gradient_async.gateway.routes import ALLOW, Route, explain_missing, find_route
 from gradient_async.gateway.statistics import Statistics
 from gradient_async.gateway.upstream import Upstream
 from gradient_async.session import AsyncSession
@@ -122,7 +122,8 @@ class Gateway:
         page = self._pages.show_page(method, path.partition("?")[0], draining=self.draining)
         if page is not None:  # aiohttp's older responses are false, as mappings without a key
             return page
-        return build_failure_response(build_failure(404, explain_missing(method, path)))
+        status, sentence = explain_missing(path)
+        return build_failure_response(build_failure(status, sentence, [ALLOW] if status == 405 else []))
 
     async def _forward(self, caller: web.BaseRequest, route: Route) -> web.StreamResponse:
         if self.draining:

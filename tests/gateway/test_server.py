@@ -364,7 +364,7 @@ async def test_an_unexpected_failure_is_counted_and_logged_without_its_message(
 MISSING = [
     ("POST", "/chat/completions", "end the base URL with /v1"),
     ("POST", "/v1/v1/messages", "/v1 twice"),
-    ("OPTIONS", "/v1/models", "GET, POST"),
+    ("POST", "//v1/messages", "two slashes"),
 ]
 
 
@@ -373,6 +373,13 @@ async def test_a_wrong_path_says_what_to_do(method: str, path: str, advice: str)
     async with open_bench() as bench, bench.http.request(method, bench.url + path) as response:
         assert response.status == 404
         assert advice in (await response.json())["error"]["message"]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+async def test_another_method_is_told_those_that_are_taken(method: str) -> None:
+    async with open_bench() as bench, bench.http.request(method, f"{bench.url}/v1/models") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "GET, POST, PUT, PATCH, DELETE")
+        assert bench.emulator.requests == []
 
 
 async def test_a_path_cannot_lead_elsewhere() -> None:
