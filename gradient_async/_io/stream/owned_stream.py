@@ -94,6 +94,12 @@ class OwnedStream(StreamReader[E, S], AsyncOnly):
                 stacklevel=2,
             )
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError(
+            f"A {type(self).__name__} has a connection, so it cannot be copied or pickled. Give each task a branch of "
+            "tee(n); its snapshot can be copied."
+        )
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.outcome}, request_id={self.meta.request_id!r}>"
 

@@ -1,7 +1,9 @@
 """Ownership of streams over a real socket: leaving, dropping and cancelling one releases its connection."""
 
 import asyncio
+import copy
 import gc
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,16 @@ pytestmark = pytest.mark.usefixtures("steady_clock")
 
 async def test_text_works_without_a_block(gradient_session: AsyncSession) -> None:
     assert "".join([text async for text in chat_stream(gradient_session).text()])
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+async def test_a_stream_is_not_copied(duplicate: Callable[[object], object], gradient_session: AsyncSession) -> None:
+    async with chat_stream(gradient_session) as stream:
+        first = await anext(stream)
+        with pytest.raises(TypeError, match=r"cannot be copied or pickled.*tee"):
+            duplicate(stream)
+        gc.collect()  # a copy that is dropped would end the stream
+        assert first.text + "".join([chunk.text async for chunk in stream]) == (await stream.completion()).text
 
 
 async def _by_break(s: ChatStream) -> None:
