@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gradient_async.errors import SessionClosedError
+from gradient_async.errors import SessionClosedError, StreamBusyError
 
 MAX_WAIT_SECONDS = 5.0
 """How long to wait for another thread's loop, which may be blocked by the very thread that waits."""
@@ -52,3 +52,16 @@ def require_loop(loop: asyncio.AbstractEventLoop, subject: str) -> None:
     """
     if error := find_loop_error(loop, subject):
         raise error
+
+
+def require_own_thread(loop: asyncio.AbstractEventLoop) -> None:
+    """Refuse to read what a stream has collected in another thread while *loop* runs: text could be lost.
+
+    Raises:
+        StreamBusyError: *loop* runs in another thread.
+    """
+    if asyncio._get_running_loop() is not loop and loop.is_running():
+        raise StreamBusyError(
+            "The snapshot of a stream that still runs was asked for outside the thread of its loop, which could lose "
+            "text. Ask for it in a task of that loop and hand it over, or wait for the end of the stream."
+        )

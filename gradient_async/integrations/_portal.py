@@ -201,7 +201,7 @@ class BridgedStream:
     @property
     def snapshot(self) -> ChatCompletion:
         """The completion assembled so far."""
-        return self.stream.snapshot
+        return self.stream._build_snapshot()  # only `read_chunk` reads the stream, and it has returned
 
     def cancel(self) -> None:
         """Stop the stream, from any thread."""

@@ -21,6 +21,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gradient_async._io.deadline_timer import OpenBlock
+from gradient_async._io.event_loops import require_own_thread
 from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
@@ -132,7 +133,17 @@ class StreamReader(Generic[E, S]):
 
     @property
     def snapshot(self) -> S:
-        """The result assembled from the events read so far; after the end, from all events that arrived."""
+        """The result assembled from the events read so far; after the end, from all events that arrived.
+
+        Raises:
+            StreamBusyError: The stream still runs, in another thread.
+        """
+        if self.outcome == "running" and self._reply is not None:
+            require_own_thread(self._reply.exchange.timer.deadline_timer.loop)
+        return self._build_snapshot()
+
+    def _build_snapshot(self) -> S:
+        """Return the snapshot, from any thread: for callers that know that nobody reads the stream at this moment."""
         snapshot = self._accumulator.snapshot()
         snapshot.meta = self.meta
         return snapshot

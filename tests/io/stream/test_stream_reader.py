@@ -10,6 +10,7 @@ from gradient_async import (
     InternalServerError,
     ProtocolError,
     RateLimitError,
+    StreamBusyError,
     StreamTruncatedError,
 )
 from gradient_async._io.stream import stream_reader
@@ -55,6 +56,18 @@ async def test_timings_are_recorded(gradient_emulator: Emulator, gradient_sessio
     assert timings.limiter_wait + timings.first_byte < timings.first_token < timings.total
     assert timings.tokens_per_second is not None
     assert timings.connect is not None
+
+
+async def test_a_snapshot_in_another_thread_waits_for_the_end(
+    gradient_emulator: Emulator, gradient_session: AsyncSession
+) -> None:
+    gradient_emulator.reply(LONG)
+    async with chat_stream(gradient_session) as stream:
+        await anext(stream)
+        with pytest.raises(StreamBusyError, match="outside the thread"):
+            await asyncio.to_thread(lambda: stream.snapshot)
+        await stream.completion()
+        assert (await asyncio.to_thread(lambda: stream.snapshot)).text == LONG
 
 
 async def test_a_snapshot_during_the_stream_holds_the_text_read_so_far(
