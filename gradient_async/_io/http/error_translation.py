@@ -14,8 +14,8 @@ from gradient_async.errors import APIConnectionError, ConfigurationError, Gradie
 
 HTTP_PROXY_AUTHENTICATION = 407
 _PROXY_FAULT_END = 500
-_CODING_FAULT = "content-encoding"
-"""In aiohttp's message of a response that cannot be decompressed; its classes differ by parser and version."""
+_CODING_FAULT = "Can not decode content-encoding"
+"""Begins aiohttp's message of a response that cannot be decompressed; its classes differ by parser and version."""
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 """Names of TLS alerts by which a server refuses the client's certificate, or that there is none."""
 
