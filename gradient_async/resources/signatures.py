@@ -18,7 +18,8 @@ from gradient_async import params as documented
 
 C = TypeVar("C", bound=type)
 
-_UNPACK = "Unpack["
+_REQUIRED = re.compile(r"^Required\[(.*)\]$")
+_UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 _OF_EVERY_CALL = frozenset(documented.ExtraParams.__annotations__)
 
 
@@ -78,9 +79,7 @@ def _read_signature(function: Any) -> Signature:
 def _build_parameter(name: str, documented_class: Any) -> Parameter:
     annotation = documented_class.__annotations__[name]
     text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
-    required = (
-        re.match(r"Required\[(.*)\]$", text) if isinstance(text, str) else None
-    )  # Python does not see it in postponed ones
+    required = _REQUIRED.match(text) if isinstance(text, str) else None  # Python does not see it in postponed ones
     is_required = required is not None or name in documented_class.__required_keys__
     default, shown = Parameter.empty if is_required else None, required[1] if required else text
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=shown)
@@ -93,5 +92,5 @@ def _find_class(function: Any) -> Any:
 
 def _find_type_name(function: Any) -> str:
     """Return the name of the TypedDict that *function* unpacks, ``""`` if it unpacks none."""
-    texts = map(str, function.__annotations__.values())
-    return next((text.removeprefix(_UNPACK).removesuffix("]") for text in texts if text.startswith(_UNPACK)), "")
+    found = next(filter(None, map(_UNPACKED.match, map(str, function.__annotations__.values()))), None)
+    return found[1] if found else ""

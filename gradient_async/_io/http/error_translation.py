@@ -31,22 +31,12 @@ def translate_exception(caught: Exception, timer: AttemptTimer) -> GradientError
         return ConfigurationError("The address of the service or of the proxy cannot be used; check both.")
     if isinstance(caught, aiohttp.ClientHttpProxyError):
         return _build_proxy_error(caught.status)
-    is_coding_fault = _CODING_FAULT in f"{caught} {caught.__cause__}"
-    if isinstance(caught, aiohttp.ClientResponseError) and is_coding_fault:
-        return ProtocolError(
-            "The response has a compression that nobody asked for and that cannot be read here; a proxy in between may "
-            f"add it. aiohttp says: {caught.message}"
-        )
+    if _CODING_FAULT in f"{caught} {caught.__cause__}":
+        return _build_coding_error(caught, timer)
     if isinstance(caught, aiohttp.ClientResponseError):
         return ProtocolError("The service's response is not readable as HTTP.")
     if not timer.response_started and any(alert in str(caught) for alert in _CERTIFICATE_ALERTS):
         return _build_client_certificate_error()
-    if is_coding_fault:
-        return APIConnectionError(
-            "The response is compressed and cannot be decompressed: it was damaged on its way. Send the request again; "
-            "if that repeats, look at the proxies in between.",
-            maybe_sent=timer.sent,
-        )
     when = "in the middle of" if timer.response_started else "before"
     return APIConnectionError(
         f"The connection was lost {when} the response ({type(caught).__name__}).", maybe_sent=timer.sent
@@ -97,6 +87,20 @@ def _build_client_certificate_error() -> APIConnectionError:
         "The server refused the TLS handshake, as one does that asks for a client certificate; load yours with "
         "context.load_cert_chain(...) and pass ssl=context.",
         permanent=True,
+    )
+
+
+def _build_coding_error(caught: Exception, timer: AttemptTimer) -> GradientError:
+    """Build the error of a response that cannot be decompressed: never, or because it was damaged."""
+    if isinstance(caught, aiohttp.ClientResponseError):
+        return ProtocolError(
+            "The response has a compression that nobody asked for and that cannot be read here; a proxy in between may "
+            f"add it. aiohttp says: {caught.message}"
+        )
+    return APIConnectionError(
+        "The response is compressed and cannot be decompressed: it was damaged on its way. Send the request again; "
+        "if that repeats, look at the proxies in between.",
+        maybe_sent=timer.sent,
     )
 
 

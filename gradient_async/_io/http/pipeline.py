@@ -70,12 +70,7 @@ class _Call:
     )
 
     def __init__(
-        self,
-        request: Request,
-        target: Target,
-        deadline_timer: DeadlineTimer,
-        started_at: float,
-        deadline: float,
+        self, request: Request, target: Target, deadline_timer: DeadlineTimer, started_at: float, deadline: float
     ) -> None:
         self.request = request
         self.target = target
@@ -100,11 +95,7 @@ class _Attempt:
 
     __slots__ = ("body", "error", "exchange", "limiter_wait", "limits", "timer")
 
-    def __init__(
-        self,
-        timer: AttemptTimer,
-        limiter_wait: float,
-    ) -> None:
+    def __init__(self, timer: AttemptTimer, limiter_wait: float) -> None:
         self.timer = timer
         self.limiter_wait = limiter_wait
         self.exchange: Exchange | None = None

@@ -232,11 +232,9 @@ def _split_address(text: str, source: str) -> SplitResult:
 
 def _refuse_endpoint(parts: SplitResult, source: str) -> None:
     """Raise a `ConfigurationError` with the right address if this is that of an endpoint."""
-    path = parts.path.rstrip("/")
-    if "/v1/" not in path and not path.endswith("/chat/completions"):
-        return
-    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses end before that
+    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses have no path
 
+    path = parts.path.rstrip("/")
     if endpoint := find_endpoint(path):
         host = parts.netloc.rpartition("@")[2]
         raise ConfigurationError(
