@@ -19,23 +19,11 @@ from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import ModelRequest
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
-from serve import Server, expect
+from serve import Server, expect, message, message_events
 
 usage = {"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50, "output_tokens": 5}
-empty = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": []}
-empty |= {"stop_reason": None, "stop_sequence": None, "usage": usage | {"output_tokens": 1}}
-ending = {"stop_reason": "end_turn", "stop_sequence": None}
-message = empty | ending | {"content": [{"type": "text", "text": "Hi"}], "usage": usage}
-steps = [
-    {"type": "message_start", "message": empty},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
-    {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 5}},
-    {"type": "message_stop"},
-]
-events = "".join(f"event: {step['type']}\ndata: {json.dumps(step)}\n\n" for step in steps)
-streamed, whole = Server(events.encode()).root, Server(json.dumps(message).encode(), "application/json").root
+streamed = Server(message_events("Hi", usage | {"output_tokens": 1}, {"output_tokens": 5})).root
+whole = Server(json.dumps(message("Hi", usage)).encode(), "application/json").root
 
 
 def langchain(url, read):
@@ -71,23 +59,11 @@ import json
 
 from agno.agent import Agent
 from agno.models.anthropic import Claude
-from serve import Server, expect
+from serve import Server, expect, message, message_events
 
 usage = {"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50, "output_tokens": 5}
-empty = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": []}
-empty |= {"stop_reason": None, "stop_sequence": None, "usage": usage | {"output_tokens": 1}}
-ending = {"stop_reason": "end_turn", "stop_sequence": None}
-message = empty | ending | {"content": [{"type": "text", "text": "Hi"}], "usage": usage}
-steps = [
-    {"type": "message_start", "message": empty},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
-    {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 5}},
-    {"type": "message_stop"},
-]
-events = "".join(f"event: {step['type']}\ndata: {json.dumps(step)}\n\n" for step in steps)
-streamed, whole = Server(events.encode()).root, Server(json.dumps(message).encode(), "application/json").root
+streamed = Server(message_events("Hi", usage | {"output_tokens": 1}, {"output_tokens": 5})).root
+whole = Server(json.dumps(message("Hi", usage)).encode(), "application/json").root
 
 
 def agno(url, **options):
@@ -106,23 +82,11 @@ run_python litellm==1.110.2 <<'PY'
 import json
 
 import litellm
-from serve import MESSAGES, Server, expect
+from serve import MESSAGES, Server, expect, message, message_events
 
 usage = {"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50, "output_tokens": 5}
-empty = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": []}
-empty |= {"stop_reason": None, "stop_sequence": None, "usage": usage | {"output_tokens": 1}}
-ending = {"stop_reason": "end_turn", "stop_sequence": None}
-message = empty | ending | {"content": [{"type": "text", "text": "Hi"}], "usage": usage}
-steps = [
-    {"type": "message_start", "message": empty},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
-    {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 5}},
-    {"type": "message_stop"},
-]
-events = "".join(f"event: {step['type']}\ndata: {json.dumps(step)}\n\n" for step in steps)
-streamed, whole = Server(events.encode()).root, Server(json.dumps(message).encode(), "application/json").root
+streamed = Server(message_events("Hi", usage | {"output_tokens": 1}, {"output_tokens": 5})).root
+whole = Server(json.dumps(message("Hi", usage)).encode(), "application/json").root
 
 litellm.suppress_debug_info = True
 request = {"model": "anthropic/claude-sonnet-4-5", "messages": MESSAGES, "api_key": "k", "max_retries": 0}

@@ -35,6 +35,29 @@ def events(*chunks: dict[str, Any], end: bytes = b"data: [DONE]\n\n") -> bytes:
     return b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in chunks) + end
 
 
+def message(text: str, usage: dict[str, int]) -> dict[str, Any]:
+    """Return a whole message of Anthropic's API."""
+    start = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5"}
+    content = [{"type": "text", "text": text}]
+    return {**start, "content": content, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+
+
+def message_events(text: str, first: dict[str, int], last: dict[str, int], *, names: bool = True) -> bytes:
+    """Return the stream of a message with the usage *first* in its first event and *last* in its delta."""
+    ending = {"stop_reason": "end_turn", "stop_sequence": None}
+    begun = message(text, first) | {"content": [], "stop_reason": None}
+    steps: list[dict[str, Any]] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ending, "usage": last},
+        {"type": "message_stop"},
+    ]
+    lines = [(f"event: {step['type']}\n" if names else "") + f"data: {json.dumps(step)}\n\n" for step in steps]
+    return "".join(lines).encode()
+
+
 class Server:
     """Answers every request with *body*, and a POST or PUT with *status*; its OpenAI-style base URL is ``url``.
 
