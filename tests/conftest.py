@@ -37,6 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sort_files(items)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long bytes by their argument: compressed ones hold the time, so two workers would disagree about a test."""
+    return argname if isinstance(val, bytes) and len(val) > 60 else None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Unset the current loop: otherwise looptime's request for it creates a loop that is never closed."""
     asyncio.set_event_loop(None)

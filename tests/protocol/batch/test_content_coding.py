@@ -46,7 +46,11 @@ def test_another_compression_is_an_error_that_names_it(coding: str) -> None:
         unpack(b"\x1b\x00\x00", coding)
 
 
-@pytest.mark.parametrize("stored", [gzip.compress(LINES)[:-9], gzip.compress(LINES) + b"junk", b"\x1f\x8bnonsense"])
+@pytest.mark.parametrize(
+    "stored",
+    [gzip.compress(LINES)[:-9], gzip.compress(LINES) + b"junk", b"\x1f\x8bnonsense"],
+    ids=["cut short", "more behind it", "no gzip"],
+)
 def test_a_damaged_file_is_an_error(stored: bytes) -> None:
     with pytest.raises(ProtocolError):
         unpack(stored, "gzip")
