@@ -7,15 +7,14 @@ from typing import Any
 import attrs
 import pytest
 
-from gradient_async import RateLimitInfo, RetryPolicy, ServerSentEvent, Timeouts
-from gradient_async._protocol.http.credentials import Setting
+from gradient_async import RateLimitInfo, ResponseMeta, RetryPolicy, ServerSentEvent, Timeouts
 
 VALUES = [
     Timeouts(total=3.0),
     RetryPolicy(attempts=2),
     RateLimitInfo(limit=5, remaining=None),
     ServerSentEvent(data="x"),
-    Setting("api_key", ("MODEL_ACCESS_KEY",), value="secret"),
+    ResponseMeta(request_id="r", raw_headers=((b"Authorization", b"secret"),)),
 ]
 
 

@@ -51,7 +51,7 @@ class Upstream:
         if target is None:
             is_agent = destination == "agent"
             base = self._session.agent()._target() if is_agent else self._session._get_target()
-            target = attrs.evolve(base, headers=(*base.headers, *shared))
+            target = base.with_headers(shared)
             if len(self._targets) < _MAX_TARGETS:
                 self._targets[destination, shared] = target
         return target

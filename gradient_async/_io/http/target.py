@@ -1,13 +1,11 @@
 """The destination of a call: host, key, limiter, and what holds for every request there.
 
-Contract: no ``repr`` shows the key. A session builds a target for its calls, so this module loads nothing else.
+Contract: no ``repr`` shows the key. Every call has a target: defining one is cheap, and this module loads no other.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import attrs
 
 if TYPE_CHECKING:
     from gradient_async._io.rate_limit.permit import Limiter
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 
 
-@attrs.frozen(eq=False, repr=False)
 class Target:
     """A host, the key that is valid there, and the limiter of that key.
 
@@ -28,8 +25,26 @@ class Target:
         priority: Place of the requests at the limiter; ``"bulk"`` is also that of requests that say otherwise.
     """
 
-    base_url: str
-    key: str = attrs.field(repr=False)
-    limiter: Limiter | None = None
-    headers: Headers = attrs.field(default=(), repr=False)
-    priority: Priority = "interactive"
+    __slots__ = ("base_url", "headers", "key", "limiter", "priority")
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        limiter: Limiter | None = None,
+        headers: Headers = (),
+        priority: Priority = "interactive",
+    ) -> None:
+        self.base_url = base_url
+        self.key = key
+        self.limiter = limiter
+        self.headers = headers
+        self.priority = priority
+
+    def with_limiter(self, limiter: Limiter | None) -> Target:
+        """Return this target with another limiter."""
+        return Target(self.base_url, self.key, limiter, self.headers, self.priority)
+
+    def with_headers(self, headers: Headers) -> Target:
+        """Return this target with *headers* beside its own."""
+        return Target(self.base_url, self.key, self.limiter, (*self.headers, *headers), self.priority)

@@ -74,7 +74,7 @@ class LimiterGate:
         if self._guarded is None or target is not self._target:
             self._target, self.limiter = target, target.limiter
             guarded = None if target.limiter is None else cast("Limiter", _GatedLimiter(target.limiter, self))
-            self._guarded = attrs.evolve(target, limiter=guarded)
+            self._guarded = target.with_limiter(guarded)
         return self._guarded
 
     def close(self) -> None:

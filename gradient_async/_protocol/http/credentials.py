@@ -16,9 +16,6 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-import attrs
-
-from gradient_async._value import FrozenValue
 from gradient_async.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://inference.do-ai.run"
@@ -63,8 +60,7 @@ Secret = str | SupportsSecret
 Address = str | SupportsScheme
 
 
-@attrs.frozen(eq=False, repr=False)
-class Setting(FrozenValue):
+class Setting:
     """A value from an argument or from the first environment variable that is set.
 
     Attributes:
@@ -74,10 +70,19 @@ class Setting(FrozenValue):
         source: The argument or variable that the value came from; None without a value.
     """
 
-    argument: str
-    variables: tuple[str, ...]
-    value: str | None = attrs.field(default=None, repr=False)
-    source: str | None = None
+    __slots__ = ("argument", "source", "value", "variables")
+
+    def __init__(
+        self, argument: str, variables: tuple[str, ...], value: str | None = None, source: str | None = None
+    ) -> None:
+        self.argument = argument
+        self.variables = variables
+        self.value = value
+        self.source = source
+
+    def with_value(self, value: str, source: str | None) -> Setting:
+        """Return this setting with a *value* from *source*."""
+        return Setting(self.argument, self.variables, value, source)
 
     def require_value(self, purpose: str) -> str:
         """Return the value.
@@ -126,7 +131,7 @@ def find_key(argument: str, given: object, variables: tuple[str, ...], environ: 
             f"The key from {setting.source} has a line break, a space or a character outside ASCII in it; "
             "copy it again, without anything around it."
         )
-    return attrs.evolve(setting, value=key)
+    return setting.with_value(key, setting.source)
 
 
 def choose_knowledge_base_address(address: Setting, base_url: Setting) -> Setting:
@@ -138,7 +143,7 @@ def choose_knowledge_base_address(address: Setting, base_url: Setting) -> Settin
     if address.value is not None:
         return address
     if base_url.value == DEFAULT_BASE_URL:
-        return attrs.evolve(address, value=DEFAULT_KNOWLEDGE_BASE_URL, source="the default")
+        return address.with_value(DEFAULT_KNOWLEDGE_BASE_URL, "the default")
     return base_url
 
 
@@ -184,7 +189,7 @@ def normalize_address(address: Setting, *, allow_insecure: bool = False) -> Sett
     path = parts.path.rstrip("/")
     for suffix in ("/api/v1", "/v1"):
         path = path.removesuffix(suffix)
-    return attrs.evolve(address, value=f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}")
+    return address.with_value(f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}", address.source)
 
 
 def fingerprint_key(address: str, key: str) -> str:

@@ -20,7 +20,6 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from gradient_async._protocol.rate_limit.backoff import RefusalBackoff
-from gradient_async._protocol.rate_limit.quota import Quota
 from gradient_async._protocol.rate_limit.quota_triplets import (
     PERIODS,
     REQUESTS,
@@ -32,6 +31,7 @@ from gradient_async._protocol.rate_limit.rate_limits import PAUSE, format_limit
 from gradient_async.models.response_meta import RateLimitInfo
 
 if TYPE_CHECKING:
+    from gradient_async._protocol.rate_limit.quota import Quota
     from gradient_async._protocol.rate_limit.status import QuotaStatus
 
 __all__ = ["ModelBudget"]
@@ -214,7 +214,7 @@ class ModelBudget:
     def _apply_triplet(
         self, triplet: Triplet, *, is_newest: bool, sent_at: float, now: float, server_now: float
     ) -> None:
-        kind, limit, remaining, reset = triplet
+        kind, limit, remaining, reset = triplet.kind, triplet.limit, triplet.remaining, triplet.reset
         quota = self._quotas.get(kind)
         if limit == 0:
             return  # a limit of 0 or -1 is written for none
@@ -224,6 +224,8 @@ class ModelBudget:
                 self.pause(now + wait)
             return
         if quota is None:
+            from gradient_async._protocol.rate_limit.quota import Quota  # many services state none
+
             quota = self._quotas[kind] = Quota(kind, PERIODS[kind], self.guard, self.share, now)
             quota.held = self._held if kind == REQUESTS else self._held_tokens
             remaining = max(0, (limit or 0) - len(self._sent_times)) if remaining is None else remaining

@@ -10,7 +10,6 @@ is read. Its advice on refusals: wait until the soonest reset that is not zero, 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from gradient_async.models.response_meta import RateLimitInfo
 
@@ -36,13 +35,23 @@ _SHORTEST_WAIT = 1.0
 """Seconds: the service truncates a reset, so that it may be in the past when it arrives."""
 
 
-class Triplet(NamedTuple):
-    """One quota as headers state it; None for a header that is absent."""
+class Triplet:
+    """One quota as headers state it; None for a header that is absent.
 
-    kind: str
-    limit: int | None
-    remaining: int | None
-    reset: float | None
+    Attributes:
+        kind: Name of the quota, a key of `PERIODS`, or ``"key"``.
+        limit: Requests or tokens of a full quota.
+        remaining: Those that are left.
+        reset: The time when it is full again, in epoch seconds.
+    """
+
+    __slots__ = ("kind", "limit", "remaining", "reset")
+
+    def __init__(self, kind: str, limit: int | None, remaining: int | None, reset: float | None) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.remaining = remaining
+        self.reset = reset
 
 
 def states_quota(info: RateLimitInfo) -> bool:
@@ -89,10 +98,10 @@ def find_refusal_wait(info: RateLimitInfo, server_now: float) -> float:
     if info.retry_after is not None and info.retry_after > 0:
         return min(info.retry_after, _LONGEST_WAIT)
     triplets = list_triplets(info)
-    empty = [reset - server_now for _, _, remaining, reset in triplets if remaining == 0 and reset]
+    empty = [each.reset - server_now for each in triplets if each.remaining == 0 and each.reset]
     waits = [wait for wait in empty if wait > 0]
     if not waits and not empty:
-        ahead = [reset - server_now for _, _, _, reset in triplets if reset and reset > server_now]
+        ahead = [each.reset - server_now for each in triplets if each.reset and each.reset > server_now]
         waits = [min(ahead)] if ahead else []
     return min(max(waits, default=0.0), _LONGEST_WAIT)
 
@@ -128,7 +137,7 @@ def describe_refusal(info: RateLimitInfo, server_now: float) -> str:
 
 def _describe_triplet(triplet: Triplet, server_now: float) -> str:
     """Return the numbers of a quota, empty if neither limit nor remainder is stated."""
-    kind, limit, remaining, reset = triplet
+    kind, limit, remaining, reset = triplet.kind, triplet.limit, triplet.remaining, triplet.reset
     unit = {_KEY: "requests", REQUESTS: "requests per minute"}.get(kind, kind)
     if limit is None and remaining is None:
         return ""

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
-from typing import NamedTuple
 
 from gradient_async._protocol.rate_limit.backoff import ROUNDING, RefusalBackoff
 from gradient_async._protocol.rate_limit.bucket import RollingTokenBucket
@@ -73,11 +72,19 @@ class ClockSkew:
         return wall + self.low if self.low > -math.inf else wall
 
 
-class Pauses(NamedTuple):
-    """Seconds of the pauses that a response begins, 0.0 for none: of the whole key, and of the model."""
+class Pauses:
+    """The pauses that a response begins.
 
-    key: float = 0.0
-    model: float = 0.0
+    Attributes:
+        key: Seconds of the pause of the whole key, 0.0 for none.
+        model: Seconds of the pause of the model, likewise.
+    """
+
+    __slots__ = ("key", "model")
+
+    def __init__(self, key: float = 0.0, model: float = 0.0) -> None:
+        self.key = key
+        self.model = model
 
 
 _NO_PAUSES = Pauses()

@@ -63,19 +63,19 @@ class SharedFeedback:
         is_refusal = status == _TOO_MANY_REQUESTS
         chance = self._chance() if is_refusal else 0.0
         assumed = [window.assumed for window in self._full_bucket.windows]
-        paused, model_paused = self._feedback.apply_headers(
+        pauses = self._feedback.apply_headers(
             info, model=model, status=status, sent_at=sent_at, now=now, wall=wall, chance=chance
         )
         self._models.share_limits(model, now)
         if any(assumed) and not is_refusal:
             self._share_release(assumed)
-        if model_paused:
+        if pauses.model:
             name = escape_text(model or "any model", _MAX_NAME_CHARS)
-            _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, model_paused)
-        if paused:
-            _log.info("rate limit: status %s, nothing is sent for %.1f s", status, paused)
-            is_longest = paused > self._full_bucket.shortest.span + 1
-            self._pending.add_pause(now + paused, window=self._longest_number if is_longest else 1)
+            _log.info("rate limit: status %s, nothing is sent to %s for %.1f s", status, name, pauses.model)
+        if pauses.key:
+            _log.info("rate limit: status %s, nothing is sent for %.1f s", status, pauses.key)
+            is_longest = pauses.key > self._full_bucket.shortest.span + 1
+            self._pending.add_pause(now + pauses.key, window=self._longest_number if is_longest else 1)
         is_due = now - self._count_shared_at >= _SHARE_COUNT_EVERY
         if not is_refusal and info.remaining and is_due and self._full_bucket.quota.covers_longest_window:
             self._count_shared_at = now

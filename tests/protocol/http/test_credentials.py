@@ -26,7 +26,8 @@ class SecretBox:
 
 
 def test_an_argument_takes_precedence_over_the_environment() -> None:
-    assert find_setting("api_key", "given", NAMES, {"FIRST": "x"}) == Setting("api_key", NAMES, "given", "api_key=")
+    found = find_setting("api_key", "given", NAMES, {"FIRST": "x"})
+    assert (found.value, found.source) == ("given", "api_key=")
 
 
 def test_the_first_variable_that_is_not_blank_is_used() -> None:
