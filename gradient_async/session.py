@@ -26,7 +26,7 @@ from gradient_async._protocol.http.credentials import Address, Secret
 from gradient_async._protocol.http.retry import RetryPolicy
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._session_arguments import (
     ViewOptions,
     collect_hooks,

@@ -6,7 +6,7 @@ Contract: the subclasses declare the typed keyword arguments of each call; PEP 6
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gradient_async._io.http.pipeline import Pipeline
 from gradient_async._io.http.target import Target
@@ -14,10 +14,10 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request
 from gradient_async.resources.signatures import show_parameters
 
-if TYPE_CHECKING:  # the modules of streams are imported with the first stream
-    from gradient_async._io.stream.stream_reader import Opener
+if TYPE_CHECKING:
+    from gradient_async.resources.interfaces import StreamClass
 
-T_co = TypeVar("T_co", covariant=True)
+S = TypeVar("S")
 
 
 class Resource:
@@ -39,10 +39,6 @@ class Resource:
         show_parameters(cls)
 
 
-class _StreamClass(Protocol[T_co]):
-    def __call__(self, opener: Opener, *, max_event_bytes: int) -> T_co: ...
-
-
 class StreamingResource(Resource):
     """A resource with results that can be streamed.
 
@@ -56,7 +52,7 @@ class StreamingResource(Resource):
         super().__init__(pipeline, target, timeouts)
         self._max_event_bytes = max_event_bytes
 
-    def _new_stream(self, stream_class: _StreamClass[T_co], request: Request) -> T_co:
+    def _new_stream(self, stream_class: StreamClass[S], request: Request) -> S:
         """Return a new stream, before its request is sent."""
         opener = self._pipeline.build_opener(request, self._target())
         return stream_class(opener, max_event_bytes=self._max_event_bytes)

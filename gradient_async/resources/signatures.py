@@ -8,19 +8,14 @@ Source: PEP 692; ``inspect.signature``, which returns the ``__signature__`` of a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from types import FunctionType, MappingProxyType
 from typing import Any, ForwardRef, TypeVar
 
-from gradient_async import params as documented
-
 C = TypeVar("C", bound=type)
 
-_REQUIRED = re.compile(r"^Required\[(.*)\]$")
-_UNPACKED = re.compile(r"Unpack\[(\w+)\]")
-_OF_EVERY_CALL = frozenset(documented.ExtraParams.__annotations__)
+_UNPACK, _REQUIRED = "Unpack[", "Required["
 
 
 class ParameterSignature(Signature):
@@ -58,6 +53,8 @@ def show_parameters(cls: C) -> C:
 
 
 def _list_parameters(function: Callable[..., Any]) -> list[Parameter]:
+    from gradient_async.params import ExtraParams  # loaded when somebody asks
+
     *own, rest = _read_signature(function).parameters.values()
     documented_class = _find_class(function)
     keys = [_build_parameter(name, documented_class) for name in documented_class.__annotations__]
@@ -65,7 +62,9 @@ def _list_parameters(function: Callable[..., Any]) -> list[Parameter]:
         rest = rest.replace(name=f"other_{rest.name}")
     positional = [each for each in own if each.kind is not Parameter.KEYWORD_ONLY]
     keywords = [*(each for each in own if each.kind is Parameter.KEYWORD_ONLY), *keys]
-    keywords.sort(key=lambda each: (each.default is not Parameter.empty, each.name in _OF_EVERY_CALL))  # stable
+    keywords.sort(
+        key=lambda each: (each.default is not Parameter.empty, each.name in ExtraParams.__annotations__)
+    )  # stable
     return [*positional, *keywords, rest]
 
 
@@ -79,18 +78,22 @@ def _read_signature(function: Any) -> Signature:
 def _build_parameter(name: str, documented_class: Any) -> Parameter:
     annotation = documented_class.__annotations__[name]
     text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
-    required = _REQUIRED.match(text) if isinstance(text, str) else None  # Python does not see it in postponed ones
-    is_required = required is not None or name in documented_class.__required_keys__
-    default, shown = Parameter.empty if is_required else None, required[1] if required else text
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=shown)
+    is_marked = isinstance(text, str) and text.startswith(_REQUIRED)  # Python does not see it in postponed ones
+    is_required = is_marked or name in documented_class.__required_keys__
+    shown = text.removeprefix(_REQUIRED).removesuffix("]") if is_marked else text
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if is_required else None, annotation=shown)
 
 
 def _find_class(function: Any) -> Any:
+    from gradient_async import params as documented  # as above
+
     name = _find_type_name(function)
     return function.__globals__.get(name) or getattr(documented, name)
 
 
 def _find_type_name(function: Any) -> str:
     """Return the name of the TypedDict that *function* unpacks, ``""`` if it unpacks none."""
-    found = next(filter(None, map(_UNPACKED.match, map(str, function.__annotations__.values()))), None)
-    return found[1] if found else ""
+    for text in map(str, function.__annotations__.values()):
+        if text.startswith(_UNPACK):
+            return text.removeprefix(_UNPACK).removesuffix("]")
+    return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.request import Request, mark_bulk
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from gradient_async._io.map.limiter_gate import LimiterGate
     from gradient_async._io.map.map_results import MapResults
     from gradient_async._io.sources.row_source import SupportsRead
-    from gradient_async._protocol.schema.dialect import Dialect
-    from gradient_async._protocol.sources.request_form import RequestForm
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_result import MapResult
+    from gradient_async.resources.interfaces import BodyReader, DialectLoader, FormLoader, RequestBuilder
 
 R = TypeVar("R", bound=ResponseModel)
 P = TypeVar("P")
-T_co = TypeVar("T_co", covariant=True)
 
 if TYPE_CHECKING:
     Requests = (
@@ -38,34 +36,6 @@ if TYPE_CHECKING:
         | SupportsRead
     )
     """The requests of a ``map``: parameters or texts, or a file or table of them."""
-
-
-class BodyReader(Protocol[T_co]):
-    """A reader of the bodies of results."""
-
-    def __call__(self, body: bytes, /) -> T_co:
-        """Read *body*."""
-
-
-class RequestBuilder(Protocol):
-    """A function that builds the requests of one endpoint."""
-
-    def __call__(self, params: Mapping[str, Any], /, *, stream: bool, timeouts: Timeouts) -> Request:
-        """Build a request."""
-
-
-class DialectLoader(Protocol):
-    """A function that imports the dialect of one API."""
-
-    def __call__(self) -> Dialect[Any]:
-        """Return the dialect."""
-
-
-class FormLoader(Protocol):
-    """A function that imports the form of one API's requests."""
-
-    def __call__(self) -> RequestForm:
-        """Return the form."""
 
 
 class TextGenerationResource(StreamingResource, Generic[R]):

@@ -12,7 +12,6 @@ from gradient_async._io.http.exchange import Exchange
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.codec.json_text import shorten_text
 from gradient_async._protocol.http.usage import find_used_tokens
-from gradient_async._protocol.stream.sse import begins_event_stream
 from gradient_async.errors import GradientError, ResponseDecodeError
 from gradient_async.models.response_meta import ResponseMeta
 
@@ -80,6 +79,8 @@ class Reply:
 
     def _name_event_stream(self, error: GradientError) -> GradientError:
         """Return *error*, or that of an event stream which was sent in place of a whole response."""
+        from gradient_async._protocol.stream.sse import begins_event_stream  # most bodies can be decoded
+
         is_stream = self.exchange.content_type == EVENT_STREAM_TYPE or begins_event_stream(self.body)
         if not (is_stream and isinstance(error, ResponseDecodeError)):
             return error

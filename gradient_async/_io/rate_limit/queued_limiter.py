@@ -9,15 +9,16 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gradient_async._io.deadline_timer import get_loop
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._io.rate_limit.wait_queue import Waiter, WaitQueue
-from gradient_async._io.rate_limit.wait_report import WaitReporter
 from gradient_async._protocol.rate_limit.priority_queue import Priority
 
 if TYPE_CHECKING:
+    from gradient_async._io.rate_limit.wait_report import WaitReporter
     from gradient_async._protocol.rate_limit.status import LimiterStatus
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver
 
@@ -33,8 +34,14 @@ class QueuedLimiter(abc.ABC):
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._wait_queue = WaitQueue(clock, self._grant_ready)
-        self._wait_reporter = WaitReporter(self._describe_wait, self._wait_queue)
         self._serving: Waiter | None = None
+
+    @cached_property
+    def _wait_reporter(self) -> WaitReporter:
+        """The reporter of long waits."""
+        from gradient_async._io.rate_limit.wait_report import WaitReporter  # loaded when somebody waits
+
+        return WaitReporter(self._describe_wait, self._wait_queue)
 
     async def acquire(
         self,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from gradient_async._io.stream.iterators import SSEIterator, TextIterator
 from gradient_async._io.stream.owned_stream import OwnedStream
 from gradient_async._io.stream.stream_reader import S
-from gradient_async._protocol.stream.interfaces import Event
 from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 
-E = TypeVar("E", bound=Event)
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import Event
+
+E = TypeVar("E", bound="Event")
 
 
 class BaseStream(OwnedStream[E, S]):

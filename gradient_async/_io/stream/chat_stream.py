@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.iterators import ToolCallIterator
 from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.accelerators.fast_chat_decoder import FastChatDecoder
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chat_decoder import completion_to_chunks, find_stream_error
-from gradient_async._protocol.stream.interfaces import StreamOutcome
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.sse_encoder import CHAT_ENCODER
 from gradient_async.errors import GradientError
 from gradient_async.models import ChatCompletion, ChatCompletionChunk, ToolCall
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import StreamOutcome
 
 _OUTCOMES: dict[str | None, StreamOutcome] = {
     "length": "length",

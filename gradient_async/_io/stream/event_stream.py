@@ -13,15 +13,15 @@ import attrs
 from gradient_async._io.stream.base_stream import BaseStream
 from gradient_async._io.stream.stream_reader import Follow, Opener, follow_each
 from gradient_async._protocol.http.error_detection import failed_choice_error
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
 from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator
 from gradient_async._protocol.stream.accelerators.fast_event_decoder import FastEventDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.interfaces import Decoder, EventAccumulator, StreamOutcome
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.errors import GradientError
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
+    from gradient_async._protocol.stream.interfaces import Decoder, EventAccumulator, StreamOutcome
     from gradient_async.models.image_event import ImageEvent
     from gradient_async.models.images import ImageList
     from gradient_async.models.message_event import MessageEvent

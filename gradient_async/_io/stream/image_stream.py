@@ -7,13 +7,13 @@ from typing import Any
 
 from gradient_async._io.stream.event_stream import EventFormat, EventStream
 from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.image_accumulator import (
     IMAGE_DIALECT,
     ImageAccumulator,
     ImageDecoder,
     image_list_to_events,
 )
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.sse_encoder import RESPONSE_ENCODER
 from gradient_async.errors import GradientError, StreamTruncatedError
 from gradient_async.models.image_event import ImageEvent

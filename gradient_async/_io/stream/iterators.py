@@ -10,18 +10,18 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from gradient_async._protocol.stream.interfaces import Event
 from gradient_async._protocol.stream.sse_encoder import SSEEncoder
 from gradient_async._protocol.stream.text_parts import CharacterJoiner
 from gradient_async.errors import GradientError
 
 if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import Event
     from gradient_async.models.chat import ToolCall
 
 _INCOMPLETE = ("cancelled", "truncated", "error")
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
-G = TypeVar("G", bound=Event)
+G = TypeVar("G", bound="Event")
 
 
 class EventSource(Protocol[E_co]):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gradient_async._io.stream.owned_stream import OwnedStream
 from gradient_async._io.stream.stream_reader import Opener
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.raw_decoder import RawAccumulator, RawEventDecoder, body_to_events
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent
+from gradient_async._protocol.stream.sse import ServerSentEvent
 from gradient_async.models.raw_reply import RawReply
 
 

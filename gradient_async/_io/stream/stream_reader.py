@@ -25,10 +25,12 @@ from gradient_async._io.event_loops import require_own_thread
 from gradient_async._io.http.exchange import MAX_JSON_BYTES
 from gradient_async._io.http.reply import Reply
 from gradient_async._io.stream.idle_watchdog import IdleWatchdog
-from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, StreamOutcome
 from gradient_async._protocol.stream.sse import begins_event_stream
 from gradient_async.errors import GradientError, InterruptedCall, ProtocolError, StreamBusyError, StreamTruncatedError
 from gradient_async.models.response_meta import ResponseMeta
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import Accumulator, Decoder, StreamOutcome
 
 if TYPE_CHECKING:  # each stream imports the classes of its own events only
     from gradient_async.models.chat import ChatCompletion

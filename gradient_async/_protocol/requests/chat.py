@@ -10,6 +10,7 @@ Source: chat completions of the agent and serverless reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradient_async._protocol.codec.request_json import to_request_json
@@ -25,7 +26,6 @@ from gradient_async._protocol.requests.parameters import (
 )
 from gradient_async._protocol.requests.request import Request
 from gradient_async.errors import ConfigurationError, quote_argument
-from gradient_async.params import AgentParams, ChatParams
 
 if TYPE_CHECKING:
     from gradient_async._protocol.schema.dialect import Dialect
@@ -38,7 +38,6 @@ AGENT_MODEL = "ignored"
 MESSAGES_EXPECTED = "a list of messages, as [{'role': 'user', 'content': 'Hello'}]"
 """The expected form of ``messages``, for `require_iterable`."""
 
-_KNOWN = find_keys(ChatParams) | find_keys(AgentParams)
 _PLAIN = frozenset({str, int, bool})
 _CONVERTED = AS_GIVEN | {"messages"}
 
@@ -51,13 +50,21 @@ def build_chat_request(path: str, params: Mapping[str, Any], *, stream: bool, ti
     Raises:
         ConfigurationError: A parameter is missing or invalid: no messages, no model, a value without a JSON form.
     """
-    body = {name: value for name, value in params.items() if value is not None or name not in _KNOWN}
+    body = {name: value for name, value in params.items() if value is not None or name not in _known_names()}
     body["messages"] = _convert_messages(body.get("messages"))
     require_model(body.get("model"))
     for name, value in body.items():
         if type(value) not in _PLAIN and name not in _CONVERTED:
-            body[name] = to_json_value(name, value, keep_nulls=name not in _KNOWN)
+            body[name] = to_json_value(name, value, keep_nulls=name not in _known_names())
     return build_post(path, body, stream=stream, timeouts=timeouts)
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    """Return the names of the documented parameters."""
+    from gradient_async.params import AgentParams, ChatParams  # many programs pass neither None nor a list of tools
+
+    return find_keys(ChatParams) | find_keys(AgentParams)
 
 
 def build_agent_path(path: object) -> str:

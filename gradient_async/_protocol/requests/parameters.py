@@ -7,14 +7,14 @@ which may be a prompt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from gradient_async._protocol.codec.request_json import to_request_json
 from gradient_async.errors import ConfigurationError
 from gradient_async.models._base import Model
-from gradient_async.params import Role
 
-ROLES = get_args(Role)
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""The values of `gradient_async.params.Role`, whose module most programs do not load."""
 _MAX_ROLE_CHARS = 20
 _LISTS = {"stop": "a text or a list of texts", "tools": "a list of functions or of their descriptions"}
 

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from gradient_async._protocol.codec.json_text import decode_json
 from gradient_async._protocol.http.error_detection import find_error
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.error_lines import BARE_JSON, ErrorLineParser
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent
+from gradient_async._protocol.stream.sse import ServerSentEvent
 from gradient_async.errors import GradientError, ResponseDecodeError
 
 E = TypeVar("E")

@@ -15,12 +15,11 @@ Source: streaming section of the inference overview; error shapes as listed in `
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.body_reader import read_completion
-from gradient_async._protocol.http.error_body import parse_error_event, require_json
 from gradient_async._protocol.http.error_detection import (
     failed_choice_error,
     find_error,
@@ -30,10 +29,12 @@ from gradient_async._protocol.http.error_detection import (
 from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.chunk_object import completion_to_chunk, structure_chunk
-from gradient_async._protocol.stream.interfaces import Decoder
 from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import GradientError, ResponseDecodeError, StreamTruncatedError
 from gradient_async.models import ChatCompletionChunk
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import Decoder
 
 DONE = b"[DONE]"
 """The data of the event that ends a stream."""
@@ -49,6 +50,8 @@ class ChatDecoder(BaseDecoder[ChatCompletionChunk]):
     def decode_event(self, name: str, data: str, events: list[ChatCompletionChunk]) -> None:
         encoded = data.encode()
         if name == "error":
+            from gradient_async._protocol.http.error_body import parse_error_event  # few streams have errors
+
             raise parse_error_event(encoded)
         if (text := encoded.strip()) == DONE:
             self.done = True
@@ -120,6 +123,8 @@ def completion_to_chunks(body: bytes, content_type: str) -> list[ChatCompletionC
         APIStatusError: The body is an error object.
         ProtocolError: The body is not a completion.
     """
+    from gradient_async._protocol.http.error_body import require_json  # most bodies are streams
+
     require_json(body, content_type)
     return [completion_to_chunk(read_completion(body).raw)]
 

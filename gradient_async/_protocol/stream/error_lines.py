@@ -12,7 +12,8 @@ that of its data: an event ``error``, or for bare JSON one with the name `BARE_J
 
 from __future__ import annotations
 
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEParser
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
+from gradient_async._protocol.stream.sse import ServerSentEvent, SSEParser
 
 BARE_JSON = "\n"
 _NO_ERRORS = (b"", b"null")

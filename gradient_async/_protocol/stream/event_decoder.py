@@ -19,9 +19,10 @@ from gradient_async._protocol.codec.converter import decode_json, structure
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS, FastReader
 from gradient_async._protocol.http.error_body import parse_error_event, parse_error_object
 from gradient_async._protocol.http.error_detection import find_error, find_stated_error
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.base_decoder import BaseDecoder, says_nothing
 from gradient_async._protocol.stream.error_lines import BARE_JSON
-from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.errors import APIStatusError, ResponseDecodeError
 from gradient_async.models._base import Model
 

@@ -15,9 +15,9 @@ import attrs
 from gradient_async._protocol.codec.converter import structure
 from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.image_body import read_images
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
 from gradient_async._protocol.stream.interfaces import StreamOutcome
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES
 from gradient_async.models.image_event import ImageEvent
 from gradient_async.models.images import GeneratedImage, ImageList, ImageUsage
 

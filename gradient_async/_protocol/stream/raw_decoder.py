@@ -14,9 +14,10 @@ import attrs
 from gradient_async._protocol.codec.json_text import is_complete_json
 from gradient_async._protocol.http.error_body import parse_error_event, require_json
 from gradient_async._protocol.http.error_detection import find_lone_error
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
 from gradient_async._protocol.stream.error_lines import BARE_JSON
-from gradient_async._protocol.stream.sse import MAX_EVENT_BYTES, ServerSentEvent
+from gradient_async._protocol.stream.sse import ServerSentEvent
 from gradient_async.errors import GradientError
 from gradient_async.models.raw_reply import RawReply
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import attrs
 
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._value import Value
 from gradient_async.errors import ProtocolError
 
-MAX_EVENT_BYTES = 16 * 1024 * 1024
 EVENT_BEGIN, EVENT_END = b"data: ", b"\n\n"
 DEFAULT_EVENT = "message"
 """The type of an event that names none."""

@@ -18,7 +18,6 @@ from gradient_async._protocol.requests.chat import AGENT_CHAT_PATH, AGENT_MODEL,
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.agent_health import AgentHealth
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.params import AgentParams, AgentParseParams, AgentRunToolsParams, ToolParam
 from gradient_async.resources.base import StreamingResource
 from gradient_async.resources.chat.base import BaseChatCompletions
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from gradient_async.models.parsed import ParsedCompletion
     from gradient_async.models.raw_reply import RawReply
     from gradient_async.models.tool_run import ToolRun
+    from gradient_async.params import AgentParams, AgentParseParams, AgentRunToolsParams, ToolParam
     from gradient_async.params.raw import RawRequestParams
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ T = TypeVar("T")
 _read_health = ResponseReader(AgentHealth, "status")
 
 
-class AgentChatCompletions(BaseChatCompletions[AgentParams]):
+class AgentChatCompletions(BaseChatCompletions["AgentParams"]):
     """``session.agent(...).chat.completions``: completions of an agent, which chooses its own model."""
 
     _default_model = AGENT_MODEL
@@ -270,7 +270,7 @@ class Agent(StreamingResource):
         """
         timeouts = self._timeouts.override_with(timeout)
         request = Request(method="GET", path="/health", timeouts=timeouts, idempotent=True)
-        target = attrs.evolve(self._target(), limiter=None)
+        target = self._target().with_limiter(None)
         return await self._pipeline.send_and_decode(request, target, _read_health)
 
 

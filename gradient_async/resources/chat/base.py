@@ -14,7 +14,6 @@ from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.chat import build_chat_request, load_chat_dialect
 from gradient_async._protocol.requests.request import Request
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.params import MapParams
 from gradient_async.resources.text_generation import TextGenerationResource
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from gradient_async._protocol.sources.row_template import Template
     from gradient_async.models.map_progress import MapProgress
     from gradient_async.models.map_result import MapResult
+    from gradient_async.params import MapParams
     from gradient_async.resources.text_generation import Requests
 
 P = TypeVar("P", bound=Mapping[str, Any])

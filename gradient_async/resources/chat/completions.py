@@ -13,18 +13,18 @@ from gradient_async._io.http.target import Target
 from gradient_async._protocol.http.timeouts import Timeouts
 from gradient_async._protocol.requests.chat import CHAT_PATH
 from gradient_async.models.chat import ChatCompletion
-from gradient_async.params import ChatParams, ParseParams, RunToolsParams, ToolParam
 from gradient_async.resources.chat.base import BaseChatCompletions
 
 if TYPE_CHECKING:
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async.models.parsed import ParsedCompletion
     from gradient_async.models.tool_run import ToolRun
+    from gradient_async.params import ChatParams, ParseParams, RunToolsParams, ToolParam
 
 T = TypeVar("T")
 
 
-class ChatCompletions(BaseChatCompletions[ChatParams]):
+class ChatCompletions(BaseChatCompletions["ChatParams"]):
     """``session.chat.completions``: completions of a serverless model, whole or as a stream."""
 
     _path = CHAT_PATH

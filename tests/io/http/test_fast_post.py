@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial, partialmethod
+from functools import partial, partialmethod, wraps
 from types import SimpleNamespace
 from typing import Any
 
@@ -195,6 +195,7 @@ def test_a_request_method_wrapped_before_import_is_recognised(
 
     monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
     assert find_request_method() is None
+    assert describe_fast_path({(aiohttp.ClientResponse, "gone"): ("self",)}) is not None
     monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(wrapped))
     assert find_request_method() is None
 
@@ -266,3 +267,14 @@ def test_the_reason_against_the_fast_path_is_described(monkeypatch: pytest.Monke
     assert reason == "aiohttp 99.1 is not known to this version (ClientResponse.start differs)"
     monkeypatch.setattr(aiohttp.ClientSession, "_request", partial(aiohttp.ClientSession._request))
     assert describe_fast_path({}) == "another library replaces aiohttp's method for requests"
+
+
+def test_a_method_that_a_tracer_has_wrapped_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = aiohttp.ClientResponse.start
+
+    @wraps(start)
+    async def trace(*args: Any) -> Any:
+        return await start(*args)
+
+    monkeypatch.setattr(aiohttp.ClientResponse, "start", trace)
+    assert describe_fast_path() is None

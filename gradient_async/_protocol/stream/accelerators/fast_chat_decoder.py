@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.accelerators.fast_decoder import MIN_RUN_BYTES, FastDecoder
 from gradient_async._protocol.stream.chat_decoder import DONE, ChatDecoder, decode_chunk
-from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, MAX_EVENT_BYTES, is_single_line
+from gradient_async._protocol.stream.sse import EVENT_BEGIN, EVENT_END, is_single_line
 from gradient_async.models import ChatCompletionChunk
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.base_decoder import BaseDecoder
-from gradient_async._protocol.stream.sse import EVENT_END, MAX_EVENT_BYTES
+from gradient_async._protocol.stream.sse import EVENT_END
 from gradient_async.errors import GradientError
 from gradient_async.models._base import Model
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
+from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles, split_frame
 from gradient_async._protocol.stream.accelerators.event_run import EventRun
 from gradient_async._protocol.stream.accelerators.event_template import EventTemplate
 from gradient_async._protocol.stream.accelerators.fast_decoder import MIN_RUN_BYTES, FastDecoder
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.sse import DEFAULT_EVENT, MAX_EVENT_BYTES
+from gradient_async._protocol.stream.sse import DEFAULT_EVENT
 from gradient_async.models._base import Model
 
 M = TypeVar("M", bound=Model)
