@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
 import gradient_async
-from gradient_async import models
+from gradient_async import models, params
+from gradient_async._lazy import rest_collector
+from gradient_async._protocol.requests.json_post import AS_GIVEN
+from gradient_async._protocol.requests.parameters import ROLES
 from tests.support.threaded_emulator import run_emulator
 
 SESSION = "import gradient_async; session = gradient_async.AsyncSession('key')"
@@ -154,7 +158,7 @@ def test_importing_the_package_loads_its_errors_alone(loaded_by: dict[str, set[s
 def test_creating_a_session_loads_its_settings_alone(loaded_by: dict[str, set[str]]) -> None:
     assert our_modules(loaded_by["session"]) == {
         "_io", "_io.http", "_io.rate_limit", "_protocol.http", "_protocol.rate_limit", "_protocol.stream", "_io.http.hooks", "_io.rate_limit.permit", "_io.http.target", "_lazy", "_protocol", "_value", "_protocol.http.credentials",
-        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.stream.sse", "_protocol.http.timeouts", "errors", "session", "_session_arguments", "_session_parts",
+        "_protocol.rate_limit.rate_limits", "_protocol.http.retry", "_protocol.http.timeouts", "errors", "session", "_session_arguments", "_session_parts",
     }  # fmt: skip
 
 
@@ -170,9 +174,7 @@ def test_a_first_completion_defines_few_attrs_classes() -> None:
     with run_emulator() as emulator:
         program = CALL.replace("{code}", ASK).replace("{url!r}", repr(emulator.url)) + LIST_ATTRS_CLASSES
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {
-        "AttemptDetails", "RateLimits", "RetryPolicy", "ServerSentEvent", "Setting", "Target", "Timeouts"
-    }  # fmt: skip
+    assert set(done.stdout.split()) == {"AttemptDetails", "RateLimits", "RetryPolicy", "Timeouts"}
 
 
 def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
@@ -182,6 +184,53 @@ def test_the_type_hints_of_a_session_resolve_at_run_time() -> None:
     assert (
         hints["hooks"] == Iterable[hook | gradient_async.CallHook | gradient_async.WaitHook | gradient_async.ToolHook]
     )
+
+
+def test_what_is_written_out_to_load_no_parameters_equals_them(loaded_by: dict[str, set[str]]) -> None:
+    assert "gradient_async.params" not in loaded_by["completion"]
+    assert get_args(params.Role) == ROLES
+    assert params.ExtraParams.__annotations__.keys() == AS_GIVEN
+
+
+class Cycle:
+    """An object that only the garbage collector deletes."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def list_generations(of: object) -> list[int]:
+    return [number for number in range(3) if any(each is of for each in gc.get_objects(generation=number))]
+
+
+def test_the_collector_rests_while_modules_load_and_then_goes_on() -> None:
+    with pytest.raises(ImportError), rest_collector():
+        made = Cycle()
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    assert list_generations(made) == [2]
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_collector_that_was_switched_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with rest_collector():
+            made = Cycle()
+        assert not gc.isenabled()
+        assert list_generations(made) == [0]
+    finally:
+        gc.enable()
+
+
+def test_objects_that_the_program_has_frozen_stay_frozen() -> None:
+    done = list_loaded("""
+import gc
+gc.freeze()
+import gradient_async; gradient_async.AsyncSession
+assert gc.isenabled() and gc.get_freeze_count()""")
+    assert "gradient_async.session" in done
 
 
 def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:
