@@ -171,7 +171,7 @@ class ResultDecoder:
     def _iter_results(self, lines: Iterable[bytes]) -> Iterator[BatchResult]:
         reader = self.reader
         body_type = reader.body_decoder.body_type
-        decode = success_decoder(body_type)
+        decode, new = success_decoder(body_type), object.__new__
         for number, line in enumerate(lines, self.lines + 1):
             self.lines = number
             try:
@@ -180,7 +180,11 @@ class ResultDecoder:
                 if line.strip():
                     yield self._read_other_line(line, number)
             else:
-                yield BatchResult(envelope.custom_id, True, number, reader, envelope, line)  # noqa: FBT003
+                result = new(BatchResult)  # Hot: calling the class takes twice as long
+                result.custom_id, result.ok, result.line = envelope.custom_id, True, number
+                result._reader, result._envelope, result._raw = reader, envelope, line
+                result._answer = result._fault = None
+                yield result
 
     def _read_other_line(self, line: bytes, number: int) -> BatchResult:
         """Return the result of a line that is not a plain success: a failure, an unusual or an unreadable line."""

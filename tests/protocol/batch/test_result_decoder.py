@@ -7,6 +7,7 @@ import json
 import struct
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -60,6 +61,13 @@ def test_a_body_is_the_class_that_the_endpoint_returns() -> None:
     assert type(result.completion) is ChatCompletion
     assert (result.message, result.embedding) == (None, None)
     assert result.completion is result.completion
+
+
+def test_a_plain_success_has_every_field_that_the_class_sets() -> None:
+    result = decode_line(openai_line())
+    made = BatchResult(result.custom_id, result.ok, result.line, result._reader, result._envelope, result._raw)
+    for field in attrs.fields(BatchResult):
+        assert getattr(result, field.name) is getattr(made, field.name)
 
 
 def test_unknown_fields_are_kept() -> None:
