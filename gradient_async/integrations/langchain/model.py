@@ -17,7 +17,7 @@ import attrs
 
 try:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput
     from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
     from langchain_core.messages.utils import count_tokens_approximately
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -38,6 +38,7 @@ from gradient_async.integrations._portal import (
     run_bridged,
 )
 from gradient_async.integrations._provider import PROVIDER
+from gradient_async.integrations.langchain.batches import BatchingChatModel
 from gradient_async.integrations.langchain.messages import (
     ChunkConverter,
     to_api_messages,
@@ -58,7 +59,7 @@ _CHARS_PER_TOKEN = 4
 _USAGE = {"include_usage": True}
 
 
-class ChatGradient(BaseChatModel):
+class ChatGradient(BatchingChatModel):
     """A model of Gradient AI inference as a LangChain chat model: ``ainvoke``, ``astream``, ``abatch`` and the rest.
 
     Synchronous methods (``invoke``, ``stream``, ``batch``) run on the event loop of the session, from any other thread;

@@ -192,14 +192,6 @@ async def test_a_chain_streams_its_text(gradient_emulator: Emulator, model: Chat
     assert len([text for text in texts if text]) > 1
 
 
-async def test_a_batch_returns_messages_in_order(gradient_emulator: Emulator, model: ChatGradient) -> None:
-    answers = await model.abatch([f"Number {number}?" for number in range(5)])
-    asked = {seen.request_id: seen.json["messages"][0]["content"] for seen in gradient_emulator.requests}
-    assert [asked[answer.response_metadata["request_id"]] for answer in answers] == [
-        f"Number {number}?" for number in range(5)
-    ]
-
-
 async def test_events_have_every_token_and_the_end(gradient_emulator: Emulator, model: ChatGradient) -> None:
     gradient_emulator.reply("Lisbon, of course.")
     events = [event async for event in model.astream_events("Capital of Portugal?", version="v2")]
