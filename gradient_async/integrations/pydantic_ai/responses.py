@@ -181,7 +181,14 @@ def _provider_details(completion: ChatCompletion) -> dict[str, Any]:
         "finish_reason": completion.finish_reason,
         "refusal": completion.message.refusal,
         "extra": collect_message_fields(completion.message) or None,
+        "logprobs": _list_logprobs(completion),
         "timestamp": datetime.fromtimestamp(completion.created, UTC) if completion.created else None,
         **{name: value.to_dict() for name, value in agent_fields.items() if value is not None},
     }
     return {name: value for name, value in details.items() if value is not None}
+
+
+def _list_logprobs(completion: ChatCompletion) -> list[dict[str, Any]] | None:
+    """Return the tokens of the text with their log probabilities, in the form of the framework's own models."""
+    logprobs = completion.choices[0].logprobs if completion.choices else None
+    return None if logprobs is None or not logprobs.content else [token.to_dict() for token in logprobs.content]

@@ -17,6 +17,7 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ToolCallPart,
 )
+from pydantic_ai.settings import ModelSettings
 
 from gradient_async import (
     AsyncSession,
@@ -134,6 +135,20 @@ async def test_a_stream_yields_text_as_it_arrives_and_the_same_details(
     assert response.usage.output_tokens > 0
     body = request_body(gradient_emulator)
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
+
+
+@pytest.mark.parametrize("event_stream", [False, True])
+async def test_the_log_probabilities_of_a_response_are_among_its_details(
+    gradient_emulator: Emulator, model: GradientModel, event_stream: bool
+) -> None:
+    gradient_emulator.reply("Lisbon.")
+    settings = ModelSettings(extra_body={"logprobs": True, "top_logprobs": 1})
+    handler = ignore_events if event_stream else None
+    result = await Agent(model).run("Capital?", model_settings=settings, event_stream_handler=handler)
+    assert result.response.provider_details is not None
+    tokens = result.response.provider_details["logprobs"]
+    assert "".join(each["token"] for each in tokens) == "Lisbon."
+    assert all(each["logprob"] <= 0 for each in tokens)
 
 
 async def test_structured_output_streams_to_the_whole_value(gradient_emulator: Emulator, model: GradientModel) -> None:
