@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -62,7 +63,7 @@ class Server:
     """Answers every request with *body*, and a POST or PUT with *status*; its OpenAI-style base URL is ``url``.
 
     Attributes:
-        status: The status of the answers to a POST or PUT, which may be changed.
+        status: The status of the answers to a POST or PUT, or a function that returns it for a body; may be changed.
         bodies: The body of each POST or PUT that arrived.
     """
 
@@ -71,7 +72,7 @@ class Server:
         body: bytes = b"{}",
         content_type: str = "text/event-stream",
         *,
-        status: int = 200,
+        status: int | Callable[[bytes], int] = 200,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.status, self.bodies = status, []
@@ -82,8 +83,9 @@ class Server:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                owner.bodies.append(self.read_body())
-                self.answer(owner.status)
+                sent = self.read_body()
+                owner.bodies.append(sent)
+                self.answer(owner.status(sent) if callable(owner.status) else owner.status)
 
             do_PUT = do_POST
 
@@ -94,15 +96,15 @@ class Server:
                 self.send_response(status)
                 for name, value in fields.items():
                     self.send_header(name, value)
-                self.end_headers()
                 with contextlib.suppress(ConnectionError):
+                    self.end_headers()
                     self.wfile.write(body)
 
             def read_body(self) -> bytes:
                 if self.headers.get("transfer-encoding") != "chunked":
                     return self.rfile.read(int(self.headers.get("content-length", 0)))
                 blocks = []
-                while size := int(self.rfile.readline(), 16):
+                while size := int(self.rfile.readline() or b"0", 16):
                     blocks.append(self.rfile.read(size + 2)[:-2])
                 self.rfile.readline()
                 return b"".join(blocks)
