@@ -31,6 +31,15 @@ def tool_call(name: str, arguments: str, call_id: str) -> dict[str, Any]:
     return chunk({"tool_calls": [{"index": 0, "id": call_id, "type": "function", "function": function}]})
 
 
+def text_and_calls(text: str, *names: str) -> dict[str, Any]:
+    """Return a chunk with *text* and a whole tool call, without arguments, of each of *names*."""
+    calls = [
+        {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for index, name in enumerate(names)
+    ]
+    return chunk({"role": "assistant", "content": text, "tool_calls": calls})
+
+
 def events(*chunks: dict[str, Any], end: bytes = b"data: [DONE]\n\n") -> bytes:
     """Return *chunks* as server-sent events."""
     return b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in chunks) + end
