@@ -154,6 +154,23 @@ class Gateway:
         raise SystemExit(f"{command[0]} is not ready after two minutes.")
 
 
+def serve_logprobs(*tokens: str) -> tuple[str, str]:
+    """Return the base URLs of a stream and of a whole response with *tokens* and their log probabilities."""
+
+    def score(*tokens: str) -> dict[str, Any]:
+        scores = [{"token": token, "logprob": -0.5, "bytes": None} for token in tokens]
+        return {"content": [each | {"top_logprobs": [each]} for each in scores], "refusal": None}
+
+    pieces = [chunk({"role": "assistant", "content": token}) for token in tokens]
+    for token, piece in zip(tokens, pieces, strict=True):
+        piece["choices"][0]["logprobs"] = score(token)
+    message = {"role": "assistant", "content": "".join(tokens)}
+    choice = {"index": 0, "message": message, "logprobs": score(*tokens), "finish_reason": "stop"}
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    stream = events(*pieces, chunk({}, "stop"))
+    return Server(stream).url, Server(json.dumps(whole).encode(), "application/json").url
+
+
 def post(url: str, **fields: Any) -> tuple[int, bytes]:
     """Post a chat completion to *url*, a base URL; return status and body."""
     body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
