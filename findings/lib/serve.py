@@ -171,6 +171,13 @@ def serve_logprobs(*tokens: str) -> tuple[str, str]:
     return Server(stream).url, Server(json.dumps(whole).encode(), "application/json").url
 
 
+def serve_vectors(*indexes: int) -> str:
+    """Return the base URL of a server of embeddings, listed by *indexes*; each vector is its own index."""
+    data = [{"object": "embedding", "index": index, "embedding": [float(index)]} for index in indexes]
+    body = {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+    return Server(json.dumps(body).encode(), "application/json").url
+
+
 def post(url: str, **fields: Any) -> tuple[int, bytes]:
     """Post a chat completion to *url*, a base URL; return status and body."""
     body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
