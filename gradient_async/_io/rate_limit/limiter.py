@@ -105,39 +105,45 @@ class RateLimiter(QueuedLimiter):
         if bucket.reserve_unsent(now) if hold else bucket.reserve(now):
             return None
         if token_budget is not None:
-            return self._issue_permit(now, model_budget, tokens=tokens, hold=hold, model=model)
+            return self._issue_permit(now, model_budget, tokens, hold, model)
         if model_budget is None or not model_budget.is_counted:
             return Permit(self, now, hold, None, model)
         model_budget.take(now, tokens, hold=hold)
         return Permit(self, now, hold, None, model, model_budget, tokens)
 
     def _enqueue_waiter(self, waiter: Waiter) -> asyncio.Future[Permit]:
-        """Add *waiter* to the queue, unless its wait is surely longer than its timeout.
+        """Add *waiter* to the queue, unless its wait is surely longer than its timeout."""
+        wait_queue, timeout = self._wait_queue, waiter.timeout
+        if timeout is not None:
+            now, model_budget = waiter.since, self._models.by_model.get(waiter.model)
+            is_counted = model_budget is not None and model_budget.is_counted
+            # Not even behind all that wait is the usual wait too long: then nobody needs to count those ahead.
+            if is_counted or self._bucket.find_earliest(now, wait_queue.waiters.size + 1, timeout) - now > timeout:
+                self._require_time(waiter, timeout, model_budget if is_counted else None)
+        return wait_queue.enqueue(waiter)
+
+    def _require_time(self, waiter: Waiter, timeout: float, model_budget: ModelBudget | None) -> None:
+        """Raise if the wait of *waiter* is surely longer than *timeout*; *model_budget* is given if it is counted.
 
         If models have quotas, requests of others ahead do not count: this one may pass while they wait. Nor do model
         tokens: the estimates of the requests ahead may still be corrected.
         """
-        wait_queue, timeout, model = self._wait_queue, waiter.timeout, waiter.model
-        if timeout is not None:
-            now, waiters, budgets = waiter.since, wait_queue.waiters, self._models.by_model
-            is_ordered = not budgets or waiters.has_only(model) or not self._models.any_counts()
-            ahead, parked = waiters.count_ahead(waiter.priority) if is_ordered else 0, 0
-            earliest = self._bucket.find_earliest(now, ahead + 1, exact_beyond=timeout)
-            budget = budgets.get(model)
-            if budget is not None and budget.is_counted:
-                parked = waiters.count_parked(model, waiter.priority)
-                earliest = max(earliest, budget.find_earliest(now, max(ahead, parked)))
-            if earliest - now > timeout:
-                _, limit = self._forecast_wait(model, now).describe_wait(
-                    tokens=0, model=model, ahead=ahead, model_ahead=parked
-                )
-                raise APITimeoutError(
-                    f"the rate limit allows this request in {earliest - now:.1f} s at the earliest, with "
-                    f"{max(ahead, parked)} before it ({limit}), but it has only {max(0.0, timeout):.1f} s: allow more "
-                    "time, or send less",
-                    phase="limiter",
-                )
-        return wait_queue.enqueue(waiter)
+        now, model, waiters = waiter.since, waiter.model, self._wait_queue.waiters
+        is_ordered = waiters.has_only(model) or not self._models.any_counts()
+        ahead, parked = waiters.count_ahead(waiter.priority) if is_ordered else 0, 0
+        earliest = self._bucket.find_earliest(now, ahead + 1, timeout)
+        if model_budget is not None:
+            parked = waiters.count_parked(model, waiter.priority)
+            earliest = max(earliest, model_budget.find_earliest(now, max(ahead, parked)))
+        if earliest - now > timeout:
+            forecast = self._forecast_wait(model, now)
+            _, limit = forecast.describe_wait(tokens=0, model=model, ahead=ahead, model_ahead=parked)
+            raise APITimeoutError(
+                f"the rate limit allows this request in {earliest - now:.1f} s at the earliest, with "
+                f"{max(ahead, parked)} before it ({limit}), but it has only {max(0.0, timeout):.1f} s: allow more "
+                "time, or send less",
+                phase="limiter",
+            )
 
     def _grant_ready(self, now: float) -> float:
         """Grant permits to the waiters that the key and their models admit; return the seconds until the next one."""
@@ -155,11 +161,16 @@ class RateLimiter(QueuedLimiter):
                 return delay
             free -= 1
             bucket.take_token(now, waiter.hold)
-            wait_queue.grant(self._issue_permit(now, model_budget, tokens=tokens, hold=waiter.hold, model=model))
+            wait_queue.grant(self._issue_permit(now, model_budget, tokens, waiter.hold, model))
         return wait_queue.waiters.find_unpark_time() - now
 
     def _issue_permit(
-        self, now: float, model_budget: ModelBudget | None, *, tokens: int, hold: bool, model: str | None
+        self,
+        now: float,
+        model_budget: ModelBudget | None,
+        tokens: int,
+        hold: bool,  # noqa: FBT001  as above
+        model: str | None,
     ) -> Permit:
         """Take the model tokens and the quotas for a request, after its token of the key; return the permit."""
         spend = None if self._token_budget is None else self._token_budget.spend_tokens(now, tokens, hold=hold)

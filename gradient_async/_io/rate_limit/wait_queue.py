@@ -215,11 +215,12 @@ class WaitQueue:
             self._timer = None
 
     def _add_deadline(self, waiter: Waiter, at: float) -> None:
-        if len(self._deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
-            self._deadlines = [entry for entry in self._deadlines if not entry[2].granted.done()]
-            heapq.heapify(self._deadlines)
-        heapq.heappush(self._deadlines, (at, waiter.number, waiter))
-        if self._timer is not None and self._deadlines[0][2] is waiter:
+        deadlines = self._deadlines
+        if len(deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
+            deadlines = self._deadlines = [entry for entry in deadlines if not entry[2].granted.done()]
+            heapq.heapify(deadlines)
+        heapq.heappush(deadlines, (at, waiter.number, waiter))
+        if deadlines[0][2] is waiter and self._timer is not None:
             self._set_timer(at - self.clock())
 
 

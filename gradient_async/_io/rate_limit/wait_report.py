@@ -81,7 +81,7 @@ class WaitReporter:
         self, waiter: Waiter, observer: WaitObserver | None, loop: asyncio.AbstractEventLoop
     ) -> WaitReport | None:
         """Report the wait of *waiter*, at once or when it has become long; return None if nobody wants to know."""
-        if observer is None and not self._may_look():
+        if observer is None and not (_log.isEnabledFor(logging.INFO) and self._may_look()):
             return None
         report = WaitReport(waiter, observer)
         details = self._describe(waiter)
@@ -92,9 +92,7 @@ class WaitReporter:
         return report
 
     def _may_look(self) -> bool:
-        """Whether the log wants to know of waits, and was not told just now of others that wait too."""
-        if not _log.isEnabledFor(logging.INFO):
-            return False
+        """Whether the log was not told just now of others that wait too."""
         now = self._wait_queue.clock()
         if 0 <= now - self._looked_at < _LOOK_INTERVAL:
             return False

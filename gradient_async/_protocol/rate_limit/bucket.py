@@ -116,7 +116,7 @@ class RollingTokenBucket(WindowCounter):
 
     # Forecasts.
 
-    def find_earliest(self, now: float, nth: int = 1, *, exact_beyond: float = 0.0) -> float:
+    def find_earliest(self, now: float, nth: int = 1, exact_beyond: float = 0.0) -> float:
         """Return a lower bound of the time when the *nth* next token is free, without simulating the ones before.
 
         A delay of at most *exact_beyond* seconds may be reported as any shorter one. Assumed usage does not count:
@@ -125,10 +125,11 @@ class RollingTokenBucket(WindowCounter):
         earliest = max(now, self.paused_until)
         most = len(self.sent_times) + self.reserved + nth  # an upper bound: most long windows need no closer look
         for window in self.windows:
-            foreign_usage, capacity = window.foreign_usage, window.capacity
-            is_free = most + len(foreign_usage) <= capacity
-            is_near = ((nth - 1) // capacity + 1) * window.span <= exact_beyond
-            if not (is_free or is_near or (foreign_usage and window.assumed)):
+            if most + len(window.foreign_usage) <= window.capacity:
+                continue
+            if ((nth - 1) // window.capacity + 1) * window.span <= exact_beyond:
+                continue
+            if not (window.foreign_usage and window.assumed):
                 earliest = max(earliest, self._find_earliest_in(window, now, nth))
         return earliest
 

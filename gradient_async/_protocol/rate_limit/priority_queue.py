@@ -204,24 +204,31 @@ class PriorityQueue(Generic[T]):
         """Return the entry to serve next at *now*, None if none waits or all wait for their models."""
         if not self.size:
             return None
-        if not self._parked:
-            return self._peek_key()
-        return self._peek_all(now)
+        if self._parked:
+            return self._peek_all(now)
+        interactive, bulk = self._key.interactive, self._key.bulk
+        if bulk.size:
+            return self._choose_lane(interactive if interactive.size else None, bulk)
+        self._next, entries = (interactive, self._interactive_in_a_row), interactive.entries
+        return entries[0] if entries[0].queued else interactive.find_head()
 
     def pop(self) -> T:
         """Remove and return the entry that the preceding `peek` returned."""
         assert self._next is not None  # noqa: S101  peek was called; this tells mypy
         lane, self._interactive_in_a_row = self._next
-        entry = lane.remove_head()
         self._next = None
+        entry = lane.entries.popleft()
+        lane.size -= 1
         self._forget(entry)
         return entry
 
     def _forget(self, entry: T) -> None:
         entry.queued = False
         self.size -= 1
-        left = self._by_model[entry.model] = self._by_model[entry.model] - 1
-        if not left:
+        left = self._by_model[entry.model] - 1
+        if left:
+            self._by_model[entry.model] = left
+        else:
             del self._by_model[entry.model]
 
     # Models.
@@ -255,7 +262,7 @@ class PriorityQueue(Generic[T]):
 
     def may_pass(self, model: str | None) -> bool:
         """Whether a new entry of *model* would be next: all others wait for other models."""
-        return model not in self._parked and not (self._key.interactive.size or self._key.bulk.size)
+        return not (self._key.interactive.size or self._key.bulk.size or model in self._parked)
 
     def find_unpark_time(self) -> float:
         """Return when the first parked model may go again; infinite without one."""
@@ -289,14 +296,6 @@ class PriorityQueue(Generic[T]):
         return 0 if queue is None else queue.find_lane(priority).size
 
     # The next entry.
-
-    def _peek_key(self) -> T | None:
-        """Return the next entry while no model is parked."""
-        interactive, bulk = self._key.interactive, self._key.bulk
-        if not bulk.size:
-            self._next = interactive, self._interactive_in_a_row
-            return interactive.find_head()
-        return self._choose_lane(interactive if interactive.size else None, bulk)
 
     def _peek_all(self, now: float) -> T | None:
         """Return the next entry from the queues of the key and of the models that may go at *now*."""
