@@ -1,8 +1,10 @@
 """The part of `limiter.py` about `RedisLimiter`: cost of an acquire, and shares of eight saturated processes.
 
 Starts a redis-server of its own on loopback, without persistence. The baseline of an acquire is a bare EVALSHA: the
-same script with the same message, called by redis-py alone. The processes send as fast as they can, and a request
-counts from its sending, as in a session; the service is a model that counts each for exactly one window.
+same script with the same message, with or without model tokens, called by redis-py alone. Every turn of either begins
+with an empty Redis, because each process that was ever there makes a call longer. The processes send as fast as they
+can, and a request counts from its sending, as in a session; the service is a model that counts each for exactly one
+window.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -29,6 +31,8 @@ from gradient_async.limits.redis.messages import BudgetTerms, Exchange
 
 ROOMY = [(1_000_000, 60.0), (10_000_000, 3600.0)]
 ACQUIRES, CALLERS = 640, 64
+TOKENS, COST = 10**12, 1000
+"""Limit of the model tokens in a minute, and those of one request."""
 TURNS = 6
 """Turns of the contenders in a round: short ones, because another process slows down a turn, not a contender."""
 PROCESSES, WINDOW, GUARD, SECONDS = 8, (250, 5.0), 0.02, 20.0
@@ -62,33 +66,43 @@ def run_server() -> Iterator[str]:
 # Cost of an acquire.
 
 
-async def time_bare_calls(url: str) -> float:
+def build_message(seq: int, *, has_tokens: bool) -> str:
+    """Return the message of an acquire, for a server whose clock is that of this machine."""
+    windows, costs = [(capacity, period + GUARD) for capacity, period in ROOMY], [COST] if has_tokens else []
+    tokens = (TOKENS, 60.0 + GUARD) if has_tokens else None
+    terms = BudgetTerms(key="bare", windows=windows, answered=seq - 1, demand=1, tokens=tokens)
+    message = Exchange(
+        process="bare", seq=seq, wanted=1, hold=False, expected=time.time(), budgets=[terms], costs=costs
+    )
+    return message.to_json()
+
+
+async def time_bare_calls(url: str, *, has_tokens: bool = False) -> float:
     """Return the microseconds of one bare EVALSHA."""
     import redis.asyncio
 
-    def build_message(seq: int) -> str:
-        windows = [(capacity, period + GUARD) for capacity, period in ROOMY]
-        terms = BudgetTerms(key="bare", windows=windows, answered=seq - 1, demand=1)
-        return Exchange(process="bare", seq=seq, wanted=1, hold=False, expected=0.0, budgets=[terms]).to_json()
-
     async with redis.asyncio.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=None) as client:
-        await client.delete("bare")
+        await client.flushall()
         sha = await client.script_load(EXCHANGE)
-        messages = [build_message(seq) for seq in range(1, ACQUIRES + 1)]
+        messages = [build_message(seq, has_tokens=has_tokens) for seq in range(1, ACQUIRES + 1)]
         began = time.perf_counter()
         for message in messages:
             await client.evalsha(sha, 1, "bare", message)
         return (time.perf_counter() - began) / ACQUIRES * 1e6
 
 
-async def time_shared_acquires(url: str, callers: int, *, tokens: int | None = None) -> float:
-    """Return the microseconds of one acquire while *callers* acquire all the time; *tokens* is the limit of them."""
-    limits = RateLimits(windows=ROOMY, tokens_per_minute=tokens)
-    limiter = RedisLimiter(url, limits=limits, key=f"{callers} callers, {tokens} tokens", when_down="fail_closed")
+async def time_shared_acquires(url: str, callers: int, *, has_tokens: bool = False) -> float:
+    """Return the microseconds of one acquire while *callers* acquire all the time."""
+    import redis.asyncio
+
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.flushall()
+    limits = RateLimits(windows=ROOMY, tokens_per_minute=TOKENS if has_tokens else None)
+    limiter = RedisLimiter(url, limits=limits, when_down="fail_closed")
 
     async def acquire_all() -> None:
         for _ in range(ACQUIRES // callers):
-            await limiter.acquire(tokens=1000)
+            await limiter.acquire(tokens=COST)
 
     await limiter.acquire()
     began = time.perf_counter()
@@ -98,21 +112,27 @@ async def time_shared_acquires(url: str, callers: int, *, tokens: int | None = N
     return elapsed / (ACQUIRES // callers * callers) * 1e6
 
 
-def measure_acquires(url: str, rounds: int) -> dict[str, object]:
-    """Return the median of each contender over *rounds* in which they take turns."""
-    names = ["bare EVALSHA (baseline)", "RedisLimiter, one caller", f"RedisLimiter, {CALLERS} callers"]
-    names += ["RedisLimiter, one caller, model tokens"]
-    times: dict[str, list[float]] = {name: [] for name in names}
+def measure_acquires(url: str, rounds: int) -> dict[str, dict[str, object]]:
+    """Return the median of each contender over *rounds* in which they take turns, by question."""
+    contenders: dict[str, dict[str, Callable[[], Coroutine[object, object, float]]]] = {
+        "one acquire over Redis, us": {
+            "bare EVALSHA (baseline)": lambda: time_bare_calls(url),
+            "RedisLimiter, one caller": lambda: time_shared_acquires(url, 1),
+            f"RedisLimiter, {CALLERS} callers": lambda: time_shared_acquires(url, CALLERS),
+        },
+        "one acquire with model tokens over Redis, us": {
+            "bare EVALSHA (baseline)": lambda: time_bare_calls(url, has_tokens=True),
+            "RedisLimiter, one caller": lambda: time_shared_acquires(url, 1, has_tokens=True),
+        },
+    }
+    times: dict[str, dict[str, list[float]]] = {
+        title: {name: [] for name in rows} for title, rows in contenders.items()
+    }
     for _ in range(rounds * TURNS):
-        measured = [
-            asyncio.run(time_bare_calls(url)),
-            asyncio.run(time_shared_acquires(url, 1)),
-            asyncio.run(time_shared_acquires(url, CALLERS)),
-            asyncio.run(time_shared_acquires(url, 1, tokens=10**12)),
-        ]
-        for values, value in zip(times.values(), measured, strict=True):
-            values.append(value)
-    return {name: statistics.median(values) for name, values in times.items()}
+        for title, rows in contenders.items():
+            for name, measure in rows.items():
+                times[title][name].append(asyncio.run(measure()))
+    return {title: {name: statistics.median(values) for name, values in rows.items()} for title, rows in times.items()}
 
 
 # Shares of processes.
