@@ -75,6 +75,8 @@ class ExchangeProtocol:
         """Return the model tokens that *waiter* and those after it take, as far as they are limited."""
         if waiter is None or self._budget.usage.tokens is None:
             return []
+        if waiters.count_model(waiter.model) == 1:
+            return [waiter.tokens]
         others = waiters.list_entries(waiter.model, _MAX_PERMITS_PER_EXCHANGE)
         return [waiter.tokens, *(other.tokens for other in others if other is not waiter)]
 

@@ -68,6 +68,7 @@ class BudgetTerms:
         }
         if self.tokens is not None:
             fields["tokens"] = (self.tokens[0], _to_microseconds(self.tokens[1]))
+        if self.spent:
             fields["spent"] = list(self.spent.items())
         if self.sent:
             fields["sent"] = [(name, _to_microseconds(age)) for name, age in self.sent.items()]
