@@ -59,8 +59,14 @@ from gradient_async.errors import (
 
 if TYPE_CHECKING:
     from gradient_async._io.disconnect import run_until_disconnected
-    from gradient_async._io.http.call_details import CallDetails, CallOutcome, ToolCallDetails, ToolRunDetails
-    from gradient_async._io.http.hooks import AttemptDetails, CallHook, ToolHook, WaitHook
+    from gradient_async._io.http.call_details import (
+        AttemptDetails,
+        CallDetails,
+        CallOutcome,
+        ToolCallDetails,
+        ToolRunDetails,
+    )
+    from gradient_async._io.http.hooks import CallHook, ToolHook, WaitHook
     from gradient_async._io.rate_limit.limiter import Limiter, RateLimiter
     from gradient_async._io.stream.chat_stream import ChatStream
     from gradient_async._io.stream.image_stream import ImageStream
@@ -115,8 +121,14 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "_io.http.call_details": ("CallDetails", "CallOutcome", "ToolCallDetails", "ToolRunDetails"),
-            "_io.http.hooks": ("AttemptDetails", "CallHook", "ToolHook", "WaitHook"),
+            "_io.http.call_details": (
+                "AttemptDetails",
+                "CallDetails",
+                "CallOutcome",
+                "ToolCallDetails",
+                "ToolRunDetails",
+            ),
+            "_io.http.hooks": ("CallHook", "ToolHook", "WaitHook"),
             "_io.disconnect": ("run_until_disconnected",),
             "_io.rate_limit.limiter": ("Limiter", "RateLimiter"),
             "_io.stream.message_stream": ("MessageStream",),

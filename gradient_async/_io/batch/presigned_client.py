@@ -22,8 +22,9 @@ import attrs
 from gradient_async._io.batch.input_file import InputFile
 from gradient_async._io.deadline_timer import DeadlineTimer
 from gradient_async._io.http.attempt_timer import AttemptTimer
+from gradient_async._io.http.call_details import AttemptDetails
 from gradient_async._io.http.exchange import Exchange
-from gradient_async._io.http.hooks import AttemptDetails, Hook, format_error, logger, report_attempt
+from gradient_async._io.http.hooks import Hook, format_error, logger, report_attempt
 from gradient_async._io.http.transport import Transport
 from gradient_async._protocol.batch.download_state import RANGE_NOT_SATISFIABLE, DownloadState
 from gradient_async._protocol.batch.presigned import UrlPolicy, storage_error, storage_retry_delay

@@ -1,4 +1,4 @@
-"""What hooks learn about calls, conversations with tools, and calls of tools.
+"""What hooks learn about attempts, calls, conversations with tools, and calls of tools.
 
 Contract: frozen values. A program without such hooks does not load this module.
 """
@@ -9,6 +9,36 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+
+from gradient_async.errors import GradientError
+
+
+@attrs.frozen(kw_only=True)
+class AttemptDetails:
+    """One attempt that has ended, successful or not.
+
+    Attributes:
+        method: HTTP method.
+        url: Address without its query.
+        attempt: Number of the attempt within its call, from 1.
+        limiter_wait: Seconds spent waiting for the rate limiter.
+        status: HTTP status; None if no response came.
+        request_id: The service's id of the request; None if it sent none.
+        error: The error of the attempt; None if it succeeded or was cancelled.
+        elapsed: Seconds from handing the request to the pool to the end of the attempt; for a stream, to its status
+            line.
+        cancelled: Whether its task was cancelled, or its stream closed, before the attempt ended.
+    """
+
+    method: str
+    url: str
+    attempt: int
+    limiter_wait: float
+    status: int | None
+    request_id: str | None
+    error: GradientError | None
+    elapsed: float
+    cancelled: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
-import attrs
-
-from gradient_async._value import FrozenValue
 from gradient_async.errors import APIStatusError, GradientError, escape_text
 
 if TYPE_CHECKING:
-    from gradient_async._io.http.call_details import CallDetails, CallOutcome, ToolCallDetails, ToolRunDetails
+    from gradient_async._io.http.call_details import (
+        AttemptDetails,
+        CallDetails,
+        CallOutcome,
+        ToolCallDetails,
+        ToolRunDetails,
+    )
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver, WaitOutcome
 
 logger = logging.getLogger("gradient_async")
@@ -27,34 +30,6 @@ _ID_CHARS = 100
 
 D = TypeVar("D")
 R = TypeVar("R")
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class AttemptDetails(FrozenValue):
-    """One attempt that has ended, successful or not.
-
-    Attributes:
-        method: HTTP method.
-        url: Address without its query.
-        attempt: Number of the attempt within its call, from 1.
-        limiter_wait: Seconds spent waiting for the rate limiter.
-        status: HTTP status; None if no response came.
-        request_id: The service's id of the request; None if it sent none.
-        error: The error of the attempt; None if it succeeded or was cancelled.
-        elapsed: Seconds from handing the request to the pool to the end of the attempt; for a stream, to its status
-            line.
-        cancelled: Whether its task was cancelled, or its stream closed, before the attempt ended.
-    """
-
-    method: str
-    url: str
-    attempt: int
-    limiter_wait: float
-    status: int | None
-    request_id: str | None
-    error: GradientError | None
-    elapsed: float
-    cancelled: bool = False
 
 
 class CallHook(Protocol):
@@ -109,8 +84,11 @@ class WaitHook(Protocol):
         ...
 
 
-Hook = Callable[[AttemptDetails], object]
-"""An observer of attempts: called with the details of each when it has ended. Its exceptions are logged and ignored."""
+if TYPE_CHECKING:
+    Hook = Callable[[AttemptDetails], object]
+    """An observer of attempts: called with the details of each when it has ended. Exceptions are logged and ignored."""
+else:
+    Hook = Callable[[Any], object]  # a program without hooks need not define the class
 
 
 def observes_calls(hook: object) -> TypeGuard[CallHook]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gradient_async._io.deadline_timer import DeadlineTimer, get_loop
 from gradient_async._io.http.attempt_timer import AttemptTimer
 from gradient_async._io.http.exchange import HTTP_OK_END, Exchange, build_response_error, read_body
-from gradient_async._io.http.hooks import AttemptDetails, Hook, ToolHook, format_error, logger, report_attempt
+from gradient_async._io.http.hooks import Hook, ToolHook, format_error, logger, report_attempt
 from gradient_async._io.http.reply import R, Reply
 from gradient_async._io.http.target import Target
 from gradient_async._io.http.transport import Transport, build_closed_error
@@ -318,6 +318,8 @@ class Pipeline:
         self._report_attempt(call, attempt, elapsed, cancelled=is_cancelled and attempt.error is None)
 
     def _report_attempt(self, call: _Call, attempt: _Attempt, elapsed: float, *, cancelled: bool = False) -> None:
+        from gradient_async._io.http.call_details import AttemptDetails  # few programs observe attempts
+
         exchange = attempt.exchange
         details = AttemptDetails(
             method=call.request.method,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gradient_async import AsyncSession, GradientError, RateLimitError, RetryPolicy
-from gradient_async._io.http.hooks import AttemptDetails, format_attempt
+from gradient_async import AsyncSession, AttemptDetails, GradientError, RateLimitError, RetryPolicy
+from gradient_async._io.http.hooks import format_attempt
 from gradient_async.testing import Emulator
 
 PROMPT = "the prompt that nobody else may read"
