@@ -8,7 +8,7 @@ Source: the streaming example of ``POST /v1/images/generations`` in the serverle
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -17,9 +17,11 @@ from gradient_async._protocol.http.error_body import require_json
 from gradient_async._protocol.http.image_body import read_images
 from gradient_async._protocol.stream import MAX_EVENT_BYTES
 from gradient_async._protocol.stream.event_decoder import Dialect, EventDecoder
-from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async.models.image_event import ImageEvent
 from gradient_async.models.images import GeneratedImage, ImageList, ImageUsage
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import StreamOutcome
 
 _PARTIAL, _COMPLETED = "image_generation.partial_image", "image_generation.completed"
 _SHARED_FIELDS = ("background", "output_format", "quality", "size")

@@ -10,7 +10,7 @@ Source: ``POST /v1/messages`` of the serverless reference.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
@@ -21,12 +21,14 @@ from gradient_async._protocol.http.reply_bodies import fill_tool_input, read_mes
 from gradient_async._protocol.stream.accelerators.dialect_template import TextHoles
 from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator, Place
 from gradient_async._protocol.stream.event_decoder import Dialect
-from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.json_pieces import append_text, build_object, merge_value, update_object
 from gradient_async._protocol.stream.text_parts import append_part, join_parts
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.message_event import MessageDelta, MessageEvent
 from gradient_async.models.messages import ContentBlock, MessageReply, MessageUsage
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import StreamOutcome
 
 _PLAIN_DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 """The types of deltas with known fields only."""

@@ -12,7 +12,7 @@ Source: ``POST /v1/responses`` of the serverless reference, which documents two 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -23,7 +23,6 @@ from gradient_async._protocol.stream.accelerators.dialect_template import TextHo
 from gradient_async._protocol.stream.accelerators.fast_event_accumulator import FastEventAccumulator, Place
 from gradient_async._protocol.stream.chat_accumulator import ChatAccumulator
 from gradient_async._protocol.stream.event_decoder import Dialect
-from gradient_async._protocol.stream.interfaces import StreamOutcome
 from gradient_async._protocol.stream.output_builders import ITEM_ADDED, OutputBuilder
 from gradient_async._protocol.stream.response_pieces import DELTA_PIECES, DONE_PIECES, Piece, find_piece
 from gradient_async.errors import APIStatusError
@@ -31,6 +30,9 @@ from gradient_async.models.chat import Choice
 from gradient_async.models.chat_chunk import ChatCompletionChunk, ChunkChoice, Delta
 from gradient_async.models.response_event import ResponseEvent
 from gradient_async.models.responses import OutputItem, OutputPart, ResponseReply
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import StreamOutcome
 
 _ANNOTATION_TYPES = ("response.output_text.annotation.added", "response.output_text_annotation.added")
 _PLACE_FIELDS = ("output_index", "content_index", "summary_index", "item_id")

@@ -8,11 +8,13 @@ error only its message, code, class and request id are sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradient_async._protocol.codec.converter import encode_json
-from gradient_async._protocol.stream.interfaces import Event
 from gradient_async.errors import APIStatusError, GradientError
+
+if TYPE_CHECKING:
+    from gradient_async._protocol.stream.interfaces import Event
 
 
 class SSEEncoder:
