@@ -21,7 +21,6 @@ import aiohttp  # imported here, so that its 150 ms are spent at start-up and no
 from gradient_async._io.http.hooks import CallHook, Hook, ToolHook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
-from gradient_async._lazy import rest_collector
 from gradient_async._protocol.http import credentials
 from gradient_async._protocol.http.credentials import Address, Secret
 from gradient_async._protocol.http.retry import RetryPolicy
@@ -218,8 +217,7 @@ class AsyncSession:
     @cached_property
     def chat(self) -> Chat:
         """Chat completions of the serverless models."""
-        with rest_collector():  # many modules are loaded
-            from gradient_async.resources.chat.completions import new_chat
+        from gradient_async.resources.chat.completions import new_chat
 
         return new_chat(
             self._pipeline, self._get_target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
