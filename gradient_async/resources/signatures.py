@@ -53,18 +53,17 @@ def show_parameters(cls: C) -> C:
 
 
 def _list_parameters(function: Callable[..., Any]) -> list[Parameter]:
-    from gradient_async.params import ExtraParams  # loaded when somebody asks
+    from gradient_async import params as documented  # loaded when somebody asks
 
     *own, rest = _read_signature(function).parameters.values()
-    documented_class = _find_class(function)
+    name, of_every_call = _find_type_name(function), documented.ExtraParams.__annotations__
+    documented_class: Any = function.__globals__.get(name) or getattr(documented, name)
     keys = [_build_parameter(name, documented_class) for name in documented_class.__annotations__]
     if rest.name in documented_class.__annotations__:
         rest = rest.replace(name=f"other_{rest.name}")
     positional = [each for each in own if each.kind is not Parameter.KEYWORD_ONLY]
     keywords = [*(each for each in own if each.kind is Parameter.KEYWORD_ONLY), *keys]
-    keywords.sort(
-        key=lambda each: (each.default is not Parameter.empty, each.name in ExtraParams.__annotations__)
-    )  # stable
+    keywords.sort(key=lambda each: (each.default is not Parameter.empty, each.name in of_every_call))  # stable
     return [*positional, *keywords, rest]
 
 
@@ -82,13 +81,6 @@ def _build_parameter(name: str, documented_class: Any) -> Parameter:
     is_required = is_marked or name in documented_class.__required_keys__
     shown = text.removeprefix(_REQUIRED).removesuffix("]") if is_marked else text
     return Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if is_required else None, annotation=shown)
-
-
-def _find_class(function: Any) -> Any:
-    from gradient_async import params as documented  # as above
-
-    name = _find_type_name(function)
-    return function.__globals__.get(name) or getattr(documented, name)
 
 
 def _find_type_name(function: Any) -> str:
