@@ -82,7 +82,6 @@ async def time_bare_calls(url: str, *, has_tokens: bool = False) -> float:
     import redis.asyncio
 
     async with redis.asyncio.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=None) as client:
-        await client.flushall()
         sha = await client.script_load(EXCHANGE)
         messages = [build_message(seq, has_tokens=has_tokens) for seq in range(1, ACQUIRES + 1)]
         began = time.perf_counter()
@@ -93,10 +92,6 @@ async def time_bare_calls(url: str, *, has_tokens: bool = False) -> float:
 
 async def time_shared_acquires(url: str, callers: int, *, has_tokens: bool = False) -> float:
     """Return the microseconds of one acquire while *callers* acquire all the time."""
-    import redis.asyncio
-
-    async with redis.asyncio.Redis.from_url(url) as client:
-        await client.flushall()
     limits = RateLimits(windows=ROOMY, tokens_per_minute=TOKENS if has_tokens else None)
     limiter = RedisLimiter(url, limits=limits, when_down="fail_closed")
 
@@ -114,6 +109,8 @@ async def time_shared_acquires(url: str, callers: int, *, has_tokens: bool = Fal
 
 def measure_acquires(url: str, rounds: int) -> dict[str, dict[str, object]]:
     """Return the median of each contender over *rounds* in which they take turns, by question."""
+    import redis
+
     contenders: dict[str, dict[str, Callable[[], Coroutine[object, object, float]]]] = {
         "one acquire over Redis, us": {
             "bare EVALSHA (baseline)": lambda: time_bare_calls(url),
@@ -128,10 +125,11 @@ def measure_acquires(url: str, rounds: int) -> dict[str, dict[str, object]]:
     times: dict[str, dict[str, list[float]]] = {
         title: {name: [] for name in rows} for title, rows in contenders.items()
     }
-    for _ in range(rounds * TURNS):
-        for title, rows in contenders.items():
-            for name, measure in rows.items():
-                times[title][name].append(asyncio.run(measure()))
+    turns = [(title, name, measure) for title, rows in contenders.items() for name, measure in rows.items()]
+    with redis.Redis.from_url(url) as client:
+        for title, name, measure in turns * (rounds * TURNS):
+            client.flushall()
+            times[title][name].append(asyncio.run(measure()))
     return {title: {name: statistics.median(values) for name, values in rows.items()} for title, rows in times.items()}
 
 
