@@ -106,6 +106,8 @@ def test_a_call_whose_loop_stops_fails() -> None:
 
         async def call_and_stop(pool: ThreadPoolExecutor) -> Any:
             await session.models.list()
+            while emulator.active:  # which may end a response later than its reader
+                await asyncio.sleep(0.01)
             emulator.stall(60, path="/v1/chat/completions")
             asked = pool.submit(run_sync, agent)
             while not emulator.active:
