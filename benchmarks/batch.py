@@ -31,7 +31,7 @@ import msgspec
 from harness import CPU, Goal, Row, compare_rows, main, measure_medians, read_memory, run_child
 from server import WORDS
 
-from gradient_async import AsyncSession, BatchLimits, ChatCompletion
+from gradient_async import AsyncSession, BatchLimits, BatchResult, ChatCompletion
 from gradient_async._protocol.batch.input_line import LineSchema
 from gradient_async._protocol.batch.input_validator import InputValidator
 from gradient_async._protocol.batch.result_body import ResultBodyDecoder
@@ -152,13 +152,35 @@ def decode_lines(decode: Callable[[bytes], Any], blocks: list[bytes]) -> None:
             decode(line)
 
 
-def decode_results(blocks: list[bytes], *, read: bool) -> None:
-    """Decode *blocks* as the library does; *read* also accesses the text of every result."""
+def skip_result(_: BatchResult) -> None:
+    """Read nothing of a result."""
+
+
+def read_verdict(result: BatchResult) -> None:
+    """Read the id and the verdict of a result."""
+    assert result.custom_id
+    assert result.ok
+
+
+def read_response(result: BatchResult) -> None:
+    """Read the response of a result, too."""
+    read_verdict(result)
+    assert result.text
+
+
+READ: dict[str, Callable[[BatchResult], None]] = {
+    "results not read": skip_result,
+    "id and verdict read": read_verdict,
+    "every result read": read_response,
+}
+
+
+def decode_results(blocks: list[bytes], read: Callable[[BatchResult], None]) -> None:
+    """Decode *blocks* as the library does, and *read* every result."""
     decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(CHAT)))
     for block in blocks:
         for result in decoder.feed(block):
-            if read:
-                _ = result.text
+            read(result)
 
 
 def validate_blocks(blocks: list[bytes], *, digest: bool) -> None:
@@ -192,30 +214,24 @@ async def measure_memory_rows(size: Size) -> list[Row]:
     envelope, whole = msgspec.json.Decoder(Envelope).decode, msgspec.json.Decoder(WholeLine).decode
     text_of = operator.attrgetter("response.body.text")
     skipping = msgspec.json.Decoder(InputEnvelope).decode
-    rows = await compare_contenders(
-        "result lines, results not read",
-        {
-            "ours": lambda: decode_results(results, read=False),
-            "msgspec envelope": lambda: decode_lines(envelope, results),
-            "json": lambda: decode_lines(json.loads, results),
-        },
-        results,
-        size.rounds,
-        ours=Goal(1 / 0.6, "CPU s/GB"),
-    )
-    rows += await compare_contenders(
-        "result lines, every result read",
-        {
-            "ours": lambda: decode_results(results, read=True),
-            "msgspec into the same classes": lambda: decode_lines(lambda line: text_of(whole(line)), results),
-        },
-        results,
-        size.rounds,
-        msgspec=Goal(1 / 0.9),
-    )
+    rows: list[Row] = []
+    envelopes: dict[str, Work] = {
+        "msgspec envelope": lambda: decode_lines(envelope, results),
+        "json": lambda: decode_lines(json.loads, results),
+    }
+    classes: dict[str, Work] = {
+        "msgspec into the same classes": lambda: decode_lines(lambda line: text_of(whole(line)), results)
+    }
+    for what, baselines, goals in (
+        ("results not read", {}, {"ours": Goal(1 / 0.6, "CPU s/GB")}),
+        ("id and verdict read", envelopes, {}),
+        ("every result read", classes, {"msgspec": Goal(1 / 0.9)}),
+    ):
+        ours: dict[str, Work] = {"ours": partial(decode_results, results, READ[what])}
+        rows += await compare_contenders(f"result lines, {what}", ours | baselines, results, size.rounds, **goals)
     skipped: dict[str, Work] = {"msgspec envelope, body skipped": lambda: decode_lines(skipping, inputs)}
     for what, digest in (("input lines validated", False), ("the same, with the digest for a journal", True)):
-        ours: dict[str, Work] = {"ours": lambda digest=digest: validate_blocks(inputs, digest=digest)}  # type: ignore[misc]
+        ours = {"ours": partial(validate_blocks, inputs, digest=digest)}
         rows += await compare_contenders(what, ours | skipped, inputs, size.rounds, ours=Goal(2.5, "CPU s/GB"))
     return rows
 
@@ -269,11 +285,10 @@ def run_server(megabytes: int) -> Iterator[list[str]]:
         process.stdin.close()
 
 
-async def read_results(batches: Batches, _: str, __: str, *, read: bool = False) -> None:
-    """Iterate over the results of a job."""
+async def iterate_results(read: Callable[[BatchResult], None], batches: Batches, _: str, __: str) -> None:
+    """Iterate over the results of a job and *read* each."""
     async for result in batches.job("b").results():
-        if read:
-            assert result.completion
+        read(result)
 
 
 async def read_bare(_: Batches, url: str, __: str) -> None:
@@ -299,8 +314,7 @@ async def submit_file(batches: Batches, _: str, path: str) -> None:
 
 
 OPERATIONS: dict[str, Callable[[Batches, str, str], Any]] = {
-    "results": read_results,
-    "results, every one read": partial(read_results, read=True),
+    **{what: partial(iterate_results, read) for what, read in READ.items()},
     "bare aiohttp": read_bare,
     "validate": validate_file,
     "submit": submit_file,
@@ -333,7 +347,7 @@ async def measure_socket_rows(size: Size) -> list[Row]:
     floor, how_much = found["bare aiohttp"]["cpu"], f"{size.streamed / 1000:g} GB"
     rows = [
         Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"], "bare aiohttp", floor, goal)
-        for name, goal in (("results", Goal(2.5)), ("results, every one read", None))
+        for name, goal in zip(READ, (Goal(2.5), None, None), strict=True)
     ]
     rows += [Row(f"{name}, {how_much}", "CPU s/GB", found[name]["cpu"]) for name in ("validate", "submit")]
     mine = [name for name in OPERATIONS if name != "bare aiohttp"]

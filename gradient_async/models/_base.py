@@ -63,7 +63,8 @@ class Model(Displayed):
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
-        cls.wire_fields = tuple(f.name for f in attrs.fields(cls) if f.metadata.get("wire", True))
+        if "wire_fields" not in vars(cls):
+            cls.wire_fields = tuple(f.name for f in attrs.fields(cls) if f.metadata.get("wire", True))
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -117,11 +118,13 @@ class LazyModel(Model):
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> Any:
-        raw = None if name == "_raw" else self._raw
-        if name in self.wire_fields and type(raw) is tuple:
-            self._set_fields(*raw)
-        return object.__getattribute__(self, name)  # set meanwhile, maybe by another thread; else an AttributeError
+    if not TYPE_CHECKING:  # or a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raw = None if name == "_raw" else self._raw
+            if name in self.wire_fields and type(raw) is tuple:
+                self._set_fields(*raw)
+            return object.__getattribute__(self, name)  # set meanwhile, maybe by another thread; or an AttributeError
 
     def _set_fields(self, source: Any, *arguments: Any) -> None:
         """Build the fields; ``_raw`` comes last, for it tells other threads that the fields are set."""

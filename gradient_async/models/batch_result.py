@@ -10,13 +10,12 @@ reference refers to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import attrs
 
 from gradient_async.errors import GradientError
 from gradient_async.models._base import NOT_WIRE, Displayed, Model
-from gradient_async.models._raw_source import RawValue
 from gradient_async.models.batch import BatchFault
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.embeddings import EmbeddingList
@@ -27,49 +26,99 @@ ResultFile = Literal["output", "error"]
 AnyResponse = ChatCompletion | MessageReply | EmbeddingList | ResponseReply | dict[str, Any]
 
 
+class Verdict(Protocol):
+    """The decoded line of a result."""
+
+    @property
+    def custom_id(self) -> str:
+        """The id of the request."""
+        ...
+
+    @property
+    def error(self) -> BatchFault | None:
+        """The fault of a request that failed."""
+        ...
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the request."""
+        ...
+
+
+@attrs.frozen
+class LineVerdict:
+    """The verdict on a line that was examined part by part.
+
+    Attributes:
+        custom_id: The id of the request.
+        error: The fault of a request that failed.
+        status: The HTTP status of the request.
+        answer: The response of a request that succeeded.
+        value: The JSON object of the line if it had to be decoded, an empty one if that failed.
+    """
+
+    custom_id: str = ""
+    error: BatchFault | None = None
+    status: int | None = None
+    answer: AnyResponse | None = None
+    value: dict[str, Any] | None = None
+
+
 class LineReader(Protocol):
-    """Decodes the response in a line on first access."""
+    """Decodes the lines of one results file."""
 
     @property
     def file(self) -> ResultFile:
         """The file of the lines: the output, or the error file."""
         ...
 
-    def read_response(self, text: Any) -> AnyResponse | None:
-        """Return the response in the JSON *text* of a line, which is known to have one."""
+    def judge_line(self, line: bytes, number: int) -> Verdict:
+        """Return the verdict on the *line* with this *number*."""
+        ...
+
+    def build_response(self, verdict: Verdict, text: Any) -> AnyResponse | None:
+        """Return the response in a line of which *text* is the JSON text or the object; None for a failure."""
         ...
 
 
-@attrs.define(kw_only=False, eq=False, repr=False, weakref_slot=False)
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class BatchResult(Model):
     """The result of one request of a batch.
 
+    Its line is decoded when an attribute is first read, other than `line` and `file`. That raises nothing: a line that
+    cannot be decoded makes a result that is not ``ok``.
+
     Attributes:
-        custom_id: Your id of the request; ``""`` if the line cannot be decoded.
-        ok: Whether the request has a response.
         line: The line number in the results file, from 1; 0 for a request without a line.
     """
 
-    custom_id: str
-    ok: bool = attrs.field(metadata=NOT_WIRE)
+    wire_fields: ClassVar[tuple[str, ...]] = ("custom_id",)
+
     line: int = attrs.field(metadata=NOT_WIRE)
-    _reader: LineReader = attrs.field(metadata=NOT_WIRE)
-    _envelope: Any = attrs.field(metadata=NOT_WIRE)
-    # Hot: redeclared to be positional; with a keyword a result takes half as long again to build.
-    _raw: RawValue = attrs.field(default=None, alias="raw", metadata=NOT_WIRE)
-    _answer: AnyResponse | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
-    _fault: BatchFault | None = attrs.field(default=None, init=False, metadata=NOT_WIRE)
+    _reader: LineReader | None = attrs.field(default=None, metadata=NOT_WIRE)
+    _verdict: Verdict | None = attrs.field(default=None, metadata=NOT_WIRE)
+    _answer: AnyResponse | None = attrs.field(default=None, metadata=NOT_WIRE)
+
+    @property
+    def custom_id(self) -> str:
+        """Your id of the request; ``""`` if the line cannot be decoded."""
+        return (self._verdict or self._judge_line()).custom_id
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request has a response."""
+        return (self._verdict or self._judge_line()).error is None
 
     @property
     def file(self) -> ResultFile:
         """The file of the line: the output, or the error file."""
-        return self._reader.file
+        return "output" if self._reader is None else self._reader.file
 
     @property
     def answer(self) -> AnyResponse | None:
         """The response, in the class that the endpoint's calls return; a dict if there is none; None for a failure."""
-        if self._answer is None and self.ok:
-            self._answer = self._reader.read_response(self._raw)
+        if self._answer is None and self._reader is not None:
+            self._answer = self._reader.build_response(self._verdict or self._judge_line(), self._raw)
         return self._answer
 
     @property
@@ -105,37 +154,48 @@ class BatchResult(Model):
     @property
     def error(self) -> BatchFault | None:
         """The fault of a request that failed, None if it succeeded."""
-        return self._fault
+        return (self._verdict or self._judge_line()).error
 
     @property
     def status(self) -> int | None:
         """The HTTP status of the request; None if the line has none, as those of Anthropic jobs."""
-        return self._envelope.response.status_code if self._envelope is not None and self._envelope.response else None
+        return (self._verdict or self._judge_line()).status
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields for a copy. A line that was not decoded yet is decoded there."""
+        verdict = self._verdict
+        if verdict is not None and not isinstance(verdict, LineVerdict):  # but a struct, which cannot be pickled
+            verdict = LineVerdict(verdict.custom_id, status=verdict.status, answer=self.answer)
+        state = {field.name: getattr(self, field.name) for field in attrs.fields(BatchResult)}
+        return state | {"_verdict": verdict}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def _judge_line(self) -> Verdict:
+        """Decode the line."""
+        line, reader = self._raw, self._reader
+        if isinstance(line, bytes) and reader is not None:
+            self._verdict = reader.judge_line(line, self.line)
+        assert self._verdict is not None  # noqa: S101 - another thread has decoded it, if it is no text any more
+        return self._verdict
+
+    def _load_raw(self) -> dict[str, Any]:
+        verdict = self._verdict or self._judge_line()
+        if isinstance(verdict, LineVerdict) and verdict.value is not None:
+            self._raw = verdict.value
+        return super()._load_raw()
 
     def __repr__(self) -> str:
         outcome = "ok" if self.ok else str(self.error)
         return f"BatchResult({self.custom_id!r}, {outcome}, line {self.line} of the {self.file} file)"
 
 
-@attrs.frozen
-class _NoReader:
-    """Stands for the reader of a request without a line."""
-
-    file: ResultFile = "output"
-
-    def read_response(self, text: Any) -> AnyResponse | None:  # noqa: ARG002 - of the protocol
-        """Return None."""
-        return None
-
-
-_NO_READER = _NoReader()
-
-
 def missing_result(custom_id: str) -> BatchResult:
     """Return the result of a request that has no line in the results: not ``ok``, with the fault ``missing``."""
-    result = BatchResult(custom_id, False, 0, _NO_READER, None, raw={})  # noqa: FBT003 - positional, as the hot path
-    result._fault = BatchFault(code="missing", message="The results have no line for this request.")
-    return result
+    fault = BatchFault(code="missing", message="The results have no line for this request.")
+    return BatchResult(line=0, verdict=LineVerdict(custom_id, fault), raw={})
 
 
 @attrs.frozen

@@ -58,7 +58,7 @@ def test_it_can_be_changed_before_it_is_read() -> None:
 
 def test_an_unknown_attribute_is_missing() -> None:
     with pytest.raises(AttributeError, match="nothing"):
-        _ = assemble_lazily().nothing
+        _ = assemble_lazily().nothing  # type: ignore[attr-defined]
 
 
 class CopiedLater:

@@ -1,8 +1,9 @@
 """Decodes results files to `BatchResult` objects, line by line.
 
-Contract: pure; fed with blocks. One verdict for each line, when its result is taken: it is ``ok`` if it has a response
-of the endpoint's class, and reading that cannot fail. A line that cannot be read is a result with an error; blank
-lines, CR and a byte order mark are skipped. Lines may come in any order.
+Contract: pure; fed with blocks. A line is decoded once, when its result is first read, and never if it is not. One
+verdict for each line: it is ``ok`` if it has a response of the endpoint's class, and reading that cannot fail. A line
+that cannot be decoded is a result with an error; blank lines, CR and a byte order mark are skipped. Lines may come in
+any order.
 
     line                                          ok
     status 200, body with choices                 True; also beside ``"error": {}``, ``""`` or ``[]``
@@ -10,8 +11,8 @@ lines, CR and a byte order mark are skipped. Lines may come in any order.
     status 200, choices empty or of other types   False
     error, or another status                      False
 
-Hot: most lines are a plain success, which one msgspec call recognises (`fast_result_decoder`); the response is decoded
-when it is read. Every other line is examined by `ResultLineReader.judge_line`, which decodes its response at once.
+Hot: most lines are a plain success, which one msgspec call decodes (`fast_result_decoder`). Every other line is
+examined by `ResultLineReader`, which decodes its response at once.
 
 Source: as for the models. Neither the order of the lines nor a final line break is documented.
 """
@@ -27,7 +28,7 @@ import attrs
 import msgspec
 from msgspec import Raw
 
-from gradient_async._protocol.batch.fast_result_decoder import read_plain_response, success_decoder
+from gradient_async._protocol.batch.fast_result_decoder import SUCCESS_DECODERS, build_success
 from gradient_async._protocol.batch.line_splitter import LineSplitter
 from gradient_async._protocol.batch.result_body import BodyType, ResultBodyDecoder
 from gradient_async._protocol.codec.converter import decode_json
@@ -36,11 +37,13 @@ from gradient_async._protocol.http.error_body import build_status_error
 from gradient_async._protocol.http.error_detection import find_completion_error, find_error, find_stated_error
 from gradient_async.errors import ResponseDecodeError
 from gradient_async.models.batch import BatchFault
-from gradient_async.models.batch_result import AnyResponse, BatchResult, ResultFile
+from gradient_async.models.batch_result import AnyResponse, BatchResult, LineVerdict, ResultFile, Verdict
 from gradient_async.models.chat import ChatCompletion
 from gradient_async.models.messages import MessageReply
 
 _NULL = Raw(b"null")
+_PRINTABLE = b"!"
+"""The first byte of a line that is not blank is not less, apart from rare space before the object."""
 _ANTHROPIC_MESSAGES = {
     "canceled": "The request was cancelled before it was processed.",
     "expired": "The job expired before the request was processed.",
@@ -116,16 +119,40 @@ def find_body_fault(value: Any, body_type: BodyType | None, status: int | None) 
 
 @attrs.define(eq=False)
 class ResultLineReader:
-    """Reads the bodies of the decoded lines of one file."""
+    """Decodes the lines of one file."""
 
     file: ResultFile
     body_decoder: ResultBodyDecoder
 
-    def read_response(self, text: Any) -> AnyResponse:
-        """Return the response of a plain success, whose line is *text*, or the object that was decoded from it."""
-        return read_plain_response(text, self.body_decoder)
+    def judge_line(self, line: bytes, number: int) -> Verdict:
+        """Return the verdict on the *line* with this *number*."""
+        body_type = self.body_decoder.body_type
+        if body_type is not None:
+            try:
+                return SUCCESS_DECODERS[body_type](line)
+            except FAST_READ_ERRORS:
+                pass
+        return self.examine_line(line, number)
 
-    def judge_line(self, line: Envelope) -> tuple[BatchFault | None, AnyResponse | None]:
+    def build_response(self, verdict: Verdict, text: Any) -> AnyResponse | None:
+        """Return the response in a line of which *text* is the JSON text or the object; None for a failure."""
+        if isinstance(verdict, LineVerdict):
+            return verdict.answer
+        body_type = self.body_decoder.body_type
+        assert body_type is not None  # noqa: S101 - of a plain success
+        return build_success(verdict, body_type, text)
+
+    def examine_line(self, line: bytes, number: int) -> LineVerdict:
+        """Return the verdict on a *line* that may be a failure, unusual or unreadable; decode its response at once."""
+        envelope, value = _read_envelope(line)
+        if envelope is None:
+            message = f"Line {number} of the {self.file} file cannot be read as a result."
+            return LineVerdict(error=BatchFault(code=MALFORMED, message=message, line=number), value={})
+        fault, answer = self._examine_envelope(envelope)
+        status = envelope.response.status_code if envelope.response is not None else None
+        return LineVerdict(envelope.custom_id, fault, status, answer, value)
+
+    def _examine_envelope(self, line: Envelope) -> tuple[BatchFault | None, AnyResponse | None]:
         """Return the fault of a *line* with a raw body, else its response."""
         body = line.response.body if line.response is not None else line.result.message if line.result else _NULL
         status = line.response.status_code if line.response is not None else None
@@ -169,44 +196,29 @@ class ResultDecoder:
         return self._iter_results(self._splitter.feed_eof())
 
     def _iter_results(self, lines: Iterable[bytes]) -> Iterator[BatchResult]:
-        reader = self.reader
-        body_type = reader.body_decoder.body_type
-        decode, new = success_decoder(body_type), object.__new__
+        reader, new = self.reader, object.__new__
+        infers_type = reader.body_decoder.body_type is None  # from the lines, in their order
         for number, line in enumerate(lines, self.lines + 1):
             self.lines = number
-            try:
-                envelope = decode(line)
-            except FAST_READ_ERRORS:
-                if line.strip():
-                    yield self._read_other_line(line, number)
-            else:
-                result = new(BatchResult)  # Hot: calling the class takes twice as long
-                result.custom_id, result.ok, result.line = envelope.custom_id, True, number
-                result._reader, result._envelope, result._raw = reader, envelope, line
-                result._answer = result._fault = None
-                yield result
+            if line < _PRINTABLE and not line.strip():
+                continue
+            result = new(BatchResult)  # Hot: calling the class takes twice as long
+            result.line, result._reader, result._raw = number, reader, line
+            result._verdict = reader.judge_line(line, number) if infers_type else None
+            result._answer = None
+            yield result
 
-    def _read_other_line(self, line: bytes, number: int) -> BatchResult:
-        """Return the result of a line that is not a plain success: a failure, an unusual or an unreadable line."""
-        value: Any = line
-        try:
-            envelope: Envelope | None = _decode_envelope(line)
-        except FAST_READ_ERRORS:
-            envelope = None
-        if envelope is None or (envelope.error is not None and not _is_stated(envelope.error)):
-            value = None
-            with suppress(ResponseDecodeError):
-                value = decode_json(line)
-            envelope = _coerce_envelope(value)
-        if envelope is None:
-            result = BatchResult("", False, number, self.reader, None, raw={})  # noqa: FBT003
-            message = f"Line {number} of the {self.reader.file} file cannot be read as a result."
-            result._fault = BatchFault(code=MALFORMED, message=message, line=number)
-            return result
-        fault, answer = self.reader.judge_line(envelope)
-        result = BatchResult(envelope.custom_id, fault is None, number, self.reader, envelope, raw=value)
-        result._fault, result._answer = fault, answer
-        return result
+
+def _read_envelope(line: bytes) -> tuple[Envelope | None, dict[str, Any] | None]:
+    """Return the envelope in *line*, None if it cannot be read; and its JSON object if Python's decoder was needed."""
+    envelope, value = None, None
+    with suppress(*FAST_READ_ERRORS):
+        envelope = _decode_envelope(line)
+    if envelope is not None and (envelope.error is None or _is_stated(envelope.error)):
+        return envelope, None
+    with suppress(ResponseDecodeError):
+        value = decode_json(line)
+    return _coerce_envelope(value), value
 
 
 def _is_stated(error: OpenAIError) -> bool:

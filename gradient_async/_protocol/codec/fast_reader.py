@@ -36,12 +36,12 @@ import msgspec
 from gradient_async.models._base import Model
 from gradient_async.models._raw_source import JSONTextSource
 
-__all__ = ["FAST_READ_ERRORS", "OPEN_STRUCTS", "FastReader", "StructTypes", "build_model"]
+__all__ = ["FAST_READ_ERRORS", "NO_ERROR", "OPEN_STRUCTS", "FastReader", "StructTypes", "build_model"]
 
 M = TypeVar("M", bound=Model)
 RawTuple = tuple[Any, ...]
 Builder = Callable[[Any, RawTuple], Any]
-_NO_ERROR = ("error", None, None)
+NO_ERROR = ("error", None, None)
 """A field of a struct that is null or absent."""
 FAST_READ_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The exceptions of a fast reader for text that it rejects."""
@@ -65,12 +65,17 @@ class StructTypes:
         """Return the struct of *cls*."""
         if cls not in self._structs:
             rejects_error = not self.forbid_unknown and "error" not in cls.wire_fields
-            self._structs[cls] = self.define_struct(cls, *([_NO_ERROR] if rejects_error else []))
+            self._structs[cls] = self.define_struct(cls, *([NO_ERROR] if rejects_error else []))
         return self._structs[cls]
 
     def define_struct(self, cls: type[Model], *more: Any, required: tuple[str, ...] = ()) -> type[msgspec.Struct]:
-        """Define a struct of *cls* with the fields *more*; its *required* fields have no default."""
-        fields = [self._define_field(field, is_required=field.name in required) for field in _wire_fields(cls)]
+        """Define a struct of *cls* with its own fields and *more*, which replace own fields of the same name.
+
+        Its *required* fields have no default.
+        """
+        replaced = {field[0] for field in more}
+        own = [field for field in _wire_fields(cls) if field.name not in replaced]
+        fields = [self._define_field(field, is_required=field.name in required) for field in own]
         return msgspec.defstruct(
             f"{cls.__name__}Struct", [*fields, *more], kw_only=True, gc=False, forbid_unknown_fields=self.forbid_unknown
         )
@@ -160,7 +165,7 @@ class FastReader(Generic[M]):
         forbid_unknown: bool = False,
     ) -> None:
         structs = CLOSED_STRUCTS if forbid_unknown else OPEN_STRUCTS
-        struct = structs.define_struct(cls, _NO_ERROR, *((name, None, None) for name in absent), required=required)
+        struct = structs.define_struct(cls, NO_ERROR, *((name, None, None) for name in absent), required=required)
         self._decode = msgspec.json.Decoder(struct).decode
         self._build: Callable[[Any, RawTuple], M] = _BUILDERS.builder_for(cls)
         self._source = _CLOSED_TEXT if forbid_unknown else _OPEN_TEXT

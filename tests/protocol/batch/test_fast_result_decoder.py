@@ -1,4 +1,4 @@
-"""Plain successes: recognised without their body being decoded, and held to the examination of every other line."""
+"""Plain successes: decoded by one call, and held to the examination of every other line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_async import BatchResult
-from gradient_async._protocol.batch.fast_result_decoder import PlainLine, success_decoder
+from gradient_async._protocol.batch.fast_result_decoder import SUCCESS_DECODERS, SuccessLine
 from gradient_async._protocol.batch.result_body import BODY_TYPES, ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS
@@ -63,10 +63,10 @@ ANY_JSON = st.recursive(
 
 
 def decode_line(line: bytes, endpoint: str | None, *, in_full: bool = False) -> BatchResult:
-    decoder = ResultDecoder(ResultLineReader("output", ResultBodyDecoder(endpoint)))
+    reader = ResultLineReader("output", ResultBodyDecoder(endpoint))
+    (result,) = [*ResultDecoder(reader).feed(line + b"\n")]
     if in_full:
-        return decoder._read_other_line(line, 1)
-    (result,) = [*decoder.feed(line + b"\n")]
+        result._verdict = reader.examine_line(line, result.line)
     return result
 
 
@@ -87,9 +87,10 @@ def encode_line(body: Any, **fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize("endpoint", BODIES)
-def test_the_usual_line_of_each_endpoint_is_recognised(endpoint: str | None) -> None:
+def test_the_usual_line_of_each_endpoint_is_decoded_at_once(endpoint: str | None) -> None:
     result = decode_line(encode_line(BODIES[endpoint]), endpoint)
-    assert isinstance(result._envelope, PlainLine)
+    assert result.ok
+    assert isinstance(result._verdict, SuccessLine)
     assert describe_result(result) == describe_result(
         decode_line(encode_line(BODIES[endpoint]), endpoint, in_full=True)
     )
@@ -131,7 +132,7 @@ def test_a_changed_line_has_the_verdict_and_the_response_of_the_full_examination
 )
 def test_a_failure_is_no_plain_success(line: bytes) -> None:
     with pytest.raises(FAST_READ_ERRORS):
-        success_decoder(BODY_TYPES["/v1/chat/completions"])(line)
+        SUCCESS_DECODERS[BODY_TYPES["/v1/chat/completions"]](line)
 
 
 @pytest.mark.parametrize("place", [b'"Hi"', b'"stop"', b'"assistant"', b'"name"', b'"id"'])

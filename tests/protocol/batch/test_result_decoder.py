@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
+import pickle
 import struct
+import threading
+from collections.abc import Callable
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -17,6 +20,7 @@ from gradient_async import BatchResult, ChatCompletion, EmbeddingList, MessageRe
 from gradient_async._protocol.batch.result_body import BODY_TYPES, ResultBodyDecoder
 from gradient_async._protocol.batch.result_decoder import ResultDecoder, ResultLineReader
 from gradient_async._protocol.codec.converter import structure
+from gradient_async.models.batch_result import Verdict
 
 CHAT = "/v1/chat/completions"
 COMPLETION = {
@@ -63,11 +67,86 @@ def test_a_body_is_the_class_that_the_endpoint_returns() -> None:
     assert result.completion is result.completion
 
 
-def test_a_plain_success_has_every_field_that_the_class_sets() -> None:
-    result = decode_line(openai_line())
-    made = BatchResult(result.custom_id, result.ok, result.line, result._reader, result._envelope, result._raw)
-    for field in attrs.fields(BatchResult):
-        assert getattr(result, field.name) is getattr(made, field.name)
+LINE_KINDS: dict[str, Any] = {
+    "success": openai_line(),
+    "with an unknown field": openai_line() | {"later": 2},
+    "failure": openai_line(status=500, body={"error": {"message": "boom"}}),
+    "error": openai_line(error={"code": "bad", "message": "boom"}),
+    "no response": openai_line(body=None),
+    "message": anthropic_line("succeeded", message=MESSAGE_BODY),
+    "unreadable": b'{"custom_id": "a", ',
+}
+
+
+def describe(result: BatchResult) -> tuple[object, ...]:
+    parts = (result.custom_id, result.ok, result.line, result.file, result.status, result.text)
+    return *parts, repr(result.answer), repr(result.error), result.raw, result.extra
+
+
+@pytest.mark.parametrize("read", [lambda _: None, lambda result: result.ok, describe, lambda result: result.raw])
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+@pytest.mark.parametrize("name", LINE_KINDS)
+def test_a_result_can_be_copied_and_pickled_before_and_after_its_line_is_decoded(
+    name: str, duplicate: Callable[[BatchResult], BatchResult], read: Callable[[BatchResult], object]
+) -> None:
+    result = decode_line(LINE_KINDS[name])
+    read(result)
+    copied = duplicate(result)
+    assert copied is not result
+    assert describe(copied) == describe(result) == describe(decode_line(LINE_KINDS[name]))
+
+
+READABLE = ["custom_id", "ok", "answer", "completion", "message", "error", "status", "text", "raw", "extra"]
+
+
+@pytest.mark.parametrize("field", READABLE)
+@pytest.mark.parametrize("name", LINE_KINDS)
+def test_a_line_is_decoded_whichever_attribute_is_read_first(name: str, field: str) -> None:
+    first, other = decode_line(LINE_KINDS[name]), decode_line(LINE_KINDS[name])
+    seen = repr(getattr(first, field))
+    assert describe(first) == describe(other)
+    assert seen == repr(getattr(other, field))
+
+
+def test_lines_that_nobody_reads_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(ResultLineReader, "judge_line", lambda _, __, number: read.append(number))
+    text = b"\n".join([json.dumps(openai_line()).encode(), b"", b" \t\r", b"broken", b" {}"])
+    assert [(result.line, result.file) for result in decode(text)] == [(1, "output"), (4, "output"), (5, "output")]
+    assert read == []
+
+
+@pytest.mark.parametrize("name", LINE_KINDS)
+def test_another_thread_may_read_a_result_at_the_same_time(name: str) -> None:
+    result = decode_line(LINE_KINDS[name])
+
+    class InterruptedReader(ResultLineReader):
+        def judge_line(self, line: bytes, number: int) -> Verdict:
+            result._reader = ResultLineReader(self.file, self.body_decoder)
+            thread = threading.Thread(target=describe, args=[result])
+            thread.start()
+            thread.join()
+            return super().judge_line(line, number)
+
+    result._reader = InterruptedReader("output", ResultBodyDecoder(CHAT))
+    assert describe(result) == describe(decode_line(LINE_KINDS[name]))
+
+
+def test_a_line_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, numbers = ResultLineReader.judge_line, list[int]()
+
+    def count_and_judge(reader: ResultLineReader, line: bytes, number: int) -> Verdict:
+        numbers.append(number)
+        return judge(reader, line, number)
+
+    monkeypatch.setattr(ResultLineReader, "judge_line", count_and_judge)
+    describe(decode_line(openai_line()))
+    assert numbers == [1]
+
+
+def test_a_result_has_no_attributes_of_any_other_name() -> None:
+    with pytest.raises(AttributeError, match="'BatchResult' object has no attribute 'txt'"):
+        _ = decode_line(openai_line()).txt  # type: ignore[attr-defined]
 
 
 def test_unknown_fields_are_kept() -> None:
