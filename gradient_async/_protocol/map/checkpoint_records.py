@@ -101,7 +101,7 @@ class RecordIndex:
 
     def pop_place(self, fingerprint: str) -> tuple[int, int] | None:
         """Return offset and size of the first record of *fingerprint* that was not handed out yet."""
-        key = _to_key(fingerprint)
+        key = _to_key(fingerprint) if self._count else None
         bucket = None if key is None else self._buckets.get(key % _BUCKETS)
         if bucket is None:
             return None
