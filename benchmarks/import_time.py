@@ -162,4 +162,4 @@ async def measure(size: Size) -> list[Row]:
 
 
 if __name__ == "__main__":
-    main(measure, full=Size(7), quick=Size(5), tiny=Size(1, peers=False))
+    main(measure, full=Size(15), quick=Size(5), tiny=Size(1, peers=False))

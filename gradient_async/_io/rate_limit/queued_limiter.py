@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from gradient_async._protocol.rate_limit.wait_details import WaitDetails, WaitObserver
 
 __all__ = ["QueuedLimiter"]
+
+_log = logging.getLogger("gradient_async")
 
 
 class QueuedLimiter(abc.ABC):
@@ -95,7 +98,8 @@ class QueuedLimiter(abc.ABC):
         granted = self._enqueue_waiter(waiter)
         try:
             if not granted.done():
-                report = self._wait_reporter.watch(waiter, on_wait, loop)
+                if on_wait is not None or _log.isEnabledFor(logging.INFO):
+                    report = self._wait_reporter.watch(waiter, on_wait, loop)
                 if self._serving is waiter:
                     await self._serve_queue(granted)
             permit = await granted

@@ -2,7 +2,7 @@
 
 Contract: an observer that was told of a wait is told of its end exactly once; its exceptions are logged and do not
 reach the request. The log gets one INFO record for a wait, and at most one in ten seconds for each limit: it states how
-many wait. A request that nobody observes costs nothing here.
+many wait. The caller asks whether anybody wants to know, so that other requests cost nothing here.
 """
 
 from __future__ import annotations
@@ -80,8 +80,11 @@ class WaitReporter:
     def watch(
         self, waiter: Waiter, observer: WaitObserver | None, loop: asyncio.AbstractEventLoop
     ) -> WaitReport | None:
-        """Report the wait of *waiter*, at once or when it has become long; return None if nobody wants to know."""
-        if observer is None and not (_log.isEnabledFor(logging.INFO) and self._may_look()):
+        """Report the wait of *waiter*, at once or when it has become long.
+
+        Without an *observer* it is for the log alone; return None if the log was told just now of others that wait too.
+        """
+        if observer is None and not self._may_look():
             return None
         report = WaitReport(waiter, observer)
         details = self._describe(waiter)
