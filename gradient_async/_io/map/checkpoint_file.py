@@ -126,18 +126,28 @@ class CheckpointFile:
             raise problem
 
     async def _write_batches(self) -> CheckpointError | None:
-        """Write batches until none has records; return the error of the last one that failed."""
-        problem = None
+        """Write batches until none has records; return the error of the last one that failed.
+
+        A cancellation, which the end of the loop sends to every task at once, ends the gathering, not the writing.
+        """
+        problem = cancelled = None
         while (batch := self._batch).records:
-            await asyncio.sleep(_GATHER_SECONDS)
+            try:
+                await asyncio.sleep(_GATHER_SECONDS)
+            except asyncio.CancelledError as error:
+                cancelled = error
             self._batch = _Batch()
             try:
                 await run_in_thread(partial(self._write_and_sync, b"".join(batch.records)))
             except CheckpointError as error:
                 problem = batch.problem = error
+            except asyncio.CancelledError as error:
+                cancelled = error
             finally:
                 batch.ended.set()
         self._writer = None
+        if cancelled is not None:
+            raise cancelled
         return problem
 
     def _write_and_sync(self, data: bytes) -> None:

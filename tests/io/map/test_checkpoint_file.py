@@ -50,3 +50,39 @@ async def test_results_of_cancelled_calls_are_written(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes().count(b'{"request"') == len(FINGERPRINTS)
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+@pytest.mark.parametrize("turns", range(1, 4))
+def test_results_are_written_when_the_loop_ends_while_they_gather(tmp_path: Path, turns: int) -> None:
+    calls = []
+
+    async def append_and_close() -> None:
+        file = await CheckpointFile(tmp_path / "a", "r").open_file()
+        try:
+            await append_all(file)
+        finally:
+            await file.aclose()
+
+    async def leave_call_running() -> None:
+        calls.append(asyncio.create_task(append_and_close()))
+        while not any("_write_batches" in repr(task) for task in asyncio.all_tasks()):
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    asyncio.run(leave_call_running())  # which cancels every task at once, that of the writer too
+    assert calls[0].cancelled()
+    assert (tmp_path / "a").read_bytes().count(b'{"request"') == len(FINGERPRINTS)
+
+
+async def test_results_that_arrive_when_the_writer_was_cancelled_are_written(tmp_path: Path) -> None:
+    file = await CheckpointFile(tmp_path / "a", "r").open_file()
+    first = asyncio.create_task(append_all(file))
+    while file._writer is None:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the writer begins
+    file._writer.cancel()
+    assert await append_all(file) == [None] * len(FINGERPRINTS)
+    assert await first == [None] * len(FINGERPRINTS)
+    assert await append_all(file) == [None] * len(FINGERPRINTS)
+    await file.aclose()
