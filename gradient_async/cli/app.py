@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 import click
 
 from gradient_async import __version__
-from gradient_async.cli.error_text import name_options
 from gradient_async.cli.exit_codes import ExitCode, exit_code_for
 from gradient_async.errors import GradientError
 
@@ -69,7 +68,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except GradientError as error:
-            _exit_with_message(ctx, _name_sources(ctx, name_options(str(error))), exit_code_for(error))
+            _exit_with_message(ctx, _describe_error(ctx, error), exit_code_for(error))
         except BrokenPipeError:
             raise  # the reader of the pipe has closed it: click exits silently
         except OSError as error:
@@ -112,9 +111,11 @@ def cli() -> None:
     """
 
 
-def _name_sources(ctx: click.Context, message: str) -> str:
-    """Return *message* with the fields of a profile in the place of the variables that it has set."""
-    applied = ctx.meta.get(PROFILE)
+def _describe_error(ctx: click.Context, error: GradientError) -> str:
+    """Return the message of *error* with options, and the fields of a profile, for arguments and variables."""
+    from gradient_async.cli.error_text import name_options  # most commands succeed
+
+    message, applied = name_options(str(error)), ctx.meta.get(PROFILE)
     return message if applied is None else str(applied.name_fields(message))
 
 

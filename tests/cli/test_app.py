@@ -47,7 +47,7 @@ def test_help_loads_no_command_and_no_dependency_but_click() -> None:
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert {name for name in loaded if name.startswith("gradient_async.")} == {
-        f"gradient_async.{name}" for name in ("_lazy", "cli", "cli.app", "cli.error_text", "cli.exit_codes", "errors")
+        f"gradient_async.{name}" for name in ("_lazy", "cli", "cli.app", "cli.exit_codes", "errors")
     }
     assert loaded.isdisjoint({"aiohttp", "attrs", "msgspec", "rich"})
 
