@@ -24,8 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -80,6 +79,7 @@ class InputValidator:
     _splitter: LineSplitter = attrs.field(factory=LineSplitter, init=False)
     _hash: Any = attrs.field(init=False)
     _id_hashes: list[array[int]] = attrs.field(init=False)
+    _fed: int = attrs.field(default=0, init=False)
     _offset: int = attrs.field(default=0, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _parts: list[InputPart] = attrs.field(factory=list, init=False)
@@ -97,14 +97,16 @@ class InputValidator:
         """Check the lines that *block* completes."""
         if self._hash is not None:
             self._hash.update(block)
-        is_ascii = block.isascii()
-        lines = self._splitter.feed(block)
-        self._check_lines(lines, 1, is_ascii=is_ascii and self._tail_is_ascii)
-        self._tail_is_ascii = is_ascii and (self._tail_is_ascii or bool(lines))
+        is_ascii, size = block.isascii(), block.rfind(b"\n") + 1
+        lines = self._splitter.iter_lines(block)
+        if size:
+            self._check_lines(lines, self._fed + size, is_ascii=is_ascii and self._tail_is_ascii)
+        self._tail_is_ascii = is_ascii and (self._tail_is_ascii or size > 0)
+        self._fed += len(block)
 
     def feed_eof(self) -> set[int]:
         """Check the last line and the limits; return the hashes of ids that may be duplicates."""
-        self._check_lines(self._splitter.feed_eof(), 0, is_ascii=False)
+        self._check_lines(self._splitter.feed_eof(), self._fed, is_ascii=False)
         self._close_part()
         self._check_size()
         return {suspect for hashes in self._id_hashes for suspect in _find_repeats(hashes)}
@@ -121,26 +123,38 @@ class InputValidator:
             hints=tuple(self.hints),
         )
 
-    def _check_lines(self, lines: list[bytes], newline_size: int, *, is_ascii: bool) -> None:
-        """Check lines, each followed by *newline_size* bytes in the input.
+    def _check_lines(self, lines: Iterable[bytes], end: int, *, is_ascii: bool) -> None:
+        """Check *lines*, the last of which ends *end* bytes after the start of the input.
 
-        Fast path: ASCII lines that all fit into the open part are decoded in one comprehension. Any refusal, and any
-        other block, goes through `_check_line`.
+        Fast path: ASCII lines that all fit into the open part are only decoded. The first one that is refused and those
+        after it, and any other lines, go through `_check_line`.
         """
-        if lines and not self.lines:
-            self._offset = self._open_part.start = self._splitter.bom_size
-            if hint := find_null_hint(lines):
-                self.hints[hint] = None
-        decode_id, size = self.schema.decode_id, sum(map(len, lines)) + newline_size * len(lines)
-        if is_ascii and not self._exceeds_part(len(lines), size):
-            with suppress(*_REFUSALS):
-                hashes = [hash(decode_id(line).custom_id) for line in lines]
-                self._add_requests(hashes, len(lines), size)
-                return
-        for line in lines:
-            self._check_line(line, len(line) + newline_size)
+        if self.split or not self.lines:
+            lines = list(lines)
+            if lines and not self.lines:
+                self._start_input(lines)
+            is_ascii = is_ascii and not self._exceeds_part(len(lines), end - self._offset)
+        rest = iter(lines)
+        if is_ascii:
+            decode_id, hashes, refused = self.schema.decode_id, list[int](), list[bytes]()
+            try:
+                for line in rest:
+                    hashes.append(hash(decode_id(line).custom_id))
+            except _REFUSALS:
+                refused = [line, *rest]
+            self._add_requests(hashes, len(hashes), end - self._offset - sum(map(_size_of, refused)))
+            rest = iter(refused)
+        for line in rest:
+            self._check_line(line.removesuffix(b"\n"), min(_size_of(line), end - self._offset))
+
+    def _start_input(self, lines: list[bytes]) -> None:
+        """Take note of how the input begins."""
+        self._offset = self._open_part.start = self._splitter.bom_size
+        if hint := find_null_hint(lines):
+            self.hints[hint] = None
 
     def _check_line(self, line: bytes, size: int) -> None:
+        """Check a *line*, which has *size* bytes together with its LF."""
         if self.split and self._exceeds_part(1, size):
             self._start_part(size)
         hashes: list[int] = []
@@ -203,6 +217,11 @@ class InputValidator:
             self.faults.add(0, f"The input has {self._requests} requests; a job takes {limits.requests}. {_ADVICE}")
         if size > limits.size:
             self.faults.add(0, f"The input has {size} bytes; a job takes {limits.size}. {_ADVICE}")
+
+
+def _size_of(line: bytes) -> int:
+    """Return the size of a *line* with its LF, which it may have left behind."""
+    return len(line) if line.endswith(b"\n") else len(line) + 1
 
 
 def _find_encoding_faults(line: bytes) -> list[str]:
