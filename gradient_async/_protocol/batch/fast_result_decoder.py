@@ -22,21 +22,11 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import attrs
 import msgspec
 
-from gradient_async._protocol.batch.result_body import BodyType
+from gradient_async._protocol.batch.result_body import RESPONSE_FIELDS, BodyType
 from gradient_async._protocol.codec.fast_reader import NO_ERROR, OPEN_STRUCTS, build_model
 from gradient_async.models.batch_result import AnyResponse
-from gradient_async.models.chat import ChatCompletion, Choice
-from gradient_async.models.embeddings import EmbeddingList
-from gradient_async.models.messages import MessageReply
-from gradient_async.models.responses import ResponseReply
+from gradient_async.models.chat import Choice
 
-_RESPONSE_FIELDS: dict[BodyType, str] = {
-    ChatCompletion: "choices",
-    MessageReply: "content",
-    EmbeddingList: "data",
-    ResponseReply: "output",
-}
-"""The field of a body that holds the response."""
 _FINISH_REASONS = Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
 _KINDS = Literal["chat.completion", "list", "message", "response"]
 """What a body may call itself by ``object`` or ``type``; ``error`` is an error, beside a response, too."""
@@ -80,7 +70,7 @@ def _define_line(body_type: BodyType) -> type[msgspec.Struct]:
 
 def _define_body(body_type: BodyType) -> type[msgspec.Struct]:
     """Define the struct of a *body_type* that is neither empty nor an error."""
-    name = _RESPONSE_FIELDS[body_type]
+    name = RESPONSE_FIELDS[body_type]
     (item,) = get_args(attrs.fields_dict(body_type)[name].type)
     struct = _define_choice() if item is Choice else OPEN_STRUCTS.struct_for(item)
     response: Any = Annotated[list[struct], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # made at run time

@@ -29,6 +29,13 @@ BODY_TYPES: dict[str | None, BodyType] = {
     "/v1/embeddings": EmbeddingList,
     "/v1/responses": ResponseReply,
 }
+RESPONSE_FIELDS: dict[BodyType, str] = {
+    ChatCompletion: "choices",
+    MessageReply: "content",
+    EmbeddingList: "data",
+    ResponseReply: "output",
+}
+"""The field of a body that holds the response."""
 
 
 @cache
@@ -77,13 +84,14 @@ class ResultBodyDecoder:
 
     def _infer_type(self, value: Any) -> BodyType | None:
         """Return the type of a body; without an endpoint, that of the next ones too."""
-        body_type = _infer_type(value)
+        body_type = infer_type(value)
         if body_type is not None and self.endpoint is None:
             self.body_type = body_type
         return body_type
 
 
-def _infer_type(value: Any) -> BodyType | None:
+def infer_type(value: Any) -> BodyType | None:
+    """Return the type of a body by its fields; None if it is unknown."""
     if type(value) is not dict:
         return None
     if "choices" in value:

@@ -30,7 +30,7 @@ from msgspec import Raw
 
 from gradient_async._protocol.batch.fast_result_decoder import SUCCESS_DECODERS, build_success
 from gradient_async._protocol.batch.line_splitter import LineSplitter
-from gradient_async._protocol.batch.result_body import BodyType, ResultBodyDecoder
+from gradient_async._protocol.batch.result_body import RESPONSE_FIELDS, BodyType, ResultBodyDecoder, infer_type
 from gradient_async._protocol.codec.converter import decode_json
 from gradient_async._protocol.codec.fast_reader import FAST_READ_ERRORS
 from gradient_async._protocol.http.error_body import build_status_error
@@ -108,13 +108,22 @@ def find_line_fault(line: Envelope) -> BatchFault | None:
 def find_body_fault(value: Any, body_type: BodyType | None, status: int | None) -> BatchFault | None:
     """Return the fault in the JSON *value* of a body that claims a success: an error, or no response at all."""
     is_chat = body_type is ChatCompletion or (type(value) is dict and "choices" in value)
-    error = find_completion_error(value) if is_chat else find_error(value)
+    if not is_chat and _has_response(value, body_type or infer_type(value)):
+        error = find_stated_error(value)  # beside a response, a message or a detail is none
+    else:
+        error = find_completion_error(value) if is_chat else find_error(value)
     if error is not None:
         return BatchFault(code=error.code or _NO_RESPONSE, message=error.message, status=status)
     if type(value) is not dict or (is_chat and not value.get("choices")):
         message = f"The line has status {status} and no response." if status else "The line has no response."
         return BatchFault(code=_NO_RESPONSE, message=message, status=status)
     return None
+
+
+def _has_response(value: Any, body_type: BodyType | None) -> bool:
+    """Whether the field of a *body_type* for the response is a list with items."""
+    items = value.get(RESPONSE_FIELDS[body_type]) if body_type is not None and type(value) is dict else None
+    return type(items) is list and len(items) > 0
 
 
 @attrs.define(eq=False)

@@ -104,6 +104,18 @@ def test_a_body_that_calls_itself_an_error_is_one(endpoint: str | None, name: st
     assert describe_result(decode_line(line, endpoint)) == describe_result(decode_line(line, endpoint, in_full=True))
 
 
+@pytest.mark.parametrize("more", [{"message": "half done"}, {"detail": "x"}, {"errors": ["x"]}], ids=json.dumps)
+@pytest.mark.parametrize("endpoint", BODIES)
+def test_a_message_beside_a_response_is_no_error_whatever_else_is_unusual(
+    endpoint: str | None, more: dict[str, Any]
+) -> None:
+    usual, unusual = BODIES[endpoint] | more, BODIES[endpoint] | more | {"usage": []}
+    for line in (encode_line(usual), encode_line(unusual)):
+        for known in (endpoint, None):
+            assert decode_line(line, known).ok
+            assert decode_line(line, known, in_full=True).ok
+
+
 @pytest.mark.parametrize("endpoint", [*BODIES, None])
 @given(data=st.data())
 def test_a_changed_line_has_the_verdict_and_the_response_of_the_full_examination(
