@@ -10,7 +10,7 @@ reference refers to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, SupportsIndex
 
 import attrs
 
@@ -161,17 +161,11 @@ class BatchResult(Model):
         """The HTTP status of the request; None if the line has none, as those of Anthropic jobs."""
         return (self._verdict or self._judge_line()).status
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the fields for a copy. A line that was not decoded yet is decoded there."""
-        verdict = self._verdict
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        verdict = self._verdict  # a line that was not decoded yet is decoded in the copy
         if verdict is not None and not isinstance(verdict, LineVerdict):  # but a struct, which cannot be pickled
-            verdict = LineVerdict(verdict.custom_id, status=verdict.status, answer=self.answer)
-        state = {field.name: getattr(self, field.name) for field in attrs.fields(BatchResult)}
-        return state | {"_verdict": verdict}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
+            self._verdict = LineVerdict(verdict.custom_id, status=verdict.status, answer=self.answer)
+        return super().__reduce_ex__(protocol)
 
     def _judge_line(self) -> Verdict:
         """Decode the line."""
