@@ -245,7 +245,8 @@ def _coerce_envelope(value: Any) -> Envelope | None:
         envelope.response = OpenAIResponse(_encode_raw(response.get("body")), status if type(status) is int else None)
     if type(result := value.get("result")) is dict:
         message, fault = _encode_raw(result.get("message")), _encode_raw(result.get("error"))
-        envelope.result = AnthropicResult(str(result.get("type")), message, fault)
+        kind = "" if result.get("type") is None else str(result["type"])
+        envelope.result = AnthropicResult(kind, message, fault)
     envelope.error = _coerce_error(value.get("error"))
     return envelope
 

@@ -221,6 +221,7 @@ ERRORS = [
     (anthropic_line("errored"), "errored", "errored", None),
     (anthropic_line("expired"), "expired", "job expired before", None),
     (anthropic_line("canceled"), "canceled", "cancelled before", None),
+    ({"custom_id": "a", "result": {"type": None}}, None, "status unknown", None),
     ({"custom_id": "a"}, None, "neither a response nor an error", None),
 ]  # fmt: skip
 
