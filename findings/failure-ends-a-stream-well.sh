@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # A generator that raises cuts the stream off, until somebody adds a middleware: then the client gets a whole response.
 #
-# Versions:  fastapi 0.165.0 with starlette 1.10.0 and uvicorn 0.54.0, sanic 25.12.1, tornado 6.6.1, aiohttp 3.14.5, daphne
-#            4.2.3; httpx 0.28.1 reads.
+# Versions:  fastapi 0.165.0 with starlette 1.10.0 and uvicorn 0.54.0, sanic 25.12.1, tornado 6.6.1, aiohttp 3.14.5;
+#            httpx 0.28.1 reads.
 # Input:     an endpoint that streams `One`, and raises. With FastAPI also behind `@app.middleware("http")` with a function
 #            that only returns what `call_next` returns.
 # Seen:      FastAPI on uvicorn and aiohttp close the connection without the last chunk, and httpx raises. With the
 #            middleware, with Sanic and with Tornado the body has its proper end: status 200 and `One`, whole by HTTP.
-#            Daphne neither ends the body nor closes the connection; httpx waits for its limit.
 # Matters:   a plain text that is relayed so is half an answer that nobody can tell from a whole one. Send events with an
-#            end of their own, and the error as an event; a reader believes that end alone, and has a limit on silence.
+#            end of their own, and the error as an event; a reader believes that end alone.
 . "$(dirname "$0")/lib/run.sh"
-run_python fastapi==0.165.0 starlette==1.10.0 uvicorn==0.54.0 sanic==25.12.1 tornado==6.6.1 aiohttp==3.14.5 daphne==4.2.3 httpx==0.28.1 <<'PY'
+run_python fastapi==0.165.0 starlette==1.10.0 uvicorn==0.54.0 sanic==25.12.1 tornado==6.6.1 aiohttp==3.14.5 httpx==0.28.1 <<'PY'
 import os
 import sys
 import tempfile
@@ -133,7 +132,6 @@ expect(
     {
         "fastapi": uvicorn("plain"),
         "fastapi, middleware": uvicorn("layered"),
-        "fastapi, daphne": read(str(programs / "daphne"), "-p", "{port}", "apps:plain"),
         "sanic": read(sys.executable, "apps.py", "sanic", "{port}"),
         "tornado": read(sys.executable, "apps.py", "tornado", "{port}"),
         "aiohttp": read(sys.executable, "apps.py", "aiohttp", "{port}"),
@@ -141,7 +139,6 @@ expect(
     {
         "fastapi": ("One", "RemoteProtocolError"),
         "fastapi, middleware": ("One", "whole"),
-        "fastapi, daphne": ("One", "ReadTimeout"),
         "sanic": ("One", "whole"),
         "tornado": ("One", "whole"),
         "aiohttp": ("One", "RemoteProtocolError"),
