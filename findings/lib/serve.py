@@ -71,6 +71,9 @@ def message_events(text: str, first: dict[str, int], last: dict[str, int], *, na
 class Server:
     """Answers every request with *body*, and a POST or PUT with *status*; its OpenAI-style base URL is ``url``.
 
+    Args:
+        body: The body of every answer, or a function that returns it for the body of the request.
+
     Attributes:
         status: The status of the answers to a POST or PUT, or a function that returns it for a body; may be changed.
         bodies: The body of each POST or PUT that arrived.
@@ -78,14 +81,13 @@ class Server:
 
     def __init__(
         self,
-        body: bytes = b"{}",
+        body: bytes | Callable[[bytes], bytes] = b"{}",
         content_type: str = "text/event-stream",
         *,
         status: int | Callable[[bytes], int] = 200,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.status, self.bodies = status, []
-        fields = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -94,20 +96,22 @@ class Server:
             def do_POST(self) -> None:
                 sent = self.read_body()
                 owner.bodies.append(sent)
-                self.answer(owner.status(sent) if callable(owner.status) else owner.status)
+                self.answer(owner.status(sent) if callable(owner.status) else owner.status, sent)
 
             do_PUT = do_POST
 
             def do_GET(self) -> None:
                 self.answer(200)
 
-            def answer(self, status: int) -> None:
+            def answer(self, status: int, sent: bytes = b"") -> None:
+                content = body(sent) if callable(body) else body
+                fields = {"content-type": content_type, "content-length": str(len(content)), **(headers or {})}
                 self.send_response(status)
                 for name, value in fields.items():
                     self.send_header(name, value)
                 with contextlib.suppress(ConnectionError):
                     self.end_headers()
-                    self.wfile.write(body)
+                    self.wfile.write(content)
 
             def read_body(self) -> bytes:
                 if self.headers.get("transfer-encoding") != "chunked":
