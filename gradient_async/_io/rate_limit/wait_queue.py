@@ -189,9 +189,9 @@ class WaitQueue:
         if not self.waiters.size:
             self._deadlines.clear()
             return self._cancel_timer()
-        while self._deadlines and self._deadlines[0][2].granted.done():
-            heapq.heappop(self._deadlines)
-        if self._deadlines:
+        if (
+            self._deadlines
+        ):  # of a waiter that may have been served: taking those out one by one costs more than a timer
             delay = min(delay, self._deadlines[0][0] - now)
         return self._set_timer(delay) if delay < math.inf else None
 
