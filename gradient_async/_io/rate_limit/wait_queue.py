@@ -189,9 +189,7 @@ class WaitQueue:
         if not self.waiters.size:
             self._deadlines.clear()
             return self._cancel_timer()
-        if (
-            self._deadlines
-        ):  # of a waiter that may have been served: taking those out one by one costs more than a timer
+        if self._deadlines:  # maybe of a served waiter: taking each out costs more than a timer in vain
             delay = min(delay, self._deadlines[0][0] - now)
         return self._set_timer(delay) if delay < math.inf else None
 

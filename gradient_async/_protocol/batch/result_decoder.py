@@ -108,10 +108,12 @@ def find_line_fault(line: Envelope) -> BatchFault | None:
 def find_body_fault(value: Any, body_type: BodyType | None, status: int | None) -> BatchFault | None:
     """Return the fault in the JSON *value* of a body that claims a success: an error, or no response at all."""
     is_chat = body_type is ChatCompletion or (type(value) is dict and "choices" in value)
-    if not is_chat and _has_response(value, body_type or infer_type(value)):
+    if is_chat:
+        error = find_completion_error(value)
+    elif _has_response(value, body_type or infer_type(value)):
         error = find_stated_error(value)  # beside a response, a message or a detail is none
     else:
-        error = find_completion_error(value) if is_chat else find_error(value)
+        error = find_error(value)
     if error is not None:
         return BatchFault(code=error.code or _NO_RESPONSE, message=error.message, status=status)
     if type(value) is not dict or (is_chat and not value.get("choices")):
