@@ -2,7 +2,7 @@
 
 Most lines of a results file say status 200 and carry a usual response. The struct of such a line has a field for
 everything on which the verdict depends, and the response as the structs from which the fast reader builds its model. So
-verdict and response cost one decoding: 1.4 µs for a line of 1 KB on CPython 3.11, where skipping its body takes 1.2.
+verdict and response cost one decoding: 1.1 µs for a line of 1 KB on CPython 3.11, where skipping its body takes 0.6.
 
 Worked example, for a chat completion:
 
