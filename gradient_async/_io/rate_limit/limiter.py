@@ -161,7 +161,10 @@ class RateLimiter(QueuedLimiter):
                 return delay
             free -= 1
             bucket.take_token(now, waiter.hold)
-            wait_queue.grant(self._issue_permit(now, model_budget, tokens, waiter.hold, model))
+            if model_budget is None and token_budget is None:  # Hot: spares a call for each waiter
+                wait_queue.grant(Permit(self, now, waiter.hold, None, model))
+            else:
+                wait_queue.grant(self._issue_permit(now, model_budget, tokens, waiter.hold, model))
         return wait_queue.waiters.find_unpark_time() - now
 
     def _issue_permit(

@@ -7,9 +7,9 @@ loop timer serves the whole queue. The owner decides who gets a permit; the queu
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 
 from gradient_async._io.rate_limit.permit import Permit
 from gradient_async._protocol.rate_limit.priority_queue import Priority, PriorityQueue
@@ -99,7 +99,10 @@ class WaitQueue:
         is_behind = self.waiters.push(waiter, waiter.priority)
         timeout = waiter.timeout
         if timeout is not None and timeout < math.inf:
-            self._add_deadline(waiter, waiter.since + timeout)
+            deadlines, deadline = self._deadlines, waiter.since + timeout
+            heappush(deadlines, (deadline, waiter.number, waiter))
+            if deadlines[0][2] is waiter and self._timer is not None:
+                self._set_timer(deadline - self.clock())
         if not is_served and (self._timer is None or not is_behind):
             self.dispatch()
         return granted
@@ -126,7 +129,7 @@ class WaitQueue:
     def dispatch(self) -> None:
         """Reject expired waiters, grant permits to all others that may go, and set the timer."""
         if not self.waiters.size:
-            return self._cancel_timer()
+            return self._clear_schedule()
         now = self.clock()
         self._reject_expired(now)
         return self._schedule_dispatch(now, self._grant_ready(now))
@@ -159,7 +162,7 @@ class WaitQueue:
     def reject_before(self, at: float) -> None:
         """Reject each waiter with a deadline before *at*, the earliest time of the next grant."""
         while self._deadlines and self._deadlines[0][0] < at:
-            self.reject_waiter_before(heapq.heappop(self._deadlines)[2], at)
+            self.reject_waiter_before(heappop(self._deadlines)[2], at)
 
     def reject_waiter_before(self, waiter: Waiter, at: float) -> None:
         """Reject *waiter* if its deadline is before *at*, the earliest time of its grant."""
@@ -172,7 +175,7 @@ class WaitQueue:
 
     def _reject_expired(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            waiter = heapq.heappop(self._deadlines)[2]
+            waiter = heappop(self._deadlines)[2]
             waited = now - waiter.since
             self._reject_waiter(
                 waiter, f"no permit of the rate limit came within {waited:.1f} s: allow more time, or send less"
@@ -187,8 +190,10 @@ class WaitQueue:
     def _schedule_dispatch(self, now: float, delay: float) -> None:
         """Set the timer for *delay* seconds from *now*, or for the first deadline if that is earlier."""
         if not self.waiters.size:
-            self._deadlines.clear()
-            return self._cancel_timer()
+            return self._clear_schedule()
+        if len(self._deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
+            self._deadlines = [entry for entry in self._deadlines if entry[2].queued]
+            heapify(self._deadlines)
         if self._deadlines:  # maybe of a served waiter: taking each out costs more than a timer in vain
             delay = min(delay, self._deadlines[0][0] - now)
         return self._set_timer(delay) if delay < math.inf else None
@@ -207,19 +212,15 @@ class WaitQueue:
         self._timer = None
         self.dispatch()
 
+    def _clear_schedule(self) -> None:
+        """Forget the deadlines and the timer: nobody waits."""
+        self._deadlines.clear()
+        self._cancel_timer()
+
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _add_deadline(self, waiter: Waiter, at: float) -> None:
-        deadlines = self._deadlines
-        if len(deadlines) > 2 * self.waiters.size + _MIN_DEAD_DEADLINES:
-            deadlines = self._deadlines = [entry for entry in deadlines if not entry[2].granted.done()]
-            heapq.heapify(deadlines)
-        heapq.heappush(deadlines, (at, waiter.number, waiter))
-        if deadlines[0][2] is waiter and self._timer is not None:
-            self._set_timer(at - self.clock())
 
 
 def limiter_closed_error() -> SessionClosedError:

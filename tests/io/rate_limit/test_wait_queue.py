@@ -116,6 +116,22 @@ async def test_a_limiter_with_every_waiter_cancelled_has_no_timer() -> None:
     assert not limiter._wait_queue._deadlines
 
 
+async def test_deadlines_of_cancelled_waiters_are_dropped_while_others_wait() -> None:
+    limiter = make_limiter((1, 60.0))
+    await limiter.acquire()
+    first = asyncio.create_task(limiter.acquire(timeout=1000))
+    await run_pending()
+    for _ in range(20):
+        tasks = [asyncio.create_task(limiter.acquire(timeout=1000)) for _ in range(20)]
+        await run_pending()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert limiter.status().queued == 1
+    assert len(limiter._wait_queue._deadlines) < 100
+    first.cancel()
+
+
 async def test_closing_the_coroutine_of_a_waiter_removes_it_from_the_queue() -> None:
     limiter = make_limiter((1, 60.0))
     await limiter.acquire()
