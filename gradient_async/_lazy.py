@@ -3,6 +3,8 @@
 Contract: a name is the same object however it is reached, and is resolved once. Type checkers do not see this: the
 packages tell them where each name is defined.
 
+`loaded_property` does the same for the resources of a session.
+
 Collector. Modules define objects that stay: functions, classes, constants. While aiohttp and this library load, the
 garbage collector would look at them some seventy times and find nothing, which takes 7 of 150 ms. So it rests, and what
 was created meanwhile joins its oldest generation. The way there leads through the permanent generation: freezing moves
@@ -15,8 +17,11 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def lazy_names(
@@ -45,6 +50,11 @@ def lazy_names(
         return sorted({*vars(sys.modules[package]), *module_of, *modules})
 
     return load_name, list_names
+
+
+def loaded_property(load: Callable[[Any], T]) -> cached_property[T]:
+    """Return the property whose value *load* returns on first access, for which it imports a module."""
+    return cached_property(rest_collector()(load))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import aiohttp  # imported here, so that its 150 ms are spent at start-up and no
 from gradient_async._io.http.hooks import CallHook, Hook, ToolHook, WaitHook
 from gradient_async._io.http.target import Target
 from gradient_async._io.rate_limit.permit import Limiter
+from gradient_async._lazy import loaded_property
 from gradient_async._protocol.http import credentials
 from gradient_async._protocol.http.credentials import Address, Secret
 from gradient_async._protocol.http.retry import RetryPolicy
@@ -214,7 +215,7 @@ class AsyncSession:
         view._is_view = True
         return view
 
-    @cached_property
+    @loaded_property
     def chat(self) -> Chat:
         """Chat completions of the serverless models."""
         from gradient_async.resources.chat.completions import new_chat
@@ -223,49 +224,49 @@ class AsyncSession:
             self._pipeline, self._get_target, timeouts=self._timeouts, max_event_bytes=self._max_event_bytes
         )
 
-    @cached_property
+    @loaded_property
     def messages(self) -> Messages:
         """Messages, in the shape of Anthropic's API."""
         from gradient_async.resources.messages import Messages
 
         return self._build_streaming(Messages)
 
-    @cached_property
+    @loaded_property
     def responses(self) -> Responses:
         """Responses, in the shape of OpenAI's API."""
         from gradient_async.resources.responses import Responses
 
         return self._build_streaming(Responses)
 
-    @cached_property
+    @loaded_property
     def models(self) -> Models:
         """The models that the key may use."""
         from gradient_async.resources.models import Models
 
         return Models(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def embeddings(self) -> Embeddings:
         """Vectors of texts."""
         from gradient_async.resources.embeddings import Embeddings
 
         return Embeddings(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def rerank(self) -> Rerank:
         """The relevance of documents to a query."""
         from gradient_async.resources.rerank import Rerank
 
         return Rerank(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def systemone(self) -> SystemOne:
         """Typed answers to questions about a text."""
         from gradient_async.resources.systemone import SystemOne
 
         return SystemOne(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def knowledge_bases(self) -> KnowledgeBases:
         """Passages from knowledge bases."""
         from gradient_async.resources.knowledge_bases import KnowledgeBases
@@ -273,35 +274,35 @@ class AsyncSession:
         target = partial(self._parts.build_knowledge_base_target, self._options)
         return KnowledgeBases(self._pipeline, target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def images(self) -> Images:
         """Images from prompts."""
         from gradient_async.resources.images import Images
 
         return self._build_streaming(Images)
 
-    @cached_property
+    @loaded_property
     def audio(self) -> Audio:
         """Speech from text."""
         from gradient_async.resources.audio import Audio, Speech
 
         return Audio(Speech(self._pipeline, self._get_target, self._timeouts))
 
-    @cached_property
+    @loaded_property
     def videos(self) -> Videos:
         """Videos from prompts."""
         from gradient_async.resources.videos import Videos
 
         return Videos(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def async_invoke(self) -> AsyncInvoke:
         """Asynchronous invocations: images, audio and speech from slow models."""
         from gradient_async.resources.async_invoke import AsyncInvoke
 
         return AsyncInvoke(self._pipeline, self._get_target, self._timeouts)
 
-    @cached_property
+    @loaded_property
     def batches(self) -> Batches:
         """Batches: thousands of requests as one job."""
         from gradient_async.resources.batch.batches import new_batches

@@ -234,6 +234,18 @@ assert gc.isenabled() and gc.get_freeze_count()""")
     assert "gradient_async.session" in done
 
 
+def test_the_collector_rests_while_a_session_loads_a_resource() -> None:
+    done = list_loaded("""
+import gc, gradient_async
+session = gradient_async.AsyncSession("key")
+gc.collect()
+runs = []
+gc.callbacks.append(lambda phase, info: runs.append(phase))
+session.chat
+assert gc.isenabled() and not runs""")
+    assert "gradient_async.models.chat" in done
+
+
 def test_a_session_loads_only_the_dependencies_that_it_needs() -> None:
     loaded = list_loaded(SESSION)
     assert {"aiohttp", "attrs"} <= loaded
