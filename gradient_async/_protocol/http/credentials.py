@@ -237,9 +237,12 @@ def _split_address(text: str, source: str) -> SplitResult:
 
 def _refuse_endpoint(parts: SplitResult, source: str) -> None:
     """Raise a `ConfigurationError` with the right address if this is that of an endpoint."""
-    from gradient_async._protocol.http.setting_values import find_endpoint  # most addresses have no path
-
     path = parts.path.rstrip("/")
+    if "/v1/" not in path and not path.endswith("/chat/completions"):
+        return  # Hot at start: most addresses are none, and the search takes longer than the session
+
+    from gradient_async._protocol.http.setting_values import find_endpoint
+
     if endpoint := find_endpoint(path):
         host = parts.netloc.rpartition("@")[2]
         raise ConfigurationError(
