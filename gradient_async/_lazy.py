@@ -17,7 +17,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -53,8 +53,20 @@ def lazy_names(
 
 
 def loaded_property(load: Callable[[Any], T]) -> cached_property[T]:
-    """Return the property whose value *load* returns on first access, for which it imports a module."""
-    return cached_property(rest_collector()(load))
+    """Return the property whose value *load* returns on first access; the first one in a process imports its module."""
+    is_imported = False
+
+    @wraps(load)
+    def load_value(instance: Any) -> T:
+        nonlocal is_imported
+        if is_imported:
+            return load(instance)
+        with rest_collector():
+            value = load(instance)
+        is_imported = True
+        return value
+
+    return cached_property(load_value)
 
 
 @contextmanager
