@@ -30,7 +30,6 @@ escaped, so that they can neither forge a line of a log nor drive a terminal. An
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
 
@@ -110,6 +109,8 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def _escape_character(character: str) -> str:
+    import unicodedata  # the help of the command line needs none
+
     is_shown = character.isprintable() or unicodedata.category(character) == "Zs"
     return character if is_shown else character.encode("unicode_escape").decode()
 
