@@ -1,7 +1,9 @@
 """Fields of a message that its framework has no place for: thought signatures, reasoning details.
 
-Contract: pure. The service expects them back with the message, unchanged. Empty values are left out. The fields of a
-tool call are kept by its id, which frameworks preserve; those of its function are below ``function``.
+Contract: pure. The service expects them back with the message, unchanged. Empty values are left out, but for
+``reasoning_content``: models that think refuse a tool call whose message came with an empty one and returns without it.
+Frameworks would show it as an empty block of reasoning. The fields of a tool call are kept by its id, which frameworks
+preserve; those of its function are below ``function``.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ Fields = dict[str, Any]
 
 
 def collect_message_fields(message: Message) -> Fields:
-    """Return the unknown fields of *message* itself."""
-    return _drop_empty(message.extra)
+    """Return the unknown fields of *message* itself, and its reasoning if that is an empty text."""
+    empty = {"reasoning_content": ""} if message.reasoning_content == "" and not message.reasoning else {}
+    return _drop_empty(message.extra) | empty
 
 
 def collect_call_fields(calls: Iterable[ToolCall]) -> dict[str, Fields]:

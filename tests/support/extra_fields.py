@@ -35,6 +35,18 @@ def reply_with_extra_fields(emulator: Emulator, *, stream: bool, ids: tuple[str,
         emulator.reply(body={"id": "c1", "choices": [choice]})
 
 
+def reply_with_empty_reasoning(emulator: Emulator, *, stream: bool) -> None:
+    """Let the next reply be a call of ``clock`` whose reasoning is an empty text, as models send that did not think."""
+    call = {"index": 0, "id": "a", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    first, last = {"role": "assistant", "content": None, "reasoning_content": ""}, {"tool_calls": [call]}
+    if stream:
+        choices = [{"index": 0, "delta": first}, {"index": 0, "delta": last, "finish_reason": "tool_calls"}]
+        emulator.reply(chunks=[{"id": "c1", "choices": [choice]} for choice in choices])
+    else:
+        choice = {"index": 0, "message": first | last, "finish_reason": "tool_calls"}
+        emulator.reply(body={"id": "c1", "choices": [choice]})
+
+
 def list_extra_fields(message: dict[str, Any]) -> list[Any]:
     """Return the fields that came with `reply_with_extra_fields` and are in a *message* of a request."""
     first, second = message["tool_calls"]

@@ -2,7 +2,8 @@
 
 Contract: pure. The message chunks of a stream add up to the message of the same completion. The chat API has no field
 for the names of messages and for reasoning blocks of other models; those are left out. Fields that LangChain does not
-know, as thought signatures and reasoning details, are kept in ``additional_kwargs`` and sent back.
+know, as thought signatures and reasoning details, are kept in ``additional_kwargs`` and sent back; so is a reasoning
+that is an empty text.
 Source: ``messages`` of chat completions; langchain-core 1.x.
 """
 
@@ -79,6 +80,8 @@ def _to_assistant_message(message: AIMessage, answered_calls: set[str]) -> dict[
     content = converted["content"] or (None if calls else "")
     optional = {"refusal": converted.get("refusal"), "reasoning_content": reasoning, "tool_calls": calls}
     known = {"role": "assistant", "content": content} | {name: value for name, value in optional.items() if value}
+    if reasoning == "":  # of a message that another integration converted
+        known["reasoning_content"] = ""
     return (message.additional_kwargs.get(EXTRA) or {}) | known
 
 

@@ -17,7 +17,13 @@ from langchain_core.messages import (
 from gradient_async import AsyncSession
 from gradient_async.integrations.langchain import ChatGradient
 from gradient_async.testing import Emulator
-from tests.support.extra_fields import DETAILS, EXPECTED, list_extra_fields, reply_with_extra_fields
+from tests.support.extra_fields import (
+    DETAILS,
+    EXPECTED,
+    list_extra_fields,
+    reply_with_empty_reasoning,
+    reply_with_extra_fields,
+)
 from tests.support.langchain import WEATHER, M, comparable_fields, send_messages, sum_chunks, weather
 
 
@@ -270,3 +276,23 @@ async def test_signatures_and_reasoning_details_are_sent_back(
     results = [ToolMessage("mild", tool_call_id=identity) for identity in ("a", "b")]
     body = await send_messages(gradient_emulator, model, HumanMessage("Hi"), stored, *results)
     assert list_extra_fields(body["messages"][1]) == EXPECTED
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_empty_reasoning_is_sent_back_and_is_no_content_block(
+    gradient_emulator: Emulator, model: ChatGradient, stream: bool
+) -> None:
+    reply_with_empty_reasoning(gradient_emulator, stream=stream)
+    answer: AIMessage = await (sum_chunks(model) if stream else model.ainvoke("Hi"))
+    assert [block["type"] for block in answer.content_blocks] == ["tool_call"]
+    body = await send_messages(gradient_emulator, model, answer, ToolMessage("noon", tool_call_id="a"))
+    assert body["messages"][0]["reasoning_content"] == ""
+
+
+@pytest.mark.parametrize("reasoning", ["", None])
+async def test_a_reasoning_is_sent_back_only_if_the_message_has_one(
+    gradient_emulator: Emulator, model: ChatGradient, reasoning: str | None
+) -> None:
+    answer = AIMessage("Noon.", additional_kwargs={} if reasoning is None else {"reasoning_content": reasoning})
+    body = await send_messages(gradient_emulator, model, answer)
+    assert body["messages"][0].get("reasoning_content") == reasoning

@@ -24,7 +24,7 @@ from pydantic_ai.models import ModelRequestParameters
 
 from gradient_async.integrations.pydantic_ai import GradientModel
 from gradient_async.testing import Emulator
-from tests.support.extra_fields import EXPECTED, list_extra_fields, reply_with_extra_fields
+from tests.support.extra_fields import EXPECTED, list_extra_fields, reply_with_empty_reasoning, reply_with_extra_fields
 from tests.support.pydantic_ai import request_body
 
 
@@ -147,6 +147,19 @@ async def test_signatures_and_reasoning_details_are_sent_back(
     else:
         await agent.run("Hi")
     assert list_extra_fields(gradient_emulator.requests[1].json["messages"][1]) == EXPECTED
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_empty_reasoning_is_sent_back(gradient_emulator: Emulator, model: GradientModel, stream: bool) -> None:
+    agent = Agent(model, tools=[clock])
+    reply_with_empty_reasoning(gradient_emulator, stream=stream)
+    gradient_emulator.reply("Noon.")
+    if stream:
+        async with agent.run_stream("Hi") as result:
+            await result.get_output()
+    else:
+        await agent.run("Hi")
+    assert gradient_emulator.requests[1].json["messages"][1]["reasoning_content"] == ""
 
 
 async def test_fields_of_another_provider_are_not_sent(gradient_emulator: Emulator, model: GradientModel) -> None:
