@@ -219,7 +219,7 @@ class ModelBudget:
         if limit == 0:
             return  # a limit of 0 or -1 is written for none
         wait = min(reset - server_now, PERIODS[kind]) if reset and remaining == 0 else 0.0
-        if limit is None and (remaining is None or (quota is None and not remaining)):
+        if limit is None and (remaining is None or (quota is None and not (remaining and is_newest))):
             if wait > 0.0:  # without a limit or something left, this is a pause and no quota
                 self.pause(now + wait)
             return

@@ -76,6 +76,14 @@ def test_an_older_response_changes_nothing() -> None:
     assert take_all(budget, 11.0) > 100
 
 
+def test_an_older_response_without_a_limit_makes_no_quota() -> None:
+    budget = ModelBudget(GUARD, 1.0, 0.0)
+    respond(budget, now=10.0)
+    respond(budget, now=11.0, sent_at=5.0, remaining_requests=3)
+    assert budget.compute_delay(11.0, 0) == 0.0
+    assert budget.list_quotas(11.0) == []
+
+
 def test_held_requests_are_not_refilled() -> None:
     budget = make_budget(120)
     for _ in range(100):
