@@ -147,6 +147,8 @@ class WaitQueue:
                 "and RedisLimiter or RateLimits.split to share a budget"
             )
         self._cancel_timer()
+        for waiter in self.waiters:
+            waiter.queued = False  # or its `cancel`, when its task is collected, would count in the new queue
         self.waiters, self._deadlines, self.loop = PriorityQueue(), [], loop
 
     # Rejections.

@@ -37,6 +37,26 @@ def test_waiters_of_a_closed_loop_are_dropped() -> None:
     assert asyncio.run(limiter.acquire()).waited > 0
 
 
+def test_a_waiter_of_a_closed_loop_that_is_collected_later_changes_nothing() -> None:
+    limiter = RateLimiter(RateLimits(windows=[(1, 0.3)]), guard=0)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(limiter.acquire())
+    left = limiter.acquire()
+    loop.call_soon(left.send, None)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    async def wait_beside_it() -> tuple[int, Permit]:
+        task = asyncio.create_task(limiter.acquire(timeout=5.0))
+        await asyncio.sleep(0)
+        left.close()
+        return limiter.status().queued, await asyncio.wait_for(task, 2.0)
+
+    queued, permit = asyncio.run(wait_beside_it())
+    assert queued == 1
+    assert permit.waited > 0
+
+
 def test_a_second_running_loop_is_refused_while_a_request_waits() -> None:
     limiter = RateLimiter(RateLimits(windows=[(1, 60.0)]))
     waits, done = threading.Event(), threading.Event()
