@@ -69,5 +69,6 @@ def _format_exports(emulator: Emulator) -> str:
 def _log_finished_requests(records: list[R]) -> None:
     """Print the finished requests and remove them: their list must not grow for as long as the emulator runs."""
     for record in [record for record in records if record.finished or record.disconnected]:
-        click.echo(f"{record.method} {record.path} {record.status or 'no response'}", err=True)
+        ending = "" if record.finished else ", the client left early"
+        click.echo(f"{record.method} {record.path} {record.status or 'no response'}{ending}", err=True)
         records.remove(record)

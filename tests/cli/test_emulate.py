@@ -64,6 +64,16 @@ async def test_emulate_logs_each_request_on_stderr(start_emulator: StartEmulator
     assert stderr_of(process).readline() == "GET /v1/models 200\n"
 
 
+async def test_emulate_logs_a_client_that_leaves_a_stream(start: Start) -> None:
+    process, variables = read_variables(start("emulate", "--port", "0", "--token-delay", "0.1"), 4)
+    async with AsyncSession("k", base_url=variables["GRADIENT_INFERENCE_ENDPOINT"]) as session:
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        async for _ in session.chat.completions.stream(model="m", messages=messages):
+            break
+    assert stderr_of(process).readline() == "Running; Ctrl-C stops it.\n"
+    assert stderr_of(process).readline() == "POST /v1/chat/completions 200, the client left early\n"
+
+
 async def test_emulate_logs_uploads(start_emulator: StartEmulator) -> None:
     process, variables = start_emulator()
     async with AsyncSession("k", base_url=variables["GRADIENT_INFERENCE_ENDPOINT"]) as session:
