@@ -182,6 +182,37 @@ def serve_vectors(*indexes: int) -> str:
     return Server(json.dumps(body).encode(), "application/json").url
 
 
+def serve_call(name: str, **arguments: Any) -> Server:
+    """Return a server whose answer is a call of *name* with *arguments* until a tool's result is sent, then a text."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    calls = [{"index": 0, "id": "call_1", "type": "function", "function": function}]
+
+    def answer(sent: bytes) -> bytes:
+        fields = json.loads(sent)
+        if any(each["role"] == "tool" for each in fields["messages"]):
+            return complete(fields, {"content": "Done."}, "stop")
+        return complete(fields, {"content": None, "tool_calls": calls}, "tool_calls")
+
+    return Server(answer, "application/json")
+
+
+def complete(fields: dict[str, Any], message: dict[str, Any], reason: str = "stop") -> bytes:
+    """Return *message* as a request with *fields* asks for it, with 150 tokens: those of a stream only if asked for."""
+    said, usage = {"role": "assistant", **message}, {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+    if fields.get("stream"):
+        asked = (fields.get("stream_options") or {}).get("include_usage")
+        last = [chunk({}) | {"choices": [], "usage": usage}] if asked else []
+        return events(chunk(said), chunk({}, reason), *last)
+    choice = {"index": 0, "message": said, "finish_reason": reason}
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    return json.dumps(whole).encode()
+
+
+def tool_result(server: Server) -> Any:
+    """Return the content of the last message that *server* got."""
+    return json.loads(server.bodies[-1])["messages"][-1]["content"]
+
+
 def post(url: str, **fields: Any) -> tuple[int, bytes]:
     """Post a chat completion to *url*, a base URL; return status and body."""
     body = json.dumps({"model": "m", "messages": MESSAGES, **fields}).encode()
