@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A budget of $0.001 lets five answers through that cost $0.00075 each, and as many more as are asked for.
+# A budget of $0.001 lets five answers through that cost $0.00075 each, and counts them as 0.
 #
 # Versions:  litellm 1.110.2.
 # Input:     `litellm.max_budget = 0.001`, then five completions of a model with a known price: whole, streamed with
