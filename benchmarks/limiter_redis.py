@@ -35,7 +35,8 @@ TOKENS, COST = 10**12, 1000
 """Limit of the model tokens in a minute, and those of one request."""
 TURNS = 6
 """Turns of the contenders in a round: short ones, because another process slows down a turn, not a contender."""
-PROCESSES, WINDOW, GUARD, SECONDS = 8, (250, 5.0), 0.02, 20.0
+PROCESSES, WINDOW, GUARD, SECONDS = 8, (250, 5.0), 0.02, 30.0
+"""Six windows: the process that starts first may take the whole first one, and the others have theirs afterwards."""
 
 
 def is_installed() -> bool:
