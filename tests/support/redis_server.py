@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import importlib.util
-import random
 import shutil
 import socket
 import subprocess
@@ -19,20 +18,11 @@ import redis
 from gradient_async._protocol.rate_limit.rate_limits import RateLimits
 from gradient_async.errors import APITimeoutError
 from gradient_async.limits import RedisLimiter
+from tests.support.ports import find_free_port
 from tests.support.waiting import HANG_SECONDS
 
 SLOTS = 16384
 _TRIES, _STOP_SECONDS = 50, 0.1
-
-
-def find_free_port() -> int:
-    """Return a port of loopback that nothing listens on, and for which a cluster has a second one, 10,000 higher."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", port))
-            second.bind(("127.0.0.1", port + 10_000))
-            return port
 
 
 def find_program(name: str) -> str:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import pytest
 
 from gradient_async.testing.storage.host import StorageHost
 from gradient_async.testing.storage.responses import StoredObject
+from tests.support.ports import find_free_port, take_ports
 from tests.support.waiting import HANG_SECONDS
 
 BUCKET, KEY, SECRET = "batches", "S3RVER", "S3RVER"  # those of s3rver cannot be changed
@@ -43,18 +42,6 @@ class S3Server:
     client: Any
     signer: Any
     verifies: bool
-
-
-def take_ports(count: int) -> list[int]:
-    """Return free ports below those of clients, where the connection of another test could take one meanwhile."""
-    ports: list[int] = []
-    with ExitStack() as stack:
-        while len(ports) < count:
-            each = stack.enter_context(socket.socket())
-            with suppress(OSError):
-                each.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
-                ports.append(each.getsockname()[1])
-    return ports
 
 
 def find_weed() -> str:
@@ -94,7 +81,7 @@ SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
 @contextmanager
 def run_s3_server(name: str, folder: Path) -> Iterator[S3Server]:
     """Run the server *name* with its files in *folder* and an empty bucket."""
-    (port,) = take_ports(1)
+    port = find_free_port()
     command = SERVERS[name](folder, port)
     client = new_client(port, "s3v4")
     signer = new_client(port, "s3") if name == "s3rver" else client

@@ -13,10 +13,10 @@ import pytest
 from gradient_async.errors import APIConnectionError, ConfigurationError
 from gradient_async.limits.redis.lua_script import EXCHANGE
 from gradient_async.limits.redis.outage import WhenDown
+from tests.support.ports import find_free_port
 from tests.support.raw_server import run_raw_server
 from tests.support.redis_server import (
     RedisServer,
-    find_free_port,
     open_limiter,
     run_redis_server,
     run_replicated_pair,
