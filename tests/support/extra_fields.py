@@ -18,33 +18,28 @@ def reply_with_extra_fields(emulator: Emulator, *, stream: bool, ids: tuple[str,
         | {"function": {"name": name, "arguments": "{}", **function_extra}}
         for index, (name, extra, function_extra) in enumerate(_CALLS)
     ]
-    if stream:
-        deltas: list[dict[str, Any]] = [{"reasoning_details": DETAILS}, *({"tool_calls": [call]} for call in calls), {}]
-        choices = [{"index": 0, "delta": delta} for delta in deltas]
-        choices[-1]["finish_reason"] = "tool_calls"
-        emulator.reply(chunks=[{"id": "c1", "choices": [choice]} for choice in choices])
-    else:
-        message = {
-            "role": "assistant",
-            "content": None,
-            "reasoning_details": DETAILS,
-            "audio": None,
-            "tool_calls": calls,
-        }
-        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-        emulator.reply(body={"id": "c1", "choices": [choice]})
+    message = {"role": "assistant", "content": None, "reasoning_details": DETAILS, "audio": None, "tool_calls": calls}
+    deltas = [{"reasoning_details": DETAILS}, *({"tool_calls": [call]} for call in calls), {}]
+    _reply_with_calls(emulator, message, deltas, stream=stream)
 
 
 def reply_with_empty_reasoning(emulator: Emulator, *, stream: bool) -> None:
     """Let the next reply be a call of ``clock`` whose reasoning is an empty text, as models send that did not think."""
     call = {"index": 0, "id": "a", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
     first, last = {"role": "assistant", "content": None, "reasoning_content": ""}, {"tool_calls": [call]}
+    _reply_with_calls(emulator, first | last, [first, last], stream=stream)
+
+
+def _reply_with_calls(
+    emulator: Emulator, message: dict[str, Any], deltas: list[dict[str, Any]], *, stream: bool
+) -> None:
+    """Let the next reply be *message*, or the stream of its *deltas*; both end with tool calls."""
+    choices = [{"index": 0, "delta": delta} for delta in deltas] if stream else [{"index": 0, "message": message}]
+    choices[-1]["finish_reason"] = "tool_calls"
     if stream:
-        choices = [{"index": 0, "delta": first}, {"index": 0, "delta": last, "finish_reason": "tool_calls"}]
         emulator.reply(chunks=[{"id": "c1", "choices": [choice]} for choice in choices])
     else:
-        choice = {"index": 0, "message": first | last, "finish_reason": "tool_calls"}
-        emulator.reply(body={"id": "c1", "choices": [choice]})
+        emulator.reply(body={"id": "c1", "choices": choices})
 
 
 def list_extra_fields(message: dict[str, Any]) -> list[Any]:
