@@ -54,7 +54,7 @@ def lazy_names(
 
 def loaded_property(load: Callable[[Any], T]) -> cached_property[T]:
     """Return the property whose value *load* returns on first access; the first one in a process imports its module."""
-    is_imported = False
+    is_imported = False  # rest once: where objects are frozen, asking for their number takes milliseconds
 
     @wraps(load)
     def load_value(instance: Any) -> T:
